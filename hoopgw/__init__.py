@@ -1,0 +1,30 @@
+"""hoopgw: a gateway appliance that stands between agents and the targets they work on.
+
+The floors.  Imports go down only; equals do not import each other (``tests/test_house.py`` walks the imports).
+
+====  ===================  ==========================================================================================
+0     ``model/``           frozen values; no I/O, no Twisted: operation, verdict, identity, target, grant, errors
+1     ``wire/``            bytes <-> messages, sans-IO; knows no user and no rule.  Compiled by mypyc in packages
+1     ``policy/``          operation -> verdict; pure.  SQL by PostgreSQL's own grammar; masks; budgets
+2     ``relay/``           the sans-IO middle of each protocol: from_client, from_target, decided -> effects
+2     ``record/``          journal entries, chunk chain, seals, verification, replay, exports
+3     ``session/``         a client on a target: decide, record; holds; budgets.  Deferreds from here on
+3     ``store/``           what outlives a process: index, approvals, budgets (SQLite | PostgreSQL); spool, recordings
+3     ``auth/``            one way in for every protocol: OIDC tokens; checkers, realm
+4     ``servers/``         Twisted edges; thin: eager transport, pump, postgres, tls, dial, admin
+4     ``console/``         the web console and its HTTP API (a later protocol of people)
+5     ``cli/``             the ``hoopgw`` command
+5     ``config``, ``systemd``, ``service``     TOML -> frozen Config; readiness; Options and makeService
+====  ===================  ==========================================================================================
+
+The path of a statement.
+
+1. ``servers/pump`` gets bytes -> ``relay/postgres`` -> ``wire/pgframes`` -> the statement's text.
+2. The relay answers ``[Ask(...)]``.  ``session.decide`` asks the protocol's judge (``policy``) for a ``Verdict``, applies
+   budgets and holds, and writes operations and answers to the journal before anything moves.
+3. ``relay.decided``: allowed -> ``ToTarget`` with the original bytes.  Else -> the target is made to fail a substitute,
+   so that its transaction state stays true, and its error is replaced by the gateway's.
+4. Rows come back through ``from_target``: first the mask, then the record, then the client.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Floor 0: frozen values; no I/O, no Twisted."""

@@ -1,0 +1,140 @@
+"""What a relay is told of an operation it asked about: go on (and how), or fail it (and with what words)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from hoopgw.model.verdict import IMasks
+
+
+class Decision(Enum):
+    """The closed list that a program may act on."""
+
+    REFUSED = "refused"
+    HELD = "held"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    OVER_BUDGET = "over-budget"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """Why an operation does not run: the same object in every protocol (docs/for-agents.md).
+
+    `expires` is POSIX seconds, `retry_after` seconds; what has nothing behind it is left out of `fields`.
+    """
+
+    decision: Decision
+    reason: str
+    guardrails: tuple[str, ...] = ()
+    would_pass: str = ""
+    hold: str = ""
+    status: str = ""
+    expires: float | None = None
+    retry_after: int | None = None
+    session: str = ""
+    policy: str = ""
+
+    def fields(self) -> dict[str, Any]:
+        """The JSON object, in the order in which people read it; empty fields are left out."""
+        shown: dict[str, Any] = {"decision": self.decision.value, "guardrails": list(self.guardrails)}
+        shown["reason"] = self.reason
+        for name in ("would_pass", "hold", "status"):
+            if getattr(self, name):
+                shown[name] = getattr(self, name)
+        if self.expires is not None:
+            shown["expires"] = rfc3339(self.expires)
+        if self.retry_after is not None:
+            shown["retry_after"] = self.retry_after
+        for name in ("session", "policy"):
+            if getattr(self, name):
+                shown[name] = getattr(self, name)
+        return shown
+
+
+def rfc3339(posix: float) -> str:
+    """A POSIX time as `2027-01-05T10:15:00Z` (RFC 3339)."""
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(posix, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Meter:
+    """What is left of rows and bytes for the results of one operation.  Counters only; no clock, no store.
+
+    `take` is asked once for each read of the target's bytes.  Several bounds (operation, session, identity) are
+    several `Allowance`s that are taken from together.
+    """
+
+    __slots__ = ("allowances", "exceeded")
+
+    def __init__(self, allowances: tuple["Allowance", ...]) -> None:
+        self.allowances = allowances
+        self.exceeded: Allowance | None = None  # the first that ran out, for the error's words
+
+    def take(self, rows: int, size: int) -> int:
+        """Count `rows` whole rows of `size` bytes together; gives how many of them may pass.
+
+        Fewer than `rows`: the result is cut there.  A byte bound cuts before the read that would pass it, by rows
+        of average size.
+        """
+        passed = rows
+        for allowance in self.allowances:
+            fits = allowance.fits(rows, size)
+            if fits < passed:
+                passed, self.exceeded = fits, allowance
+        share = size if passed == rows or not rows else size * passed // rows
+        for allowance in self.allowances:
+            allowance.rows_used += passed
+            allowance.bytes_used += share
+        return passed
+
+
+class Allowance:
+    """One counter that several operations, or several sessions, share.  Its owner is whoever made it."""
+
+    __slots__ = ("name", "rows", "bytes", "rows_used", "bytes_used", "resets")
+
+    def __init__(self, name: str, rows: int | None, size: int | None, resets: float | None = None) -> None:
+        self.name = name  # for the error's words: "100000 rows a session"
+        self.rows = rows
+        self.bytes = size
+        self.rows_used = 0
+        self.bytes_used = 0
+        self.resets = resets  # POSIX seconds, or None: with the next session or operation
+
+    def fits(self, rows: int, size: int) -> int:
+        passed = rows
+        if self.rows is not None:
+            passed = min(passed, max(0, self.rows - self.rows_used))
+        if self.bytes is not None and self.bytes_used + size > self.bytes:
+            left = max(0, self.bytes - self.bytes_used)
+            passed = min(passed, rows * left // size if size else rows)
+        return passed
+
+
+class Answer:
+    """The answer to one `Operation` of an `Ask`.  `GO` is the usual one: allowed, nothing to mask, nothing to count."""
+
+    __slots__ = ("denial", "masks", "meter", "redact")
+
+    def __init__(
+        self,
+        denial: Denial | None = None,
+        masks: IMasks | None = None,
+        meter: Meter | None = None,
+        redact: bool = False,
+    ) -> None:
+        self.denial = denial  # not None: the operation must fail with this
+        self.masks = masks
+        self.meter = meter
+        self.redact = redact  # errors and notices of this operation go to the record without their text
+
+    def __repr__(self) -> str:
+        return f"Answer({self.denial.decision.value if self.denial else 'go'})"
+
+
+GO = Answer()

@@ -1,0 +1,73 @@
+"""Every error that hoopgw raises on purpose, split by whose fault it is.  The docstring is what the user reads."""
+
+from __future__ import annotations
+
+
+class HoopgwError(Exception):
+    """Something that hoopgw foresaw went wrong."""
+
+
+# ---- the peer's fault: bytes that are not of the protocol
+
+
+class WireError(HoopgwError):
+    """The peer sent bytes that the protocol does not allow here."""
+
+
+class MalformedFrame(WireError):
+    """A message's length or content is not what the protocol allows."""
+
+
+class ProtocolViolation(WireError):
+    """A well-formed message came in a state that does not allow it."""
+
+
+# ---- the user's fault: asked for what is not allowed
+
+
+class LoginRefused(HoopgwError):
+    """The login was refused.
+
+    ``str(error)`` is what the client may read: it says what was missing, never what exists.  ``detail`` is for the
+    gateway's own event log only.  ``code`` is the stable event code.
+    """
+
+    def __init__(self, message: str, *, detail: str = "", code: str = "login.refused") -> None:
+        super().__init__(message)
+        self.detail = detail
+        self.code = code
+
+
+class NotAllowed(HoopgwError):
+    """The identity may not do this on the admin interface."""
+
+
+# ---- the operator's fault, or the world's: it should work and does not
+
+
+class OperatorError(HoopgwError):
+    """The gateway cannot do its work; the operator has to look."""
+
+
+class RecordingFailed(OperatorError):
+    """The recorder could not keep what must be kept; the session forwards nothing more."""
+
+
+class SpoolFull(OperatorError):
+    """The spool has no room for this entry now; keep it, stop reading, and append again when there is room."""
+
+
+class StoreUnavailable(OperatorError):
+    """The store (index, approvals, budgets) did not answer."""
+
+
+class IssuerUnavailable(OperatorError):
+    """The OIDC issuer's keys are not at hand and could not be fetched."""
+
+
+class TargetUnavailable(OperatorError):
+    """The target could not be reached, or what it is could not be verified."""
+
+
+class SecretUnavailable(OperatorError):
+    """A secret that the configuration refers to could not be read."""

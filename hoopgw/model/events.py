@@ -1,0 +1,49 @@
+"""The stable codes of events: one structured JSON line each, and what a SIEM rule can rely on.
+
+A code is never reused for something else.  docs/events.md is generated from this list.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Code(Enum):
+    """The value is the stable code; the comment says when it is emitted."""
+
+    GATEWAY_STARTED = "gateway.started"
+    GATEWAY_STOPPED = "gateway.stopped"
+    CONFIGURATION_RELOADED = "configuration.reloaded"
+    CONFIGURATION_KEPT = "configuration.kept"  # a reload found mistakes: the old one stays
+    LOGIN_ACCEPTED = "login.accepted"
+    LOGIN_REFUSED = "login.refused"
+    ISSUER_UNAVAILABLE = "issuer.unavailable"
+    SESSION_OPENED = "session.opened"
+    SESSION_CLOSED = "session.closed"
+    SESSION_KILLED = "session.killed"
+    SESSION_EXPIRED = "session.expired"  # the token's time is up
+    SESSION_REVOKED = "session.revoked"  # the identity lost its grant on reload
+    OPERATION_REFUSED = "operation.refused"
+    OPERATION_UNAVAILABLE = "operation.unavailable"
+    HOLD_CREATED = "hold.created"
+    HOLD_JOINED = "hold.joined"  # the same operation was sent again while undecided
+    HOLD_APPROVED = "hold.approved"
+    HOLD_DENIED = "hold.denied"
+    HOLD_EXPIRED = "hold.expired"
+    HOLD_WITHDRAWN = "hold.withdrawn"  # cancelled, or the client left while it waited
+    HOLD_CLAIMED = "hold.claimed"  # the approved operation runs now, once
+    DECISION_REFUSED = "decision.refused"  # somebody who may not decide tried to
+    BUDGET_EXCEEDED = "budget.exceeded"
+    BUDGET_WARNED = "budget.warned"
+    CANCEL_ACCEPTED = "cancel.accepted"
+    CANCEL_REFUSED = "cancel.refused"  # no such key, too late, or too many from that source
+    ADMIN_REFUSED = "admin.refused"
+    RECORDING_VIEWED = "recording.viewed"
+    RECORDING_RETIRED = "recording.retired"
+    RECORDING_GAP = "recording.gap"
+    RECORDING_FAILED = "recording.failed"
+    RECORDING_RECOVERED = "recording.recovered"  # the spool of a gateway that died was drained
+    PROTOCOL_VIOLATED = "protocol.violated"
+    TARGET_UNAVAILABLE = "target.unavailable"
+    CATALOGUE_REFRESHED = "catalogue.refreshed"
+    CATALOGUE_UNAVAILABLE = "catalogue.unavailable"

@@ -1,0 +1,52 @@
+"""Who acts: bound once at login, from a verified token, assertion or certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+NO_CLAIMS: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """One link of a delegation chain (RFC 8693, section 4.1: the `act` claim): who acts for the identity."""
+
+    issuer: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who acts.  `subject` is the value of the claim that the configuration names (e-mail, for example).
+
+    `provider` is the configuration's name of the issuer (`corp` of `[oidc.corp]`), `issuer` its URL.
+    `actors` is the delegation chain, the outermost (current) actor first.  `expires` is a POSIX time in seconds.
+    `claims` are the verified claims that rules may match on; they never hold the token itself.
+    """
+
+    provider: str
+    issuer: str
+    subject: str
+    groups: frozenset[str]
+    expires: float
+    actors: tuple[Actor, ...] = ()
+    claims: Mapping[str, Any] = field(default=NO_CLAIMS, hash=False)
+
+    @property
+    def key(self) -> str:
+        """What makes two logins the same identity: issuer and subject, unambiguously joined."""
+        return f"{self.issuer}#{self.subject}"
+
+    def described(self) -> dict[str, Any]:
+        """For events, journals and approvers: everything but the claims."""
+        return {
+            "provider": self.provider,
+            "issuer": self.issuer,
+            "subject": self.subject,
+            "groups": sorted(self.groups),
+            "actors": [{"issuer": actor.issuer, "subject": actor.subject} for actor in self.actors],
+            "expires": self.expires,
+        }

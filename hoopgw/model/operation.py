@@ -1,0 +1,41 @@
+"""One thing that a client asks of a target, in the protocol's own terms."""
+
+from __future__ import annotations
+
+from typing import final
+
+# The kinds of PostgreSQL operations.  A closed list: a relay emits no other, and a judge refuses any other.
+QUERY = "query"  # a simple Query message: `text` is judged whole
+PARSE = "parse"  # a Parse message: `name`, `text`
+BIND = "bind"  # a Bind message: `text` is that of the statement it names; `parameters`
+EXECUTE = "execute"  # an Execute message: `text` is that of the portal's statement
+FUNCTION = "function"  # a FunctionCall message (fast path): `text` is the function's OID in decimal
+
+
+@final
+class Operation:
+    """What is judged.  A plain class: one is made for each statement, in compiled code.
+
+    protocol     "postgresql" (later "ssh", "http", "kubernetes")
+    kind         one of the protocol's closed list above
+    text         the statement's bytes, without the protocol's terminating NUL
+    name         the client's own name for it (prepared statement of Parse and Bind, portal of Execute); b"" unnamed
+    parameters   for BIND: what a hold is bound to besides the text: type OIDs, formats and values, the undecoded
+                 bytes of those fields of Parse and Bind, joined.  b"" otherwise
+    number       counts the session's operations from 1; journal, replay and verifier call it by this number
+    """
+
+    __slots__ = ("protocol", "kind", "text", "name", "parameters", "number")
+
+    def __init__(
+        self, protocol: str, kind: str, text: bytes, name: bytes = b"", parameters: bytes = b"", number: int = 0
+    ) -> None:
+        self.protocol = protocol
+        self.kind = kind
+        self.text = text
+        self.name = name
+        self.parameters = parameters
+        self.number = number
+
+    def __repr__(self) -> str:  # the text may carry a secret: it is not shown
+        return f"Operation({self.protocol}, {self.kind}, #{self.number}, {len(self.text)} bytes)"

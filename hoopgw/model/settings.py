@@ -1,0 +1,98 @@
+"""What the configuration says, as frozen values that every floor may hold.  `config.py` makes them from TOML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hoopgw.model.target import Mode, SecretReference
+
+MIB = 1 << 20
+GIB = 1 << 30
+DAY = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class OidcSettings:
+    """`[oidc.NAME]`: an issuer whose JWTs are passwords here."""
+
+    name: str
+    issuer: str  # compared exactly with `iss`
+    audience: str  # must be (among) `aud`
+    algorithms: tuple[str, ...] = ("RS256", "ES256")  # asymmetric only; the header never chooses
+    subject: str = "sub"
+    groups: str = "groups"
+    ca: str = ""  # PEM file for the issuer's certificate; "" is the system's
+    skew: float = 30.0  # seconds, for exp, nbf and iat
+    keys_fresh: float = 300.0  # JWKS is fetched again after this
+    keys_stale: float = 86400.0  # issuer down: known keys are used this long, then logins are refused
+    client_id: str = ""  # for `hoopgw token` (device grant)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalIssuer:
+    """`[local.NAME]`: an identity for `hoopgw token --local NAME`; never approves (configuration reference)."""
+
+    name: str
+    may: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    certificate: str = ""  # PEM file, chain included
+    key: SecretReference | None = None
+    required: bool = True  # PostgreSQL clients without TLS are refused
+
+
+@dataclass(frozen=True, slots=True)
+class ListenSettings:
+    """Twisted endpoint strings."""
+
+    postgresql: tuple[str, ...] = ()
+    admin: str = "unix:/run/hoopgw/admin.sock:mode=660"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    url: str = "sqlite:/var/lib/hoopgw/hoopgw.db"
+    password: SecretReference | None = None  # for postgresql://
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSettings:
+    directory: str = "/var/lib/hoopgw/recordings"
+    mode: Mode = Mode.STRICT
+    min_free: int = 2 * GIB  # bytes; below it new sessions are refused
+    spool: int = 64 * MIB  # bytes of the ring
+    spool_directory: str = ""  # "": $RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR, else the state directory
+    retention: float | None = 400 * DAY  # None: for ever
+    signing_key: SecretReference = SecretReference("file", "/var/lib/hoopgw/keys/recording.key")  # made if absent
+    seal_every: float = 5.0  # seconds between periodic seals of a session that writes
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """Bounds that protect the gateway itself."""
+
+    max_sessions: int = 10_000
+    max_sessions_per_identity: int = 200
+    login_seconds: float = 30.0  # from connect to ReadyForQuery
+    max_startup_packet: int = 10_000  # PostgreSQL's own MAX_STARTUP_PACKET_LENGTH
+    max_statement: int = 128 * MIB  # bytes of one client message
+    max_masked_row: int = 16 * MIB
+    max_token: int = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of hoopgw.toml; targets, grants and guardrails stand beside it in `config.Config`."""
+
+    name: str = "hoopgw"
+    state: str = "/var/lib/hoopgw"
+    listen: ListenSettings = ListenSettings()
+    tls: TlsSettings = TlsSettings()
+    issuers: tuple[OidcSettings, ...] = ()
+    local: tuple[LocalIssuer, ...] = ()
+    store: StoreSettings = StoreSettings()
+    recordings: RecordingSettings = field(default_factory=RecordingSettings)
+    limits: LimitSettings = LimitSettings()
+    mask_key: SecretReference = SecretReference("file", "/var/lib/hoopgw/keys/mask.key")  # for `show = "hash"`

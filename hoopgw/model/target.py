@@ -1,0 +1,91 @@
+"""What clients reach: a target, the roles it is reached as, and how its sessions are recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+
+NO_LABELS: Mapping[str, str] = MappingProxyType({})
+
+
+class Mode(Enum):
+    """What "recorded" means before an operation moves on (docs/recording-format.md).  Ordered: the strictest wins."""
+
+    BEST_EFFORT = "best-effort"
+    STRICT = "strict"
+    DURABLE = "durable"
+
+    @property
+    def rank(self) -> int:
+        return _RANKS[self]
+
+
+_RANKS = {Mode.BEST_EFFORT: 0, Mode.STRICT: 1, Mode.DURABLE: 2}
+
+
+class TlsMode(Enum):
+    """How the target's certificate is checked; the names are libpq's."""
+
+    DISABLE = "disable"  # clear text; the default only on loopback
+    REQUIRE = "require"  # encrypted, not verified: the configuration says so in as many words
+    VERIFY_CA = "verify-ca"
+    VERIFY_FULL = "verify-full"  # the default off loopback
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretReference:
+    """Where a secret is: `credential:NAME` (systemd), `file:PATH` (mode checked) or `env:NAME`.  Never the secret."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role on the target, with the credential that only the gateway knows."""
+
+    name: str  # what the client asks for
+    user: str  # what the target is told
+    password: SecretReference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    name: str
+    protocol: str  # "postgresql"; later "ssh", "http", "kubernetes"
+    addresses: tuple[Address, ...]
+    tls: TlsMode
+    roles: Mapping[str, Role]
+    database: str = ""  # when the client names only the target
+    labels: Mapping[str, str] = field(default=NO_LABELS)
+    ca: str = ""  # path of the PEM file that TLS verification trusts; "" is the system's
+    record: Mode = Mode.STRICT
+    catalogue_role: str = ""  # the role that reads the catalogue; "" is the session's own
+    application_name: bool = True  # the target is told session id and subject
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Which targets a grant, guardrail or mask is about: by name, or by every label it names.  Empty: all."""
+
+    names: frozenset[str] = frozenset()
+    labels: Mapping[str, str] = field(default=NO_LABELS)
+
+    def selects(self, target: Target) -> bool:
+        if self.names and target.name not in self.names:
+            return False
+        return all(target.labels.get(label) == value for label, value in self.labels.items())

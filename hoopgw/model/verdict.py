@@ -1,0 +1,115 @@
+"""What the guardrails say together.  Verdicts combine with `&`; adding a guardrail can only tighten."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from hoopgw.model.target import Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where in the configuration a rule stands."""
+
+    file: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    guardrail: str
+    reason: str
+    would_pass: str = ""
+    source: Source = Source()
+
+
+@dataclass(frozen=True, slots=True)
+class HoldTerms:
+    """An approval that is needed.  Seconds; `approvers` are groups, and `count` different identities of them."""
+
+    guardrail: str
+    reason: str
+    approvers: frozenset[str]
+    count: int = 1
+    wait: float = 30.0  # how long the client waits at most
+    in_transaction: float = 10.0  # the same inside a transaction that has already run something
+    expires: float = 900.0  # how long the request can be decided, and an approval be used
+    would_pass: str = ""
+    source: Source = Source()
+
+
+@dataclass(frozen=True, slots=True)
+class LimitTerms:
+    """A bound of one operation: rows or bytes that may reach the client.  None is no bound."""
+
+    guardrail: str
+    rows: int | None = None
+    bytes: int | None = None
+    reason: str = ""
+    source: Source = Source()
+
+
+class IMasks(Protocol):
+    """What of this operation's result must be masked (policy/masks.py has the one that PostgreSQL uses)."""
+
+    def __and__(self, other: "IMasks") -> "IMasks": ...
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Refusals, approvals needed, masks and limits.  Without any of them: allowed.
+
+    keep       the verdict depends on nothing but scope and text, so it may be cached
+    redact     a guardrail's name: text, parameters and error text of this operation are kept out of the record
+    recorded   for a redacted operation: what record, holds, index and log get in place of the text
+    tables     qualified names read or written, for the index ("pay.accounts"); at most 32
+    mode       the strictest recording mode that a matching rule asks for, or None
+    """
+
+    refusals: tuple[Refusal, ...] = ()
+    holds: tuple[HoldTerms, ...] = ()
+    limits: tuple[LimitTerms, ...] = ()
+    masks: IMasks | None = None
+    redact: str = ""
+    recorded: bytes = b""
+    mode: Mode | None = None
+    tables: frozenset[str] = frozenset()
+    keep: bool = True
+
+    def __and__(self, other: "Verdict") -> "Verdict":
+        if self is ALLOW:
+            return other
+        if other is ALLOW:
+            return self
+        return Verdict(
+            refusals=self.refusals + other.refusals,
+            holds=self.holds + other.holds,
+            limits=self.limits + other.limits,
+            masks=_both_masks(self.masks, other.masks),
+            redact=self.redact or other.redact,
+            recorded=self.recorded or other.recorded,
+            mode=_stricter(self.mode, other.mode),
+            tables=self.tables | other.tables,
+            keep=self.keep and other.keep,
+        )
+
+    @property
+    def plain(self) -> bool:
+        """Nothing to do but count it and let it pass."""
+        return not (self.refusals or self.holds or self.limits or self.masks or self.redact or self.mode)
+
+
+ALLOW = Verdict()
+
+
+def _both_masks(one: IMasks | None, other: IMasks | None) -> IMasks | None:
+    if one is None or other is None:
+        return one or other
+    return one & other
+
+
+def _stricter(one: Mode | None, other: Mode | None) -> Mode | None:
+    if one is None or other is None:
+        return one or other
+    return max(one, other, key=lambda mode: mode.rank)

@@ -1,0 +1,49 @@
+"""What names mean in one database of one target: a frozen value, read by the gateway's own connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    number: int  # attribute number (pg_attribute.attnum), from 1
+    name: str
+    type_oid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    oid: int
+    schema: str
+    name: str
+    kind: str  # pg_class.relkind: r table, p partitioned, v view, m materialised view, f foreign, S sequence
+    columns: tuple[Column, ...] = ()
+    depends: frozenset[int] = frozenset()  # OIDs that a view's rule reads, directly
+    parents: frozenset[int] = frozenset()  # inheritance and partitioning
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    oid: int
+    schema: str
+    name: str
+    kind: str  # pg_proc.prokind: f function, p procedure, a aggregate, w window
+    language: str
+    volatile: str  # pg_proc.provolatile: i, s, v
+    security_definer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """`generation` grows with each reading.  A catalogue that could not be read is None wherever one is expected."""
+
+    generation: int
+    relations: Mapping[tuple[str, str], Relation]
+    by_oid: Mapping[int, Relation]
+    functions: Mapping[tuple[str, str], tuple[Function, ...]]  # overloads together
+    function_by_oid: Mapping[int, Function]
+    search_path: tuple[str, ...]  # of the role, "$user" resolved, pg_catalog first unless it is named
+    types: Mapping[int, str] = field(default=MappingProxyType({}))  # OID -> qualified name, user types only

@@ -1,0 +1,157 @@
+"""What is known of one SQL statement before it runs: the facts that guardrails match on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+# The closed list of effects.  `policy/sql.py` maps every statement node of PostgreSQL's grammar to one or more of
+# them; a node it does not know gives an `unknown`.  configuration: `statement = ["drop", "truncate", ...]`.
+EFFECTS = frozenset(
+    [
+        "select",
+        "insert",
+        "update",
+        "delete",
+        "merge",
+        "truncate",
+        "copy-from",
+        "copy-to",
+        "copy-program",
+        "copy-file",
+        "create",
+        "alter",
+        "drop",
+        "rename",
+        "comment",
+        "grant",
+        "revoke",
+        "alter-role",
+        "security-label",
+        "reassign",
+        "set",
+        "reset",
+        "show",
+        "transaction",
+        "lock",
+        "prepare",
+        "execute",
+        "deallocate",
+        "declare",
+        "fetch",
+        "close",
+        "listen",
+        "notify",
+        "unlisten",
+        "vacuum",
+        "analyze",
+        "reindex",
+        "cluster",
+        "checkpoint",
+        "refresh",
+        "discard",
+        "explain",
+        "do",
+        "call",
+        "load",
+        "import",
+        "function",
+        "large-object",
+    ]
+)
+
+
+class Where(Enum):
+    """Of the UPDATEs and DELETEs of a statement, the worst."""
+
+    NONE = "none"  # no UPDATE, no DELETE
+    PRESENT = "present"
+    CONSTANT = "constant"  # a condition that no row decides: WHERE true, WHERE 1 = 1
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class RelationName:
+    """A relation that a statement names, as the catalogue knows it.  `oid` 0: not in the catalogue (then unknown)."""
+
+    schema: str
+    name: str
+    oid: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionName:
+    schema: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output column, or one field of a COPY row.
+
+    A plain column names its relation and attribute number; anything else has neither, and `reads` says which columns
+    it is computed from.
+    """
+
+    name: str
+    relation: int = 0  # OID
+    attribute: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """How the rows of a COPY look (documentation, COPY).  Bytes are in the client's encoding, one byte each."""
+
+    format: str = "text"  # text | csv | binary
+    delimiter: bytes = b"\t"
+    quote: bytes = b'"'
+    escape: bytes = b'"'
+    null: bytes = b"\\N"
+    header: bool = False
+    fields: tuple[Output, ...] = ()  # COPY TO STDOUT: one for each field, in order
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """The facts of one statement of a text.  Effects are a set: EXPLAIN ANALYZE DELETE has `explain` and `delete`.
+
+    unknown     why something about it cannot be known, in words; not empty: rules and masks that name tables refuse
+    lost        (relation OID, attribute number) of columns that are read in another way than as a plain output column
+    read        all (relation OID, attribute number) that are read at all, plain output included
+    names       statement and cursor names: what PREPARE, DECLARE define and EXECUTE, FETCH use
+    """
+
+    effects: frozenset[str]
+    reads: frozenset[RelationName] = frozenset()
+    writes: frozenset[RelationName] = frozenset()
+    functions: frozenset[FunctionName] = frozenset()
+    where: Where = Where.NONE
+    unknown: tuple[str, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    read: frozenset[tuple[int, int]] = frozenset()
+    lost: frozenset[tuple[int, int]] = frozenset()
+    copy: Copy | None = None
+    opaque: str = ""  # a body that cannot be read: "DO", "CALL x()", "function x()"
+    secret: bool = False  # the text carries a password
+    settings: tuple[tuple[str, str | None], ...] = ()  # (name, literal value; None: not a literal)
+    defines: str = ""  # name of PREPARE or DECLARE
+    uses: str = ""  # name of EXECUTE, FETCH
+    writes_nothing: bool = False  # transaction control, SHOW, SET …: costs no budget of rows
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The facts of a whole text.  `redacted` is the text with its secrets replaced, for `redact-in-record`."""
+
+    statements: tuple[Statement, ...]
+    redacted: bytes = b""
+
+    @property
+    def effects(self) -> frozenset[str]:
+        return frozenset().union(*(statement.effects for statement in self.statements))

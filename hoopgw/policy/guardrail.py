@@ -1,0 +1,31 @@
+"""What a guardrail is, and how their words are put together.  Order does not matter; doubt denies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from zope.interface import Attribute, Interface
+
+from hoopgw.model.operation import Operation
+from hoopgw.model.verdict import ALLOW, Refusal, Verdict
+from hoopgw.policy.facts import Facts
+
+
+class IGuardrail(Interface):
+    """A pure judge of one operation.  Which identities and targets it is about was settled when the scope was made."""
+
+    name = Attribute("unique over all files")
+
+    def judge(operation: Operation, facts: Facts) -> Verdict:
+        """ALLOW, or what this guardrail wants."""
+
+
+def judge(guardrails: Iterable[IGuardrail], operation: Operation, facts: Facts) -> Verdict:
+    """Every guardrail's word, combined."""
+    verdict = ALLOW
+    for guardrail in guardrails:
+        try:
+            verdict &= guardrail.judge(operation, facts)
+        except Exception as error:  # a broken guardrail refuses; it never waves traffic by
+            verdict &= Verdict(refusals=(Refusal(guardrail.name, f"the guardrail failed: {type(error).__name__}"),))
+    return verdict

@@ -1,0 +1,1 @@
+"""Floor 2: what a recording is, and how it is verified, replayed and exported."""

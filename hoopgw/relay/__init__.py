@@ -1,0 +1,1 @@
+"""Floor 2: the sans-IO middle of each protocol."""

@@ -1,0 +1,129 @@
+"""What a relay wants done, in order.  An edge carries them out; only `Session` records them, before they happen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import final
+
+from hoopgw.model.events import Code
+from hoopgw.model.operation import Operation
+
+RECORDED = b""  # as `recorded`: the journal has these bytes already (an Ask carried them), or must not have them
+
+
+class Effect:
+    __slots__ = ()
+
+
+@final
+class ToClient(Effect):
+    """Bytes for the client.  `recorded` is what the journal gets instead; None: the same bytes."""
+
+    __slots__ = ("data", "recorded")
+
+    def __init__(self, data: bytes, recorded: bytes | None = None) -> None:
+        self.data = data
+        self.recorded = recorded
+
+
+@final
+class ToTarget(Effect):
+    """Bytes for the target.  `recorded` is what the journal gets instead; None: the same bytes."""
+
+    __slots__ = ("data", "recorded")
+
+    def __init__(self, data: bytes, recorded: bytes | None = None) -> None:
+        self.data = data
+        self.recorded = recorded
+
+
+@final
+class Ask(Effect):
+    """These operations need a decision; nothing of their lane moves in that direction until it is there.
+
+    `data` is what the client sent that holds them, as one run of whole messages: the journal gets it, with the answers.
+    `redacted(texts)` gives `data` with the text (and parameters) of the operations at those indexes replaced, in valid
+    framing; the session calls it when a verdict says redact.
+    """
+
+    __slots__ = ("lane", "operations", "data", "redacted")
+
+    def __init__(
+        self,
+        lane: int,
+        operations: tuple[Operation, ...],
+        data: bytes,
+        redacted: Callable[[dict[int, bytes]], bytes],
+    ) -> None:
+        self.lane = lane
+        self.operations = operations
+        self.data = data
+        self.redacted = redacted
+
+
+@final
+class Completed(Effect):
+    """An operation ended as the gateway saw it.  Journal and counters get it; nothing moves.
+
+    Only emitted where the bytes in the journal do not already say it: values were masked, rows were cut, or the
+    operation failed by a denial.
+    """
+
+    __slots__ = ("number", "rows", "masked", "note")
+
+    def __init__(self, number: int, rows: int, masked: int, note: str = "") -> None:
+        self.number = number
+        self.rows = rows
+        self.masked = masked
+        self.note = note
+
+
+@final
+class CancelTarget(Effect):
+    """Ask the target, on a connection of its own, to cancel what this session runs.
+
+    The edge forwards nothing of this session to the target until the target has closed that connection.
+    """
+
+    __slots__ = ()
+
+
+@final
+class Observed(Effect):
+    """Something worth a note in the journal and an event; nothing moves.  `fields` never hold a secret."""
+
+    __slots__ = ("code", "fields")
+
+    def __init__(self, code: Code, fields: dict[str, object]) -> None:
+        self.code = code
+        self.fields = fields
+
+
+@final
+class CatalogueChanged(Effect):
+    """The target has completed a statement that may have changed what names mean."""
+
+    __slots__ = ()
+
+
+@final
+class PauseClient(Effect):
+    """Read no more from the client until `ResumeClient`: the relay keeps as much as it may (named bound)."""
+
+    __slots__ = ()
+
+
+@final
+class ResumeClient(Effect):
+    __slots__ = ()
+
+
+@final
+class Hangup(Effect):
+    """End the session, both sides, after what was written before.  `reason` is for journal and event."""
+
+    __slots__ = ("code", "reason")
+
+    def __init__(self, code: Code, reason: str) -> None:
+        self.code = code
+        self.reason = reason

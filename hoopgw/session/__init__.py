@@ -1,0 +1,1 @@
+"""Floor 3: a client on a target; decides and records."""
