@@ -8,56 +8,12 @@ from enum import Enum
 # The closed list of effects.  `policy/sql.py` maps every statement node of PostgreSQL's grammar to one or more of
 # them; a node it does not know gives an `unknown`.  configuration: `statement = ["drop", "truncate", ...]`.
 EFFECTS = frozenset(
-    [
-        "select",
-        "insert",
-        "update",
-        "delete",
-        "merge",
-        "truncate",
-        "copy-from",
-        "copy-to",
-        "copy-program",
-        "copy-file",
-        "create",
-        "alter",
-        "drop",
-        "rename",
-        "comment",
-        "grant",
-        "revoke",
-        "alter-role",
-        "security-label",
-        "reassign",
-        "set",
-        "reset",
-        "show",
-        "transaction",
-        "lock",
-        "prepare",
-        "execute",
-        "deallocate",
-        "declare",
-        "fetch",
-        "close",
-        "listen",
-        "notify",
-        "unlisten",
-        "vacuum",
-        "analyze",
-        "reindex",
-        "cluster",
-        "checkpoint",
-        "refresh",
-        "discard",
-        "explain",
-        "do",
-        "call",
-        "load",
-        "import",
-        "function",
-        "large-object",
-    ]
+    (
+        "select insert update delete merge truncate copy-from copy-to copy-program copy-file create alter drop rename "
+        "comment grant revoke alter-role security-label reassign set reset show transaction lock prepare execute "
+        "deallocate declare fetch close listen notify unlisten vacuum analyze reindex cluster checkpoint refresh "
+        "discard explain do call load import function large-object "
+    ).split()
 )
 
 
