@@ -20,8 +20,8 @@ The floors.  Imports go down only; equals do not import each other (``tests/test
 The path of a statement.
 
 1. ``servers/pump`` gets bytes -> ``relay/postgres`` -> ``wire/pgframes`` -> the statement's text.
-2. The relay answers ``[Ask(...)]``.  ``session.decide`` asks the protocol's judge (``policy``) for a ``Verdict``, applies
-   budgets and holds, and writes operations and answers to the journal before anything moves.
+2. The relay answers ``[Ask(...)]``.  ``session.decide`` asks the protocol's judge (``policy``) for a ``Verdict``,
+   applies budgets and holds, and writes operations and answers to the journal before anything moves.
 3. ``relay.decided``: allowed -> ``ToTarget`` with the original bytes.  Else -> the target is made to fail a substitute,
    so that its transaction state stays true, and its error is replaced by the gateway's.
 4. Rows come back through ``from_target``: first the mask, then the record, then the client.
