@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from hoopgw.model.identity import Identity
 from hoopgw.model.target import Selector, Target
-
-NO_WANTED_CLAIMS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +16,7 @@ class Who:
 
     groups: frozenset[str] = frozenset()  # any of them
     subjects: frozenset[str] = frozenset()  # any of them
-    claims: Mapping[str, str] = field(default=NO_WANTED_CLAIMS)  # all of them, equal as text or member of a list
+    claims: Mapping[str, str] = field(default_factory=dict)  # all of them, equal as text or member of a list
     provider: str = ""  # the configured issuer's name
     anyone: bool = False
 

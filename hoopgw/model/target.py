@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from types import MappingProxyType
-
-NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
 class Mode(Enum):
@@ -71,7 +68,7 @@ class Target:
     tls: TlsMode
     roles: Mapping[str, Role]
     database: str = ""  # when the client names only the target
-    labels: Mapping[str, str] = field(default=NO_LABELS)
+    labels: Mapping[str, str] = field(default_factory=dict)
     ca: str = ""  # path of the PEM file that TLS verification trusts; "" is the system's
     record: Mode = Mode.STRICT
     catalogue_role: str = ""  # the role that reads the catalogue; "" is the session's own
@@ -83,7 +80,7 @@ class Selector:
     """Which targets a grant, guardrail or mask is about: by name, or by every label it names.  Empty: all."""
 
     names: frozenset[str] = frozenset()
-    labels: Mapping[str, str] = field(default=NO_LABELS)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def selects(self, target: Target) -> bool:
         if self.names and target.name not in self.names:

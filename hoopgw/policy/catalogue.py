@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,4 +45,4 @@ class Catalogue:
     functions: Mapping[tuple[str, str], tuple[Function, ...]]  # overloads together
     function_by_oid: Mapping[int, Function]
     search_path: tuple[str, ...]  # of the role, "$user" resolved, pg_catalog first unless it is named
-    types: Mapping[int, str] = field(default=MappingProxyType({}))  # OID -> qualified name, user types only
+    types: Mapping[int, str] = field(default_factory=dict)  # OID -> qualified name, user types only
