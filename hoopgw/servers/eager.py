@@ -1,0 +1,231 @@
+"""TCP transports that send at once, read big, and carry TLS without another protocol layer.
+
+Stock Twisted queues every write and asks epoll four times for each query; here `write` with nothing queued calls `send`
+and only a remainder goes to the stock queue (docs/performance.md).  TLS is an `ssl.SSLObject` on the same transport.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from collections.abc import Callable
+from typing import Any, cast
+
+from twisted.internet import main, tcp
+from twisted.internet.interfaces import IListeningPort, IReactorTCP
+from twisted.python.failure import Failure
+
+from hoopgw.servers.departures import Departures
+
+READ_SIZE = 256 * 1024  # one read, and what may be queued for a slow peer before the other side is paused
+
+
+class EagerConnection(tcp.Connection):  # type: ignore[misc]
+    """What server and client transports share.  `departures` tells of a peer that leaves while it is not read."""
+
+    bufferSize = READ_SIZE
+    departures: Departures | None = None
+    _tls: "TlsLayer | None" = None
+    _reading_paused = False
+
+    # ---- clear text
+
+    def write(self, data: bytes) -> None:
+        if self._tls is None:
+            self.write_raw(data)
+        elif not self.disconnecting:  # after close_notify TLS takes nothing more
+            self._tls.write(data)
+
+    def write_raw(self, data: bytes) -> None:
+        """Send now what the socket takes; queue the rest."""
+        if self._tempDataLen or self.dataBuffer or self.disconnecting or not self.connected:
+            super().write(data)
+            return
+        try:
+            sent = self.socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            super().write(data)  # the stock queue finds the error again, and ends the connection as Twisted does
+            return
+        if sent != len(data):
+            super().write(data[sent:])
+
+    def doRead(self) -> Any:
+        try:
+            data = self.socket.recv(READ_SIZE)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return main.CONNECTION_LOST
+        if not data:
+            return main.CONNECTION_DONE
+        if self._tls is None:
+            self.protocol.dataReceived(data)
+            return None
+        return self._tls.received(data)
+
+    # ---- a peer that leaves while nobody reads
+
+    def pauseProducing(self) -> None:
+        super().pauseProducing()
+        if self.departures is not None and self.connected and not self._reading_paused:
+            self._reading_paused = True
+            self.departures.watch(self)
+
+    def resumeProducing(self) -> None:
+        if self._reading_paused:
+            self._reading_paused = False
+            if self.departures is not None:
+                self.departures.forget(self)
+        super().resumeProducing()
+
+    def peer_left(self) -> None:
+        """Called by `Departures`: the peer closed its side while reading was paused."""
+        self._reading_paused = False
+        self.reactor.callLater(0, self._left)
+
+    def _left(self) -> None:
+        if not self.disconnected:
+            self.connectionLost(Failure(main.CONNECTION_DONE))
+
+    # ---- TLS
+
+    @property
+    def encrypted(self) -> bool:
+        return self._tls is not None
+
+    def start_tls(
+        self,
+        context: ssl.SSLContext,
+        established: Callable[[ssl.SSLObject], None],
+        failed: Callable[[Exception], None],
+        *,
+        server_side: bool,
+        hostname: str | None = None,
+        pending: bytes = b"",
+    ) -> None:
+        """Speak TLS from now on.  `pending` was read already and belongs to the handshake (direct TLS)."""
+        self._tls = TlsLayer(self, context, established, failed, server_side=server_side, hostname=hostname)
+        self._tls.received(pending)
+
+    def loseConnection(self) -> None:
+        if self._tls is not None and self.connected and not self.disconnecting:
+            self._tls.close()
+        super().loseConnection()
+
+    def connectionLost(self, reason: Any) -> None:
+        if self._reading_paused and self.departures is not None:
+            self._reading_paused = False
+            self.departures.forget(self)
+        super().connectionLost(reason)
+
+
+class TlsLayer:
+    """TLS between an eager transport and its protocol, over memory BIOs."""
+
+    def __init__(
+        self,
+        transport: EagerConnection,
+        context: ssl.SSLContext,
+        established: Callable[[ssl.SSLObject], None],
+        failed: Callable[[Exception], None],
+        *,
+        server_side: bool,
+        hostname: str | None,
+    ) -> None:
+        self._transport = transport
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self.connection = context.wrap_bio(
+            self._incoming, self._outgoing, server_side=server_side, server_hostname=hostname
+        )
+        self._established = established
+        self._failed = failed
+        self._shaking = True
+
+    def write(self, data: bytes) -> None:
+        self.connection.write(data)
+        self._transport.write_raw(self._outgoing.read())
+
+    def received(self, data: bytes) -> Any:
+        """Cipher text came in; gives what `doRead` gives."""
+        if data:
+            self._incoming.write(data)
+        if self._shaking and not self._shake():
+            return None
+        pieces: list[bytes] = []
+        ended = self._read(pieces)
+        if self._outgoing.pending:  # a reply of TLS itself: key update, alert
+            self._transport.write_raw(self._outgoing.read())
+        if pieces and self._transport.connected:
+            self._transport.protocol.dataReceived(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        return ended
+
+    def _shake(self) -> bool:
+        try:
+            self.connection.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLError as error:
+            self._failed(error)
+            return False
+        finally:
+            if self._outgoing.pending:
+                self._transport.write_raw(self._outgoing.read())
+        self._shaking = False
+        self._established(self.connection)
+        return True
+
+    def _read(self, pieces: list[bytes]) -> Any:
+        try:
+            while True:
+                piece = self.connection.read(READ_SIZE)
+                if not piece:
+                    return main.CONNECTION_DONE
+                pieces.append(piece)
+        except ssl.SSLWantReadError:
+            return None
+        except ssl.SSLZeroReturnError:
+            return main.CONNECTION_DONE
+        except ssl.SSLError:
+            return main.CONNECTION_LOST
+
+    def close(self) -> None:
+        """Say close_notify (RFC 8446, 6.1); what the peer answers is not waited for."""
+        with contextlib.suppress(ssl.SSLError):  # its own close_notify is not there yet; a handshake has none
+            self.connection.unwrap()
+        if self._outgoing.pending:
+            self._transport.write_raw(self._outgoing.read())
+
+
+class EagerServer(EagerConnection, tcp.Server):  # type: ignore[misc]
+    """An accepted connection."""
+
+
+class EagerClient(EagerConnection, tcp.Client):  # type: ignore[misc]
+    """A connection that the gateway opened."""
+
+
+class EagerConnector(tcp.Connector):  # type: ignore[misc]
+    """Connects to one numeric address."""
+
+    def _makeTransport(self) -> EagerClient:
+        return EagerClient(self.host, self.port, self.bindAddress, self, self.reactor)
+
+
+def make_eager(port: IListeningPort, departures: Departures) -> None:
+    """Let `port`, listening by any Twisted endpoint over stream sockets, accept eager transports."""
+
+    class Accepted(EagerServer):
+        pass
+
+    Accepted.departures = departures
+    cast(Any, port).transport = Accepted
+
+
+def connect(reactor: IReactorTCP, host: str, port: int, factory: Any, timeout: float) -> EagerConnector:
+    """Open an eager connection to a numeric address."""
+    connector = EagerConnector(host, port, factory, timeout, None, reactor)
+    connector.connect()
+    return connector

@@ -1,0 +1,312 @@
+"""Carries out what a relay wants, in order, on one client and one target connection.  Decides nothing.
+
+Every effect is recorded by the session before it happens.  Where the spool has no room, what is left waits and neither
+side is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from hoopgw.model.answer import Answer, Denial
+from hoopgw.model.errors import RecordingFailed, SpoolFull
+from hoopgw.model.events import Code
+from hoopgw.relay.effects import (
+    Ask,
+    CancelTarget,
+    CatalogueChanged,
+    Effect,
+    Hangup,
+    PauseClient,
+    ResumeClient,
+    ToClient,
+    ToTarget,
+)
+
+LINGER = 30.0  # seconds in which a slow client may still take what was sent to it before the end
+LINGER_KILLED = 0.5  # the same where the session was ended by the gateway: a kill is done within a second
+
+
+class IRelay(Protocol):
+    """What every protocol's relay offers a pump."""
+
+    @property
+    def in_flight(self) -> bool: ...
+
+    def from_client(self, data: bytes) -> list[Effect]: ...
+
+    def from_target(self, data: bytes) -> list[Effect]: ...
+
+    def decided(self, lane: int, answers: Sequence[Answer]) -> list[Effect]: ...
+
+    def holding(self, lane: int, notice: Denial) -> list[Effect]: ...
+
+    def ended(self, reason: str, code: Code, denial: Denial | None) -> list[Effect]: ...
+
+    def target_gone(self, reason: str) -> list[Effect]: ...
+
+
+class ISession(Protocol):
+    """What a pump needs of a session (`session.session.Session`)."""
+
+    def decide(self, ask: Ask) -> tuple[Answer, ...] | Deferred[tuple[Answer, ...]]: ...
+
+    def record(self, effect: Effect) -> None: ...
+
+    def catalogue_changed(self) -> None: ...
+
+    def client_left(self) -> None: ...
+
+    def close(self, code: Code, reason: str) -> None: ...
+
+    def when_room(self) -> Deferred[None]: ...
+
+
+class Pump:
+    """One session's edge.  `cancel_target` opens a connection of its own to the target and fires when that closed."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        session: ISession,
+        relay: IRelay,
+        client: Any,
+        target: Any,
+        cancel_target: Callable[[], Deferred[None]],
+        clock: IReactorTime,
+    ) -> None:
+        self._session = session
+        self._relay = relay
+        self._client = client
+        self._target = target
+        self._cancel_target = cancel_target
+        self._clock = clock
+        self._waiting: list[Effect] = []  # behind a full spool, in order
+        self._inputs: list[tuple[bool, bytes]] = []  # (from client, bytes) that came in meanwhile: at most a read each
+        self._for_target: list[bytes] | None = None  # while a cancel is under way; bounded by the paused client
+        self._client_pauses: set[str] = set()
+        self._target_pauses: set[str] = set()
+        self._deciding: dict[int, Deferred[tuple[Answer, ...]]] = {}
+        self.ended = False
+        client.registerProducer(Reading(self, from_client=False), True)
+        target.registerProducer(Reading(self, from_client=True), True)
+
+    # ---- bytes
+
+    def client_bytes(self, data: bytes) -> None:
+        if self._waiting:
+            self._inputs.append((True, data))
+        elif not self.ended:
+            self._carry_out(self._relay.from_client(data))
+
+    def target_bytes(self, data: bytes) -> None:
+        if self._waiting:
+            self._inputs.append((False, data))
+        elif not self.ended:
+            self._carry_out(self._relay.from_target(data))
+
+    def _carry_out(self, effects: list[Effect]) -> None:
+        if self._waiting:  # a kill or a notice while the spool is full: behind what waits already
+            self._waiting.extend(effects)
+            return
+        answered: list[tuple[int, tuple[Answer, ...]]] = []
+        for index, effect in enumerate(effects):
+            try:
+                if type(effect) is Ask:
+                    answers = self._session.decide(effect)
+                    if type(answers) is tuple:
+                        answered.append((effect.lane, answers))
+                    else:
+                        self._wait_for(effect.lane, answers)  # type: ignore[arg-type]
+                    continue
+                self._session.record(effect)
+            except SpoolFull:
+                self._wait_for_room(effects[index:])
+                break
+            except RecordingFailed as error:
+                self._recorder_failed(str(error))
+                return
+            self._do(effect)
+        for lane, answers in answered:
+            self._carry_out(self._relay.decided(lane, answers))
+
+    def _do(self, effect: Effect) -> None:
+        kind = type(effect)
+        if kind is ToTarget:
+            if self._for_target is not None:
+                self._for_target.append(effect.data)  # type: ignore[attr-defined]
+            else:
+                self._target.write(effect.data)  # type: ignore[attr-defined]
+        elif kind is ToClient:
+            self._client.write(effect.data)  # type: ignore[attr-defined]
+        elif kind is CancelTarget:
+            self._cancel()
+        elif kind is PauseClient:
+            self.pause(from_client=True, why="relay")
+        elif kind is ResumeClient:
+            self.resume(from_client=True, why="relay")
+        elif kind is CatalogueChanged:
+            self._session.catalogue_changed()
+        elif kind is Hangup:
+            self._hang_up(effect.code, effect.reason)  # type: ignore[attr-defined]
+
+    # ---- decisions that take time
+
+    def _wait_for(self, lane: int, deciding: Deferred[tuple[Answer, ...]]) -> None:
+        self._deciding[lane] = deciding
+        deciding.addCallback(self._decided, lane)
+        deciding.addErrback(self._undecided)
+
+    def _decided(self, answers: tuple[Answer, ...], lane: int) -> None:
+        del self._deciding[lane]
+        if not self.ended:
+            self._carry_out(self._relay.decided(lane, answers))
+
+    def _undecided(self, failure: Failure) -> None:
+        if self.ended:
+            return
+        if failure.check(RecordingFailed):
+            self._recorder_failed(failure.getErrorMessage())
+            return
+        self._log.failure("a decision failed", failure=failure)
+        self.end(Code.OPERATION_UNAVAILABLE, "the gateway could not decide", None)
+
+    def holding(self, lane: int, notice: Denial) -> None:
+        """An operation waits for approval: the client is told now."""
+        if not self.ended:
+            self._carry_out(self._relay.holding(lane, notice))
+
+    # ---- a full spool
+
+    def _wait_for_room(self, effects: list[Effect]) -> None:
+        self._waiting = list(effects)
+        self.pause(from_client=True, why="spool")
+        self.pause(from_client=False, why="spool")
+        self._session.when_room().addCallbacks(self._room, self._undecided)
+
+    def _room(self, _: None) -> None:
+        effects, self._waiting = self._waiting, []
+        inputs, self._inputs = self._inputs, []
+        if self.ended:
+            return
+        self._carry_out(effects)
+        while inputs and not self._waiting and not self.ended:
+            from_client, data = inputs.pop(0)
+            (self.client_bytes if from_client else self.target_bytes)(data)
+        self._inputs = inputs + self._inputs
+        if not self._waiting:
+            self.resume(from_client=True, why="spool")
+            self.resume(from_client=False, why="spool")
+
+    def _recorder_failed(self, reason: str) -> None:
+        """Forward nothing more: the client gets its protocol's error, unrecorded because nothing can be."""
+        if self.ended:
+            return
+        for effect in self._relay.ended(f"recording failed: {reason}", Code.RECORDING_FAILED, None):
+            if type(effect) is ToClient:
+                self._client.write(effect.data)
+        self._hang_up(Code.RECORDING_FAILED, reason)
+
+    # ---- cancel
+
+    def _cancel(self) -> None:
+        if self._for_target is not None or self.ended:
+            return
+        self._for_target = []
+        self.pause(from_client=True, why="cancel")
+        self._cancel_target().addErrback(self._cancel_failed).addCallback(self._cancelled)
+
+    def _cancel_failed(self, failure: Failure) -> None:
+        self._log.warn("the target could not be asked to cancel: {error}", error=failure.getErrorMessage())
+
+    def _cancelled(self, _: object) -> None:
+        kept, self._for_target = self._for_target, None
+        if not self.ended:
+            for data in kept or ():
+                self._target.write(data)
+            self.resume(from_client=True, why="cancel")
+
+    def cancel_target(self) -> None:
+        """A CancelRequest of the client's own, for what runs now."""
+        self._carry_out([CancelTarget()])
+
+    # ---- who is read
+
+    def pause(self, *, from_client: bool, why: str) -> None:
+        reasons = self._client_pauses if from_client else self._target_pauses
+        if not reasons:
+            (self._client if from_client else self._target).pauseProducing()
+        reasons.add(why)
+
+    def resume(self, *, from_client: bool, why: str) -> None:
+        reasons = self._client_pauses if from_client else self._target_pauses
+        reasons.discard(why)
+        if not reasons and not self.ended:
+            (self._client if from_client else self._target).resumeProducing()
+
+    # ---- ends
+
+    def client_gone(self) -> None:
+        if not self.ended:
+            self._session.client_left()
+            self._hang_up(Code.SESSION_CLOSED, "the client closed the connection")
+
+    def target_gone(self, reason: str) -> None:
+        if not self.ended:
+            self._carry_out(self._relay.target_gone(reason))
+
+    def end(self, code: Code, reason: str, denial: Denial | None) -> None:
+        """End the session with its protocol's error, and cancel what the target runs."""
+        if self.ended:
+            return
+        if self._relay.in_flight:
+            self._cancel_target().addErrback(self._cancel_failed)
+        self._carry_out(self._relay.ended(reason, code, denial))
+        if self._waiting:  # the spool is full: the end does not wait for room
+            self._hang_up(code, reason, LINGER_KILLED)
+        else:
+            self._abort_after(LINGER_KILLED)
+
+    def _hang_up(self, code: Code, reason: str, linger: float = LINGER) -> None:
+        if self.ended:
+            return
+        self.ended = True
+        self._waiting.clear()
+        self._inputs.clear()
+        for deciding in list(self._deciding.values()):
+            deciding.cancel()
+        self._session.close(code, reason)
+        for transport in (self._client, self._target):
+            transport.unregisterProducer()
+            transport.resumeProducing()  # a paused transport would not notice that its peer is gone
+            transport.loseConnection()
+        self._abort_after(linger)
+
+    def _abort_after(self, seconds: float) -> None:
+        for transport in (self._client, self._target):
+            if not transport.disconnected:
+                self._clock.callLater(seconds, transport.abortConnection)
+
+
+class Reading:
+    """Back-pressure: one side is read only while the other takes what it is sent (twisted's IPushProducer)."""
+
+    def __init__(self, pump: Pump, *, from_client: bool) -> None:
+        self._pump = pump
+        self._from_client = from_client
+
+    def pauseProducing(self) -> None:
+        self._pump.pause(from_client=self._from_client, why="slow peer")
+
+    def resumeProducing(self) -> None:
+        self._pump.resume(from_client=self._from_client, why="slow peer")
+
+    def stopProducing(self) -> None:
+        """The consumer's connection is gone; `connectionLost` of its protocol tells the pump."""

@@ -1,0 +1,81 @@
+"""TLS contexts: towards clients from the gateway's certificate, towards targets by libpq's modes."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from pathlib import Path
+
+from hoopgw.model.errors import OperatorError
+from hoopgw.model.secret import Secret
+from hoopgw.model.target import Target, TlsMode
+
+POSTGRESQL_ALPN = "postgresql"  # PostgreSQL documentation, 55.2.11: what direct TLS must negotiate
+
+
+def server_context(certificate: str, key: Secret) -> ssl.SSLContext:
+    """For clients: TLS 1.2 and later, the gateway's certificate, ALPN `postgresql` offered.
+
+    The key comes as PEM and is handed to OpenSSL through a file in memory, never one on disk.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols([POSTGRESQL_ALPN])
+    context.num_tickets = 0  # a resumed session would skip nothing that costs us, and tickets fill idle memory
+    try:
+        _load_chain(context, certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise OperatorError(f"the gateway's certificate {certificate} and its key cannot be used: {error}") from error
+    return context
+
+
+def _load_chain(context: ssl.SSLContext, certificate: str, key: Secret) -> None:
+    import os
+
+    descriptor = os.memfd_create("key", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, key.reveal())
+        context.load_cert_chain(certificate, f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+
+
+def target_context(target: Target) -> ssl.SSLContext | None:
+    """For a target; None where the configuration says clear text."""
+    if target.tls is TlsMode.DISABLE:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols([POSTGRESQL_ALPN])
+    context.check_hostname = target.tls is TlsMode.VERIFY_FULL
+    if target.tls is TlsMode.REQUIRE:
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    try:
+        if target.ca:
+            context.load_verify_locations(cadata=Path(target.ca).read_text())
+        else:
+            context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    except (OSError, ssl.SSLError) as error:
+        raise OperatorError(f"target {target.name}: the CA file {target.ca} cannot be used: {error}") from error
+    return context
+
+
+def described(connection: ssl.SSLObject) -> dict[str, str]:
+    """The facts for the journal's open entry."""
+    cipher = connection.cipher()
+    return {
+        "version": connection.version() or "",
+        "cipher": cipher[0] if cipher else "",
+        "alpn": connection.selected_alpn_protocol() or "",
+    }
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address literal, or the name `localhost`, stays on this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,211 @@
+"""Eager transports over real sockets: clear text, TLS, back-pressure, a peer that leaves while nobody reads."""
+
+from __future__ import annotations
+
+import datetime
+import ssl
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.protocol import ClientFactory, Factory, Protocol
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import TestCase
+
+from hoopgw.model.secret import Secret
+from hoopgw.servers import tls
+from hoopgw.servers.departures import Departures
+from hoopgw.servers.eager import READ_SIZE, connect, make_eager
+
+
+class Collect(Protocol):
+    """Keeps what comes; `closed` fires when the connection is gone."""
+
+    def __init__(self) -> None:
+        self.received: list[bytes] = []
+        self.made: Deferred[Collect] = Deferred()
+        self.closed: Deferred[Any] = Deferred()
+        self.wanted: tuple[int, Deferred[None]] | None = None
+
+    def connectionMade(self) -> None:
+        self.made.callback(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        self.received.append(data)
+        if self.wanted and sum(map(len, self.received)) >= self.wanted[0]:
+            (_, fired), self.wanted = self.wanted, None
+            fired.callback(None)
+
+    def enough(self, size: int) -> Deferred[None]:
+        fired: Deferred[None] = Deferred()
+        self.wanted = (size, fired)
+        self.dataReceived(b"")
+        return fired
+
+    def connectionLost(self, reason: Any = None) -> None:
+        self.closed.callback(reason.value)
+
+
+def self_signed(directory: Path) -> tuple[Path, Secret]:
+    """A certificate for localhost, and its key as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = directory / "server.pem"
+    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return path, Secret(pem)
+
+
+class EagerTransports(TestCase):
+    @inlineCallbacks
+    def setUp(self) -> Any:
+        self.departures = Departures(reactor)  # type: ignore[arg-type]
+        self.departures.start()
+        self.addCleanup(self.departures.stop)
+        factory = Factory()
+        self.server = Collect()
+        factory.buildProtocol = lambda address: self.server  # type: ignore[method-assign]
+        port = yield serverFromString(reactor, "tcp:0:interface=127.0.0.1").listen(factory)
+        make_eager(port, self.departures)
+        self.addCleanup(port.stopListening)
+        self.client = Collect()
+        client_factory = ClientFactory()
+        client_factory.noisy = False
+        client_factory.buildProtocol = lambda address: self.client  # type: ignore[method-assign]
+        connect(reactor, "127.0.0.1", port.getHost().port, client_factory, 5.0)  # type: ignore[arg-type]
+        yield self.client.made
+        yield self.server.made
+        self.addCleanup(self.gone)
+
+    @inlineCallbacks
+    def gone(self) -> Any:
+        for side in (self.client, self.server):
+            if not side.transport.disconnected:
+                side.transport.abortConnection()
+        yield self.client.closed
+        yield self.server.closed
+
+    @inlineCallbacks
+    def test_bytes_both_ways(self) -> Any:
+        """What is written arrives whole and in order, small and far beyond the socket's buffer."""
+        big = bytes(range(256)) * 40_000
+        self.client.transport.write(b"hello ")
+        self.client.transport.write(big)
+        self.client.transport.write(b" end")
+        self.server.transport.write(b"back")
+        yield self.server.enough(len(big) + 10)
+        yield self.client.enough(4)
+        self.assertEqual(b"".join(self.server.received), b"hello " + big + b" end")
+        self.assertEqual(b"".join(self.client.received), b"back")
+
+    @inlineCallbacks
+    def test_slow_peer_pauses_the_producer(self) -> Any:
+        """A registered producer is paused once more than READ_SIZE is queued, and resumed when it went out."""
+        calls: list[str] = []
+
+        class Producer:
+            def pauseProducing(self) -> None:
+                calls.append("pause")
+
+            def resumeProducing(self) -> None:
+                calls.append("resume")
+
+            def stopProducing(self) -> None:
+                calls.append("stop")
+
+        self.server.transport.pauseProducing()
+        self.client.transport.registerProducer(Producer(), True)
+        size = 0
+        while "pause" not in calls:
+            self.client.transport.write(b"x" * READ_SIZE)
+            size += READ_SIZE
+            self.assertLess(size, 64 << 20)
+        self.server.transport.resumeProducing()
+        yield self.server.enough(size)
+        yield deferLater(reactor, 0.05, lambda: None)  # type: ignore[arg-type]
+        self.assertEqual(calls, ["pause", "resume"])
+        self.client.transport.unregisterProducer()
+
+    @inlineCallbacks
+    def test_departure_while_paused(self) -> Any:
+        """A paused server connection still ends when its client leaves (EPOLLRDHUP)."""
+        self.server.transport.pauseProducing()
+        self.client.transport.abortConnection()
+        yield self.server.closed.addTimeout(5, reactor)  # type: ignore[arg-type]
+        self.server.closed = Deferred()
+        self.server.closed.callback(None)
+        yield self.client.closed
+        self.client.closed = Deferred()
+        self.client.closed.callback(None)
+
+    @inlineCallbacks
+    def test_tls(self) -> Any:
+        """TLS starts on a connection that already spoke; ALPN is negotiated; big writes arrive; the end is clean."""
+        directory = Path(tempfile.mkdtemp(dir=self.mktemp_parent()))
+        certificate, key = self_signed(directory)
+        server_context = tls.server_context(str(certificate), key)
+        client_context = ssl.create_default_context(cadata=certificate.read_text())
+        client_context.set_alpn_protocols(["postgresql"])
+        facts: list[dict[str, str]] = []
+        done: Deferred[None] = Deferred()
+
+        def established(connection: ssl.SSLObject) -> None:
+            facts.append(tls.described(connection))
+            if len(facts) == 2:
+                done.callback(None)
+
+        self.server.transport.start_tls(server_context, established, done.errback, server_side=True)
+        self.client.transport.start_tls(
+            client_context, established, done.errback, server_side=False, hostname="localhost"
+        )
+        yield done.addTimeout(5, reactor)  # type: ignore[arg-type]
+        self.assertEqual([fact["alpn"] for fact in facts], ["postgresql", "postgresql"])
+        big = b"0123456789abcdef" * 200_000
+        self.client.transport.write(big)
+        self.server.transport.write(b"pong")
+        yield self.server.enough(len(big))
+        yield self.client.enough(4)
+        self.assertEqual(b"".join(self.server.received), big)
+        self.client.transport.loseConnection()
+        reason = yield self.server.closed
+        self.assertIn("ConnectionDone", type(reason).__name__)
+        self.server.closed = Deferred()
+        self.server.closed.callback(None)
+
+    @inlineCallbacks
+    def test_junk_instead_of_a_handshake(self) -> Any:
+        """Bytes that are no ClientHello fail the handshake and nothing else."""
+        directory = Path(tempfile.mkdtemp(dir=self.mktemp_parent()))
+        certificate, key = self_signed(directory)
+        failed: Deferred[None] = Deferred()
+        context = tls.server_context(str(certificate), key)
+        self.server.transport.start_tls(context, lambda _: None, failed.errback, server_side=True)
+        self.client.transport.write(b"GET / HTTP/1.1\r\n\r\n")
+        yield self.assertFailure(failed.addTimeout(5, reactor), ssl.SSLError)  # type: ignore[arg-type]
+        self.server.transport.loseConnection()
+        yield self.client.closed
+        self.client.closed = Deferred()
+        self.client.closed.callback(None)
+
+    def mktemp_parent(self) -> str:
+        parent = Path(self.mktemp())
+        parent.mkdir(parents=True)
+        return str(parent)

@@ -1,0 +1,107 @@
+"""The house of hoopgw/__init__.py: who may import whom."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+PACKAGE = Path(__file__).parent.parent / "hoopgw"
+FLOORS = {
+    "model": 0,
+    "wire": 1,
+    "policy": 1,
+    "relay": 2,
+    "record": 2,
+    "session": 3,
+    "store": 3,
+    "auth": 3,
+    "servers": 4,
+    "console": 4,
+    "cli": 5,
+}
+TOP = 5  # config, service, systemd
+NO_TWISTED_BELOW = 3
+
+
+def room(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).parts
+    return parts[0] if len(parts) > 1 else ""
+
+
+def imported(path: Path) -> list[tuple[str, int, bool]]:
+    """(module, line, whether at the module's top) of every import of a file."""
+    tree = ast.parse(path.read_text())
+    top = set(map(id, tree.body))
+    found: list[tuple[str, int, bool]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, node.lineno, id(node) in top) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.append((node.module, node.lineno, id(node) in top))
+            found += [(f"{node.module}.{alias.name}", node.lineno, id(node) in top) for alias in node.names]
+    return found
+
+
+class Imports(SynchronousTestCase):
+    def sources(self) -> list[Path]:
+        return sorted(PACKAGE.rglob("*.py"))
+
+    def test_imports_go_down_only(self) -> None:
+        """No module imports from a higher floor, nor from another room of its own floor."""
+        wrong = []
+        for path in self.sources():
+            mine = room(path)
+            floor = FLOORS.get(mine, TOP)
+            for module, line, _ in imported(path):
+                parts = module.split(".")
+                if parts[0] != "hoopgw" or len(parts) < 2:
+                    continue
+                theirs = parts[1] if parts[1] in FLOORS else ""
+                other = FLOORS.get(theirs, TOP)
+                sibling = other == floor and theirs != mine and floor not in (3, TOP)
+                if module != "hoopgw.__version__" and (other > floor or sibling):
+                    wrong.append(f"{path.relative_to(PACKAGE)}:{line} imports {module}")
+        self.assertEqual(wrong, [])
+
+    def test_no_twisted_below_floor_three(self) -> None:
+        """Floors 0 to 2 know no Twisted, no socket, no clock and no thread."""
+        banned = ("twisted", "socket", "threading", "asyncio", "select", "subprocess")
+        wrong = []
+        for path in self.sources():
+            if FLOORS.get(room(path), TOP) >= NO_TWISTED_BELOW:
+                continue
+            for module, line, _ in imported(path):
+                if module.split(".")[0] in banned:
+                    wrong.append(f"{path.relative_to(PACKAGE)}:{line} imports {module}")
+        self.assertEqual(wrong, [])
+
+    def test_reactor_is_imported_once(self) -> None:
+        """`twisted.internet.reactor` is imported in service assembly and in commands, never at a module's top."""
+        wrong = []
+        for path in self.sources():
+            for module, line, top in imported(path):
+                if module == "twisted.internet.reactor" and (top or FLOORS.get(room(path), TOP) < TOP):
+                    wrong.append(f"{path.relative_to(PACKAGE)}:{line}")
+        self.assertEqual(wrong, [])
+
+    def test_protocols_only_in_servers(self) -> None:
+        """No protocol or transport class below floor 4."""
+        wrong = []
+        for path in self.sources():
+            if FLOORS.get(room(path), TOP) >= 4:
+                continue
+            for module, line, _ in imported(path):
+                if module.startswith("twisted.internet.protocol.") and module.endswith((".Protocol", ".Factory")):
+                    wrong.append(f"{path.relative_to(PACKAGE)}:{line} imports {module}")
+        self.assertEqual(wrong, [])
+
+    def test_no_secret_is_printed(self) -> None:
+        """Nothing in the package calls `print`: output is click's, events are JSON lines."""
+        wrong = []
+        for path in self.sources():
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
+                    wrong.append(f"{path.relative_to(PACKAGE)}:{node.lineno}")
+        self.assertEqual(wrong, [])
