@@ -4,6 +4,9 @@ Stock Twisted queues every write and asks epoll four times for each query; here 
 and only a remainder goes to the stock queue (docs/performance.md).  TLS is an `ssl.SSLObject` on the same transport.
 """
 
+# mypy: allow-untyped-calls
+# (the base classes' own methods are untyped in Twisted)
+
 from __future__ import annotations
 
 import contextlib
@@ -20,7 +23,7 @@ from hoopgw.servers.departures import Departures
 READ_SIZE = 256 * 1024  # one read, and what may be queued for a slow peer before the other side is paused
 
 
-class EagerConnection(tcp.Connection):  # type: ignore[misc]
+class EagerConnection(tcp.Connection):
     """What server and client transports share.  `departures` tells of a peer that leaves while it is not read."""
 
     bufferSize = READ_SIZE
@@ -83,7 +86,7 @@ class EagerConnection(tcp.Connection):  # type: ignore[misc]
     def peer_left(self) -> None:
         """Called by `Departures`: the peer closed its side while reading was paused."""
         self._reading_paused = False
-        self.reactor.callLater(0, self._left)
+        cast(Any, self.reactor).callLater(0, self._left)
 
     def _left(self) -> None:
         if not self.disconnected:
@@ -199,15 +202,15 @@ class TlsLayer:
             self._transport.write_raw(self._outgoing.read())
 
 
-class EagerServer(EagerConnection, tcp.Server):  # type: ignore[misc]
+class EagerServer(EagerConnection, tcp.Server):
     """An accepted connection."""
 
 
-class EagerClient(EagerConnection, tcp.Client):  # type: ignore[misc]
+class EagerClient(EagerConnection, tcp.Client):
     """A connection that the gateway opened."""
 
 
-class EagerConnector(tcp.Connector):  # type: ignore[misc]
+class EagerConnector(tcp.Connector):
     """Connects to one numeric address."""
 
     def _makeTransport(self) -> EagerClient:
