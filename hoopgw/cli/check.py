@@ -1,0 +1,31 @@
+"""`hoopgw check`: every mistake in every configuration file, in one go."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from hoopgw.cli.output import escaped, json_option, print_json
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def check(settings: dict[str, str], as_json: bool) -> None:
+    """Read the configuration as the service would, and name every mistake with file, line and key.
+
+    Exit status 0 when there is none; 1 otherwise: the service would not start, or a reload would keep the old one.
+    """
+    from hoopgw import config
+
+    mistakes = config.check(settings["config"])
+    if as_json:
+        print_json([{"file": m.file, "line": m.line, "key": m.key, "message": m.message} for m in mistakes])
+    else:
+        for mistake in mistakes:
+            key = f" {escaped(mistake.key)}:" if mistake.key else ""
+            click.echo(f"{escaped(mistake.file)}:{mistake.line}:{key} {escaped(mistake.message)}", err=True)
+        total = len(mistakes)
+        click.echo("No mistakes." if not total else f"{total} mistake{'s' if total > 1 else ''}.", err=bool(total))
+    sys.exit(1 if mistakes else 0)

@@ -1,0 +1,65 @@
+"""The `hoopgw` command: one group, and the options that its commands share."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from hoopgw import __version__
+
+DEFAULT_CONFIG = "/etc/hoopgw/hoopgw.toml"
+DEFAULT_SOCKET = "/run/hoopgw/admin.sock"
+
+# name -> (module, attribute): a command's module is imported when it is used, so that `--help` is quick
+COMMANDS = {
+    "approvals": ("hoopgw.cli.approvals", "approvals"),
+    "check": ("hoopgw.cli.check", "check"),
+    "demo": ("hoopgw.cli.demo.command", "demo"),
+    "explain": ("hoopgw.cli.explain", "explain"),
+    "grants": ("hoopgw.cli.grants", "grants"),
+    "sessions": ("hoopgw.cli.sessions", "sessions"),
+    "targets": ("hoopgw.cli.targets", "targets"),
+    "token": ("hoopgw.cli.token", "token"),
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[name]
+        command: Any = getattr(importlib.import_module(module), attribute)
+        return command  # type: ignore[no-any-return]
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False),
+    default=DEFAULT_CONFIG,
+    show_default=True,
+    envvar="HOOPGW_CONFIG",
+    help="The gateway's configuration file.",
+)
+@click.option(
+    "--socket",
+    "socket_path",
+    type=click.Path(),
+    default=DEFAULT_SOCKET,
+    show_default=True,
+    envvar="HOOPGW_SOCKET",
+    help="The running gateway's admin socket.",
+)
+@click.version_option(__version__, prog_name="hoopgw")
+@click.pass_context
+def main(context: click.Context, config: str, socket_path: str) -> None:
+    """The gateway that knows who acts, decides what may run, and records all of it.
+
+    Exit status: 0 done; 1 no (refused, not verified, mistakes found); 2 wrong use.
+    """
+    context.obj = {"config": config, "socket": socket_path}
