@@ -1,0 +1,132 @@
+"""What an identity may reach: one realm for every protocol and the admin interface.  No grant, no connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from twisted.cred.portal import IRealm
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import Interface, implementer
+
+from hoopgw.auth.access import Access, AdminAccess, IAccess, IAdminAccess, Wanted
+from hoopgw.auth.local import local_issuer
+from hoopgw.model.errors import LoginRefused
+from hoopgw.model.grant import Grant
+from hoopgw.model.identity import Identity
+from hoopgw.model.settings import Settings
+from hoopgw.model.target import Target
+
+MAX_SHOWN = 64  # characters of a client's own words in an error
+
+
+class Rules(Protocol):
+    """What the realm reads of the configuration (`config.Config`)."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def targets(self) -> Mapping[str, Target]: ...
+
+    @property
+    def grants(self) -> tuple[Grant, ...]: ...
+
+
+@implementer(IRealm)
+class GatewayRealm:
+    def __init__(self, rules: Callable[[], Rules], clock: IReactorTime) -> None:
+        """`rules` gives the configuration that is in force now."""
+        self._rules = rules
+        self._clock = clock
+
+    def requestAvatar(  # type: ignore[override]  # Twisted's annotation knows only bytes as an avatar's id
+        self, identity: Identity, mind: Wanted | None, *interfaces: type[Interface]
+    ) -> tuple[type[Interface], Any, Callable[[], None]]:
+        """(interface, avatar, logout) for IAccess (`mind` says what is wanted) or IAdminAccess.
+
+        Raises LoginRefused, whose words are the same for what does not exist and for what is not granted.
+        """
+        now = self._clock.seconds()
+        if IAccess in interfaces and mind is not None:
+            return IAccess, access(self._rules(), identity, mind, now), _logout
+        if IAdminAccess in interfaces:
+            return IAdminAccess, admin_access(self._rules(), identity, now), _logout
+        raise NotImplementedError(f"no avatar for {interfaces}")
+
+    def still_allowed(self, granted: Access, now: float) -> Access | None:
+        """The same access by the configuration in force now, or None: then its session must end.
+
+        The grant that let it in must still do so: another one may have another budget, and is for a new login.
+        """
+        return reconsidered(self._rules(), granted, now)
+
+
+def _logout() -> None:
+    """A login holds nothing that would have to be released: what ends is the session."""
+
+
+def access(rules: Rules, identity: Identity, wanted: Wanted, now: float) -> Access:
+    """By the first grant in the configuration that lets in.  Raises LoginRefused."""
+    target = rules.targets.get(wanted.target)
+    if target is None or target.protocol != wanted.protocol or _is_local(rules, identity):
+        raise _no_grant(identity, wanted)
+    database = wanted.database or target.database
+    role = target.roles.get(wanted.role)
+    for grant in rules.grants:
+        if role is not None and grant.lets_in(identity, target, database, wanted.role, now):
+            return Access(identity, target, role, database, grant, _until(identity, grant))
+    raise _no_grant(identity, wanted)
+
+
+def reconsidered(rules: Rules, granted: Access, now: float) -> Access | None:
+    identity, target = granted.identity, rules.targets.get(granted.target.name)
+    known = any(one.issuer == identity.issuer and one.name == identity.provider for one in rules.settings.issuers)
+    if not known or target is None or target.protocol != granted.target.protocol or now >= identity.expires:
+        return None
+    role = target.roles.get(granted.role.name)
+    for grant in rules.grants:
+        if grant.name == granted.grant.name and role is not None:
+            if not grant.lets_in(identity, target, granted.database, role.name, now):
+                return None
+            return replace(granted, target=target, role=role, grant=grant, expires=_until(identity, grant))
+    return None
+
+
+def admin_access(rules: Rules, identity: Identity, now: float) -> AdminAccess:
+    """What every grant with `may` gives together; of a token of the gateway's own, what its `[local.NAME]` says.
+
+    No right at all is still an access: an approver needs none.
+    """
+    if _is_local(rules, identity):
+        rights = [account.may for account in rules.settings.local if account.name == identity.subject]
+        return AdminAccess(identity, frozenset().union(*rights), may_decide=False)
+    matching = [grant.may for grant in rules.grants if grant.may and _in_force(grant, identity, now)]
+    return AdminAccess(identity, frozenset().union(*matching), may_decide=True)
+
+
+def _in_force(grant: Grant, identity: Identity, now: float) -> bool:
+    return (grant.until is None or now < grant.until) and grant.who.matches(identity)
+
+
+def _is_local(rules: Rules, identity: Identity) -> bool:
+    return identity.issuer == local_issuer(rules.settings.name)
+
+
+def _until(identity: Identity, grant: Grant) -> float:
+    return identity.expires if grant.until is None else min(identity.expires, grant.until)
+
+
+def _no_grant(identity: Identity, wanted: Wanted) -> LoginRefused:
+    place = f"'{shown(wanted.target)}'" + (f" (database '{shown(wanted.database)}')" if wanted.database else "")
+    return LoginRefused(
+        f"no grant lets {identity.subject} reach {place} as '{shown(wanted.role)}'",
+        detail=f"{wanted.protocol} target {shown(wanted.target)!r}, role {shown(wanted.role)!r}",
+    )
+
+
+def shown(text: str) -> str:
+    """A client's own words, safe to show: short and printable (must-survive 36)."""
+    cut = text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
+    return "".join(char if char.isprintable() else "�" for char in cut)
