@@ -80,6 +80,7 @@ class Decided:
     approved: bool
     reason: str
     at: float
+    sets: tuple[int, ...] = ()  # which of the hold's `approvers` this word counts for; the store fills it in
 
 
 @dataclass(frozen=True, slots=True)
