@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import treq
 from twisted.internet import ssl
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IProtocol
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, ResponseDone
-from twisted.web.http import PotentialDataLoss
+from twisted.web.client import URI, Agent, BrowserLikePolicyForHTTPS
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IResponse
+from twisted.web.iweb import IAgentEndpointFactory, IResponse
 from zope.interface import implementer
 
 from hoopgw.model.errors import IssuerUnavailable, OperatorError
@@ -33,10 +33,10 @@ def https_fetch(reactor: Any, ca: str) -> Fetch:
     With a `ca` nothing else is trusted, whatever SSL_CERT_FILE says.  Raises OperatorError for a `ca` that cannot be
     used.  What it gives fails with IssuerUnavailable only.
     """
-    agent = Agent(reactor, BrowserLikePolicyForHTTPS(_trust(ca)), connectTimeout=DEADLINE)
+    policy = BrowserLikePolicyForHTTPS(_trust(ca))
 
     def fetch(address: str) -> Deferred[bytes]:
-        return _document(agent, reactor, address)
+        return _document(reactor, policy, address)
 
     return fetch
 
@@ -76,12 +76,15 @@ def _trust(ca: str) -> Any:
 _END = "-----END CERTIFICATE-----"
 
 
-def _document(agent: Agent, reactor: Any, address: str) -> Deferred[bytes]:
+def _document(reactor: Any, policy: BrowserLikePolicyForHTTPS, address: str) -> Deferred[bytes]:
     if not may_fetch(address):
         return _unavailable(address, "neither https nor on this machine")
+    once = _Once(reactor, policy)
+    agent = Agent.usingEndpointFactory(reactor, once)
     asked: Deferred[Any] = agent.request(b"GET", address.encode("ascii"), Headers({b"accept": [b"application/json"]}))
     asked.addCallback(_body)
     asked.addTimeout(DEADLINE, reactor)
+    asked.addBoth(once.close)
     return asked.addErrback(_explained, address)
 
 
@@ -90,68 +93,55 @@ def _explained(failure: Failure, address: str) -> Deferred[bytes]:
 
 
 def _unavailable(address: str, why: str) -> Deferred[bytes]:
-    failed: Deferred[bytes] = Deferred()
-    failed.errback(IssuerUnavailable(f"{address[:200]}: {why}"))
-    return failed
+    return fail(IssuerUnavailable(f"{address[:200]}: {why}"))
+
+
+@implementer(IAgentEndpointFactory)
+class _Once:
+    """The one connection of one request.  An agent alone cannot cut it off: a body that stalls would stay open."""
+
+    def __init__(self, reactor: Any, policy: BrowserLikePolicyForHTTPS) -> None:
+        self._reactor = reactor
+        self._policy = policy
+        self._transports: list[Any] = []
+
+    def endpointForURI(self, uri: URI) -> Any:
+        endpoint: Any = HostnameEndpoint(self._reactor, uri.host, uri.port, DEADLINE)
+        if uri.scheme == b"https":
+            endpoint = wrapClientTLS(self._policy.creatorForNetloc(uri.host, uri.port), endpoint)
+        return _Remembered(endpoint, self._transports)
+
+    def close(self, result: Any) -> Any:
+        for transport in self._transports:
+            transport.abortConnection()
+        return result
+
+
+@implementer(IStreamClientEndpoint)
+class _Remembered:
+    def __init__(self, endpoint: Any, transports: list[Any]) -> None:
+        self._endpoint = endpoint
+        self._transports = transports
+
+    def connect(self, factory: Any) -> Any:
+        return self._endpoint.connect(factory).addCallback(self._connected)
+
+    def _connected(self, protocol: Any) -> Any:
+        self._transports.append(protocol.transport)
+        return protocol
 
 
 def _body(response: IResponse) -> Deferred[bytes]:
     """The body of a 200; anything else, a redirect too, is an error and its body is not read."""
-    body = _Body()
-    response.deliverBody(body)
     if response.code != 200:
-        body.fail(IssuerUnavailable(f"status {response.code}"))
-    elif response.headers.getRawHeaders(b"content-encoding", [b"identity"]) != [b"identity"]:
-        body.fail(IssuerUnavailable("a compressed answer, which was not asked for"))
-    return body.finished
+        raise IssuerUnavailable(f"status {response.code}")
+    if response.headers.hasHeader(b"content-encoding"):
+        raise IssuerUnavailable("a compressed answer, which was not asked for")
+    pieces: list[bytes] = []
 
+    def collect(data: bytes) -> None:
+        pieces.append(data)
+        if sum(map(len, pieces)) > MAX_DOCUMENT:  # a few dozen pieces
+            raise IssuerUnavailable(f"a document of more than {MAX_DOCUMENT} bytes")
 
-@implementer(IProtocol)
-class _Body:
-    """Collects a body up to MAX_DOCUMENT.  Plain: a body is no connection of its own."""
-
-    def __init__(self) -> None:
-        self.finished: Deferred[bytes] = Deferred(self._abort)
-        self._pieces: list[bytes] = []
-        self._size = 0
-        self._over = False
-        self._transport: Any = None
-
-    def makeConnection(self, transport: Any) -> None:
-        self._transport = transport
-
-    def connectionMade(self) -> None:
-        """Not called: a body is delivered by `makeConnection`."""
-
-    def dataReceived(self, data: bytes) -> None:
-        self._size += len(data)
-        self._pieces.append(data)
-        if self._size > MAX_DOCUMENT:
-            self.fail(IssuerUnavailable(f"a document of more than {MAX_DOCUMENT} bytes"))
-
-    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008 - Twisted's signature
-        if self._over:
-            return
-        self._over = True
-        if reason.check(ResponseDone, PotentialDataLoss):
-            self.finished.callback(b"".join(self._pieces))
-        else:
-            self.finished.errback(reason)
-
-    def fail(self, error: Exception) -> None:
-        """Give up, and let nothing more come."""
-        if not self._over:
-            self._over = True
-            self._pieces.clear()
-            self._close()
-            self.finished.errback(error)
-
-    def _abort(self, _: object) -> None:
-        self._over = True
-        self._close()
-        self.finished.errback(CancelledError())
-
-    def _close(self) -> None:
-        abort = getattr(self._transport, "abortConnection", None) or getattr(self._transport, "loseConnection", None)
-        if abort is not None:
-            abort()
+    return treq.collect(response, collect).addCallback(lambda _: b"".join(pieces))

@@ -43,7 +43,7 @@ class EndPoint(SynchronousTestCase):
         self.assertEqual(tls_server_end_point(certificate(ed25519.Ed25519PrivateKey.generate(), None)), b"")
 
     def test_weak_hashes_are_replaced(self) -> None:
-        """RFC 5929, 4.1: a certificate signed with MD5 or SHA-1 is bound by SHA-256 (nobody checks the signature here)."""
+        """RFC 5929, 4.1: a certificate signed with MD5 or SHA-1 is bound by SHA-256."""
         der = certificate(rsa.generate_private_key(65537, 2048), hashes.SHA256())
         with_rsa = bytes.fromhex("06092a864886f70d0101")
         for last in (b"\x05", b"\x04"):  # sha1WithRSAEncryption, md5WithRSAEncryption

@@ -1,0 +1,1 @@
+"""`hoopgw demo`: everything that it starts and shows."""
