@@ -1,0 +1,112 @@
+"""A real PostgreSQL on loopback for the tests of the shared store: one for the process, gone when it ends."""
+
+from __future__ import annotations
+
+import atexit
+import glob
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+
+def binaries() -> str | None:
+    """The newest installed server's directory of programs; None where there is none."""
+    found = glob.glob("/usr/lib/postgresql/*/bin/postgres")
+    return os.path.dirname(max(found, key=lambda path: int(path.split("/")[4]))) if found else None
+
+
+class Cluster:
+    _one: "Cluster | None" = None
+
+    @classmethod
+    def running(cls) -> "Cluster":
+        if cls._one is None:
+            cls._one = cls()
+        return cls._one
+
+    def __init__(self) -> None:
+        found = binaries()
+        assert found is not None
+        self._programs = found
+        self._directory = Path(tempfile.mkdtemp(prefix="hoopgw-store-"))
+        self._user: str | None = None
+        if os.getuid() == 0:  # the server refuses to run as root
+            self._user = "nobody"
+            entry = pwd.getpwnam(self._user)
+            os.chown(self._directory, entry.pw_uid, entry.pw_gid)
+        atexit.register(self._remove)
+        self._run("initdb", "-D", str(self._directory / "data"), "-U", "gateway", "-A", "trust", "-E", "UTF8", "-N")
+        self.port = self._free_port()
+        self._server: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        self._server = subprocess.Popen(
+            [
+                f"{self._programs}/postgres",
+                *("-D", str(self._directory / "data"), "-p", str(self.port)),
+                *("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"),
+                *("-c", "shared_buffers=16MB", "-c", "max_connections=40", "-c", "logging_collector=off"),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            user=self._user,
+            group=pwd.getpwnam(self._user).pw_gid if self._user else None,
+            extra_groups=[] if self._user else None,
+            cwd="/",
+        )
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.05)
+        raise AssertionError("PostgreSQL did not start")
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.send_signal(signal.SIGINT)  # fast shutdown
+            self._server.wait(20)
+            self._server = None
+
+    def database(self, name: str) -> dict[str, str]:
+        """A new, empty database; libpq's parameters for it."""
+        import psycopg2
+
+        connection = psycopg2.connect(host="127.0.0.1", port=self.port, user="gateway", dbname="postgres")
+        connection.autocommit = True
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+                cursor.execute(f'CREATE DATABASE "{name}"')
+        finally:
+            connection.close()
+        return {"host": "127.0.0.1", "port": str(self.port), "user": "gateway", "dbname": name, "sslmode": "disable"}
+
+    def _run(self, program: str, *arguments: str) -> None:
+        group = pwd.getpwnam(self._user).pw_gid if self._user else None
+        subprocess.run(
+            [f"{self._programs}/{program}", *arguments],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            user=self._user,
+            group=group,
+            extra_groups=[] if self._user else None,
+            cwd="/",
+        )
+
+    @staticmethod
+    def _free_port() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return int(probe.getsockname()[1])
+
+    def _remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self._directory, ignore_errors=True)
