@@ -168,7 +168,25 @@ class Link:
         if self._connection is None:
             return refused("the connection to the store's PostgreSQL is lost")
         answered.begun = True
-        return self._connection.runInteraction(lambda cursor: Deferred.fromCoroutine(_coroutine(work, cursor)))
+        return Deferred.fromCoroutine(self._transaction(self._connection, work))
+
+    async def _transaction(self, connection: Any, work: Transaction[T]) -> T:
+        """Not txpostgres's own: that logs an error where the connection was closed meanwhile."""
+        cursor = connection.cursor()
+        try:
+            await cursor.execute("BEGIN")
+            result = await work(cursor)
+            await cursor.execute("COMMIT")
+        except BaseException:
+            await self._roll_back(connection, cursor)
+            raise
+        return result
+
+    async def _roll_back(self, connection: Any, cursor: Any) -> None:
+        try:
+            await cursor.execute("ROLLBACK")
+        except FORESEEN:  # whatever state that left: a new connection has none
+            self._lost(connection)
 
     def _done(self, result: Any, answered: Answered) -> None:
         self._waiting -= 1
@@ -177,10 +195,6 @@ class Link:
     def _given_up(self, answered: Answered) -> None:
         if answered.begun and self._connection is not None:
             self._lost(self._connection)
-
-
-async def _coroutine(work: Transaction[T], cursor: Any) -> T:
-    return await work(cursor)
 
 
 def _close(connection: Any) -> None:
