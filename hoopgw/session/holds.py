@@ -1,0 +1,413 @@
+"""Operations that wait for approvals: bound to the exact bytes that will run, decided by others, run at most once."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from hoopgw.auth.access import Access, AdminAccess
+from hoopgw.model.answer import Decision, Denial
+from hoopgw.model.errors import NotAllowed, StoreUnavailable
+from hoopgw.model.events import Code
+from hoopgw.model.identity import Identity
+from hoopgw.model.operation import Operation
+from hoopgw.model.secret import Secret
+from hoopgw.model.verdict import HoldTerms
+from hoopgw.session.events import escaped
+from hoopgw.session.interfaces import IEvents
+from hoopgw.session.shown import shown
+from hoopgw.store.interface import Decided, Hold, HoldState, IStore
+
+SWEEP = 5.0  # seconds between looks for holds whose time is up
+RETRY_AFTER = 5  # seconds: what a held client is told to wait before it asks again
+MAX_REASON = 2000  # characters of an approver's reason that are kept
+MAX_LISTED = 500  # holds of one list
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One operation that needs approvals, as the session sees it now."""
+
+    session: str
+    access: Access
+    policy: str  # digest of the policy in force
+    operation: Operation
+    binding: bytes  # what else changes the meaning of the bytes: the judge says
+    terms: tuple[HoldTerms, ...]
+    redacted: bytes | None = None  # in place of text and parameters, for everybody but the digest
+    in_transaction: bool = False  # the open transaction has already run something: its locks wait
+    streams: bool = False  # data that follows is not bound
+
+    @property
+    def wait(self) -> float:
+        """Seconds that the client waits at most."""
+        waits = [term.wait for term in self.terms]
+        if self.in_transaction:
+            waits += [term.in_transaction for term in self.terms]
+        return max(0.0, min(waits))
+
+
+class Ending(Enum):
+    """Why a wait ended without a decision; the value is what the client reads."""
+
+    TIME = "no approver has decided yet; send the same again after approval and it runs once"
+    CANCELLED = "withdrawn: the client cancelled it while it waited for approval"
+    LEFT = "withdrawn: the client left while it waited for approval"
+    OVER = "withdrawn: the session ended while it waited for approval"
+    POLICY = "the policy changed while it waited; what was asked is void, ask again"
+
+
+class Waiting:
+    """One operation's wait.  `outcome` fires once, with the claimed `Hold` (run it, once) or a `Denial`."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.hold: Hold | None = None
+        self.outcome: Deferred[Hold | Denial] = Deferred()
+        self.ended: Deferred[Hold | Ending] = Deferred()
+        self.given_up: Ending | None = None  # it must not run any more, even where a claim under way succeeds
+
+    def end(self, why: Hold | Ending) -> None:
+        """The first reason counts; but what was given up stays given up."""
+        if isinstance(why, Ending) and why is not Ending.TIME and self.given_up is None:
+            self.given_up = why
+        if not self.ended.called:
+            self.ended.callback(why)
+
+
+class Holds:
+    """All that waits in this process, and the way for approvers to decide what waits anywhere.
+
+    `key` makes the digests of redacted operations; `status` gives the address of a hold's page, "" where none runs.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        store: IStore,
+        events: IEvents,
+        clock: IReactorTime,
+        key: Secret,
+        token_bytes: Callable[[int], bytes],
+        status: Callable[[str], str] = lambda hold: "",
+    ) -> None:
+        self._store = store
+        self._events = events
+        self._clock = clock
+        self._key = key
+        self._token_bytes = token_bytes
+        self._status = status
+        self._active: set[Waiting] = set()  # bounded by the number of sessions' lanes
+        self._waiting: dict[str, list[Waiting]] = {}  # those of them that a hold stands for, by its id
+        self._policy = ""
+        self._stop_watching: Callable[[], None] = lambda: None
+        self._sweep = LoopingCall(self._expire)
+        self._sweep.clock = clock
+
+    # ---- life
+
+    def start(self, policy: str) -> None:
+        """After the store has started.  `policy` is the digest of the policy in force."""
+        self._policy = policy
+        self._stop_watching = self._store.watch_holds(self._changed)
+        self._sweep.start(SWEEP, now=False)
+
+    def stop(self) -> None:
+        self._stop_watching()
+        if self._sweep.running:
+            self._sweep.stop()
+
+    def reloaded(self, policy: str) -> None:
+        """What waits under another policy is void: nobody approves what the rules no longer ask for in this way."""
+        self._policy = policy
+        for waiting in tuple(self._active):
+            if waiting.request.policy != policy:
+                waiting.end(Ending.POLICY)
+
+    # ---- the requester's side
+
+    def digest(self, request: Request) -> str:
+        """Of all that must be the same when it runs: two requests of one digest are one operation.
+
+        Every field is preceded by its length, so that no two lists of fields give the same bytes.
+        """
+        identity, operation = request.access.identity, request.operation
+        fields = [operation.protocol, request.access.target.name, request.access.database, request.access.role.name]
+        fields += [identity.issuer, identity.subject, request.policy]
+        fields += [part for actor in identity.actors for part in (actor.issuer, actor.subject)]
+        parts = [field.encode("utf-8", "surrogatepass") for field in fields]
+        parts += [operation.text, operation.parameters, request.binding]
+        made = hashlib.sha256()
+        for part in (len(parts).to_bytes(4, "big"), *parts):
+            made.update(len(part).to_bytes(8, "big"))
+            made.update(part)
+        if request.redacted is None:
+            return f"sha256:{made.hexdigest()}"
+        # a plain digest of a short secret could be guessed
+        return f"hmac-sha256:{hmac.digest(self._key.reveal(), made.digest(), 'sha256').hex()}"
+
+    def ask(self, request: Request, held: Callable[[Denial], None]) -> Waiting:
+        """Claim an approval, or wait for one; `held` is called once it is stored and waits."""
+        waiting = Waiting(request)
+        self._active.add(waiting)
+        Deferred.fromCoroutine(self._course(waiting, held)).addBoth(waiting.outcome.callback)
+        return waiting
+
+    async def _course(self, waiting: Waiting, held: Callable[[Denial], None]) -> Hold | Denial:
+        try:
+            return await self._wait(waiting, held)
+        except StoreUnavailable as error:
+            self._event(Code.OPERATION_UNAVAILABLE, waiting.request, why=str(error))
+            return self._denial(waiting, Decision.UNAVAILABLE, "approvals cannot be asked for now")
+        finally:
+            self._active.discard(waiting)
+            self._forget(waiting)
+
+    async def _wait(self, waiting: Waiting, held: Callable[[Denial], None]) -> Hold | Denial:
+        request = waiting.request
+        digest = self.digest(request)
+        if request.policy != self._policy:
+            return self._denial(waiting, Decision.EXPIRED, Ending.POLICY.value)
+        claimed = await self._claim(waiting, digest)
+        if claimed is not None:
+            return claimed
+        asked = self._new(request, digest)
+        hold = waiting.hold = await self._store.create_hold(asked)
+        self._waiting.setdefault(hold.id, []).append(waiting)
+        self._event(Code.HOLD_CREATED if hold.id == asked.id else Code.HOLD_JOINED, request, hold)
+        timer = self._clock.callLater(request.wait, waiting.end, Ending.TIME)
+        try:
+            if waiting.given_up is None:
+                held(self._denial(waiting, Decision.HELD, hold.reason))
+            latest = await self._store.hold(hold.id)  # it may have been decided before we were among the waiting
+            if latest is not None:
+                self._changed(latest)
+            return await self._ended(waiting, digest, await waiting.ended)
+        finally:
+            if timer.active():
+                timer.cancel()
+
+    async def _ended(self, waiting: Waiting, digest: str, why: Hold | Ending) -> Hold | Denial:
+        if isinstance(why, Ending):
+            return await self._given_up(waiting, why)
+        if why.state is HoldState.APPROVED:
+            claimed = await self._claim(waiting, digest)
+            return claimed or self._denial(waiting, Decision.EXPIRED, "the approval was used by another session")
+        if why.state is HoldState.DENIED:
+            words = next((word for word in why.decided if not word.approved), None)
+            reason = words.reason if words is not None and words.reason else "an approver said no"
+            return self._denial(waiting, Decision.DENIED, reason)
+        reasons = {
+            HoldState.EXPIRED: "nobody approved it in time",
+            HoldState.WITHDRAWN: "it was withdrawn",
+            HoldState.CLAIMED: "the approval was used by another session",
+        }
+        return self._denial(waiting, Decision.EXPIRED, reasons[why.state])
+
+    async def _given_up(self, waiting: Waiting, why: Ending) -> Denial:
+        hold = waiting.hold
+        assert hold is not None
+        if why is Ending.TIME:
+            return self._denial(waiting, Decision.HELD, f"{hold.reason}: {why.value}")
+        self._forget(waiting)
+        if hold.id not in self._waiting:  # another session of the same identity may wait for the same
+            withdrawn = await self._store.withdraw(hold.id, self._clock.seconds())
+            if withdrawn is not None:
+                self._event(Code.HOLD_WITHDRAWN, waiting.request, hold, why=why.value)
+        return self._denial(waiting, Decision.EXPIRED, why.value)
+
+    async def _claim(self, waiting: Waiting, digest: str) -> Hold | Denial | None:
+        """Stored as used before anything is forwarded, so that it runs at most once."""
+        hold = await self._store.claim(digest, self._clock.seconds())
+        if hold is None:
+            return None
+        waiting.hold = hold
+        approved = [word.subject for word in hold.decided if word.approved]
+        runs = waiting.given_up is None
+        self._event(Code.HOLD_CLAIMED, waiting.request, hold, approved_by=approved, runs=runs)
+        if waiting.given_up is not None:  # the client left, or the policy changed, while the claim was under way
+            return self._denial(waiting, Decision.EXPIRED, waiting.given_up.value)
+        return hold
+
+    def _new(self, request: Request, digest: str) -> Hold:
+        identity, now = request.access.identity, float(self._clock.seconds())
+        return Hold(
+            id="h_" + urlsafe_b64encode(self._token_bytes(16)).rstrip(b"=").decode(),
+            digest=digest,
+            session=request.session,
+            issuer=identity.issuer,
+            subject=identity.subject,
+            target=request.access.target.name,
+            database=request.access.database,
+            role=request.access.role.name,
+            guardrails=tuple(term.guardrail for term in request.terms),
+            reason=escaped("; ".join(dict.fromkeys(term.reason for term in request.terms))),
+            shown=shown(request.operation, request.redacted),
+            approvers=tuple(tuple(sorted(term.approvers)) for term in request.terms),
+            counts=tuple(term.count for term in request.terms),
+            policy=request.policy,
+            created=now,
+            expires=now + min(term.expires for term in request.terms),
+            in_transaction=request.in_transaction,
+            streams=request.streams,
+            details={"actors": [[actor.issuer, actor.subject] for actor in identity.actors]},
+        )
+
+    def _denial(self, waiting: Waiting, decision: Decision, reason: str) -> Denial:
+        request, hold = waiting.request, waiting.hold
+        waits = decision is Decision.HELD and hold is not None
+        return Denial(
+            decision=decision,
+            reason=reason,
+            guardrails=tuple(term.guardrail for term in request.terms),
+            would_pass="; ".join(dict.fromkeys(term.would_pass for term in request.terms if term.would_pass)),
+            hold=hold.id if hold is not None else "",
+            status=self._status(hold.id) if hold is not None else "",
+            expires=hold.expires if waits and hold is not None else None,
+            retry_after=RETRY_AFTER if waits else None,
+            session=request.session,
+            policy=request.policy,
+        )
+
+    def _forget(self, waiting: Waiting) -> None:
+        if waiting.hold is None:
+            return
+        waiters = self._waiting.get(waiting.hold.id, [])
+        if waiting in waiters:
+            waiters.remove(waiting)
+        if not waiters:
+            self._waiting.pop(waiting.hold.id, None)
+
+    def _changed(self, hold: Hold) -> None:
+        """News of any process."""
+        if hold.state is not HoldState.WAITING:
+            for waiting in tuple(self._waiting.get(hold.id, ())):
+                waiting.end(hold)
+
+    async def _sweep_once(self) -> None:
+        try:
+            expired = await self._store.expire(self._clock.seconds())
+        except StoreUnavailable as error:  # the next sweep finds them; nothing expired is claimed meanwhile
+            self.log.warn("Holds could not be expired: {why}", why=str(error))
+            return
+        for hold in expired:
+            self._hold_event(Code.HOLD_EXPIRED, hold)
+
+    def _expire(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._sweep_once())
+
+    # ---- the approver's side
+
+    def approve(self, id: str, access: AdminAccess, reason: str) -> Deferred[Hold]:
+        """The hold after this word.  Fails with NotAllowed or StoreUnavailable."""
+        return Deferred.fromCoroutine(self._decide(id, access, True, reason))
+
+    def deny(self, id: str, access: AdminAccess, reason: str) -> Deferred[Hold]:
+        """The hold after this word.  Fails with NotAllowed or StoreUnavailable."""
+        return Deferred.fromCoroutine(self._decide(id, access, False, reason))
+
+    async def _decide(self, id: str, access: AdminAccess, approved: bool, reason: str) -> Hold:
+        hold = await self._store.hold(id)
+        identity, now = access.identity, float(self._clock.seconds())
+        why = self._refuses(hold, access, approved, now)
+        if hold is None or why:
+            self._events.emit(Code.DECISION_REFUSED, hold=id, issuer=identity.issuer, subject=identity.subject, why=why)
+            raise NotAllowed(why)
+        word = Decided(identity.issuer, identity.subject, approved, escaped(reason)[:MAX_REASON], now)
+        after = await self._store.decide(id, word, _sets(hold, identity), now)
+        if after is None:
+            raise NotAllowed(NO_SUCH)
+        if any((said.issuer, said.subject, said.at) == (word.issuer, word.subject, now) for said in after.decided):
+            code = Code.HOLD_APPROVED if approved else Code.HOLD_DENIED
+            self._hold_event(code, after, by=identity.described(), why=word.reason)
+        return after
+
+    def _refuses(self, hold: Hold | None, access: AdminAccess, approved: bool, now: float) -> str:
+        """Why this identity may not say this word; "" where it may.  Rights of `may` count for nothing here."""
+        if hold is not None and _same_hands(hold, access.identity):
+            return "whoever asks for an operation never decides it"
+        if hold is None or not access.may_decide or not _sets(hold, access.identity):
+            return NO_SUCH
+        if now >= access.identity.expires:
+            return "the approver's token has expired"
+        if approved and hold.policy != self._policy:
+            return "it was asked under a policy that is not in force here any more; it has to be asked again"
+        return ""
+
+    def listed(self, access: AdminAccess, everything: bool) -> Deferred[tuple[Hold, ...]]:
+        """Newest first: the holds that this identity made or may decide, or all with the right "view"."""
+        states = frozenset(HoldState) if everything else frozenset((HoldState.WAITING,))
+        found = self._store.holds(states, MAX_LISTED)
+        return found.addCallback(lambda holds: tuple(hold for hold in holds if _visible(hold, access)))
+
+    def one(self, id: str, access: AdminAccess) -> Deferred[Hold]:
+        """Fails with NotAllowed, in the same words whether it does not exist or may not be seen."""
+
+        def seen(hold: Hold | None) -> Hold:
+            if hold is None or not _visible(hold, access):
+                raise NotAllowed(NO_SUCH)
+            return hold
+
+        return self._store.hold(id).addCallback(seen)
+
+    # ---- events
+
+    def _event(self, code: Code, request: Request, hold: Hold | None = None, **fields: Any) -> None:
+        identity = request.access.identity
+        if hold is not None:
+            fields = {"hold": hold.id, "reason": hold.reason, "expires": hold.expires, **fields}
+        self._events.emit(
+            code,
+            session=request.session,
+            issuer=identity.issuer,
+            subject=identity.subject,
+            target=request.access.target.name,
+            operation=request.operation.number,
+            guardrails=[term.guardrail for term in request.terms],
+            **fields,
+        )
+
+    def _hold_event(self, code: Code, hold: Hold, **fields: Any) -> None:
+        self._events.emit(
+            code,
+            hold=hold.id,
+            session=hold.session,
+            issuer=hold.issuer,
+            subject=hold.subject,
+            target=hold.target,
+            state=hold.state.value,
+            **fields,
+        )
+
+
+NO_SUCH = "there is no such hold, or you are not among its approvers"
+
+
+def _sets(hold: Hold, identity: Identity) -> tuple[int, ...]:
+    """The approver sets that this identity belongs to."""
+    return tuple(number for number, groups in enumerate(hold.approvers) if identity.groups & set(groups))
+
+
+def _same_hands(hold: Hold, identity: Identity) -> bool:
+    """The requester, whoever it acted for or was acted for by: a delegated token is the same hands."""
+    asked = {(hold.issuer, hold.subject), *((issuer, subject) for issuer, subject in hold.details.get("actors", ()))}
+    decides = {(identity.issuer, identity.subject), *((actor.issuer, actor.subject) for actor in identity.actors)}
+    return bool(asked & decides)
+
+
+def _visible(hold: Hold, access: AdminAccess) -> bool:
+    identity = access.identity
+    if (hold.issuer, hold.subject) == (identity.issuer, identity.subject) or "view" in access.rights:
+        return True
+    return access.may_decide and bool(_sets(hold, identity))

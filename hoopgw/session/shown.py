@@ -1,0 +1,75 @@
+"""What an approver sees of an operation: text and parameters, escaped, or what stands for them where it is redacted."""
+
+from __future__ import annotations
+
+import hashlib
+
+from hoopgw.model.operation import Operation
+from hoopgw.session.events import escaped
+
+MAX_SHOWN = 64 * 1024  # bytes of text, and of parameters: more than a person reads; what is cut off is named by its digest
+
+
+def shown(operation: Operation, redacted: bytes | None) -> str:
+    """`redacted` stands in place of text and parameters; None: they are shown."""
+    if redacted is not None:
+        return _whole(redacted)
+    text = _whole(operation.text)
+    if not operation.parameters:
+        return text
+    if len(operation.parameters) > MAX_SHOWN:
+        return f"{text}\n\nparameters: {_named(operation.parameters)}"
+    return f"{text}\n\n{_parameters(operation.parameters)}"
+
+
+def _whole(data: bytes) -> str:
+    """The text; where it is longer than MAX_SHOWN, its beginning, and what names the whole."""
+    if len(data) <= MAX_SHOWN:
+        return _text(data)
+    return f"{_text(data[:MAX_SHOWN])}\n… cut here; {_named(data)}"
+
+
+def _named(data: bytes) -> str:
+    return f"{len(data)} bytes in all, SHA-256 {hashlib.sha256(data).hexdigest()}"
+
+
+def _text(data: bytes) -> str:
+    return escaped(data.decode("utf-8", "backslashreplace"))
+
+
+def _parameters(data: bytes) -> str:
+    """Each value in its place.  The bytes are PostgreSQL's (documentation, 55.7): the type OIDs of Parse, then the
+    formats and values of Bind.  Anything else is shown as bytes in hex."""
+    try:
+        return "\n".join(f"${number} = {value}" for number, value in enumerate(_values(data), 1))
+    except IndexError:
+        return f"parameters (hex): {data.hex()}"
+
+
+def _values(data: bytes) -> list[str]:
+    here = 2 + 4 * _number(data, 0, 2)
+    count = _number(data, here, 2)
+    formats = [_number(data, here + 2 + 2 * index, 2) for index in range(count)]
+    here += 2 + 2 * count
+    values: list[str] = []
+    total = _number(data, here, 2)
+    here += 2
+    for index in range(total):
+        length = _number(data, here, 4)
+        here += 4
+        if length == 0xFFFFFFFF:
+            values.append("NULL")
+            continue
+        if here + length > len(data):
+            raise IndexError
+        value = data[here : here + length]
+        here += length
+        code = formats[0] if len(formats) == 1 else formats[index] if formats else 0
+        values.append(f"'{_text(value)}'" if code == 0 else f"binary {value.hex()}")
+    return values
+
+
+def _number(data: bytes, here: int, size: int) -> int:
+    if here + size > len(data):
+        raise IndexError
+    return int.from_bytes(data[here : here + size], "big")
