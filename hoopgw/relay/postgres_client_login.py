@@ -1,0 +1,285 @@
+"""What a PostgreSQL client says before its first query: TLS, whom it wants to be, its token.  Sans-IO.
+
+The edge carries out what comes of it in order, and sets the deadline.  A login happens once on a connection: whatever
+comes out of turn ends it, so the identity that was asked for is never replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import final
+
+from hoopgw.model.errors import (
+    HoopgwError,
+    IssuerUnavailable,
+    LoginRefused,
+    MalformedFrame,
+    ProtocolViolation,
+    TargetUnavailable,
+    WireError,
+)
+from hoopgw.model.secret import Secret
+from hoopgw.relay.postgres_settings import options_settings, refused, target_settings, wants_replication
+from hoopgw.wire import pglogin
+
+MAX_NAME = 256  # characters of a role, target or database; PostgreSQL's own names have 63
+
+
+class _State(Enum):
+    OPENING = 0  # SSLRequest, GSSENCRequest, CancelRequest or StartupMessage
+    SHAKING = 1  # TLS begins; nothing comes through here before it has
+    PASSWORD = 2
+    WAITING = 3  # for the edge: nothing may come
+    ENDED = 4
+
+
+class LoginEffect:
+    __slots__ = ()
+
+
+@final
+class Reply(LoginEffect):
+    """Bytes for the client."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
+@final
+class StartTls(LoginEffect):
+    """Speak TLS from the next byte on; then call `tls_started`.  What was replied before goes out in the clear."""
+
+    __slots__ = ()
+
+
+@final
+class Cancel(LoginEffect):
+    """A CancelRequest: do what its key is good for, reply nothing, close."""
+
+    __slots__ = ("process", "key")
+
+    def __init__(self, process: int, key: bytes) -> None:
+        self.process = process
+        self.key = key
+
+
+@final
+class Login(LoginEffect):
+    """Check the token, then the grant.  `database` is "" where the client named only the target; `settings` are for
+    the target, `application_name` is what the client calls itself."""
+
+    __slots__ = ("role", "target", "database", "settings", "application_name", "token")
+
+    def __init__(
+        self, role: str, target: str, database: str, settings: dict[str, str], application_name: str, token: Secret
+    ) -> None:
+        self.role = role
+        self.target = target
+        self.database = database
+        self.settings = settings
+        self.application_name = application_name
+        self.token = token
+
+
+@final
+class Refuse(LoginEffect):
+    """Send `data` (it may be empty) and close.  `error` says whose fault it was, for the event."""
+
+    __slots__ = ("data", "error")
+
+    def __init__(self, data: bytes, error: HoopgwError) -> None:
+        self.data = data
+        self.error = error
+
+
+class ClientLogin:
+    def __init__(
+        self,
+        *,
+        tls_offered: bool,
+        tls_required: bool,
+        encrypted: bool = False,
+        max_startup: int = 10_000,
+        max_token: int = 16 * 1024,
+    ) -> None:
+        """`encrypted` where direct TLS is up already.  Bounds are in bytes (`[limits]`)."""
+        self._tls_offered = tls_offered
+        self._tls_required = tls_required
+        self.encrypted = encrypted
+        self._max_startup = max_startup
+        self._max_token = max_token
+        self._asked: set[int] = set()  # requests for encryption, each good for once
+        self._buffer = b""  # at most one packet: max_startup, or max_token and its frame
+        self._state = _State.OPENING
+        self._parameters: dict[str, str] = {}
+        self._settings: dict[str, str] = {}
+
+    def from_client(self, data: bytes) -> list[LoginEffect]:
+        """Never raises: what the client should not have said is a Refuse."""
+        effects: list[LoginEffect] = []
+        if self._state is _State.ENDED:
+            return effects
+        self._buffer += data
+        try:
+            while self._buffer and self._step(effects):
+                pass
+        except HoopgwError as error:
+            self._state = _State.ENDED
+            self._buffer = b""
+            effects.append(Refuse(fatal(error), error))
+        return effects
+
+    def tls_started(self) -> None:
+        """The handshake that StartTls asked for is done."""
+        if self._state is not _State.SHAKING:
+            raise ProtocolViolation("TLS began without being asked for")
+        self.encrypted = True
+        self._state = _State.OPENING
+
+    def _step(self, effects: list[LoginEffect]) -> bool:
+        """Take one packet; False while there is no whole one."""
+        if self._state is _State.OPENING:
+            return self._opening(effects)
+        if self._state is _State.PASSWORD:
+            return self._password(effects)
+        if self._state is _State.ENDED:
+            return False
+        raise ProtocolViolation("bytes came while the login was being decided")
+
+    # ---- before the password
+
+    def _opening(self, effects: list[LoginEffect]) -> bool:
+        end = pglogin.startup_packet_end(self._buffer, self._max_startup)
+        if not end:
+            return False
+        packet = pglogin.read_startup_packet(self._buffer[:end])
+        self._buffer = self._buffer[end:]
+        if packet.code in (pglogin.SSL_REQUEST, pglogin.GSSENC_REQUEST):
+            self._encryption(packet, effects)
+        elif packet.code == pglogin.CANCEL_REQUEST:
+            effects.append(Cancel(*pglogin.read_cancel(packet.body)))
+            self._state, self._buffer = _State.ENDED, b""
+        else:
+            self._startup(packet, effects)
+        return True
+
+    def _encryption(self, packet: pglogin.StartupPacket, effects: list[LoginEffect]) -> None:
+        """SSLRequest and GSSENCRequest: the client must wait for the answer.  What stands behind the request came in
+        the clear and must not be taken for encrypted (CVE-2021-23214)."""
+        if packet.body or self._buffer:
+            raise ProtocolViolation("unencrypted bytes after a request for encryption")
+        if self.encrypted:
+            raise ProtocolViolation("a request for encryption on an encrypted connection")
+        if packet.code in self._asked:
+            raise ProtocolViolation("the same request for encryption twice")
+        self._asked.add(packet.code)
+        if packet.code == pglogin.SSL_REQUEST and self._tls_offered:
+            effects += [Reply(b"S"), StartTls()]
+            self._state = _State.SHAKING
+        else:
+            effects.append(Reply(b"N"))
+
+    def _startup(self, packet: pglogin.StartupPacket, effects: list[LoginEffect]) -> None:
+        major, minor = packet.code >> 16, packet.code & 0xFFFF
+        if major != 3:
+            raise LoginRefused("only version 3 of the PostgreSQL protocol is spoken here", detail=f"version {major}")
+        if self._tls_required and not self.encrypted:
+            raise LoginRefused("TLS is required here: connect with sslmode=verify-full", detail="no TLS")
+        said = pglogin.read_parameters(packet.body)
+        options = sorted(name for name in said if name.startswith("_pq_."))
+        self._parameters = {name: value for name, value in said.items() if not name.startswith("_pq_.")}
+        self._settings = self._wanted_settings()
+        greeting = pglogin.negotiate_protocol_version(options) if minor or options else b""
+        effects.append(Reply(greeting + pglogin.authentication(pglogin.CLEARTEXT)))
+        self._state = _State.PASSWORD
+
+    def _wanted_settings(self) -> dict[str, str]:
+        """Refuses by name what cannot be, before anything is asked of the client."""
+        said = self._parameters
+        if wants_replication(said.get("replication", "off")):
+            raise LoginRefused("replication is not supported here", detail="parameter")
+        if not _is_name(said.get("user", "")):
+            raise LoginRefused("name the role as the user: user=ROLE", detail="parameter")
+        if not _is_name(said.get("database", "")):
+            raise LoginRefused("name the target as the database: dbname=TARGET", detail="parameter")
+        own = ("user", "database", "replication", "options", "application_name")
+        settings = {name: value for name, value in said.items() if name not in own}
+        for name, value in options_settings(said.get("options", "")).items():
+            if name == "application_name":
+                self._parameters.setdefault(name, value)
+            elif name in {other.lower() for other in settings}:
+                raise refused(name, "is given twice")
+            else:
+                settings[name] = value
+        return target_settings(settings)
+
+    # ---- the password
+
+    def _password(self, effects: list[LoginEffect]) -> bool:
+        if self._buffer[0] != ord("p"):
+            raise ProtocolViolation("a password was expected")
+        end = pglogin.message_end(self._buffer, self._max_token + 5)
+        if not end:
+            return False
+        body, rest = self._buffer[5:end], self._buffer[end:]
+        self._buffer = b""
+        if rest or body[-1:] != b"\0" or b"\0" in body[:-1]:
+            raise ProtocolViolation("a password message of another shape, or with bytes behind it")
+        if len(body) == 1:
+            raise LoginRefused("a token is needed as the password", detail="empty password")
+        target, database = _places(self._parameters["database"])
+        role, application = self._parameters["user"], self._parameters.get("application_name", "")
+        effects.append(Login(role, target, database, self._settings, application, Secret(body[:-1])))
+        self._state = _State.WAITING
+        return True
+
+
+def _is_name(said: str) -> bool:
+    return 1 <= len(said) <= MAX_NAME
+
+
+def _places(said: str) -> tuple[str, str]:
+    """`TARGET`, `TARGET/DATABASE`, or with `%2F` as JDBC has to write it."""
+    for separator in ("/", "%2F", "%2f"):
+        target, found, database = said.partition(separator)
+        if found:
+            if not target or not database:
+                raise LoginRefused("a database is named as TARGET/DATABASE", detail="parameter")
+            return target, database
+    return said, ""
+
+
+# ---- what the client is told at the end of a login
+
+
+def welcome(parameters: Mapping[str, str], process: int, key: bytes) -> bytes:
+    """AuthenticationOk, the target's ParameterStatus, the gateway's own cancel key, ReadyForQuery (idle)."""
+    shown = [
+        pglogin.message(b"S", f"{name}\0{value}\0".encode("utf-8", "surrogateescape"))
+        for name, value in parameters.items()
+    ]
+    key_data = pglogin.message(b"K", process.to_bytes(4, "big") + key)
+    return pglogin.authentication(pglogin.OK) + b"".join(shown) + key_data + pglogin.message(b"Z", b"I")
+
+
+def fatal(error: HoopgwError) -> bytes:
+    """The FATAL ErrorResponse for an error that ends a login.  Only LoginRefused and WireError speak in their own
+    words: an operator's error may name what the client must not know."""
+    code, words = _SQLSTATES.get(type(error), ("58000", "the gateway cannot take this connection now"))
+    if isinstance(error, LoginRefused | WireError):
+        words = str(error)
+    fields = (b"S", b"FATAL"), (b"V", b"FATAL"), (b"C", code.encode()), (b"M", words.replace("\0", "").encode())
+    return pglogin.message(b"E", b"".join([name + value + b"\0" for name, value in fields]) + b"\0")
+
+
+# PostgreSQL documentation, appendix A
+_SQLSTATES: dict[type[HoopgwError], tuple[str, str]] = {
+    LoginRefused: ("28000", ""),
+    MalformedFrame: ("08P01", ""),
+    ProtocolViolation: ("08P01", ""),
+    IssuerUnavailable: ("57P03", "tokens cannot be checked at the moment: try again later"),
+    TargetUnavailable: ("08001", "the target cannot be reached at the moment"),
+}
