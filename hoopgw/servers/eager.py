@@ -213,8 +213,12 @@ class EagerClient(EagerConnection, tcp.Client):
 class EagerConnector(tcp.Connector):
     """Connects to one numeric address."""
 
+    departures: Departures | None = None
+
     def _makeTransport(self) -> EagerClient:
-        return EagerClient(self.host, self.port, self.bindAddress, self, self.reactor)
+        transport = EagerClient(self.host, self.port, self.bindAddress, self, self.reactor)
+        transport.departures = self.departures
+        return transport
 
 
 def make_eager(port: IListeningPort, departures: Departures) -> None:
@@ -227,8 +231,10 @@ def make_eager(port: IListeningPort, departures: Departures) -> None:
     cast(Any, port).transport = Accepted
 
 
-def connect(reactor: IReactorTCP, host: str, port: int, factory: Any, timeout: float) -> EagerConnector:
+def connect(
+    reactor: IReactorTCP, host: str, port: int, factory: Any, timeout: float, departures: Departures | None = None
+) -> None:
     """Open an eager connection to a numeric address."""
     connector = EagerConnector(host, port, factory, timeout, None, reactor)
+    connector.departures = departures
     connector.connect()
-    return connector

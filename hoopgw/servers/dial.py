@@ -1,0 +1,274 @@
+"""Opens connections to PostgreSQL targets and logs in; asks a target to cancel."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.error import ConnectError, ConnectionDone
+from twisted.internet.protocol import ClientFactory, Protocol
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.failure import Failure
+
+from hoopgw.model.errors import TargetUnavailable
+from hoopgw.model.secret import Secret
+from hoopgw.model.target import Address, Target, TlsMode
+from hoopgw.relay import postgres_target_login as login
+from hoopgw.servers import tls
+from hoopgw.servers.departures import Departures
+from hoopgw.servers.eager import connect
+from hoopgw.servers.resolve import resolve
+from hoopgw.wire import pglogin, scram
+from hoopgw.wire.channel_binding import tls_server_end_point
+
+CONNECT_SECONDS = 5.0  # of one address: a host that drops packets must not use up the login's time
+LOGIN_SECONDS = 15.0  # from the first packet to ReadyForQuery
+CANCEL_SECONDS = 5.0  # until the target has closed a cancel connection
+
+
+class TargetRefused(TargetUnavailable):
+    """The target was reached and the login did not succeed; `str(error)` is for the client, `detail` for events."""
+
+    def __init__(self, sqlstate: str, message: str, detail: str) -> None:
+        super().__init__(message)
+        self.sqlstate = sqlstate
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to log in to, and as whom."""
+
+    target: Target
+    user: str
+    password: Secret | None
+    database: str
+    settings: dict[str, str]
+    application_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a target's connection leads, for a cancel request that must reach the same server."""
+
+    address: Address  # as configured: the name that TLS verifies
+    numeric: str
+
+
+class TargetConnection(Protocol):
+    """One connection to a target.  `ready` fires with the login's `Ready`; then `receive` gets the bytes.
+
+    `lost` is called once with the reason when the connection ends after that.
+    """
+
+    transport: Any
+
+    def __init__(
+        self, wanted: Wanted, place: Place, context: ssl.SSLContext | None, derive: Callable[..., Deferred[Secret]]
+    ) -> None:
+        self.wanted = wanted
+        self.place = place
+        self._context = context
+        self._derive = derive
+        self._login = login.TargetLogin(
+            wanted.user,
+            wanted.database,
+            wanted.password,
+            wanted.settings,
+            wanted.application_name,
+            tls=context is not None,
+            random=os.urandom(scram.NONCE_BYTES),
+        )
+        self._deriving: Deferred[Any] | None = None
+        self.ready: Deferred[login.Ready] = Deferred(lambda _: self.transport and self.transport.abortConnection())
+        self._finished = False
+        self.tls: dict[str, str] = {}
+        self.lost: Callable[[str], None] = lambda reason: None
+
+    # ---- the login
+
+    def connectionMade(self) -> None:
+        self.transport.setTcpNoDelay(True)
+        self.transport.setTcpKeepAlive(True)
+        self._carry_out(self._login.start())
+
+    def dataReceived(self, data: bytes) -> None:
+        self._carry_out(self._login.from_target(data))
+
+    def hand_over(self, receive: Callable[[bytes], None]) -> None:
+        """From now on bytes go straight to `receive`."""
+        self.dataReceived = receive  # type: ignore[method-assign,assignment]
+
+    def _carry_out(self, effects: list[login.TargetEffect]) -> None:
+        for effect in effects:
+            match effect:
+                case login.Send(data=data):
+                    self.transport.write(data)
+                case login.StartTls():
+                    self.transport.start_tls(
+                        self._context,
+                        self._encrypted,
+                        self._tls_failed,
+                        server_side=False,
+                        hostname=self.place.address.host,
+                    )
+                case login.DeriveKey(password=password, salt=salt, iterations=iterations):
+                    deriving = self._deriving = self._derive(scram.salted_password, password, salt, iterations)
+                    deriving.addCallback(lambda salted: self._carry_out(self._login.derived(salted)))
+                    deriving.addErrback(self._broken)
+                case login.Ready():
+                    self._finish(effect)
+                case login.Failed(sqlstate=sqlstate, message=message, detail=detail):
+                    self._finish(Failure(TargetRefused(sqlstate, message, detail)))
+                    self.transport.loseConnection()
+
+    def _encrypted(self, connection: ssl.SSLObject) -> None:
+        self.tls = tls.described(connection)
+        certificate = connection.getpeercert(binary_form=True)
+        binding = tls_server_end_point(certificate) if certificate else b""
+        self._carry_out(self._login.tls_started(binding))
+
+    def _tls_failed(self, error: Exception) -> None:
+        detail = f"{self.place.address}: {error}"
+        self._finish(Failure(TargetRefused("08001", "the target's certificate or TLS was not accepted", detail)))
+        self.transport.loseConnection()
+
+    def _broken(self, failure: Failure) -> None:
+        self._finish(failure)
+        self.transport.abortConnection()
+
+    def _finish(self, result: login.Ready | Failure) -> None:
+        if not self._finished:
+            self._finished = True
+            self.ready.callback(result)
+
+    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
+        why = reason.getErrorMessage()
+        if self._finished:
+            self.lost(why)
+        else:
+            self._carry_out(self._login.target_closed(why))
+
+
+class _Once(ClientFactory):
+    """Builds one protocol.  `connected` fires when there is a connection for it, or fails with why there is none."""
+
+    noisy = False
+
+    def __init__(self, protocol: Protocol) -> None:
+        self._protocol = protocol
+        self.connected: Deferred[None] = Deferred()
+
+    def buildProtocol(self, address: Any) -> Protocol:
+        self.connected.callback(None)
+        return self._protocol
+
+    def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
+        self.connected.errback(reason)
+
+
+class _Cancelling(Protocol):
+    """Sends one CancelRequest and waits for the target to close."""
+
+    transport: Any
+
+    def __init__(self, process: int, key: bytes, context: ssl.SSLContext | None, host: str) -> None:
+        self._request = pglogin.cancel_request(process, key)
+        self._context = context
+        self._host = host
+        self.closed: Deferred[None] = Deferred(lambda _: self.transport and self.transport.abortConnection())
+
+    def connectionMade(self) -> None:
+        if self._context is None:
+            self.transport.write(self._request)
+        else:
+            self.transport.write(pglogin.request(pglogin.SSL_REQUEST))
+
+    def dataReceived(self, data: bytes) -> None:
+        if data != b"S" or self.transport.encrypted:  # a key is not sent in the clear to who would not encrypt
+            self.transport.abortConnection()
+            return
+        self.transport.start_tls(self._context, self._encrypted, self._failed, server_side=False, hostname=self._host)
+
+    def _encrypted(self, connection: ssl.SSLObject) -> None:
+        self.transport.write(self._request)
+
+    def _failed(self, error: Exception) -> None:
+        self.transport.abortConnection()
+
+    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
+        if not self.closed.called:
+            self.closed.callback(None)
+
+
+class Dialer:
+    """Opens connections to targets."""
+
+    def __init__(self, reactor: Any, departures: Departures) -> None:
+        self._reactor = reactor
+        self._departures = departures
+        self._contexts: dict[tuple[TlsMode, str], ssl.SSLContext | None] = {}
+
+    def reloaded(self) -> None:
+        """CA files may have changed: read them again."""
+        self._contexts.clear()
+
+    def _context(self, target: Target) -> ssl.SSLContext | None:
+        key = target.tls, target.ca
+        if key not in self._contexts:
+            self._contexts[key] = tls.target_context(target)
+        return self._contexts[key]
+
+    @inlineCallbacks
+    def dial(self, wanted: Wanted) -> Generator[Deferred[Any], Any, tuple[TargetConnection, login.Ready]]:
+        """The first of the target's addresses that lets us in.
+
+        Fails with TargetUnavailable.  A target that answered and refused is not passed over for the next address:
+        only one that cannot be reached is.
+        """
+        context = self._context(wanted.target)
+        problem: Exception = TargetUnavailable(f"target {wanted.target.name} has no address")
+        for address in wanted.target.addresses:
+            for numeric in (yield resolve(self._reactor, address.host)) or ("",):
+                if not numeric:
+                    problem = TargetUnavailable(f"{address.host} has no address")
+                    continue
+                connection = TargetConnection(wanted, Place(address, numeric), context, self._derive)
+                try:
+                    yield self._connected(connection, connection.place)
+                except ConnectError as error:
+                    problem = TargetUnavailable(f"{address} ({numeric}): {error}")
+                    continue
+                ready = yield self._logged_in(connection)
+                return connection, ready
+        raise problem
+
+    def _connected(self, protocol: Protocol, place: Place) -> Deferred[None]:
+        factory = _Once(protocol)
+        connect(self._reactor, place.numeric, place.address.port, factory, CONNECT_SECONDS, self._departures)
+        return factory.connected
+
+    def _logged_in(self, connection: TargetConnection) -> Deferred[login.Ready]:
+        def too_slow(result: Any, seconds: float) -> Any:
+            raise TargetRefused("08001", "the target did not answer in time", f"no login within {seconds:g} s")
+
+        return connection.ready.addTimeout(LOGIN_SECONDS, self._reactor, onTimeoutCancel=too_slow)
+
+    def _derive(self, function: Callable[..., Secret], *arguments: Any) -> Deferred[Secret]:
+        pool = self._reactor.getThreadPool()
+        return deferToThreadPool(self._reactor, pool, function, *arguments)
+
+    @inlineCallbacks
+    def cancel(self, target: Target, place: Place, process: int, key: bytes) -> Generator[Deferred[Any], Any, None]:
+        """Ask the server behind `place` to cancel; fires when it has closed that connection, or after
+        CANCEL_SECONDS.  Where the target gave no key there is nothing to ask."""
+        if not key:
+            return
+        context = self._context(target)
+        protocol = _Cancelling(process, key, context, place.address.host)
+        yield self._connected(protocol, place)
+        yield protocol.closed.addTimeout(CANCEL_SECONDS, self._reactor, onTimeoutCancel=lambda result, seconds: None)
