@@ -1,0 +1,401 @@
+"""What a client says before its first query, move by move."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as some
+from twisted.trial.unittest import SynchronousTestCase
+
+from hoopgw.model.errors import IssuerUnavailable, LoginRefused, OperatorError, ProtocolViolation, WireError
+from hoopgw.relay.postgres_client_login import (
+    Cancel,
+    ClientLogin,
+    Login,
+    LoginEffect,
+    Refuse,
+    Reply,
+    StartTls,
+    fatal,
+    welcome,
+)
+from hoopgw.wire import pglogin
+from hoopgw.wire.pglogin import GSSENC_REQUEST, SSL_REQUEST, cancel_request, request, startup_message
+
+TOKEN = b"eyJh.eyJz.c2ln"
+ASK = pglogin.authentication(pglogin.CLEARTEXT)
+HELLO = startup_message([("user", "reader"), ("database", "pay")])
+
+
+def password(token: bytes = TOKEN) -> bytes:
+    return pglogin.message(b"p", token + b"\0")
+
+
+def shown(effects: list[LoginEffect]) -> list[Any]:
+    """Effects as plain values."""
+    plain: list[Any] = []
+    for effect in effects:
+        if isinstance(effect, Reply):
+            plain.append(effect.data)
+        elif isinstance(effect, StartTls):
+            plain.append("tls")
+        elif isinstance(effect, Cancel):
+            plain.append((effect.process, effect.key))
+        elif isinstance(effect, Refuse):
+            plain.append(("refused", fields(effect.data).get("C")))
+        elif isinstance(effect, Login):
+            settings = tuple(sorted(effect.settings.items()))
+            plain.append((effect.role, effect.target, effect.database, settings, effect.token.reveal()))
+    return plain
+
+
+def fields(error: bytes) -> dict[str, str]:
+    return {part[:1].decode(): part[1:].decode() for part in error[5:].split(b"\0") if part}
+
+
+def login(*, encrypted: bool = True, tls_offered: bool = True, tls_required: bool = True, **limits: int) -> ClientLogin:
+    return ClientLogin(tls_offered=tls_offered, tls_required=tls_required, encrypted=encrypted, **limits)
+
+
+LOGGED_IN = ("reader", "pay", "", (("client_encoding", "UTF8"),), TOKEN)
+
+
+class Moves(SynchronousTestCase):
+    def test_over_tls(self) -> None:
+        """SSLRequest, TLS, StartupMessage, password: a login."""
+        client = login(encrypted=False)
+        self.assertEqual(shown(client.from_client(request(SSL_REQUEST))), [b"S", "tls"])
+        client.tls_started()
+        self.assertEqual(shown(client.from_client(HELLO)), [ASK])
+        self.assertEqual(shown(client.from_client(password())), [LOGGED_IN])
+
+    def test_direct_tls(self) -> None:
+        """must-survive 2: on a connection that began with TLS the first packet is StartupMessage."""
+        client = login()
+        self.assertEqual(shown(client.from_client(HELLO) + client.from_client(password())), [ASK, LOGGED_IN])
+
+    def test_gss_then_tls(self) -> None:
+        """GSSENCRequest is answered N, and TLS may follow."""
+        client = login(encrypted=False)
+        self.assertEqual(shown(client.from_client(request(GSSENC_REQUEST))), [b"N"])
+        self.assertEqual(shown(client.from_client(request(SSL_REQUEST))), [b"S", "tls"])
+
+    def test_without_tls(self) -> None:
+        """Where the operator allows it, a login in the clear; a gateway without certificate answers N."""
+        client = login(encrypted=False, tls_offered=False, tls_required=False)
+        self.assertEqual(shown(client.from_client(request(SSL_REQUEST))), [b"N"])
+        self.assertEqual(shown(client.from_client(HELLO) + client.from_client(password())), [ASK, LOGGED_IN])
+
+    def test_tls_is_required_before_anything_is_asked(self) -> None:
+        """must-survive 10: a client without TLS is told so before it is asked for its token."""
+        (effect,) = login(encrypted=False).from_client(HELLO)
+        assert isinstance(effect, Refuse)
+        self.assertIn("TLS is required", fields(effect.data)["M"])
+
+    def test_newer_protocols(self) -> None:
+        """Another minor version and unknown `_pq_.` options are negotiated down to 3.0 (documentation, 55.2.1)."""
+        packet = bytearray(startup_message([("user", "reader"), ("database", "pay"), ("_pq_.x", "1")]))
+        packet[4:8] = (3 << 16 | 2).to_bytes(4, "big")
+        newer = pglogin.message(b"v", (3 << 16).to_bytes(4, "big") + b"\0\0\0\1_pq_.x\0")
+        self.assertEqual(shown(login().from_client(bytes(packet))), [newer + ASK])
+        packet[4:8] = (4 << 16).to_bytes(4, "big")
+        self.assertEqual(shown(login().from_client(bytes(packet))), [("refused", "28000")])
+
+    def test_database_of_a_target(self) -> None:
+        """`TARGET/DATABASE`, or with %2F, names another database; half a name is refused."""
+        for said, wanted in (("pay/h", ("pay", "h")), ("pay%2Fh", ("pay", "h")), ("pay%2fa/b", ("pay%2fa", "b"))):
+            client = login()
+            client.from_client(startup_message([("user", "r"), ("database", said)]))
+            (effect,) = client.from_client(password())
+            assert isinstance(effect, Login)
+            self.assertEqual((effect.target, effect.database), wanted)
+        for said in ("pay/", "/h", "/"):
+            client = login()
+            client.from_client(startup_message([("user", "r"), ("database", said)]))
+            self.assertEqual(shown(client.from_client(password())), [("refused", "28000")])
+
+    def test_cancel(self) -> None:
+        """must-survive 13: CancelRequest is taken in the clear and by TLS, before any login, with long keys too."""
+        for client in (login(encrypted=False), login()):
+            self.assertEqual(shown(client.from_client(cancel_request(7, b"abcd"))), [(7, b"abcd")])
+        long_key = bytes(256)
+        self.assertEqual(shown(login().from_client(cancel_request(2**32 - 1, long_key))), [(2**32 - 1, long_key)])
+
+    def test_cancel_keys_of_no_version(self) -> None:
+        """must-survive 12: keys of 0 to 3 and of more than 256 bytes are refused."""
+        for size in (0, 3, 257, 9000):
+            self.assertEqual(shown(login().from_client(cancel_request(1, bytes(size)))), [("refused", "08P01")])
+
+    def test_welcome(self) -> None:
+        """AuthenticationOk, settings, the gateway's own key, ReadyForQuery; a value that is not UTF-8 as it came."""
+        odd = b"\xff".decode("utf-8", "surrogateescape")
+        expected = pglogin.authentication(0) + b"S\0\0\0\x08a\0\xff\0" + b"K\0\0\0\x0c\0\0\0\x07abcd" + b"Z\0\0\0\5I"
+        self.assertEqual(welcome({"a": odd}, 7, b"abcd"), expected)
+
+    def test_words_of_errors(self) -> None:
+        """Only errors meant for the client speak in their own words."""
+        self.assertEqual(fields(fatal(LoginRefused("no grant", detail="secret detail")))["M"], "no grant")
+        for error in (OperatorError("/etc/x is broken"), IssuerUnavailable("idp is at 10.0.0.1")):
+            self.assertNotIn(str(error), fields(fatal(error))["M"])
+        self.assertEqual(fields(fatal(IssuerUnavailable("x")))["C"], "57P03")
+
+    def test_token_is_not_shown(self) -> None:
+        """must-survive 46: the login's token has no repr."""
+        client = login()
+        client.from_client(HELLO)
+        (effect,) = client.from_client(password())
+        assert isinstance(effect, Login)
+        self.assertEqual(repr(effect.token), "Secret()")
+
+
+class OutOfTurn(SynchronousTestCase):
+    def refused(self, client: ClientLogin, data: bytes) -> None:
+        effects = client.from_client(data)
+        self.assertEqual(shown(effects)[-1], ("refused", "08P01"))
+        self.assertEqual(client.from_client(HELLO + password()), [])  # nothing comes after
+
+    def test_bytes_behind_ssl_request(self) -> None:
+        """must-survive 1: whatever stands behind SSLRequest or GSSENCRequest in the same segment ends it, and no S or N
+        is sent."""
+        for code in (SSL_REQUEST, GSSENC_REQUEST):
+            for rest in (HELLO, b"\x16", b"\0"):
+                effects = login(encrypted=False).from_client(request(code) + rest)
+                self.assertEqual(shown(effects), [("refused", "08P01")])
+
+    def test_bytes_before_tls_stands(self) -> None:
+        """must-survive 1: nothing is taken between S and the end of the handshake."""
+        client = login(encrypted=False)
+        client.from_client(request(SSL_REQUEST))
+        self.refused(client, HELLO)
+        with self.assertRaises(ProtocolViolation):
+            client.tls_started()
+
+    def test_ssl_request_with_a_body(self) -> None:
+        """An SSLRequest that is longer than it is, is none."""
+        self.refused(login(encrypted=False), b"\0\0\0\x0c" + SSL_REQUEST.to_bytes(4, "big") + b"abcd")
+
+    def test_encryption_is_asked_for_once(self) -> None:
+        """must-survive 3: a second request for encryption, or one inside TLS, is refused."""
+        for code in (SSL_REQUEST, GSSENC_REQUEST):
+            self.refused(login(), request(code))
+            client = login(encrypted=False, tls_offered=False, tls_required=False)
+            client.from_client(request(code))
+            self.refused(client, request(code))
+        client = login(encrypted=False)
+        client.from_client(request(SSL_REQUEST))
+        client.tls_started()
+        self.refused(client, request(SSL_REQUEST))
+
+    def test_second_startup(self) -> None:
+        """must-survive 3: a second StartupMessage, in place of the password or behind it, ends the login."""
+        client = login()
+        client.from_client(HELLO)
+        self.refused(client, startup_message([("user", "writer"), ("database", "pay")]))
+        client = login()
+        client.from_client(HELLO)
+        self.refused(client, password() + HELLO)
+        client = login()
+        client.from_client(HELLO)
+        self.assertEqual(shown(client.from_client(password())), [LOGGED_IN])
+        self.refused(client, HELLO)
+
+    def test_query_before_login(self) -> None:
+        """must-survive 34: a query in place of the password, or while the login is decided, ends it."""
+        query = pglogin.message(b"Q", b"select 1\0")
+        client = login()
+        client.from_client(HELLO)
+        self.refused(client, query)
+        client = login()
+        client.from_client(HELLO)
+        client.from_client(password())
+        self.refused(client, query)
+
+    def test_passwords_that_are_none(self) -> None:
+        """An empty, unterminated or double password, or two messages, are refused."""
+        for body in (b"", b"abc", b"a\0b\0", b"a\0\0"):
+            client = login()
+            client.from_client(HELLO)
+            self.refused(client, pglogin.message(b"p", body))
+        client = login()
+        client.from_client(HELLO)
+        self.assertEqual(shown(client.from_client(password(b""))), [("refused", "28000")])
+
+
+class Lengths(SynchronousTestCase):
+    def test_lengths_before_login(self) -> None:
+        """must-survive 5: lengths 0..7, huge and wrapping ones in the first packet are refused by the header alone."""
+        for length in (0, 1, 2, 3, 4, 7, 10_001, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF):
+            self.assertEqual(shown(login().from_client(length.to_bytes(4, "big"))), [("refused", "08P01")], length)
+
+    def test_lengths_of_the_password(self) -> None:
+        """must-survive 5: lengths 0..3, beyond the token's bound, huge and wrapping ones are refused by the header."""
+        for length in (0, 1, 2, 3, 16 * 1024 + 6, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF):
+            client = login()
+            client.from_client(HELLO)
+            self.assertEqual(
+                shown(client.from_client(b"p" + length.to_bytes(4, "big"))), [("refused", "08P01")], length
+            )
+
+    def test_largest_token(self) -> None:
+        """A token of exactly the bound passes."""
+        client = login(max_token=100)
+        client.from_client(HELLO)
+        self.assertEqual(shown(client.from_client(password(b"x" * 100)))[0][-1], b"x" * 100)
+        client = login(max_token=100)
+        client.from_client(HELLO)
+        self.assertEqual(shown(client.from_client(password(b"x" * 101))), [("refused", "08P01")])
+
+    def test_other_protocols(self) -> None:
+        """What speaks HTTP, SSH or TLS to the port is refused at once."""
+        for data in (b"GET / HTTP/1.1\r\n\r\n", b"SSH-2.0-x\r\n", b"\x16\x03\x01\x02\x00\x01", b"\0" * 64):
+            self.assertEqual(shown(login(encrypted=False).from_client(data)), [("refused", "08P01")])
+
+    def test_parameters_that_are_none(self) -> None:
+        """Parameters unterminated, odd, doubled, nameless, not UTF-8 or too many are refused."""
+        for body in (
+            b"",
+            b"user\0r",
+            b"user\0r\0",
+            b"user\0\0",
+            b"user\0r\0database\0\0",
+            b"user\0r\0user\0w\0database\0pay\0\0",
+            b"\0x\0user\0r\0\0",
+            b"user\0\xff\0database\0pay\0\0",
+            b"".join(b"a%d\0x\0" % number for number in range(65)) + b"\0",
+        ):
+            packet = (len(body) + 8).to_bytes(4, "big") + (3 << 16).to_bytes(4, "big") + body
+            self.assertEqual(shown(login().from_client(packet))[0][0], "refused", body)
+
+
+class Settings(SynchronousTestCase):
+    def ask(self, *parameters: tuple[str, str]) -> dict[str, str] | str:
+        """The settings for the target, or the refusal's words."""
+        client = login()
+        (effect,) = client.from_client(startup_message([("user", "r"), ("database", "pay"), *parameters]))
+        if isinstance(effect, Refuse):
+            return fields(effect.data)["M"]
+        (wanted,) = client.from_client(password())
+        assert isinstance(wanted, Login)
+        return wanted.settings
+
+    def test_what_drivers_send(self) -> None:
+        """JDBC's, asyncpg's, libpq's and node's usual parameters pass; the encoding by PostgreSQL's name."""
+        utf8 = {"client_encoding": "UTF8"}
+        self.assertEqual(
+            self.ask(
+                ("client_encoding", "UTF8"), ("DateStyle", "ISO"), ("TimeZone", "UTC"), ("extra_float_digits", "2")
+            ),
+            utf8 | {"datestyle": "ISO", "timezone": "UTC", "extra_float_digits": "2"},
+        )
+        self.assertEqual(self.ask(("client_encoding", "'utf-8'"), ("jit", "off")), utf8 | {"jit": "off"})
+        self.assertEqual(self.ask(("application_name", "psql"), ("replication", "off")), utf8)
+        self.assertEqual(self.ask(("client_encoding", "iso-8859-15")), {"client_encoding": "LATIN9"})
+
+    def test_settings_that_change_meaning(self) -> None:
+        """must-survive 9: search_path, role, session_authorization and the like are refused by name, in any case, also
+        inside `options`."""
+        for name in (
+            "search_path",
+            "Search_Path",
+            "role",
+            "session_authorization",
+            "session_replication_role",
+            "standard_conforming_strings",
+            "local_preload_libraries",
+            "default_tablespace",
+            "row_security",
+            "is_superuser",
+            "User",
+            "nobody.thought",
+        ):
+            for said in (
+                ((name, "x"),),
+                (("options", f"-c {name}=x"),),
+                (("options", f"--{name.replace('_', '-')}=x"),),
+            ):
+                words = self.ask(*said)
+                assert isinstance(words, str), said
+                self.assertIn(name.lower(), words.lower())
+
+    def test_encodings_with_ascii_in_their_tails(self) -> None:
+        """must-survive 16: encodings in which a quote can be half a character are refused, however they are written."""
+        for encoding in (
+            "SJIS",
+            "sjis",
+            "BIG5",
+            "GBK",
+            "gb18030",
+            "JOHAB",
+            "UHC",
+            "shift_jis_2004",
+            "mskanji",
+            "",
+            "x",
+        ):
+            self.assertIn("encoding", str(self.ask(("client_encoding", encoding))))
+
+    def test_replication(self) -> None:
+        """Replication is refused by name, whatever it is called."""
+        for value in ("true", "database", "1", "on", "x", ""):
+            self.assertIn("replication", str(self.ask(("replication", value))))
+
+    def test_options(self) -> None:
+        """`options` may hold settings from the same list, in each spelling that PostgreSQL takes."""
+        for said in (
+            "-c statement_timeout=5s",
+            "-cstatement_timeout=5s",
+            "  --statement-timeout=5s ",
+            "-c statement\\_timeout=5s",
+        ):
+            self.assertEqual(self.ask(("options", said)), {"client_encoding": "UTF8", "statement_timeout": "5s"}, said)
+        self.assertEqual(
+            self.ask(("options", "-c datestyle=ISO,\\ MDY")), {"client_encoding": "UTF8", "datestyle": "ISO, MDY"}
+        )
+        for said in ("-E", "-c", "-c x", "--", "-S 1", "-d 5", "-c jit=off -c JIT=on", "postgres", "-ojit=off"):
+            self.assertIsInstance(self.ask(("options", said)), str, said)
+        self.assertIsInstance(self.ask(("jit", "on"), ("options", "-c jit=off")), str)
+
+    def test_reading_role_stays_so(self) -> None:
+        """A client may ask to only read, and may not take a role's read-only default back at login."""
+        on = ("default_transaction_read_only", "on")
+        self.assertEqual(self.ask(on), {"client_encoding": "UTF8", "default_transaction_read_only": "on"})
+        self.assertIsInstance(self.ask(("default_transaction_read_only", "off")), str)
+
+    def test_missing_names(self) -> None:
+        """Without role or target nobody is asked for a token."""
+        for said in ([("database", "pay")], [("user", "r")], [("user", ""), ("database", "x")], []):
+            self.assertEqual(shown(login().from_client(startup_message(said))), [("refused", "28000")])
+        self.assertEqual(
+            shown(login().from_client(startup_message([("user", "x" * 300), ("database", "p")]))),
+            [("refused", "28000")],
+        )
+
+
+class AnyCut(SynchronousTestCase):
+    @given(some.lists(some.integers(0, 200), max_size=12))
+    def test_any_cut_gives_the_same(self, cuts: list[int]) -> None:
+        """However the bytes come in, the same login comes out."""
+        stream = startup_message([("user", "reader"), ("database", "pay"), ("jit", "off")]) + password()
+        client, effects, here = login(), [], 0
+        for cut in [*sorted(cut % len(stream) for cut in cuts), len(stream)]:
+            effects += client.from_client(stream[here:cut])
+            here = cut
+        settings = (("client_encoding", "UTF8"), ("jit", "off"))
+        self.assertEqual(shown(effects), [ASK, ("reader", "pay", "", settings, TOKEN)])
+
+    @given(some.lists(some.binary(max_size=60), max_size=5), some.booleans())
+    def test_junk_ends_in_a_refusal(self, pieces: list[bytes], started: bool) -> None:
+        """Junk never raises, and ends at most in one refusal; never in a login."""
+        client = login()
+        if started:
+            client.from_client(HELLO)
+        effects: list[LoginEffect] = []
+        for piece in pieces:
+            effects += client.from_client(piece)
+        refusals = [effect for effect in effects if isinstance(effect, Refuse)]
+        self.assertLessEqual(len(refusals), 1)
+        for refusal in refusals:
+            self.assertIsInstance(refusal.error, WireError | LoginRefused)
+        if not started:
+            self.assertEqual([effect for effect in effects if isinstance(effect, Login)], [])
