@@ -5,7 +5,11 @@ The layout is part of the recording format (docs/recording-format.md): a change 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
+from struct import Struct
+
+from hoopgw.model.operation import BIND, EXECUTE, FUNCTION, PARSE, QUERY, Operation
 
 
 class Kind(IntEnum):
@@ -20,3 +24,32 @@ class Kind(IntEnum):
     VERDICT = 7  # JSON: what the small number in later ASKED entries means
     GAP = 8  # JSON: best-effort only: from when to when, entries and bytes lost
     CLOSE = 9  # JSON: reason, totals, coverage
+
+
+KINDS: dict[str, int] = {QUERY: 1, PARSE: 2, BIND: 3, EXECUTE: 4, FUNCTION: 5}  # what an ASKED entry calls them
+_COUNT = Struct("<I")
+_ONE = Struct("<QBBI")
+_COUNT_AND_ONE = Struct("<IQBBI")
+_COMPLETED = Struct("<QQQ")
+
+
+def asked(
+    operations: tuple[Operation, ...], codes: Sequence[int], references: Sequence[int], data: bytes
+) -> tuple[bytes, bytes]:
+    """The payload of an ASKED entry, in two parts.
+
+    u32 count; for each operation u64 number, u8 kind, u8 decision (0 go; session/course.py has the others), u32 number
+    of the VERDICT entry (0: allowed, with nothing to say); then the client's bytes.  Little-endian.
+    """
+    if len(operations) == 1:
+        operation = operations[0]
+        return _COUNT_AND_ONE.pack(1, operation.number, KINDS[operation.kind], codes[0], references[0]), data
+    parts = [_COUNT.pack(len(operations))]
+    for operation, code, reference in zip(operations, codes, references, strict=True):
+        parts.append(_ONE.pack(operation.number, KINDS[operation.kind], code, reference))
+    return b"".join(parts), data
+
+
+def completed(number: int, rows: int, masked: int, note: str) -> bytes:
+    """The payload of a COMPLETED entry: u64 operation number, u64 rows, u64 masked values, the note in UTF-8."""
+    return _COMPLETED.pack(number, rows, masked) + note.encode("utf-8", "backslashreplace")
