@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -140,16 +141,18 @@ class Holds:
     def digest(self, request: Request) -> str:
         """Of all that must be the same when it runs: two requests of one digest are one operation.
 
-        Every field is preceded by its length, so that no two lists of fields give the same bytes.
+        Every part is preceded by its length, so that no two lists of parts give the same bytes.
         """
-        identity, operation = request.access.identity, request.operation
-        fields = [operation.protocol, request.access.target.name, request.access.database, request.access.role.name]
-        fields += [identity.issuer, identity.subject, request.policy]
-        fields += [part for actor in identity.actors for part in (actor.issuer, actor.subject)]
-        parts = [field.encode("utf-8", "surrogatepass") for field in fields]
-        parts += [operation.text, operation.parameters, request.binding]
+        access, identity, operation = request.access, request.access.identity, request.operation
+        head = [
+            [operation.protocol, access.target.name, access.database, access.role.name, request.policy],
+            [[who.issuer, who.subject] for who in (identity, *identity.actors)],
+            # approved for these rules, not for others that may come to ask as well
+            [[term.guardrail, term.count, sorted(term.approvers)] for term in request.terms],
+        ]
+        parts = [json.dumps(head).encode(), operation.text, operation.parameters, request.binding]
         made = hashlib.sha256()
-        for part in (len(parts).to_bytes(4, "big"), *parts):
+        for part in parts:
             made.update(len(part).to_bytes(8, "big"))
             made.update(part)
         if request.redacted is None:
@@ -168,7 +171,7 @@ class Holds:
         try:
             return await self._wait(waiting, held)
         except StoreUnavailable as error:
-            self._event(Code.OPERATION_UNAVAILABLE, waiting.request, why=str(error))
+            self.log.warn("Approvals cannot be asked for: {why}", why=str(error))
             return self._denial(waiting, Decision.UNAVAILABLE, "approvals cannot be asked for now")
         finally:
             self._active.discard(waiting)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
 from hoopgw.model.answer import Denial
 from hoopgw.model.events import Code
 from hoopgw.model.operation import Operation
+from hoopgw.model.target import Mode
 from hoopgw.model.verdict import Verdict
+from hoopgw.record.entries import Kind
 
 
 class IJudge(Interface):
@@ -35,6 +39,12 @@ class IEdge(Interface):
     def holding(lane: int, notice: Denial) -> None:
         """The operation waits for an approval: tell the client now, in its protocol's own terms."""
 
+    def transaction_ran() -> bool:
+        """The open transaction has already run something: while it waits, its locks wait."""
+
+    def rows_passed() -> int:
+        """Rows that reached the client so far, in all; the relay counts them."""
+
     def end(code: Code, reason: str, denial: Denial | None) -> None:
         """End the client's session now with a proper error (57P01 in PostgreSQL), and cancel what the target runs."""
 
@@ -44,3 +54,18 @@ class IEvents(Interface):
 
     def emit(code: Code, **fields: object) -> None:
         """One JSON line.  Fields never hold a secret; control characters are escaped."""
+
+
+class Journal(Protocol):
+    """What a session needs of its recording (store/recorder.py gives one)."""
+
+    mode: Mode
+
+    def append(self, kind: Kind, *parts: bytes) -> int:
+        """The entry's sequence number.  Raises SpoolFull (append it again later) or RecordingFailed (the end)."""
+
+    def synced(self, sequence: int) -> Deferred[Any]:
+        """Fires when that entry is on disk; fails with RecordingFailed."""
+
+    def close(self, closing: dict[str, Any]) -> None:
+        """The last entry.  Raises as `append` does."""

@@ -7,7 +7,9 @@ import hashlib
 from hoopgw.model.operation import Operation
 from hoopgw.session.events import escaped
 
-MAX_SHOWN = 64 * 1024  # bytes of text, and of parameters: more than a person reads; what is cut off is named by its digest
+MAX_SHOWN = (
+    64 * 1024
+)  # bytes of text, and of parameters: more than a person reads; what is cut off is named by its digest
 
 
 def shown(operation: Operation, redacted: bytes | None) -> str:
