@@ -14,7 +14,6 @@ from hoopgw.model.errors import (
     HoopgwError,
     IssuerUnavailable,
     LoginRefused,
-    MalformedFrame,
     ProtocolViolation,
     TargetUnavailable,
     WireError,
@@ -268,18 +267,23 @@ def welcome(parameters: Mapping[str, str], process: int, key: bytes) -> bytes:
 def fatal(error: HoopgwError) -> bytes:
     """The FATAL ErrorResponse for an error that ends a login.  Only LoginRefused and WireError speak in their own
     words: an operator's error may name what the client must not know."""
-    code, words = _SQLSTATES.get(type(error), ("58000", "the gateway cannot take this connection now"))
-    if isinstance(error, LoginRefused | WireError):
-        words = str(error)
+    code, words = "58000", "the gateway cannot take this connection now"
+    for kind, (its_code, its_words) in _SQLSTATES.items():
+        if isinstance(error, kind):
+            code, words = its_code, its_words or str(error)
+    return fatal_error(code, words)
+
+
+def fatal_error(code: str, words: str) -> bytes:
+    """The FATAL ErrorResponse of this SQLSTATE, in words for the client."""
     fields = (b"S", b"FATAL"), (b"V", b"FATAL"), (b"C", code.encode()), (b"M", words.replace("\0", "").encode())
     return pglogin.message(b"E", b"".join([name + value + b"\0" for name, value in fields]) + b"\0")
 
 
-# PostgreSQL documentation, appendix A
+# PostgreSQL documentation, appendix A; no words here: the error's own
 _SQLSTATES: dict[type[HoopgwError], tuple[str, str]] = {
     LoginRefused: ("28000", ""),
-    MalformedFrame: ("08P01", ""),
-    ProtocolViolation: ("08P01", ""),
+    WireError: ("08P01", ""),
     IssuerUnavailable: ("57P03", "tokens cannot be checked at the moment: try again later"),
     TargetUnavailable: ("08001", "the target cannot be reached at the moment"),
 }
