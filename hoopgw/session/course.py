@@ -26,7 +26,7 @@ class Course:
 
     __slots__ = (
         "ask", "answers", "codes", "references", "redactions", "notes", "durable", "sequence", "synced",
-        "full_since", "verdict", "counted", "soft", "outcome",
+        "full_since", "verdict", "counted", "soft", "outcome", "digest",
     )  # fmt: skip
 
     def __init__(self, ask: Ask) -> None:
@@ -47,6 +47,7 @@ class Course:
         self.counted = False  # the budget has seen it
         self.soft: tuple[HoldTerms, ...] = ()  # approvals that a soft budget asks for
         self.outcome: Hold | Denial | None = None  # of its hold
+        self.digest = ""  # of what waits
 
     def passed(self, references: list[int]) -> None:
         """Operations that were allowed before the careful way began."""

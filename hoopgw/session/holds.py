@@ -71,8 +71,9 @@ class Ending(Enum):
 class Waiting:
     """One operation's wait.  `outcome` fires once, with the claimed `Hold` (run it, once) or a `Denial`."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, digest: str) -> None:
         self.request = request
+        self.digest = digest
         self.hold: Hold | None = None
         self.outcome: Deferred[Hold | Denial] = Deferred()
         self.ended: Deferred[Hold | Ending] = Deferred()
@@ -146,7 +147,7 @@ class Holds:
         access, identity, operation = request.access, request.access.identity, request.operation
         head = [
             [operation.protocol, access.target.name, access.database, access.role.name, request.policy],
-            [[who.issuer, who.subject] for who in (identity, *identity.actors)],
+            [[identity.issuer, identity.subject], *([actor.issuer, actor.subject] for actor in identity.actors)],
             # approved for these rules, not for others that may come to ask as well
             [[term.guardrail, term.count, sorted(term.approvers)] for term in request.terms],
         ]
@@ -160,9 +161,9 @@ class Holds:
         # a plain digest of a short secret could be guessed
         return f"hmac-sha256:{hmac.digest(self._key.reveal(), made.digest(), 'sha256').hex()}"
 
-    def ask(self, request: Request, held: Callable[[Denial], None]) -> Waiting:
-        """Claim an approval, or wait for one; `held` is called once it is stored and waits."""
-        waiting = Waiting(request)
+    def ask(self, request: Request, digest: str, held: Callable[[Denial], None]) -> Waiting:
+        """Claim an approval of `digest(request)`, or wait for one; `held` is called once it is stored and waits."""
+        waiting = Waiting(request, digest)
         self._active.add(waiting)
         Deferred.fromCoroutine(self._course(waiting, held)).addBoth(waiting.outcome.callback)
         return waiting
@@ -179,13 +180,12 @@ class Holds:
 
     async def _wait(self, waiting: Waiting, held: Callable[[Denial], None]) -> Hold | Denial:
         request = waiting.request
-        digest = self.digest(request)
         if request.policy != self._policy:
             return self._denial(waiting, Decision.EXPIRED, Ending.POLICY.value)
-        claimed = await self._claim(waiting, digest)
+        claimed = await self._claim(waiting)
         if claimed is not None:
             return claimed
-        asked = self._new(request, digest)
+        asked = self._new(request, waiting.digest)
         hold = waiting.hold = await self._store.create_hold(asked)
         self._waiting.setdefault(hold.id, []).append(waiting)
         self._event(Code.HOLD_CREATED if hold.id == asked.id else Code.HOLD_JOINED, request, hold)
@@ -196,16 +196,16 @@ class Holds:
             latest = await self._store.hold(hold.id)  # it may have been decided before we were among the waiting
             if latest is not None:
                 self._changed(latest)
-            return await self._ended(waiting, digest, await waiting.ended)
+            return await self._ended(waiting, await waiting.ended)
         finally:
             if timer.active():
                 timer.cancel()
 
-    async def _ended(self, waiting: Waiting, digest: str, why: Hold | Ending) -> Hold | Denial:
+    async def _ended(self, waiting: Waiting, why: Hold | Ending) -> Hold | Denial:
         if isinstance(why, Ending):
             return await self._given_up(waiting, why)
         if why.state is HoldState.APPROVED:
-            claimed = await self._claim(waiting, digest)
+            claimed = await self._claim(waiting)
             return claimed or self._denial(waiting, Decision.EXPIRED, "the approval was used by another session")
         if why.state is HoldState.DENIED:
             words = next((word for word in why.decided if not word.approved), None)
@@ -230,9 +230,9 @@ class Holds:
                 self._event(Code.HOLD_WITHDRAWN, waiting.request, hold, why=why.value)
         return self._denial(waiting, Decision.EXPIRED, why.value)
 
-    async def _claim(self, waiting: Waiting, digest: str) -> Hold | Denial | None:
+    async def _claim(self, waiting: Waiting) -> Hold | Denial | None:
         """Stored as used before anything is forwarded, so that it runs at most once."""
-        hold = await self._store.claim(digest, self._clock.seconds())
+        hold = await self._store.claim(waiting.digest, self._clock.seconds())
         if hold is None:
             return None
         waiting.hold = hold

@@ -216,10 +216,10 @@ class Session:
     def decide(self, ask: Ask) -> tuple[Answer, ...] | Deferred[tuple[Answer, ...]]:
         """One answer for each operation, recorded before it is given.
 
-        A plain tuple where nothing has to be waited for.  It raises, or the Deferred fails with, RecordingFailed: forward
+        A plain tuple where nothing has to be waited for.  RecordingFailed, raised or as the Deferred's failure: forward
         nothing more.  One Ask at a time on each lane; the next only after these answers.
         """
-        if not self._easy:
+        if not self._easy or self._deciding:
             return self._carefully(Course(ask))
         operations = ask.operations
         judge, rulings = self._judge.judge, self._rulings.by_id
@@ -371,34 +371,23 @@ class Session:
     def _approved(
         self, course: Course, operation: Operation, verdict: Verdict, terms: tuple[HoldTerms, ...]
     ) -> "Deferred[Any] | None":
-        """Sets `course.outcome`, at once or later."""
+        """Sets `course.outcome` to a Denial where there is one, at once or later."""
         if course.outcome is None:
             request = self._request(operation, verdict, terms)
+            course.digest = self._holds.digest(request)
             if operation.kind == EXECUTE:
-                digest = self._holds.digest(request)
-                if self._passes.use(digest, operation.name):
+                if self._passes.use(course.digest, operation.name):
                     course.durable = True
                     return None
-                course.outcome = self._passes.denial(digest)
-                if course.outcome is not None:
-                    return None
-            return self._wait(course, request)
+                course.outcome = self._passes.denial(course.digest)
+            return self._wait(course, request) if course.outcome is None else None
         if isinstance(course.outcome, Hold):
             course.durable = True  # an approved operation is on disk before it runs
-            course.notes.append(
-                {
-                    "code": Code.HOLD_CLAIMED.value,
-                    "operation": operation.number,
-                    "hold": course.outcome.id,
-                    "approved_by": [[word.issuer, word.subject] for word in course.outcome.decided if word.approved],
-                }
-            )
-        if operation.kind == BIND:
-            digest = self._holds.digest(self._request(operation, verdict, terms))
-            if isinstance(course.outcome, Denial):
-                self._passes.denied(digest, course.outcome)
-            else:
-                self._passes.approved(digest)
+            course.notes.append(_claimed(operation, course.outcome))
+        if operation.kind == BIND and isinstance(course.outcome, Denial):
+            self._passes.denied(course.digest, course.outcome)
+        elif operation.kind == BIND:
+            self._passes.approved(course.digest)
         return None
 
     def _request(self, operation: Operation, verdict: Verdict, terms: tuple[HoldTerms, ...]) -> Request:
@@ -416,7 +405,7 @@ class Session:
 
     def _wait(self, course: Course, request: Request) -> Deferred[None]:
         lane = course.ask.lane
-        waiting = self._holds.ask(request, partial(self._held, course, request))
+        waiting = self._holds.ask(request, course.digest, partial(self._held, course, request))
         self._waits[lane] = waiting
 
         def over(outcome: Any) -> Any:
@@ -569,6 +558,12 @@ class Session:
     def emit(self, code: Code, **fields: object) -> None:
         """An event of this session: who it is stands in each."""
         self._events.emit(code, **{"session": self.id, "subject": self.access.identity.subject, **fields})
+
+
+def _claimed(operation: Operation, hold: Hold) -> dict[str, Any]:
+    """The note that this operation ran by approval, and by whose."""
+    approved = [{"issuer": word.issuer, "subject": word.subject} for word in hold.decided if word.approved]
+    return {"code": Code.HOLD_CLAIMED.value, "operation": operation.number, "hold": hold.id, "approved_by": approved}
 
 
 def _streams(text: bytes) -> bool:

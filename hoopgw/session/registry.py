@@ -1,0 +1,121 @@
+"""The live sessions of this process: found, counted, written to the index."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from hoopgw.auth.access import Access
+from hoopgw.model.errors import LoginRefused, NotAllowed, StoreUnavailable
+from hoopgw.model.settings import LimitSettings
+from hoopgw.session.session import Session
+from hoopgw.store.interface import IStore, SessionRow
+
+WRITE_EVERY = 1.0  # seconds between writes of what changed to the index
+MAX_BATCH = 500  # rows of one transaction: some tens of milliseconds
+MAX_CLOSED = 20_000  # rows of ended sessions kept while the store is away; the oldest go then: recordings have it all
+
+
+class Registry:
+    """Sessions by id and by identity, one interface for all who look for them."""
+
+    log = Logger()
+
+    def __init__(self, store: IStore, clock: IReactorTime, limits: LimitSettings) -> None:
+        self._store = store
+        self._limits = limits
+        self._sessions: dict[str, Session] = {}
+        self._by_identity: Counter[str] = Counter()
+        self._written: dict[str, tuple[int, ...]] = {}  # counters of live sessions as the index has them
+        self._closed: dict[str, SessionRow] = {}  # the last rows of ended sessions, not written yet
+        self._loop = LoopingCall(self.write)
+        self._loop.clock = clock
+
+    def start(self) -> None:
+        self._loop.start(WRITE_EVERY, now=False)
+
+    def stop(self) -> Deferred[None]:
+        """Fires when what changed last is written; call it when the sessions have ended."""
+        if self._loop.running:
+            self._loop.stop()
+        return self.write()
+
+    # ---- who is here
+
+    def may_open(self, access: Access) -> None:
+        """Raises LoginRefused where one more session would pass a limit."""
+        if len(self._sessions) >= self._limits.max_sessions:
+            raise LoginRefused("the gateway has as many sessions as it may have; try again later")
+        if self._by_identity[access.identity.key] >= self._limits.max_sessions_per_identity:
+            raise LoginRefused("this identity has as many sessions as it may have")
+
+    def add(self, session: Session) -> None:
+        """Ids are 128 random bits: the same one twice is an error of the caller."""
+        if session.id in self._sessions:
+            raise ValueError(f"{session.id} is there already")
+        self._sessions[session.id] = session
+        self._by_identity[session.access.identity.key] += 1
+
+    def remove(self, session: Session) -> None:
+        """After its `close`: the last row goes to the index."""
+        if self._sessions.pop(session.id, None) is None:
+            return
+        key = session.access.identity.key
+        self._by_identity[key] -= 1
+        if not self._by_identity[key]:
+            del self._by_identity[key]
+        self._written.pop(session.id, None)
+        self._closed[session.id] = session.row()
+        while len(self._closed) > MAX_CLOSED:
+            self._closed.pop(next(iter(self._closed)))
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def all(self) -> tuple[Session, ...]:
+        return tuple(self._sessions.values())
+
+    def find(self, id: str) -> Session | None:
+        return self._sessions.get(id)
+
+    def of_identity(self, key: str) -> tuple[Session, ...]:
+        return tuple(session for session in self._sessions.values() if session.access.identity.key == key)
+
+    def kill(self, id: str, by: str, reason: str) -> None:
+        """Ends it at once.  Raises NotAllowed where no such session lives here."""
+        session = self._sessions.get(id)
+        if session is None:
+            raise NotAllowed(f"no live session {id!r} is here")
+        session.kill(by, reason)
+
+    # ---- the index
+
+    def write(self) -> Deferred[None]:
+        """What changed since the last time, to the store.  One at a time; never fails: what was not written stays."""
+        return Deferred.fromCoroutine(self._write())
+
+    async def _write(self) -> None:
+        live = [session for session in self._sessions.values() if _counters(session) != self._written.get(session.id)]
+        rows: list[Any] = [*self._closed.values()]
+        seen = [(session.id, _counters(session)) for session in live]
+        rows += [session.row() for session in live]
+        try:
+            for start in range(0, len(rows), MAX_BATCH):
+                await self._store.put_sessions(tuple(rows[start : start + MAX_BATCH]))
+        except StoreUnavailable as error:
+            self.log.warn("The index could not be written and is written later: {why}", why=str(error))
+            return
+        for row in rows[: len(rows) - len(live)]:
+            if self._closed.get(row.id) is row:
+                del self._closed[row.id]
+        self._written.update((id, counters) for id, counters in seen if id in self._sessions)
+
+
+def _counters(session: Session) -> tuple[int, ...]:
+    totals = session.totals
+    return (totals.operations, totals.refused, totals.held, totals.masked, totals.bytes_out, len(totals.tables))
