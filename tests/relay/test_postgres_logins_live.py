@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import pwd
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -90,7 +92,7 @@ class Cluster:
             link.execute(sql.encode())
 
     def stop(self) -> None:
-        self.process.terminate()
+        self.process.send_signal(signal.SIGINT)  # fast shutdown: sessions are ended
         self.process.wait(TIMEOUT)
         self.log.close()
         shutil.rmtree(self.directory)
@@ -147,14 +149,10 @@ class Live(SynchronousTestCase):
             raise SkipTest("PostgreSQL 15 is not here")
         if not CLUSTER:
             CLUSTER.append(Cluster())
+            atexit.register(CLUSTER[0].stop)  # trial knows no tearDownClass
         self.cluster = CLUSTER[0]
         for name in [name for name in os.environ if name.startswith("PG")]:  # a driver would take them
             self.addCleanup(os.environ.__setitem__, name, os.environ.pop(name))
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        while CLUSTER:
-            CLUSTER.pop().stop()
 
     def login(
         self, user: str, password: Secret | None, *, tls: bool = True, database: str = "postgres"
