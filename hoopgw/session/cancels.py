@@ -7,6 +7,7 @@ from collections import OrderedDict
 
 from twisted.internet.interfaces import IReactorTime
 
+from hoopgw.auth.penalties import source_of
 from hoopgw.session.session import Session
 
 MAX_WRONG = 20  # wrong keys a minute from one source; then all of its requests are refused until the minute is over
@@ -38,6 +39,7 @@ class CancelKeys:
 
         Which of the three it was takes the same time and looks the same.
         """
+        source = source_of(source)
         known, session = self._sessions.get(pid, (b"\0" * 4, None))
         right = hmac.compare_digest(known, key)
         if self._too_many(source):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
-
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -33,6 +31,7 @@ class Registry:
         self._by_identity: Counter[str] = Counter()
         self._written: dict[str, tuple[int, ...]] = {}  # counters of live sessions as the index has them
         self._closed: dict[str, SessionRow] = {}  # the last rows of ended sessions, not written yet
+        self._turn = DeferredLock()
         self._loop = LoopingCall(self.write)
         self._loop.clock = clock
 
@@ -97,20 +96,20 @@ class Registry:
 
     def write(self) -> Deferred[None]:
         """What changed since the last time, to the store.  One at a time; never fails: what was not written stays."""
-        return Deferred.fromCoroutine(self._write())
+        return self._turn.run(lambda: Deferred.fromCoroutine(self._write()))
 
     async def _write(self) -> None:
         live = [session for session in self._sessions.values() if _counters(session) != self._written.get(session.id)]
-        rows: list[Any] = [*self._closed.values()]
+        closed = list(self._closed.values())
         seen = [(session.id, _counters(session)) for session in live]
-        rows += [session.row() for session in live]
+        rows = closed + [session.row() for session in live]
         try:
             for start in range(0, len(rows), MAX_BATCH):
                 await self._store.put_sessions(tuple(rows[start : start + MAX_BATCH]))
         except StoreUnavailable as error:
             self.log.warn("The index could not be written and is written later: {why}", why=str(error))
             return
-        for row in rows[: len(rows) - len(live)]:
+        for row in closed:
             if self._closed.get(row.id) is row:
                 del self._closed[row.id]
         self._written.update((id, counters) for id, counters in seen if id in self._sessions)
