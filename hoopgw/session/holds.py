@@ -331,7 +331,7 @@ class Holds:
         after = await self._store.decide(id, word, _sets(hold, identity), now)
         if after is None:
             raise NotAllowed(NO_SUCH)
-        if any((said.issuer, said.subject, said.at) == (word.issuer, word.subject, now) for said in after.decided):
+        if not _said(hold, identity) and now in _said(after, identity):
             code = Code.HOLD_APPROVED if approved else Code.HOLD_DENIED
             self._hold_event(code, after, by=identity.described(), why=word.reason)
         return after
@@ -400,6 +400,12 @@ NO_SUCH = "there is no such hold, or you are not among its approvers"
 def _sets(hold: Hold, identity: Identity) -> tuple[int, ...]:
     """The approver sets that this identity belongs to."""
     return tuple(number for number, groups in enumerate(hold.approvers) if identity.groups & set(groups))
+
+
+def _said(hold: Hold, identity: Identity) -> tuple[float, ...]:
+    """When this identity gave its word."""
+    key = (identity.issuer, identity.subject)
+    return tuple(word.at for word in hold.decided if (word.issuer, word.subject) == key)
 
 
 def _same_hands(hold: Hold, identity: Identity) -> bool:

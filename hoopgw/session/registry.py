@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall

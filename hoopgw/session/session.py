@@ -330,7 +330,9 @@ class Session:
         ruling = self._rulings.of(course.verdict)
         verdict = ruling.verdict
         if self.state is not State.OPEN:
-            self._refuse(course, operation, ruling, self._denial(Decision.UNAVAILABLE, "the session is ending"))
+            withdrawn = course.outcome if isinstance(course.outcome, Denial) else None
+            ending = withdrawn or self._denial(Decision.UNAVAILABLE, "the session is ending")
+            self._refuse(course, operation, ruling, ending)
         elif verdict.refusals:
             self._refuse(course, operation, ruling, self._refusal(verdict))
         elif operation.kind == PARSE:

@@ -1,0 +1,551 @@
+"""Holds: what waits, who may decide, and that an approval runs exactly what was shown, once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from hoopgw.auth.access import AdminAccess
+from hoopgw.model.answer import GO, Decision
+from hoopgw.model.errors import NotAllowed
+from hoopgw.model.events import Code
+from hoopgw.model.grant import Budget
+from hoopgw.model.operation import BIND, EXECUTE, Operation
+from hoopgw.model.secret import Secret
+from hoopgw.model.target import Mode
+from hoopgw.model.verdict import Verdict
+from hoopgw.record.entries import Kind
+from hoopgw.session.holds import Holds
+from hoopgw.session.session import Session
+from hoopgw.store.interface import Hold, HoldState
+from tests.session.fakes import POLICY, access, approver, ask, ask_of, identity, terms
+from tests.session.test_session import Case
+
+HELD = Verdict(holds=(terms(wait=30.0, in_transaction=10.0, expires=900.0, would_pass="add a WHERE"),))
+
+
+class HoldCase(Case):
+    def setUp(self) -> None:
+        super().setUp()
+        self.judge.verdicts[b"held"] = HELD
+
+    def waiting(self, session: Session | None = None, **more: Any) -> tuple[Session, Any]:
+        session = session or self.session()
+        answers = session.decide(ask(b"held", **more))
+        self.assertNoResult(answers)
+        return session, answers
+
+    def one_hold(self) -> Hold:
+        (hold,) = self.successResultOf(self.store.holds(frozenset(HoldState), 10))
+        return hold
+
+    def approve(self, access: AdminAccess | None = None, hold: str = "") -> Deferred[Hold]:
+        return self.holds.approve(hold or self.one_hold().id, access or approver(), "go on")
+
+    def denial(self, answers: Any) -> Any:
+        (answer,) = self.now(answers)
+        return answer.denial
+
+    def refused(self, decided: Deferred[Hold]) -> str:
+        return str(self.failureResultOf(decided, NotAllowed).value)
+
+
+class Waiting(HoldCase):
+    def test_notice(self) -> None:
+        """The client is told at once, with the hold's id and until when it can be decided."""
+        session, _ = self.waiting()
+        ((lane, notice),) = self.edge.notices
+        self.assertEqual(
+            (lane, notice.fields()),
+            (0, {
+                "decision": "held", "guardrails": ["needs-approval"], "reason": "needs-approval says so",
+                "would_pass": "add a WHERE", "hold": self.one_hold().id, "expires": "1970-01-01T00:15:00Z",
+                "retry_after": 5, "session": session.id, "policy": POLICY,
+            }),
+        )  # fmt: skip
+        self.assertEqual(self.asked(), [])
+        self.assertEqual(self.notes()[0]["code"], "hold.created")
+
+    def test_approved(self) -> None:
+        """An approval lets it run: claimed in the store, noted with the approver, on disk before the answer."""
+        self.journal.syncing = []
+        session, answers = self.waiting()
+        self.successResultOf(self.approve())
+        self.assertNoResult(answers)
+        self.assertEqual(self.one_hold().state, HoldState.CLAIMED)
+        self.assertEqual(self.journal.kinds()[-2:], [Kind.NOTE, Kind.ASKED])
+        self.assertEqual(self.notes()[-1]["approved_by"], [{"issuer": "https://idp.example", "subject": "ann"}])
+        self.journal.syncing.pop()[1].callback(None)
+        self.assertEqual(self.successResultOf(answers), (GO,))
+        self.assertEqual(session.row().held, 1)
+        for code in (Code.HOLD_CREATED, Code.HOLD_APPROVED, Code.HOLD_CLAIMED):
+            self.assertEqual(self.events.codes().count(code), 1)
+
+    def test_runs_once(self) -> None:
+        """must-survive 62: the same bytes sent again after the approval was used wait anew."""
+        session, answers = self.waiting()
+        self.successResultOf(self.approve())
+        self.successResultOf(answers)
+        again = session.decide(ask(b"held"))
+        self.assertNoResult(again)
+        self.assertEqual(len(self.edge.notices), 2)
+        self.assertNotEqual(self.edge.notices[0][1].hold, self.edge.notices[1][1].hold)
+
+    def test_denied(self) -> None:
+        """A denial fails it with the approver's words."""
+        _, answers = self.waiting()
+        self.successResultOf(self.holds.deny(self.one_hold().id, approver(), "not on a Friday"))
+        denial = self.denial(answers)
+        self.assertEqual((denial.decision, denial.reason), (Decision.DENIED, "not on a Friday"))
+        self.assertEqual(self.asked()[0][0][0][2], 3)
+
+    def test_wait_is_over(self) -> None:
+        """After `wait` the client gets `held` and may go; approved later, the same bytes run at once and once."""
+        session, answers = self.waiting()
+        self.clock.advance(29.9)
+        self.assertNoResult(answers)
+        self.clock.advance(0.2)
+        denial = self.denial(answers)
+        self.assertEqual((denial.decision, denial.retry_after, denial.expires), (Decision.HELD, 5, 900.0))
+        self.successResultOf(self.approve())
+        later = self.session()
+        self.assertEqual(self.now(later.decide(ask(b"held"))), (GO,))
+        self.assertNoResult(later.decide(ask(b"held")))
+        self.assertEqual((session.row().held, session.row().refused), (1, 0))
+
+    def test_in_transaction(self) -> None:
+        """In a transaction that has run something the wait is shorter, and the approver is told that locks wait."""
+        self.edge.ran = True
+        _, answers = self.waiting()
+        self.assertTrue(self.one_hold().in_transaction)
+        self.clock.advance(10.1)
+        self.assertEqual(self.denial(answers).decision, Decision.HELD)
+
+    def test_copy_streams(self) -> None:
+        """The approver is told that COPY's data is not part of what is approved."""
+        self.judge.verdicts[b"COPY t FROM StdIn"] = HELD
+        self.session().decide(ask(b"COPY t FROM StdIn"))
+        self.assertTrue(self.one_hold().streams)
+
+    def test_several_rules(self) -> None:
+        """Every rule's approvers are needed, and each as often as it says."""
+        self.judge.verdicts[b"held"] = HELD & Verdict(holds=(terms("two-more", "security", count=2),))
+        _, answers = self.waiting()
+        for subject, group in (("ann", "dba"), ("sue", "security"), ("sue", "security")):
+            self.assertEqual(self.successResultOf(self.approve(approver(subject, group))).state, HoldState.WAITING)
+            self.assertNoResult(answers)
+        self.successResultOf(self.approve(approver("sam", "security")))
+        self.assertEqual(self.now(answers), (GO,))
+        self.assertEqual(self.events.codes().count(Code.HOLD_APPROVED), 3)
+
+    def test_joined(self) -> None:
+        """The same operation sent by another session of the identity joins the hold; one of the two runs."""
+        _, first = self.waiting()
+        _, second = self.waiting()
+        self.assertEqual(self.events.codes().count(Code.HOLD_JOINED), 1)
+        self.successResultOf(self.approve())
+        denials = [self.denial(first), self.denial(second)]
+        self.assertEqual(denials.count(None), 1)
+        self.assertIn("another session", next(denial for denial in denials if denial).reason)
+
+    def test_the_rest_goes_on(self) -> None:
+        """Operations before and after the held one keep their answers and their order."""
+        session = self.session()
+        answers = session.decide(ask(b"a", b"held", b"b"))
+        self.successResultOf(self.approve())
+        self.assertEqual(self.successResultOf(answers), (GO, GO, GO))
+        self.assertEqual(self.asked()[0][1], b"a|held|b")
+        self.assertEqual(self.judge.judged, [b"a", b"held", b"b"])
+
+    def test_redacted(self) -> None:
+        """A redacted operation is shown redacted, and its digest is keyed: it cannot be guessed from the hold."""
+        self.judge.verdicts[b"held"] = HELD & Verdict(redact="secrets", recorded=b"***")
+        self.waiting()
+        hold = self.one_hold()
+        self.assertEqual(hold.shown, "***")
+        self.assertTrue(hold.digest.startswith("hmac-sha256:"))
+        other = Holds(self.store, self.events, self.clock, Secret(b"other"), self.token_bytes)
+        request = self.request()
+        self.assertNotEqual(other.digest(request), self.holds.digest(request))
+        self.assertEqual(self.holds.digest(request), hold.digest)
+
+    def request(self) -> Any:
+        from hoopgw.session.holds import Request
+
+        operation = Operation("postgresql", "query", b"held")
+        return Request("s", access(), POLICY, operation, b"settings", HELD.holds, redacted=b"***")
+
+
+class GivenUp(HoldCase):
+    def test_cancel(self) -> None:
+        """must-survive 12: a CancelRequest for a held statement withdraws the hold; an approval comes too late."""
+        session, answers = self.waiting()
+        self.assertTrue(session.cancel())
+        self.assertEqual(self.denial(answers).decision, Decision.EXPIRED)
+        self.assertEqual(self.one_hold().state, HoldState.WITHDRAWN)
+        self.assertEqual(self.successResultOf(self.approve()).state, HoldState.WITHDRAWN)
+        self.assertNoResult(session.decide(ask(b"held")))
+        self.assertIn(Code.HOLD_WITHDRAWN, self.events.codes())
+
+    def test_cancel_of_nothing(self) -> None:
+        """A cancel where nothing waits is the target's business."""
+        session, answers = self.waiting()
+        self.successResultOf(self.approve())
+        self.successResultOf(answers)
+        self.assertFalse(session.cancel())
+
+    def test_client_left(self) -> None:
+        """must-survive 62: approved after the client left: nothing runs, and the attempt is in the record."""
+        session, _ = self.waiting()
+        session.client_left()
+        self.successResultOf(session.close(Code.SESSION_CLOSED, "left", {}))
+        self.assertEqual(self.successResultOf(self.approve()).state, HoldState.WITHDRAWN)
+        self.assertEqual(self.asked(), [([(1, 1, 4, 1)], b"held")])
+        self.assertIsNotNone(self.journal.closing)
+
+    def test_client_left_while_claiming(self) -> None:
+        """must-survive 62: the client leaves while the claim is under way: it is used up and does not run."""
+        session, answers = self.waiting()
+        hold = self.one_hold()
+        self.store.slow = []
+        self.holds.approve(hold.id, approver(), "")
+        self.store.go()  # read
+        self.store.go()  # decided: the session claims now
+        self.assertNoResult(answers)
+        session.client_left()
+        for _ in range(3):
+            self.store.go()
+        self.assertEqual(self.denial(answers).decision, Decision.EXPIRED)
+        self.store.slow = None
+        self.assertEqual(self.one_hold().state, HoldState.CLAIMED)
+
+    def test_left_before_it_is_stored(self) -> None:
+        """The client leaves before the hold is stored: no notice, and nobody is asked to approve it."""
+        self.store.slow = []
+        session, answers = self.waiting()
+        session.client_left()
+        for _ in range(5):
+            self.store.go()
+        self.assertEqual(self.denial(answers).decision, Decision.EXPIRED)
+        self.store.slow = None
+        self.assertEqual((self.edge.notices, self.one_hold().state), ([], HoldState.WITHDRAWN))
+
+    def test_another_waits_on(self) -> None:
+        """One of two sessions that wait for the same gives up: the other still waits, and gets it."""
+        first, one = self.waiting()
+        _, other = self.waiting()
+        first.cancel()
+        self.assertEqual(self.denial(one).decision, Decision.EXPIRED)
+        self.successResultOf(self.approve())
+        self.assertEqual(self.now(other), (GO,))
+
+    def test_killed(self) -> None:
+        """A killed session's hold is withdrawn."""
+        session, answers = self.waiting()
+        session.kill("ann", "no")
+        self.assertEqual(self.denial(answers).decision, Decision.EXPIRED)
+        self.assertEqual(self.one_hold().state, HoldState.WITHDRAWN)
+
+    def test_policy_changed(self) -> None:
+        """must-survive 62: the policy changes while it waits: void, and no approval can revive it."""
+        session, answers = self.waiting()
+        self.holds.reloaded("sha256:two")
+        session.reloaded("sha256:two", self.judge, session.access)
+        denial = self.denial(answers)
+        self.assertEqual(denial.decision, Decision.EXPIRED)
+        self.assertIn("policy changed", denial.reason)
+        self.assertIn("policy", self.refused(self.approve()))
+
+    def test_policy_changed_after_approval(self) -> None:
+        """must-survive 62: approved under the old policy, sent again under the new one: it waits anew."""
+        session, answers = self.waiting()
+        self.clock.advance(31)
+        self.successResultOf(answers)
+        self.successResultOf(self.approve())
+        self.holds.reloaded("sha256:two")
+        session.reloaded("sha256:two", self.judge, session.access)
+        self.assertNoResult(session.decide(ask(b"held")))
+
+    def test_policy_changes_while_claiming(self) -> None:
+        """The policy changes while an approval is being claimed: it does not run."""
+        session, answers = self.waiting()
+        self.clock.advance(31)
+        self.successResultOf(answers)
+        self.successResultOf(self.approve())
+        self.store.slow = []
+        answers = session.decide(ask(b"held"))
+        self.holds.reloaded("sha256:two")
+        self.store.go()
+        self.assertEqual(self.denial(answers).decision, Decision.EXPIRED)
+
+    def test_expires(self) -> None:
+        """Nobody decides in time: expired, said once, and a late approval changes nothing."""
+        self.judge.verdicts[b"held"] = Verdict(holds=(terms(wait=100.0, expires=40.0),))
+        _, answers = self.waiting()
+        for _ in range(9):
+            self.clock.advance(5)
+        self.assertEqual(self.denial(answers).decision, Decision.EXPIRED)
+        self.assertEqual(self.successResultOf(self.approve()).state, HoldState.EXPIRED)
+        self.assertEqual(self.events.codes().count(Code.HOLD_EXPIRED), 1)
+
+    def test_clock_skew(self) -> None:
+        """must-survive 62: an approval at or after the hold's end does not count, swept or not."""
+        self.waiting()
+        self.holds.stop()
+        self.clock.advance(900)
+        self.assertEqual(self.successResultOf(self.approve()).state, HoldState.EXPIRED)
+
+    def test_store_down(self) -> None:
+        """Without a store nothing held runs: unavailable, in words."""
+        self.store.down = True
+        (answer,) = self.now(self.session().decide(ask(b"held")))
+        self.assertEqual(answer.denial.decision, Decision.UNAVAILABLE)
+        self.assertIn(Code.OPERATION_UNAVAILABLE, self.events.codes())
+
+    def test_store_down_while_waiting(self) -> None:
+        """The store goes while it waits: nothing runs."""
+        session, answers = self.waiting()
+        self.store.down = True
+        session.cancel()
+        self.assertEqual(self.denial(answers).decision, Decision.UNAVAILABLE)
+        self.clock.advance(60)  # the sweep finds the store down and says so without failing
+
+
+class Exactly(HoldCase):
+    """must-survive 62: an approval is for exactly what was shown."""
+
+    def approved(self) -> Session:
+        session, answers = self.waiting()
+        self.clock.advance(31)
+        self.successResultOf(answers)
+        self.successResultOf(self.approve())
+        return session
+
+    def test_the_same(self) -> None:
+        """The same identity, bytes, target and settings: it runs."""
+        self.approved()
+        self.assertEqual(self.now(self.session().decide(ask(b"held"))), (GO,))
+
+    def test_edited(self) -> None:
+        """Another text waits anew."""
+        session = self.approved()
+        self.judge.verdicts[b"held "] = HELD
+        self.assertNoResult(session.decide(ask(b"held ")))
+
+    def test_other_parameters(self) -> None:
+        """Other parameters wait anew."""
+        session = self.approved()
+        self.assertNoResult(session.decide(ask(b"held", parameters=b"1")))
+
+    def test_other_settings(self) -> None:
+        """Settings that change the meaning of the bytes make it another operation."""
+        session = self.approved()
+        self.judge.settings = b"search_path=evil"
+        self.assertNoResult(session.decide(ask(b"held")))
+
+    def test_other_identity(self) -> None:
+        """Somebody else's approval is of no use."""
+        self.approved()
+        for who in (identity("other"), identity(actors=("bot",)), replace(identity(), issuer="https://evil")):
+            self.assertNoResult(self.session(access=access(who)).decide(ask(b"held")))
+
+    def test_other_place(self) -> None:
+        """Another database, role or target waits anew."""
+        self.approved()
+        other = replace(access(), database="pay2")
+        self.assertNoResult(self.session(access=other).decide(ask(b"held")))
+
+    def test_more_rules(self) -> None:
+        """A rule that comes to ask as well is asked."""
+        session = self.approved()
+        self.judge.verdicts[b"held"] = HELD & Verdict(holds=(terms("new-rule"),))
+        self.assertNoResult(session.decide(ask(b"held")))
+
+    def test_no_two_lists_of_parts_are_one(self) -> None:
+        """Bytes that move from one field to the next make another digest."""
+        requests = []
+        for text, parameters in ((b"ab", b""), (b"a", b"b"), (b"", b"ab")):
+            request = Waiting.request(self)  # type: ignore[arg-type]
+            operation = Operation("postgresql", "query", text, parameters=parameters)
+            requests.append(self.holds.digest(replace(request, operation=operation)))
+        self.assertEqual(len(set(requests)), 3)
+
+
+class Approvers(HoldCase):
+    def test_requester(self) -> None:
+        """must-survive 62: the requester never approves and never denies, whatever its groups and rights."""
+        _, answers = self.waiting()
+        for who in (
+            approver("agent", "dba", rights=("list", "view", "kill")),
+            approver("ann", "dba", actors=("agent",)),
+        ):
+            self.assertIn("never", self.refused(self.approve(who)))
+            self.refused(self.holds.deny(self.one_hold().id, who, ""))
+        self.assertNoResult(answers)
+        self.assertEqual(self.events.codes().count(Code.DECISION_REFUSED), 4)
+
+    def test_actor_of_the_requester(self) -> None:
+        """Who acts for the requester, or for whom it acts, does not approve either."""
+        self.waiting(self.session(access=access(identity("agent", actors=("bot", "ann")))))
+        for subject in ("bot", "ann"):
+            self.assertIn("never", self.refused(self.approve(approver(subject))))
+        self.assertEqual(self.successResultOf(self.approve(approver("bob"))).state, HoldState.APPROVED)
+
+    def test_no_approver(self) -> None:
+        """must-survive 82: no group of approvers, no decision: rights to list, view and kill are none to approve."""
+        _, answers = self.waiting()
+        why = self.refused(self.approve(approver("eve", "agents", rights=("list", "view", "kill"))))
+        self.assertEqual(why, self.refused(self.approve(approver("eve"), "h_none")))
+        self.assertNoResult(answers)
+
+    def test_local_token(self) -> None:
+        """must-survive 82: the gateway's own tokens never approve, whatever they say of groups."""
+        self.waiting()
+        self.refused(self.approve(AdminAccess(identity("ann", "dba"), frozenset(), False)))
+
+    def test_revoked(self) -> None:
+        """must-survive 62: an approver whose token has run out, or who left the group, does not approve."""
+        self.waiting()
+        self.assertIn("expired", self.refused(self.approve(approver("ann", expires=self.clock.seconds()))))
+        self.refused(self.approve(approver("ann", "former-dba")))
+
+    def test_twice(self) -> None:
+        """must-survive 62: an approver counts once."""
+        self.judge.verdicts[b"held"] = Verdict(holds=(terms(count=2),))
+        self.waiting()
+        for _ in range(2):
+            self.assertEqual(self.successResultOf(self.approve()).state, HoldState.WAITING)
+        self.assertEqual(self.events.codes().count(Code.HOLD_APPROVED), 1)
+
+    def test_reason_is_inert(self) -> None:
+        """must-survive 63: what an approver writes obeys no terminal when it is shown."""
+        _, answers = self.waiting()
+        self.successResultOf(self.holds.deny(self.one_hold().id, approver(), "no\x1b]0;x\x07\x00\ud800" + "y" * 9999))
+        self.assertTrue(self.denial(answers).reason.startswith("no\\x1b]0;x\\x07\\x00\\ud800y"))
+        self.assertEqual(len(self.one_hold().decided[0].reason), 2000)
+
+    def test_lists(self) -> None:
+        """One sees what one asked for or may decide; all of it with the right to view."""
+        self.waiting()
+        id = self.one_hold().id
+        for who, sees in (
+            (approver("agent", "agents"), True),
+            (approver("ann"), True),
+            (approver("eve", "agents"), False),
+            (approver("eve", "agents", rights=("view",)), True),
+        ):
+            self.assertEqual(bool(self.successResultOf(self.holds.listed(who, False))), sees)
+            if sees:
+                self.assertEqual(self.successResultOf(self.holds.one(id, who)).id, id)
+            else:
+                self.failureResultOf(self.holds.one(id, who), NotAllowed)
+
+    def test_approved_while_the_gateway_was_down(self) -> None:
+        """must-survive 62: the waiting client is gone with the old process; the approval stays till it expires."""
+        self.waiting()
+        self.holds.stop()  # the process dies: its client gets no answer
+        self.holds = Holds(self.store, self.events, self.clock, Secret(b"k"), self.token_bytes)
+        self.holds.start(POLICY)
+        self.successResultOf(self.approve())
+        self.journal.entries.clear()
+        self.assertEqual(self.now(self.session().decide(ask(b"held"))), (GO,))
+        self.assertNoResult(self.session().decide(ask(b"held")))
+
+
+class Extended(HoldCase):
+    """The extended protocol: the Bind is held, its Execute runs on that approval."""
+
+    def pipeline(self, portal: bytes = b"", parameters: bytes = b"p") -> Any:
+        return ask_of(
+            Operation("postgresql", BIND, b"held", b"", parameters, 1),
+            Operation("postgresql", EXECUTE, b"held", portal, parameters, 2),
+        )
+
+    def test_one_approval(self) -> None:
+        """Bind and Execute together need one approval."""
+        session = self.session()
+        answers = session.decide(self.pipeline())
+        self.successResultOf(self.approve())
+        self.assertEqual(self.successResultOf(answers), (GO, GO))
+        self.assertEqual(len(self.edge.notices), 1)
+
+    def test_execute_in_parts(self) -> None:
+        """Further Executes of that portal go on with the same run; another portal does not."""
+        session = self.session()
+        answers = session.decide(self.pipeline(b"c"))
+        self.successResultOf(self.approve())
+        self.successResultOf(answers)
+        more = ask(b"held", kind=EXECUTE, parameters=b"p", name=b"c")
+        self.assertEqual(self.now(session.decide(more)), (GO,))
+        self.assertNoResult(session.decide(ask(b"held", kind=EXECUTE, parameters=b"p", name=b"other")))
+
+    def test_denied_bind(self) -> None:
+        """The Execute after a denied Bind fails by the same words and asks nobody again."""
+        session = self.session()
+        answers = session.decide(self.pipeline())
+        self.successResultOf(self.holds.deny(self.one_hold().id, approver(), "no"))
+        self.assertEqual([answer.denial.reason for answer in self.successResultOf(answers)], ["no", "no"])
+        self.assertEqual(len(self.edge.notices), 1)
+
+    def test_other_parameters(self) -> None:
+        """An Execute of other parameters has no share in the approval."""
+        session = self.session()
+        answers = session.decide(self.pipeline())
+        self.successResultOf(self.approve())
+        self.successResultOf(answers)
+        self.assertNoResult(session.decide(ask(b"held", kind=EXECUTE, parameters=b"q")))
+
+    def test_bound_before_the_rule(self) -> None:
+        """must-survive 62: bound before a reload made the rule: the Execute is held."""
+        self.judge.verdicts[b"held"] = Verdict()
+        session = self.session()
+        self.now(session.decide(ask(b"held", kind=BIND, parameters=b"p")))
+        self.judge.verdicts[b"held"] = HELD
+        self.assertNoResult(session.decide(ask(b"held", kind=EXECUTE, parameters=b"p")))
+
+    def test_shown_parameters(self) -> None:
+        """The approver sees each value in its place: text, binary, NULL."""
+        parameters = bytes.fromhex(
+            "0000" "0003" "0000" "0001" "0000" "0003" "00000005" "68656c6c6f" "00000002" "0102" "ffffffff"
+        )  # fmt: skip
+        self.session().decide(ask(b"held", kind=BIND, parameters=parameters))
+        self.assertEqual(self.one_hold().shown, "held\n\n$1 = 'hello'\n$2 = binary 0102\n$3 = NULL")
+
+    def test_shown_junk(self) -> None:
+        """Parameters that are not PostgreSQL's are shown as bytes."""
+        self.session().decide(ask(b"held", kind=BIND, parameters=b"\x00\x00\xff"))
+        self.assertEqual(self.one_hold().shown, "held\n\nparameters (hex): 0000ff")
+
+    def test_shown_large(self) -> None:
+        """What is too long for a person is cut, and the whole is named by length and digest."""
+        text = b"held" + "é".encode() * 100_000
+        self.judge.verdicts[text] = HELD
+        self.session().decide(ask(text))
+        shown = self.one_hold().shown
+        self.assertLess(len(shown), 70_000)
+        self.assertIn("200004 bytes in all, SHA-256", shown)
+
+
+class Soft(HoldCase):
+    def test_soft_budget_holds(self) -> None:
+        """Beyond the soft share each statement needs the word of the budget's approvers."""
+        budget = Budget(statements_per_minute=4, soft=0.5, soft_action="hold", soft_approvers=frozenset(("owners",)))
+        session = self.session(budget)
+        self.assertEqual(self.now(session.decide(ask(b"a"))), (GO,))
+        answers = session.decide(ask(b"b"))
+        self.assertNoResult(answers)
+        self.successResultOf(self.approve(approver("olga", "owners")))
+        (answer,) = self.successResultOf(answers)
+        self.assertIsNone(answer.denial)
+
+
+class Durable(HoldCase):
+    def test_held_in_best_effort(self) -> None:
+        """An approved hold is on disk before it runs, also in a best-effort session."""
+        self.journal.mode, self.journal.syncing = Mode.BEST_EFFORT, []
+        _, answers = self.waiting()
+        self.successResultOf(self.approve())
+        self.assertNoResult(answers)
+        self.assertEqual(len(self.journal.syncing), 1)
