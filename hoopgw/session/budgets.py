@@ -252,6 +252,17 @@ class Spending:
         """What the rows of the next result are taken from, all together."""
         return self._own + tuple(lease.allowance for lease in self._shared.streamed)
 
+    def ready(self) -> Deferred[None]:
+        """Fires when the first part of every shared budget was fetched, or could not be; it never fails."""
+        return Deferred.fromCoroutine(self._ready())
+
+    async def _ready(self) -> None:
+        for lease in self._shared.leases:
+            lease.turn(self._clock.seconds())
+            needed = lease.needs()
+            if needed is not None:
+                await needed
+
     def statement(self) -> "Over | Warned | Soft | Deferred[None] | None":
         """Before each statement that runs; it is counted where it may run.
 
@@ -302,13 +313,12 @@ class Spending:
         if share is None:
             return None
         passed = [name for name, used, limit in self._uses() if used >= share * limit]
+        new, self._warned = set(passed) - self._warned, set(passed)
         if not passed:
             return None
         reason = f"{share:.0%} of the budget is used: {', '.join(passed)}"
         if self._budget.soft_action == "hold":
             return Soft(HoldTerms(f"budget:{self._grant.name}", reason, self._budget.soft_approvers))
-        new = set(passed) - self._warned
-        self._warned = set(passed)
         return Warned(reason) if new else None
 
     def _uses(self) -> list[tuple[str, int, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
@@ -12,6 +13,8 @@ from twisted.logger import Logger
 from hoopgw.auth.access import Access
 from hoopgw.model.errors import LoginRefused, NotAllowed, StoreUnavailable
 from hoopgw.model.settings import LimitSettings
+from hoopgw.session.cancels import CancelKeys
+from hoopgw.session.interfaces import IEvents
 from hoopgw.session.session import Session
 from hoopgw.store.interface import IStore, SessionRow
 
@@ -25,8 +28,9 @@ class Registry:
 
     log = Logger()
 
-    def __init__(self, store: IStore, clock: IReactorTime, limits: LimitSettings) -> None:
+    def __init__(self, store: IStore, clock: IReactorTime, limits: LimitSettings, events: IEvents) -> None:
         self._store = store
+        self._keys = CancelKeys(clock, events)
         self._limits = limits
         self._sessions: dict[str, Session] = {}
         self._by_identity: Counter[str] = Counter()
@@ -92,6 +96,20 @@ class Registry:
         if session is None:
             raise NotAllowed(f"no live session {id!r} is here")
         session.kill(by, reason)
+
+    # ---- cancel keys
+
+    def register_key(self, number: int, key: bytes, cancelled: Callable[[], bool]) -> bool:
+        """See CancelKeys.register."""
+        return self._keys.register(number, key, cancelled)
+
+    def forget_key(self, number: int, key: bytes) -> None:
+        """See CancelKeys.forget."""
+        self._keys.forget(number, key)
+
+    def cancel(self, number: int, key: bytes, address: str) -> bool:
+        """See CancelKeys.cancel."""
+        return self._keys.cancel(number, key, address)
 
     # ---- the index
 

@@ -8,7 +8,7 @@ from enum import Enum
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 
@@ -18,7 +18,7 @@ from hoopgw.model.errors import RecordingFailed, SpoolFull
 from hoopgw.model.events import Code
 from hoopgw.model.operation import BIND, EXECUTE, FUNCTION, PARSE, QUERY, Operation
 from hoopgw.model.target import Mode
-from hoopgw.model.verdict import HoldTerms, Verdict
+from hoopgw.model.verdict import HoldTerms, IMasks, Verdict
 from hoopgw.record.entries import Kind, asked, completed
 from hoopgw.relay.effects import Ask, CatalogueChanged, Completed, Effect, Hangup, Observed, ToClient, ToTarget
 from hoopgw.session.budgets import Over, Soft, Spending, Warned
@@ -52,7 +52,7 @@ class Session:
     spending  what the grant's budget leaves, or None where it has no bound
     row       the index row as it stands at the start (store/interface.py)
     policy    digest of the policy in force
-    changed   told when the index row should be written anew
+    ambient_masks   what masks the target's words that belong to no operation, for the relay
     """
 
     def __init__(
@@ -68,9 +68,10 @@ class Session:
         edge: IEdge,
         clock: IReactorTime,
         policy: str,
-        changed: Callable[["Session"], None] = lambda session: None,
+        ambient_masks: IMasks | None = None,
     ) -> None:
         self.id = row.id
+        self.ambient_masks = ambient_masks
         self.access = access
         self.policy = policy
         self.state = State.OPEN
@@ -82,7 +83,6 @@ class Session:
         self._events = events
         self._edge = edge
         self._clock = clock
-        self._changed = changed
         self._rulings = Rulings(partial(journal.append, Kind.VERDICT))
         self._passes = Passes()
         self._waits: dict[int, Waiting] = {}  # by lane
@@ -93,8 +93,16 @@ class Session:
 
     # ---- life
 
-    def start(self) -> None:
-        """The session is open: say so, and set the times at which it must end."""
+    def ready(self) -> Deferred[None]:
+        """Fires when the first statement will not have to wait for a budget; it never fails."""
+        return self._spending.ready() if self._spending is not None else succeed(None)
+
+    def opened(self, facts: dict[str, Any]) -> None:
+        """The target is connected too (`facts` say to what): say so, and set the times at which the session must end.
+
+        Raises SpoolFull or RecordingFailed.
+        """
+        self._note({"code": Code.SESSION_OPENED.value, **facts})
         identity = self.access.identity
         self.emit(
             Code.SESSION_OPENED,
@@ -111,7 +119,6 @@ class Session:
         seconds = self.access.grant.budget.session_seconds
         if seconds is not None:
             self._set_timer(Code.BUDGET_EXCEEDED, self.totals.row.opened + seconds, self._time_is_up)
-        self._changed(self)
 
     def _set_timer(self, code: Code, at: float, call: Callable[[], None]) -> None:
         timer = self._timers.pop(code, None)
@@ -160,12 +167,12 @@ class Session:
         self._judge = judge
         self._set_timer(Code.SESSION_EXPIRED, access.expires, self._expired)
 
-    def close(self, code: Code, reason: str, coverage: dict[str, Any]) -> Deferred[None]:
+    def close(self, code: Code, reason: str, coverage: dict[str, Any] | None = None) -> Deferred[None]:
         """Both sides are gone: the last entry, the index row, the budgets.  Once; fires when the entry is written.
 
         `coverage` is what the relay and the edge say was seen exactly, inferred, or passed opaque.
         """
-        return Deferred.fromCoroutine(self._close(code, reason, coverage))
+        return Deferred.fromCoroutine(self._close(code, reason, coverage or {}))
 
     async def _close(self, code: Code, reason: str, coverage: dict[str, Any]) -> None:
         if self.state is State.CLOSED:
@@ -189,7 +196,6 @@ class Session:
         if self._spending is not None:
             self._spending.close()
         self.emit(Code.SESSION_CLOSED, reason=totals.reason, **totals.counters())
-        self._changed(self)
 
     def row(self) -> SessionRow:
         """The index row as it is now."""
@@ -424,7 +430,6 @@ class Session:
             self._note(note)
         except SpoolFull:
             course.notes.append(note)
-        self._changed(self)
         self._edge.holding(course.ask.lane, notice)
 
     # ---- words for the relay

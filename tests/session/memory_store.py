@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from hoopgw.model.errors import StoreUnavailable
 from hoopgw.store import sqlite
+from hoopgw.store.interface import SessionRow
 from hoopgw.store.sqlite import SqliteStore
 
 
@@ -21,7 +22,7 @@ class MemoryStore(SqliteStore):
         super().__init__(clock, ":memory:")
         self.down = False
         self.slow: list[tuple[Deferred[Any], Any]] | None = None
-        self.calls = 0
+        self.calls = self.puts = 0
         self._memory = sqlite3.connect(":memory:", isolation_level=None)
         sqlite._migrate(self._memory)
 
@@ -35,6 +36,10 @@ class MemoryStore(SqliteStore):
         later: Deferred[Any] = Deferred()
         result.addBoth(lambda value: self.slow.append((later, value)))
         return later
+
+    def put_sessions(self, rows: tuple[SessionRow, ...]) -> Deferred[None]:
+        self.puts += len(rows)
+        return super().put_sessions(rows)
 
     def go(self) -> None:
         """Give every result that was kept back."""

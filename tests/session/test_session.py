@@ -80,7 +80,8 @@ class Case(SynchronousTestCase):
             clock=self.clock,
             policy=POLICY,
         )
-        session.start()
+        session.opened({"target": "127.0.0.1:5432"})
+        self.journal.entries.pop()  # the note of that
         return session
 
     def now(self, answers: Any) -> tuple[Answer, ...]:
@@ -217,8 +218,9 @@ class Deciding(Case):
     def test_judged_once(self) -> None:
         """However an Ask is answered, each operation is judged once: the judge follows what names mean."""
         self.judge.verdicts.update({b"drop": NO, b"later": succeed(Verdict())})
+        session = self.session()
         self.journal.full = 3
-        answers = self.session().decide(ask(b"a", b"drop", b"later", b"b"))
+        answers = session.decide(ask(b"a", b"drop", b"later", b"b"))
         for _ in range(5):
             self.clock.advance(0.01)
         self.assertEqual(len(self.successResultOf(answers)), 4)
@@ -345,6 +347,14 @@ class Recording(Case):
 
 
 class Ending(Case):
+    def test_opened(self) -> None:
+        """What the session is connected to is in the journal; the event says who, where and by which grant."""
+        session = self.session()
+        session.opened({"target": "10.0.0.1:5432"})
+        self.assertEqual(self.notes(), [{"code": "session.opened", "target": "10.0.0.1:5432"}])
+        code, fields = self.events.events[0]
+        self.assertEqual((code, fields["subject"], fields["grant"]), (Code.SESSION_OPENED, "agent", "agents"))
+
     def test_expires(self) -> None:
         """The login's time is up: the edge ends the session, once, and what is still asked is not run."""
         session = self.session(access=access(expires=100.0))

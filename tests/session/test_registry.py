@@ -1,0 +1,171 @@
+"""Live sessions: found, bounded, killed, cancelled, written to the index."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from hoopgw.model.errors import LoginRefused, NotAllowed
+from hoopgw.model.events import Code
+from hoopgw.model.settings import LimitSettings
+from hoopgw.session import registry as module
+from hoopgw.session.cancels import MAX_SOURCES, MAX_WRONG, CancelKeys
+from hoopgw.session.registry import Registry
+from hoopgw.session.session import Session
+from hoopgw.store.interface import SessionFilter, SessionRow
+from tests.session.fakes import Emitted, access, ask, identity, row
+from tests.session.test_session import Case
+
+
+class Living(Case):
+    def setUp(self) -> None:
+        super().setUp()
+        limits = replace(LimitSettings(), max_sessions=3, max_sessions_per_identity=2)
+        self.registry = Registry(self.store, self.clock, limits, self.events)
+        self.registry.start()
+
+    def add(self, id: str, subject: str = "agent") -> Session:
+        session = Session(
+            row=row(id),
+            access=access(identity(subject)),
+            judge=self.judge,
+            journal=self.journal,
+            holds=self.holds,
+            spending=None,
+            events=self.events,
+            edge=self.edge,
+            clock=self.clock,
+            policy="sha256:one",
+        )
+        self.registry.add(session)
+        return session
+
+    def index(self) -> tuple[SessionRow, ...]:
+        return self.successResultOf(self.store.sessions(SessionFilter()))
+
+    def test_found(self) -> None:
+        """By id, by identity, all; removed when it is over."""
+        one, two = self.add("s_1"), self.add("s_2", "other")
+        self.assertEqual((self.registry.find("s_1"), self.registry.all(), len(self.registry)), (one, (one, two), 2))
+        self.assertEqual(self.registry.of_identity(two.access.identity.key), (two,))
+        self.assertRaises(ValueError, self.registry.add, one)
+        self.registry.remove(one)
+        self.registry.remove(one)
+        self.assertEqual((self.registry.find("s_1"), len(self.registry)), (None, 1))
+
+    def test_limits(self) -> None:
+        """An identity, and all together, have so many sessions and no more; the refusal says nothing of others."""
+        agent = access(identity("agent"))
+        one = self.add("s_1")
+        self.registry.may_open(agent)
+        self.add("s_2")
+        self.assertRaises(LoginRefused, self.registry.may_open, agent)
+        self.registry.may_open(access(identity("other")))
+        self.registry.remove(one)
+        self.registry.may_open(agent)
+        self.add("s_3", "a")
+        self.add("s_4", "b")
+        self.assertRaises(LoginRefused, self.registry.may_open, access(identity("other")))
+
+    def test_kill(self) -> None:
+        """must-survive 77: the edge is told at once to end it properly."""
+        self.add("s_1")
+        self.registry.kill("s_1", "ann", "stop")
+        self.assertEqual(self.edge.ends, [(Code.SESSION_KILLED, "stop", None)])
+        self.assertRaises(NotAllowed, self.registry.kill, "s_none", "ann", "stop")
+
+    def test_index_follows(self) -> None:
+        """A second after something happened the index has it; what did not change is not written again."""
+        session = self.add("s_1")
+        self.clock.advance(1)
+        self.assertEqual([found.operations for found in self.index()], [0])
+        session.decide(ask(b"a"))
+        self.clock.advance(1)
+        self.assertEqual([found.operations for found in self.index()], [1])
+        puts = self.store.puts
+        self.clock.advance(1)
+        self.assertEqual(self.store.puts, puts)
+
+    def test_index_has_the_end(self) -> None:
+        """The last row has the close, also where the store was away meanwhile."""
+        session = self.add("s_1")
+        self.store.down = True
+        self.successResultOf(session.close(Code.SESSION_CLOSED, "left"))
+        self.registry.remove(session)
+        self.clock.advance(1)
+        self.store.down = False
+        self.assertEqual(self.index(), ())
+        self.clock.advance(1)
+        self.assertEqual([(found.id, found.reason) for found in self.index()], [("s_1", "session.closed: left")])
+
+    def test_stop_writes(self) -> None:
+        """`stop` writes what is left."""
+        self.add("s_1")
+        self.successResultOf(self.registry.stop())
+        self.assertEqual(len(self.index()), 1)
+
+    def test_closed_rows_are_bounded(self) -> None:
+        """must-survive 76: a store that stays away costs bounded memory."""
+        self.patch(module, "MAX_CLOSED", 2)
+        self.store.down = True
+        for number in range(5):
+            self.registry.remove(self.add(f"s_{number}"))
+        self.store.down = False
+        self.clock.advance(1)
+        self.assertEqual({found.id for found in self.index()}, {"s_3", "s_4"})
+
+
+class Cancelling(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(1000)
+        self.events = Emitted()
+        self.keys = CancelKeys(self.clock, self.events)
+        self.calls: list[str] = []
+        self.assertTrue(self.keys.register(7, b"right", self.cancelled))
+
+    def cancelled(self) -> bool:
+        self.calls.append("x")
+        return len(self.calls) == 1
+
+    def test_right_key(self) -> None:
+        """must-survive 12: the owner's key reaches the session; a replay finds nothing more to cancel."""
+        self.assertTrue(self.keys.cancel(7, b"right", "192.0.2.1"))
+        self.assertFalse(self.keys.cancel(7, b"right", "192.0.2.1"))
+        self.assertEqual(self.events.codes(), [Code.CANCEL_ACCEPTED, Code.CANCEL_REFUSED])
+
+    def test_wrong_keys(self) -> None:
+        """must-survive 12, 13: wrong, late and guessed keys reach nobody, and the event names no identity."""
+        for number, key in ((7, b"wrong"), (7, b""), (7, b"right" * 60), (8, b"right"), (8, b"\0\0\0\0")):
+            self.assertFalse(self.keys.cancel(number, key, "192.0.2.1"))
+        self.keys.forget(7, b"right")
+        self.assertFalse(self.keys.cancel(7, b"right", "192.0.2.1"))
+        self.assertEqual(self.calls, [])
+        self.assertEqual(set(self.events.events[0][1]), {"client", "reason"})
+
+    def test_flood(self) -> None:
+        """must-survive 12: 1 000 a second from strangers: bounded in events and effect; others are not harmed."""
+        for _ in range(1000):
+            self.keys.cancel(7, b"guess", "2001:db8::1")
+        self.assertEqual(len(self.events.events), MAX_WRONG)
+        self.assertFalse(self.keys.cancel(7, b"right", "2001:db8::2"))  # the same /64
+        self.assertTrue(self.keys.cancel(7, b"right", "192.0.2.1"))
+        self.calls.clear()
+        self.clock.advance(61)
+        self.assertTrue(self.keys.cancel(7, b"right", "2001:db8::1"))
+
+    def test_many_sources(self) -> None:
+        """The table of sources has a bound."""
+        for number in range(MAX_SOURCES + 10):
+            self.keys.cancel(7, b"guess", f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
+        self.assertEqual(len(self.keys._wrong), MAX_SOURCES)
+
+    def test_numbers(self) -> None:
+        """A number that is taken stays its owner's; keys have the protocol's lengths."""
+        self.assertFalse(self.keys.register(7, b"other", self.cancelled))
+        self.keys.forget(7, b"other")
+        self.assertTrue(self.keys.cancel(7, b"right", "192.0.2.1"))
+        for key in (b"", b"abc", b"x" * 257):
+            self.assertRaises(ValueError, self.keys.register, 9, key, self.cancelled)
