@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,10 +51,41 @@ class LimitTerms:
     source: Source = Source()
 
 
+class IRowMask(Protocol):
+    """Masks runs of whole DataRow messages of one result."""
+
+    masked: int  # values so far
+
+    def apply(self, data: bytes, start: int, end: int) -> bytes: ...
+
+
+class ICopyMask(Protocol):
+    """Masks the payloads of CopyData messages of one COPY TO STDOUT."""
+
+    masked: int
+
+    def feed(self, payload: bytes) -> bytes:
+        """What may go on now: whole rows."""
+
+    def finish(self) -> bytes:
+        """What is left at CopyDone."""
+
+
 class IMasks(Protocol):
     """What of this operation's result must be masked (policy/masks.py has the one that PostgreSQL uses)."""
 
+    errors: bool  # the operation reads a masked column: the target's words about it are withheld
+
     def __and__(self, other: "IMasks") -> "IMasks": ...
+
+    def row_mask(self, fields: Sequence[tuple[bytes, int, int, int, int]], max_row: int) -> IRowMask | None:
+        """For a result of these columns (name, table OID, attribute number, type OID, format); None: nothing to do."""
+
+    def copy_mask(self, max_row: int) -> ICopyMask | None:
+        """For this operation's COPY TO STDOUT."""
+
+    def text(self, data: bytes) -> bytes:
+        """Free text with what matches a pattern masked, at the same length."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,6 @@ from hoopgw.model.events import Code
 from hoopgw.relay.effects import (
     Ask,
     CancelTarget,
-    CatalogueChanged,
     Effect,
     Hangup,
     PauseClient,
@@ -29,6 +28,8 @@ from hoopgw.relay.effects import (
     ToTarget,
 )
 
+ROOM = 0.01  # seconds between tries when the spool is full: the writer empties it every 10 to 20 ms
+PATIENCE = 30.0  # seconds that an effect may wait for room: a writer that slow has failed
 LINGER = 30.0  # seconds in which a slow client may still take what was sent to it before the end
 LINGER_KILLED = 0.5  # the same where the session was ended by the gateway: a kill is done within a second
 
@@ -38,6 +39,8 @@ class IRelay(Protocol):
 
     @property
     def in_flight(self) -> bool: ...
+
+    def coverage(self) -> dict[str, Any]: ...
 
     def from_client(self, data: bytes) -> list[Effect]: ...
 
@@ -59,13 +62,9 @@ class ISession(Protocol):
 
     def record(self, effect: Effect) -> None: ...
 
-    def catalogue_changed(self) -> None: ...
+    def client_left(self) -> bool: ...
 
-    def client_left(self) -> None: ...
-
-    def close(self, code: Code, reason: str) -> None: ...
-
-    def when_room(self) -> Deferred[None]: ...
+    def close(self, code: Code, reason: str, coverage: dict[str, Any]) -> Deferred[None]: ...
 
 
 class Pump:
@@ -88,6 +87,7 @@ class Pump:
         self._target = target
         self._cancel_target = cancel_target
         self._clock = clock
+        self._full_since: float | None = None
         self._waiting: list[Effect] = []  # behind a full spool, in order
         self._inputs: list[tuple[bool, bytes]] = []  # (from client, bytes) that came in meanwhile: at most a read each
         self._for_target: list[bytes] | None = None  # while a cancel is under way; bounded by the paused client
@@ -152,8 +152,6 @@ class Pump:
             self.pause(from_client=True, why="relay")
         elif kind is ResumeClient:
             self.resume(from_client=True, why="relay")
-        elif kind is CatalogueChanged:
-            self._session.catalogue_changed()
         elif kind is Hangup:
             self._hang_up(effect.code, effect.reason)  # type: ignore[attr-defined]
 
@@ -187,11 +185,16 @@ class Pump:
 
     def _wait_for_room(self, effects: list[Effect]) -> None:
         self._waiting = list(effects)
+        if self._full_since is None:
+            self._full_since = self._clock.seconds()
+        elif self._clock.seconds() - self._full_since > PATIENCE:
+            self._recorder_failed(f"there was no room in the spool for {PATIENCE:.0f} s")
+            return
         self.pause(from_client=True, why="spool")
         self.pause(from_client=False, why="spool")
-        self._session.when_room().addCallbacks(self._room, self._undecided)
+        self._clock.callLater(ROOM, self._room)
 
-    def _room(self, _: None) -> None:
+    def _room(self) -> None:
         effects, self._waiting = self._waiting, []
         inputs, self._inputs = self._inputs, []
         if self.ended:
@@ -202,6 +205,7 @@ class Pump:
             (self.client_bytes if from_client else self.target_bytes)(data)
         self._inputs = inputs + self._inputs
         if not self._waiting:
+            self._full_since = None
             self.resume(from_client=True, why="spool")
             self.resume(from_client=False, why="spool")
 
@@ -282,12 +286,15 @@ class Pump:
         self._inputs.clear()
         for deciding in list(self._deciding.values()):
             deciding.cancel()
-        self._session.close(code, reason)
+        self._session.close(code, reason, self._relay.coverage()).addErrback(self._unclosed)
         for transport in (self._client, self._target):
             transport.unregisterProducer()
             transport.resumeProducing()  # a paused transport would not notice that its peer is gone
             transport.loseConnection()
         self._abort_after(linger)
+
+    def _unclosed(self, failure: Failure) -> None:
+        self._log.failure("a session could not be closed", failure=failure)
 
     def _abort_after(self, seconds: float) -> None:
         for transport in (self._client, self._target):

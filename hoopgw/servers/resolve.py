@@ -1,4 +1,4 @@
-"""Names of targets -> numeric addresses, once for each connection attempt; what was resolved is what is connected to."""
+"""Names of targets -> numeric addresses, once for each connection attempt; what was resolved is connected to."""
 
 from __future__ import annotations
 

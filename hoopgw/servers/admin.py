@@ -1,0 +1,343 @@
+"""The admin interface: HTTP and JSON on a UNIX socket.  Opening the socket proves no identity; each call has a token.
+
+====================================  ======  =========================================================
+path                                  right   what
+====================================  ======  =========================================================
+GET  /v1/health                       none    whether the gateway takes sessions; 503 where it does not
+GET  /metrics                         none    Prometheus text
+GET  /v1/sessions?...                 list    the index, newest first
+GET  /v1/sessions/ID                  list    one session
+GET  /v1/sessions/ID/recording        view    its journal, as stored; of a live session: up to now
+POST /v1/sessions/ID/kill             kill    ends it: {"reason": "..."}
+GET  /v1/approvals?state=             (own)   holds that the caller made or may decide; with `view`: all
+GET  /v1/approvals/ID                 (own)   one of them
+POST /v1/approvals/ID/approve         (rule)  {"reason": "..."}; the rule's `approvers` decide who may
+POST /v1/approvals/ID/deny            (rule)  the same
+====================================  ======  =========================================================
+
+Errors are {"error": "..."} with 400, 401, 403, 404, 413 or 503.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any, cast
+
+from prometheus_client import CollectorRegistry, generate_latest
+from twisted.cred.portal import Portal
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer
+from twisted.logger import Logger
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request, Site
+from zope.interface import implementer
+
+from hoopgw.auth.access import AdminAccess, IAdminAccess
+from hoopgw.auth.credentials import BearerToken
+from hoopgw.model.errors import LoginRefused, NotAllowed, OperatorError
+from hoopgw.model.events import Code
+from hoopgw.model.secret import Secret
+from hoopgw.session.holds import Holds
+from hoopgw.session.interfaces import IEvents
+from hoopgw.session.registry import Registry
+from hoopgw.store.interface import Hold, IStore, SessionFilter, SessionRow
+
+MAX_BODY = 64 * 1024  # bytes: a reason, and room
+MAX_PAGE = 500  # sessions of one answer
+SOURCE = "admin socket"
+
+
+class BadRequest(Exception):
+    """The request is not of the interface's form; the text says what is wrong."""
+
+
+class NotFound(Exception):
+    """There is no such thing, or the caller may not see it."""
+
+
+class Admin:
+    """What the interface does, without HTTP."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        *,
+        portal: Portal,
+        events: IEvents,
+        holds: Holds,
+        registry: Registry,
+        store: IStore,
+        recording: Callable[[str], Iterator[bytes]],
+        metrics: CollectorRegistry,
+        health: Callable[[], tuple[bool, dict[str, Any]]],
+    ) -> None:
+        """`recording(id)` gives the pieces of a journal; `health()` whether sessions are taken, and why not."""
+        self._portal = portal
+        self._events = events
+        self._holds = holds
+        self._registry = registry
+        self._store = store
+        self._recording = recording
+        self.metrics = metrics
+        self.health = health
+
+    async def access(self, token: Secret | None) -> AdminAccess:
+        if token is None:
+            raise LoginRefused("a token is needed: Authorization: Bearer", detail="no token")
+        _, access, _ = await self._portal.login(BearerToken(token, SOURCE), None, IAdminAccess)
+        return cast(AdminAccess, access)
+
+    def _need(self, access: AdminAccess, right: str, what: str) -> None:
+        if right not in access.rights:
+            self.refused(access, what)
+            raise NotAllowed(f"this needs a grant with may = [{right!r}]")
+
+    def refused(self, access: AdminAccess, what: str) -> None:
+        identity = access.identity
+        self._events.emit(Code.ADMIN_REFUSED, issuer=identity.issuer, subject=identity.subject, what=what)
+
+    # ---- sessions
+
+    async def sessions(self, access: AdminAccess, query: dict[str, str]) -> dict[str, Any]:
+        self._need(access, "list", "list sessions")
+        rows = await self._store.sessions(_filter(query))
+        return {"sessions": [self._shown(row) for row in rows]}
+
+    async def session(self, access: AdminAccess, id: str) -> dict[str, Any]:
+        self._need(access, "list", f"show session {id}")
+        return self._shown(await self._row(id))
+
+    async def _row(self, id: str) -> SessionRow:
+        live = self._registry.find(id)
+        row = live.row() if live is not None else await self._store.session(id)
+        if row is None:
+            raise NotFound("there is no such session")
+        return cast(SessionRow, row)
+
+    def _shown(self, row: SessionRow) -> dict[str, Any]:
+        live = self._registry.find(row.id)
+        return {**asdict(live.row() if live is not None else row), "live": live is not None}
+
+    async def kill(self, access: AdminAccess, id: str, reason: str) -> dict[str, Any]:
+        self._need(access, "kill", f"kill session {id}")
+        live = self._registry.find(id)
+        if live is None:
+            raise NotFound("there is no such live session")
+        live.kill(access.identity.subject, f"ended by {access.identity.subject}" + (f": {reason}" if reason else ""))
+        return {"session": id, "killed": True}
+
+    async def recording(self, access: AdminAccess, id: str) -> Iterator[bytes]:
+        self._need(access, "view", f"view session {id}")
+        await self._row(id)
+        identity = access.identity
+        self._events.emit(Code.RECORDING_VIEWED, session=id, issuer=identity.issuer, subject=identity.subject)
+        return self._recording(id)
+
+    # ---- approvals
+
+    async def approvals(self, access: AdminAccess, query: dict[str, str]) -> dict[str, Any]:
+        state = query.get("state", "waiting")
+        if state not in ("waiting", "all"):
+            raise BadRequest("state is `waiting` or `all`")
+        found = await self._holds.listed(access, state == "all")
+        return {"approvals": [shown_hold(hold) for hold in found]}
+
+    async def approval(self, access: AdminAccess, id: str) -> dict[str, Any]:
+        return shown_hold(await self._holds.one(id, access))
+
+    async def decide(self, access: AdminAccess, id: str, word: str, reason: str) -> dict[str, Any]:
+        decide = self._holds.approve if word == "approve" else self._holds.deny
+        return shown_hold(await decide(id, access, reason))
+
+
+def shown_hold(hold: Hold) -> dict[str, Any]:
+    """For programs and `hoopgw approvals`; the digest stays inside."""
+    fields = {**asdict(hold), "state": hold.state.value}
+    del fields["digest"]
+    return fields
+
+
+def _filter(query: dict[str, str]) -> SessionFilter:
+    given: dict[str, Any] = {}
+    for name, value in query.items():
+        if name in ("subject", "target", "protocol", "verdict", "table"):
+            given[name] = value
+        elif name in ("since", "until"):
+            given[name] = _number(name, value)
+        elif name == "live":
+            given[name] = value == "true"
+        elif name == "limit":
+            given[name] = min(MAX_PAGE, max(1, int(_number(name, value))))
+        elif name == "before":
+            opened, _, id = value.partition(",")
+            given[name] = _number(name, opened), id
+        else:
+            raise BadRequest(f"{name!r} is not something to filter by")
+    return SessionFilter(**given)
+
+
+def _number(name: str, value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise BadRequest(f"{name} is not a number") from None
+
+
+# ---- HTTP
+
+
+class BoundedRequest(Request):
+    """Refuses a body before it is read."""
+
+    def gotLength(self, length: int | None) -> None:
+        if length is None or length > MAX_BODY:
+            self.channel.loseConnection()  # nothing of ours sends such a body
+            length = 0
+        super().gotLength(length)
+
+
+class AdminResource(Resource):
+    """Every path of the interface."""
+
+    isLeaf = True
+    _log = Logger()
+
+    def __init__(self, admin: Admin) -> None:
+        super().__init__()
+        self._admin = admin
+
+    def render(self, request: Request) -> Any:
+        Deferred.fromCoroutine(self._answer(request)).addErrback(
+            lambda failure: self._log.failure("the admin interface failed", failure=failure)
+        )
+        return NOT_DONE_YET
+
+    async def _answer(self, request: Request) -> None:
+        gone: list[Any] = []
+        request.notifyFinish().addErrback(gone.append)
+        try:
+            status, body = 200, await self._route(request)
+        except (BadRequest, LoginRefused, NotAllowed, NotFound, OperatorError) as error:
+            status, body = _status(error), {"error": str(error)}
+        except Exception as error:
+            self._log.failure("the admin interface failed")
+            status, body = 500, {"error": f"the gateway failed: {type(error).__name__}"}
+        if gone:
+            return
+        if isinstance(body, dict):
+            request.setHeader(b"content-type", b"application/json")
+            request.setResponseCode(status)
+            request.write(json.dumps(body).encode())
+            request.finish()
+        elif isinstance(body, bytes):
+            request.setHeader(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
+            request.write(body)
+            request.finish()
+        else:
+            request.setHeader(b"content-type", b"application/octet-stream")
+            Pieces(request, body).start()
+
+    async def _route(self, request: Request) -> dict[str, Any] | bytes | Iterator[bytes]:
+        admin, method = self._admin, cast(bytes, request.method).decode("ascii", "replace")
+        parts = cast(bytes, request.path).decode("ascii", "replace").strip("/").split("/")
+        query = {name.decode(): values[-1].decode() for name, values in cast(Any, request.args).items()}
+        if method == "GET" and parts == ["v1", "health"]:
+            healthy, body = admin.health()
+            request.setResponseCode(200 if healthy else 503)
+            return json.dumps(body).encode()
+        if method == "GET" and parts == ["metrics"]:
+            return generate_latest(admin.metrics)
+        access = await admin.access(_token(request))
+        match method, parts:
+            case "GET", ["v1", "sessions"]:
+                return await admin.sessions(access, query)
+            case "GET", ["v1", "sessions", id]:
+                return await admin.session(access, id)
+            case "GET", ["v1", "sessions", id, "recording"]:
+                return await admin.recording(access, id)
+            case "POST", ["v1", "sessions", id, "kill"]:
+                return await admin.kill(access, id, _reason(request))
+            case "GET", ["v1", "approvals"]:
+                return await admin.approvals(access, query)
+            case "GET", ["v1", "approvals", id]:
+                return await admin.approval(access, id)
+            case "POST", ["v1", "approvals", id, "approve" | "deny" as word]:
+                return await admin.decide(access, id, word, _reason(request))
+        raise NotFound("there is no such address")
+
+
+@implementer(IPushProducer)
+class Pieces:
+    """Sends an iterator's pieces as the client takes them; one piece a turn of the reactor."""
+
+    def __init__(self, request: Request, pieces: Iterator[bytes]) -> None:
+        self._request = request
+        self._pieces = pieces
+        self._paused = False
+        self._scheduled = False
+        self._ended = False
+
+    def start(self) -> None:
+        self._request.registerProducer(self, True)
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if not (self._paused or self._scheduled or self._ended):
+            self._scheduled = True
+            self._request.channel.transport.reactor.callLater(0, self._next)
+
+    def _next(self) -> None:
+        self._scheduled = False
+        if self._ended:
+            return
+        piece = next(self._pieces, None)
+        if piece is None:
+            self._ended = True
+            self._request.unregisterProducer()
+            self._request.finish()
+            return
+        self._request.write(piece)
+        self._schedule()
+
+    def pauseProducing(self) -> None:
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        self._paused = False
+        self._schedule()
+
+    def stopProducing(self) -> None:
+        self._ended = True
+
+
+def _token(request: Request) -> Secret | None:
+    values = request.requestHeaders.getRawHeaders(b"authorization") or []
+    if len(values) != 1 or not values[0][:7].lower() == b"bearer ":
+        return None
+    return Secret(values[0][7:].strip())
+
+
+def _reason(request: Request) -> str:
+    try:
+        said = json.loads(cast(Any, request.content).read(MAX_BODY) or b"{}")
+    except ValueError:
+        raise BadRequest("the body is not JSON") from None
+    reason = said.get("reason", "") if isinstance(said, dict) else None
+    if not isinstance(reason, str):
+        raise BadRequest('the body is {"reason": "..."}')
+    return reason
+
+
+def _status(error: Exception) -> int:
+    kinds = ((BadRequest, 400), (LoginRefused, 401), (NotAllowed, 403), (NotFound, 404))
+    return next((status for kind, status in kinds if isinstance(error, kind)), 503)
+
+
+def admin_site(admin: Admin) -> Site:
+    site = Site(AdminResource(admin), requestFactory=BoundedRequest)
+    site.displayTracebacks = False
+    site.noisy = False
+    return site

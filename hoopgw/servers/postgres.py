@@ -1,0 +1,319 @@
+"""The PostgreSQL edge: one client connection from its first byte to its end.  Decides nothing.
+
+A connection is first a login (`relay.postgres_client_login`), then a session whose bytes a `Pump` moves.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Generator
+from enum import Enum
+from typing import Any
+
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Factory, Protocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from hoopgw.auth.access import Access, IAccess, Wanted
+from hoopgw.auth.credentials import BearerToken
+from hoopgw.model.answer import Denial
+from hoopgw.model.errors import (
+    HoopgwError,
+    IssuerUnavailable,
+    LoginRefused,
+    OperatorError,
+    ProtocolViolation,
+    TargetUnavailable,
+    WireError,
+)
+from hoopgw.model.events import Code
+from hoopgw.relay import postgres_client_login as login
+from hoopgw.relay.postgres import PostgresRelay
+from hoopgw.relay.postgres_target_login import Ready, application_name
+from hoopgw.servers import dial, tls
+from hoopgw.servers.gateway import Gateway
+from hoopgw.servers.pump import Pump
+from hoopgw.session.interfaces import IEdge
+from hoopgw.wire import pglogin
+
+PROTOCOL = "postgresql"
+TLS_HANDSHAKE = 0x16  # first byte of a TLS record that begins a connection (RFC 8446, 5.1): direct TLS
+
+
+class _State(Enum):
+    LOGIN = 0
+    DECIDING = 1  # token, grant, target: the client must wait
+    OPEN = 2
+    ENDED = 3
+
+
+@implementer(IEdge)
+class PostgresServer(Protocol):
+    """One client."""
+
+    transport: Any
+    _log = Logger()
+
+    def __init__(self, gateway: Gateway, address: str) -> None:
+        self._gateway = gateway
+        self._address = address
+        self._state = _State.LOGIN
+        self._login: login.ClientLogin | None = None
+        self._deadline: Any = None
+        self._entered = False
+        self._tls: dict[str, str] = {}
+        self._session: Any = None
+        self._relay: PostgresRelay | None = None
+        self._pump: Pump | None = None
+        self._target: dial.TargetConnection | None = None
+        self._cancel_key: tuple[int, bytes] | None = None
+        self._deciding: Deferred[Any] | None = None
+
+    # ---- the connection
+
+    def connectionMade(self) -> None:
+        self.transport.setTcpNoDelay(True)
+        self.transport.setTcpKeepAlive(True)
+        reason = self._gateway.penalties.enter(self._address)
+        if reason:
+            self._refuse(LoginRefused(reason, detail="penalty"))
+            return
+        self._entered = True
+        self._deadline = self._gateway.reactor.callLater(self._gateway.settings.limits.login_seconds, self._too_late)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Until the session is open; after that bytes go straight to the pump."""
+        if self._state is _State.ENDED:
+            return
+        if self._login is None and data[0] == TLS_HANDSHAKE and self._gateway.server_tls is not None:
+            self._start_tls(data, direct=True)
+            return
+        self._carry_out(self._client_login().from_client(data))
+
+    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
+        self._leave()
+        if self._pump is not None:
+            self._pump.client_gone()
+        elif self._session is not None:
+            self._session.close(Code.SESSION_CLOSED, "the client left before its session was open")
+        if self._deciding is not None:
+            self._deciding.cancel()
+        if self._target is not None and self._pump is None:
+            self._target.transport.abortConnection()
+        self._state = _State.ENDED
+        self._forget_key()
+
+    def _leave(self) -> None:
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
+        if self._entered:
+            self._entered = False
+            self._gateway.penalties.leave(self._address)
+
+    def _forget_key(self) -> None:
+        if self._cancel_key is not None:
+            self._gateway.registry.forget_key(*self._cancel_key)
+            self._cancel_key = None
+
+    def _too_late(self) -> None:
+        limit = self._gateway.settings.limits.login_seconds
+        self._refuse(LoginRefused(f"the login took longer than {limit:g} s", detail="deadline"))
+
+    # ---- the login
+
+    def _client_login(self) -> login.ClientLogin:
+        if self._login is None:
+            limits, offered = self._gateway.settings.limits, self._gateway.server_tls is not None
+            self._login = login.ClientLogin(
+                tls_offered=offered,
+                tls_required=self._gateway.settings.tls.required,
+                encrypted=self.transport.encrypted,
+                max_startup=limits.max_startup_packet,
+                max_token=limits.max_token,
+            )
+        return self._login
+
+    def _carry_out(self, effects: list[login.LoginEffect]) -> None:
+        for effect in effects:
+            match effect:
+                case login.Reply(data=data):
+                    self.transport.write(data)
+                case login.StartTls():
+                    self._start_tls(b"", direct=False)
+                case login.Cancel(process=process, key=key):
+                    self._gateway.registry.cancel(process, key, self._address)
+                    self._state = _State.ENDED
+                    self.transport.loseConnection()
+                case login.Login():
+                    self._state = _State.DECIDING
+                    self._deciding = self._log_in(effect)
+                    self._deciding.addErrback(self._login_failed)
+                case login.Refuse(data=data, error=error):
+                    self._refuse(error, data)
+
+    def _start_tls(self, pending: bytes, *, direct: bool) -> None:
+        def established(connection: ssl.SSLObject) -> None:
+            self._tls = tls.described(connection)
+            if direct and self._tls["alpn"] != tls.POSTGRESQL_ALPN:
+                self._refuse(ProtocolViolation("direct TLS needs ALPN `postgresql`"))
+            elif not direct:
+                self._client_login().tls_started()
+
+        self.transport.start_tls(
+            self._gateway.server_tls, established, self._tls_failed, server_side=True, pending=pending
+        )
+
+    def _tls_failed(self, error: Exception) -> None:
+        self._refuse(ProtocolViolation(f"the TLS handshake failed: {error}"), b"")
+
+    def _refuse(self, error: HoopgwError, data: bytes | None = None) -> None:
+        """Tell the client in its protocol, write the event, close."""
+        if self._state is _State.ENDED:
+            return
+        self._state = _State.ENDED
+        faulty = isinstance(error, LoginRefused | WireError)
+        if faulty and self._entered:
+            self._gateway.penalties.failed(self._address)
+        self._leave()
+        code = Code.LOGIN_REFUSED if isinstance(error, LoginRefused) else _CODES.get(type(error), Code.LOGIN_REFUSED)
+        detail = getattr(error, "detail", "")
+        self._gateway.events.emit(code, protocol=PROTOCOL, client=self._address, reason=str(error), detail=detail)
+        if self._session is not None:
+            self._session.close(code, str(error))
+        self.transport.write(login.fatal(error) if data is None else data)
+        self.transport.loseConnection()
+        self._gateway.reactor.callLater(2.0, self._abort)
+
+    def _abort(self) -> None:
+        if not self.transport.disconnected:
+            self.transport.abortConnection()
+
+    def _login_failed(self, failure: Failure) -> None:
+        self._deciding = None
+        if self._state is _State.ENDED:
+            return
+        error = failure.value
+        if isinstance(error, dial.TargetRefused):
+            self._refuse(error, _fatal(error.sqlstate, str(error)))
+        elif isinstance(error, HoopgwError):
+            self._refuse(error)
+        else:
+            self._log.failure("a login failed", failure=failure)
+            self._refuse(OperatorError("the gateway failed"))
+
+    @inlineCallbacks
+    def _log_in(self, asked: login.Login) -> Generator[Deferred[Any], Any, None]:
+        credentials = BearerToken(asked.token, self._address)
+        wanted = Wanted(PROTOCOL, asked.target, asked.role, asked.database)
+        _, access, _ = yield self._gateway.portal.login(credentials, wanted, IAccess)
+        self._gateway.penalties.succeeded(self._address)
+        opening = {
+            "tls": self._tls,
+            "application_name": asked.application_name,
+            "settings": asked.settings,
+            "login": ["StartupMessage", f"PasswordMessage ({len(asked.token.reveal())} bytes)"],
+        }
+        self._session = session = self._gateway.open_session(access, self, self._address, opening)
+        named = ""
+        if access.target.application_name:
+            named = application_name(session.id, access.identity.subject, asked.application_name)
+        target, ready = yield self._gateway.dialer.dial(self._wanted(access, asked, named))
+        self._target = target
+        yield session.ready()
+        self._open(access, target, ready, named)
+
+    def _wanted(self, access: Access, asked: login.Login, named: str) -> dial.Wanted:
+        reference = access.role.password
+        password = self._gateway.secret(reference) if reference is not None else None
+        return dial.Wanted(access.target, access.role.user, password, access.database, asked.settings, named)
+
+    # ---- the session
+
+    def _open(self, access: Access, target: dial.TargetConnection, ready: Ready, named: str) -> None:
+        gateway, session, limits = self._gateway, self._session, self._gateway.settings.limits
+        self._state, self._deciding = _State.OPEN, None
+        self._leave()
+        self._relay = PostgresRelay(
+            session=session.id,
+            policy=session.policy,
+            parameters=ready.parameters,
+            application_name=named,
+            max_statement=limits.max_statement,
+            max_masked_row=limits.max_masked_row,
+            token_bytes=gateway.token_bytes,
+            ambient_masks=session.ambient_masks,
+        )
+        self._key = ready.process, ready.key
+        pump = self._pump = Pump(
+            session, self._relay, self.transport, target.transport, self._cancel_upstream, gateway.reactor
+        )
+        process, key = int.from_bytes(os.urandom(4), "big") & 0x7FFFFFFF, os.urandom(4)
+        self._cancel_key = process, key
+        gateway.registry.register_key(process, key, self._cancelled)
+        target.lost = pump.target_gone
+        target.hand_over(pump.target_bytes)
+        self.dataReceived = pump.client_bytes  # type: ignore[method-assign]
+        session.opened({"target": str(target.place.address), "tls": target.tls, "parameters": ready.parameters})
+        self.transport.write(login.welcome(ready.parameters, process, key))
+        if ready.rest:
+            pump.target_bytes(ready.rest)
+
+    def _cancel_upstream(self) -> Deferred[None]:
+        assert self._target is not None
+        return self._gateway.dialer.cancel(self._target.wanted.target, self._target.place, *self._key)
+
+    def _cancelled(self) -> bool:
+        """A CancelRequest with this connection's key; True where there was something to cancel."""
+        if self._pump is None or self._relay is None or self._pump.ended:
+            return False
+        if self._session.cancel():
+            return True
+        if self._relay.in_flight:
+            self._pump.cancel_target()
+            return True
+        return False
+
+    # ---- IEdge
+
+    def holding(self, lane: int, notice: Denial) -> None:
+        if self._pump is not None:
+            self._pump.holding(lane, notice)
+
+    def end(self, code: Code, reason: str, denial: Denial | None) -> None:
+        if self._pump is not None:
+            self._pump.end(code, reason, denial)
+        else:
+            self._refuse(LoginRefused(reason, detail=code.value))
+
+    def transaction_ran(self) -> bool:
+        return self._relay is not None and self._relay.transaction_ran
+
+
+_CODES: dict[type[HoopgwError], Code] = {
+    ProtocolViolation: Code.PROTOCOL_VIOLATED,
+    IssuerUnavailable: Code.ISSUER_UNAVAILABLE,
+    TargetUnavailable: Code.TARGET_UNAVAILABLE,
+    dial.TargetRefused: Code.TARGET_UNAVAILABLE,
+}
+
+
+def _fatal(sqlstate: str, words: str) -> bytes:
+    fields = (b"S", b"FATAL"), (b"V", b"FATAL"), (b"C", sqlstate.encode()), (b"M", words.replace("\0", "").encode())
+    return pglogin.message(b"E", b"".join([name + value + b"\0" for name, value in fields]) + b"\0")
+
+
+class PostgresFactory(Factory):
+    """Accepts PostgreSQL clients."""
+
+    noisy = False
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+
+    def buildProtocol(self, address: IAddress) -> PostgresServer:
+        return PostgresServer(self.gateway, getattr(address, "host", "local"))

@@ -1,0 +1,102 @@
+"""PostgreSQL bytes -> where its messages end.  No I/O, no policy, no SQL (PostgreSQL documentation, 55.7)."""
+
+from __future__ import annotations
+
+from typing import final
+
+from mypy_extensions import i64
+
+from hoopgw.model.errors import MalformedFrame
+
+HEADER = 5  # bytes: a tag, and a length that counts itself but not the tag
+
+# What only passes through, of any size and many: DataRow, CopyData, FunctionCallResponse
+BULK_D: i64 = 68
+BULK_COPY: i64 = 100
+BULK_V: i64 = 86
+
+
+def message_ends(data: bytes, start: int, limit: int) -> list[int]:
+    """Offsets at which the whole tagged messages of `data` from `start` on end.
+
+    A rest that is not whole gives no offset; the caller keeps the pieces and joins them once.
+    Raises MalformedFrame for a length outside 4..`limit` bytes.
+    """
+    ends: list[int] = []
+    here: i64 = start
+    size: i64 = len(data)
+    most: i64 = limit
+    while here + 5 <= size:
+        length: i64 = (data[here + 1] << 24) | (data[here + 2] << 16) | (data[here + 3] << 8) | data[here + 4]
+        if length < 4 or length > most:
+            raise MalformedFrame(f"a message's length {length} is not in 4..{limit}")
+        here += 1 + length
+        if here > size:
+            break
+        ends.append(here)
+    return ends
+
+
+def needed(data: bytes, start: int, limit: int) -> int:
+    """How many bytes the message that begins at `start` has in all; 0 while its header is not there.
+
+    Raises MalformedFrame for a length outside 4..`limit` bytes.
+    """
+    if start + HEADER > len(data):
+        return 0
+    length = int.from_bytes(data[start + 1 : start + HEADER], "big")
+    if not 4 <= length <= limit:
+        raise MalformedFrame(f"a message's length {length} is not in 4..{limit}")
+    return 1 + length
+
+
+@final
+class Run:
+    """What a scan of the target's bytes found: a run of bulk messages, then at most one other message.
+
+    rows   DataRows and CopyData messages in the run
+    bulk   where the run ends: all before it are whole bulk messages
+    end    where the other message behind it ends; equal to `bulk` where there is none, or it is not whole
+    """
+
+    __slots__ = ("bulk", "end", "rows")
+
+    def __init__(self, rows: int, bulk: int, end: int) -> None:
+        self.rows = rows
+        self.bulk = bulk
+        self.end = end
+
+
+def scan(data: bytes, start: int) -> Run:
+    """Walk over whole bulk messages, and one message of another kind.
+
+    Raises MalformedFrame for a length that no message has (a target may send up to 1 GiB in one).
+    """
+    here: i64 = start
+    size: i64 = len(data)
+    rows: i64 = 0
+    while here + 5 <= size:
+        tag: i64 = data[here]
+        length: i64 = (data[here + 1] << 24) | (data[here + 2] << 16) | (data[here + 3] << 8) | data[here + 4]
+        if length < 4 or length > 0x40000100:
+            raise MalformedFrame(f"a message's length {length} is not possible")
+        end: i64 = here + 1 + length
+        if end > size:
+            break
+        if tag == BULK_D or tag == BULK_COPY:
+            rows += 1
+        elif tag != BULK_V:
+            return Run(rows, here, end)
+        here = end
+    return Run(rows, here, here)
+
+
+def after_rows(data: bytes, start: int, rows: int) -> int:
+    """Where the first `rows` messages from `start` on end; all of them are whole."""
+    here: i64 = start
+    left: i64 = rows
+    while left > 0:
+        length: i64 = (data[here + 1] << 24) | (data[here + 2] << 16) | (data[here + 3] << 8) | data[here + 4]
+        here += 1 + length
+        left -= 1
+    return here
