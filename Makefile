@@ -1,0 +1,42 @@
+# hoopgw: each target prepares what it needs; nothing outside this directory changes.
+
+.PHONY: help prepare demo test lint bench compiled lock clean
+.DEFAULT_GOAL := help
+
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
+
+PREPARE = sh packaging/python3.sh && /usr/bin/python3 -B packaging/prepare.py
+
+help:
+	@echo 'make demo     a PostgreSQL, an issuer and the gateway on loopback, and an agent that uses them'
+	@echo 'make test     lint, types, and all tests: plain and compiled'
+	@echo 'make bench    pgbench through gateway, pgbouncer and direct, in alternation'
+	@echo 'make lint     ruff and mypy alone'
+	@echo 'make lock     write requirements/*.txt from requirements/*.in'
+	@echo 'make clean    remove what the others made'
+
+demo:
+	@$(PREPARE) demo
+	@.venv/bin/hoopgw demo
+
+test:
+	@$(PREPARE) test
+	@.venv/bin/python packaging/check.py lint tests
+
+lint:
+	@$(PREPARE) test
+	@.venv/bin/python packaging/check.py lint
+
+bench:
+	@$(PREPARE) bench
+	@.venv/bin/python -m bench
+
+compiled:
+	@$(PREPARE) test
+
+lock:
+	@$(PREPARE) test
+	@.venv/bin/python packaging/lock.py
+
+clean:
+	rm -rf .venv .cache _trial_temp* .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,107 @@
+"""Unpacks Debian packages into a cache: nothing is installed, no root is needed, no service is touched."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from doing import CannotPrepare, Stamp, attempt, digest, run, say
+
+SYSTEM = (Path("/usr/lib/postgresql/15/bin"), Path("/usr/bin"), Path("/usr/sbin"))
+INSIDE = tuple(Path(str(path).lstrip("/")) for path in SYSTEM)
+# Packages that the programs run without here: the machine's own C library must stay the only one; `jit` is off; and
+# what only an installed service needs
+UNUSED = re.compile(
+    r"(libc6|libc-bin|libcrypt1|libgcc-s1|gcc-12-base|libllvm.*|libz3-4|perl.*|libperl.*|libjson-perl|locales.*|debconf.*"
+    r"|ucf|ssl-cert|postgresql-common|postgresql-client-common|systemd.*|python3.*|libpython3.*|adduser|logrotate"
+    r"|sysvinit-utils|netbase|init-system-helpers|lsb-base|media-types)"
+)
+PLANNED = re.compile(r"^Inst (\S+) (?:\[\S+\] )?\((\S+) ", re.MULTILINE)
+
+
+def prepare(cache: Path, programs: Mapping[str, str]) -> None:
+    """Each program (name -> its package) is on the machine, or in `cache`/root."""
+    absent = {package for name, package in programs.items() if not _is_there(cache, name)}
+    if absent:
+        say(f"programs: fetching {', '.join(sorted(absent))}")
+        unpack(cache, "root", sorted(absent))
+    still = [name for name in programs if not _is_there(cache, name)]
+    if still:
+        raise CannotPrepare(f"no {', '.join(still)} on this machine, nor in {', '.join(sorted(programs.values()))}")
+
+
+def _is_there(cache: Path, name: str) -> bool:
+    return any((path / name).exists() for path in SYSTEM) or any(
+        (cache / "root" / path / name).exists() for path in INSIDE
+    )
+
+
+def unpack(cache: Path, name: str, packages: Iterable[str]) -> Path:
+    """The directory in which `packages`, and those they need and the machine lacks, lie unpacked."""
+    root, wanted = cache / name, sorted(packages)
+    stamp = Stamp(cache / f"{name}-{digest([], *wanted)[:12]}.stamp", " ".join(wanted))
+    if stamp.is_current() and root.exists():
+        return root
+    debs = cache / "debs"
+    shutil.rmtree(debs, ignore_errors=True)
+    debs.mkdir(parents=True)
+    _Apt(cache).fetch(wanted, debs)
+    root.mkdir(exist_ok=True)
+    for deb in sorted(debs.glob("*.deb")):
+        run(["dpkg-deb", "-x", deb, root])
+    shutil.rmtree(debs)
+    stamp.set()
+    return root
+
+
+class _Apt:
+    """apt-get as whoever runs this: first by the machine's package lists, then by lists of its own."""
+
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+
+    def fetch(self, packages: list[str], debs: Path) -> None:
+        """Raises CannotPrepare with the line that root should type."""
+        said = ""
+        steps: list[tuple[list[str], Callable[[], None]]] = [
+            (self._options(own=False), lambda: None),
+            (self._options(own=True), self._update_own),
+            (self._options(own=False), self._update_machine),
+        ]
+        for options, update in steps:
+            update()
+            good, said = self._download(options, packages, debs)
+            if good:
+                return
+        line = f"apt-get update && apt-get install --no-install-recommends {' '.join(packages)}"
+        raise CannotPrepare(f"{' '.join(packages)} could not be fetched.  As root:  {line}\n{said}")
+
+    def _download(self, options: list[str], packages: list[str], debs: Path) -> tuple[bool, str]:
+        good, printed = attempt(["apt-get", *options, "install", "--simulate", "--no-install-recommends", *packages])
+        if not good:
+            return False, printed
+        planned = [f"{name}={version}" for name, version in PLANNED.findall(printed) if not UNUSED.fullmatch(name)]
+        planned = planned or packages  # on the machine already, but not where it can run from
+        return attempt(["apt-get", *options, "download", *planned], debs)
+
+    def _options(self, own: bool) -> list[str]:
+        state = self._cache / "apt"
+        (state / "lists/partial").mkdir(parents=True, exist_ok=True)
+        (state / "cache/archives/partial").mkdir(parents=True, exist_ok=True)
+        options = [f"Dir::Cache={state}/cache", "Debug::NoLocking=1", "Acquire::Languages=none", "APT::Sandbox::User="]
+        if os.geteuid() == 0:
+            options[-1] += "root"  # apt's own user cannot write here
+        if own:
+            options.append(f"Dir::State::lists={state}/lists")
+        return [word for option in options for word in ("-o", option)]
+
+    def _update_own(self) -> None:
+        say("programs: reading package lists into .cache")
+        attempt(["apt-get", *self._options(own=True), "update"])  # whether it helped shows in what can be fetched
+
+    def _update_machine(self) -> None:
+        root = [] if os.geteuid() == 0 else ["sudo", "-n"]
+        attempt([*root, "apt-get", "update"])

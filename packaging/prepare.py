@@ -1,0 +1,50 @@
+"""Prepares a checkout, with the standard library alone: `prepare.py demo|test|bench`.  Quick where all is there.
+
+.venv               /usr/bin/python3 with hash-locked wheels
+.cache/compiled     the tree once more, with the codecs compiled; .venv runs this one where there is a compiler
+.cache/debian       server programs that the machine does not have, unpacked and never installed
+"""
+
+from __future__ import annotations
+
+import fcntl
+import sys
+from pathlib import Path
+
+import compiled
+import debian
+import environment
+from doing import CannotPrepare, say
+
+TREE = Path(__file__).resolve().parent.parent
+CACHE = TREE / ".cache"
+POSTGRESQL = {"postgres": "postgresql-15", "initdb": "postgresql-15", "psql": "postgresql-client-15"}
+PEERS = {"pgbench": "postgresql-15", "pgbouncer": "pgbouncer", "haproxy": "haproxy"}
+PURPOSES = ("demo", "test", "bench")
+
+
+def prepare(purpose: str) -> None:
+    locks = ["runtime", "build"] if purpose == "demo" else ["test"]
+    environment.prepare(TREE, locks)
+    tree = compiled.prepare(TREE, CACHE / "compiled", TREE / ".venv/bin/python")
+    environment.link(TREE, tree)
+    debian.prepare(CACHE / "debian", POSTGRESQL | (PEERS if purpose == "bench" else {}))
+
+
+def main() -> int:
+    if len(sys.argv) != 2 or sys.argv[1] not in PURPOSES:
+        sys.stderr.write(f"usage: prepare.py {'|'.join(PURPOSES)}\n")
+        return 2
+    CACHE.mkdir(exist_ok=True)
+    try:
+        with (CACHE / "lock").open("w") as lock:  # a second `make` waits for the first
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            prepare(sys.argv[1])
+    except CannotPrepare as error:
+        say(f"cannot go on: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
