@@ -8,7 +8,9 @@ from typing import Any
 import orjson
 
 from hoopgw.model.verdict import Verdict
+from hoopgw.record.entries import Kind
 from hoopgw.session.events import line
+from hoopgw.session.interfaces import Journal
 
 MAX_RULINGS = 1024  # distinct verdicts that are remembered: about 1 MiB; beyond it they are written again
 
@@ -56,6 +58,11 @@ class Rulings:
                 self._by_words.clear()
             self._by_words[words] = reference
         return reference
+
+
+def note(journal: Journal, fields: dict[str, Any]) -> None:
+    """A NOTE entry.  Raises what the journal raises."""
+    journal.append(Kind.NOTE, line(fields)[:-1])
 
 
 def described(verdict: Verdict) -> dict[str, Any]:

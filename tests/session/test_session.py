@@ -31,9 +31,10 @@ from hoopgw.relay.effects import (
     ToTarget,
 )
 from hoopgw.session.budgets import Budgets
+from hoopgw.session.deciding import PATIENCE
 from hoopgw.session.holds import Holds
 from hoopgw.session.interfaces import IEdge, IEvents, IJudge
-from hoopgw.session.session import PATIENCE, Session
+from hoopgw.session.session import Session
 from tests.session.fakes import POLICY, Edge, Emitted, Judge, ListJournal, access, ask, ask_of, identity, row
 from tests.session.memory_store import MemoryStore
 
@@ -81,7 +82,7 @@ class Case(SynchronousTestCase):
             policy=POLICY,
         )
         session.opened({"target": "127.0.0.1:5432"})
-        self.journal.entries.pop()  # the note of that
+        del self.journal.entries[-1:]  # the note of that
         return session
 
     def now(self, answers: Any) -> tuple[Answer, ...]:
