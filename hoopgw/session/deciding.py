@@ -21,11 +21,12 @@ from hoopgw.record.entries import Kind, asked
 from hoopgw.relay.effects import Ask
 from hoopgw.session.budgets import Over, Soft, Spending, Warned
 from hoopgw.session.course import Course
-from hoopgw.session.holds import Ending, Holds, Request, Waiting
+from hoopgw.session.holds import Holds
 from hoopgw.session.interfaces import IEdge, IJudge, Journal
 from hoopgw.session.passes import Passes
 from hoopgw.session.rulings import Ruling, Rulings, note
 from hoopgw.session.totals import Totals
+from hoopgw.session.waiting import Ending, Request, Waiting
 from hoopgw.store.interface import Hold
 
 ROOM = 0.01  # seconds between tries when the spool is full: the writer empties it every 10 to 20 ms

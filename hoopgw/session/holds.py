@@ -7,8 +7,6 @@ import hmac
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -16,75 +14,22 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from hoopgw.auth.access import Access, AdminAccess
+from hoopgw.auth.access import AdminAccess
 from hoopgw.model.answer import Decision, Denial
 from hoopgw.model.errors import NotAllowed, StoreUnavailable
 from hoopgw.model.events import Code
 from hoopgw.model.identity import Identity
-from hoopgw.model.operation import Operation
 from hoopgw.model.secret import Secret
-from hoopgw.model.verdict import HoldTerms
 from hoopgw.session.events import escaped
 from hoopgw.session.interfaces import IEvents
 from hoopgw.session.shown import shown
+from hoopgw.session.waiting import Ending, Request, Waiting
 from hoopgw.store.interface import Decided, Hold, HoldState, IStore
 
 SWEEP = 5.0  # seconds between looks for holds whose time is up
 RETRY_AFTER = 5  # seconds: what a held client is told to wait before it asks again
 MAX_REASON = 2000  # characters of an approver's reason that are kept
 MAX_LISTED = 500  # holds of one list
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One operation that needs approvals, as the session sees it now."""
-
-    session: str
-    access: Access
-    policy: str  # digest of the policy in force
-    operation: Operation
-    binding: bytes  # what else changes the meaning of the bytes: the judge says
-    terms: tuple[HoldTerms, ...]
-    redacted: bytes | None = None  # in place of text and parameters, for everybody but the digest
-    in_transaction: bool = False  # the open transaction has already run something: its locks wait
-    streams: bool = False  # data that follows is not bound
-
-    @property
-    def wait(self) -> float:
-        """Seconds that the client waits at most."""
-        waits = [term.wait for term in self.terms]
-        if self.in_transaction:
-            waits += [term.in_transaction for term in self.terms]
-        return max(0.0, min(waits))
-
-
-class Ending(Enum):
-    """Why a wait ended without a decision; the value is what the client reads."""
-
-    TIME = "no approver has decided yet; send the same again after approval and it runs once"
-    CANCELLED = "withdrawn: the client cancelled it while it waited for approval"
-    LEFT = "withdrawn: the client left while it waited for approval"
-    OVER = "withdrawn: the session ended while it waited for approval"
-    POLICY = "the policy changed while it waited; what was asked is void, ask again"
-
-
-class Waiting:
-    """One operation's wait.  `outcome` fires once, with the claimed `Hold` (run it, once) or a `Denial`."""
-
-    def __init__(self, request: Request, digest: str) -> None:
-        self.request = request
-        self.digest = digest
-        self.hold: Hold | None = None
-        self.outcome: Deferred[Hold | Denial] = Deferred()
-        self.ended: Deferred[Hold | Ending] = Deferred()
-        self.given_up: Ending | None = None  # it must not run any more, even where a claim under way succeeds
-
-    def end(self, why: Hold | Ending) -> None:
-        """The first reason counts; but what was given up stays given up."""
-        if isinstance(why, Ending) and why is not Ending.TIME and self.given_up is None:
-            self.given_up = why
-        if not self.ended.called:
-            self.ended.callback(why)
 
 
 class Holds:

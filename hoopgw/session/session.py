@@ -20,10 +20,11 @@ from hoopgw.record.entries import Kind, completed
 from hoopgw.relay.effects import CatalogueChanged, Completed, Effect, Hangup, Observed, ToClient, ToTarget
 from hoopgw.session.budgets import Spending
 from hoopgw.session.deciding import PATIENCE, ROOM, Decider
-from hoopgw.session.holds import Ending, Holds
+from hoopgw.session.holds import Holds
 from hoopgw.session.interfaces import IEdge, IEvents, IJudge, Journal
 from hoopgw.session.rulings import note
 from hoopgw.session.totals import Totals
+from hoopgw.session.waiting import Ending
 from hoopgw.store.interface import SessionRow
 
 

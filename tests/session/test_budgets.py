@@ -10,7 +10,8 @@ from hoopgw.model.events import Code
 from hoopgw.model.grant import Budget
 from hoopgw.model.operation import BIND, EXECUTE, FUNCTION, PARSE, QUERY
 from hoopgw.relay.effects import ToClient
-from hoopgw.session.budgets import DAY, LOW_ROWS, Budgets
+from hoopgw.session.budgets import Budgets
+from hoopgw.session.leases import DAY, LOW_ROWS
 from hoopgw.session.session import Session
 from tests.session.fakes import access, ask, identity, row
 from tests.session.test_session import Case

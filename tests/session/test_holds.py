@@ -172,7 +172,7 @@ class Waiting(HoldCase):
         self.assertEqual(self.holds.digest(request), hold.digest)
 
     def request(self) -> Any:
-        from hoopgw.session.holds import Request
+        from hoopgw.session.waiting import Request
 
         operation = Operation("postgresql", "query", b"held")
         return Request("s", access(), POLICY, operation, b"settings", HELD.holds, redacted=b"***")
