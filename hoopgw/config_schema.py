@@ -1,0 +1,253 @@
+"""Every key of the configuration, in one table: how it is read, what it is when it is not given, what it does.
+
+The loader, the error messages and docs/configuration.md (`python -m hoopgw.config_reference`) come from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from hoopgw import config_values as values
+
+REQUIRED = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """`read` takes TOML's value and raises ValueError in words; `default` stands where the key is missing."""
+
+    read: Callable[[Any], Any]
+    default: Any
+    doc: str
+
+
+def one_of(*words: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if value not in words:
+            raise ValueError("must be " + " or ".join(f'"{word}"' for word in words))
+        return str(value)
+
+    return read
+
+
+def some_of(*words: str) -> Callable[[Any], frozenset[str]]:
+    def read(value: Any) -> frozenset[str]:
+        given = values.texts(value)
+        for item in given:
+            if item not in words:
+                raise ValueError(f"{item!r} is not one of " + ", ".join(f'"{word}"' for word in words))
+        return frozenset(given)
+
+    return read
+
+
+def table(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("must be a table")
+    return value
+
+
+def names(value: Any) -> frozenset[str]:
+    return frozenset(values.texts(value))
+
+
+def rates(value: Any, *, per: tuple[str, ...], amount: Callable[[Any], int]) -> dict[str, int]:
+    """{period: amount} of one rate or a list of rates."""
+    found: dict[str, int] = {}
+    for item in value if isinstance(value, list) else [value]:
+        number, period = values.rate(item, per, amount)
+        if period in found:
+            raise ValueError(f"says twice how much per {period}")
+        found[period] = number
+    return found
+
+
+def _rates(amount: Callable[[Any], int], *per: str) -> Callable[[Any], dict[str, int]]:
+    return partial(rates, per=per, amount=amount)
+
+
+MODES = one_of("durable", "strict", "best-effort")
+_WHO = {
+    "groups": Key(names, frozenset(), "Any of these groups."),
+    "subjects": Key(names, frozenset(), "Any of these subjects."),
+    "claims": Key(values.table_of_texts, {}, "All of these claims."),
+    "provider": Key(values.text, "", "Tokens of this [oidc.NAME] only."),
+}
+_TARGET = Key(table, None, "Which targets: { name = … } or { labels = … }. Not given: all, but in a grant none.")
+_EXCEPT = Key(table, None, "Not these identities: { groups = … }, as in a grant.")
+_PROTOCOL = Key(one_of("postgresql"), "postgresql", "The protocol that it is about.")
+
+SECTIONS: dict[str, dict[str, Key]] = {
+    "": {
+        "name": Key(values.text, "hoopgw", "The gateway's name in events, recordings and its own tokens."),
+        "state": Key(values.text, "/var/lib/hoopgw", "Directory of everything that must outlive a restart."),
+        "mask_key": Key(values.secret, None, 'Key of `show = "hash"`. Default: made under `state` at first start.'),
+        **{
+            name: Key(table, {}, f"See [{name}].")
+            for name in ("listen", "admin", "tls", "oidc", "local", "store", "recordings", "limits")
+        },
+    },
+    "listen": {
+        "postgresql": Key(values.texts, (), "Twisted endpoint strings on which PostgreSQL clients connect."),
+    },
+    "admin": {
+        "socket": Key(values.text, "/run/hoopgw/admin.sock", "Path of the admin socket."),
+    },
+    "tls": {
+        "certificate": Key(values.text, "", "PEM file: the gateway's certificate, then its chain."),
+        "key": Key(values.secret, None, "The certificate's private key (PEM)."),
+        "required": Key(values.boolean, True, "Clients without TLS are refused. Their password is a token: leave it."),
+    },
+    "oidc": {
+        "issuer": Key(values.text, REQUIRED, "The issuer's address, exactly as in the tokens' `iss`."),
+        "audience": Key(values.text, REQUIRED, "Must be (among) the tokens' `aud`."),
+        "algorithms": Key(values.texts, ("RS256", "ES256"), "Signature algorithms that are accepted; no others."),
+        "subject": Key(values.text, "sub", "The claim that names the identity."),
+        "groups": Key(values.text, "groups", "The claim that lists its groups."),
+        "ca": Key(values.text, "", "PEM file that the issuer's certificate is verified by. Default: the system's."),
+        "skew": Key(values.duration, 30.0, "How far clocks may be apart."),
+        "keys_fresh": Key(values.duration, 300.0, "The issuer's keys are fetched again after this."),
+        "keys_stale": Key(values.duration, 86400.0, "While the issuer is down its known keys are used this long."),
+    },
+    "local": {
+        "may": Key(some_of("list", "view", "kill"), REQUIRED, "Rights of `hoopgw token --local NAME`."),
+    },
+    "store": {
+        "url": Key(values.text, "", "`sqlite:PATH` or `postgresql://USER@HOST/DATABASE`. Default: SQLite in `state`."),
+        "password": Key(values.secret, None, "Password of a postgresql:// store."),
+    },
+    "recordings": {
+        "url": Key(values.text, "", "`file:DIRECTORY`. Default: `recordings` under `state`."),
+        "mode": Key(MODES, "strict", "What must be kept before an operation moves on (docs/recording-format.md)."),
+        "min_free": Key(values.size, 2 << 30, "Below this much free space new sessions are refused."),
+        "spool": Key(values.size, 64 << 20, "Size of the ring in shared memory."),
+        "spool_directory": Key(values.text, "", "Where it lies. Default: the runtime directory."),
+        "retention": Key(values.duration_or_never, 400 * 86400.0, 'Closed recordings older than this go; or "never".'),
+        "signing_key": Key(values.secret, None, "Ed25519 key of the seals. Default: made under `state` at first start."),
+        "seal_every": Key(values.duration, 5.0, "Time between seals of a session that writes."),
+    },
+    "limits": {
+        "max_sessions": Key(values.count, 10_000, "Live sessions in all."),
+        "max_sessions_per_identity": Key(values.count, 200, "Live sessions of one identity."),
+        "login": Key(values.duration, 30.0, "From connecting to the session's start."),
+        "max_statement": Key(values.size, 128 << 20, "Largest message of a client that is judged."),
+        "max_masked_row": Key(values.size, 16 << 20, "Largest row that is masked; a longer one ends the result."),
+    },
+    "target": {
+        "protocol": Key(one_of("postgresql"), "postgresql", "What is spoken."),
+        "address": Key(values.addresses, REQUIRED, 'Where it is: ["db1:5432"]; the next where one cannot be reached.'),
+        "database": Key(values.text, REQUIRED, "The database when a client names only the target."),
+        "tls": Key(
+            one_of("disable", "require", "verify-ca", "verify-full"),
+            "",
+            "How its certificate is checked. Default: verify-full; on loopback: disable.",
+        ),
+        "ca": Key(values.text, "", "PEM file that its certificate is verified by. Default: the system's."),
+        "record": Key(MODES, "", "As [recordings] mode, for this target."),
+        "labels": Key(values.table_of_texts, {}, "What grants, guardrails and masks select targets by."),
+        "catalogue_role": Key(values.text, "", "The role that reads the catalogue. Default: the session's own."),
+        "application_name": Key(values.boolean, True, "The target is told session and subject as application_name."),
+        "role": Key(table, REQUIRED, "See [target.NAME.role.ROLE]."),
+    },
+    "role": {
+        "user": Key(values.text, REQUIRED, "The user that the target knows."),
+        "password": Key(values.secret, None, "Its password."),
+    },
+    "selector": {
+        "name": Key(names, frozenset(), "One target's name, or a list."),
+        "labels": Key(values.table_of_texts, {}, "Every one of these labels."),
+    },
+    "who": _WHO,
+    "grant": {
+        **_WHO,
+        "target": _TARGET,
+        "roles": Key(names, frozenset(), "The roles that may be asked for."),
+        "databases": Key(names, frozenset(), "Databases besides the target's own."),
+        "budget": Key(table, {}, "See [grant.NAME.budget]."),
+        "until": Key(values.moment, None, "The grant's end: a date (its last day, UTC) or a date-time."),
+        "may": Key(some_of("list", "view", "kill"), frozenset(), "Rights on the admin interface."),
+    },
+    "budget": {
+        "rows": Key(_rates(values.count, "session", "day"), {}, 'As "100000/session", "1000000/day", or both in a list.'),
+        "bytes": Key(_rates(values.size, "session", "day"), {}, 'As "1 GiB/session", "8 GiB/day", or both in a list.'),
+        "statements": Key(_rates(values.count, "min"), {}, 'Of one session, as "600/min".'),
+        "identity_statements": Key(_rates(values.count, "min"), {}, 'Of all its sessions, as "6000/min".'),
+        "session": Key(values.duration, None, "A session's length at most."),
+        "soft": Key(values.fraction, None, "From this share of a bound on, `soft_action` happens."),
+        "soft_action": Key(one_of("warn", "hold"), "warn", "A warning event, or an approval by `soft_approvers`."),
+        "soft_approvers": Key(names, frozenset(), "Groups that approve what a soft bound holds."),
+    },
+    "guardrail": {
+        "protocol": _PROTOCOL,
+        **_WHO,
+        "except": _EXCEPT,
+        "target": _TARGET,
+        "roles": Key(names, frozenset(), "Only these roles."),
+        "statement": Key(names, frozenset(), "What the statement does: any of the effects listed below."),
+        "tables": Key(values.texts, (), 'Globs over schema.table: ["pay.*"].'),
+        "schemas": Key(values.texts, (), "Globs over schemas."),
+        "access": Key(one_of("read", "write", "any"), "any", "How tables or schemas are touched."),
+        "functions": Key(values.texts, (), 'Globs over schema.function: ["pg_catalog.pg_read_file*"].'),
+        "where": Key(some_of("missing", "constant"), frozenset(), "UPDATE or DELETE whose WHERE is so."),
+        "opaque": Key(values.boolean, False, "DO, CALL and functions whose bodies cannot be read."),
+        "secret": Key(values.boolean, False, "Statements whose text carries a password."),
+        "regex": Key(values.text, "", "An RE2 expression over the text. No look-around, no back-references."),
+        "then": Key(lambda value: value, None, '"refuse", "redact", { hold = … } or { limit = … }.'),
+        "record": Key(MODES, "", "A stricter recording mode for what matches."),
+        "reason": Key(values.text, "", "What the client reads. Default: what was found."),
+        "would_pass": Key(values.text, "", "What would pass, in words."),
+    },
+    "then": {
+        "hold": Key(table, None, "An approval is needed; see below."),
+        "limit": Key(table, None, "The result is bounded; see below."),
+    },
+    "hold": {
+        "approvers": Key(names, REQUIRED, "Groups whose members may decide; never the requester."),
+        "count": Key(values.count, 1, "How many different approvers."),
+        "wait": Key(values.duration, 30.0, "How long the client waits."),
+        "in_transaction": Key(values.duration, 10.0, "The same inside a transaction that has run something."),
+        "expires": Key(values.duration, 900.0, "How long it can be decided, and an approval be used."),
+    },
+    "limit": {
+        "rows": Key(values.count, None, "Rows of one statement's results."),
+        "bytes": Key(values.size, None, "Bytes of one statement's results."),
+    },
+    "mask": {
+        "protocol": _PROTOCOL,
+        "target": _TARGET,
+        "columns": Key(values.texts, (), 'Globs: "*.email", "customers.ssn", "public.customers.ssn".'),
+        "patterns": Key(values.texts, (), "Built-in patterns, or names of [pattern.NAME]."),
+        "show": Key(one_of("none", "last4", "hash"), "none", "What stays visible of a masked column."),
+        "except": _EXCEPT,
+    },
+    "pattern": {
+        "regex": Key(values.text, REQUIRED, "An RE2 expression over one value. No look-around, no back-references."),
+    },
+}
+
+TITLES: dict[str, str] = {
+    "": "hoopgw.toml",
+    "listen": "[listen]",
+    "admin": "[admin]",
+    "tls": "[tls]",
+    "oidc": "[oidc.NAME]",
+    "local": "[local.NAME]",
+    "store": "[store]",
+    "recordings": "[recordings]",
+    "limits": "[limits]",
+    "target": "[target.NAME], in targets.d/",
+    "role": "[target.NAME.role.ROLE]",
+    "selector": "target = { … }",
+    "who": "except = { … }",
+    "grant": "[grant.NAME], in grants.d/",
+    "budget": "budget = { … } of a grant",
+    "guardrail": "[guardrail.NAME], in guardrails.d/",
+    "then": "then = { … } of a guardrail",
+    "hold": "hold = { … }",
+    "limit": "limit = { … }",
+    "mask": "[mask.NAME], in guardrails.d/",
+    "pattern": "[pattern.NAME], in guardrails.d/",
+}
