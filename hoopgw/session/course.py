@@ -26,7 +26,7 @@ class Course:
 
     __slots__ = (
         "ask", "answers", "codes", "references", "redactions", "notes", "durable", "sequence", "synced",
-        "full_since", "verdict", "counted", "soft", "outcome", "digest",
+        "full_since", "abandoned", "verdict", "counted", "soft", "outcome", "digest",
     )  # fmt: skip
 
     def __init__(self, ask: Ask) -> None:
@@ -39,6 +39,7 @@ class Course:
         self.durable = False  # the operations must be on disk before the answers are given
         self.sequence: int | None = None  # of the ASKED entry, once it is written
         self.synced = False
+        self.abandoned = False  # nobody waits for the answers any more
         self.full_since: float | None = None  # the spool had no room since then
         self._next()
 

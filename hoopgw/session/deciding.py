@@ -9,6 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
 
 from hoopgw.auth.access import Access
 from hoopgw.model.answer import GO, Allowance, Answer, Decision, Denial, Meter
@@ -32,6 +33,7 @@ from hoopgw.store.interface import Hold
 ROOM = 0.01  # seconds between tries when the spool is full: the writer empties it every 10 to 20 ms
 PATIENCE = 30.0  # seconds that an entry may wait for room: a writer that slow has failed
 COUNTED = frozenset((QUERY, EXECUTE, FUNCTION))  # what runs: a Parse or Bind alone does not
+MAX_OVER = 1024  # denied operations that the relay has not reported yet
 USUAL = 64  # operations of one read; more take the careful way
 
 _GOES = [(GO,) * number for number in range(USUAL + 1)]  # the usual answers, made once
@@ -68,6 +70,7 @@ class Decider:
         self._totals = totals
         self._emit = emit
         self._open = True
+        self.over_budget: set[int] = set()  # operations whose denial was said; the relay reports them again
         self._rulings = Rulings(partial(journal.append, Kind.VERDICT))
         self._passes = Passes()
         self._waits: dict[int, Waiting] = {}  # by lane
@@ -103,7 +106,8 @@ class Decider:
         """One answer for each operation, recorded before it is given.
 
         A plain tuple where nothing has to be waited for.  RecordingFailed, raised or as the Deferred's failure: forward
-        nothing more.  One Ask at a time on each lane; the next only after these answers.
+        nothing more.  One Ask at a time on each lane; the next only after these answers.  Cancelling the Deferred says
+        that the client is gone: what waits is withdrawn, and recorded as that.
         """
         if not self._easy or self._deciding:
             return self._carefully(Course(ask))
@@ -145,7 +149,22 @@ class Decider:
         if pending is None:
             self._decided(lane)
             return tuple(course.answers)
-        return Deferred.fromCoroutine(self._later(course, pending))
+        # The caller may stop waiting (the connection is gone); what was begun is still withdrawn and recorded.
+        answered: Deferred[tuple[Answer, ...]] = Deferred(lambda _: self._abandon(course))
+        Deferred.fromCoroutine(self._later(course, pending)).addBoth(self._give, course, answered)
+        return answered
+
+    def _give(self, result: Any, course: Course, answered: Deferred[tuple[Answer, ...]]) -> None:
+        if not course.abandoned:
+            answered.callback(result)
+        elif isinstance(result, Failure):  # nobody else hears of it
+            self._emit(Code.RECORDING_FAILED, reason=result.getErrorMessage())
+
+    def _abandon(self, course: Course) -> None:
+        course.abandoned = True
+        waiting = self._waits.get(course.ask.lane)
+        if waiting is not None:
+            waiting.end(Ending.LEFT)
 
     async def _later(self, course: Course, pending: "Deferred[Any] | None") -> tuple[Answer, ...]:
         try:
@@ -211,7 +230,7 @@ class Decider:
             course.verdict = judged
         ruling = self._rulings.of(course.verdict)
         verdict = ruling.verdict
-        if not self._open:
+        if not self._open or course.abandoned:
             withdrawn = course.outcome if isinstance(course.outcome, Denial) else None
             ending = withdrawn or self._denial(Decision.UNAVAILABLE, "the session is ending")
             self._refuse(course, operation, ruling, ending)
@@ -387,6 +406,9 @@ class Decider:
 
     def _spent(self, course: Course, operation: Operation, spent: "Over | Warned | Soft | None") -> None:
         if isinstance(spent, Over) and spent.known:
+            if len(self.over_budget) >= MAX_OVER:
+                self.over_budget.clear()
+            self.over_budget.add(operation.number)
             self._emit(Code.BUDGET_EXCEEDED, operation=operation.number, reason=spent.reason)
         elif isinstance(spent, Warned):
             self._emit(Code.BUDGET_WARNED, operation=operation.number, reason=spent.reason)

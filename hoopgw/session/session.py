@@ -224,6 +224,7 @@ class Session:
         elif isinstance(effect, Completed):
             self._journal.append(Kind.COMPLETED, completed(effect.number, effect.rows, effect.masked, effect.note))
             self.totals.masked += effect.masked
+            self._cut(effect)
         elif isinstance(effect, Observed):
             note(self._journal, {"code": effect.code.value, **effect.fields})
             self.emit(effect.code, **effect.fields)
@@ -232,6 +233,19 @@ class Session:
             self.totals.reason = self.totals.reason or f"{effect.code.value}: {effect.reason}"
         elif isinstance(effect, CatalogueChanged):
             self._judge.catalogue_changed()
+
+    def _cut(self, completed: Completed) -> None:
+        """A result that ended at a bound in its middle; what was denied before it began has its event already."""
+        if completed.number in self._decider.over_budget:
+            self._decider.over_budget.discard(completed.number)
+        elif completed.note.startswith(Decision.OVER_BUDGET.value):
+            self.emit(
+                Code.BUDGET_EXCEEDED,
+                operation=completed.number,
+                rows=completed.rows,
+                reason="the result was cut at a bound",
+                completed=completed.note != Decision.OVER_BUDGET.value,
+            )
 
     async def _when_room(self, call: Callable[[], None]) -> None:
         begun = self._clock.seconds()

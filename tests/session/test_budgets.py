@@ -9,7 +9,7 @@ from hoopgw.model.errors import SpoolFull
 from hoopgw.model.events import Code
 from hoopgw.model.grant import Budget
 from hoopgw.model.operation import BIND, EXECUTE, FUNCTION, PARSE, QUERY
-from hoopgw.relay.effects import ToClient
+from hoopgw.relay.effects import Completed, ToClient
 from hoopgw.session.budgets import Budgets
 from hoopgw.session.leases import DAY, LOW_ROWS
 from hoopgw.session.session import Session
@@ -89,6 +89,16 @@ class OfASession(BudgetCase):
         self.assertEqual((meter.take(6, 60), meter.exceeded.name), (4, "10 rows a session"))
         self.assertIn("next session", self.over(session))
         self.assertEqual(self.meter(self.session(Budget(rows_per_session=10))).take(6, 60), 6)
+
+    def test_cut_is_said(self) -> None:
+        """A result that was cut is one event; an operation denied before it ran is not said twice."""
+        session = self.session(Budget(statements_per_minute=1))
+        self.run_one(session)
+        session.record(Completed(7, 3, 0, "over-budget, completed"))
+        self.over(session)
+        session.record(Completed(1, 0, 0, "over-budget"))
+        said = [fields for code, fields in self.events.events if code is Code.BUDGET_EXCEEDED]
+        self.assertEqual([(fields["operation"], fields.get("completed")) for fields in said], [(7, True), (1, None)])
 
     def test_bytes(self) -> None:
         """The same for bytes."""

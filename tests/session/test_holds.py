@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 
 from hoopgw.auth.access import AdminAccess
 from hoopgw.model.answer import GO, Decision
@@ -311,6 +311,24 @@ class GivenUp(HoldCase):
         session.cancel()
         self.assertEqual(self.denial(answers).decision, Decision.UNAVAILABLE)
         self.clock.advance(60)  # the sweep finds the store down and says so without failing
+
+    def test_edge_stops_waiting(self) -> None:
+        """The edge cancels the decision (the target is gone): the hold is withdrawn, the attempt is in the record."""
+        self.store.slow = []
+        session = self.session()
+        answers = session.decide(ask(b"held", b"held"))
+        for _ in range(3):
+            self.store.go()
+        self.assertEqual(len(self.edge.notices), 1)
+        answers.cancel()
+        self.failureResultOf(answers, CancelledError)
+        closed = session.close(Code.SESSION_CLOSED, "target gone", {})
+        self.assertNoResult(closed)
+        self.store.go()
+        self.successResultOf(closed)
+        self.store.slow = None
+        self.assertEqual(self.one_hold().state, HoldState.WITHDRAWN)
+        self.assertEqual([decision for _, _, decision, _ in self.asked()[0][0]], [4, 6])
 
 
 class Exactly(HoldCase):
