@@ -235,7 +235,7 @@ class Decider:
             ending = withdrawn or self._denial(Decision.UNAVAILABLE, "the session is ending")
             self._refuse(course, operation, ruling, ending)
         elif verdict.refusals:
-            self._refuse(course, operation, ruling, self._refusal(verdict))
+            self._refuse(course, operation, ruling, refusal(verdict, self._id, self._policy))
         elif operation.kind == PARSE:
             course.answered(self._allowed(course, verdict, None, None), ruling.reference)
         else:
@@ -255,7 +255,12 @@ class Decider:
             course.counted = True
             self._spent(course, operation, spent)
             if isinstance(spent, Over):
-                self._refuse(course, operation, ruling, self._over(spent))
+                self._refuse(
+                    course,
+                    operation,
+                    ruling,
+                    over_budget(spent, self._access.grant.name, self._clock.seconds(), self._id, self._policy),
+                )
                 return None
         terms = verdict.holds + course.soft
         if terms:
@@ -286,7 +291,7 @@ class Decider:
             return self._wait(course, request) if course.outcome is None else None
         if isinstance(course.outcome, Hold):
             course.durable = True  # an approved operation is on disk before it runs
-            course.notes.append(_claimed(operation, course.outcome))
+            course.notes.append(claimed(operation, course.outcome))
         if operation.kind == BIND and isinstance(course.outcome, Denial):
             self._passes.denied(course.digest, course.outcome)
         elif operation.kind == BIND:
@@ -303,7 +308,7 @@ class Decider:
             terms=terms,
             redacted=verdict.recorded if verdict.redact else None,
             in_transaction=self._edge.transaction_ran(),
-            streams=_streams(operation.text),
+            streams=streams(operation.text),
         )
 
     def _wait(self, course: Course, request: Request) -> Deferred[None]:
@@ -379,28 +384,6 @@ class Decider:
             allowances += self._spending.allowances()
         return Meter(allowances) if allowances else None
 
-    def _refusal(self, verdict: Verdict) -> Denial:
-        refusals = verdict.refusals
-        return Denial(
-            decision=Decision.REFUSED,
-            reason="; ".join(dict.fromkeys(refusal.reason for refusal in refusals)),
-            guardrails=tuple(dict.fromkeys(refusal.guardrail for refusal in refusals)),
-            would_pass="; ".join(dict.fromkeys(refusal.would_pass for refusal in refusals if refusal.would_pass)),
-            session=self._id,
-            policy=self._policy,
-        )
-
-    def _over(self, spent: Over) -> Denial:
-        return Denial(
-            decision=Decision.OVER_BUDGET if spent.known else Decision.UNAVAILABLE,
-            reason=spent.reason,
-            guardrails=(f"budget:{self._access.grant.name}",),
-            expires=None,
-            retry_after=spent.retry_after(self._clock.seconds()),
-            session=self._id,
-            policy=self._policy,
-        )
-
     def _denial(self, decision: Decision, reason: str) -> Denial:
         return Denial(decision=decision, reason=reason, session=self._id, policy=self._policy)
 
@@ -416,15 +399,3 @@ class Decider:
             course.notes.append(note)
         elif isinstance(spent, Soft):
             course.soft = (spent.terms,)
-
-
-def _claimed(operation: Operation, hold: Hold) -> dict[str, Any]:
-    """The note that this operation ran by approval, and by whose."""
-    approved = [{"issuer": word.issuer, "subject": word.subject} for word in hold.decided if word.approved]
-    return {"code": Code.HOLD_CLAIMED.value, "operation": operation.number, "hold": hold.id, "approved_by": approved}
-
-
-def _streams(text: bytes) -> bool:
-    """Data follows that no digest holds (COPY … FROM STDIN).  For the approver's eyes; doubt says yes."""
-    folded = text.lower()
-    return b"copy" in folded and b"stdin" in folded

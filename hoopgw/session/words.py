@@ -1,0 +1,49 @@
+"""What a decision is called: denials from verdicts and budgets, notes, and what an approver is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hoopgw.model.answer import Decision, Denial
+from hoopgw.model.events import Code
+from hoopgw.model.operation import Operation
+from hoopgw.model.verdict import Verdict
+from hoopgw.session.budgets import Over
+from hoopgw.store.interface import Hold
+
+
+def refusal(verdict: Verdict, session: str, policy: str) -> Denial:
+    """The words of every guardrail that refuses, each once."""
+    refusals = verdict.refusals
+    return Denial(
+        decision=Decision.REFUSED,
+        reason="; ".join(dict.fromkeys(refusal.reason for refusal in refusals)),
+        guardrails=tuple(dict.fromkeys(refusal.guardrail for refusal in refusals)),
+        would_pass="; ".join(dict.fromkeys(refusal.would_pass for refusal in refusals if refusal.would_pass)),
+        session=session,
+        policy=policy,
+    )
+
+
+def over_budget(spent: Over, grant: str, now: float, session: str, policy: str) -> Denial:
+    """A hard bound is reached, or could not be checked."""
+    return Denial(
+        decision=Decision.OVER_BUDGET if spent.known else Decision.UNAVAILABLE,
+        reason=spent.reason,
+        guardrails=(f"budget:{grant}",),
+        retry_after=spent.retry_after(now),
+        session=session,
+        policy=policy,
+    )
+
+
+def claimed(operation: Operation, hold: Hold) -> dict[str, Any]:
+    """The note that this operation ran by approval, and by whose."""
+    approved = [{"issuer": word.issuer, "subject": word.subject} for word in hold.decided if word.approved]
+    return {"code": Code.HOLD_CLAIMED.value, "operation": operation.number, "hold": hold.id, "approved_by": approved}
+
+
+def streams(text: bytes) -> bool:
+    """Data follows that no digest holds (COPY … FROM STDIN).  For the approver's eyes; doubt says yes."""
+    folded = text.lower()
+    return b"copy" in folded and b"stdin" in folded
