@@ -28,6 +28,7 @@ from hoopgw.session.passes import Passes
 from hoopgw.session.rulings import Ruling, Rulings, note
 from hoopgw.session.totals import Totals
 from hoopgw.session.waiting import Ending, Request, Waiting
+from hoopgw.session.words import claimed, over_budget, refusal, streams
 from hoopgw.store.interface import Hold
 
 ROOM = 0.01  # seconds between tries when the spool is full: the writer empties it every 10 to 20 ms
@@ -255,12 +256,8 @@ class Decider:
             course.counted = True
             self._spent(course, operation, spent)
             if isinstance(spent, Over):
-                self._refuse(
-                    course,
-                    operation,
-                    ruling,
-                    over_budget(spent, self._access.grant.name, self._clock.seconds(), self._id, self._policy),
-                )
+                now, grant = self._clock.seconds(), self._access.grant.name
+                self._refuse(course, operation, ruling, over_budget(spent, grant, now, self._id, self._policy))
                 return None
         terms = verdict.holds + course.soft
         if terms:
