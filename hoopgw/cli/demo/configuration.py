@@ -1,0 +1,138 @@
+"""Writes the configuration of a demo or test gateway: shipped guardrails; issuer, target and grants of its own."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hoopgw.cli.demo.children import ChildFailed
+from hoopgw.cli.demo.place import write_secret
+from hoopgw.cli.demo.surroundings import tree
+
+# who is who in the demo: the groups of each identity
+AGENT, APPROVER, STRANGER = ("agents",), ("dba",), ("visitors",)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the files name.  `more` is TOML added to files: {"hoopgw.toml": …, "guardrails.d/90-test.toml": …}."""
+
+    port: int  # the gateway's
+    target_port: int
+    issuer: str
+    issuer_ca: str  # PEM
+    target_ca: str  # PEM
+    certificate: str  # PEM, the gateway's
+    key: str  # PEM
+    reader_password: str
+    writer_password: str
+    tls_required: bool = True
+    target_tls: str = "verify-full"
+    target_labels: dict[str, str] = field(default_factory=lambda: {"env": "prod", "data": "pii"})
+    shipped_guardrails: bool = True
+    more: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    config: Path  # hoopgw.toml
+    state: Path
+    admin: Path
+
+
+def shipped() -> Path:
+    """The commented defaults: of the checkout, else as installed."""
+    found = (tree() / "etc/hoopgw", Path(sys.prefix) / "etc/hoopgw", Path("/etc/hoopgw"))
+    for path in found:
+        if (path / "guardrails.d").is_dir():
+            return path
+    raise ChildFailed(f"the shipped guardrails are nowhere in {', '.join(map(str, found))}")
+
+
+def write(place: Path, facts: Facts) -> Written:
+    """Everything under `place`: etc/hoopgw, var/lib/hoopgw, run."""
+    directory, state, run = place / "etc/hoopgw", place / "var/lib/hoopgw", place / "run"
+    for path in (directory / "tls", directory / "targets.d", directory / "grants.d", directory / "secrets", state, run):
+        path.mkdir(parents=True, mode=0o700)
+    if facts.shipped_guardrails:
+        shutil.copytree(shipped() / "guardrails.d", directory / "guardrails.d")
+    else:
+        (directory / "guardrails.d").mkdir()
+    (directory / "tls/gateway.pem").write_text(facts.certificate)
+    write_secret(directory / "tls/gateway.key", facts.key)
+    (directory / "tls/issuer-ca.pem").write_text(facts.issuer_ca)
+    (directory / "tls/target-ca.pem").write_text(facts.target_ca)
+    write_secret(directory / "secrets/reader", facts.reader_password)
+    write_secret(directory / "secrets/writer", facts.writer_password)
+    written = Written(directory / "hoopgw.toml", state, run / "admin.sock")
+    files = {
+        "hoopgw.toml": _gateway(facts, written),
+        "targets.d/shop.toml": _target(facts),
+        "grants.d/demo.toml": GRANTS,
+    }
+    for name, text in files.items():
+        (directory / name).write_text(text)
+    for name, text in facts.more.items():
+        with (directory / name).open("a") as file:
+            file.write("\n" + text)
+    return written
+
+
+def _gateway(facts: Facts, written: Written) -> str:
+    return f"""name = "demo"
+state = "{written.state}"
+
+[listen]
+postgresql = ["tcp:{facts.port}:interface=127.0.0.1"]
+
+[admin]
+socket = "{written.admin}"
+
+[tls]
+certificate = "tls/gateway.pem"
+key = "file:tls/gateway.key"
+required = {str(facts.tls_required).lower()}
+
+[oidc.demo]
+issuer = "{facts.issuer}"
+audience = "hoopgw"
+algorithms = ["ES256"]
+ca = "tls/issuer-ca.pem"
+
+[recordings]
+min_free = "64 MiB"
+spool_directory = "{written.admin.parent}"
+"""
+
+
+def _target(facts: Facts) -> str:
+    labels = ", ".join(f'{name} = "{value}"' for name, value in facts.target_labels.items())
+    ca = "" if facts.target_tls == "disable" else 'ca = "tls/target-ca.pem"\n'
+    return f"""[target.shop]
+protocol = "postgresql"
+address = ["127.0.0.1:{facts.target_port}"]
+database = "shop"
+tls = "{facts.target_tls}"
+{ca}labels = {{ {labels} }}
+
+[target.shop.role.reader]
+user = "shop_ro"
+password = "file:secrets/reader"
+
+[target.shop.role.writer]
+user = "shop_rw"
+password = "file:secrets/writer"
+"""
+
+
+GRANTS = """[grant.agents-shop]
+groups = ["agents"]
+target = { name = "shop" }
+roles = ["reader", "writer"]
+
+[grant.dba-sees]
+groups = ["dba"]
+may = ["list", "view", "kill"]
+"""

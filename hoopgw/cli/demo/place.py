@@ -1,0 +1,42 @@
+"""A private directory for one demo or one test; gone when it is left."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def private_directory(name: str = "hoopgw-demo-") -> Iterator[Path]:
+    """Only the caller can list it; where the caller is root, servers that must not be can pass through to their own.
+
+    It lies in the system's temporary directory: a path of a UNIX socket has room for 107 bytes.
+    """
+    with tempfile.TemporaryDirectory(prefix=name) as path:
+        os.chmod(path, 0o711 if os.geteuid() == 0 else 0o700)
+        yield Path(path)
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody had a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def write_secret(path: Path, text: str) -> Path:
+    """A file that only its owner may read, from the first moment."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w") as file:
+        file.write(text)
+    return path
+
+
+def new_password() -> str:
+    return secrets.token_urlsafe(24)

@@ -1,0 +1,62 @@
+"""Finds server programs: those of the machine, else those that were unpacked into the checkout's cache."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hoopgw.cli.demo.children import ChildFailed
+
+DIRECTORIES = ("usr/lib/postgresql/15/bin", "usr/bin", "usr/sbin")
+LIBRARIES = ("usr/lib/{triplet}", "lib/{triplet}", "usr/lib", "lib")
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """`root` is "/" or a directory in which packages lie unpacked."""
+
+    root: Path
+
+    @classmethod
+    def find(cls, *names: str) -> Programs:
+        """Where all of `names` are.  Raises ChildFailed with what would bring them."""
+        cache = Path(sys.prefix).parent / ".cache/debian/root"
+        for programs in (cls(Path("/")), cls(cache)):
+            if all(programs._path(name) for name in names):
+                return programs
+        raise ChildFailed(
+            f"not on this machine: {', '.join(names)}.  `make demo` in a checkout fetches them; "
+            "as root: apt-get install --no-install-recommends postgresql-15"
+        )
+
+    def __getitem__(self, name: str) -> Path:
+        """The program's path."""
+        found = self._path(name)
+        if found is None:
+            raise ChildFailed(f"{name} is not under {self.root}")
+        return found
+
+    def _path(self, name: str) -> Path | None:
+        found = (self.root / directory / name for directory in DIRECTORIES)
+        return next((path for path in found if os.access(path, os.X_OK)), None)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What their dynamic loader must be told."""
+        if self.root == Path("/"):
+            return {}
+        triplet = os.uname().machine + "-linux-gnu"
+        return {"LD_LIBRARY_PATH": ":".join(str(self.root / path.format(triplet=triplet)) for path in LIBRARIES)}
+
+    def reachable(self, place: Path) -> Programs:
+        """The same programs where every user may run them: under `place` if a directory on the way is private."""
+        if all(stat.S_IMODE(path.stat().st_mode) & stat.S_IXOTH for path in (self.root, *self.root.parents)):
+            return self
+        shutil.copytree(self.root / "usr/lib", place / "usr/lib", symlinks=True)
+        shutil.copytree(self.root / "usr/share/postgresql", place / "usr/share/postgresql", symlinks=True)
+        return Programs(place)
