@@ -1,0 +1,156 @@
+"""Masks of the policy -> walkers of the wire: what becomes of a column depends on its type and format.
+
+====================  ==================================  ============================
+type                  shown by a column mask              searched by patterns
+====================  ==================================  ============================
+text and its like     none, last4 or hash                 yes, replaced at its length
+json, jsonb           NULL                                yes, and it stays JSON
+fixed-width types     a stated constant (`CONSTANTS`)     no
+numeric               NULL                                yes; a hit becomes 0
+everything else       NULL                                yes; a hit becomes NULL
+====================  ==================================  ============================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import final
+
+from hoopgw.policy.masks import SqlMasks, custom_pattern
+from hoopgw.wire import masking, scanners
+from hoopgw.wire.masking import Action, Hashes, RowMask, ValueMask
+from hoopgw.wire.pgcopy import CopyMask
+from hoopgw.wire.scanners import Scanner
+
+# pg_type.oid (catalog/pg_type.dat)
+TEXTS = frozenset((18, 19, 25, 142, 705, 1042, 1043, 2275))  # char, name, text, xml, unknown, bpchar, varchar, cstring
+JSON, JSONB, NUMERIC = 114, 3802, 1700
+TEXT_ARRAYS = frozenset((1002, 1003, 1009, 1014, 1015, 1263))
+
+# type OID -> (text format, binary format): a stated constant of the right width
+CONSTANTS: dict[int, tuple[bytes, bytes]] = {
+    16: (b"f", b"\0"),  # bool
+    20: (b"0", bytes(8)),  # int8
+    21: (b"0", bytes(2)),  # int2
+    23: (b"0", bytes(4)),  # int4
+    26: (b"0", bytes(4)),  # oid
+    700: (b"0", bytes(4)),  # float4
+    701: (b"0", bytes(8)),  # float8
+    1082: (b"2000-01-01", bytes(4)),  # date
+    1083: (b"00:00:00", bytes(8)),  # time
+    1114: (b"2000-01-01 00:00:00", bytes(8)),  # timestamp
+    1184: (b"2000-01-01 00:00:00+00", bytes(8)),  # timestamptz
+    1186: (b"00:00:00", bytes(16)),  # interval
+    1266: (b"00:00:00+00", bytes(12)),  # timetz
+    2950: (b"00000000-0000-0000-0000-000000000000", bytes(16)),  # uuid
+}
+_KINDS = {"none": masking.NONE, "last4": masking.LAST4, "hash": masking.HASH}
+_PATTERNS = {
+    "email": scanners.EMAIL,
+    "payment-card": scanners.PAYMENT_CARD,
+    "us-ssn": scanners.US_SSN,
+    "iban": scanners.IBAN,
+    "uk-nino": scanners.UK_NINO,
+}
+MAX_SCANNERS = 64  # distinct sets of patterns: one for each selection of rules
+
+
+@final
+class MaskBuilder:
+    """One for the gateway: it has the key of `hash` and keeps compiled patterns."""
+
+    def __init__(self, key: bytes) -> None:
+        self._hashes = Hashes(key)
+        self._scanners: dict[tuple[frozenset[str], frozenset[str]], Scanner | None] = {}
+
+    def row_mask(self, masks: SqlMasks, fields: Sequence[tuple[bytes, int, int, int, int]]) -> RowMask | None:
+        scanner = self._scanner(masks)
+        actions = tuple(_action(masks, *each, scanner is not None) for each in fields)
+        if not any(actions):
+            return None
+        return RowMask(actions, ValueMask(scanner, self._hashes))
+
+    def copy_mask(self, masks: SqlMasks, max_row: int) -> CopyMask | None:
+        """Fields by the facts of the COPY; types are not known there, so a binary field that is masked is NULL."""
+        scanner, copy = self._scanner(masks), masks.copy
+        form = copy.format if copy is not None else "text"
+        fields = copy.fields if copy is not None else ()
+        shown = [masks.columns.get((each.relation, each.attribute), "") for each in fields]
+        if not any(shown) and scanner is None:
+            return None
+        searched = Action(masking.SCAN_OPAQUE if form == "binary" else masking.SCAN) if scanner is not None else None
+        actions = tuple(
+            (Action(masking.NULL) if form == "binary" else Action(_KINDS[show])) if show else searched for show in shown
+        )
+        value = ValueMask(scanner, self._hashes)
+        every = searched if not fields else None
+        if copy is None:
+            return CopyMask(form, actions, every, value, max_row)
+        return CopyMask(
+            form,
+            actions,
+            every,
+            value,
+            max_row,
+            delimiter=copy.delimiter,
+            quote=copy.quote,
+            escape=copy.escape,
+            null=copy.null,
+            header=copy.header,
+        )
+
+    def text(self, masks: SqlMasks, data: bytes) -> bytes:
+        scanner = self._scanner(masks)
+        return scanner.masked(data) if scanner is not None else data
+
+    def _scanner(self, masks: SqlMasks) -> Scanner | None:
+        key = masks.patterns, masks.custom
+        if key not in self._scanners:
+            if len(self._scanners) >= MAX_SCANNERS:
+                self._scanners.clear()
+            kinds = sum(_PATTERNS[pattern] for pattern in masks.patterns)
+            custom = custom_pattern(masks.custom)
+            self._scanners[key] = Scanner(kinds, custom) if kinds or custom is not None else None
+        return self._scanners[key]
+
+    def __repr__(self) -> str:
+        return "MaskBuilder()"
+
+
+def _action(
+    masks: SqlMasks, name: bytes, table: int, attribute: int, kind: int, binary: int, patterns: bool
+) -> Action | None:
+    show = masks.columns.get((table, attribute), "")
+    if not show and not table:
+        column = name.decode("utf-8", "replace")
+        show = next((show for glob, show in masks.names if fnmatchcase(column, glob)), "")
+    if show:
+        return masked_by_column(kind, binary, show)
+    return searched(kind, binary) if patterns else None
+
+
+def masked_by_column(kind: int, binary: int, show: str) -> Action:
+    if kind in TEXTS:
+        return Action(_KINDS[show])
+    if kind in CONSTANTS:
+        return Action(masking.CONSTANT, CONSTANTS[kind][binary])
+    return Action(masking.NULL)
+
+
+def searched(kind: int, binary: int) -> Action | None:
+    if kind in TEXTS:
+        return Action(masking.SCAN)
+    if kind == JSON:
+        return Action(masking.SCAN_JSON)
+    if kind == JSONB:
+        return Action(masking.SCAN_JSONB if binary else masking.SCAN_JSON)
+    if kind == NUMERIC:
+        return None if binary else Action(masking.SCAN_NUMBER, b"0")
+    if kind == 20:
+        return None if binary else Action(masking.SCAN_NUMBER, b"0")
+    if kind in CONSTANTS:
+        return None
+    if kind in TEXT_ARRAYS:
+        return Action(masking.SCAN_ARRAY if binary else masking.SCAN)
+    return Action(masking.SCAN_OPAQUE)
