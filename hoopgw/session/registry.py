@@ -129,8 +129,7 @@ class Registry:
             self.log.warn("The index could not be written and is written later: {why}", why=str(error))
             return
         for row in closed:
-            if self._closed.get(row.id) is row:
-                del self._closed[row.id]
+            self._closed.pop(row.id, None)
         self._written.update((id, counters) for id, counters in seen if id in self._sessions)
 
 

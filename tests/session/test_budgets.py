@@ -155,7 +155,7 @@ class OfAnIdentity(BudgetCase):
                 answer = self.run_one(session)
                 if answer.denial is None:
                     passed += answer.meter.take(5000, 50_000)
-        self.assertEqual(passed, 3 * LOW_ROWS)
+        self.assertEqual((passed, self.reserved()), (3 * LOW_ROWS, 3 * LOW_ROWS))
 
     def test_leased_before_it_is_used(self) -> None:
         """The store's counter is never less than what was used, at any moment: a crash over-estimates."""
@@ -231,7 +231,10 @@ class OfAnIdentity(BudgetCase):
         """Without the store a shared budget cannot be checked: unavailable, never unbounded."""
         self.store.down = True
         session = self.session(Budget(identity_statements_per_minute=100))
-        self.assertEqual(self.run_one(session).denial.decision, Decision.UNAVAILABLE)
+        calls = self.store.calls
+        for _ in range(50):
+            self.assertEqual(self.run_one(session).denial.decision, Decision.UNAVAILABLE)
+        self.assertEqual(self.store.calls, calls + 1)  # asked again only after a second
 
     def test_slow_store(self) -> None:
         """The first statement waits for its lease; `ready` fetches it before."""

@@ -280,6 +280,25 @@ class GivenUp(HoldCase):
         self.store.go()
         self.assertEqual(self.denial(answers).decision, Decision.EXPIRED)
 
+    def test_policy_of_yesterday(self) -> None:
+        """A session that has not heard of the reload yet gets nothing approved under the old policy."""
+        session = self.session()
+        self.holds.reloaded("sha256:two")
+        self.assertEqual(self.denial(session.decide(ask(b"held"))).decision, Decision.EXPIRED)
+        self.assertEqual(self.edge.notices, [])
+
+    def test_decided_before_it_is_heard(self) -> None:
+        """Approved after the hold was stored, before the session knew of that: the approval is not missed."""
+        self.store.slow = []
+        _, answers = self.waiting()
+        self.store.go()  # nothing to claim; the hold is stored now, its result under way
+        kept, self.store.slow = self.store.slow, None
+        self.successResultOf(self.approve())
+        self.store.slow = kept
+        for _ in range(4):
+            self.store.go()
+        self.assertEqual(self.now(answers), (GO,))
+
     def test_expires(self) -> None:
         """Nobody decides in time: expired, said once, and a late approval changes nothing."""
         self.judge.verdicts[b"held"] = Verdict(holds=(terms(wait=100.0, expires=40.0),))

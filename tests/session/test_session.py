@@ -6,7 +6,7 @@ import struct
 from typing import Any
 
 import orjson
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -30,12 +30,13 @@ from hoopgw.relay.effects import (
     ToClient,
     ToTarget,
 )
+from hoopgw.session import rulings
 from hoopgw.session.budgets import Budgets
 from hoopgw.session.deciding import PATIENCE
 from hoopgw.session.holds import Holds
 from hoopgw.session.interfaces import IEdge, IEvents, IJudge
 from hoopgw.session.session import Session
-from tests.session.fakes import POLICY, Edge, Emitted, Judge, ListJournal, access, ask, ask_of, identity, row
+from tests.session.fakes import POLICY, Edge, Emitted, Judge, ListJournal, access, ask, ask_of, identity, row, terms
 from tests.session.memory_store import MemoryStore
 
 NO = Verdict(refusals=(Refusal("no-drop", "DROP is not done here", "ask for a migration", Source("a.toml", 3)),))
@@ -212,9 +213,42 @@ class Deciding(Case):
         """A lane that asks again before its answer is a mistake of the edge; another lane is not."""
         self.judge.verdicts[b"big"] = Deferred()
         session = self.session()
+        session.decide(ask(b"a"))
         session.decide(ask(b"big"))
         self.assertRaises(RuntimeError, session.decide, ask(b"a"))
         self.assertEqual(self.now(session.decide(ask(b"a", lane=1))), (GO,))
+
+    def test_nobody_waits(self) -> None:
+        """The edge gives up before the judge has spoken: nobody is asked to approve, and the attempt is recorded."""
+        later: Deferred[Verdict] = Deferred()
+        self.judge.verdicts[b"big"] = later
+        answers = self.session().decide(ask(b"big"))
+        answers.cancel()
+        self.failureResultOf(answers, CancelledError)
+        later.callback(Verdict(holds=(terms(),)))
+        self.assertEqual((self.edge.notices, self.asked()), ([], [([(1, 1, 6, 1)], b"big")]))
+
+    def test_nobody_waits_and_no_recorder(self) -> None:
+        """The same while the recorder fails: an event says it, since nobody else can."""
+        later: Deferred[Verdict] = Deferred()
+        self.judge.verdicts[b"big"] = later
+        answers = self.session().decide(ask(b"big"))
+        answers.cancel()
+        self.failureResultOf(answers, CancelledError)
+        self.journal.failed = True
+        later.callback(Verdict())
+        self.assertIn(Code.RECORDING_FAILED, self.events.codes())
+
+    def test_verdicts_are_bounded(self) -> None:
+        """must-survive 76: verdicts that are never the same twice cost bounded memory, and each is written."""
+        self.patch(rulings, "MAX_RULINGS", 4)
+        session = self.session()
+        for number in range(20):
+            self.judge.verdicts[b"t"] = Verdict(tables=frozenset((f"pay.t{number}",)))
+            self.now(session.decide(ask(b"t")))
+        found = session._decider._rulings
+        self.assertLessEqual(max(len(found.by_id), len(found._by_words)), 4)
+        self.assertEqual(self.journal.kinds().count(Kind.VERDICT), 20)
 
     def test_judged_once(self) -> None:
         """However an Ask is answered, each operation is judged once: the judge follows what names mean."""
