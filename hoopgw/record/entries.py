@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 from struct import Struct
 
+from hoopgw.model.answer import Decision
 from hoopgw.model.operation import BIND, EXECUTE, FUNCTION, PARSE, QUERY, Operation
 
 
@@ -27,6 +28,14 @@ class Kind(IntEnum):
 
 
 KINDS: dict[str, int] = {QUERY: 1, PARSE: 2, BIND: 3, EXECUTE: 4, FUNCTION: 5}  # what an ASKED entry calls them
+DECISIONS: dict[Decision, int] = {  # what an ASKED entry calls them; 0 is "go"
+    Decision.REFUSED: 1,
+    Decision.HELD: 2,
+    Decision.DENIED: 3,
+    Decision.EXPIRED: 4,
+    Decision.OVER_BUDGET: 5,
+    Decision.UNAVAILABLE: 6,
+}
 _COUNT = Struct("<I")
 _ONE = Struct("<QBBI")
 _COUNT_AND_ONE = Struct("<IQBBI")
@@ -38,7 +47,7 @@ def asked(
 ) -> tuple[bytes, bytes]:
     """The payload of an ASKED entry, in two parts.
 
-    u32 count; for each operation u64 number, u8 kind, u8 decision (0 go; session/course.py has the others), u32 number
+    u32 count; for each operation u64 number, u8 kind, u8 decision (0 go), u32 number
     of the VERDICT entry (0: allowed, with nothing to say); then the client's bytes.  Little-endian.
     """
     if len(operations) == 1:

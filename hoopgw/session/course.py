@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from hoopgw.model.answer import GO, Answer, Decision, Denial
+from hoopgw.model.answer import GO, Answer, Denial
 from hoopgw.model.verdict import HoldTerms, Verdict
+from hoopgw.record.entries import DECISIONS
 from hoopgw.relay.effects import Ask
 from hoopgw.store.interface import Hold
-
-# What an ASKED entry says of each operation (docs/recording-format.md); 0 is "go".
-CODES: Mapping[Decision, int] = {
-    Decision.REFUSED: 1,
-    Decision.HELD: 2,
-    Decision.DENIED: 3,
-    Decision.EXPIRED: 4,
-    Decision.OVER_BUDGET: 5,
-    Decision.UNAVAILABLE: 6,
-}
 
 
 class Course:
@@ -59,7 +49,7 @@ class Course:
     def answered(self, answer: Answer, reference: int) -> None:
         """The operation in turn has its answer."""
         self.answers.append(answer)
-        self.codes.append(CODES[answer.denial.decision] if answer.denial is not None else 0)
+        self.codes.append(DECISIONS[answer.denial.decision] if answer.denial is not None else 0)
         self.references.append(reference)
         self._next()
 
