@@ -45,7 +45,7 @@ class Unprivileged:
 
 
 def dies_with_parent(ending: signal.Signals) -> Callable[[], None]:
-    """To run between fork and exec: the kernel sends `ending` when the forking thread ends (so: fork in the main one)."""
+    """To run between fork and exec: `ending` comes when the forking thread ends, so fork in the main one."""
     parent = os.getpid()
 
     def arrange() -> None:

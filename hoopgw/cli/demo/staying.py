@@ -1,0 +1,84 @@
+"""A demo that stays up: what a program or a person needs to connect, until it is told to end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from hoopgw import __version__
+from hoopgw.cli.demo.place import write_secret
+from hoopgw.cli.demo.stage import Stage
+from hoopgw.cli.demo.telling import Teller
+
+ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class ToldToEnd(BaseException):
+    """A signal said so; not an Exception, so that no step takes it for its own."""
+
+
+@contextmanager
+def ends_when_told() -> Iterator[None]:
+    """The first of the ending signals raises ToldToEnd here; further ones do not disturb the clearing up."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        for ending in ENDINGS:
+            signal.signal(ending, signal.SIG_IGN)
+        raise ToldToEnd(number)
+
+    before = {ending: signal.signal(ending, end) for ending in ENDINGS}
+    try:
+        yield
+    finally:
+        for ending, earlier in before.items():
+            signal.signal(ending, earlier)
+
+
+def stay(stage: Stage) -> None:
+    """Until ToldToEnd; raises ChildFailed if the gateway ends by itself."""
+    while True:
+        stage.gateway.child.must_live()
+        time.sleep(0.5)
+
+
+def write_facts(file: Path, stage: Stage) -> None:
+    """What a program needs to connect, whole from the first moment that it can be seen; 0600, as secrets are in it."""
+    facts = {
+        "version": __version__,
+        "config": str(stage.gateway.config.parent),
+        "state": str(stage.state),
+        "admin": str(stage.gateway.admin),
+        "identities": {
+            "agent": {"token": stage.agent},
+            "approver": {"token": stage.approver},
+            "stranger": {"token": stage.stranger},
+        },
+        "postgresql": {
+            "gateway": stage.gateway_url("reader"),
+            "gateway_writer": stage.gateway_url("writer"),
+            "direct": stage.direct_url(),
+        },
+    }
+    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+    write_secret(unfinished, json.dumps(facts, indent=2) + "\n")
+    unfinished.replace(file)
+
+
+def say_how_to_connect(tell: Teller, stage: Stage) -> None:
+    """For a person at another terminal.  Tokens stand in files that only this user may read, not in any line."""
+    names = {"agent": stage.agent, "approver": stage.approver, "stranger": stage.stranger}
+    files = {name: write_secret(stage.place / f"{name}.token", token) for name, token in names.items()}
+    psql = stage.cluster.programs["psql"]
+    tell.says(f"The agent:     PGPASSWORD=$(cat {files['agent']}) {psql} '{stage.gateway_url('reader')}'")
+    tell.says(f"  to write:    the same with {stage.gateway_url('writer')!r}")
+    tell.says(
+        f"The approver:  HOOPGW_TOKEN=file:{files['approver']} hoopgw --socket {stage.gateway.admin} approvals list"
+    )
+    tell.says(f"Its logs and configuration: {stage.place}")
+    tell.says("Ctrl-C ends it and removes all of it.")
