@@ -69,7 +69,7 @@ def write(place: Path, facts: Facts) -> Written:
     written = Written(directory / "hoopgw.toml", state, run / "admin.sock")
     files = {
         "hoopgw.toml": _gateway(facts, written),
-        "targets.d/shop.toml": _target(facts),
+        "targets.d/shop.toml": _target(facts, directory),
         "grants.d/demo.toml": GRANTS,
     }
     for name, text in files.items():
@@ -91,15 +91,15 @@ postgresql = ["tcp:{facts.port}:interface=127.0.0.1"]
 socket = "{written.admin}"
 
 [tls]
-certificate = "tls/gateway.pem"
-key = "file:tls/gateway.key"
+certificate = "{written.config.parent}/tls/gateway.pem"
+key = "file:{written.config.parent}/tls/gateway.key"
 required = {str(facts.tls_required).lower()}
 
 [oidc.demo]
 issuer = "{facts.issuer}"
 audience = "hoopgw"
 algorithms = ["ES256"]
-ca = "tls/issuer-ca.pem"
+ca = "{written.config.parent}/tls/issuer-ca.pem"
 
 [recordings]
 min_free = "64 MiB"
@@ -107,9 +107,9 @@ spool_directory = "{written.admin.parent}"
 """
 
 
-def _target(facts: Facts) -> str:
+def _target(facts: Facts, directory: Path) -> str:
     labels = ", ".join(f'{name} = "{value}"' for name, value in facts.target_labels.items())
-    ca = "" if facts.target_tls == "disable" else 'ca = "tls/target-ca.pem"\n'
+    ca = "" if facts.target_tls == "disable" else f'ca = "{directory}/tls/target-ca.pem"\n'
     return f"""[target.shop]
 protocol = "postgresql"
 address = ["127.0.0.1:{facts.target_port}"]
@@ -119,11 +119,11 @@ tls = "{facts.target_tls}"
 
 [target.shop.role.reader]
 user = "shop_ro"
-password = "file:secrets/reader"
+password = "file:{directory}/secrets/reader"
 
 [target.shop.role.writer]
 user = "shop_rw"
-password = "file:secrets/writer"
+password = "file:{directory}/secrets/writer"
 """
 
 

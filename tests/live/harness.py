@@ -1,0 +1,58 @@
+"""A cluster, an issuer and the gateway for a live test case: shared by its tests, in a directory of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+from typing import Any, ClassVar
+
+import psycopg
+from twisted.trial.unittest import SynchronousTestCase
+
+from hoopgw.cli.demo.stage import DEMO, Options, Stage, on_stage
+from hoopgw.cli.demo.surroundings import forget_misleading, surroundings
+
+
+class LiveCase(SynchronousTestCase):
+    """`self.stage` runs from the first test of the class to its last; `options` say how it differs from the demo's.
+
+    Tests call blocking clients: the gateway is a process of its own, and no reactor runs here.
+    """
+
+    options: ClassVar[Options] = DEMO
+    stage: ClassVar[Stage]
+    _stack: ClassVar[ExitStack]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        forget_misleading()
+        with ExitStack() as stack:
+            cls.stage = stack.enter_context(on_stage(cls.options))
+            cls._stack = stack.pop_all()
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        cls._stack.close()
+
+    def connect(self, role: str = "reader", token: str = "", **settings: Any) -> psycopg.Connection[tuple[Any, ...]]:
+        """Through the gateway, as the agent unless `token` says otherwise; closed with the test."""
+        given = {"autocommit": True, "connect_timeout": 20, "password": token or self.stage.agent} | settings
+        connection = psycopg.connect(self.stage.gateway_url(role), **given)
+        self.addCleanup(connection.close)
+        return connection
+
+    def hoopgw(self, *words: str, token: str = "") -> subprocess.CompletedProcess[str]:
+        """The command, as the approver unless `token` says otherwise."""
+        return self.stage.gateway.command(*words, token=token or self.stage.approver)
+
+
+def command(*words: str) -> list[str]:
+    """`hoopgw WORDS`, of the tree under test, by this Python."""
+    return [sys.executable, "-c", "from hoopgw.cli.main import main; main()", *words]
+
+
+def environment() -> dict[str, str]:
+    """For `command`: the caller's without what would mislead; TERM as in a plain terminal."""
+    return surroundings({"TERM": os.environ.get("TERM", "dumb")})

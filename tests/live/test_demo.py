@@ -1,0 +1,99 @@
+"""`hoopgw demo` as people and programs start it."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import signal
+import stat
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.live.harness import command, environment
+
+WHOLE = 180.0  # seconds for the demo on a loaded machine
+READY = 60.0
+
+
+def left_behind() -> set[str]:
+    return set(glob.glob(os.path.join(tempfile.gettempdir(), "hoopgw-demo-*")))
+
+
+def processes_of(place: str) -> list[str]:
+    """Command lines that name `place`."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:  # it ended meanwhile
+            continue
+        if place in line:
+            found.append(line)
+    return found
+
+
+class Demo(SynchronousTestCase):
+    def test_not_on_a_terminal_it_ends_with_0(self) -> None:
+        """Every step goes right, the status is 0, and no directory is left."""
+        before = left_behind()
+        done = subprocess.run(
+            command("demo"),
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=WHOLE,
+            check=False,
+        )
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertNotIn("WRONG", done.stdout)
+        self.assertNotIn("\x1b", done.stdout)
+        self.assertEqual(left_behind() - before, set())
+
+    def test_a_program_gets_what_it_needs_until_sigterm(self) -> None:
+        """--json: the file is whole and private, its addresses answer, and SIGTERM ends all with 0."""
+        file = Path(self.mktemp()).absolute()
+        child = subprocess.Popen(command("demo", "--json", str(file)), env=environment(), stdin=subprocess.DEVNULL)
+        self.addCleanup(child.kill)
+        deadline = time.monotonic() + READY
+        while not file.exists():
+            self.assertIsNone(child.poll(), "it ended by itself")
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
+        facts = json.loads(file.read_text())
+        self.assertEqual(stat.S_IMODE(file.stat().st_mode), 0o600)
+        for name in ("config", "state", "admin"):
+            self.assertTrue(Path(facts[name]).exists(), name)
+        token = facts["identities"]["agent"]["token"]
+        with psycopg.connect(facts["postgresql"]["gateway"], password=token) as connection:
+            self.assertEqual(connection.execute("SELECT current_user::text").fetchone(), ("shop_ro",))
+        with psycopg.connect(facts["postgresql"]["gateway_writer"], password=token) as connection:
+            self.assertEqual(connection.execute("SELECT current_user::text").fetchone(), ("shop_rw",))
+        with psycopg.connect(facts["postgresql"]["direct"]) as connection:
+            self.assertEqual(connection.execute("SELECT current_user::text").fetchone(), ("postgres",))
+        child.send_signal(signal.SIGTERM)
+        self.assertEqual(child.wait(READY), 0)
+        place = str(Path(facts["admin"]).parent.parent)
+        self.assertFalse(Path(place).exists())
+        self.assertEqual(processes_of(place), [])
+
+    def test_told_to_end_while_it_starts(self) -> None:
+        """SIGTERM before anything listens: status 0, and nothing is left."""
+        before = left_behind()
+        file = Path(self.mktemp()).absolute()
+        child = subprocess.Popen(command("demo", "--json", str(file)), env=environment(), stdin=subprocess.DEVNULL)
+        self.addCleanup(child.kill)
+        deadline = time.monotonic() + READY
+        while not left_behind() - before:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.02)
+        child.send_signal(signal.SIGTERM)
+        self.assertEqual(child.wait(READY), 0)
+        self.assertFalse(file.exists())
+        self.assertEqual(left_behind() - before, set())
