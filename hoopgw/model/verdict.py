@@ -74,7 +74,9 @@ class ICopyMask(Protocol):
 class IMasks(Protocol):
     """What of this operation's result must be masked (policy/masks.py has the one that PostgreSQL uses)."""
 
-    errors: bool  # the operation reads a masked column: the target's words about it are withheld
+    @property
+    def errors(self) -> bool:
+        """The operation reads a masked column: the target's words about it are withheld."""
 
     def __and__(self, other: "IMasks") -> "IMasks": ...
 

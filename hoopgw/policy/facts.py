@@ -98,6 +98,9 @@ class Statement:
     settings: tuple[tuple[str, str | None], ...] = ()  # (name, literal value; None: not a literal)
     defines: str = ""  # name of PREPARE or DECLARE
     uses: str = ""  # name of EXECUTE, FETCH
+    body: "tuple[Statement, ...]" = ()  # of PREPARE and DECLARE: what the name will stand for
+    temporary: bool = False  # makes temporary objects
+    ddl: bool = False  # may change what names mean
     writes_nothing: bool = False  # transaction control, SHOW, SET …: costs no budget of rows
 
 

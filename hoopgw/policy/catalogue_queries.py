@@ -1,0 +1,105 @@
+"""The queries that read a catalogue, and their rows -> `Catalogue`.  Every name is qualified; PostgreSQL 13 to 18."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from hoopgw.policy.catalogue import Catalogue, Column, Function, Relation
+
+Rows = Sequence[Sequence[bytes | None]]
+
+MAX_RELATIONS = 100_000
+MAX_COLUMNS = 1_000_000
+MAX_FUNCTIONS = 200_000
+
+# pg_catalog's own columns are left out but for the views that show what others asked
+QUERIES: tuple[str, ...] = (
+    "SELECT c.oid, n.nspname, c.relname, c.relkind FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
+    " ON n.oid OPERATOR(pg_catalog.=) c.relnamespace"
+    " WHERE c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v,m,f,S}'::pg_catalog.\"char\"[])"
+    " AND n.nspname OPERATOR(pg_catalog.!~~) 'pg_toast%' AND n.nspname OPERATOR(pg_catalog.!~~) 'pg_temp%'",
+    "SELECT a.attrelid, a.attnum, a.attname, a.atttypid FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c"
+    " ON c.oid OPERATOR(pg_catalog.=) a.attrelid JOIN pg_catalog.pg_namespace n"
+    " ON n.oid OPERATOR(pg_catalog.=) c.relnamespace"
+    " WHERE a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped"
+    " AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v,m,f}'::pg_catalog.\"char\"[])"
+    " AND n.nspname OPERATOR(pg_catalog.!~~) 'pg_toast%' AND n.nspname OPERATOR(pg_catalog.!~~) 'pg_temp%'"
+    " AND n.nspname OPERATOR(pg_catalog.<>) 'information_schema'",
+    "SELECT DISTINCT r.ev_class, d.refobjid FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_depend d"
+    " ON d.objid OPERATOR(pg_catalog.=) r.oid AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass"
+    " AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass"
+    " WHERE d.refobjid OPERATOR(pg_catalog.<>) r.ev_class",
+    "SELECT i.inhrelid, i.inhparent FROM pg_catalog.pg_inherits i",
+    "SELECT p.oid, n.nspname, p.proname, p.prokind, l.lanname, p.provolatile, p.prosecdef FROM pg_catalog.pg_proc p"
+    " JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace"
+    " JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang",
+    "SELECT pg_catalog.unnest(pg_catalog.current_schemas(false))",
+)
+
+
+class TooLarge(Exception):
+    """The database has more objects than a catalogue holds; the words say which."""
+
+
+def catalogue(results: Sequence[Rows], generation: int) -> Catalogue:
+    """From the rows of QUERIES, in their order.  Raises TooLarge, or ValueError for rows that are no such thing."""
+    relations, columns, depends, inherits, functions, path = results
+    for found, bound, what in (
+        (relations, MAX_RELATIONS, "relations"),
+        (columns, MAX_COLUMNS, "columns"),
+        (functions, MAX_FUNCTIONS, "functions"),
+    ):
+        if len(found) > bound:
+            raise TooLarge(f"{len(found)} {what}, more than {bound}")
+    columns_of: dict[int, list[Column]] = defaultdict(list)
+    for row in columns:
+        columns_of[_number(row[0])].append(Column(_number(row[1]), _text(row[2]), _number(row[3])))
+    depends_of, parents_of = _pairs(depends), _pairs(inherits)
+    by_oid: dict[int, Relation] = {}
+    for row in relations:
+        oid = _number(row[0])
+        by_oid[oid] = Relation(
+            oid=oid,
+            schema=_text(row[1]),
+            name=_text(row[2]),
+            kind=_text(row[3]),
+            columns=tuple(sorted(columns_of.get(oid, ()), key=lambda column: column.number)),
+            depends=depends_of.get(oid, frozenset()),
+            parents=parents_of.get(oid, frozenset()),
+        )
+    by_function: dict[int, Function] = {}
+    overloads: dict[tuple[str, str], list[Function]] = defaultdict(list)
+    for row in functions:
+        function = Function(
+            _number(row[0]), _text(row[1]), _text(row[2]), _text(row[3]), _text(row[4]), _text(row[5]), row[6] == b"t"
+        )
+        by_function[function.oid] = function
+        overloads[function.schema, function.name].append(function)
+    return Catalogue(
+        generation=generation,
+        relations={(relation.schema, relation.name): relation for relation in by_oid.values()},
+        by_oid=by_oid,
+        functions={name: tuple(found) for name, found in overloads.items()},
+        function_by_oid=by_function,
+        search_path=tuple(_text(row[0]) for row in path),
+    )
+
+
+def _pairs(rows: Rows) -> dict[int, frozenset[int]]:
+    found: dict[int, set[int]] = defaultdict(set)
+    for row in rows:
+        found[_number(row[0])].add(_number(row[1]))
+    return {key: frozenset(values) for key, values in found.items()}
+
+
+def _number(value: bytes | None) -> int:
+    if value is None:
+        raise ValueError("NULL in place of a number")
+    return int(value)
+
+
+def _text(value: bytes | None) -> str:
+    if value is None:
+        raise ValueError("NULL in place of a name")
+    return value.decode()

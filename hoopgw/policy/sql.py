@@ -1,0 +1,655 @@
+"""SQL text -> facts, by PostgreSQL's own grammar.  Pure; a text that cannot be read raises `Unreadable`.
+
+What cannot be known is said (`Statement.unknown`) and never guessed.  Column references are counted by name over every
+relation of the statement: that finds too much rather than too little.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pgparse
+
+from hoopgw.policy.catalogue import Catalogue, Relation
+from hoopgw.policy.facts import Copy, Facts, FunctionName, Output, RelationName, Statement, Where
+from hoopgw.policy.sql_names import NameContext
+from hoopgw.policy.sql_nodes import DDL, EFFECTS_OF, QUIET
+
+MAX_IN_PROCESS = 16 * 1024  # bytes: deeper texts could exhaust the parser's stack; they are parsed in a child
+MAX_NODES = 2_000_000  # of one text: more is refused
+
+Node = dict[str, Any]
+
+
+class Unreadable(Exception):
+    """PostgreSQL's grammar does not accept the text; the words are the parser's."""
+
+
+def analyse(text: bytes, catalogue: Catalogue | None, context: NameContext) -> Facts:
+    """The facts of every statement in `text`.  Raises Unreadable."""
+    if b"\0" in text:
+        raise Unreadable("a NUL in the text")
+    try:
+        trees = pgparse.parse(text.decode("utf-8", "strict"))
+    except UnicodeDecodeError as error:
+        raise Unreadable("the text is not UTF-8") from error
+    except RecursionError as error:
+        raise Unreadable("the text is nested too deeply") from error
+    except pgparse.PGQueryError as error:
+        raise Unreadable(str(error.args[0]) if error.args else "syntax error") from error
+    statements = []
+    for tree in trees:
+        statement = _Statement(catalogue, context).read(tree["stmt"])
+        context = context.after(statement)
+        statements.append(statement)
+    redacted = b""
+    if any(statement.secret for statement in statements):
+        redacted = "; ".join(_without_secret(statement) for statement in statements).encode()
+    return Facts(tuple(statements), redacted)
+
+
+def _without_secret(statement: Statement) -> str:
+    """Nothing of the text: only what it does.  Where a secret stands in a text is not guessed."""
+    return ", ".join(sorted(statement.effects)).upper() + " (text redacted)"
+
+
+class _Statement:
+    """Reads one statement's tree.  The walk is iterative: no depth of nesting exhausts anything."""
+
+    def __init__(self, catalogue: Catalogue | None, context: NameContext) -> None:
+        self._catalogue = catalogue
+        self._context = context
+        self._effects: set[str] = set()
+        self._reads: dict[str, RelationName] = {}
+        self._writes: dict[str, RelationName] = {}
+        self._functions: set[FunctionName] = set()
+        self._unknown: list[str] = []
+        self._opaque = ""
+        self._where = Where.NONE
+        self._ctes: set[str] = set()
+        self._relations: dict[int, Relation] = {}  # by OID: every relation that is touched
+        self._aliases: dict[str, set[int]] = {}
+        self._references: list[tuple[list[str], bool]] = []  # column references that are no plain output
+        self._stars: list[list[str]] = []  # x.* and * that are no plain output
+        self._plain: set[int] = set()  # ids of nodes that are plain outputs
+        self._read: set[tuple[int, int]] = set()
+        self._lost: set[tuple[int, int]] = set()
+        self._outputs: tuple[Output, ...] = ()
+        self._settings: list[tuple[str, str | None]] = []
+        self._written: set[int] = set()  # ids of RangeVar nodes that are written
+        self._copy: Copy | None = None
+        self._secret = self._temporary = False
+        self._defines = self._uses = ""
+        self._body: tuple[Statement, ...] = ()
+        self._natural = False
+
+    def read(self, tree: Node) -> Statement:
+        kind, body = next(iter(tree.items()))
+        self._collect_ctes(tree)
+        self._special(kind, body)
+        if kind in ("PrepareStmt", "DeclareCursorStmt"):
+            inner = _Statement(self._catalogue, self._context).read(body["query"])
+            self._body = (inner,)
+            self._effects |= EFFECTS_OF[kind]
+            self._defines = body.get("name") or body.get("portalname", "")
+            if kind == "DeclareCursorStmt":
+                return self._declared(inner)
+        else:
+            self._walk(tree)
+            self._columns(kind, body)
+        return self._finished()
+
+    def _declared(self, inner: Statement) -> Statement:
+        """A cursor's query is planned at once and runs with FETCH: all of it counts here as well."""
+        from dataclasses import replace
+
+        return replace(inner, effects=inner.effects | self._effects, defines=self._defines, body=(inner,), outputs=())
+
+    def _finished(self) -> Statement:
+        effects = frozenset(self._effects)
+        return Statement(
+            effects=effects,
+            reads=frozenset(self._reads.values()),
+            writes=frozenset(self._writes.values()),
+            functions=frozenset(self._functions),
+            where=self._where,
+            unknown=tuple(dict.fromkeys(self._unknown)),
+            outputs=self._outputs,
+            read=frozenset(self._read | self._lost),
+            lost=frozenset(self._lost),
+            copy=self._copy,
+            opaque=self._opaque,
+            secret=self._secret,
+            settings=tuple(self._settings),
+            defines=self._defines,
+            uses=self._uses,
+            body=self._body,
+            temporary=self._temporary,
+            ddl=bool(effects & DDL),
+            writes_nothing=effects <= QUIET,
+        )
+
+    # ---- the walk
+
+    def _nodes(self, tree: Any) -> Iterator[tuple[str, Node]]:
+        """Every (key, dict) of the tree; the key is the node's type where the tree names it."""
+        stack: list[tuple[str, Any]] = [("", tree)]
+        count = 0
+        while stack:
+            key, value = stack.pop()
+            if isinstance(value, dict):
+                count += 1
+                if count > MAX_NODES:
+                    raise Unreadable(f"a text of more than {MAX_NODES} nodes")
+                yield key, value
+                stack.extend(value.items())
+            elif isinstance(value, list):
+                stack.extend((key, item) for item in value)
+
+    def _collect_ctes(self, tree: Node) -> None:
+        for key, node in self._nodes(tree):
+            if key == "CommonTableExpr":
+                self._ctes.add(node["ctename"])
+
+    def _walk(self, tree: Node) -> None:
+        for key, node in self._nodes(tree):
+            if key.endswith("Stmt") and key not in ("selectStmt", "RawStmt"):
+                self._statement_node(key, node)
+            if "relname" in node and isinstance(node["relname"], str):
+                self._range_var(node)
+            if key == "FuncCall":
+                self._function(node)
+            elif key == "ColumnRef" and id(node) not in self._plain:
+                self._reference(node)
+            elif key == "JoinExpr":
+                self._join(node)
+            elif key in ("A_Expr", "SortBy") and self._foreign_operator(node):
+                self._unknown.append("an operator of another schema")
+            elif key in ("infer", "inferClause", "InferClause"):
+                self._inferred(node)
+            elif key == "IntoClause":
+                self._effects.add("create")
+                self._created(node.get("rel", {}))
+
+    def _statement_node(self, key: str, node: Node) -> None:
+        effects = EFFECTS_OF.get(key)
+        if effects is None:
+            self._unknown.append(f"{key} is not a statement that is known here")
+            return
+        self._effects |= effects
+        if key in ("InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"):
+            self._written.add(id(node.get("relation")))
+        if key in ("UpdateStmt", "DeleteStmt"):
+            self._where = _worse(self._where, where(node.get("whereClause")))
+        if key == "SelectStmt" and node.get("intoClause"):
+            self._effects.add("create")
+            self._created(node["intoClause"].get("rel", {}))
+
+    def _created(self, relation: Node) -> None:
+        self._written.add(id(relation))
+        self._new.add(id(relation))
+        if relation.get("relpersistence") == "t":
+            self._temporary = True
+
+    _new: set[int]
+
+    # ---- relations
+
+    def _range_var(self, node: Node) -> None:
+        schema: str = node.get("schemaname", "")
+        name: str = node["relname"]
+        alias: str = (node.get("alias") or {}).get("aliasname", name)
+        if node.get("relpersistence") == "t":
+            self._temporary = True
+        written = id(node) in self._written
+        found = self._resolve(schema, name)
+        if not found:
+            if not schema and name in self._ctes and not written:
+                self._aliases.setdefault(alias, set())
+                return
+            shown = RelationName(schema or "?", name)
+            (self._writes if written else self._reads)[str(shown)] = shown
+            if id(node) not in self._new:
+                self._unknown.append(f"{schema + '.' if schema else ''}{name} is not in the gateway's catalogue")
+            return
+        for relation in found:
+            shown = RelationName(relation.schema, relation.name, relation.oid)
+            (self._writes if written else self._reads)[str(shown)] = shown
+            self._relations[relation.oid] = relation
+            self._aliases.setdefault(alias, set()).add(relation.oid)
+        if not schema:
+            doubt = self._context.doubt()
+            if doubt:
+                self._unknown.append(f"what {name} means is not known: {doubt}")
+
+    def _resolve(self, schema: str, name: str) -> list[Relation]:
+        if self._catalogue is None:
+            return []
+        schemas = (schema,) if schema else ("pg_catalog", *self._context.schemas)
+        found = [self._catalogue.relations.get((each, name)) for each in dict.fromkeys(schemas)]
+        return [relation for relation in found if relation is not None]
+
+    def _object(self, node: Any) -> tuple[str, str]:
+        """(schema, name) of a list of String nodes."""
+        items = node.get("List", {}).get("items", []) if isinstance(node, dict) else node
+        parts = [item["String"]["sval"] for item in items if isinstance(item, dict) and "String" in item]
+        return (parts[-2] if len(parts) > 1 else "", parts[-1]) if parts else ("", "")
+
+    def _touch(self, schema: str, name: str) -> None:
+        found = self._resolve(schema, name)
+        for relation in found:
+            shown = RelationName(relation.schema, relation.name, relation.oid)
+            self._writes[str(shown)] = shown
+        if not found:
+            shown = RelationName(schema or "?", name)
+            self._writes[str(shown)] = shown
+
+    # ---- functions and operators
+
+    def _function(self, node: Node) -> None:
+        parts = [part["String"]["sval"] for part in node.get("funcname", []) if "String" in part]
+        schema, name = (parts[-2] if len(parts) > 1 else ""), parts[-1]
+        if name == "set_config":
+            self._set_config(node)
+        if name.startswith("lo_") and schema in ("", "pg_catalog"):
+            self._effects.add("large-object")
+        if self._catalogue is None:
+            self._functions.add(FunctionName(schema or "pg_catalog", name))
+            self._unknown.append(f"what function {name} is, is not known: there is no catalogue")
+            return
+        schemas = (schema,) if schema else tuple(dict.fromkeys(("pg_catalog", *self._context.schemas)))
+        found = [each for each in schemas if (each, name) in self._catalogue.functions]
+        for each in found:
+            self._functions.add(FunctionName(each, name))
+            if each not in ("pg_catalog", "information_schema"):
+                self._opaque = self._opaque or f"function {each}.{name}"
+        if not found:
+            self._functions.add(FunctionName(schema or "?", name))
+            if schema or not self._is_grammar_function(name):
+                self._unknown.append(f"function {name} is not in the gateway's catalogue")
+        if not schema and self._context.doubt() and any(each != "pg_catalog" for each in found):
+            self._unknown.append(f"what function {name} means is not known: {self._context.doubt()}")
+
+    def _is_grammar_function(self, name: str) -> bool:
+        return name in ("coalesce", "greatest", "least", "nullif", "grouping", "xmlconcat")
+
+    def _foreign_operator(self, node: Node) -> bool:
+        parts = node.get("name") or node.get("useOp") or []
+        names = [part["String"]["sval"] for part in parts if isinstance(part, dict) and "String" in part]
+        return len(names) > 1 and names[0] != "pg_catalog"
+
+    def _set_config(self, node: Node) -> None:
+        arguments = node.get("args", [])
+        name = _literal(arguments[0]) if arguments else None
+        value = _literal(arguments[1]) if len(arguments) > 1 else None
+        self._settings.append((name.lower() if name is not None else "*", value if name is not None else None))
+
+    # ---- columns
+
+    def _reference(self, node: Node) -> None:
+        fields = node.get("fields", [])
+        names = [field["String"]["sval"] for field in fields if "String" in field]
+        if any("A_Star" in field for field in fields):
+            self._stars.append(names)
+        else:
+            self._references.append((names, True))
+
+    def _join(self, node: Node) -> None:
+        if node.get("isNatural"):
+            self._natural = True
+        for name in node.get("usingClause", []):
+            self._references.append(([name["String"]["sval"]], True))
+
+    def _inferred(self, node: Node) -> None:
+        """ON CONFLICT (column): whether a value is there can be read from what happens."""
+        for element in node.get("indexElems", []):
+            name = element.get("IndexElem", {}).get("name")
+            if name:
+                self._references.append(([name], True))
+
+    def _columns(self, kind: str, body: Node) -> None:
+        """After the walk: which columns are read, and which of them not as a plain output."""
+        for names, _ in self._references:
+            self._lost |= self._meant(names)
+        for names in self._stars:
+            for oid in self._star(names):
+                self._lost |= {(oid, column.number) for column in self._relations[oid].columns}
+        if self._natural:
+            seen: dict[str, list[tuple[int, int]]] = {}
+            for relation in self._relations.values():
+                for column in relation.columns:
+                    seen.setdefault(column.name, []).append((relation.oid, column.number))
+            self._lost |= {origin for origins in seen.values() if len(origins) > 1 for origin in origins}
+        self._late_outputs()
+
+    def _star(self, names: list[str]) -> set[int]:
+        return self._aliases.get(names[-1], set()) if names else set(self._relations)
+
+    def _meant(self, names: list[str]) -> set[tuple[int, int]]:
+        """Every column that a reference could mean; a whole row means all of its columns."""
+        column, qualifier = names[-1], names[-2] if len(names) > 1 else ""
+        if qualifier and qualifier in self._aliases:
+            among = self._aliases[qualifier]
+        else:
+            among = set(self._relations)
+        found = {(oid, each.number) for oid in among for each in self._relations[oid].columns if each.name == column}
+        whole = self._aliases.get(column, set())  # the name of a table, where a column could stand
+        if qualifier and not found:
+            whole = whole | self._aliases.get(qualifier, set())  # x.f is f(x) where f is a function
+        for oid in whole:
+            found |= {(oid, each.number) for each in self._relations[oid].columns}
+        return found
+
+    _select: Node | None = None
+    _returning: list[Any] | None = None
+
+    def _late_outputs(self) -> None:
+        targets = self._top_targets
+        outputs: list[Output] = []
+        for target in targets:
+            value = target.get("val", {})
+            if "ColumnRef" not in value:
+                outputs.append(Output(target.get("name") or _named(value)))
+                continue
+            fields = value["ColumnRef"].get("fields", [])
+            names = [field["String"]["sval"] for field in fields if "String" in field]
+            if any("A_Star" in field for field in fields):
+                for oid in sorted(self._star(names)):
+                    for column in self._relations[oid].columns:
+                        outputs.append(Output(column.name, oid, column.number))
+                        self._read.add((oid, column.number))
+                continue
+            meant = self._meant(names)
+            self._read |= meant
+            if names and names[-1] in self._aliases and len(names) == 1:
+                self._lost |= meant  # a whole row has no origin
+            if len(names) > 1 and not self._plainly(names):
+                self._lost |= meant
+            origin = next(iter(meant)) if len(meant) == 1 else (0, 0)
+            outputs.append(Output(target.get("name") or (names[-1] if names else ""), *origin))
+        self._outputs = tuple(outputs)
+        if self._sorted_by_output:
+            self._lost |= self._read
+        if self._copy is not None and not self._copy.fields and outputs:
+            from dataclasses import replace
+
+            self._copy = replace(self._copy, fields=self._outputs)
+
+    def _plainly(self, names: list[str]) -> bool:
+        """x.column where x has that column; else it is a function's notation, or a field of a row."""
+        among = self._aliases.get(names[-2], set())
+        return not among or any(each.name == names[-1] for oid in among for each in self._relations[oid].columns)
+
+    # ---- statements with more to them
+
+    def _special(self, kind: str, body: Node) -> None:
+        self._new = set()
+        self._top_targets: list[Node] = []
+        self._sorted_by_output = False
+        top = body
+        if kind == "ExplainStmt":
+            query = body.get("query", {})
+            kind, top = next(iter(query.items())) if query else ("", {})
+        if kind == "SelectStmt":
+            self._top_select(top)
+        elif kind in ("InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"):
+            self._mark_plain(top.get("returningList", []))
+        reader = getattr(self, f"_read_{kind}", None)
+        if reader is not None:
+            reader(top)
+
+    def _top_select(self, select: Node) -> None:
+        if select.get("op", "SETOP_NONE") != "SETOP_NONE" or select.get("intoClause"):
+            return
+        self._mark_plain(select.get("targetList", []))
+        if select.get("distinctClause"):
+            self._sorted_by_output = True
+        names = {target.get("name") for target in self._top_targets}
+        for clause in ("sortClause", "groupClause"):
+            for key, node in self._nodes(select.get(clause, [])):
+                if key == "A_Const" and "ival" in node:
+                    self._sorted_by_output = True
+                if key == "ColumnRef":
+                    fields = node.get("fields", [])
+                    if len(fields) == 1 and fields[0].get("String", {}).get("sval") in names:
+                        self._sorted_by_output = True
+
+    def _mark_plain(self, targets: list[Any]) -> None:
+        for target in targets:
+            found = target.get("ResTarget", {})
+            self._top_targets.append(found)
+            reference = found.get("val", {}).get("ColumnRef")
+            if reference is not None:
+                self._plain.add(id(reference))
+
+    def _read_CopyStmt(self, body: Node) -> None:
+        options = {option["DefElem"]["defname"]: option["DefElem"].get("arg") for option in body.get("options", [])}
+        reading = bool(body.get("is_from"))
+        self._effects.add("copy-from" if reading else "copy-to")
+        if body.get("is_program"):
+            self._effects.add("copy-program")
+        elif body.get("filename"):
+            self._effects.add("copy-file")
+        if reading:
+            self._written.add(id(body.get("relation")))
+            return
+        self._copy = _copy(options)
+        if body.get("query"):
+            kind, query = next(iter(body["query"].items()))
+            if kind == "SelectStmt":
+                self._top_select(query)
+            return
+        relation = body.get("relation", {})
+        found = self._resolve(relation.get("schemaname", ""), relation.get("relname", ""))
+        if len(found) != 1:
+            return
+        wanted = [item["String"]["sval"] for item in body.get("attlist", [])]
+        columns = {column.name: column for column in found[0].columns}
+        fields = [columns[name] for name in wanted if name in columns] if wanted else list(found[0].columns)
+        outputs = tuple(Output(column.name, found[0].oid, column.number) for column in fields)
+        self._read |= {(output.relation, output.attribute) for output in outputs}
+        from dataclasses import replace
+
+        self._copy = replace(self._copy, fields=outputs)
+
+    def _read_ExecuteStmt(self, body: Node) -> None:
+        self._uses = body.get("name", "")
+
+    def _read_FetchStmt(self, body: Node) -> None:
+        self._uses = body.get("portalname", "")
+
+    def _read_DoStmt(self, body: Node) -> None:
+        self._opaque = "DO"
+
+    def _read_CallStmt(self, body: Node) -> None:
+        self._opaque = "CALL"
+
+    def _read_VariableSetStmt(self, body: Node) -> None:
+        kind, name = body.get("kind", ""), body.get("name", "").lower()
+        if kind in ("VAR_RESET", "VAR_RESET_ALL"):
+            self._effects.add("reset")
+        if kind == "VAR_RESET_ALL":
+            self._settings.append(("all", None))
+            return
+        values = [_literal(argument) for argument in body.get("args", [])]
+        known = kind == "VAR_SET_VALUE" and values and all(value is not None for value in values)
+        if name == "search_path" and kind in ("VAR_RESET", "VAR_SET_DEFAULT"):
+            self._settings.append((name, ""))  # the default is among what names may mean anyway
+            return
+        self._settings.append((name, ", ".join(map(str, values)) if known else None))
+
+    def _read_AlterRoleSetStmt(self, body: Node) -> None:
+        self._read_alter_set(body)
+
+    def _read_AlterDatabaseSetStmt(self, body: Node) -> None:
+        self._read_alter_set(body)
+
+    def _read_alter_set(self, body: Node) -> None:
+        self._effects.add("set")
+
+    def _read_CreateRoleStmt(self, body: Node) -> None:
+        self._read_AlterRoleStmt(body)
+
+    def _read_AlterRoleStmt(self, body: Node) -> None:
+        for option in body.get("options", []):
+            if "password" in option.get("DefElem", {}).get("defname", "").lower():
+                self._secret = True
+
+    def _read_CreateUserMappingStmt(self, body: Node) -> None:
+        self._secret = True
+
+    _read_AlterUserMappingStmt = _read_CreateUserMappingStmt
+    _read_CreateSubscriptionStmt = _read_CreateUserMappingStmt
+    _read_AlterSubscriptionStmt = _read_CreateUserMappingStmt
+    _read_CreateForeignServerStmt = _read_CreateUserMappingStmt
+    _read_AlterForeignServerStmt = _read_CreateUserMappingStmt
+
+    def _read_DropStmt(self, body: Node) -> None:
+        if body.get("removeType") in (
+            "OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW", "OBJECT_FOREIGN_TABLE", "OBJECT_SEQUENCE", "OBJECT_INDEX",
+        ):  # fmt: skip
+            for each in body.get("objects", []):
+                self._touch(*self._object(each))
+
+    def _read_TruncateStmt(self, body: Node) -> None:
+        self._written |= {id(each.get("RangeVar")) for each in body.get("relations", [])}
+
+    def _read_AlterTableStmt(self, body: Node) -> None:
+        self._written.add(id(body.get("relation")))
+
+    _read_RenameStmt = _read_AlterTableStmt
+    _read_IndexStmt = _read_AlterTableStmt
+    _read_AlterObjectSchemaStmt = _read_AlterTableStmt
+
+    def _read_CreateStmt(self, body: Node) -> None:
+        self._created(body.get("relation", {}))
+
+    def _read_CreateSeqStmt(self, body: Node) -> None:
+        self._created(body.get("sequence", {}))
+
+    def _read_ViewStmt(self, body: Node) -> None:
+        self._created(body.get("view", {}))
+
+    def _read_CreateTableAsStmt(self, body: Node) -> None:
+        self._created((body.get("into") or {}).get("rel", {}))
+
+    def _read_CreateFunctionStmt(self, body: Node) -> None:
+        self._temporary = self._temporary or "pg_temp" in json.dumps(body.get("funcname", []))
+
+
+# ---- pieces
+
+
+def _literal(node: Any) -> str | None:
+    """The text of a constant; None for anything else."""
+    if not isinstance(node, dict):
+        return None
+    if "TypeCast" in node:
+        return _literal(node["TypeCast"].get("arg"))
+    constant = node.get("A_Const")
+    if constant is None or constant.get("isnull"):
+        return None
+    for kind, field in (("sval", "sval"), ("ival", "ival"), ("fval", "fval"), ("boolval", "boolval")):
+        if kind in constant:
+            value = constant[kind].get(field, 0 if kind == "ival" else "")
+            return str(value)
+    return None
+
+
+def _named(value: Node) -> str:
+    """The name that PostgreSQL gives an output column, where it matters here (FigureColname)."""
+    kind, node = next(iter(value.items())) if value else ("", {})
+    if kind == "FuncCall":
+        return str(node["funcname"][-1]["String"]["sval"])
+    if kind == "TypeCast":
+        inner = node.get("arg", {})
+        if "ColumnRef" in inner:
+            fields = [each["String"]["sval"] for each in inner["ColumnRef"].get("fields", []) if "String" in each]
+            return fields[-1] if fields else ""
+    return ""
+
+
+def _copy(options: dict[str, Any]) -> Copy:
+    form = (_value(options.get("format")) or "text").lower()
+    csv = form == "csv"
+    quote = (_value(options.get("quote")) or '"').encode()[:1]
+    return Copy(
+        format=form,
+        delimiter=(_value(options.get("delimiter")) or ("," if csv else "\t")).encode()[:1],
+        quote=quote,
+        escape=(_value(options.get("escape")) or quote.decode("latin-1")).encode()[:1],
+        null=(_value(options["null"]) if options.get("null") else "" if csv else "\\N").encode(),
+        header="header" in options and (_value(options["header"]) or "true").lower() not in ("false", "off", "0"),
+    )
+
+
+def _value(node: Any) -> str:
+    if not isinstance(node, dict):
+        return ""
+    for kind, field in (("String", "sval"), ("Integer", "ival"), ("Boolean", "boolval")):
+        if kind in node:
+            return str(node[kind].get(field, ""))
+    return ""
+
+
+def where(clause: Any) -> Where:
+    """Whether rows decide it."""
+    if not clause:
+        return Where.MISSING
+    return Where.CONSTANT if _constant(clause) else Where.PRESENT
+
+
+def _constant(node: Any, depth: int = 0) -> bool:
+    """No row decides this condition, or it is true for every row that has the values: WHERE true, 1 = 1, x = x."""
+    if depth > 200 or not isinstance(node, dict):
+        return False
+    kind, body = next(iter(node.items()))
+    if kind == "CurrentOfExpr":
+        return False
+    if kind == "BoolExpr":
+        arguments = body.get("args", [])
+        if body.get("boolop") == "OR_EXPR":
+            return any(_constant(each, depth + 1) and not _false(each) for each in arguments)
+        return all(_constant(each, depth + 1) for each in arguments)
+    if kind == "A_Expr" and "lexpr" in body and _bare(body.get("lexpr")) == _bare(body.get("rexpr")):
+        return True
+    return not _refers(node)
+
+
+def _false(node: Any) -> bool:
+    constant = node.get("A_Const", {}) if isinstance(node, dict) else {}
+    return "boolval" in constant and not constant["boolval"].get("boolval", False)
+
+
+def _refers(node: Any) -> bool:
+    stack = [node]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            if "ColumnRef" in value or "CurrentOfExpr" in value:
+                return True
+            stack.extend(value.values())
+        elif isinstance(value, list):
+            stack.extend(value)
+    return False
+
+
+def _bare(node: Any) -> str:
+    """A tree without its locations, as text to compare."""
+
+    def without(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: without(item) for key, item in value.items() if key != "location"}
+        return [without(item) for item in value] if isinstance(value, list) else value
+
+    try:
+        return json.dumps(without(node), sort_keys=True)
+    except RecursionError:
+        return f"{id(node)}"
+
+
+def _worse(one: Where, other: Where) -> Where:
+    order = (Where.NONE, Where.PRESENT, Where.CONSTANT, Where.MISSING)
+    return max(one, other, key=order.index)

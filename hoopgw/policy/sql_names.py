@@ -1,0 +1,74 @@
+"""What names mean in one session now: search path, temporary objects, prepared statements, cursors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hoopgw.policy.catalogue import Catalogue
+from hoopgw.policy.facts import Statement
+
+MAX_NAMED = 4096  # prepared statements and cursors of one session
+PINNED_ENCODINGS = frozenset(("utf8", "utf-8", "unicode", "sql_ascii"))
+
+
+@dataclass(frozen=True, slots=True)
+class NameContext:
+    """`schemas` are all that an unqualified name could mean: the default path, and every literal SET of the session.
+
+    It only grows: what a rollback or an unfinished pipeline makes of a SET is then never in doubt.
+    """
+
+    schemas: tuple[str, ...] = ()
+    path_unknown: bool = False
+    temporary: bool = False
+    changing: bool = False  # DDL since the catalogue was read
+
+    def doubt(self) -> str:
+        """Why an unqualified name's meaning cannot be known; "" where it can."""
+        if self.path_unknown:
+            return "search_path was set to something that is not a literal"
+        if self.temporary:
+            return "this session has temporary objects, which hide others"
+        if self.changing:
+            return "the schema is being changed in this transaction"
+        return ""
+
+    def after(self, statement: Statement) -> NameContext:
+        """What may be so once the statement has run."""
+        context = self
+        for name, value in statement.settings:
+            if name in ("search_path", "*"):
+                if value is None:
+                    context = replace(context, path_unknown=True)
+                else:
+                    added = tuple(part.strip().strip('"') for part in value.split(",") if part.strip())
+                    schemas = tuple(dict.fromkeys(context.schemas + added))
+                    unknown = "$user" in added or "pg_temp" in added or len(schemas) > 64
+                    context = replace(context, schemas=schemas, path_unknown=context.path_unknown or unknown)
+        if statement.temporary:
+            context = replace(context, temporary=True)
+        if statement.ddl:
+            context = replace(context, changing=True)
+        return context
+
+
+class SessionNames:
+    """Prepared statements and cursors of one session, by name: all that a name may stand for."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Statement, ...]] = {}
+
+    def define(self, name: str, statements: tuple[Statement, ...]) -> None:
+        """A name that is defined again may still mean what it did: both count."""
+        before = self._known.get(name, ())
+        if len(self._known) >= MAX_NAMED and not before:
+            self._known.clear()  # what is not known is refused
+        self._known[name] = tuple(dict.fromkeys(before + statements))[-16:]
+
+    def of(self, name: str) -> tuple[Statement, ...]:
+        return self._known.get(name, ())
+
+
+def context_of(catalogue: Catalogue | None) -> NameContext:
+    """At the start of a session."""
+    return NameContext(schemas=catalogue.search_path if catalogue is not None else ())

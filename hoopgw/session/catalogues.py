@@ -1,0 +1,114 @@
+"""What names mean in each database of each target, read by the gateway's own connection and kept fresh."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+from twisted.internet.defer import Deferred, inlineCallbacks, succeed
+from twisted.internet.interfaces import IReactorTime
+
+from hoopgw.model.errors import HoopgwError
+from hoopgw.model.events import Code
+from hoopgw.model.target import Role, Target
+from hoopgw.policy.catalogue import Catalogue
+from hoopgw.policy.catalogue_queries import QUERIES, Rows, TooLarge, catalogue
+from hoopgw.session.interfaces import IEvents
+
+FRESH = 60.0  # seconds after which a catalogue that is used is read again, in the background
+DEADLINE = 15.0  # seconds for one reading
+MOST = 256  # databases whose catalogue is kept; the one used least lately goes
+PAUSE = 2.0  # seconds between readings that unknown names ask for
+
+Run = Callable[[Target, Role, str, tuple[str, ...]], "Deferred[tuple[Rows, ...]]"]
+
+
+@dataclass(slots=True)
+class Entry:
+    """One database as one role sees it."""
+
+    target: Target
+    role: Role
+    database: str
+    current: Catalogue | None = None
+    read_at: float = float("-inf")
+    reading: Deferred[None] | None = None
+    waiting: list[Deferred[None]] = field(default_factory=list)
+    again: bool = False  # asked for while it was being read: that reading may be too old
+
+
+class CatalogueCache:
+    """`run` executes queries in one read-only transaction on a connection of its own."""
+
+    def __init__(self, run: Run, clock: IReactorTime, events: IEvents) -> None:
+        self._run = run
+        self._clock = clock
+        self._events = events
+        self._entries: OrderedDict[tuple[str, str, str], Entry] = OrderedDict()
+        self._generation = 0
+
+    def entry(self, target: Target, role: Role, database: str) -> Entry:
+        """Of this database; nothing is read yet where it is new."""
+        reader = target.roles[target.catalogue_role] if target.catalogue_role else role
+        key = target.name, database, reader.name
+        found = self._entries.get(key)
+        if found is None or found.target != target or found.role != reader:
+            found = self._entries[key] = Entry(target, reader, database)
+            if len(self._entries) > MOST:
+                self._entries.popitem(last=False)
+        self._entries.move_to_end(key)
+        return found
+
+    def fresh(self, entry: Entry) -> Deferred[None]:
+        """Fires when there is a catalogue to judge by; at once where there is one, which is read again if it is old."""
+        age = self._clock.seconds() - entry.read_at
+        if entry.current is None:
+            return self.refresh(entry)
+        if age > FRESH and entry.reading is None:
+            self.refresh(entry)
+        return succeed(None)
+
+    def refresh(self, entry: Entry) -> Deferred[None]:
+        """Read again; fires when a reading that began after this call has ended, well or not."""
+        done: Deferred[None] = Deferred()
+        entry.waiting.append(done)
+        if entry.reading is None:
+            self._begin(entry)
+        else:
+            entry.again = True
+        return done
+
+    def may_ask(self, entry: Entry) -> bool:
+        """Whether an unknown name may cause another reading now."""
+        return self._clock.seconds() - entry.read_at > PAUSE
+
+    def _begin(self, entry: Entry) -> None:
+        entry.again = False
+        waiting, entry.waiting = entry.waiting, []
+        reading = entry.reading = self._read(entry)
+
+        def ended(_: Any) -> None:
+            entry.reading = None
+            for done in waiting:
+                done.callback(None)
+            if entry.again or entry.waiting:
+                self._begin(entry)
+
+        reading.addBoth(ended)
+
+    @inlineCallbacks
+    def _read(self, entry: Entry) -> Generator[Deferred[Any], Any, None]:
+        where = {"target": entry.target.name, "database": entry.database, "role": entry.role.name}
+        try:
+            running = self._run(entry.target, entry.role, entry.database, QUERIES)
+            results = yield running.addTimeout(DEADLINE, self._clock)
+            self._generation += 1
+            entry.current = catalogue(results, self._generation)
+        except (HoopgwError, TooLarge, ValueError, TimeoutError, Exception) as error:
+            entry.current = None  # what names mean is not known: rules and masks that name tables refuse
+            self._events.emit(Code.CATALOGUE_UNAVAILABLE, **where, reason=f"{type(error).__name__}: {error}")
+        else:
+            self._events.emit(Code.CATALOGUE_REFRESHED, **where, relations=len(entry.current.by_oid))
+        entry.read_at = self._clock.seconds()

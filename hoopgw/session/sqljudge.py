@@ -1,0 +1,321 @@
+"""The judge of one PostgreSQL session: text -> facts -> verdict, each judged once in its scope."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Any
+
+from twisted.internet.defer import Deferred, inlineCallbacks
+from zope.interface import implementer
+
+from hoopgw.auth.access import Access
+from hoopgw.model.operation import BIND, EXECUTE, FUNCTION, PARSE, QUERY, Operation
+from hoopgw.model.verdict import Refusal, Verdict
+from hoopgw.policy.catalogue import Catalogue
+from hoopgw.policy.facts import Facts, FunctionName, Statement
+from hoopgw.policy.guardrail import IGuardrail, judge
+from hoopgw.policy.masks import MaskGuardrail, SqlMasks, resolve
+from hoopgw.policy.policyset import Selection
+from hoopgw.policy.sql import MAX_IN_PROCESS, Unreadable, analyse
+from hoopgw.policy.sql_names import NameContext, SessionNames, context_of
+from hoopgw.relay.postgres_masks import MaskBuilder
+from hoopgw.relay.postgres_settings import encoding_name
+from hoopgw.session.catalogues import CatalogueCache, Entry
+from hoopgw.session.interfaces import IJudge
+from hoopgw.session.parser_process import ParserProcess
+
+MAX_SCOPES = 512  # sets of rules, names and catalogue that verdicts are kept for
+MAX_VERDICTS = 4096  # texts of one scope
+MAX_TEXTS = 8 << 20  # bytes of them
+MAX_KEPT_TEXT = 64 * 1024  # bytes of one text that is kept: longer ones are rarely repeated
+MAX_TABLES = 32  # names of one verdict, for the index
+KINDS = frozenset((QUERY, PARSE, BIND, EXECUTE, FUNCTION))
+
+
+class Scope:
+    """Everything that a verdict depends on besides the text; and the verdicts."""
+
+    def __init__(self, guardrails: tuple[IGuardrail, ...], catalogue: Catalogue | None) -> None:
+        self.guardrails = guardrails
+        self.catalogue = catalogue
+        self.known: dict[bytes, tuple[Verdict, Facts]] = {}
+        self._size = 0
+
+    def keep(self, text: bytes, verdict: Verdict, facts: Facts) -> None:
+        if len(text) > MAX_KEPT_TEXT:
+            return
+        self._size += len(text)
+        if len(self.known) >= MAX_VERDICTS or self._size > MAX_TEXTS:
+            self.known.clear()
+            self._size = len(text)
+        self.known[text] = verdict, facts
+
+
+class Scopes:
+    """Shared by all sessions of the gateway."""
+
+    def __init__(self, build: MaskBuilder) -> None:
+        self._build = build
+        self._scopes: OrderedDict[tuple[Any, ...], Scope] = OrderedDict()
+
+    def of(self, selection: Selection, place: tuple[str, str, str], entry: Entry, context: NameContext) -> Scope:
+        catalogue = entry.current
+        generation = catalogue.generation if catalogue is not None else -1
+        key = (selection.key, place, generation, context)
+        scope = self._scopes.get(key)
+        if scope is None:
+            guardrails = selection.guardrails
+            if selection.masks:
+                mask = MaskGuardrail(resolve(selection.masks, catalogue), catalogue, self._build)
+                guardrails = (*guardrails, mask)
+            scope = self._scopes[key] = Scope(guardrails, catalogue)
+            if len(self._scopes) > MAX_SCOPES:
+                self._scopes.popitem(last=False)
+        self._scopes.move_to_end(key)
+        return scope
+
+    def ambient(self, selection: Selection) -> SqlMasks | None:
+        """For notices and notifications of no statement: patterns only."""
+        table = resolve(selection.masks, None)
+        if not table.patterns and not table.custom:
+            return None
+        return SqlMasks({}, (), table.patterns, table.custom, build=self._build)
+
+
+@implementer(IJudge)
+class SqlJudge:
+    """One session's.  `selection` is what its identity has to pass on its target."""
+
+    def __init__(
+        self,
+        selection: Selection,
+        access: Access,
+        catalogues: CatalogueCache,
+        scopes: Scopes,
+        parser: ParserProcess,
+        names: SessionNames | None = None,
+    ) -> None:
+        self._selection = selection
+        self._catalogues = catalogues
+        self._scopes = scopes
+        self._parser = parser
+        self._place = access.target.name, access.database, access.role.name
+        self._entry = catalogues.entry(access.target, access.role, access.database)
+        self._context = context_of(self._entry.current)
+        self.names = names or SessionNames()
+        self._scope: Scope | None = None
+        self._refreshing: Deferred[None] | None = None
+
+    @property
+    def ambient_masks(self) -> SqlMasks | None:
+        return self._scopes.ambient(self._selection)
+
+    def ready(self) -> Deferred[None]:
+        """Fires when there is a catalogue, or it is known that there is none."""
+        return self._catalogues.fresh(self._entry).addCallback(self._begin)
+
+    def _begin(self, _: None) -> None:
+        self._context = context_of(self._entry.current)
+        self._scope = None
+
+    def successor(self, selection: Selection, access: Access) -> SqlJudge:
+        """After a reload: the same session's names, other rules."""
+        after = SqlJudge(selection, access, self._catalogues, self._scopes, self._parser, self.names)
+        after._context = self._context
+        return after
+
+    # ---- IJudge
+
+    def judge(self, operation: Operation) -> Verdict | Deferred[Verdict]:
+        if self._refreshing is not None:
+            return self._later(operation)
+        scope = self._scope
+        if scope is None or scope.catalogue is not self._entry.current:
+            scope = self._current_scope()
+        kept = scope.known.get(operation.text)
+        if kept is not None and operation.kind != FUNCTION:
+            if operation.kind == PARSE and operation.name:
+                self.names.define(operation.name.decode("utf-8", "replace"), kept[1].statements)
+            return kept[0]
+        if operation.kind == FUNCTION or operation.kind not in KINDS:
+            return self._function(operation, scope)
+        if len(operation.text) > MAX_IN_PROCESS:
+            return self._in_child(operation, scope)
+        try:
+            facts = analyse(operation.text, scope.catalogue, self._context)
+        except Unreadable as error:
+            return _unreadable(operation, str(error))
+        return self._weighed(operation, facts, scope)
+
+    def binding(self) -> bytes:
+        return repr((*self._place, self._context.schemas, self._context.path_unknown)).encode()
+
+    def catalogue_changed(self) -> None:
+        refreshing = self._refreshing = self._catalogues.refresh(self._entry)
+        refreshing.addCallback(self._refreshed, refreshing)
+
+    # ---- how
+
+    def _current_scope(self) -> Scope:
+        catalogue = self._entry.current
+        if catalogue is not None and not set(catalogue.search_path) <= set(self._context.schemas):
+            schemas = tuple(dict.fromkeys(self._context.schemas + catalogue.search_path))
+            self._context = replace(self._context, schemas=schemas)
+        self._catalogues.fresh(self._entry)
+        self._scope = self._scopes.of(self._selection, self._place, self._entry, self._context)
+        return self._scope
+
+    def _refreshed(self, _: None, refreshing: Deferred[None]) -> None:
+        if self._refreshing is refreshing:
+            self._refreshing = None
+            self._context = replace(self._context, changing=False)
+            self._scope = None
+
+    @inlineCallbacks
+    def _later(self, operation: Operation) -> Generator[Deferred[Any], Any, Verdict]:
+        while self._refreshing is not None:
+            waited: Deferred[None] = Deferred()
+            self._refreshing.addCallback(lambda result: (waited.callback(None), result)[1])
+            yield waited
+        verdict = self.judge(operation)
+        if isinstance(verdict, Deferred):
+            verdict = yield verdict
+        return verdict
+
+    @inlineCallbacks
+    def _in_child(self, operation: Operation, scope: Scope) -> Generator[Deferred[Any], Any, Verdict]:
+        try:
+            facts = yield self._parser.analyse(operation.text, scope.catalogue, self._context)
+        except Unreadable as error:
+            return _unreadable(operation, str(error))
+        verdict = self._weighed(operation, facts, scope)
+        if isinstance(verdict, Deferred):
+            verdict = yield verdict
+        return verdict
+
+    def _weighed(self, operation: Operation, facts: Facts, scope: Scope) -> Verdict | Deferred[Verdict]:
+        meant = self._with_names(facts)
+        verdict = judge(scope.guardrails, operation, meant) & _pinned(meant)
+        if verdict.refusals and self._may_be_new(meant):
+            return self._again(operation)
+        verdict = self._completed(verdict, meant)
+        plain = meant is facts and not any(_changes(statement) for statement in facts.statements)
+        if plain and verdict.keep:
+            scope.keep(operation.text, verdict, facts)
+        if operation.kind == PARSE and operation.name:
+            self.names.define(operation.name.decode("utf-8", "replace"), facts.statements)
+        if not verdict.refusals and operation.kind in (QUERY, EXECUTE):
+            self._happens(facts)
+        return verdict
+
+    def _happens(self, facts: Facts) -> None:
+        """What the session's names may mean from now on."""
+        context = self._context
+        for statement in facts.statements:
+            context = context.after(statement)
+            if statement.defines:
+                self.names.define(statement.defines, statement.body)
+        if context != self._context:
+            self._context = context
+            self._scope = None
+
+    def _with_names(self, facts: Facts) -> Facts:
+        """EXECUTE and FETCH are judged by what the name stands for; a name that was not seen is unknown."""
+        if not any(statement.uses for statement in facts.statements):
+            return facts
+        statements: list[Statement] = []
+        for statement in facts.statements:
+            if not statement.uses:
+                statements.append(statement)
+                continue
+            bodies = self.names.of(statement.uses)
+            if not bodies:
+                why = f"{statement.uses!r} names nothing that was seen in this session"
+                statements.append(replace(statement, unknown=(*statement.unknown, why)))
+            for body in bodies:
+                effects = body.effects | statement.effects
+                unknown, opaque = body.unknown + statement.unknown, body.opaque or statement.opaque
+                statements.append(replace(body, effects=effects, unknown=unknown, opaque=opaque))
+        return Facts(tuple(statements), facts.redacted)
+
+    def _may_be_new(self, facts: Facts) -> bool:
+        """A name that is not in the catalogue may have been made by somebody else since."""
+        missing = any("catalogue" in why for statement in facts.statements for why in statement.unknown)
+        return missing and self._catalogues.may_ask(self._entry)
+
+    def _again(self, operation: Operation) -> Deferred[Verdict]:
+        self.catalogue_changed()
+        return self._later(operation)
+
+    def _completed(self, verdict: Verdict, facts: Facts) -> Verdict:
+        names = sorted({str(name) for statement in facts.statements for name in statement.reads | statement.writes})
+        secret = any(statement.secret for statement in facts.statements)
+        return replace(
+            verdict,
+            tables=frozenset(names[:MAX_TABLES]),
+            redact=verdict.redact or ("built-in:secret" if secret else ""),
+            recorded=verdict.recorded or (facts.redacted if secret else b""),
+        )
+
+    def _function(self, operation: Operation, scope: Scope) -> Verdict | Deferred[Verdict]:
+        if operation.kind not in KINDS:
+            return _refused("built-in:kind", f"{operation.kind} is not an operation that is known here")
+        function = scope.catalogue.function_by_oid.get(int(operation.text)) if scope.catalogue is not None else None
+        effects = {"function"}
+        unknown: tuple[str, ...] = ()
+        functions: frozenset[FunctionName] = frozenset()
+        opaque = ""
+        if function is None:
+            unknown = (f"function {operation.text.decode()} is not in the gateway's catalogue",)
+            opaque = f"function {operation.text.decode()}"
+        else:
+            functions = frozenset((FunctionName(function.schema, function.name),))
+            if function.name.startswith("lo_"):
+                effects.add("large-object")
+            if function.schema != "pg_catalog":
+                opaque = f"function {function.schema}.{function.name}"
+        statement = Statement(frozenset(effects), functions=functions, unknown=unknown, opaque=opaque)
+        return self._completed(judge(scope.guardrails, operation, Facts((statement,))), Facts((statement,)))
+
+
+def _changes(statement: Statement) -> bool:
+    """Whether it changes what later texts mean, so that its verdict is not kept: it must be looked at each time."""
+    return bool(statement.settings or statement.defines or statement.uses or statement.temporary or statement.ddl)
+
+
+def _refused(guardrail: str, reason: str, would_pass: str = "") -> Verdict:
+    return Verdict(refusals=(Refusal(guardrail, reason, would_pass),), keep=False)
+
+
+def _unreadable(operation: Operation, why: str) -> Verdict:
+    if operation.text == b"\0":
+        return _refused("built-in:names", "it names a prepared statement or portal that the gateway has not seen")
+    return _refused("built-in:grammar", f"PostgreSQL's grammar does not accept it: {why}")
+
+
+def _pinned(facts: Facts) -> Verdict:
+    """What text means must not shift under the judge, and the grant's role stays the role."""
+    verdict = Verdict()
+    for statement in facts.statements:
+        reset = "reset" in statement.effects
+        for name, value in statement.settings:
+            reason = _pin(name, value, reset)
+            if reason:
+                verdict &= _refused("built-in:settings", reason)
+    return verdict
+
+
+def _pin(name: str, value: str | None, reset: bool) -> str:
+    if name == "*":
+        return "which setting is changed cannot be known"
+    if name == "standard_conforming_strings" and (value or "").lower() not in ("on", "true", "1", "yes") and not reset:
+        return "standard_conforming_strings stays on: what a text means must not change under the judge"
+    if name == "client_encoding" and not reset and (value is None or not encoding_name(value)):
+        return "client_encoding cannot be set to that: its texts cannot be judged safely"
+    if name in ("role", "session_authorization", "session authorization") and not reset:
+        return f"{name} stays as the grant says; ask for another role at login"
+    if name == "session_replication_role" and not reset:
+        return "session_replication_role would switch off triggers and rules"
+    return ""
