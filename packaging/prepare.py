@@ -19,7 +19,7 @@ from doing import CannotPrepare, say
 TREE = Path(__file__).resolve().parent.parent
 CACHE = TREE / ".cache"
 POSTGRESQL = {"postgres": "postgresql-15", "initdb": "postgresql-15", "psql": "postgresql-client-15"}
-PEERS = {"pgbench": "postgresql-15", "pgbouncer": "pgbouncer", "haproxy": "haproxy"}
+PEERS = {"pgbench": "postgresql-15", "pgbouncer": "pgbouncer"}
 PURPOSES = ("demo", "test", "bench")
 
 

@@ -1,0 +1,201 @@
+"""`python -m bench`: pgbench and large results through gateway, pgbouncer and direct, in alternation."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from bench import report
+from bench.measure import BenchFailed, Burst, Way, bulk, burst, disk, median_latency, pinned, run_pgbench
+from bench.peers import Pgbouncer
+from hoopgw.cli.demo.children import ChildFailed
+from hoopgw.cli.demo.programs import Programs
+from hoopgw.cli.demo.stage import Options, Stage, on_stage
+from hoopgw.cli.demo.surroundings import forget_misleading
+
+RESULTS = Path(__file__).with_name("results.json")
+MODES = ("simple", "extended", "prepared")
+CLIENTS = (8, 32)
+SCALE = 10  # pgbench_accounts: 1 M rows, all in shared buffers
+BULK_ROWS = 1_000_000
+# three targets on one database: without masks, with a masked column, with searched values
+TARGETS = """[target.{name}]
+protocol = "postgresql"
+address = ["127.0.0.1:{port}"]
+database = "shop"
+tls = "disable"
+labels = {{ env = "bench", bench = "{name}" }}
+
+[target.{name}.role.reader]
+user = "shop_ro"
+password = "file:{secret}"
+"""
+MASKS = """[mask.bench-column]
+target = { name = "column" }
+columns = ["bulk.email"]
+show = "none"
+
+[mask.bench-pattern]
+target = { name = "pattern" }
+patterns = ["email", "payment-card"]
+show = "none"
+"""
+GRANT = """[grant.bench]
+groups = ["agents"]
+target = { labels = { env = "bench" } }
+roles = ["reader"]
+"""
+BULK = f"""
+CREATE TABLE bulk AS SELECT n AS id, 'row number ' || n AS name, 'customer' || n || '@example.com' AS email,
+       md5(n::text) AS word, n * 7 AS amount FROM generate_series(1, {BULK_ROWS}) AS n
+"""
+
+
+@contextmanager
+def ways() -> Iterator[tuple[Stage, Programs, dict[str, Way]]]:
+    """The stage, and the ways to its database: gateway, pgbouncer, direct."""
+    programs = Programs.find("pgbench")
+    more = {"guardrails.d/90-bench.toml": MASKS, "grants.d/bench.toml": GRANT}
+    options = Options(False, "disable", {"env": "bench", "bench": "plain"}, more=more, gateway=False)
+    with on_stage(options) as stage, ExitStack() as stack:
+        directory = stage.gateway.config.parent
+        secret = directory / "secrets/reader"
+        for name in ("column", "pattern"):
+            text = TARGETS.format(name=name, port=stage.cluster.port, secret=secret)
+            (directory / f"targets.d/{name}.toml").write_text(text)
+        stage.gateway.start()
+        user, password = "shop_ro", secret.read_text()
+        _fill(stage, programs)
+        bouncer = Pgbouncer(stage.place / "pgbouncer", stage.authority, stage.cluster.port, user, password)
+        stack.callback(bouncer.stop)
+        host = "127.0.0.1"
+        found = {
+            "ours": Way("the gateway", host, stage.gateway.port, "reader", stage.agent, "shop", pid=stage.gateway.pid),
+            "pgbouncer": Way("pgbouncer", host, bouncer.port, user, password, "shop", pid=bouncer.pid),
+            "direct": Way("a direct connection", host, stage.cluster.port, user, password, "shop"),
+        }
+        yield stage, programs, found
+
+
+def _fill(stage: Stage, programs: Programs) -> None:
+    way = Way("set-up", "127.0.0.1", stage.cluster.port, "postgres", stage.cluster.password, "shop")
+    run_pgbench([str(programs["pgbench"]), "-i", "-q", "-s", str(SCALE)], programs.environment, way)
+    stage.cluster.run(BULK, "VACUUM ANALYZE bulk", "VACUUM ANALYZE pgbench_accounts", database="shop")
+
+
+class Bench:
+    """Takes the figures; one method for each kind of row."""
+
+    def __init__(self, stage: Stage, programs: Programs, found: dict[str, Way], rounds: int, seconds: int) -> None:
+        self._stage, self._ways, self._rounds, self._seconds = stage, found, rounds, seconds
+        self._pgbench, self._env = [str(programs["pgbench"])], programs.environment
+
+    def throughput(self, mode: str, clients: int, tls: bool = False) -> list[report.Row]:
+        """TPS against each peer, CPU for each query against pgbouncer."""
+        names = ("ours", "pgbouncer") if tls else ("ours", "pgbouncer", "direct")
+        taken: dict[str, list[Burst]] = {name: [] for name in names}
+        for _ in range(self._rounds):
+            for name in names:
+                way = replace(self._ways[name], sslmode="require" if tls else "disable")
+                taken[name].append(burst(self._pgbench, self._env, way, mode, clients, self._seconds))
+        start = "postgresql.tls" if tls else "postgresql"
+        ours = taken["ours"]
+        rows = [
+            report.row(
+                f"{start}.tps.{mode}.{clients}", name, [b.tps for b in ours], [b.tps for b in taken[name]], "1/s"
+            )
+            for name in names[1:]
+        ]
+        spent = [b.cpu for b in ours], [b.cpu for b in taken["pgbouncer"]]
+        rows.append(report.row(f"{start}.cpu.{mode}.{clients}", "pgbouncer", *spent, "us", "lower"))
+        return rows
+
+    def latency(self) -> report.Row:
+        """Median latency that each adds to a direct connection: one client; client and server on one CPU, the way in
+        between on another."""
+        added: dict[str, list[float]] = {"ours": [], "pgbouncer": []}
+        with ExitStack() as stack:
+            if (os.cpu_count() or 1) > 1:
+                stack.enter_context(pinned([self._stage.cluster.pid, os.getpid()], 0))
+                stack.enter_context(pinned([self._ways[name].pid for name in added], 1))
+            for _ in range(self._rounds):
+                base = self._median("direct")
+                for name, figures in added.items():
+                    figures.append(self._median(name) - base)
+        return report.row("postgresql.p50.added", "pgbouncer", added["ours"], added["pgbouncer"], "us", "lower")
+
+    def _median(self, name: str) -> float:
+        return median_latency(self._pgbench, self._env, self._ways[name], self._seconds, self._stage.place)
+
+    def bulk(self, name: str, database: str) -> report.Row:
+        """MB/s of 1 M rows against a direct connection."""
+        ours, direct = [], []
+        for _ in range(self._rounds):
+            ours.append(bulk(replace(self._ways["ours"], database=database), "SELECT * FROM bulk"))
+            direct.append(bulk(self._ways["direct"], "SELECT * FROM bulk"))
+        return report.row(f"postgresql.bulk.{name}", "direct", ours, direct, "MB/s")
+
+
+@click.command()
+@click.option("--rounds", default=5, show_default=True, help="Rounds of each comparison; the median counts.")
+@click.option("--seconds", default=5, show_default=True, help="Length of one burst.")
+@click.option("--only", default="", help="Only rows whose name holds this.")
+def main(rounds: int, seconds: int, only: str) -> None:
+    """Ratios of the gateway to pgbouncer (session mode) and to a direct connection, taken in alternation."""
+    forget_misleading()
+    try:
+        with ways() as (stage, programs, found):
+            click.echo(f"{os.cpu_count()} CPUs, {platform.machine()}, Linux {platform.release()}; {_build()}")
+            click.echo(f"this disk takes {disk(stage.place):.0f} MB/s with fdatasync")
+            rows = list(_rows(Bench(stage, programs, found, rounds, seconds), only))
+    except (ChildFailed, BenchFailed) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo()
+    report.show(rows)
+    tps = [row.ratio for row in rows if row.name.startswith("postgresql.tps") and row.peer == "pgbouncer"]
+    if tps:
+        click.echo(f"\nTPS to pgbouncer, median over {len(tps)} cells: {statistics.median(tps):.2f}")
+    if only:
+        click.echo("a part of it: bench/results.json stays as it was")
+    else:
+        report.write(rows, RESULTS)
+        click.echo("written: bench/results.json; repeat with: make bench")
+
+
+def _rows(bench: Bench, only: str) -> Iterator[report.Row]:
+    for mode in MODES:
+        for clients in CLIENTS:
+            if only in f"postgresql.tps.{mode}.{clients} postgresql.cpu.{mode}.{clients}":
+                yield from _told(bench.throughput(mode, clients))
+    for mode in MODES:
+        if only in f"postgresql.tls.tps.{mode}.8 postgresql.tls.cpu.{mode}.8":
+            yield from _told(bench.throughput(mode, 8, tls=True))
+    if only in "postgresql.p50.added":
+        yield from _told([bench.latency()])
+    for name, database in (("recorded", "shop"), ("column-mask", "column"), ("pattern-mask", "pattern")):
+        if only in f"postgresql.bulk.{name}":
+            yield from _told([bench.bulk(name, database)])
+
+
+def _told(rows: list[report.Row]) -> list[report.Row]:
+    """Progress, as the rows come."""
+    for row in rows:
+        click.echo(f"  {row.name} to {row.peer}: {row.ratio:.2f}")
+    return rows
+
+
+def _build() -> str:
+    import hoopgw.wire.pgframes as codec
+
+    return "codecs compiled" if str(codec.__file__).endswith(".so") else "codecs NOT compiled"
+
+
+if __name__ == "__main__":
+    main()

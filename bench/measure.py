@@ -1,0 +1,174 @@
+"""What is measured: a burst of pgbench, a large result, a process's CPU, a disk."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import statistics
+import struct
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from hoopgw.cli.demo.surroundings import surroundings
+
+TICKS = os.sysconf("SC_CLK_TCK")
+READY_FOR_QUERY = b"Z\x00\x00\x00\x05I"  # PostgreSQL documentation, 55.7: idle, not in a transaction
+PIECE = 1 << 20
+DISK_BYTES = 64 << 20
+
+
+class BenchFailed(Exception):
+    """A client did not get through; a figure would be of something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to the database.  `pid` is of the process in between, 0 for none."""
+
+    name: str
+    host: str
+    port: int
+    user: str
+    password: str
+    database: str
+    sslmode: str = "disable"
+    pid: int = 0
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """libpq's variables."""
+        where = {"PGHOST": self.host, "PGPORT": str(self.port), "PGDATABASE": self.database}
+        return where | {"PGUSER": self.user, "PGPASSWORD": self.password, "PGSSLMODE": self.sslmode}
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    tps: float
+    cpu: float  # microseconds of the process in between, for each transaction
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of all threads of a process (proc(5): fields 14 and 15 of stat)."""
+    if not pid:
+        return 0.0
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def burst(pgbench: Sequence[str], env: Mapping[str, str], way: Way, mode: str, clients: int, seconds: int) -> Burst:
+    """SELECTs of one row by its key, from `clients` connections, for `seconds`."""
+    before = cpu_seconds(way.pid)
+    options = ["-n", "-S", "-M", mode, "-c", str(clients), "-j", str(min(clients, os.cpu_count() or 1))]
+    printed = run_pgbench([*pgbench, *options, "-T", str(seconds)], env, way)
+    spent = cpu_seconds(way.pid) - before
+    done = re.search(r"number of transactions actually processed: (\d+)", printed)
+    tps = re.search(r"tps = ([0-9.]+) \(without initial connection time\)", printed)
+    failed = re.search(r"number of failed transactions: (\d+)", printed)
+    if not done or not tps or not int(done[1]) or (failed and int(failed[1])):
+        raise BenchFailed(f"pgbench by way of {way.name}:\n{printed}")
+    return Burst(float(tps[1]), spent / int(done[1]) * 1e6)
+
+
+def median_latency(pgbench: Sequence[str], env: Mapping[str, str], way: Way, seconds: int, scratch: Path) -> float:
+    """Microseconds of the median SELECT of one client (pgbench's own log: its third column)."""
+    prefix = scratch / "latency"
+    options = ["-n", "-S", "-M", "prepared", "-c", "1", "-l", f"--log-prefix={prefix}", "-T", str(seconds)]
+    run_pgbench([*pgbench, *options], env, way)
+    taken: list[int] = []
+    for file in scratch.glob("latency.*"):
+        taken += [int(line.split()[2]) for line in file.read_text().splitlines()]
+        file.unlink()
+    if not taken:
+        raise BenchFailed(f"pgbench logged nothing by way of {way.name}")
+    return statistics.median(taken)
+
+
+def run_pgbench(command: Sequence[str], env: Mapping[str, str], way: Way) -> str:
+    done = subprocess.run(
+        command,
+        env=surroundings({**env, **way.env}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise BenchFailed(f"pgbench by way of {way.name} ended with {done.returncode}:\n{done.stdout}")
+    return done.stdout
+
+
+def bulk(way: Way, sql: str) -> float:
+    """MB/s of one statement's result, read off the socket and thrown away."""
+    with (
+        psycopg.connect(
+            host=way.host,
+            port=way.port,
+            user=way.user,
+            password=way.password,
+            dbname=way.database,
+            sslmode="disable",
+            gssencmode="disable",
+            autocommit=True,
+        ) as connection,
+        socket.socket(fileno=os.dup(connection.fileno())) as raw,
+    ):
+        raw.setblocking(True)
+        text = sql.encode() + b"\0"
+        started = time.perf_counter()
+        raw.sendall(b"Q" + struct.pack("!i", len(text) + 4) + text)
+        size = _drain(raw, way)
+        return size / (time.perf_counter() - started) / 1e6
+
+
+def _drain(raw: socket.socket, way: Way) -> int:
+    buffer, tail, size, first = bytearray(PIECE), b"", 0, b""
+    view = memoryview(buffer)
+    while tail != READY_FOR_QUERY:
+        got = raw.recv_into(view)
+        if not got:
+            raise BenchFailed(f"{way.name} closed the connection")
+        first = first or bytes(view[:1])
+        size += got
+        tail = (tail + bytes(view[max(0, got - 6) : got]))[-6:]
+    if first != b"T":
+        raise BenchFailed(f"{way.name} refused the statement: {bytes(view[:200])!r}")
+    return size
+
+
+def disk(directory: Path) -> float:
+    """MB/s that the disk itself takes, in writes of 1 MiB with fdatasync after each 8."""
+    block, path = os.urandom(1 << 20), directory / "disk.probe"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        started = time.perf_counter()
+        for number in range(DISK_BYTES >> 20):
+            os.write(descriptor, block)
+            if number % 8 == 7:
+                os.fdatasync(descriptor)
+        return DISK_BYTES / (time.perf_counter() - started) / 1e6
+    finally:
+        os.close(descriptor)
+        path.unlink()
+
+
+@contextmanager
+def pinned(pids: Sequence[int], cpu: int) -> Iterator[None]:
+    """All threads of these processes on one CPU; as before afterwards."""
+    tasks = [int(path.name) for pid in pids if pid for path in Path(f"/proc/{pid}/task").iterdir()]
+    before = {task: os.sched_getaffinity(task) for task in tasks}
+    for task in tasks:
+        os.sched_setaffinity(task, {cpu})
+    try:
+        yield
+    finally:
+        for task, cpus in before.items():
+            if Path(f"/proc/{task}").exists():
+                os.sched_setaffinity(task, cpus)

@@ -1,0 +1,76 @@
+"""The peer: pgbouncer in session mode, between the same clients and the same database."""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+
+from hoopgw.cli.demo.authority import Authority
+from hoopgw.cli.demo.children import Child, ChildFailed, Unprivileged
+from hoopgw.cli.demo.place import free_port, write_secret
+from hoopgw.cli.demo.programs import Programs
+from hoopgw.cli.demo.surroundings import surroundings
+
+READY = 20.0  # seconds
+CONFIGURATION = """[databases]
+shop = host=127.0.0.1 port={target} dbname=shop user={user} password={password}
+
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = trust
+auth_file = {directory}/users
+pool_mode = session
+max_client_conn = 200
+default_pool_size = 100
+server_tls_sslmode = disable
+client_tls_sslmode = allow
+client_tls_cert_file = {directory}/server.pem
+client_tls_key_file = {directory}/server.key
+log_connections = 0
+log_disconnections = 0
+log_stats = 0
+"""
+
+
+class Pgbouncer:
+    """Started when made; `port`, `pid`, `stop`."""
+
+    def __init__(self, directory: Path, authority: Authority, target: int, user: str, password: str) -> None:
+        programs, unprivileged = Programs.find("pgbouncer"), Unprivileged.of_caller()
+        directory.mkdir(mode=0o711)
+        if unprivileged:
+            programs = programs.reachable(directory)
+        self.port = free_port()
+        certificate, key = authority.issue()
+        text = CONFIGURATION.format(target=target, user=user, password=password, port=self.port, directory=directory)
+        files = {"pgbouncer.ini": text, "users": f'"{user}" ""\n', "server.pem": certificate, "server.key": key}
+        for name, content in files.items():
+            path = write_secret(directory / name, content)
+            if unprivileged:
+                unprivileged.owns(path)
+        command: list[str | Path] = [programs["pgbouncer"], "-q", directory / "pgbouncer.ini"]
+        env = surroundings(programs.environment)
+        self._child = Child("pgbouncer", command, directory / "log", env, unprivileged)
+        self._wait_until_ready()
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def stop(self) -> None:
+        self._child.stop()
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY
+        while True:
+            self._child.must_live()
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise ChildFailed(f"pgbouncer does not answer: {error}") from error
+            time.sleep(0.05)
