@@ -68,6 +68,7 @@ class _Apt:
         said = ""
         steps: list[tuple[list[str], Callable[[], None]]] = [
             (self._options(own=False), lambda: None),
+            (self._options(own=True), lambda: None),
             (self._options(own=True), self._update_own),
             (self._options(own=False), self._update_machine),
         ]
