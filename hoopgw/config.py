@@ -165,7 +165,7 @@ class _Loading:
         )
 
     def _issuers(self, reader: Reader, values: Any) -> tuple[OidcSettings, ...]:
-        found = []
+        found: list[OidcSettings] = []
         for name, given in reader.tables("oidc", values, ("oidc",)).items():
             if given["issuer"] is None or given["audience"] is None:
                 continue

@@ -39,7 +39,6 @@ from hoopgw.servers import dial, tls
 from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.pump import Pump
 from hoopgw.session.interfaces import IEdge
-from hoopgw.wire import pglogin
 
 PROTOCOL = "postgresql"
 TLS_HANDSHAKE = 0x16  # first byte of a TLS record that begins a connection (RFC 8446, 5.1): direct TLS
@@ -100,7 +99,7 @@ class PostgresServer(Protocol):
         if self._pump is not None:
             self._pump.client_gone()
         elif self._session is not None:
-            self._session.close(Code.SESSION_CLOSED, "the client left before its session was open")
+            self._close(Code.SESSION_CLOSED, "the client left before its session was open")
         if self._deciding is not None:
             self._deciding.cancel()
         if self._target is not None and self._pump is None:
@@ -184,10 +183,15 @@ class PostgresServer(Protocol):
         detail = getattr(error, "detail", "")
         self._gateway.events.emit(code, protocol=PROTOCOL, client=self._address, reason=str(error), detail=detail)
         if self._session is not None:
-            self._session.close(code, str(error))
+            self._close(code, str(error))
         self.transport.write(login.fatal(error) if data is None else data)
         self.transport.loseConnection()
         self._gateway.reactor.callLater(2.0, self._abort)
+
+    def _close(self, code: Code, reason: str) -> None:
+        """Of a session that was never open for its client."""
+        session = self._session
+        session.close(code, reason).addBoth(lambda _: self._gateway.registry.remove(session))
 
     def _abort(self) -> None:
         if not self.transport.disconnected:
@@ -199,7 +203,7 @@ class PostgresServer(Protocol):
             return
         error = failure.value
         if isinstance(error, dial.TargetRefused):
-            self._refuse(error, _fatal(error.sqlstate, str(error)))
+            self._refuse(error, login.fatal_error(error.sqlstate, str(error)))
         elif isinstance(error, HoopgwError):
             self._refuse(error)
         else:
@@ -225,6 +229,7 @@ class PostgresServer(Protocol):
         target, ready = yield self._gateway.dialer.dial(self._wanted(access, asked, named))
         self._target = target
         yield session.ready()
+        yield session.judge.ready()
         self._open(access, target, ready, named)
 
     def _wanted(self, access: Access, asked: login.Login, named: str) -> dial.Wanted:
@@ -250,11 +255,15 @@ class PostgresServer(Protocol):
         )
         self._key = ready.process, ready.key
         pump = self._pump = Pump(
-            session, self._relay, self.transport, target.transport, self._cancel_upstream, gateway.reactor
+            session,
+            self._relay,
+            self.transport,
+            target.transport,
+            self._cancel_upstream,
+            gateway.registry.remove,
+            gateway.reactor,
         )
-        process, key = int.from_bytes(os.urandom(4), "big") & 0x7FFFFFFF, os.urandom(4)
-        self._cancel_key = process, key
-        gateway.registry.register_key(process, key, self._cancelled)
+        process, key = self._new_key()
         target.lost = pump.target_gone
         target.hand_over(pump.target_bytes)
         self.dataReceived = pump.client_bytes  # type: ignore[method-assign]
@@ -262,6 +271,15 @@ class PostgresServer(Protocol):
         self.transport.write(login.welcome(ready.parameters, process, key))
         if ready.rest:
             pump.target_bytes(ready.rest)
+
+    def _new_key(self) -> tuple[int, bytes]:
+        """A number and a key that only this client knows."""
+        registry = self._gateway.registry
+        while True:
+            process, key = int.from_bytes(os.urandom(4), "big") & 0x7FFFFFFF, os.urandom(4)
+            if registry.register_key(process, key, self._cancelled):
+                self._cancel_key = process, key
+                return process, key
 
     def _cancel_upstream(self) -> Deferred[None]:
         assert self._target is not None
@@ -293,6 +311,9 @@ class PostgresServer(Protocol):
     def transaction_ran(self) -> bool:
         return self._relay is not None and self._relay.transaction_ran
 
+    def rows_passed(self) -> int:
+        return self._relay.rows_passed if self._relay is not None else 0
+
 
 _CODES: dict[type[HoopgwError], Code] = {
     ProtocolViolation: Code.PROTOCOL_VIOLATED,
@@ -300,11 +321,6 @@ _CODES: dict[type[HoopgwError], Code] = {
     TargetUnavailable: Code.TARGET_UNAVAILABLE,
     dial.TargetRefused: Code.TARGET_UNAVAILABLE,
 }
-
-
-def _fatal(sqlstate: str, words: str) -> bytes:
-    fields = (b"S", b"FATAL"), (b"V", b"FATAL"), (b"C", sqlstate.encode()), (b"M", words.replace("\0", "").encode())
-    return pglogin.message(b"E", b"".join([name + value + b"\0" for name, value in fields]) + b"\0")
 
 
 class PostgresFactory(Factory):
@@ -315,5 +331,5 @@ class PostgresFactory(Factory):
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
 
-    def buildProtocol(self, address: IAddress) -> PostgresServer:
+    def buildProtocol(self, address: IAddress | None) -> PostgresServer:
         return PostgresServer(self.gateway, getattr(address, "host", "local"))

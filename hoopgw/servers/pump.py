@@ -68,7 +68,11 @@ class ISession(Protocol):
 
 
 class Pump:
-    """One session's edge.  `cancel_target` opens a connection of its own to the target and fires when that closed."""
+    """One session's edge.
+
+    `cancel_target` opens a connection of its own to the target and fires when that closed; `closed` is called with the
+    session when its last entry is written.
+    """
 
     _log = Logger()
 
@@ -79,6 +83,7 @@ class Pump:
         client: Any,
         target: Any,
         cancel_target: Callable[[], Deferred[None]],
+        closed: Callable[[Any], None],
         clock: IReactorTime,
     ) -> None:
         self._session = session
@@ -86,6 +91,7 @@ class Pump:
         self._client = client
         self._target = target
         self._cancel_target = cancel_target
+        self._closed = closed
         self._clock = clock
         self._full_since: float | None = None
         self._waiting: list[Effect] = []  # behind a full spool, in order
@@ -286,7 +292,8 @@ class Pump:
         self._inputs.clear()
         for deciding in list(self._deciding.values()):
             deciding.cancel()
-        self._session.close(code, reason, self._relay.coverage()).addErrback(self._unclosed)
+        closing = self._session.close(code, reason, self._relay.coverage())
+        closing.addErrback(self._unclosed).addCallback(lambda _: self._closed(self._session))
         for transport in (self._client, self._target):
             transport.unregisterProducer()
             transport.resumeProducing()  # a paused transport would not notice that its peer is gone

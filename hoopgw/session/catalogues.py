@@ -14,7 +14,7 @@ from hoopgw.model.errors import HoopgwError
 from hoopgw.model.events import Code
 from hoopgw.model.target import Role, Target
 from hoopgw.policy.catalogue import Catalogue
-from hoopgw.policy.catalogue_queries import QUERIES, Rows, TooLarge, catalogue
+from hoopgw.policy.catalogue_queries import QUERIES, TooLarge, catalogue
 from hoopgw.session.interfaces import IEvents
 
 FRESH = 60.0  # seconds after which a catalogue that is used is read again, in the background
@@ -22,7 +22,7 @@ DEADLINE = 15.0  # seconds for one reading
 MOST = 256  # databases whose catalogue is kept; the one used least lately goes
 PAUSE = 2.0  # seconds between readings that unknown names ask for
 
-Run = Callable[[Target, Role, str, tuple[str, ...]], "Deferred[tuple[Rows, ...]]"]
+Run = Callable[[Target, Role, str, tuple[str, ...]], "Deferred[Any]"]  # of the rows of each query
 
 
 @dataclass(slots=True)

@@ -65,7 +65,7 @@ class Session:
         self.policy = policy
         self.state = State.OPEN
         self.totals = Totals(row)
-        self._judge = judge
+        self.judge = judge
         self._journal = journal
         self._spending = spending
         self._events = events
@@ -160,7 +160,7 @@ class Session:
             self.end(Code.SESSION_REVOKED, "no grant allows this session any more")
             return
         self.access = access
-        self._judge = judge
+        self.judge = judge
         self._decider.reloaded(policy, judge, access)
         self._set_timer(Code.SESSION_EXPIRED, access.expires, self._expired)
 
@@ -232,7 +232,7 @@ class Session:
             note(self._journal, {"code": effect.code.value, "reason": effect.reason})
             self.totals.reason = self.totals.reason or f"{effect.code.value}: {effect.reason}"
         elif isinstance(effect, CatalogueChanged):
-            self._judge.catalogue_changed()
+            self.judge.catalogue_changed()
 
     def _cut(self, completed: Completed) -> None:
         """A result that ended at a bound in its middle; what was denied before it began has its event already."""

@@ -176,9 +176,9 @@ class SqlJudge:
     @inlineCallbacks
     def _later(self, operation: Operation) -> Generator[Deferred[Any], Any, Verdict]:
         while self._refreshing is not None:
-            waited: Deferred[None] = Deferred()
-            self._refreshing.addCallback(lambda result: (waited.callback(None), result)[1])
-            yield waited
+            waiting: Deferred[None] = Deferred()
+            self._refreshing.addCallback(waiting.callback)
+            yield waiting
         verdict = self.judge(operation)
         if isinstance(verdict, Deferred):
             verdict = yield verdict

@@ -1,0 +1,453 @@
+"""Puts the gateway together and runs it: `twistd hoopgw --config FILE`."""
+
+# mypy: allow-untyped-calls
+# (Service's own methods are untyped in Twisted)
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Gauge
+from twisted.application.service import Service
+from twisted.cred.portal import Portal
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThread
+from twisted.logger import Logger
+from twisted.python import usage
+
+from hoopgw import __version__, config, systemd
+from hoopgw.auth.access import Access
+from hoopgw.auth.checker import TokenChecker
+from hoopgw.auth.fetch import https_fetch
+from hoopgw.auth.local import KEY_FILE, LocalTokens, load_or_make_key
+from hoopgw.auth.penalties import Penalties
+from hoopgw.auth.realm import GatewayRealm
+from hoopgw.config_secrets import read_or_make, read_secret
+from hoopgw.model.errors import HoopgwError, OperatorError, SecretUnavailable
+from hoopgw.model.events import Code
+from hoopgw.model.secret import Secret
+from hoopgw.model.settings import Settings
+from hoopgw.model.target import SecretReference
+from hoopgw.policy.masks import mask_key
+from hoopgw.relay.postgres_masks import MaskBuilder
+from hoopgw.servers import reactor as lean_reactor
+from hoopgw.servers.admin import Admin, admin_site
+from hoopgw.servers.catalogue_source import CatalogueSource
+from hoopgw.servers.departures import Departures
+from hoopgw.servers.dial import Dialer
+from hoopgw.servers.eager import make_eager
+from hoopgw.servers.gateway import Gateway
+from hoopgw.servers.postgres import PostgresFactory
+from hoopgw.servers.tls import server_context
+from hoopgw.session.budgets import Budgets
+from hoopgw.session.catalogues import CatalogueCache
+from hoopgw.session.events import Events, Lines
+from hoopgw.session.holds import Holds
+from hoopgw.session.interfaces import IEdge
+from hoopgw.session.parser_process import ParserProcess
+from hoopgw.session.registry import Registry
+from hoopgw.session.session import Session
+from hoopgw.session.sqljudge import Scopes, SqlJudge
+from hoopgw.store.interface import SessionRow
+from hoopgw.store.opening import open_store
+from hoopgw.store.recorder import Recorder
+from hoopgw.store.recordings import Recordings
+
+STOP_SECONDS = 5.0  # in which sessions end and the recorder empties its spool
+RETENTION_EVERY = 3600.0  # seconds between looks for recordings that are past their age
+DAY = 86400.0
+
+
+class Options(usage.Options):
+    """The options of `twistd hoopgw`."""
+
+    synopsis = "[--config FILE]"
+    longdesc = "The hoopgw gateway. It reads FILE and the directories beside it; `hoopgw check` names every mistake."
+    optParameters = [["config", "c", "/etc/hoopgw/hoopgw.toml", "The configuration file."]]
+
+    def postOptions(self) -> None:
+        """The service refuses to start on the mistakes that `hoopgw check` shows."""
+        try:
+            self.loaded = config.load(self["config"])
+        except config.ConfigurationMistakes as error:
+            raise usage.UsageError(f"the configuration has mistakes:\n{error}") from error
+
+
+def makeService(options: Options) -> Service:
+    """What twistd runs.  The reactor is chosen here: nothing that is imported above installs one."""
+    lean_reactor.install()
+    return GatewayService(options["config"], options.loaded)
+
+
+def new_id(prefix: str) -> str:
+    """128 random bits: nobody guesses a session's or hold's name."""
+    return prefix + urlsafe_b64encode(os.urandom(16)).rstrip(b"=").decode()
+
+
+class GatewayService(Service):
+    """The whole gateway."""
+
+    _log = Logger()
+
+    def __init__(self, path: str, loaded: config.Config) -> None:
+        self._path = path
+        self.config = loaded
+        self._secrets: dict[SecretReference, Secret] = {}
+        self._ports: list[Any] = []
+        self._loops: list[LoopingCall] = []
+        self._ready = False
+        self._why_not = "starting"
+
+    # ---- start
+
+    def startService(self) -> None:
+        super().startService()
+        from twisted.internet import reactor
+
+        self._reactor: Any = reactor
+        Deferred.fromCoroutine(self._start()).addErrback(self._start_failed)
+
+    def _start_failed(self, failure: Any) -> None:
+        if failure.check(HoopgwError):
+            self._log.critical("hoopgw does not start: {why}", why=failure.getErrorMessage())
+        else:
+            self._log.failure("hoopgw does not start", failure=failure)
+        self._reactor.callWhenRunning(self._give_up)
+
+    def _give_up(self) -> None:
+        """twistd's own status does not tell of a failed start: this one does."""
+        self._reactor.addSystemEventTrigger("after", "shutdown", os._exit, 1)
+        self._reactor.stop()
+
+    async def _start(self) -> None:
+        settings, reactor = self.config.settings, self._reactor
+        _prepare(settings)
+        self._secrets = _read_secrets(self.config)
+        self.metrics = CollectorRegistry()
+        self.events = Events(settings.name, Lines(sys.stderr.fileno()).write, reactor, self.metrics)
+        store_password = self._secrets.get(settings.store.password) if settings.store.password else None
+        self.store = open_store(reactor, settings.store, store_password)
+        await self.store.start()
+        self.recorder = Recorder.of(settings.recordings, settings.name, reactor)
+        for recovered in self.recorder.start():
+            self.events.emit(Code.RECORDING_RECOVERED, session=recovered)
+        self.recordings = Recordings(Path(settings.recordings.directory))
+        self.departures = Departures(reactor)
+        self.departures.start()
+        self.dialer = Dialer(reactor, self.departures)
+        self.registry = Registry(self.store, reactor, settings.limits, self.events)
+        self.registry.start()
+        mask_secret = read_or_make(settings.mask_key)
+        self.holds = Holds(self.store, self.events, reactor, mask_secret, os.urandom)
+        self.holds.start(self.config.digest)
+        self.budgets = Budgets(self.store, reactor)
+        source = CatalogueSource(self.dialer, self._secret)
+        self.catalogues = CatalogueCache(source.run, reactor, self.events)
+        self.scopes = Scopes(MaskBuilder(mask_key(mask_secret)))
+        self.parser = ParserProcess(reactor)
+        self.checker = TokenChecker(reactor, self._issuer_failed)
+        self._configure_checker(self.config)
+        self.realm = GatewayRealm(lambda: self.config, reactor)
+        self.portal = Portal(self.realm, [self.checker])
+        self._gauges()
+        await self._listen()
+        self._every(RETENTION_EVERY, self._retire)
+        self._handle_signals()
+        self._ready = True
+        self.events.emit(Code.GATEWAY_STARTED, version=__version__, policy=self.config.digest)
+        systemd.notify("READY=1")
+        interval = systemd.watchdog_seconds()
+        if interval is not None:
+            self._every(interval, lambda: systemd.notify("WATCHDOG=1") and None)
+
+    def _configure_checker(self, loaded: config.Config) -> None:
+        local = None
+        if loaded.settings.local:
+            key = load_or_make_key(Path(loaded.settings.state) / KEY_FILE)
+            local = LocalTokens(loaded.settings.name, key, loaded.settings.local)
+        self.checker.configure(loaded.settings.issuers, lambda issuer: https_fetch(self._reactor, issuer.ca), local)
+
+    def _issuer_failed(self, issuer: str, why: str) -> None:
+        self.events.emit(Code.ISSUER_UNAVAILABLE, issuer=issuer, reason=why)
+
+    def _secret(self, reference: SecretReference) -> Secret:
+        found = self._secrets.get(reference)
+        if found is None:
+            raise SecretUnavailable(f"{reference} was not read at start")
+        return found
+
+    def _tls(self, loaded: config.Config) -> Any:
+        tls = loaded.settings.tls
+        if not tls.certificate or tls.key is None:
+            return None
+        return server_context(tls.certificate, self._secret(tls.key))
+
+    async def _listen(self) -> None:
+        settings = self.config.settings
+        self.gateway = Gateway(
+            reactor=self._reactor,
+            settings=settings,
+            portal=self.portal,
+            penalties=Penalties(self._reactor),
+            events=self.events,
+            registry=self.registry,
+            dialer=self.dialer,
+            departures=self.departures,
+            open_session=self.open_session,
+            secret=self._secret,
+            server_tls=self._tls(self.config),
+            token_bytes=os.urandom,
+        )
+        for endpoint in settings.listen.postgresql:
+            port = await serverFromString(self._reactor, endpoint).listen(PostgresFactory(self.gateway))
+            make_eager(port, self.departures)
+            self._ports.append(port)
+        admin = Admin(
+            portal=self.portal,
+            events=self.events,
+            holds=self.holds,
+            registry=self.registry,
+            store=self.store,
+            recording=self._recording,
+            metrics=self.metrics,
+            health=self._health,
+        )
+        _remove_stale_socket(settings.listen.admin)
+        self._ports.append(await serverFromString(self._reactor, settings.listen.admin).listen(admin_site(admin)))
+
+    def _recording(self, id: str) -> Iterator[bytes]:
+        return self.recordings.pieces(id)
+
+    def _gauges(self) -> None:
+        live = Gauge("hoopgw_sessions", "Live sessions", registry=self.metrics)
+        live.set_function(lambda: len(self.registry))
+        spool = Gauge("hoopgw_spool_used_ratio", "Share of the spool in use", registry=self.metrics)
+        spool.set_function(lambda: self.recorder.used)
+
+    def _health(self) -> tuple[bool, dict[str, Any]]:
+        why = self._why_not if not self._ready else ""
+        if not why:
+            try:
+                self.recorder.may_open()
+            except OperatorError as error:
+                why = str(error)
+        body = {"healthy": not why, "version": __version__, "sessions": len(self.registry)}
+        return not why, {**body, "reason": why} if why else body
+
+    def _every(self, seconds: float, call: Any) -> None:
+        loop = LoopingCall(call)
+        loop.clock = self._reactor
+        loop.start(seconds, now=False).addErrback(lambda failure: self._log.failure("a loop failed", failure=failure))
+        self._loops.append(loop)
+
+    # ---- sessions
+
+    def open_session(self, access: Access, edge: IEdge, client: str, opening: dict[str, Any]) -> Session:
+        """See servers.gateway.OpenSession."""
+        self.registry.may_open(access)
+        self.recorder.may_open()
+        now, identity, policy = self._reactor.seconds(), access.identity, self.config.digest
+        row = SessionRow(
+            id=new_id("s_"),
+            gateway=self.config.settings.name,
+            protocol=access.target.protocol,
+            issuer=identity.issuer,
+            subject=identity.subject,
+            groups=tuple(sorted(identity.groups)),
+            target=access.target.name,
+            database=access.database,
+            role=access.role.name,
+            client=client,
+            policy=policy,
+            opened=now,
+        )
+        described = {
+            "session": row.id,
+            "gateway": row.gateway,
+            "version": __version__,
+            "protocol": row.protocol,
+            "identity": identity.described(),
+            "target": row.target,
+            "database": row.database,
+            "role": row.role,
+            "grant": access.grant.name,
+            "client": client,
+            "policy": policy,
+            "opened": now,
+            **opening,
+        }
+        journal = self.recorder.open(row.id, described, access.target.record)
+        selection = self.config.policy.select(identity, access.target, access.role.name)
+        judge = SqlJudge(selection, access, self.catalogues, self.scopes, self.parser)
+        session = Session(
+            row=row,
+            access=access,
+            judge=judge,
+            journal=journal,
+            holds=self.holds,
+            spending=self.budgets.open(identity, access.grant),
+            events=self.events,
+            edge=edge,
+            clock=self._reactor,
+            policy=policy,
+            ambient_masks=judge.ambient_masks,
+        )
+        self.registry.add(session)
+        return session
+
+    # ---- reload
+
+    def _handle_signals(self) -> None:
+        """SIGHUP; twistd has SIGTERM and SIGINT."""
+        if hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self._reload_soon))
+
+    def _reload_soon(self) -> None:
+        Deferred.fromCoroutine(self.reload()).addErrback(
+            lambda failure: self._log.failure("a reload failed", failure=failure)
+        )
+
+    async def reload(self) -> bool:
+        """Targets, grants, guardrails, keys and certificates; live sessions go on.  With any mistake the old ones stay.
+
+        What is bound at start stays as it is: listeners, store, recordings, limits.
+        """
+        systemd.notify("RELOADING=1")
+        try:
+            loaded, secrets = await deferToThread(_load, self._path)
+            before, self._secrets = self._secrets, {**self._secrets, **secrets}
+            try:
+                server_tls = self._tls(loaded)
+                self._configure_checker(loaded)
+            except HoopgwError:
+                self._secrets = before
+                raise
+        except (config.ConfigurationMistakes, HoopgwError) as error:
+            self.events.emit(Code.CONFIGURATION_KEPT, reason=str(error))
+            systemd.notify("READY=1")
+            return False
+        self.config, self.gateway.server_tls = loaded, server_tls
+        self.dialer.reloaded()
+        self.holds.reloaded(loaded.digest)
+        for session in self.registry.all():
+            self._reload_session(session)
+        self.events.emit(Code.CONFIGURATION_RELOADED, policy=loaded.digest)
+        systemd.notify("READY=1")
+        return True
+
+    def _reload_session(self, session: Session) -> None:
+        access = self.realm.still_allowed(session.access, self._reactor.seconds())
+        judge: Any = session.judge
+        if access is not None:
+            selection = self.config.policy.select(access.identity, access.target, access.role.name)
+            judge = judge.successor(selection, access)
+        session.reloaded(self.config.digest, judge, access)
+
+    # ---- retention
+
+    def _retire(self) -> Deferred[Any] | None:
+        retention = self.config.settings.recordings.retention
+        if retention is None:
+            return None
+        before = self._reactor.seconds() - retention
+        live = frozenset(session.id for session in self.registry.all())
+        return deferToThread(self.recorder.retire_before, before, live).addCallback(self._retired)
+
+    def _retired(self, ids: list[str]) -> None:
+        for id in ids:
+            self.events.emit(Code.RECORDING_RETIRED, session=id)
+
+    # ---- stop
+
+    def stopService(self) -> Deferred[Any]:
+        self._ready, self._why_not = False, "stopping"
+        systemd.notify("STOPPING=1")
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        super().stopService()
+        if not hasattr(self, "parser"):  # it did not get that far
+            return
+        await gatherResults([Deferred.fromCoroutine(_stopped(port)) for port in self._ports])
+        for loop in self._loops:
+            if loop.running:
+                loop.stop()
+        for session in self.registry.all():
+            session.end(Code.SESSION_CLOSED, "the gateway is stopping")
+        deadline = self._reactor.seconds() + STOP_SECONDS
+        while len(self.registry) and self._reactor.seconds() < deadline:
+            await _sleep(self._reactor, 0.02)
+        self.holds.stop()
+        self.parser.stop()
+        await self.budgets.drained()
+        await self.registry.stop()
+        await deferToThread(self.recorder.stop)
+        self.departures.stop()
+        await self.store.stop()
+        self.events.emit(Code.GATEWAY_STOPPED)
+
+
+def _prepare(settings: Settings) -> None:
+    """Everything that is made is for the owner only."""
+    os.umask(0o077)
+    Path(settings.state).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+async def _stopped(port: Any) -> None:
+    await port.stopListening()
+
+
+async def _sleep(reactor: Any, seconds: float) -> None:
+    done: Deferred[None] = Deferred()
+    reactor.callLater(seconds, done.callback, None)
+    await done
+
+
+def _load(path: str) -> tuple[config.Config, dict[SecretReference, Secret]]:
+    loaded = config.load(path)
+    return loaded, _read_secrets(loaded)
+
+
+def _read_secrets(loaded: config.Config) -> dict[SecretReference, Secret]:
+    """All that sessions will need, so that none reads a file.  Raises SecretUnavailable with all that is wrong."""
+    settings: Settings = loaded.settings
+    wanted = [role.password for target in loaded.targets.values() for role in target.roles.values()]
+    wanted += [settings.tls.key, settings.store.password]
+    found: dict[SecretReference, Secret] = {}
+    wrong: list[str] = []
+    for reference in dict.fromkeys(wanted):
+        if reference is None:
+            continue
+        try:
+            found[reference] = read_secret(reference)
+        except SecretUnavailable as error:
+            wrong.append(str(error))
+    if wrong:
+        raise SecretUnavailable("; ".join(wrong))
+    return found
+
+
+def _remove_stale_socket(endpoint: str) -> None:
+    """A socket that a killed gateway left; one that somebody listens on is not touched."""
+    import socket
+    import stat
+
+    path = endpoint.removeprefix("unix:").rpartition(":mode=")[0].replace("\\:", ":")
+    Path(path).parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    if not (os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode)):
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+        else:
+            raise OperatorError(f"somebody listens on {path} already: is another gateway running?")
