@@ -43,6 +43,7 @@ class Code(Enum):
     RECORDING_GAP = "recording.gap"
     RECORDING_FAILED = "recording.failed"
     RECORDING_RECOVERED = "recording.recovered"  # the spool of a gateway that died was drained
+    SETTING_CHANGED = "setting.changed"  # the target says that who acts there, or as what, is another now
     PROTOCOL_VIOLATED = "protocol.violated"
     TARGET_UNAVAILABLE = "target.unavailable"
     CATALOGUE_REFRESHED = "catalogue.refreshed"

@@ -1,67 +1,99 @@
 """What prepared statements and portals of one connection mean, also while it is not known yet whether they exist.
 
-A name means what was sent last, until the target says otherwise: a Parse that failed, or was skipped up to Sync, gives the
-name back to what it meant before.  Inside one pipeline up to Sync that is always right, because what follows a failed
-Parse is skipped as well; over a Sync the relay waits for the answer (`unsettled`).
+A name means what was sent last, until the target says otherwise: a Parse that failed, or was skipped up to Sync, gives
+the name back to what it meant before.  Inside one pipeline up to Sync that is always right, because what follows a
+failed Parse is skipped as well; over a Sync the relay waits for the answer (`unsettled`).
 """
 
 from __future__ import annotations
 
 from typing import final
 
+from hoopgw.model.errors import ProtocolViolation
+
 MAX_NAMES = 10_000  # of one connection, statements and portals each: drivers keep some hundred
 
 
 @final
 class Meaning:
-    """A statement's text and parameter types, or a portal's text and parameters.  `segment` counts Syncs."""
+    """A statement's text and parameter types, or a portal's text and parameters; `gone`: a Close of the name.
 
-    __slots__ = ("parameters", "segment", "settled", "text")
+    `segment` counts Syncs.  Whoever learns the target's answer calls `settle` or `undo`, once.
+    """
 
-    def __init__(self, text: bytes, parameters: bytes, segment: int) -> None:
+    __slots__ = ("before", "gone", "parameters", "segment", "settled", "text", "undone")
+
+    def __init__(self, text: bytes, parameters: bytes, segment: int, gone: bool = False) -> None:
         self.text = text
         self.parameters = parameters
         self.segment = segment
+        self.gone = gone
         self.settled = False
-
-
-@final
-class Name:
-    """A change of one name: what it means from now on (None: nothing), and what it meant before."""
-
-    __slots__ = ("after", "before", "name", "table")
-
-    def __init__(self, table: dict[bytes, Meaning], name: bytes, after: Meaning | None, before: Meaning | None) -> None:
-        self.table = table
-        self.name = name
-        self.after = after
-        self.before = before
+        self.undone = False
+        self.before: Meaning | None = None  # what the name goes back to; None once settled
 
     def settle(self) -> None:
         """The target has done it."""
-        if self.after is not None:
-            self.after.settled = True
+        self.settled = True
+        self.before = None
 
     def undo(self) -> None:
         """The target has not done it."""
-        if self.table.get(self.name) is not self.after:
-            return  # changed again since
-        if self.before is None:
-            self.table.pop(self.name, None)
-        else:
-            self.table[self.name] = self.before
+        self.undone = True
+
+    def unsettled(self, segment: int) -> bool:
+        """Whether what the name means depends on an answer to something before the last Sync."""
+        return not self.settled and self.segment != segment
 
 
-def change(table: dict[bytes, Meaning], name: bytes, after: Meaning | None) -> Name:
-    """Let `name` mean `after` from now on; gives what `settle`s or `undo`es it."""
-    changed = Name(table, name, after, table.get(name))
-    if after is None:
-        table.pop(name, None)
-    else:
-        table[name] = after
-    return changed
+@final
+class Names:
+    """One connection's statements, or its portals."""
 
+    __slots__ = ("_known",)
 
-def unsettled(meaning: Meaning | None, segment: int) -> bool:
-    """Whether what a name means depends on an answer to something before the last Sync."""
-    return meaning is not None and not meaning.settled and meaning.segment != segment
+    def __init__(self) -> None:
+        self._known: dict[bytes, Meaning] = {}
+
+    def change(self, name: bytes, after: Meaning) -> Meaning:
+        """Let `name` mean `after` from now on.  Raises ProtocolViolation beyond MAX_NAMES."""
+        known = self._known
+        before = known.get(name)
+        if before is not None and before.undone:
+            before = self.look(name)
+        if before is None and len(known) >= MAX_NAMES:
+            for each in list(known):
+                self.look(each)  # forgets what is no more
+            if len(known) >= MAX_NAMES:
+                raise ProtocolViolation(f"more than {MAX_NAMES} prepared statements or portals")
+        after.before = before
+        known[name] = after
+        return after
+
+    def look(self, name: bytes) -> Meaning | None:
+        """What `name` means; None where nothing of that name is known."""
+        first = meaning = self._known.get(name)
+        while meaning is not None and meaning.undone:
+            meaning = meaning.before
+        if meaning is not None and meaning.gone and meaning.settled:
+            meaning = None
+        if meaning is None:
+            self._known.pop(name, None)
+        elif meaning is not first:
+            self._known[name] = meaning
+        return meaning
+
+    def forget(self) -> None:
+        """What the target has answered is gone; what is still under way was sent behind that, and stays."""
+        for name in list(self._known):
+            meaning = self.look(name)
+            if meaning is None:
+                continue
+            if meaning.settled:
+                del self._known[name]
+                continue
+            while meaning.before is not None:
+                if meaning.before.settled:
+                    meaning.before = None
+                else:
+                    meaning = meaning.before

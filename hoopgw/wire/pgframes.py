@@ -16,25 +16,20 @@ BULK_COPY: i64 = 100
 BULK_V: i64 = 86
 
 
-def message_ends(data: bytes, start: int, limit: int) -> list[int]:
-    """Offsets at which the whole tagged messages of `data` from `start` on end.
+def message_end(data: bytes, start: int, limit: int) -> int:
+    """Where the tagged message that begins at `start` ends; 0 where it is not whole.
 
-    A rest that is not whole gives no offset; the caller keeps the pieces and joins them once.
     Raises MalformedFrame for a length outside 4..`limit` bytes.
     """
-    ends: list[int] = []
     here: i64 = start
     size: i64 = len(data)
-    most: i64 = limit
-    while here + 5 <= size:
-        length: i64 = (data[here + 1] << 24) | (data[here + 2] << 16) | (data[here + 3] << 8) | data[here + 4]
-        if length < 4 or length > most:
-            raise MalformedFrame(f"a message's length {length} is not in 4..{limit}")
-        here += 1 + length
-        if here > size:
-            break
-        ends.append(here)
-    return ends
+    if here + 5 > size:
+        return 0
+    length: i64 = (data[here + 1] << 24) | (data[here + 2] << 16) | (data[here + 3] << 8) | data[here + 4]
+    if length < 4 or length > limit:
+        raise MalformedFrame(f"a message's length {length} is not in 4..{limit}")
+    end: i64 = here + 1 + length
+    return end if end <= size else 0
 
 
 def needed(data: bytes, start: int, limit: int) -> int:
@@ -52,29 +47,32 @@ def needed(data: bytes, start: int, limit: int) -> int:
 
 @final
 class Run:
-    """What a scan of the target's bytes found: a run of bulk messages, then at most one other message.
+    """What a scan of the target's bytes found: a run of one kind of bulk messages, then at most one other message.
 
-    rows   DataRows and CopyData messages in the run
-    bulk   where the run ends: all before it are whole bulk messages
+    tag    of the run's messages
+    rows   how many they are
+    bulk   where the run ends
     end    where the other message behind it ends; equal to `bulk` where there is none, or it is not whole
     """
 
-    __slots__ = ("bulk", "end", "rows")
+    __slots__ = ("bulk", "end", "rows", "tag")
 
-    def __init__(self, rows: int, bulk: int, end: int) -> None:
+    def __init__(self, tag: int, rows: int, bulk: int, end: int) -> None:
+        self.tag = tag
         self.rows = rows
         self.bulk = bulk
         self.end = end
 
 
 def scan(data: bytes, start: int) -> Run:
-    """Walk over whole bulk messages, and one message of another kind.
+    """Walk over whole bulk messages of one kind, and one message that is not bulk.
 
     Raises MalformedFrame for a length that no message has (a target may send up to 1 GiB in one).
     """
     here: i64 = start
     size: i64 = len(data)
     rows: i64 = 0
+    kind: i64 = 0
     while here + 5 <= size:
         tag: i64 = data[here]
         length: i64 = (data[here + 1] << 24) | (data[here + 2] << 16) | (data[here + 3] << 8) | data[here + 4]
@@ -83,12 +81,15 @@ def scan(data: bytes, start: int) -> Run:
         end: i64 = here + 1 + length
         if end > size:
             break
-        if tag == BULK_D or tag == BULK_COPY:
-            rows += 1
-        elif tag != BULK_V:
-            return Run(rows, here, end)
+        if tag != kind:
+            if tag != BULK_D and tag != BULK_COPY and tag != BULK_V:
+                return Run(kind, rows, here, end)
+            if rows:
+                break
+            kind = tag
+        rows += 1
         here = end
-    return Run(rows, here, here)
+    return Run(kind, rows, here, here)
 
 
 def after_rows(data: bytes, start: int, rows: int) -> int:

@@ -1,0 +1,215 @@
+"""Reads what a client asks of PostgreSQL: messages -> operations to be asked about, and answers to be expected."""
+
+from __future__ import annotations
+
+from typing import final
+
+from hoopgw.model.errors import MalformedFrame, ProtocolViolation
+from hoopgw.model.operation import BIND, EXECUTE, FUNCTION, PARSE, QUERY, Operation
+from hoopgw.relay import postgres_expect as expecting
+from hoopgw.relay.postgres_expect import COPIES, DEFINES, Expect, hints
+from hoopgw.relay.postgres_names import Meaning
+from hoopgw.relay.postgres_plan import Plan, Planned
+from hoopgw.relay.postgres_results import Results
+from hoopgw.wire import pgmessages
+from hoopgw.wire.pgframes import HEADER, message_end, needed
+
+PROTOCOL = "postgresql"
+MAX_MESSAGE = 0x40000000  # bytes of a CopyData, which passes in pieces: PostgreSQL's own bound
+
+# Tags (documentation, 55.7)
+TAG_QUERY = 81
+TAG_PARSE = 80
+TAG_BIND = 66
+TAG_EXECUTE = 69
+TAG_FUNCTION = 70
+TAG_DESCRIBE = 68
+TAG_CLOSE = 67
+TAG_SYNC = 83
+TAG_FLUSH = 72
+TAG_TERMINATE = 88
+TAG_COPY_DATA = 100
+TAG_COPY_DONE = 99
+TAG_COPY_FAIL = 102
+
+
+@final
+class Planner:
+    """One session's reader.  `plan` stops at the first message whose meaning depends on an answer to come."""
+
+    def __init__(self, results: Results, max_statement: int) -> None:
+        self._results = results
+        self._statements = results.statements
+        self._portals = results.portals
+        self._max_statement = max_statement
+        self._segment = 0  # counts what ends a pipeline: Sync, Query, FunctionCall
+        self._number = 0
+        self.gate: Expect | None = None  # may take COPY data; behind it everything waits until that is known
+
+    def plan(self, data: bytes, start: int) -> Plan:
+        """Raises WireError for what is not of the protocol."""
+        plan = Plan(data, start)
+        here = start
+        while True:
+            end = message_end(data, here, MAX_MESSAGE)
+            if end == 0:
+                break
+            tag = data[here]
+            if self._must_wait(data, tag, here + HEADER, end):
+                plan.waits = True
+                break
+            if tag != TAG_COPY_DATA:
+                self._bound(end - here)
+            planned = self._planned(plan, tag, here, end)
+            plan.messages.append(planned)
+            plan.drops |= planned.drop
+            plan.stop = here = end
+            if tag == TAG_TERMINATE:
+                plan.over = True
+                break
+        return plan
+
+    def rest(self, data: bytes, here: int) -> tuple[int, bool]:
+        """Of the message that begins at `here` and is not whole: how many bytes it needs in all (0: unknown yet), and
+        whether what there is of it may go on.  Raises WireError."""
+        need = needed(data, here, MAX_MESSAGE)
+        if need and data[here] == TAG_COPY_DATA:
+            return need, True
+        self._bound(need)
+        return need, False
+
+    @property
+    def waiting(self) -> bool:
+        """Nothing may follow until the target has said whether it takes COPY data."""
+        return self.gate is not None and not self.gate.copying
+
+    def _bound(self, size: int) -> None:
+        if size > self._max_statement + HEADER:
+            raise MalformedFrame(f"a message of {size} bytes is longer than the {self._max_statement} allowed here")
+
+    # ---- what must wait
+
+    def _must_wait(self, data: bytes, tag: int, body: int, end: int) -> bool:
+        if self.gate is not None:
+            return not self.gate.copying
+        if tag == TAG_BIND:
+            portal = pgmessages.read_name(data, body, end)
+            name = pgmessages.read_name(data, body + len(portal) + 1, end)
+            meaning = self._statements.look(name)
+        elif tag == TAG_EXECUTE:
+            name = pgmessages.read_name(data, body, end)
+            meaning = self._portals.look(name)
+        else:
+            return False
+        if name and self._results.defining:
+            return True
+        return meaning is not None and meaning.unsettled(self._segment)
+
+    # ---- what a message is
+
+    def _planned(self, plan: Plan, tag: int, start: int, end: int) -> Planned:
+        data, body = plan.data, start + HEADER
+        index = len(plan.operations)
+        if self.gate is not None:
+            return self._copied(tag, start, end)
+        if tag == TAG_QUERY:
+            text = _terminated_text(data, body, end)
+            expect = self._asked(plan, QUERY, expecting.QUERY, text)
+            self._segment += 1
+            return Planned(tag, start, end, expect, index, b"")
+        if tag == TAG_PARSE:
+            parse = pgmessages.read_parse(data, body, end)
+            expect = self._asked(plan, PARSE, expecting.PARSE, parse.text, parse.name, parse.types)
+            meaning = Meaning(parse.text, parse.types, self._segment)
+            expect.meaning = self._statements.change(parse.name, meaning)
+            return Planned(tag, start, end, expect, index, parse.name)
+        if tag == TAG_BIND:
+            bind = pgmessages.read_bind(data, body, end)
+            statement = self._statements.look(bind.statement)
+            text = statement.text if statement is not None else b""
+            parameters = (statement.parameters if statement is not None else b"") + bind.parameters
+            expect = self._asked(plan, BIND, expecting.BIND, text, bind.statement, parameters)
+            expect.meaning = self._portals.change(bind.portal, Meaning(text, parameters, self._segment))
+            return Planned(tag, start, end, expect, index, b"")
+        if tag == TAG_EXECUTE:
+            name = pgmessages.read_name(data, body, end)
+            bound = self._portals.look(name)
+            text = bound.text if bound is not None else b""
+            parameters = bound.parameters if bound is not None else b""
+            expect = self._asked(plan, EXECUTE, expecting.EXECUTE, text, name, parameters)
+            return Planned(tag, start, end, expect, index, name)
+        if tag == TAG_FUNCTION:
+            if end - body < 4:
+                raise MalformedFrame("a FunctionCall without its function")
+            oid = int.from_bytes(data[body : body + 4], "big")
+            text = str(oid).encode()
+            expect = self._asked(plan, FUNCTION, expecting.FUNCTION, text, b"", data[body + 4 : end])
+            self._segment += 1
+            return Planned(tag, start, end, expect, index, b"")
+        return Planned(tag, start, end, self._plain(data, tag, body, end), -1, b"")
+
+    def _asked(
+        self, plan: Plan, kind: str, number: int, text: bytes, name: bytes = b"", parameters: bytes = b""
+    ) -> Expect:
+        """A new operation of the plan, and the answer to it."""
+        self._number += 1
+        plan.operations.append(Operation(PROTOCOL, kind, text, name, parameters, self._number))
+        if number != expecting.QUERY and number != expecting.EXECUTE:
+            return Expect(number, self._number)
+        expect = Expect(number, self._number, hints(text))
+        if expect.hints & DEFINES:
+            self._results.defining += 1
+        if expect.hints & COPIES:
+            self.gate = expect
+        return expect
+
+    def _plain(self, data: bytes, tag: int, body: int, end: int) -> Expect | None:
+        """Messages that need no decision."""
+        if tag == TAG_SYNC:
+            self._segment += 1
+            return Expect(expecting.SYNC)
+        if tag == TAG_DESCRIBE:
+            return Expect(expecting.DESCRIBE)
+        if tag == TAG_CLOSE:
+            return self._closed(data, body, end)
+        if tag == 112:
+            raise ProtocolViolation("a password message after the login")
+        if tag not in (TAG_FLUSH, TAG_TERMINATE, TAG_COPY_DATA, TAG_COPY_DONE, TAG_COPY_FAIL):
+            raise ProtocolViolation(f"a message of the unknown kind {tag}")
+        return None  # COPY data where no COPY is: what follows a COPY that failed; the target ignores it
+
+    def _closed(self, data: bytes, body: int, end: int) -> Expect:
+        name = pgmessages.read_name(data, body + 1, end)
+        expect = Expect(expecting.CLOSE)
+        if data[body] == 83:
+            names = self._statements
+        elif data[body] == 80:
+            names = self._portals
+        else:
+            raise MalformedFrame("a Close of something that is neither statement nor portal")
+        expect.meaning = names.change(name, Meaning(b"", b"", self._segment, True))
+        return expect
+
+    def _copied(self, tag: int, start: int, end: int) -> Planned:
+        """While the target takes COPY data.
+
+        Sync and Flush are ignored by it then, and not answered (documentation, 55.2.7): they do not go on.
+        """
+        planned = Planned(tag, start, end, None, -1, b"")
+        if tag in (TAG_SYNC, TAG_FLUSH):
+            planned.drop = True
+        elif tag in (TAG_COPY_DONE, TAG_COPY_FAIL):
+            assert self.gate is not None
+            self.gate.copying = False
+            if self.gate.kind == expecting.EXECUTE:
+                self.gate = None  # a Query's text may copy once more: there the gate stays until all of it is answered
+        elif tag != TAG_COPY_DATA and tag != TAG_TERMINATE:
+            raise ProtocolViolation(f"a message of the kind {tag} while data is copied")
+        return planned
+
+
+def _terminated_text(data: bytes, start: int, end: int) -> bytes:
+    """The text of a Query.  A NUL inside it would end it for the target: refused."""
+    if end <= start or data.find(b"\0", start, end) != end - 1:
+        raise MalformedFrame("a Query whose text is not terminated once")
+    return data[start : end - 1]

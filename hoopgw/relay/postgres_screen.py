@@ -1,0 +1,31 @@
+"""What of the target's own words (errors, notices, notifications) the client and the record may read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hoopgw.relay import postgres_words as words
+from hoopgw.wire import pgmessages
+
+Fields = list[tuple[bytes, bytes]]
+
+_KEPT = (b"S", b"V", b"C", b"P")  # severity, SQLSTATE and position stay where the text is withheld
+
+
+def screened(fields: Fields, masks: Any, withhold: bool) -> Fields:
+    """Withheld where the statement reads a masked column; masked by pattern elsewhere."""
+    if withhold:
+        return withheld(fields)
+    if masks is None:
+        return fields
+    return [(name, value if name in _KEPT else masks.text(value)) for name, value in fields]
+
+
+def withheld(fields: Fields) -> Fields:
+    return [*[(name, value) for name, value in fields if name in _KEPT], (b"M", words.HIDDEN)]
+
+
+def notification(body: bytes, masks: Any) -> bytes:
+    """A NotificationResponse with its payload masked; the channel is a name that the client listens to."""
+    here = body.find(b"\0", 4) + 1
+    return pgmessages.message(b"A", body[:here] + masks.text(body[here:-1]) + b"\0")
