@@ -1,0 +1,136 @@
+"""Chunks: what a journal is stored as.  Each names the one before it by its digest, so none can be changed or left out.
+
+The layout is part of the recording format (docs/recording-format.md).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from struct import Struct
+from struct import error as StructError
+
+import zstandard
+
+from hoopgw.model.errors import MalformedFrame
+
+MAGIC = b"HGC1"
+DATA, SEAL = 0, 1
+MAX_RAW = 64 << 20  # bytes of one chunk's entries: a round of the writer takes at most 16 MiB of the spool
+NO_DIGEST = bytes(32)  # in place of the digest before the first chunk
+_HEADER = Struct("<4sHH16sQ32sQQQQQQII")
+HEADER_SIZE = _HEADER.size
+ENTRY = Struct("<IBBHQQ")  # payload length, kind, flags, reserved, sequence, time in ns
+LAST_PIECE = 1  # flag of an entry: the payload ends here
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """`first` and `last` of entries, operations and times (ns since 1970) that the chunk holds."""
+
+    kind: int
+    session: bytes
+    number: int
+    before: bytes
+    first_entry: int
+    last_entry: int
+    first_operation: int
+    last_operation: int
+    first_time: int
+    last_time: int
+    raw: int
+    stored: int
+
+    def packed(self) -> bytes:
+        return _HEADER.pack(
+            MAGIC,
+            1,
+            self.kind,
+            self.session,
+            self.number,
+            self.before,
+            self.first_entry,
+            self.last_entry,
+            self.first_operation,
+            self.last_operation,
+            self.first_time,
+            self.last_time,
+            self.raw,
+            self.stored,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    header: Header
+    body: bytes  # as stored: zstd of entries, or a seal
+
+    def stored(self) -> bytes:
+        return self.header.packed() + self.body
+
+    def digest(self) -> bytes:
+        return hashlib.sha256(self.header.packed() + self.body).digest()
+
+    def raw(self) -> bytes:
+        """The entries' bytes.  Raises MalformedFrame for a body that is not what the header says."""
+        if self.header.raw > MAX_RAW:
+            raise MalformedFrame("a chunk larger than any that is written")
+        try:
+            raw = zstandard.ZstdDecompressor().decompress(self.body, max_output_size=self.header.raw)
+        except zstandard.ZstdError as error:
+            raise MalformedFrame(f"a chunk that cannot be decompressed: {error}") from error
+        if len(raw) != self.header.raw:
+            raise MalformedFrame("a chunk that is not as long as it says")
+        return raw
+
+
+def read_header(data: bytes) -> Header:
+    """Raises MalformedFrame."""
+    try:
+        magic, version, *fields = _HEADER.unpack_from(data)
+    except StructError as error:
+        raise MalformedFrame("a chunk that ends inside its header") from error
+    if magic != MAGIC or version != 1:
+        raise MalformedFrame("not a chunk of a format that is known")
+    header = Header(*fields)
+    if header.stored > MAX_RAW + 1024 or header.raw > MAX_RAW:
+        raise MalformedFrame("a chunk larger than any that is written")
+    return header
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    kind: int
+    sequence: int
+    time: int  # ns since 1970
+    payload: bytes
+
+
+def entries(raw: bytes) -> Iterator[tuple[int, int, int, int, bytes]]:
+    """(kind, flags, sequence, time, payload) of each entry, pieces not joined.  Raises MalformedFrame."""
+    here = 0
+    while here < len(raw):
+        if here + ENTRY.size > len(raw):
+            raise MalformedFrame("an entry that ends inside its header")
+        length, kind, flags, _, sequence, time = ENTRY.unpack_from(raw, here)
+        here += ENTRY.size
+        if here + length > len(raw):
+            raise MalformedFrame("an entry that is longer than its chunk")
+        yield kind, flags, sequence, time, raw[here : here + length]
+        here += length
+
+
+class Joined:
+    """Entries whose pieces are joined again, over the chunks of one session."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def of(self, raw: bytes) -> Iterator[Entry]:
+        for kind, flags, sequence, time, payload in entries(raw):
+            self._pieces.append(payload)
+            if flags & LAST_PIECE:
+                whole = payload if len(self._pieces) == 1 else b"".join(self._pieces)
+                self._pieces = []
+                yield Entry(kind, sequence, time, whole)
