@@ -38,7 +38,7 @@ class CopyMask:
         self._delimiter = delimiter
         self._quote = quote
         self._escape = escape
-        self._null = null
+        self._null_mark = null
         self._header = header
         self._rest = b""
         self._started = False
@@ -123,7 +123,7 @@ class CopyMask:
         shown: list[bytes] = []
         for index, field in enumerate(fields):
             action = self._action(index)
-            if action is None or field == self._null:
+            if action is None or field == self._null_mark:
                 shown.append(field)
                 continue
             value = _unescaped(field)
@@ -132,7 +132,7 @@ class CopyMask:
                 shown.append(field)
             else:
                 self.masked += 1
-                shown.append(self._null if masked is None else self._escaped(masked))
+                shown.append(self._null_mark if masked is None else self._escaped(masked))
         return self._delimiter.join(shown) + ending
 
     def _split_text(self, body: bytes) -> list[bytes]:
@@ -166,13 +166,13 @@ class CopyMask:
         shown: list[bytes] = []
         for index, (field, quoted) in enumerate(self._split_csv(body)):
             action = self._action(index)
-            if action is None or (not quoted and field == self._null):
+            if action is None or (not quoted and field == self._null_mark):
                 shown.append(self._quoted(field, quoted))
                 continue
             masked = self._value.of(action, field)
             if masked is not field:
                 self.masked += 1
-            shown.append(self._null if masked is None else self._quoted(masked, quoted))
+            shown.append(self._null_mark if masked is None else self._quoted(masked, quoted))
         return self._delimiter.join(shown) + ending
 
     def _split_csv(self, body: bytes) -> list[tuple[bytes, bool]]:
@@ -201,7 +201,7 @@ class CopyMask:
 
     def _quoted(self, value: bytes, was_quoted: bool) -> bytes:
         special = (self._quote, self._delimiter, b"\n", b"\r")
-        if not was_quoted and value != self._null and not any(mark in value for mark in special):
+        if not was_quoted and value != self._null_mark and not any(mark in value for mark in special):
             return value
         escaped = value
         if self._escape != self._quote:
