@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,6 +60,7 @@ from hoopgw.store.opening import open_store
 from hoopgw.store.recorder import Recorder
 from hoopgw.store.recordings import Recordings
 
+STDERR = 2  # events go to the standard error that systemd keeps in the journal; twistd has replaced sys.stderr
 STOP_SECONDS = 5.0  # in which sessions end and the recorder empties its spool
 RETENTION_EVERY = 3600.0  # seconds between looks for recordings that are past their age
 DAY = 86400.0
@@ -132,7 +132,7 @@ class GatewayService(Service):
         _prepare(settings)
         self._secrets = _read_secrets(self.config)
         self.metrics = CollectorRegistry()
-        self.events = Events(settings.name, Lines(sys.stderr.fileno()).write, reactor, self.metrics)
+        self.events = Events(settings.name, Lines(STDERR).write, reactor, self.metrics)
         store_password = self._secrets.get(settings.store.password) if settings.store.password else None
         self.store = open_store(reactor, settings.store, store_password)
         await self.store.start()

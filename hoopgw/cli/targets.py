@@ -40,10 +40,10 @@ def list_(settings: dict[str, str], as_json: bool) -> None:
             (
                 each["name"],
                 each["protocol"],
-                ", ".join(each["address"]),  # type: ignore[arg-type]
+                ", ".join(each["address"]),
                 each["tls"],
-                ", ".join(each["roles"]),  # type: ignore[arg-type]
-                ", ".join(f"{name}={value}" for name, value in each["labels"].items()),  # type: ignore[union-attr]
+                ", ".join(each["roles"]),
+                ", ".join(f"{name}={value}" for name, value in each["labels"].items()),
             )
             for each in found
         ),
