@@ -44,11 +44,13 @@ def refused_statement(scene: Scene) -> None:
         try:
             connection.execute("DROP TABLE orders")
         except psycopg.Error as error:
-            scene.tell.shows(f"ERROR {error.sqlstate}: {error.diag.message_primary}\nHINT: {error.diag.message_hint}")
+            scene.tell.shows(
+                f"ERROR {error.sqlstate}: {error.diag.message_primary}\nHINT: {error.diag.message_hint or '-'}"
+            )
             said = json.loads(error.diag.message_detail or "{}")
         else:
             raise Surprise("the table was dropped")
-        scene.tell.shows(f"DETAIL: {json.dumps(said)}")
+        scene.tell.shows("DETAIL: " + json.dumps(said, indent=2))
         scene.tell.expect(
             said.get("decision") == "refused", "DETAIL is an object that a program can act on", "no object"
         )

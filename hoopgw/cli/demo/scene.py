@@ -81,8 +81,12 @@ class Scene:
         """What the command answers a program of the approver's."""
         ran = self.hoopgw("approver", self.stage.approver, *words, "--json", show=False)
         if ran.status:
-            raise Surprise(f"hoopgw {' '.join(words)} ended with status {ran.status}: {ran.err.strip()}")
+            raise Surprise(f"hoopgw {' '.join(words)} ended with status {ran.status}: {last_line(ran.err)}")
         return json.loads(ran.out)
+
+
+def last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["it said nothing"])[-1]
 
 
 def until(found: Callable[[], T | None], what: str) -> T:

@@ -6,8 +6,8 @@ import click
 
 from hoopgw.cli.output import escaped
 
-LONGEST = 24  # lines of one output that are shown
-WIDEST = 150  # characters of one line
+LONGEST = 16  # lines of one output that are shown
+WIDEST = 140  # characters of one line; the rest goes on below it
 
 
 class Surprise(Exception):
@@ -35,11 +35,13 @@ class Teller:
         click.echo(f"    {text}")
 
     def shows(self, text: str) -> None:
-        """A program's output: its end is cut, and nothing in it can move the terminal's cursor."""
+        """A program's output: long ones are cut, and nothing in it can move the terminal's cursor."""
         lines = text.rstrip().splitlines()
         for line in lines[:LONGEST]:
             shown = escaped(line.expandtabs())
-            click.echo("      " + (shown if len(shown) <= WIDEST else shown[: WIDEST - 1] + "…"))
+            click.echo("      " + shown[:WIDEST])
+            for start in range(WIDEST, len(shown), WIDEST - 2):
+                click.echo("        " + shown[start : start + WIDEST - 2])
         if len(lines) > LONGEST:
             click.echo(click.style(f"      … {len(lines) - LONGEST} more lines", dim=True))
 
