@@ -18,6 +18,7 @@ def targets() -> None:
 @click.pass_obj
 def list_(settings: dict[str, str], as_json: bool) -> None:
     """Every target, its addresses, roles and labels; read from the files, so it needs no token."""
+    known = sorted(configured(settings).targets.values(), key=lambda each: each.name)
     found = [
         {
             "name": target.name,
@@ -29,7 +30,7 @@ def list_(settings: dict[str, str], as_json: bool) -> None:
             "roles": sorted(target.roles),
             "labels": dict(target.labels),
         }
-        for target in sorted(configured(settings).targets.values(), key=lambda each: each.name)
+        for target in known
     ]
     if as_json:
         print_json(found)
@@ -38,13 +39,13 @@ def list_(settings: dict[str, str], as_json: bool) -> None:
         ("TARGET", "PROTOCOL", "ADDRESS", "TLS", "ROLES", "LABELS"),
         (
             (
-                each["name"],
-                each["protocol"],
-                ", ".join(each["address"]),
-                each["tls"],
-                ", ".join(each["roles"]),
-                ", ".join(f"{name}={value}" for name, value in each["labels"].items()),
+                target.name,
+                target.protocol,
+                ", ".join(map(str, target.addresses)),
+                target.tls.value,
+                ", ".join(sorted(target.roles)),
+                ", ".join(f"{name}={value}" for name, value in sorted(target.labels.items())),
             )
-            for each in found
+            for target in known
         ),
     )

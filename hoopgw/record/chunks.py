@@ -18,6 +18,7 @@ from hoopgw.model.errors import MalformedFrame
 MAGIC = b"HGC1"
 DATA, SEAL = 0, 1
 MAX_RAW = 64 << 20  # bytes of one chunk's entries: a round of the writer takes at most 16 MiB of the spool
+CHECK = 8  # bytes of the chunk's own digest behind its body
 NO_DIGEST = bytes(32)  # in place of the digest before the first chunk
 _HEADER = Struct("<4sHH16sQ32sQQQQQQII")
 HEADER_SIZE = _HEADER.size
@@ -65,9 +66,15 @@ class Header:
 class Chunk:
     header: Header
     body: bytes  # as stored: zstd of entries, or a seal
+    check: bytes = b""  # as read: tells which chunk was damaged, where the chain tells only that one was
 
     def stored(self) -> bytes:
-        return self.header.packed() + self.body
+        return self.header.packed() + self.body + self.digest()[:CHECK]
+
+    @property
+    def whole(self) -> bool:
+        """Nothing of it was damaged by accident; against design the chain and its seals stand."""
+        return self.check == self.digest()[:CHECK]
 
     def digest(self) -> bytes:
         return hashlib.sha256(self.header.packed() + self.body).digest()

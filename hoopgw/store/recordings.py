@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hoopgw.model.errors import MalformedFrame
-from hoopgw.record.chunks import HEADER_SIZE, NO_DIGEST, Chunk, read_header
+from hoopgw.record.chunks import CHECK, HEADER_SIZE, NO_DIGEST, Chunk, read_header
 
 SESSION_ID = re.compile(r"s_[A-Za-z0-9_-]{22}")
 GATEWAY = bytes(16)  # the gateway journal's session
@@ -123,10 +123,10 @@ def read_chunks(read: Callable[[int], bytes]) -> Iterator[Chunk]:
         if len(head) < HEADER_SIZE:
             return
         header = read_header(head)
-        body = read(header.stored)
-        if len(body) < header.stored:
+        body = read(header.stored + CHECK)
+        if len(body) < header.stored + CHECK:
             return
-        yield Chunk(header, body)
+        yield Chunk(header, body[: header.stored], body[header.stored :])
 
 
 def whole_size(path: Path) -> int:
@@ -134,7 +134,7 @@ def whole_size(path: Path) -> int:
     size = 0
     try:
         for chunk in chunks(path):
-            size += HEADER_SIZE + chunk.header.stored
+            size += HEADER_SIZE + chunk.header.stored + CHECK
     except MalformedFrame:
         return size
     return size
