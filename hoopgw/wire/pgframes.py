@@ -77,6 +77,8 @@ def scan(data: bytes, start: int) -> Run:
         tag: i64 = data[here]
         length: i64 = (data[here + 1] << 24) | (data[here + 2] << 16) | (data[here + 3] << 8) | data[here + 4]
         if length < 4 or length > 0x40000100:
+            if rows:
+                break  # what was right before it first; the next scan begins here
             raise MalformedFrame(f"a message's length {length} is not possible")
         end: i64 = here + 1 + length
         if end > size:

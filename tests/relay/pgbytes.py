@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from hoopgw.model.answer import GO, Answer, Decision, Denial
 from hoopgw.model.operation import Operation
-from hoopgw.relay.effects import Ask, Effect, ToClient, ToTarget
+from hoopgw.relay.effects import Ask, Completed, Effect, Hangup, Observed, ToClient, ToTarget
 from hoopgw.relay.postgres import PostgresRelay
 from hoopgw.wire.pgmessages import message
 
@@ -117,6 +117,13 @@ def relay(name: str = "", max_statement: int = 1 << 20, max_masked_row: int = 10
     )
 
 
+FIELDS: dict[type[Effect], tuple[str, ...]] = {
+    Completed: ("number", "rows", "masked", "note"),
+    Observed: ("code", "fields"),
+    Hangup: ("code", "reason"),
+}
+
+
 def shown(effects: list[Effect]) -> list[object]:
     """Effects as plain values: what they do, and their bytes or fields."""
     found: list[object] = []
@@ -126,7 +133,8 @@ def shown(effects: list[Effect]) -> list[object]:
         elif isinstance(effect, ToClient | ToTarget):
             found.append((type(effect).__name__, effect.data))
         else:
-            found.append((type(effect).__name__, *[getattr(effect, name) for name in effect.__slots__]))
+            fields = FIELDS.get(type(effect), ())
+            found.append((type(effect).__name__, *[getattr(effect, name) for name in fields]))
     return found
 
 
