@@ -49,7 +49,7 @@ def sessions() -> None:
 @click.option("--limit", default=50, show_default=True, help="At most so many.")
 @json_option
 @click.pass_obj
-def list_(settings: dict[str, str], text: str, limit: int, live: bool, as_json: bool, **filters: Any) -> None:
+def list_(settings: dict[str, str], /, text: str, limit: int, live: bool, as_json: bool, **filters: Any) -> None:
     """Newest first."""
     gateway = Gateway(settings["socket"])
     wanted = {**filters, "since": _posix(filters["since"]), "until": _posix(filters["until"])}
