@@ -96,13 +96,17 @@ class PostgresRelay:
 
     @property
     def idle(self) -> bool:
-        """Nothing runs, waits or is half sent."""
+        """Nothing runs, waits or is half sent, and no pipeline is open."""
         waits = self._asked is not None or self._blocked or bool(self._tail) or self._skip > 0
-        return not waits and not self.in_flight
+        return self._results.at_rest and not waits
 
     @property
     def rows_passed(self) -> int:
         return self._results.rows_passed
+
+    def screen(self, ambient_masks: Any) -> None:
+        """Other masks from now on for notices and notifications of no statement (after a reload)."""
+        self._results.ambient_masks = ambient_masks
 
     def coverage(self) -> dict[str, Any]:
         """What was seen exactly, inferred, or passed opaque (docs/recording-format.md)."""
@@ -207,7 +211,7 @@ class PostgresRelay:
 
     def _sent(self, messages: list[Planned]) -> None:
         expected = self._results.expected
-        self._flushed = False
+        self._flushed = self._results.at_rest = False
         for planned in messages:
             if planned.expect is not None:
                 expected.append(planned.expect)
@@ -324,12 +328,12 @@ class PostgresRelay:
         if self._asked is not None:
             return
         self._blocked = False  # look again: what was waited for may be there
-        if results.renamed and not results.expected and not self._skip and results.status != "E":
+        if results.renamed and results.at_rest and not self._skip and results.status != "E":
             self._rename(effects)
 
     def _rename(self, effects: list[Effect]) -> None:
         """The client named itself: the target's view gets our name back, outside of anything that failed."""
-        self._results.renamed = False
+        self._results.renamed = self._results.at_rest = False
         self._results.expected.append(expecting.own(expecting.QUERY))
         quoted = self._name.replace(b"'", b"''")
         effects.append(ToTarget(pgmessages.query(b"SET application_name = '" + quoted + b"'")))

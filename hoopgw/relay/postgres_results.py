@@ -65,6 +65,7 @@ class Results:
         self.defining = 0  # answers to come to texts that may PREPARE or DECLARE
         self.broken: WireError | None = None  # the target did what it must not: the session ends
         self.fatal_seen = False
+        self.at_rest = True  # ReadyForQuery was the last: no pipeline is open
         self.renamed = False  # the client gave itself another application_name
         self.violation = ""  # a setting that must not change did
         self.ambient_masks: Any = None
@@ -453,6 +454,7 @@ class Results:
             raise ProtocolViolation("a transaction status that there is none of")
         self._answered(done=not head.failed)
         self.status = status
+        self.at_rest = not self.expected
         self._muted = False
         self._report(head, effects, "")
         if status == "I":
@@ -572,6 +574,9 @@ class Results:
             if said not in ENCODINGS:
                 self.violation = f"client_encoding was set to {said}, which cannot be judged safely"
         elif name == b"application_name" and self._application_name:
+            head = self._head()
+            if head is not None and head.own:
+                self._application_name = value  # as the target writes it: shortened to 63 bytes, say
             if value == self._application_name:
                 return True
             self.renamed = True

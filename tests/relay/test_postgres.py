@@ -118,6 +118,17 @@ class Asked(SynchronousTestCase):
         self.assertEqual(executed.parameters, bound.parameters)
         self.assertEqual((bound.name, executed.name), (b"s", b"p"))
 
+    def test_each_its_own(self) -> None:
+        """must-survive 69: pipelined unnamed statements and portals keep their own text and parameters."""
+        session = Session(relay())
+        one = [parse(b"", b"s%d" % n) + bind(b"", b"", b"v%d" % n) + execute(b"") for n in range(12)]
+        session.client(b"".join(one) + SYNC)
+        executed = [each for each in session.operations if each.kind == "execute"]
+        self.assertEqual([each.text for each in executed], [b"s%d" % n for n in range(12)])
+        self.assertEqual(
+            [each.parameters[-len(b"v%d" % n) :] for n, each in enumerate(executed)], [b"v%d" % n for n in range(12)]
+        )
+
     def test_no_decision_needed(self) -> None:
         """Sync, Flush, Describe, Close and stray COPY data go on at once, recorded as they are."""
         one = relay()
@@ -695,6 +706,23 @@ class Settings(SynchronousTestCase):
         session.client(query(b"rollback"))
         effects = session.target(complete(b"ROLLBACK") + ready())
         self.assertEqual(to_target(effects), query(b"SET application_name = 'ours'"))
+
+    def test_application_name_as_the_target_writes_it(self) -> None:
+        """A name that the target shortens is not set again and again."""
+        session = Session(relay(name="n" * 70))
+        session.client(query(b"set application_name = 'mine'"))
+        session.target(complete(b"SET") + parameter(b"application_name", b"mine") + ready())
+        effects = session.target(complete(b"SET") + parameter(b"application_name", b"n" * 63) + ready())
+        self.assertEqual(effects, [])
+
+    def test_application_name_in_an_open_pipeline(self) -> None:
+        """Before Sync nothing of ours is sent: a Query there would commit what the client has not ended."""
+        session = Session(relay(name="ours"))
+        session.client(parse(b"", b"set") + bind(b"", b"") + execute(b"") + FLUSH)
+        effects = session.target(PARSED + BOUND + parameter(b"application_name", b"mine") + complete(b"SET"))
+        self.assertEqual((to_target(effects), session.relay.idle), (b"", False))
+        session.client(SYNC)
+        self.assertEqual(to_target(session.target(ready())), query(b"SET application_name = 'ours'"))
 
     def test_who_acts_there_changes(self) -> None:
         """A change of session_authorization is noted."""

@@ -375,7 +375,7 @@ class Words(SynchronousTestCase):
     def test_ambient(self) -> None:
         """Notices and notifications at any time have the session's own patterns."""
         one = relay()
-        one._results.ambient_masks = Masks()
+        one.screen(Masks())
         session = Session(one)
         told = to_client(session.target(notice(b"secret") + message(b"A", b"\0\0\0\1secret\0a secret\0")))
         self.assertEqual(told, notice(b"******") + message(b"A", b"\0\0\0\1secret\0a ******\0"))
