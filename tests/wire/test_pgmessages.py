@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import contextlib
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,7 +53,7 @@ class Messages(SynchronousTestCase):
     def test_junk(self, data: bytes) -> None:
         """must-survive 5: whatever a body is, readers give values or raise MalformedFrame."""
         for read in (pgmessages.read_parse, pgmessages.read_bind, pgmessages.read_name, pgmessages.without_values):
-            with suppress(MalformedFrame):
+            with contextlib.suppress(MalformedFrame):
                 read(data, 0, len(data))
         try:
             fields = pgmessages.read_row_description(data)
