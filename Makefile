@@ -10,7 +10,7 @@ PREPARE = sh packaging/python3.sh && /usr/bin/python3 -B packaging/prepare.py
 help:
 	@echo 'make demo     a PostgreSQL, an issuer and the gateway on loopback, and an agent that uses them'
 	@echo 'make test     lint, types, and all tests: plain and compiled'
-	@echo 'make bench    pgbench through gateway, pgbouncer and direct, in alternation'
+	@echo 'make bench    pgbench through gateway, pgbouncer and direct, in alternation; BENCH="--rounds 3 --seconds 2"'
 	@echo 'make lint     ruff and mypy alone'
 	@echo 'make lock     write requirements/*.txt from requirements/*.in'
 	@echo 'make clean    remove what the others made'
@@ -29,7 +29,7 @@ lint:
 
 bench:
 	@$(PREPARE) bench
-	@.venv/bin/python -m bench
+	@.venv/bin/python -P -m bench --results bench/results.json $(BENCH)
 
 compiled:
 	@$(PREPARE) test

@@ -20,7 +20,6 @@ from hoopgw.cli.demo.programs import Programs
 from hoopgw.cli.demo.stage import Options, Stage, on_stage
 from hoopgw.cli.demo.surroundings import forget_misleading
 
-RESULTS = Path(__file__).with_name("results.json")
 MODES = ("simple", "extended", "prepared")
 CLIENTS = (8, 32)
 SCALE = 10  # pgbench_accounts: 1 M rows, all in shared buffers
@@ -147,7 +146,8 @@ class Bench:
 @click.option("--rounds", default=5, show_default=True, help="Rounds of each comparison; the median counts.")
 @click.option("--seconds", default=5, show_default=True, help="Length of one burst.")
 @click.option("--only", default="", help="Only rows whose name holds this.")
-def main(rounds: int, seconds: int, only: str) -> None:
+@click.option("--results", type=click.Path(path_type=Path), help="Write the rows here as JSON too.")
+def main(rounds: int, seconds: int, only: str, results: Path | None) -> None:
     """Ratios of the gateway to pgbouncer (session mode) and to a direct connection, taken in alternation."""
     forget_misleading()
     try:
@@ -162,11 +162,9 @@ def main(rounds: int, seconds: int, only: str) -> None:
     tps = [row.ratio for row in rows if row.name.startswith("postgresql.tps") and row.peer == "pgbouncer"]
     if tps:
         click.echo(f"\nTPS to pgbouncer, median over {len(tps)} cells: {statistics.median(tps):.2f}")
-    if only:
-        click.echo("a part of it: bench/results.json stays as it was")
-    else:
-        report.write(rows, RESULTS)
-        click.echo("written: bench/results.json; repeat with: make bench")
+    if results and not only:  # a part of the rows does not replace all of them
+        report.write(rows, results)
+        click.echo(f"written: {results}; repeat with: make bench")
 
 
 def _rows(bench: Bench, only: str) -> Iterator[report.Row]:
