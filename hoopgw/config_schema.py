@@ -126,7 +126,9 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "spool": Key(values.size, 64 << 20, "Size of the ring in shared memory."),
         "spool_directory": Key(values.text, "", "Where it lies. Default: the runtime directory."),
         "retention": Key(values.duration_or_never, 400 * 86400.0, 'Closed recordings older than this go; or "never".'),
-        "signing_key": Key(values.secret, None, "Ed25519 key of the seals. Default: made under `state` at first start."),
+        "signing_key": Key(
+            values.secret, None, "Ed25519 key of the seals. Default: made under `state` at first start."
+        ),
         "seal_every": Key(values.duration, 5.0, "Time between seals of a session that writes."),
     },
     "limits": {
@@ -171,7 +173,9 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "may": Key(some_of("list", "view", "kill"), frozenset(), "Rights on the admin interface."),
     },
     "budget": {
-        "rows": Key(_rates(values.count, "session", "day"), {}, 'As "100000/session", "1000000/day", or both in a list.'),
+        "rows": Key(
+            _rates(values.count, "session", "day"), {}, 'As "100000/session", "1000000/day", or both in a list.'
+        ),
         "bytes": Key(_rates(values.size, "session", "day"), {}, 'As "1 GiB/session", "8 GiB/day", or both in a list.'),
         "statements": Key(_rates(values.count, "min"), {}, 'Of one session, as "600/min".'),
         "identity_statements": Key(_rates(values.count, "min"), {}, 'Of all its sessions, as "6000/min".'),

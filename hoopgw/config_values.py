@@ -98,7 +98,9 @@ def moment(value: Any) -> float:
 def secret(value: Any) -> SecretReference:
     kind, _, name = value.partition(":") if isinstance(value, str) else ("", "", "")
     if kind not in ("credential", "file", "env") or not name:
-        raise ValueError('must say where the secret is: "credential:NAME", "file:/PATH" or "env:NAME"; never the secret')
+        raise ValueError(
+            'must say where the secret is: "credential:NAME", "file:/PATH" or "env:NAME"; never the secret'
+        )
     if kind == "file" and not name.startswith("/"):
         raise ValueError('must be "file:" and an absolute path')
     if kind == "credential" and "/" in name:

@@ -1,0 +1,155 @@
+"""`hoopgw explain`: what the rules say of a statement, and which file and line says it.  Nothing runs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import click
+
+from hoopgw.cli.configured import configured
+from hoopgw.cli.output import escaped, json_option, print_fields, print_json
+from hoopgw.model.identity import Identity
+from hoopgw.model.verdict import Verdict
+
+
+@click.command()
+@click.option("--as", "subject", required=True, help="The identity's subject.")
+@click.option("--groups", default="", help="Its groups, separated by commas.")
+@click.option("--target", "target_name", required=True, help="The target's name.")
+@click.option("--role", default="", help="One of the target's roles. Default: the first that a grant gives.")
+@click.option("--database", default="", help="Default: the target's own.")
+@click.option("--offline", is_flag=True, help="Do not read the target's catalogue: names stay unknown.")
+@click.argument("sql")
+@json_option
+@click.pass_obj
+def explain(
+    settings: dict[str, str],
+    /,
+    subject: str,
+    groups: str,
+    target_name: str,
+    role: str,
+    database: str,
+    offline: bool,
+    sql: str,
+    as_json: bool,
+) -> None:
+    """Verdict, rules with file and line, and why.
+
+    Reads the configuration, and the target's catalogue with the role's credential (so it needs to read the secrets of
+    the configuration). Exit status 0: it would run as it is; 1: it would be refused or held.
+    """
+    loaded = configured(settings)
+    target = loaded.targets.get(target_name)
+    if target is None:
+        raise click.UsageError(f"there is no target {target_name!r}")
+    named = frozenset(part.strip() for part in groups.split(",") if part.strip())
+    issuer = loaded.settings.issuers[0] if loaded.settings.issuers else None
+    identity = Identity(
+        issuer.name if issuer else "", issuer.issuer if issuer else "", subject, named, time.time() + 3600
+    )
+    place = database or target.database
+    grants = [
+        (grant, name)
+        for grant in loaded.grants
+        for name in ([role] if role else sorted(grant.roles))
+        if grant.lets_in(identity, target, place, name, time.time())
+    ]
+    if not grants:
+        _answer(as_json, "no connection", [], "no grant lets this identity reach the target", {})
+        sys.exit(1)
+    grant, name = grants[0]
+    catalogue = None if offline else _catalogue(loaded, target, target.roles[name], place)
+    verdict, facts = _judged(loaded, identity, target, name, catalogue, sql)
+    decision = "refused" if verdict.refusals else "held" if verdict.holds else "allowed"
+    rules = [_rule(each) for part in (verdict.refusals, verdict.holds, verdict.limits) for each in part]
+    _answer(as_json, decision, rules, f"grant {grant.name}, role {name}", facts)
+    sys.exit(0 if decision == "allowed" else 1)
+
+
+def _rule(each: Any) -> dict[str, Any]:
+    return {
+        "guardrail": each.guardrail,
+        "file": each.source.file,
+        "line": each.source.line,
+        "reason": each.reason,
+        "would_pass": getattr(each, "would_pass", ""),
+    }
+
+
+def _judged(
+    loaded: Any, identity: Identity, target: Any, role: str, catalogue: Any, sql: str
+) -> tuple[Verdict, dict[str, Any]]:
+    from hoopgw.model.operation import QUERY, Operation
+    from hoopgw.model.verdict import Refusal
+    from hoopgw.policy.guardrail import judge
+    from hoopgw.policy.masks import MaskGuardrail, resolve
+    from hoopgw.policy.sql import Unreadable, analyse
+    from hoopgw.policy.sql_names import context_of
+
+    selection = loaded.policy.select(identity, target, role)
+    operation = Operation(target.protocol, QUERY, sql.encode())
+    try:
+        facts = analyse(operation.text, catalogue, context_of(catalogue))
+    except Unreadable as error:
+        return Verdict(refusals=(Refusal("built-in:grammar", str(error)),)), {}
+    guardrails = selection.guardrails
+    if selection.masks:
+        guardrails = (*guardrails, MaskGuardrail(resolve(selection.masks, catalogue), catalogue, None))
+    statements = facts.statements
+    shown = {
+        "effects": sorted(facts.effects),
+        "reads": sorted({str(name) for each in statements for name in each.reads}),
+        "writes": sorted({str(name) for each in statements for name in each.writes}),
+        "functions": sorted({str(name) for each in statements for name in each.functions}),
+        "unknown": [why for each in statements for why in each.unknown],
+    }
+    verdict = judge(guardrails, operation, facts)
+    if verdict.masks is not None:
+        shown["masks"] = sorted(rule.name for rule in selection.masks)
+    return verdict, shown
+
+
+def _catalogue(loaded: Any, target: Any, role: Any, database: str) -> Any:
+    """Read once, on a reactor that lives as long as that takes."""
+    from twisted.internet import reactor
+
+    from hoopgw.config_secrets import read_secret
+    from hoopgw.model.errors import HoopgwError
+    from hoopgw.policy.catalogue_queries import QUERIES, catalogue
+    from hoopgw.servers.catalogue_source import CatalogueSource
+    from hoopgw.servers.departures import Departures
+    from hoopgw.servers.dial import Dialer
+
+    source = CatalogueSource(Dialer(reactor, Departures(reactor)), read_secret)
+    found: list[Any] = []
+    running: Any = reactor
+    reader = target.roles[target.catalogue_role] if target.catalogue_role else role
+
+    def begin() -> None:
+        source.run(target, reader, database, QUERIES).addBoth(found.append).addBoth(lambda _: running.stop())
+
+    running.callWhenRunning(begin)
+    running.run()
+    result = found[0]
+    error = getattr(result, "value", None)
+    if isinstance(error, HoopgwError):
+        raise click.ClickException(
+            f"the catalogue of {target.name} could not be read: {error} (--offline does without)"
+        )
+    return catalogue(result, 1)
+
+
+def _answer(as_json: bool, decision: str, rules: list[dict[str, Any]], why: str, facts: dict[str, Any]) -> None:
+    if as_json:
+        print_json({"decision": decision, "rules": rules, "why": why, "facts": facts})
+        return
+    click.echo(decision)
+    for rule in rules:
+        place = f" ({rule['file']}:{rule['line']})" if rule["file"] else " (built in)"
+        click.echo(escaped(f"  {rule['guardrail']}{place}: {rule['reason']}"))
+        if rule["would_pass"]:
+            click.echo(escaped(f"    would pass: {rule['would_pass']}"))
+    print_fields((("", ""), ("by", why), *((name, ", ".join(values)) for name, values in facts.items())))

@@ -1,0 +1,74 @@
+"""Writes docs/configuration.md from the schema: `python -m hoopgw.config_reference > docs/configuration.md`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from hoopgw.config_schema import REQUIRED, SECTIONS, TITLES, Key
+from hoopgw.policy.facts import EFFECTS
+from hoopgw.policy.masks import BUILT_IN_PATTERNS
+from hoopgw.policy.policyset import CONTROLS
+
+HEAD = """# Configuration reference
+
+Made from the code's own schema by `python -m hoopgw.config_reference`; a test holds this page to it.
+
+`hoopgw.toml`, and beside it `targets.d/*.toml`, `grants.d/*.toml` and `guardrails.d/*.toml`. Names are unique over all
+files. `hoopgw check` names every mistake with file, line and key; the service does not start on mistakes, and a reload
+(SIGHUP) with mistakes keeps what is in force. A reload takes targets, grants, guardrails, masks, issuers, keys and
+certificates; `[listen]`, `[admin]`, `[store]`, `[recordings]` and `[limits]` are bound at start.
+
+| a value of | is written |
+| --- | --- |
+| duration | `"90s"`, `"15m"`, `"12h"`, `"400d"` |
+| size | `"512 KiB"`, `"64 MiB"`, `"2 GiB"`, or bytes as a number |
+| rate | `"600/min"`, `"100000/session"`, `"1 GiB/day"` (days are UTC) |
+| secret | where it is, never what: `"credential:NAME"` (systemd), `"file:/PATH"` (mode 0600), `"env:NAME"` |
+| path | absolute, or relative to the file that names it |
+"""
+
+
+def shown(key: Key) -> str:
+    default = key.default
+    if default is REQUIRED:
+        return "needed"
+    if default in (None, "", (), {}, frozenset()):
+        return "-"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    if isinstance(default, float):
+        for seconds, unit in ((86400, "d"), (3600, "h"), (60, "m"), (1, "s")):
+            if default % seconds == 0:
+                return f'`"{int(default // seconds)}{unit}"`'
+    if isinstance(default, int) and default >= 1 << 20 and default % (1 << 20) == 0:
+        return f'`"{default >> 20} MiB"`'
+    if isinstance(default, tuple):
+        return "`[" + ", ".join(f'"{item}"' for item in default) + "]`"
+    return f'`"{default}"`' if isinstance(default, str) else f"`{default}`"
+
+
+def reference() -> Iterator[str]:
+    yield HEAD
+    for section, keys in SECTIONS.items():
+        yield f"\n## {TITLES[section]}\n"
+        yield "| key | default | what it does |"
+        yield "| --- | --- | --- |"
+        for name, key in keys.items():
+            yield f"| `{name}` | {shown(key)} | {key.doc} |"
+    yield "\n## Effects of a statement\n"
+    yield "For `statement` of a guardrail. A statement may have several: `EXPLAIN ANALYZE DELETE` is `explain` and"
+    yield "`delete`.\n"
+    yield ", ".join(f"`{effect}`" for effect in sorted(EFFECTS)) + "."
+    yield "\n## Built-in patterns\n"
+    yield ", ".join(f"`{pattern}`" for pattern in BUILT_IN_PATTERNS) + "."
+    yield "\n## What each protocol can enforce\n"
+    controls = sorted(frozenset().union(*CONTROLS.values()))
+    yield "| protocol | " + " | ".join(controls) + " |"
+    yield "| --- |" + " --- |" * len(controls)
+    for protocol, has in sorted(CONTROLS.items()):
+        yield f"| {protocol} | " + " | ".join("yes" if control in has else "no" for control in controls) + " |"
+
+
+if __name__ == "__main__":
+    sys.stdout.write("\n".join(reference()) + "\n")
