@@ -57,7 +57,7 @@ class PostgresRelay:
         `ambient_masks` screen notices and notifications of no statement.  Sizes are in bytes.
         """
         self._name = application_name.encode("ascii", "replace")
-        self._results = Results(session, policy, parameters, self._name, max_masked_row)
+        self._results = Results(session, policy, parameters, self._name, max_statement, max_masked_row)
         self._results.ambient_masks = ambient_masks
         self._planner = Planner(self._results, max_statement)
         self._token_bytes = token_bytes

@@ -12,6 +12,7 @@ from typing import final
 from hoopgw.model.errors import ProtocolViolation
 
 MAX_NAMES = 10_000  # of one connection, statements and portals each: drivers keep some hundred
+MAX_TEXTS = 64 << 20  # bytes of their texts and parameters, and room for two of the largest messages
 
 
 @final
@@ -48,15 +49,17 @@ class Meaning:
 
 @final
 class Names:
-    """One connection's statements, or its portals."""
+    """One connection's statements, or its portals.  `max_message` is the size of the largest, in bytes."""
 
-    __slots__ = ("_known",)
+    __slots__ = ("_known", "_most", "_size")
 
-    def __init__(self) -> None:
+    def __init__(self, max_message: int) -> None:
         self._known: dict[bytes, Meaning] = {}
+        self._most = MAX_TEXTS + 2 * max_message
+        self._size = 0  # of what was added since it was last counted, and what was there then
 
     def change(self, name: bytes, after: Meaning) -> Meaning:
-        """Let `name` mean `after` from now on.  Raises ProtocolViolation beyond MAX_NAMES."""
+        """Let `name` mean `after` from now on.  Raises ProtocolViolation beyond MAX_NAMES or MAX_TEXTS."""
         known = self._known
         before = known.get(name)
         if before is not None and before.undone:
@@ -68,7 +71,21 @@ class Names:
                 raise ProtocolViolation(f"more than {MAX_NAMES} prepared statements or portals")
         after.before = before
         known[name] = after
+        self._size += len(after.text) + len(after.parameters)
+        if self._size > self._most:
+            self._size = self._counted()
+            if self._size > self._most:
+                raise ProtocolViolation(f"prepared statements or portals of more than {self._most} bytes")
         return after
+
+    def _counted(self) -> int:
+        size = 0
+        for name in list(self._known):
+            meaning = self.look(name)
+            while meaning is not None:
+                size += len(meaning.text) + len(meaning.parameters)
+                meaning = meaning.before
+        return size
 
     def look(self, name: bytes) -> Meaning | None:
         """What `name` means; None where nothing of that name is known."""

@@ -54,11 +54,17 @@ class Results:
     """The stream from the target.  `expected` is what was sent to it; `from_target` gives effects for the client."""
 
     def __init__(
-        self, session: str, policy: str, parameters: dict[str, str], application_name: bytes, max_masked_row: int
+        self,
+        session: str,
+        policy: str,
+        parameters: dict[str, str],
+        application_name: bytes,
+        max_statement: int,
+        max_masked_row: int,
     ) -> None:
         self.expected: deque[Expect] = deque()
-        self.statements = Names()
-        self.portals = Names()
+        self.statements = Names(max_statement)
+        self.portals = Names(max_statement)
         self.status = "I"  # of the last ReadyForQuery: I, T or E
         self.encoding = parameters.get("client_encoding", "UTF8")
         self.rows_passed = 0

@@ -240,9 +240,18 @@ class Denied(SynchronousTestCase):
 
     def test_never_carried_out(self) -> None:
         """A target that does something for a substitute ends the session."""
-        session = refuse(b"drop")
-        session.client(query(b"drop table t"))
-        self.assertIn(Hangup, map(type, session.target(complete(b"DROP TABLE"))))
+        for asked, done in (
+            (query(b"drop"), complete(b"DROP TABLE")),
+            (query(b"drop"), ready()),
+            (parse(b"", b"drop"), PARSED),
+            (bind(b"", b"drop"), BOUND),
+            (execute(b"drop"), complete(b"DROP TABLE")),
+            (execute(b"drop"), row(b"1")),
+            (function(1), message(b"V", b"\0\0\0\0")),
+        ):
+            session = Session(relay(), lambda each: refused())
+            session.client(asked)
+            self.assertIn(Hangup, map(type, session.target(done)), asked)
 
     def test_in_a_pipeline(self) -> None:
         """must-survive 14: the messages around a denied one go on as they are; what is skipped is not waited for."""
@@ -458,6 +467,19 @@ class Named(SynchronousTestCase):
             session.target(PARSED + ready())
         self.assertEqual(len(of(session.effects, Hangup)), 1)
 
+    def test_bytes_bounded(self) -> None:
+        """What names mean is bounded in bytes; what was replaced does not count."""
+        session = Session(relay(max_statement=1 << 20))
+        text = b"x" * ((1 << 20) - 100)
+        for _ in range(80):
+            session.client(parse(b"", text) + bind(b"", b"") + SYNC)
+            session.target(PARSED + BOUND + ready())
+        self.assertEqual(of(session.effects, Hangup), [])
+        for number in range(80):
+            session.client(parse(str(number).encode(), text) + SYNC)
+            session.target(PARSED + ready())
+        self.assertEqual(len(of(session.effects, Hangup)), 1)
+
 
 class Copied(SynchronousTestCase):
     COPY = query(b"copy t from stdin")
@@ -648,6 +670,14 @@ class Ended(SynchronousTestCase):
         session.target(columns(b"a") + row(b"x" * 100)[:50])
         effects = session.relay.target_gone("reset")
         self.assertEqual([type(each) for each in effects], [Hangup])
+
+    def test_target_gone_after_the_end_inside_a_row(self) -> None:
+        """A session that waits for a row's rest to say why it ends does not wait for a target that is gone."""
+        session = Session(relay())
+        session.client(query(b"x"))
+        session.target(columns(b"a") + row(b"x" * 100)[:50])
+        self.assertEqual(session.relay.ended("stop", Code.SESSION_KILLED, None), [])
+        self.assertEqual(shown(session.relay.target_gone("reset")), [("Hangup", Code.SESSION_KILLED, "stop")])
 
     def test_fatal_and_end_of_file(self) -> None:
         """must-survive 14: a target's FATAL and its end give one error."""

@@ -380,6 +380,15 @@ class Words(SynchronousTestCase):
         told = to_client(session.target(notice(b"secret") + message(b"A", b"\0\0\0\1secret\0a secret\0")))
         self.assertEqual(told, notice(b"******") + message(b"A", b"\0\0\0\1secret\0a ******\0"))
 
+    def test_notifications_always_pass(self) -> None:
+        """A notification belongs to no statement: also between rows that are not shown it reaches the client."""
+        session = limited(1)
+        session.client(query(b"a"))
+        told = to_client(session.target(columns(b"x") + row(b"1") * 2 + complete(b"SELECT 2")))
+        heard = message(b"A", b"\0\0\0\1channel\0payload\0")
+        self.assertIn(b"ZG005", told)
+        self.assertEqual(to_client(session.target(notice(b"not shown") + heard + ready())), heard + ready())
+
     def test_redacted(self) -> None:
         """Of a redacted operation the client reads the error, the record its SQLSTATE."""
         session = Session(relay(), always(Answer(redact=True)))
