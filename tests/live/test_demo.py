@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import glob
 import json
 import os
+import pty
 import signal
 import stat
 import subprocess
 import tempfile
+import termios
 import time
 from pathlib import Path
 
@@ -38,6 +41,11 @@ def processes_of(place: str) -> list[str]:
     return found
 
 
+def take_terminal() -> None:
+    """The child's terminal becomes its controlling one, so that Ctrl-C is a signal."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 class Demo(SynchronousTestCase):
     def test_not_on_a_terminal_it_ends_with_0(self) -> None:
         """Every step goes right, the status is 0, and no directory is left."""
@@ -54,6 +62,32 @@ class Demo(SynchronousTestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertNotIn("WRONG", done.stdout)
         self.assertNotIn("\x1b", done.stdout)
+        self.assertEqual(left_behind() - before, set())
+
+    def test_on_a_terminal_it_stays_until_ctrl_c(self) -> None:
+        """With a terminal it says how to connect by hand, stays up, and Ctrl-C ends it with 0 and nothing left."""
+        before = left_behind()
+        ours, theirs = pty.openpty()
+        child = subprocess.Popen(
+            command("demo"),
+            env=environment(),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            preexec_fn=take_terminal,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.addCleanup(os.close, ours)
+        self.addCleanup(child.kill)
+        seen, deadline = b"", time.monotonic() + WHOLE
+        while b"Ctrl-C ends it" not in seen:
+            self.assertLess(time.monotonic(), deadline, seen)
+            seen += os.read(ours, 65536)
+        time.sleep(0.5)
+        self.assertIsNone(child.poll())
+        os.write(ours, b"\x03")
+        self.assertEqual(child.wait(READY), 0)
         self.assertEqual(left_behind() - before, set())
 
     def test_a_program_gets_what_it_needs_until_sigterm(self) -> None:

@@ -6,8 +6,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from hoopgw.cli.demo.scene import Scene, until
+from hoopgw.cli.demo.scene import Ran, Scene, until
 from hoopgw.cli.demo.telling import Surprise
+from hoopgw.record.chunks import HEADER_SIZE, Chunk
+from hoopgw.store.recordings import Recordings, session_bytes
 
 
 def session_list(scene: Scene) -> None:
@@ -25,10 +27,7 @@ def session_list(scene: Scene) -> None:
 
 def replay(scene: Scene) -> None:
     """A replay of the session with the refusal"""
-    refused = [row["id"] for row in _sessions(scene) if row["refused"]]
-    if not refused:
-        raise Surprise("no session has a refusal")
-    ran = scene.hoopgw("approver", scene.stage.approver, "sessions", "replay", refused[0])
+    ran = scene.hoopgw("approver", scene.stage.approver, "sessions", "replay", _refused(scene))
     scene.tell.expect(
         ran.status == 0 and "DROP TABLE orders" in ran.out and "SELECT count(*) FROM orders" in ran.out,
         "what was asked, what was decided, what was shown",
@@ -43,20 +42,43 @@ def verification(scene: Scene) -> None:
 
 
 def flipped_byte(scene: Scene) -> None:
-    """One flipped byte in a copy"""
+    """One flipped bit in a copy"""
     copy = scene.stage.place / "copy"
     shutil.copytree(recordings(scene), copy)
-    victim = max((path for path in copy.rglob("*") if path.is_file()), key=_journal_size)
-    at = victim.stat().st_size // 2
-    with victim.open("r+b") as file:
-        file.seek(at)
-        byte = file.read(1)[0]
-        file.seek(at)
-        file.write(bytes([byte ^ 1]))
-    scene.tell.says(f"bit 0 of byte {at} of {victim.relative_to(copy)} is flipped")
+    session = _refused(scene)
+    chunk = next(each for each in Recordings(copy).chunks(session_bytes(session)) if each.header.last_operation)
+    file, at = _place(copy, chunk)
+    with file.open("r+b") as opened:
+        opened.seek(at)
+        byte = opened.read(1)[0]
+        opened.seek(at)
+        opened.write(bytes([byte ^ 1]))
+    scene.tell.says(f"bit 0 of byte {at} of {file.relative_to(copy)}: in that session's chunk {chunk.header.number}")
     ran = _verify(scene, copy)
-    named = ran.status == 1 and "chunk" in ran.all and "operation" in ran.all
-    scene.tell.expect(named, "the verifier names the chunk and the operations it covers", "the verifier did not say")
+    named = [line for line in ran.out.splitlines() if session in line and f"chunk {chunk.header.number}" in line]
+    scene.tell.expect(
+        ran.status == 1 and len(named) == 1 and "operation" in named[0],
+        "the verifier names the session, the chunk and the operations it covers",
+        "the verifier does not name it",
+    )
+
+
+def _place(copy: Path, chunk: Chunk) -> tuple[Path, int]:
+    """The file in which a chunk lies, and the offset of the middle of its body."""
+    stored = chunk.stored()
+    for file in sorted(path for path in copy.rglob("*") if path.is_file()):
+        start = file.read_bytes().find(stored)
+        if start >= 0:
+            return file, start + HEADER_SIZE + len(chunk.body) // 2
+    raise Surprise(f"chunk {chunk.header.number} is in no file")
+
+
+def _refused(scene: Scene) -> str:
+    """The session with the refusal."""
+    refused = [row["id"] for row in _sessions(scene) if row["refused"]]
+    if not refused:
+        raise Surprise("no session has a refusal")
+    return str(refused[0])
 
 
 def recordings(scene: Scene) -> Path:
@@ -70,11 +92,7 @@ def public_key(scene: Scene) -> Path:
     return found[0]
 
 
-def _journal_size(path: Path) -> tuple[bool, int]:
-    return path.stem.startswith("s_") or path.parent.name.startswith("s_"), path.stat().st_size
-
-
-def _verify(scene: Scene, path: Path) -> Any:
+def _verify(scene: Scene, path: Path) -> Ran:
     return scene.hoopgw("auditor", "", "sessions", "verify", str(path), "--key", str(public_key(scene)))
 
 
