@@ -74,7 +74,7 @@ class Demo(SynchronousTestCase):
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            preexec_fn=take_terminal,
+            preexec_fn=take_terminal,  # noqa: PLW1509 -- no thread runs here
             start_new_session=True,
         )
         os.close(theirs)
