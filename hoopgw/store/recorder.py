@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from queue import Empty, Queue
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
@@ -24,6 +25,7 @@ from hoopgw.store.spool import RECORD, Spool
 from hoopgw.store.writer import Writer
 
 UNSYNCED = 1.0  # seconds after which what is not on disk yet makes sessions wait
+RETIRING = 30.0  # seconds for the gateway journal's note of one retired session
 FREE_EVERY = 1.0  # seconds between looks at the disk's free space
 
 
@@ -256,13 +258,30 @@ class Recorder:
                 continue
             if not self.writer.read_chain(session_bytes(id)).closed:
                 continue
-            note = {"event": "retired", "session": id, "time": time.time_ns()}
-            self._call_from_thread(
-                self.spool.append, GATEWAY, 0, Kind.NOTE, time.time_ns(), (json.dumps(note).encode(),)
-            )
+            self._note_retired(id)
             path.unlink()
             retired.append(id)
         return retired
+
+    def _note_retired(self, id: str) -> None:
+        """In a thread: returns when the gateway journal has it on disk.  Raises RecordingFailed where it has not."""
+        noted: Queue[int] = Queue()
+        payload = json.dumps({"event": "retired", "session": id, "time": time.time_ns()}).encode()
+
+        def note() -> None:
+            self.spool.append(GATEWAY, 0, Kind.NOTE, time.time_ns(), (payload,))
+            noted.put(self.spool.head)
+
+        self._call_from_thread(note)
+        try:
+            offset = noted.get(timeout=RETIRING)
+        except Empty:
+            raise RecordingFailed("the gateway journal has no room for a note now") from None
+        deadline = time.monotonic() + RETIRING
+        while self.spool.tail < offset:
+            if time.monotonic() > deadline:
+                raise RecordingFailed("the gateway journal could not be written in time")
+            time.sleep(0.01)
 
 
 def signing_key(path: Path) -> Ed25519PrivateKey:

@@ -102,8 +102,9 @@ class Writer:
         if self._thread.is_alive():
             self._thread.join(30.0)
         self.drain()
+        self._close_segment()
         if not self.failure:
-            self._new_segment(cut=True)
+            self.cut()
 
     def drain(self) -> None:
         """Rounds until the spool is empty, in the caller's thread."""
@@ -137,7 +138,9 @@ class Writer:
         self.rounds_at = time.monotonic()
         self._told(self._spool.tail, "")
         if self._segment_size > SEGMENT:
-            self._new_segment(cut=True)
+            self._segment_size = 0
+            self._close_segment()
+            self._cut_later()
 
     def _stored(self, data: bytes) -> list[bytes]:
         """The chunks of a round.  Nothing is changed but what `_round` takes over after the sync."""
@@ -234,7 +237,7 @@ class Writer:
 
     def _write(self, stored: list[bytes]) -> None:
         if self._segment < 0:
-            self._new_segment(cut=False)
+            self._open_segment()
         data = b"".join(stored)
         view = memoryview(data)
         while view:
@@ -244,19 +247,15 @@ class Writer:
 
     def _abandon_segment(self) -> None:
         """After a failed write or sync nothing of it is sure: what the ring still holds goes to a new file."""
-        if self._segment >= 0:
-            os.close(self._segment)
-            self._segment = -1
+        self._close_segment()
         self._chains = {session: chain for session, chain in self._chains.items() if not chain.closed}
 
-    def _new_segment(self, *, cut: bool) -> None:
+    def _close_segment(self) -> None:
         if self._segment >= 0:
             os.close(self._segment)
             self._segment = -1
-        if cut:
-            self.cut()
-        if self._stop.is_set():
-            return
+
+    def _open_segment(self) -> None:
         directory = self._recordings.directory / "segments"
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         existing = self._recordings.segments()
@@ -265,6 +264,13 @@ class Writer:
         self._segment = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._segment_size = 0
         synced(directory)
+
+    def _cut_later(self) -> None:
+        """A failure here loses nothing: the segments stay, and are cut with the next one."""
+        try:
+            self.cut()
+        except OSError as error:
+            self.failure = str(error)
 
     def cut(self) -> None:
         """Move the chunks of every segment to their journals; a segment goes when they are read back from there."""

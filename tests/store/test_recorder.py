@@ -1,0 +1,417 @@
+"""The recorder: what was appended is kept, over a kill too; what was changed is named."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from twisted.internet import reactor
+from twisted.internet.defer import inlineCallbacks
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from hoopgw.model.errors import OperatorError, RecordingFailed, SpoolFull
+from hoopgw.model.settings import RecordingSettings
+from hoopgw.model.target import Mode, SecretReference
+from hoopgw.record.chunks import DATA, Chunk, Joined
+from hoopgw.record.entries import Kind
+from hoopgw.record.verify import SessionVerifier, against_gateway, known_sessions, missing
+from hoopgw.store.recorder import Recorder, signing_key
+from hoopgw.store.recordings import GATEWAY, Recordings, session_bytes, session_id
+from hoopgw.store.spool import Spool
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def settings(place: Path, **changes: Any) -> RecordingSettings:
+    given: dict[str, Any] = {
+        "directory": str(place / "recordings"),
+        "spool_directory": str(place),
+        "spool": 4 << 20,
+        "min_free": 1,
+        "signing_key": SecretReference("file", str(place / "keys/recording.key")),
+        "seal_every": 0.05,
+    }
+    return RecordingSettings(**{**given, **changes})
+
+
+def new_session() -> str:
+    return session_id(os.urandom(16))
+
+
+class Spooling(SynchronousTestCase):
+    def spool(self, size: int = 64 * 1024) -> Spool:
+        spool = Spool(Path(self.mktemp()) / "x.spool", size)
+        self.addCleanup(spool.close)
+        return spool
+
+    def test_what_goes_in_comes_out(self) -> None:
+        """Entries of any size come out in order, over many times the ring's size; drained bytes are zeros."""
+        spool, draw = self.spool(), random.Random(7)
+        for number in range(2000):
+            payload = draw.randbytes(draw.randrange(0, 3000))
+            spool.append(b"s" * 16, number, Kind.NOTE, 5, (payload[:10], payload[10:]))
+            data = spool.peek(1 << 20)
+            self.assertTrue(data.endswith(payload))
+            spool.drop(len(data))
+        self.assertEqual(spool.used, 0)
+        self.assertEqual(spool._get(spool.tail, 1000), bytes(1000))
+
+    def test_full(self) -> None:
+        """What does not fit raises SpoolFull and leaves nothing; what never fits is an operator's error."""
+        spool = self.spool()
+        with self.assertRaises(SpoolFull):
+            while True:
+                spool.append(b"s" * 16, 1, Kind.NOTE, 5, (bytes(4000),))
+        head = spool.head
+        self.assertRaises(SpoolFull, spool.append, b"s" * 16, 1, Kind.NOTE, 5, (bytes(4000),))
+        self.assertEqual(spool.head, head)
+
+    def test_pieces(self) -> None:
+        """A large entry goes in pieces of at most 256 KiB, all of them or none."""
+        spool = self.spool(4 << 20)
+        spool.append(b"s" * 16, 1, Kind.TO_CLIENT, 5, (bytes(700_000),))
+        self.assertGreater(len(spool.peek(4 << 20)), 700_000)
+        self.assertRaises(OperatorError, spool.append, b"s" * 16, 2, Kind.TO_CLIENT, 5, (bytes(3 << 20),))
+
+    def test_one_owner(self) -> None:
+        """A second gateway cannot use the same spool; the file is for its owner only."""
+        spool = self.spool()
+        self.assertRaises(OperatorError, Spool, spool.path, 64 * 1024)
+        self.assertEqual(spool.path.stat().st_mode & 0o777, 0o600)
+
+    def test_comes_back(self) -> None:
+        """What was appended is there for the next process, in the size it was written in."""
+        path = Path(self.mktemp()) / "x.spool"
+        first = Spool(path, 64 * 1024)
+        first.append(b"s" * 16, 1, Kind.NOTE, 5, (b"kept",))
+        first.close()
+        again = Spool(path, 1 << 20)
+        self.addCleanup(again.close)
+        self.assertEqual(again.capacity, 64 * 1024)
+        self.assertTrue(again.peek(1 << 20).endswith(b"kept"))
+
+    def test_ids_never_become_paths(self) -> None:
+        """must-survive 37: a name that is no session's id is never looked for."""
+        for name in ("../../etc/passwd", "s_../../../../../../etc/x", "s_" + "a" * 21, "s_" + "a" * 23, ""):
+            self.assertRaises(ValueError, session_bytes, name)
+
+
+class Recording(TestCase):
+    def recorder(self, place: Path, **changes: Any) -> Recorder:
+        place.mkdir(parents=True, exist_ok=True)
+        made = settings(place, **changes)
+        key = signing_key(Path(made.signing_key.name))
+        return Recorder(made, "test", key, reactor.callFromThread)  # type: ignore[attr-defined]
+
+    def written(self, recorder: Recorder, id: str) -> list[tuple[int, bytes]]:
+        joined = Joined()
+        return [
+            (entry.kind, entry.payload)
+            for chunk in recorder.recordings.chunks(session_bytes(id))
+            if chunk.header.kind == DATA
+            for entry in joined.of(chunk.raw())
+        ]
+
+    def verify(self, recordings: Recordings, key: Any) -> dict[str, Any]:
+        known = known_sessions(recordings.chunks(GATEWAY))
+        found = {}
+        for id in recordings.sessions():
+            verifier = SessionVerifier(id, session_bytes(id), key)
+            for chunk in recordings.chunks(session_bytes(id)):
+                verifier.take(chunk)
+            found[id] = against_gateway(verifier.result(), known.get(id))
+        found.update({result.session: result for result in missing(known, set(found))})
+        return found
+
+    @inlineCallbacks
+    def test_recorded_and_verified(self) -> Any:
+        """What is appended is in the journal, in order, in pieces joined; live and closed sessions verify."""
+        recorder = self.recorder(Path(self.mktemp()))
+        recorder.start()
+        self.addCleanup(recorder.stop)
+        closed, live = new_session(), new_session()
+        journals = {id: recorder.open(id, {"who": id}, Mode.STRICT) for id in (closed, live)}
+        for number in range(300):
+            for id, journal in journals.items():
+                journal.append(Kind.TO_CLIENT, f"{id} {number}".encode())
+        journals[closed].append(Kind.TO_CLIENT, bytes(600_000))
+        journals[closed].close({"reason": "done"})
+        yield journals[live].synced(300)
+        for id in journals:
+            texts = [payload for kind, payload in self.written(recorder, id) if kind == Kind.TO_CLIENT]
+            self.assertEqual(texts[:300], [f"{id} {number}".encode() for number in range(300)])
+        self.assertEqual(self.written(recorder, closed)[-2], (Kind.TO_CLIENT, bytes(600_000)))
+        results = self.verify(recorder.recordings, recorder._key.public_key())
+        self.assertTrue(all(result.good for result in results.values()), results)
+        self.assertTrue(results[closed].final)
+        self.assertFalse(results[live].final)
+
+    @inlineCallbacks
+    def test_cut_into_journals(self) -> Any:
+        """Segments are cut into journals; nothing is lost or there twice, and it verifies."""
+        recorder = self.recorder(Path(self.mktemp()))
+        recorder.start()
+        ids = [new_session() for _ in range(5)]
+        for id in ids:
+            journal = recorder.open(id, {}, Mode.STRICT)
+            journal.append(Kind.TO_CLIENT, b"x" * 1000)
+            journal.close({})
+        yield recorder.when_synced()
+        recorder.stop()
+        self.assertEqual(recorder.recordings.segments(), [])
+        for id in ids:
+            self.assertEqual([kind for kind, _ in self.written(recorder, id)], [Kind.OPEN, Kind.TO_CLIENT, Kind.CLOSE])
+        results = self.verify(recorder.recordings, recorder._key.public_key())
+        self.assertEqual((len(results), all(result.good and result.final for result in results.values())), (5, True))
+
+    @inlineCallbacks
+    def test_disk_full(self) -> Any:
+        """must-survive 59, 74: where nothing can be written strict fails; best-effort says what is missing."""
+        recorder = self.recorder(Path(self.mktemp()))
+        recorder.start()
+        self.addCleanup(recorder.stop)
+        strict = recorder.open(new_session(), {}, Mode.STRICT)
+        relaxed_id = new_session()
+        relaxed = recorder.open(relaxed_id, {}, Mode.BEST_EFFORT)
+        yield recorder.when_synced()
+        real = recorder.writer._write
+
+        def full(stored: list[bytes]) -> None:
+            raise OSError(28, "No space left on device")
+
+        self.patch(recorder.writer, "_write", full)
+        strict.append(Kind.NOTE, b"kept in the spool")
+        yield self.assertFailure(strict.synced(2), RecordingFailed)
+        self.assertRaises(RecordingFailed, strict.append, Kind.NOTE, b"no")
+        self.assertRaises(RecordingFailed, recorder.may_open)
+        relaxed.append(Kind.NOTE, b"lost")
+        self.patch(recorder.writer, "_write", real)
+        while recorder.failure:
+            yield recorder.when_synced().addErrback(lambda failure: failure.trap(RecordingFailed) and None)
+        relaxed.append(Kind.NOTE, b"again")
+        yield recorder.when_synced()
+        kinds = [kind for kind, _ in self.written(recorder, relaxed_id)]
+        self.assertEqual(kinds, [Kind.OPEN, Kind.GAP, Kind.NOTE])
+        results = self.verify(recorder.recordings, recorder._key.public_key())
+        self.assertTrue(all(result.good for result in results.values()), results)
+
+    @inlineCallbacks
+    def test_retention(self) -> Any:
+        """must-survive 60: what is old and closed goes, an open session never; retired is not missing."""
+        place = Path(self.mktemp())
+        recorder = self.recorder(place)
+        recorder.start()
+        old, other = new_session(), new_session()
+        for id in (old, other):
+            journal = recorder.open(id, {}, Mode.STRICT)
+            journal.close({})
+        live = new_session()
+        recorder.stop()
+        again = self.recorder(place)
+        again.start()
+        again.open(live, {}, Mode.STRICT)
+        soon = time.time() + 60
+        retired = yield deferToThread(again.retire_before, soon, frozenset((other, live)))
+        self.assertEqual(retired, [old])
+        self.assertFalse(again.recordings.journal(session_bytes(old)).exists())
+        again.recordings.journal(session_bytes(other)).unlink()
+        again.stop()
+        results = self.verify(again.recordings, again._key.public_key())
+        self.assertEqual({id: result.good for id, result in results.items()}, {other: False, live: True})
+        self.assertIn("missing", results[other].problem)
+
+
+class Tampering(SynchronousTestCase):
+    """must-survive 61: the verifier names the first bad chunk and the operations it covers."""
+
+    def setUp(self) -> None:
+        from hoopgw.model.operation import QUERY, Operation
+        from hoopgw.record.entries import asked
+
+        place = Path(self.mktemp())
+        place.mkdir()
+        made = settings(place, seal_every=0.0)
+        self.key = signing_key(Path(made.signing_key.name))
+        self.recorder = Recorder(made, "test", self.key, lambda call, *given: call(*given))
+        self.recorder.start()
+        self.addCleanup(self.recorder.stop)
+        self.ids = [new_session(), new_session()]
+        journals = [self.recorder.open(id, {}, Mode.STRICT) for id in self.ids]
+        for number in range(1, 6):
+            for journal in journals:
+                operation = Operation("postgresql", QUERY, b"SELECT 1", number=number)
+                journal.append(Kind.ASKED, *asked((operation,), [0], [0], b"Q\0\0\0\rSELECT 1\0"))
+            synced = self.recorder.spool.head
+            while self.recorder.spool.tail < synced:
+                time.sleep(0.01)
+        journals[0].close({})
+        while self.recorder.spool.tail < self.recorder.spool.head or self.recorder.writer._gateway:
+            time.sleep(0.01)
+        self.chunks = list(self.recorder.recordings.chunks(session_bytes(self.ids[0])))
+        self.others = list(self.recorder.recordings.chunks(session_bytes(self.ids[1])))
+
+    def result(self, chunks: list[Chunk], key: Any = None) -> Any:
+        verifier = SessionVerifier(self.ids[0], session_bytes(self.ids[0]), key or self.key.public_key())
+        for chunk in chunks:
+            verifier.take(chunk)
+        return verifier.result()
+
+    def test_untouched(self) -> None:
+        """What was not changed verifies."""
+        self.assertTrue(self.result(self.chunks).good)
+        self.assertGreater(len(self.chunks), 8)
+
+    def test_flip(self) -> None:
+        """A flipped bit is found in the very chunk, with its operations."""
+        for index, chunk in enumerate(self.chunks):
+            body = bytearray(chunk.body)
+            body[len(body) // 2] ^= 1
+            bad = Chunk(chunk.header, bytes(body), chunk.check)
+            found = self.result([*self.chunks[:index], bad, *self.chunks[index + 1 :]])
+            self.assertEqual((found.good, found.chunk), (False, index))
+            covers = chunk.header.first_operation, chunk.header.last_operation
+            self.assertEqual(found.operations, covers)
+
+    def test_replaced(self) -> None:
+        """A chunk that was made anew, its own check right, is found by what follows."""
+        from dataclasses import replace
+
+        for index in range(len(self.chunks) - 1):
+            if self.chunks[index].header.kind != DATA:
+                continue
+            header = replace(self.chunks[index].header, last_time=1)
+            bad = Chunk(header, self.chunks[index].body)
+            bad = Chunk(header, self.chunks[index].body, bad.digest()[:8])
+            found = self.result([*self.chunks[:index], bad, *self.chunks[index + 1 :]])
+            self.assertEqual((found.good, found.chunk), (False, index))
+
+    def test_order_and_absence(self) -> None:
+        """Left out, doubled, swapped, and of another session."""
+        whole = self.chunks
+        for bad, number in (
+            ([*whole[:3], *whole[4:]], 3),
+            ([*whole[:3], whole[2], *whole[3:]], 3),
+            ([*whole[:3], whole[4], whole[3], *whole[5:]], 3),
+            ([*whole[:3], self.others[3], *whole[4:]], 3),
+        ):
+            found = self.result(bad)
+            self.assertEqual((found.good, found.chunk), (False, number))
+
+    def test_cut(self) -> None:
+        """The end cut off: what is left verifies by itself, and the gateway journal tells."""
+        known = known_sessions(self.recorder.recordings.chunks(GATEWAY))
+        cut = self.result(self.chunks[:-2])
+        self.assertTrue(cut.good)
+        self.assertIn("cut", against_gateway(cut, known[self.ids[0]]).problem)
+
+    def test_other_key(self) -> None:
+        """Signed by another key: the first seal says so."""
+        found = self.result(self.chunks, Ed25519PrivateKey.generate().public_key())
+        self.assertFalse(found.good)
+        self.assertIn("signature", found.problem)
+
+
+CHILD = textwrap.dedent(
+    """
+    import os, sys, time
+    from pathlib import Path
+    from hoopgw.model.errors import SpoolFull
+    from hoopgw.model.settings import RecordingSettings
+    from hoopgw.model.target import Mode, SecretReference
+    from hoopgw.record.entries import Kind
+    from hoopgw.store.recorder import Recorder, signing_key
+    place, point = Path(sys.argv[1]), sys.argv[2]
+    made = RecordingSettings(directory=str(place / "recordings"), spool_directory=str(place), spool=4 << 20,
+        min_free=1, signing_key=SecretReference("file", str(place / "keys/recording.key")), seal_every=0.02)
+    name, _, number = point.partition(":")
+    left = int(number or 0)
+    if name:
+        real = getattr(os, name)
+        def dying(*given):
+            global left
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), 9)
+            return real(*given)
+        setattr(os, name, dying)
+    recorder = Recorder(made, "test", signing_key(Path(made.signing_key.name)), lambda call, *given: None)
+    recorder.start()
+    journals = [recorder.open(sys.argv[3 + n], {}, Mode.STRICT) for n in range(3)]
+    n = 0
+    while n < 20000:
+        for at, journal in enumerate(journals):
+            while True:
+                try:
+                    journal.append(Kind.TO_CLIENT, b"%d " % n + b"x" * (n * 37 % 900))
+                    break
+                except SpoolFull:
+                    time.sleep(0.001)
+            sys.stdout.write("%d %d\\n" % (at, n))
+        sys.stdout.flush()
+        n += 1
+    """
+)
+
+
+class Killed(SynchronousTestCase):
+    """must-survive 59: a gateway killed at any moment has lost nothing that a session was told was kept."""
+
+    def run_and_kill(self, point: str, after: float) -> None:
+        place = Path(self.mktemp()).absolute()
+        place.mkdir()
+        ids = [new_session() for _ in range(3)]
+        child = subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(place), point, *ids],
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        if not point:
+            time.sleep(after)
+            child.send_signal(signal.SIGKILL)
+        told, _ = child.communicate(timeout=60)
+        kept: dict[int, int] = {}
+        for line in told.decode().splitlines()[:-1]:
+            at, number = line.split()
+            kept[int(at)] = int(number)
+        recorder = Recorder(
+            settings(place), "test", signing_key(place / "keys/recording.key"), lambda call, *given: None
+        )
+        recorder.start()
+        recorder.stop()
+        for at, id in enumerate(ids):
+            self.check(recorder, id, kept.get(at, -1))
+        shutil.rmtree(place)
+
+    def check(self, recorder: Recorder, id: str, last: int) -> None:
+        joined, found = Joined(), []
+        verifier = SessionVerifier(id, session_bytes(id), recorder._key.public_key())
+        for chunk in recorder.recordings.chunks(session_bytes(id)):
+            verifier.take(chunk)
+            if chunk.header.kind == DATA:
+                found += [int(e.payload.split()[0]) for e in joined.of(chunk.raw()) if e.kind == Kind.TO_CLIENT]
+        if last >= 0:
+            self.assertEqual(found[: last + 1], list(range(last + 1)))
+            self.assertEqual(found, sorted(set(found)))
+            result = verifier.result()
+            self.assertTrue(result.good and result.final, result)
+
+    def test_at_any_moment(self) -> None:
+        """Killed in the middle of things: every entry that was appended is there, and the sessions are sealed."""
+        for after in (0.8, 1.1, 1.4):
+            self.run_and_kill("", after)
+
+    def test_at_every_write_and_sync(self) -> None:
+        """Killed in the n-th write or sync of the recorder."""
+        for point in ("write:1", "write:2", "write:5", "fdatasync:1", "fdatasync:2", "fdatasync:6"):
+            self.run_and_kill(point, 0)
