@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,10 +46,28 @@ class Document:
         return self.lines.get(key, 1)
 
 
+def listed(directory: Path) -> list[Path] | Mistake:
+    """The *.toml files of a directory, by name; none where there is no directory.
+
+    One that may not be read is a mistake: rules that are silently not there would wave everything by.
+    """
+    try:
+        names = sorted(os.listdir(directory))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        return Mistake(str(directory), 1, "", f"cannot be read: {error.strerror}")
+    return [directory / name for name in names if name.endswith(".toml") and not name.startswith(".")]
+
+
 def read(path: Path) -> Document | Mistake:
     """One file, or what keeps it from being read."""
     try:
-        raw = path.read_bytes()
+        # a FIFO with no writer must not stop a reload for ever
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return Mistake(str(path), 1, "", "is not a file")
+            raw = file.read(MAX_FILE + 1)
     except OSError as error:
         return Mistake(str(path), 1, "", f"cannot be read: {error.strerror}")
     if len(raw) > MAX_FILE:
@@ -61,6 +81,8 @@ def read(path: Path) -> Document | Mistake:
         line = int(where[1]) if where else max(1, raw.count(b"\n"))
         words = re.sub(r" \(at .*\)$", "", str(error))
         return Mistake(str(path), line, "", f"is not TOML: {words}")
+    except RecursionError:
+        return Mistake(str(path), 1, "", "is nested too deeply")
     return Document(str(path), values, key_lines(raw))
 
 

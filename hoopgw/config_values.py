@@ -8,6 +8,8 @@ from typing import Any
 
 from hoopgw.model.target import Address, SecretReference
 
+MAX_NUMBER = 1 << 53  # counts and sizes: what every store and every JSON reader keeps exactly
+
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 
@@ -27,6 +29,8 @@ def boolean(value: Any) -> bool:
 def count(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError("must be a whole number of at least 1")
+    if value > MAX_NUMBER:
+        raise ValueError(f"must be at most {MAX_NUMBER}")
     return value
 
 
@@ -52,7 +56,7 @@ def table_of_texts(value: Any) -> dict[str, str]:
 
 def duration(value: Any) -> float:
     """Seconds of "90s", "15m", "12h" or "400d"."""
-    found = re.fullmatch(r"(\d{1,9})\s*([smhd])", value) if isinstance(value, str) else None
+    found = re.fullmatch(r"([0-9]{1,9})\s*([smhd])", value) if isinstance(value, str) else None
     if not found or int(found[1]) == 0:
         raise ValueError('must be a duration with its unit: "90s", "15m", "12h" or "400d"')
     return float(int(found[1]) * _SECONDS[found[2]])
@@ -64,12 +68,12 @@ def duration_or_never(value: Any) -> float | None:
 
 def size(value: Any) -> int:
     """Bytes of "64 MiB", "2 GiB" or a plain number."""
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_NUMBER:
         return value
-    found = re.fullmatch(r"(\d{1,15})\s*(B|KiB|MiB|GiB|TiB)?", value) if isinstance(value, str) else None
+    found = re.fullmatch(r"([0-9]{1,15})\s*(B|KiB|MiB|GiB|TiB)?", value) if isinstance(value, str) else None
     if not found or int(found[1]) == 0:
         raise ValueError('must be a size with its unit: "512 KiB", "64 MiB" or "2 GiB"')
-    return int(found[1]) * _SIZES[found[2] or ""]
+    return count(int(found[1]) * _SIZES[found[2] or ""])
 
 
 def rate(value: Any, per: tuple[str, ...], amount: Any) -> tuple[int, str]:
@@ -81,7 +85,7 @@ def rate(value: Any, per: tuple[str, ...], amount: Any) -> tuple[int, str]:
     if period.strip() not in per:
         raise ValueError(f"must be {wanted}, not per {period.strip()!r}")
     number = front.strip()
-    return amount(int(number) if number.isdigit() else number), period.strip()
+    return amount(int(number) if number.isascii() and number.isdigit() else number), period.strip()
 
 
 def moment(value: Any) -> float:
@@ -111,9 +115,8 @@ def secret(value: Any) -> SecretReference:
 def addresses(value: Any) -> tuple[Address, ...]:
     found = []
     for item in texts(value):
-        host, _, port = item.rpartition(":")
-        host = host.removeprefix("[").removesuffix("]")
-        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        parts = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/\[\]@]+)):([0-9]{1,5})", item)
+        if parts is None or not 0 < int(parts[3]) < 65536:
             raise ValueError(f'{item!r} must be "host:port" ("[::1]:5432" for IPv6)')
-        found.append(Address(host, int(port)))
+        found.append(Address(parts[1] or parts[2], int(parts[3])))
     return tuple(found)

@@ -27,7 +27,8 @@ QUERIES: tuple[str, ...] = (
     " AND n.nspname OPERATOR(pg_catalog.!~~) 'pg_toast%' AND n.nspname OPERATOR(pg_catalog.!~~) 'pg_temp%'"
     " AND n.nspname OPERATOR(pg_catalog.<>) 'information_schema'",
     "SELECT DISTINCT r.ev_class, d.refobjid FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_depend d"
-    " ON d.objid OPERATOR(pg_catalog.=) r.oid AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass"
+    " ON d.objid OPERATOR(pg_catalog.=) r.oid"
+    " AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass"
     " AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass"
     " WHERE d.refobjid OPERATOR(pg_catalog.<>) r.ev_class",
     "SELECT i.inhrelid, i.inhparent FROM pg_catalog.pg_inherits i",

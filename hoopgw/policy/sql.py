@@ -330,10 +330,8 @@ class _Statement:
     def _meant(self, names: list[str]) -> set[tuple[int, int]]:
         """Every column that a reference could mean; a whole row means all of its columns."""
         column, qualifier = names[-1], names[-2] if len(names) > 1 else ""
-        if qualifier and qualifier in self._aliases:
-            among = self._aliases[qualifier]
-        else:
-            among = set(self._relations)
+        known = bool(qualifier) and qualifier in self._aliases
+        among = self._aliases[qualifier] if known else set(self._relations)
         found = {(oid, each.number) for oid in among for each in self._relations[oid].columns if each.name == column}
         whole = self._aliases.get(column, set())  # the name of a table, where a column could stand
         if qualifier and not found:

@@ -66,9 +66,10 @@ EFFECTS_OF: dict[str, frozenset[str]] = {
     **{
         f"Create{name}Stmt": _words("create")
         for name in (
-            "", "TableAs", "Schema", "Seq", "Extension", "Fdw", "ForeignServer", "ForeignTable", "UserMapping", "Am", "Trig",
-            "EventTrig", "PLang", "OpClass", "OpFamily", "Domain", "Enum", "Range", "Stats", "Cast", "Transform",
-            "Publication", "Subscription", "Policy", "Conversion", "Function", "TableSpace", "db",
+            "", "TableAs", "Schema", "Seq", "Extension", "Fdw", "ForeignServer", "ForeignTable", "UserMapping",
+            "Am", "Trig", "EventTrig", "PLang", "OpClass", "OpFamily", "Domain", "Enum", "Range", "Stats",
+            "Cast", "Transform", "Publication", "Subscription", "Policy", "Conversion", "Function",
+            "TableSpace", "db",
         )
     },
     "CreatedbStmt": _words("create"),
@@ -80,10 +81,11 @@ EFFECTS_OF: dict[str, frozenset[str]] = {
     **{
         f"Alter{name}Stmt": _words("alter")
         for name in (
-            "Table", "Domain", "Enum", "Extension", "ExtensionContents", "Fdw", "ForeignServer", "UserMapping", "Function",
-            "ObjectDepends", "ObjectSchema", "Owner", "Operator", "Type", "OpFamily", "Policy", "Publication", "Subscription",
-            "Seq", "System", "TableMoveAll", "TableSpaceOptions", "TSConfiguration", "TSDictionary", "Collation", "Database",
-            "DatabaseSet", "DatabaseRefreshColl", "EventTrig", "Stats",
+            "Table", "Domain", "Enum", "Extension", "ExtensionContents", "Fdw", "ForeignServer", "UserMapping",
+            "Function", "ObjectDepends", "ObjectSchema", "Owner", "Operator", "Type", "OpFamily", "Policy",
+            "Publication", "Subscription", "Seq", "System", "TableMoveAll", "TableSpaceOptions",
+            "TSConfiguration", "TSDictionary", "Collation", "Database", "DatabaseSet", "DatabaseRefreshColl",
+            "EventTrig", "Stats",
         )
     },
     "AlterTableSpaceOptionsStmt": _words("alter"),

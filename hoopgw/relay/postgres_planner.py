@@ -15,6 +15,7 @@ from hoopgw.wire import pgmessages
 from hoopgw.wire.pgframes import HEADER, message_end, needed
 
 PROTOCOL = "postgresql"
+UNSEEN = b"\0"  # the text where a name stands for nothing that was seen: no grammar accepts a NUL, so it is refused
 MAX_MESSAGE = 0x40000000  # bytes of a CopyData, which passes in pieces: PostgreSQL's own bound
 
 # Tags (documentation, 55.7)
@@ -126,7 +127,7 @@ class Planner:
         if tag == TAG_BIND:
             bind = pgmessages.read_bind(data, body, end)
             statement = self._statements.look(bind.statement)
-            text = statement.text if statement is not None else b""
+            text = statement.text if statement is not None else UNSEEN
             parameters = (statement.parameters if statement is not None else b"") + bind.parameters
             expect = self._asked(plan, BIND, expecting.BIND, text, bind.statement, parameters)
             expect.meaning = self._portals.change(bind.portal, Meaning(text, parameters, self._segment))
@@ -134,7 +135,7 @@ class Planner:
         if tag == TAG_EXECUTE:
             name = pgmessages.read_name(data, body, end)
             bound = self._portals.look(name)
-            text = bound.text if bound is not None else b""
+            text = bound.text if bound is not None else UNSEEN
             parameters = bound.parameters if bound is not None else b""
             expect = self._asked(plan, EXECUTE, expecting.EXECUTE, text, name, parameters)
             return Planned(tag, start, end, expect, index, name)

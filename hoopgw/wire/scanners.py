@@ -118,11 +118,11 @@ def us_ssns(data: bytes, start: int, end: int, spans: list[tuple[int, int]]) -> 
             if not _digit(data[here + offset]):
                 good = False
         area = data[here : here + 3]
-        if good and area not in (b"000", b"666") and data[here] != 57 and data[here + 4 : here + 6] != b"00":
-            if data[here + 7 : here + 11] != b"0000":
-                spans.append((here, here + 11))
-                here += 11
-                continue
+        given = area not in (b"000", b"666") and data[here] != 57 and data[here + 4 : here + 6] != b"00"
+        if good and given and data[here + 7 : here + 11] != b"0000":
+            spans.append((here, here + 11))
+            here += 11
+            continue
         here += 1
 
 
@@ -189,11 +189,11 @@ def uk_ninos(data: bytes, start: int, end: int, spans: list[tuple[int, int]]) ->
         if digits == 6 and right < stop and data[right] == 32:
             right += 1
         suffix = digits == 6 and right < stop and data[right] in b"ABCDabcd"
-        if suffix and not (right + 1 < stop and _word(data[right + 1])):
-            if data[here] not in b"DFIQUVdfiquv" and data[here + 1] not in b"DFIOQUVdfioquv":
-                spans.append((here, right + 1))
-                here = right + 1
-                continue
+        given = data[here] not in b"DFIQUVdfiquv" and data[here + 1] not in b"DFIOQUVdfioquv"
+        if suffix and given and not (right + 1 < stop and _word(data[right + 1])):
+            spans.append((here, right + 1))
+            here = right + 1
+            continue
         here += 1
 
 
@@ -238,7 +238,7 @@ class Scanner:
         return bytes(out)
 
     def masked_json(self, data: bytes) -> bytes:
-        """The same inside JSON text, which stays JSON: outside of strings a digit becomes 0 and nothing else changes."""
+        """The same inside JSON text, which stays JSON: outside of strings only digits change, to 0."""
         found = self.spans(data, 0, len(data))
         if not found:
             return data

@@ -25,6 +25,7 @@ from hoopgw.relay.effects import (
     ToTarget,
 )
 from hoopgw.relay.postgres import MAX_KEPT
+from hoopgw.relay.postgres_planner import UNSEEN
 from hoopgw.wire.pgmessages import message, report_fields
 from tests.relay.pgbytes import (
     BOUND,
@@ -146,7 +147,7 @@ class Asked(SynchronousTestCase):
         """must-survive 17: a statement or portal that nobody was seen to define has no text, so that it is refused."""
         session = Session(relay())
         session.client(bind(b"", b"elsewhere") + execute(b"cursor"))
-        self.assertEqual([each.text for each in session.operations], [b"", b""])
+        self.assertEqual([each.text for each in session.operations], [UNSEEN, UNSEEN])
 
     def test_redacted(self) -> None:
         """The record's form of an Ask has other texts, no parameters, and valid framing."""
@@ -263,7 +264,7 @@ class Denied(SynchronousTestCase):
         ]
         for asked, sent in cases:
             with self.subTest(asked=asked):
-                session = Session(relay(), lambda each: refused() if each.text in (b"drop", b"", b"7") else GO)
+                session = Session(relay(), lambda each: refused() if each.text in (b"drop", UNSEEN, b"7") else GO)
                 effects = session.client(EXTENDED + asked + EXTENDED)
                 self.assertEqual(to_target(effects), EXTENDED + sent + EXTENDED)
                 passed = PARSED + BOUND + columns(b"a") + row(b"1") + complete(b"SELECT 1") + ready()
@@ -365,7 +366,7 @@ class Named(SynchronousTestCase):
         self.assertEqual(to_target(effects)[-5:], FLUSH)
         self.assertEqual(len(session.operations), 3)
         session.target(PARSED + BOUND + complete(b"PREPARE"))
-        self.assertEqual(session.operations[3].text, b"")
+        self.assertEqual(session.operations[3].text, UNSEEN)
 
     def test_two_failures(self) -> None:
         """Several failed redefinitions give the first meaning back."""
@@ -419,7 +420,7 @@ class Named(SynchronousTestCase):
         effects = session.client(query(b"deallocate s; prepare s as delete from t") + bind(b"", b"s"))
         self.assertEqual(to_target(effects), query(b"deallocate s; prepare s as delete from t"))
         session.target(complete(b"DEALLOCATE") + complete(b"PREPARE") + ready())
-        self.assertEqual(session.operations[-1].text, b"")
+        self.assertEqual(session.operations[-1].text, UNSEEN)
 
     def test_discard_all(self) -> None:
         """All names are gone, but for those that were sent behind it."""
@@ -429,7 +430,7 @@ class Named(SynchronousTestCase):
         session.client(query(b"discard all") + parse(b"new", b"two") + SYNC)
         session.target(complete(b"DISCARD ALL") + ready() + PARSED + ready())
         session.client(bind(b"", b"new") + bind(b"", b"old") + SYNC)
-        self.assertEqual([each.text for each in session.operations[-2:]], [b"two", b""])
+        self.assertEqual([each.text for each in session.operations[-2:]], [b"two", UNSEEN])
 
     def test_cursor_with_a_portals_name(self) -> None:
         """A portal that SQL closed and declared anew has no known text."""
@@ -441,7 +442,7 @@ class Named(SynchronousTestCase):
         session.client(query(b"rollback to s; declare p cursor for select 2"))
         session.target(complete(b"ROLLBACK") + complete(b"DECLARE CURSOR") + ready(b"T"))
         session.client(execute(b"p") + SYNC)
-        self.assertEqual(session.operations[-1].text, b"")
+        self.assertEqual(session.operations[-1].text, UNSEEN)
 
     def test_portals_end_with_the_transaction(self) -> None:
         """A portal's name means nothing after its transaction."""
@@ -452,7 +453,7 @@ class Named(SynchronousTestCase):
         self.assertEqual(session.operations[-1].text, b"one")
         session.target(complete(b"SELECT 1") + ready(b"I"))
         session.client(execute(b"p") + SYNC)
-        self.assertEqual(session.operations[-1].text, b"")
+        self.assertEqual(session.operations[-1].text, UNSEEN)
 
     def test_bounded(self) -> None:
         """Names are bounded; closed ones do not count."""

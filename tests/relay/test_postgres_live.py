@@ -13,6 +13,7 @@ from hoopgw.model.answer import GO, Allowance, Answer, Meter
 from hoopgw.policy.masks import SqlMasks
 from hoopgw.relay.effects import CancelTarget, CatalogueChanged, Completed
 from hoopgw.relay.postgres_masks import MaskBuilder
+from hoopgw.relay.postgres_planner import UNSEEN
 from hoopgw.wire.pgmessages import report_fields
 from tests.relay.bridge import Bridge, RawClient
 from tests.relay.pgbytes import (
@@ -192,7 +193,7 @@ class Names(Live):
         client.send(query(b"deallocate s; prepare s as delete from secret"), bind(b"", b"s"), execute(b""), SYNC)
         client.until_ready()
         client.until_ready()
-        self.assertEqual([each.text for each in self.bridge.operations[-2:]], [b"", b""])
+        self.assertEqual([each.text for each in self.bridge.operations[-2:]], [UNSEEN, UNSEEN])
 
     def test_drivers(self) -> None:
         """Prepared statements, cursors and transactions of asyncpg and psycopg work; every text is known."""
@@ -219,7 +220,7 @@ class Names(Live):
             cursor.itersize = 3
             self.assertEqual(len(list(cursor.execute("select * from t"))), 20)
         connection.rollback()
-        self.assertNotIn(b"", [each.text for each in self.bridge.operations])
+        self.assertNotIn(UNSEEN, [each.text for each in self.bridge.operations])
 
     def test_portal_in_parts(self) -> None:
         """Execute with a row count: PortalSuspended, and the rest."""
