@@ -81,8 +81,8 @@ def read(path: Path) -> Document | Mistake:
         line = int(where[1]) if where else max(1, raw.count(b"\n"))
         words = re.sub(r" \(at .*\)$", "", str(error))
         return Mistake(str(path), line, "", f"is not TOML: {words}")
-    except RecursionError:
-        return Mistake(str(path), 1, "", "is nested too deeply")
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; brackets in brackets in …
+        return Mistake(str(path), 1, "", f"cannot be read: {error}")
     return Document(str(path), values, key_lines(raw))
 
 

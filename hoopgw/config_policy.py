@@ -8,13 +8,14 @@ import re2
 
 from hoopgw.config_files import Key
 from hoopgw.config_reader import Reader, nearest
+from hoopgw.config_targets import Known, roles_exist, selector, who
 from hoopgw.model.grant import Who
-from hoopgw.model.target import Mode, Selector
+from hoopgw.model.target import Mode
 from hoopgw.model.verdict import HoldTerms, Source
 from hoopgw.policy.facts import EFFECTS, Where
 from hoopgw.policy.guardrails import Action, Conditions, SqlRule
-from hoopgw.policy.masks import BUILT_IN_PATTERNS, MaskRule
-from hoopgw.policy.policyset import Scoped
+from hoopgw.policy.masks import BUILT_IN_PATTERNS, MaskRule, custom_pattern
+from hoopgw.policy.policyset import Scoped, unenforceable
 
 _WHERE = {"missing": Where.MISSING, "constant": Where.CONSTANT}
 _CONDITIONS = (
@@ -22,28 +23,14 @@ _CONDITIONS = (
 )  # fmt: skip
 
 
-def who(reader: Reader, values: dict[str, Any], *, everybody: bool) -> Who:
-    """Of a grant, guardrail or `except`; nothing given is everybody in a guardrail and nobody elsewhere."""
-    given = {name: values[name] for name in ("groups", "subjects", "claims", "provider")}
-    return Who(**given, anyone=everybody and not any(given.values()))
-
-
-def exempt(reader: Reader, values: dict[str, Any], key: Key) -> Who | None:
+def exempt(reader: Reader, values: dict[str, Any], key: Key, known: Known) -> Who | None:
     if values["except"] is None:
         return None
-    found = who(reader, reader.table("who", values["except"], (*key, "except")), everybody=False)
+    where = (*key, "except")
+    found = who(reader, reader.table("who", values["except"], where), where, known, everybody=False)
     if found == Who():
-        reader.wrong((*key, "except"), "names nobody: give groups, subjects or claims")
+        reader.wrong(where, "names nobody: give groups, subjects, claims or provider")
     return found
-
-
-def selector(reader: Reader, values: Any, key: Key) -> Selector:
-    if values is None:
-        return Selector()
-    found = reader.table("selector", values, key)
-    if not found["name"] and not found["labels"]:
-        reader.wrong(key, "selects nothing: give name or labels")
-    return Selector(found["name"], found["labels"])
 
 
 def expression(reader: Reader, text: str, key: Key) -> Any:
@@ -60,14 +47,58 @@ def expression(reader: Reader, text: str, key: Key) -> Any:
         return None
 
 
-def guardrail(reader: Reader, name: str, values: dict[str, Any]) -> Scoped:
+def pattern(reader: Reader, name: str, values: dict[str, Any]) -> str:
+    """The expression of a `[pattern.NAME]`."""
+    key: Key = ("pattern", name)
+    text: str = values["regex"] or ""
+    if name in BUILT_IN_PATTERNS:
+        reader.wrong(key, "is the name of a built-in pattern")
+    compiled = expression(reader, text, (*key, "regex")) if text else None
+    if compiled is not None and compiled.search(b""):
+        reader.wrong((*key, "regex"), "matches the empty text, and so everywhere")
+    return text
+
+
+def guardrail(reader: Reader, name: str, values: dict[str, Any], known: Known) -> Scoped:
     key: Key = ("guardrail", name)
+    mode = Mode(values["record"]) if values["record"] else None
+    action = _action(reader, values["then"], key, mode)
+    _enforceable(reader, key, values["protocol"], action.controls)
+    chosen = selector(reader, values["target"], (*key, "target"), known)
+    roles_exist(reader, values["roles"], chosen, (*key, "roles"), known)
     source = Source(reader.document.file, reader.document.line(key))
+    rule = SqlRule(name, _conditions(reader, values, key), action, values["reason"], values["would_pass"], source)
+    return Scoped(
+        rule,
+        values["protocol"],
+        who(reader, values, key, known, everybody=True),
+        exempt(reader, values, key, known),
+        chosen,
+        values["roles"],
+    )
+
+
+def _enforceable(reader: Reader, key: Key, protocol: str, asked: frozenset[str]) -> None:
+    """A promise that the protocol's relay cannot keep is refused when it is made."""
+    for control in sorted(unenforceable(protocol, asked)):
+        reader.wrong(key, f"asks for {control}, which cannot be enforced for {protocol}")
+
+
+def _conditions(reader: Reader, values: dict[str, Any], key: Key) -> Conditions:
     for effect in sorted(values["statement"] - EFFECTS):
         reader.wrong((*key, "statement"), f"{effect!r} is not an effect" + nearest(effect, sorted(EFFECTS)))
     if not any(values[condition] for condition in _CONDITIONS):
         reader.wrong(key, "has no condition: give one of " + ", ".join(_CONDITIONS))
-    conditions = Conditions(
+    if values["access"] != "any" and not values["tables"] and not values["schemas"]:
+        reader.wrong((*key, "access"), "does nothing without tables or schemas")
+    for kind in ("tables", "functions"):
+        for glob in values[kind]:
+            if glob.count(".") > 1:
+                reader.wrong((*key, kind), f"{glob!r} must be NAME or SCHEMA.NAME")
+    for glob in values["schemas"]:
+        if "." in glob:
+            reader.wrong((*key, "schemas"), f"{glob!r} must be a schema's name; for a table there is `tables`")
+    return Conditions(
         effects=values["statement"],
         tables=tuple(_glob(glob) for glob in values["tables"]),
         schemas=values["schemas"],
@@ -77,18 +108,6 @@ def guardrail(reader: Reader, name: str, values: dict[str, Any]) -> Scoped:
         opaque=values["opaque"],
         secret=values["secret"],
         pattern=expression(reader, values["regex"], (*key, "regex")) if values["regex"] else None,
-    )
-    mode = Mode(values["record"]) if values["record"] else None
-    rule = SqlRule(
-        name, conditions, _action(reader, values["then"], key, mode), values["reason"], values["would_pass"], source
-    )
-    return Scoped(
-        rule,
-        values["protocol"],
-        who(reader, values, everybody=True),
-        exempt(reader, values, key),
-        selector(reader, values["target"], (*key, "target")),
-        values["roles"],
     )
 
 
@@ -100,7 +119,7 @@ def _glob(written: str) -> str:
 def _action(reader: Reader, then: Any, key: Key, mode: Mode | None) -> Action:
     where = (*key, "then")
     if then == "refuse":
-        return Action(refuse=True)
+        return Action(refuse=True, mode=mode)
     if then == "redact":
         return Action(redact=True, mode=mode)
     if then is None and mode is not None:
@@ -113,11 +132,7 @@ def _action(reader: Reader, then: Any, key: Key, mode: Mode | None) -> Action:
     given = reader.table("then", then, where)
     hold, rows, size = None, None, None
     if given["hold"] is not None:
-        terms = reader.table("hold", given["hold"], (*where, "hold"))
-        if terms["approvers"] is not None:
-            hold = HoldTerms(
-                "", "", terms["approvers"], terms["count"], terms["wait"], terms["in_transaction"], terms["expires"]
-            )
+        hold = _hold(reader, given["hold"], (*where, "hold"))
     if given["limit"] is not None:
         limit = reader.table("limit", given["limit"], (*where, "limit"))
         rows, size = limit["rows"], limit["bytes"]
@@ -128,25 +143,53 @@ def _action(reader: Reader, then: Any, key: Key, mode: Mode | None) -> Action:
     return Action(hold=hold, rows=rows, bytes=size, mode=mode)
 
 
-def mask(reader: Reader, name: str, values: dict[str, Any], patterns: dict[str, str]) -> MaskRule:
+def _hold(reader: Reader, values: Any, key: Key) -> HoldTerms:
+    given = reader.table("hold", values, key)
+    for shorter, longer in (("wait", "expires"), ("in_transaction", "expires")):
+        if given[shorter] > given[longer]:
+            reader.wrong((*key, shorter), f"is longer than {longer}: nobody could be asked for so long")
+    return HoldTerms(
+        "",
+        "",
+        given["approvers"] or frozenset(),
+        given["count"],
+        given["wait"],
+        given["in_transaction"],
+        given["expires"],
+    )
+
+
+def mask(reader: Reader, name: str, values: dict[str, Any], patterns: dict[str, str], known: Known) -> MaskRule:
     key: Key = ("mask", name)
+    _enforceable(reader, key, values["protocol"], frozenset(("mask",)))
     if not values["columns"] and not values["patterns"]:
         reader.wrong(key, "masks nothing: give columns or patterns")
-    known = [*BUILT_IN_PATTERNS, *patterns]
-    for pattern in values["patterns"]:
-        if pattern not in known:
-            reader.wrong((*key, "patterns"), f"{pattern!r} is not a pattern" + nearest(pattern, known))
+    there = [*BUILT_IN_PATTERNS, *patterns]
+    for each in values["patterns"]:
+        if each not in there:
+            reader.wrong((*key, "patterns"), f"{each!r} is not a pattern" + nearest(each, there))
     for column in values["columns"]:
-        if not 2 <= len(column.split(".")) <= 3:
+        if not 2 <= len(column.split(".")) <= 3 or not all(column.split(".")):
             reader.wrong((*key, "columns"), f'{column!r} must be "table.column", "schema.table.column" or "*.column"')
     return MaskRule(
         name=name,
         protocol=values["protocol"],
-        target=selector(reader, values["target"], (*key, "target")),
-        exempt=exempt(reader, values, key),
+        target=selector(reader, values["target"], (*key, "target"), known),
+        exempt=exempt(reader, values, key, known),
         columns=values["columns"],
-        patterns=tuple(pattern for pattern in values["patterns"] if pattern in BUILT_IN_PATTERNS),
-        custom=tuple(sorted(patterns[pattern] for pattern in values["patterns"] if pattern in patterns)),
+        patterns=tuple(each for each in values["patterns"] if each in BUILT_IN_PATTERNS),
+        custom=_custom(reader, key, values, patterns),
         show=values["show"],
         source=Source(reader.document.file, reader.document.line(key)),
     )
+
+
+def _custom(reader: Reader, key: Key, values: dict[str, Any], patterns: dict[str, str]) -> tuple[str, ...]:
+    """Expressions that are right one by one may still be wrong as the one alternation that they are searched as."""
+    found = tuple(sorted(patterns[each] for each in values["patterns"] if patterns.get(each)))
+    try:
+        custom_pattern(frozenset(found))
+    except re2.error as error:
+        words = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else str(error)
+        reader.wrong((*key, "patterns"), f"cannot be searched together: {words}")
+    return found

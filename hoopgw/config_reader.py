@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
+import os
+import re
 from pathlib import Path
 from typing import Any
 
 from hoopgw.config_files import Document, Key, Mistake
 from hoopgw.config_schema import REQUIRED, SECTIONS
+
+# Names stand in addresses (TARGET/DATABASE), events and journals.  A colon marks the built-in rules: `mask:NAME`.
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 
 
 class Reader:
@@ -47,14 +53,25 @@ class Reader:
         if not isinstance(values, dict):
             self.wrong(key, f"must be tables: [{'.'.join(key)}.NAME]")
             return {}
+        for name in values:
+            if not NAME.fullmatch(name):
+                self.wrong((*key, name), "is not a name: at most 63 ASCII letters, digits, `_`, `.`, `-`")
         return {name: self.table(section, each, (*key, name)) for name, each in values.items()}
 
     def path(self, written: str) -> str:
-        """A path relative to the file that names it."""
-        return str(Path(self.document.file).parent / written) if written else ""
+        """Absolute; a relative one is relative to the file that names it."""
+        return os.path.abspath(Path(self.document.file).parent / written) if written else ""
 
 
 def nearest(name: str, known: list[str]) -> str:
     """`; did you mean "..."?`, or nothing."""
     found = difflib.get_close_matches(name, known, 1, 0.5)
     return f'; did you mean "{found[0]}"?' if found else ""
+
+
+def is_loopback(host: str) -> bool:
+    """The address of this machine itself; no name but `localhost` is trusted to mean it."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

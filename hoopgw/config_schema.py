@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from hoopgw import config_values as values
+from hoopgw.policy.policyset import CONTROLS
 
 REQUIRED = object()
 
@@ -78,7 +79,8 @@ _WHO = {
 }
 _TARGET = Key(table, None, "Which targets: { name = … } or { labels = … }. Not given: all, but in a grant none.")
 _EXCEPT = Key(table, None, "Not these identities: { groups = … }, as in a grant.")
-_PROTOCOL = Key(one_of("postgresql"), "postgresql", "The protocol that it is about.")
+PROTOCOLS = one_of(*CONTROLS)
+_PROTOCOL = Key(PROTOCOLS, "postgresql", "The protocol that it is about.")
 
 SECTIONS: dict[str, dict[str, Key]] = {
     "": {
@@ -139,7 +141,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "max_masked_row": Key(values.size, 16 << 20, "Largest row that is masked; a longer one ends the result."),
     },
     "target": {
-        "protocol": Key(one_of("postgresql"), "postgresql", "What is spoken."),
+        "protocol": Key(PROTOCOLS, "postgresql", "What is spoken."),
         "address": Key(values.addresses, REQUIRED, 'Where it is: ["db1:5432"]; the next where one cannot be reached.'),
         "database": Key(values.text, REQUIRED, "The database when a client names only the target."),
         "tls": Key(

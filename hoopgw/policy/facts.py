@@ -103,6 +103,12 @@ class Statement:
     ddl: bool = False  # may change what names mean
     writes_nothing: bool = False  # transaction control, SHOW, SET …: costs no budget of rows
 
+    @property
+    def understood(self) -> bool:
+        """Whether `effects` are all that it does: not so for a statement that is not known here, nor for an EXECUTE or
+        FETCH of a name under which nothing was seen (`uses` is still there, with the reason in `unknown`)."""
+        return not self.unknown or bool(self.effects and not self.uses)
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:

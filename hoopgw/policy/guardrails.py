@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from enum import Enum
 from fnmatch import fnmatchcase
 from typing import Any
@@ -12,8 +13,11 @@ from zope.interface import implementer
 from hoopgw.model.operation import Operation
 from hoopgw.model.target import Mode
 from hoopgw.model.verdict import ALLOW, HoldTerms, LimitTerms, Refusal, Source, Verdict
-from hoopgw.policy.facts import Facts, Statement, Where
+from hoopgw.policy.facts import Facts, FunctionName, RelationName, Statement, Where
 from hoopgw.policy.guardrail import IGuardrail
+from hoopgw.policy.masks import reads_by_text
+
+SHOWN = 4  # tables or functions of a reason in words
 
 
 class Match(Enum):
@@ -38,41 +42,58 @@ class Conditions:
 
     def match(self, statement: Statement, text: bytes) -> Match:
         """Of one statement; `text` is the whole text that it stands in."""
-        if self.effects and not self.effects & statement.effects:
-            return Match.NO
-        if self.where and statement.where not in self.where:
-            return Match.NO
-        if (self.opaque and not statement.opaque) or (self.secret and not statement.secret):
-            return Match.NO
         if self.pattern is not None and not self.pattern.search(text):
             return Match.NO
-        found = (self._named(statement), self._calls(statement))
+        found = (self._does(statement), self._names(statement), self._calls(statement))
         if Match.NO in found:
             return Match.NO
         return Match.DOUBT if Match.DOUBT in found else Match.YES
 
-    def _named(self, statement: Statement) -> Match:
+    def _does(self, statement: Statement) -> Match:
+        """Effects, WHERE, bodies and secrets: read from the text alone, and so known unless what runs is not."""
+        wanted = (
+            not self.effects or bool(self.effects & statement.effects),
+            not self.where or statement.where in self.where,
+            not self.opaque or bool(statement.opaque),
+            not self.secret or statement.secret,
+        )
+        if all(wanted):
+            return Match.YES
+        return Match.NO if statement.understood else Match.DOUBT
+
+    def _names(self, statement: Statement) -> Match:
         if not self.tables and not self.schemas:
             return Match.YES
-        names = frozenset[Any]()
+        names: frozenset[RelationName] = frozenset()
         if self.access != "write":
             names |= statement.reads
         if self.access != "read":
             names |= statement.writes
         for name in names:
-            if any(fnmatchcase(str(name), glob) for glob in self.tables):
+            if _any(str(name), self.tables) or _any(name.schema, self.schemas):
                 return Match.YES
-            if any(fnmatchcase(name.schema, glob) for glob in self.schemas):
-                return Match.YES
-        return Match.DOUBT if statement.unknown or statement.opaque else Match.NO
+        doubt = statement.unknown or statement.opaque or any(map(reads_by_text, statement.functions))
+        return Match.DOUBT if doubt else Match.NO
 
     def _calls(self, statement: Statement) -> Match:
+        """A function whose schema is in doubt could be any of its name; another name it cannot be."""
         if not self.functions:
             return Match.YES
-        for function in statement.functions:
-            if any(fnmatchcase(str(function), glob) for glob in self.functions):
-                return Match.YES
-        return Match.DOUBT if statement.unknown else Match.NO
+        if any(_any(str(function), self.functions) for function in statement.functions):
+            return Match.YES
+        bare = [glob.rpartition(".")[2] for glob in self.functions]
+        if statement.unknown and any(_any(function.name, bare) for function in statement.functions):
+            return Match.DOUBT
+        return Match.NO if statement.understood else Match.DOUBT
+
+    def found(self, statement: Statement) -> str:
+        """What was found, in a few words, for who wrote no `reason`."""
+        called = [each for each in statement.functions if _any(str(each), self.functions)]
+        return described(statement, called) + (", and its text matches" if self.pattern is not None else "")
+
+
+def _any(name: str, globs: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, glob) for glob in globs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +106,18 @@ class Action:
     bytes: int | None = None
     redact: bool = False
     mode: Mode | None = None
+
+    @property
+    def controls(self) -> frozenset[str]:
+        """What a protocol must be able to do for this, in the words of policyset.CONTROLS."""
+        asked = {
+            "refuse": self.refuse,
+            "hold": self.hold is not None,
+            "limit": self.rows is not None or self.bytes is not None,
+            "redact": self.redact,
+            "record": self.mode is not None,
+        }
+        return frozenset(control for control, wanted in asked.items() if wanted)
 
 
 @implementer(IGuardrail)
@@ -99,6 +132,10 @@ class SqlRule:
     would_pass: str = ""
     source: Source = Source()
 
+    @property
+    def reads_text(self) -> bool:
+        return self.conditions.pattern is not None
+
     def judge(self, operation: Operation, facts: Facts) -> Verdict:
         verdict = ALLOW
         for statement in facts.statements:
@@ -106,37 +143,30 @@ class SqlRule:
                 case Match.YES:
                     verdict &= self._verdict(statement, facts)
                 case Match.DOUBT:
-                    why = "; ".join(statement.unknown) or f"{statement.opaque} cannot be read"
-                    reason = f"it cannot be known whether this is what {self.name} is about: {why}"
-                    verdict &= Verdict(refusals=(Refusal(self.name, reason, "", self.source),))
+                    verdict &= self._doubted(statement)
         return verdict
+
+    def _doubted(self, statement: Statement) -> Verdict:
+        """Refused.  A rule that only asks for a stricter recording gets it: that takes nothing from anybody."""
+        if self.action.controls == frozenset(("record",)):
+            return Verdict(mode=self.action.mode)
+        why = _doubt(statement)
+        reason = f"it cannot be known whether this is what {self.name} is about: {why}"
+        return Verdict(refusals=(Refusal(self.name, reason, "", self.source),), mode=self.action.mode)
 
     def _verdict(self, statement: Statement, facts: Facts) -> Verdict:
         action = self.action
-        reason = self.reason or described(statement)
+        reason = self.reason or self.conditions.found(statement)
         would_pass = self.would_pass or ("add a WHERE clause" if self.conditions.where else "")
-        if action.refuse:
-            return Verdict(refusals=(Refusal(self.name, reason, would_pass, self.source),))
         holds: tuple[HoldTerms, ...] = ()
         limits: tuple[LimitTerms, ...] = ()
         if action.hold is not None:
-            hold = action.hold
-            holds = (
-                HoldTerms(
-                    self.name,
-                    reason,
-                    hold.approvers,
-                    hold.count,
-                    hold.wait,
-                    hold.in_transaction,
-                    hold.expires,
-                    would_pass,
-                    self.source,
-                ),
-            )
+            named = replace(action.hold, guardrail=self.name, reason=reason)
+            holds = (replace(named, would_pass=would_pass, source=self.source),)
         if action.rows is not None or action.bytes is not None:
             limits = (LimitTerms(self.name, action.rows, action.bytes, self.reason, self.source),)
         return Verdict(
+            refusals=(Refusal(self.name, reason, would_pass, self.source),) if action.refuse else (),
             holds=holds,
             limits=limits,
             redact=self.name if action.redact else "",
@@ -145,12 +175,22 @@ class SqlRule:
         )
 
 
-def described(statement: Statement) -> str:
+def _doubt(statement: Statement) -> str:
+    if statement.unknown:
+        return "; ".join(statement.unknown[:SHOWN])
+    if statement.opaque:
+        return f"{statement.opaque} cannot be read"
+    return f"{', '.join(sorted(map(str, filter(reads_by_text, statement.functions))))} reads what no statement names"
+
+
+def described(statement: Statement, called: Iterable[FunctionName] = ()) -> str:
     """A statement in a few words: `UPDATE without WHERE on pay.accounts`."""
     effects = sorted(statement.effects - {"select"}) or ["select"]
     words = ", ".join(effect.replace("-", " ").upper() for effect in effects)
     where = {Where.MISSING: " without WHERE", Where.CONSTANT: " with a WHERE that is always the same"}
-    names = sorted(map(str, statement.writes or statement.reads))[:4]
+    names = sorted(map(str, statement.writes or statement.reads))[:SHOWN]
     on = f" on {', '.join(names)}" if names else ""
-    calls = f" ({statement.opaque})" if statement.opaque else ""
-    return f"{words}{where.get(statement.where, '')}{on}{calls}"
+    calls = sorted(map(str, called))[:SHOWN]
+    calling = f" calling {', '.join(calls)}" if calls else ""
+    body = f" ({statement.opaque})" if statement.opaque else ""
+    return f"{words}{where.get(statement.where, '')}{on}{calling}{body}"

@@ -20,7 +20,7 @@ from hoopgw.model.secret import Secret
 from hoopgw.model.target import Selector
 from hoopgw.model.verdict import ALLOW, Refusal, Source, Verdict
 from hoopgw.policy.catalogue import Catalogue, Relation
-from hoopgw.policy.facts import Copy, Facts, Statement
+from hoopgw.policy.facts import Copy, Facts, FunctionName, Statement
 from hoopgw.policy.guardrail import IGuardrail
 
 BUILT_IN_PATTERNS = ("email", "payment-card", "us-ssn", "iban", "uk-nino")
@@ -33,6 +33,11 @@ _READERS = (
     "pg_read_file*", "pg_read_binary_file*", "lo_*", "currtid*", "pg_get_*_data", "pg_ls_*", "xpath_table", "crosstab*",
     "pg_logical_slot_*", "pageinspect*", "get_raw_page", "heap_page_items", "bt_page_items",
 )  # fmt: skip
+
+
+def reads_by_text(function: FunctionName) -> bool:
+    """Whether it is one of PostgreSQL's own that may read tables which the statement does not name."""
+    return any(fnmatchcase(function.name, glob) for glob in _READERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +189,7 @@ class MaskGuardrail:
     """Says for one statement what is masked, or refuses it."""
 
     name = "mask"
+    reads_text = False
 
     def __init__(self, table: MaskTable, catalogue: Catalogue | None, build: Any) -> None:
         self._table = table
@@ -245,7 +251,7 @@ class MaskGuardrail:
             if relation.schema == "pg_catalog" and relation.name in _STATISTICS:
                 return self._refusal(f"{relation} shows values of masked columns", "")
         for function in statement.functions:
-            if any(fnmatchcase(function.name, glob) for glob in _READERS):
+            if reads_by_text(function):
                 return self._refusal(f"{function} may read a masked column", "")
         return None
 

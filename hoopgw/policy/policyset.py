@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from hoopgw.model.grant import Who
 from hoopgw.model.identity import Identity
@@ -16,6 +15,11 @@ from hoopgw.policy.masks import MaskRule
 CONTROLS: dict[str, frozenset[str]] = {
     "postgresql": frozenset(("record", "mask", "refuse", "hold", "limit", "redact", "kill", "budget")),
 }
+
+
+def unenforceable(protocol: str, asked: frozenset[str]) -> frozenset[str]:
+    """Of what a rule asks for, what cannot be enforced for this protocol."""
+    return asked - CONTROLS.get(protocol, frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +55,9 @@ class PolicySet:
     guardrails: tuple[Scoped, ...] = ()
     masks: tuple[MaskRule, ...] = ()
     digest: str = ""
-    _selections: dict[tuple[Any, ...], Selection] = field(default_factory=dict, compare=False, repr=False)
 
     def select(self, identity: Identity, target: Target, role: str) -> Selection:
+        """Once for a session and reload.  What verdicts are cached under is the key: never the identity's name."""
         guardrails = tuple(each.guardrail for each in self.guardrails if each.applies(identity, target, role))
         masks = tuple(
             each
@@ -63,8 +67,5 @@ class PolicySet:
             and not (each.exempt is not None and each.exempt.matches(identity))
         )
         names = tuple(each.name for each in guardrails), tuple(each.name for each in masks)
-        found = self._selections.get(names)
-        if found is None:
-            key = hashlib.sha256(repr((self.digest, names)).encode()).hexdigest()
-            found = self._selections[names] = Selection(guardrails, masks, key)
-        return found
+        key = hashlib.sha256(repr((self.digest, names)).encode()).hexdigest()
+        return Selection(guardrails, masks, key)

@@ -1,0 +1,164 @@
+"""hoopgw.toml -> Settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from twisted.internet.endpoints import serverFromString
+
+from hoopgw.config_files import Key
+from hoopgw.config_reader import Reader, is_loopback, nearest
+from hoopgw.model.settings import (
+    LimitSettings,
+    ListenSettings,
+    LocalIssuer,
+    OidcSettings,
+    RecordingSettings,
+    Settings,
+    StoreSettings,
+    TlsSettings,
+)
+from hoopgw.model.target import Mode, SecretReference
+
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+ENDPOINTS = ("tcp", "tcp6", "unix", "systemd", "haproxy")
+MIN_SPOOL = 4 << 20  # bytes: a read of every live session has to fit
+MAX_SKEW = 300.0  # seconds: clocks that are further apart are broken, and a token's end would mean little
+
+
+def settings(reader: Reader) -> Settings:
+    top = reader.table("", reader.document.values, ())
+    parts = {
+        name: reader.table(name, top[name], (name,))
+        for name in ("listen", "admin", "tls", "store", "recordings", "limits")
+    }
+    state = reader.path(top["state"])
+    keys = Path(state) / "keys"
+    limits = parts["limits"]
+    return Settings(
+        name=top["name"],
+        state=state,
+        listen=_listen(reader, parts),
+        tls=_tls(reader, parts["tls"], parts["listen"]["postgresql"]),
+        issuers=_issuers(reader, top["oidc"]),
+        local=tuple(
+            LocalIssuer(name, values["may"] or frozenset())
+            for name, values in reader.tables("local", top["local"], ("local",)).items()
+        ),
+        store=_store(reader, parts["store"], state),
+        recordings=_recordings(reader, parts["recordings"], state, keys),
+        limits=LimitSettings(
+            max_sessions=limits["max_sessions"],
+            max_sessions_per_identity=limits["max_sessions_per_identity"],
+            login_seconds=limits["login"],
+            max_statement=limits["max_statement"],
+            max_masked_row=limits["max_masked_row"],
+        ),
+        mask_key=top["mask_key"] or SecretReference("file", str(keys / "mask.key")),
+    )
+
+
+def _listen(reader: Reader, parts: dict[str, dict[str, Any]]) -> ListenSettings:
+    for endpoint in parts["listen"]["postgresql"]:
+        wrong = _endpoint_mistake(endpoint)
+        if wrong:
+            reader.wrong(("listen", "postgresql"), wrong)
+    socket = reader.path(parts["admin"]["socket"]).replace("\\", "\\\\").replace(":", "\\:")
+    return ListenSettings(postgresql=parts["listen"]["postgresql"], admin=f"unix:{socket}:mode=660")
+
+
+def _endpoint_mistake(endpoint: str) -> str:
+    """What is wrong with a Twisted endpoint string, or ""."""
+    kind = endpoint.partition(":")[0]
+    if kind not in ENDPOINTS:
+        hint = nearest(kind, list(ENDPOINTS))
+        return f"{endpoint!r} is not an endpoint that can be listened on: {', '.join(ENDPOINTS)}{hint}"
+    if "systemd" in (kind, endpoint.partition(":")[2].partition(":")[0]):
+        return ""  # whether systemd passes that socket is known in the service only
+    try:
+        serverFromString(None, endpoint)  # nothing listens yet: no reactor is asked
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        return f"{endpoint!r} is not an endpoint: {error}"
+    return ""
+
+
+def _tls(reader: Reader, tls: dict[str, Any], listening: tuple[str, ...]) -> TlsSettings:
+    if bool(tls["certificate"]) != bool(tls["key"]):
+        reader.wrong(("tls",), "needs both certificate and key, or neither")
+    if tls["required"] and listening and not tls["certificate"]:
+        words = "clients must use TLS, and [tls] names no certificate and key to offer it with"
+        reader.wrong(("listen", "postgresql"), words)
+    return TlsSettings(reader.path(tls["certificate"]), tls["key"], tls["required"])
+
+
+def _issuers(reader: Reader, values: Any) -> tuple[OidcSettings, ...]:
+    found: list[OidcSettings] = []
+    for name, given in reader.tables("oidc", values, ("oidc",)).items():
+        key: Key = ("oidc", name)
+        for algorithm in given["algorithms"]:
+            if algorithm not in ALGORITHMS:
+                hint = nearest(algorithm, list(ALGORITHMS))
+                reader.wrong((*key, "algorithms"), f"{algorithm!r} is not accepted: {', '.join(ALGORITHMS)}{hint}")
+        if given["skew"] > MAX_SKEW:
+            reader.wrong((*key, "skew"), f"must be at most {MAX_SKEW:.0f}s")
+        if given["keys_stale"] < given["keys_fresh"]:
+            reader.wrong((*key, "keys_stale"), "must not be less than keys_fresh")
+        if given["issuer"] is None or given["audience"] is None:
+            continue
+        if any(given["issuer"] == other.issuer for other in found):
+            reader.wrong((*key, "issuer"), "is the issuer of another [oidc.NAME]")
+        if not _is_issuer(given["issuer"]):
+            words = "must be an https:// address without user, query and fragment (http:// on loopback only)"
+            reader.wrong((*key, "issuer"), words)
+        found.append(OidcSettings(name=name, **{**given, "ca": reader.path(given["ca"])}))
+    return tuple(found)
+
+
+def _is_issuer(address: str) -> bool:
+    """OpenID Connect Discovery 1.0, section 3; and no clear text but on this machine."""
+    parts = _split(address)
+    if parts is None or not parts.hostname or parts.username is not None or parts.query or parts.fragment:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
+
+
+def _split(address: str) -> SplitResult | None:
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return None
+
+
+def _store(reader: Reader, given: dict[str, Any], state: str) -> StoreSettings:
+    url = given["url"]
+    key = ("store", "url")
+    if not url or url.startswith("sqlite:"):
+        if given["password"] is not None:
+            reader.wrong(("store", "password"), "is for a postgresql:// store; SQLite has none")
+        return StoreSettings(f"sqlite:{reader.path(url.removeprefix('sqlite:')) or f'{state}/hoopgw.db'}", None)
+    parts = _split(url)
+    if parts is None or parts.scheme not in ("postgresql", "postgres") or not parts.hostname:
+        reader.wrong(key, "must be sqlite:PATH or postgresql://USER@HOST/DATABASE")
+    elif parts.password is not None or "password=" in parts.query:
+        reader.wrong(key, "holds a password: say where it is with `password`, a secret is never written in a file")
+    return StoreSettings(url, given["password"])
+
+
+def _recordings(reader: Reader, given: dict[str, Any], state: str, keys: Path) -> RecordingSettings:
+    url = given["url"] or f"file:{state}/recordings"
+    if not url.removeprefix("file:") or not url.startswith("file:"):
+        reader.wrong(("recordings", "url"), "must be file:DIRECTORY")
+    if given["spool"] < MIN_SPOOL:
+        reader.wrong(("recordings", "spool"), "must be at least 4 MiB: a read of every live session has to fit")
+    return RecordingSettings(
+        directory=reader.path(url.removeprefix("file:")),
+        mode=Mode(given["mode"]),
+        min_free=given["min_free"],
+        spool=given["spool"],
+        spool_directory=reader.path(given["spool_directory"]),
+        retention=given["retention"],
+        signing_key=given["signing_key"] or SecretReference("file", str(keys / "recording.key")),
+        seal_every=given["seal_every"],
+    )

@@ -1,0 +1,161 @@
+"""Tables of targets.d/ and grants.d/ -> targets and grants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hoopgw.config_files import Key
+from hoopgw.config_reader import Reader, is_loopback, nearest
+from hoopgw.model.grant import Budget, Grant, Who
+from hoopgw.model.settings import Settings
+from hoopgw.model.target import Mode, Role, Selector, Target, TlsMode
+from hoopgw.policy.policyset import unenforceable
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What grants and rules may refer to.  Not `complete`: a file of targets could not be read, so that a name that is
+    missing here is no mistake."""
+
+    settings: Settings
+    targets: Mapping[str, Target]
+    complete: bool = True
+
+    def selected(self, selector: Selector) -> list[Target]:
+        return [target for target in self.targets.values() if selector.selects(target)]
+
+
+def target(reader: Reader, name: str, given: dict[str, Any], mode: Mode) -> Target:
+    """`mode` is that of [recordings], for a target that names none."""
+    key: Key = ("target", name)
+    roles = reader.tables("role", given["role"] or {}, (*key, "role"))
+    if given["role"] is not None and not roles:
+        reader.wrong((*key, "role"), "has no role: nobody could connect")
+    if given["catalogue_role"] and given["catalogue_role"] not in roles:
+        words = f"there is no role {given['catalogue_role']!r}" + nearest(given["catalogue_role"], list(roles))
+        reader.wrong((*key, "catalogue_role"), words)
+    return Target(
+        name=name,
+        protocol=given["protocol"],
+        addresses=given["address"] or (),
+        tls=_tls(reader, key, given),
+        roles={role: Role(role, values["user"] or "", values["password"]) for role, values in roles.items()},
+        database=given["database"] or "",
+        labels=given["labels"],
+        ca=reader.path(given["ca"]),
+        record=Mode(given["record"]) if given["record"] else mode,
+        catalogue_role=given["catalogue_role"],
+        application_name=given["application_name"],
+    )
+
+
+def _tls(reader: Reader, key: Key, given: dict[str, Any]) -> TlsMode:
+    loopback = all(is_loopback(address.host) for address in given["address"] or ())
+    if given["tls"] == "disable" and not loopback:
+        reader.wrong((*key, "tls"), "clear text is for loopback addresses only: credentials would cross the network")
+    mode = TlsMode(given["tls"]) if given["tls"] else TlsMode.DISABLE if loopback else TlsMode.VERIFY_FULL
+    if given["ca"] and mode in (TlsMode.DISABLE, TlsMode.REQUIRE):
+        reader.wrong((*key, "ca"), f'does nothing with tls = "{mode.value}": ask for verify-ca or verify-full')
+    return mode
+
+
+def grant(reader: Reader, name: str, given: dict[str, Any], known: Known) -> Grant:
+    key: Key = ("grant", name)
+    found = who(reader, given, key, known, everybody=False)
+    if found == Who():
+        reader.wrong(key, "is for nobody: give groups, subjects, claims or provider")
+    chosen = None
+    if given["target"] is not None:
+        chosen = selector(reader, given["target"], (*key, "target"), known)
+        if not given["roles"]:
+            reader.wrong(key, "names a target and no roles")
+        roles_exist(reader, given["roles"], chosen, (*key, "roles"), known)
+    else:
+        if not given["may"]:
+            reader.wrong(key, "grants nothing: give target and roles, or may")
+        for idle in ("roles", "databases", "budget"):
+            if given[idle]:
+                reader.wrong((*key, idle), "does nothing without `target`")
+    return Grant(
+        name=name,
+        who=found,
+        target=chosen,
+        roles=given["roles"],
+        databases=given["databases"],
+        budget=_budget(reader, given["budget"], (*key, "budget"), chosen, known),
+        until=given["until"],
+        may=given["may"],
+    )
+
+
+def _budget(reader: Reader, values: Any, key: Key, chosen: Selector | None, known: Known) -> Budget:
+    given = reader.table("budget", values, key)
+    for target in known.selected(chosen) if chosen is not None and values else ():
+        if unenforceable(target.protocol, frozenset(("budget",))):
+            reader.wrong(key, f"{target.name} speaks {target.protocol}, for which there is no budget yet")
+    if given["soft"] is None:
+        for idle in ("soft_action", "soft_approvers"):
+            if idle in values:
+                reader.wrong((*key, idle), "does nothing without `soft`")
+    if given["soft_action"] == "hold" and not given["soft_approvers"]:
+        reader.wrong(key, 'soft_action = "hold" needs soft_approvers')
+    if given["soft_action"] != "hold" and given["soft_approvers"]:
+        reader.wrong((*key, "soft_approvers"), 'does nothing without soft_action = "hold"')
+    seconds = given["session"]
+    return Budget(
+        rows_per_session=given["rows"].get("session"),
+        rows_per_day=given["rows"].get("day"),
+        bytes_per_session=given["bytes"].get("session"),
+        bytes_per_day=given["bytes"].get("day"),
+        statements_per_minute=given["statements"].get("min"),
+        identity_statements_per_minute=given["identity_statements"].get("min"),
+        session_seconds=int(seconds) if seconds is not None else None,
+        soft=given["soft"],
+        soft_action=given["soft_action"],
+        soft_approvers=given["soft_approvers"],
+    )
+
+
+# ---- what grants, guardrails and masks have in common
+
+
+def who(reader: Reader, values: dict[str, Any], key: Key, known: Known, *, everybody: bool) -> Who:
+    """Of a grant, guardrail or `except`; nothing given is everybody in a guardrail and nobody elsewhere."""
+    given = {name: values[name] for name in ("groups", "subjects", "claims", "provider")}
+    providers = [issuer.name for issuer in known.settings.issuers]
+    if given["provider"] and given["provider"] not in providers:
+        words = f"there is no [oidc.{given['provider']}]" + nearest(given["provider"], providers)
+        reader.wrong((*key, "provider"), words)
+    return Who(**given, anyone=everybody and not any(given.values()))
+
+
+def selector(reader: Reader, values: Any, key: Key, known: Known) -> Selector:
+    """None selects every target.  One that selects none is a mistake: a rule that is about nothing protects nothing."""
+    if values is None:
+        return Selector()
+    given = reader.table("selector", values, key)
+    found = Selector(given["name"], given["labels"])
+    if not given["name"] and not given["labels"]:
+        reader.wrong(key, "selects nothing: give name or labels")
+    if not known.complete:
+        return found
+    missing = sorted(found.names - set(known.targets))
+    for name in missing:
+        reader.wrong((*key, "name"), f"there is no target {name!r}" + nearest(name, list(known.targets)))
+    if known.targets and not missing and found != Selector() and not known.selected(found):
+        labels = sorted({f"{name}={value}" for each in known.targets.values() for name, value in each.labels.items()})
+        wanted = ", ".join(f"{name}={value}" for name, value in found.labels.items())
+        reader.wrong((*key, "labels"), f"no target has {wanted}" + nearest(wanted, labels))
+    return found
+
+
+def roles_exist(reader: Reader, roles: frozenset[str], chosen: Selector, key: Key, known: Known) -> None:
+    """Every role is one of some target that is selected."""
+    selected = known.selected(chosen)
+    if not known.complete or not selected:
+        return
+    existing = sorted({role for target in selected for role in target.roles})
+    for role in sorted(roles - set(existing)):
+        reader.wrong(key, f"no selected target has the role {role!r}" + nearest(role, existing))
