@@ -15,6 +15,7 @@ class IGuardrail(Interface):
     """A pure judge of one operation.  Which identities and targets it is about was settled when the scope was made."""
 
     name = Attribute("unique over all files")
+    reads_text = Attribute("bool: it looks at the text itself, so that literals may change its word")
 
     def judge(operation: Operation, facts: Facts) -> Verdict:
         """ALLOW, or what this guardrail wants."""

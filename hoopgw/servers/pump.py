@@ -122,37 +122,52 @@ class Pump:
         if self._waiting:  # a kill or a notice while the spool is full: behind what waits already
             self._waiting.extend(effects)
             return
+        to_client: list[bytes] = []  # what goes out with one write each, when all of it is recorded
+        to_target: list[bytes] = []
         answered: list[tuple[int, tuple[Answer, ...]]] = []
+        record = self._session.record
         for index, effect in enumerate(effects):
+            kind = type(effect)
             try:
-                if type(effect) is Ask:
-                    answers = self._session.decide(effect)
+                if kind is Ask:
+                    answers = self._session.decide(effect)  # type: ignore[arg-type]
                     if type(answers) is tuple:
-                        answered.append((effect.lane, answers))
+                        answered.append((effect.lane, answers))  # type: ignore[attr-defined]
                     else:
-                        self._wait_for(effect.lane, answers)  # type: ignore[arg-type]
+                        self._wait_for(effect.lane, answers)  # type: ignore[attr-defined, arg-type]
                     continue
-                self._session.record(effect)
+                record(effect)
             except SpoolFull:
                 self._wait_for_room(effects[index:])
                 break
             except RecordingFailed as error:
+                self._write(to_client, to_target)
                 self._recorder_failed(str(error))
                 return
-            self._do(effect)
+            if kind is ToClient:
+                to_client.append(effect.data)  # type: ignore[attr-defined]
+            elif kind is ToTarget:
+                to_target.append(effect.data)  # type: ignore[attr-defined]
+            else:
+                self._write(to_client, to_target)
+                to_client, to_target = [], []
+                self._do(effect)
+        self._write(to_client, to_target)
         for lane, answers in answered:
             self._carry_out(self._relay.decided(lane, answers))
 
+    def _write(self, to_client: list[bytes], to_target: list[bytes]) -> None:
+        if to_target:
+            if self._for_target is not None:
+                self._for_target += to_target
+            else:
+                self._target.write(to_target[0] if len(to_target) == 1 else b"".join(to_target))
+        if to_client:
+            self._client.write(to_client[0] if len(to_client) == 1 else b"".join(to_client))
+
     def _do(self, effect: Effect) -> None:
         kind = type(effect)
-        if kind is ToTarget:
-            if self._for_target is not None:
-                self._for_target.append(effect.data)  # type: ignore[attr-defined]
-            else:
-                self._target.write(effect.data)  # type: ignore[attr-defined]
-        elif kind is ToClient:
-            self._client.write(effect.data)  # type: ignore[attr-defined]
-        elif kind is CancelTarget:
+        if kind is CancelTarget:
             self._cancel()
         elif kind is PauseClient:
             self.pause(from_client=True, why="relay")

@@ -20,6 +20,7 @@ from hoopgw.policy.masks import MaskGuardrail, SqlMasks, resolve
 from hoopgw.policy.policyset import Selection
 from hoopgw.policy.sql import MAX_IN_PROCESS, Unreadable, analyse
 from hoopgw.policy.sql_names import NameContext, SessionNames, context_of
+from hoopgw.policy.sql_shape import shape
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.relay.postgres_settings import encoding_name
 from hoopgw.session.catalogues import CatalogueCache, Entry
@@ -41,16 +42,36 @@ class Scope:
         self.guardrails = guardrails
         self.catalogue = catalogue
         self.known: dict[bytes, tuple[Verdict, Facts]] = {}
+        self.shapes: dict[bytes, tuple[Verdict, Facts]] = {}
         self._size = 0
+        self.by_shape = not any(guardrail.reads_text for guardrail in guardrails)
 
     def keep(self, text: bytes, verdict: Verdict, facts: Facts) -> None:
         if len(text) > MAX_KEPT_TEXT:
+            return
+        formed = shape(text) if self.by_shape and not _literal(facts) else None
+        if formed is not None:
+            if len(self.shapes) >= MAX_VERDICTS:
+                self.shapes.clear()
+            self.shapes[formed] = verdict, facts
             return
         self._size += len(text)
         if len(self.known) >= MAX_VERDICTS or self._size > MAX_TEXTS:
             self.known.clear()
             self._size = len(text)
         self.known[text] = verdict, facts
+
+    def of_shape(self, text: bytes) -> tuple[Verdict, Facts] | None:
+        """What was decided of a text that differs in literals only."""
+        if not self.shapes or len(text) > MAX_KEPT_TEXT:
+            return None
+        formed = shape(text)
+        return self.shapes.get(formed) if formed is not None else None
+
+
+def _literal(facts: Facts) -> bool:
+    """Whether a literal decides something: how COPY writes its rows, and what is kept out of the record."""
+    return any(statement.copy is not None or statement.secret for statement in facts.statements)
 
 
 class Scopes:
@@ -134,7 +155,7 @@ class SqlJudge:
         scope = self._scope
         if scope is None or scope.catalogue is not self._entry.current:
             scope = self._current_scope()
-        kept = scope.known.get(operation.text)
+        kept = scope.known.get(operation.text) or scope.of_shape(operation.text)
         if kept is not None and operation.kind != FUNCTION:
             if operation.kind == PARSE and operation.name:
                 self.names.define(operation.name.decode("utf-8", "replace"), kept[1].statements)
