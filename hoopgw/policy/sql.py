@@ -73,6 +73,7 @@ class _Statement:
         self._aliases: dict[str, set[int]] = {}
         self._references: list[tuple[list[str], bool]] = []  # column references that are no plain output
         self._stars: list[list[str]] = []  # x.* and * that are no plain output
+        self._dotted: list[list[str]] = []  # every column reference, as written
         self._plain: set[int] = set()  # ids of nodes that are plain outputs
         self._read: set[tuple[int, int]] = set()
         self._lost: set[tuple[int, int]] = set()
@@ -161,14 +162,18 @@ class _Statement:
                 self._range_var(node)
             if key == "FuncCall":
                 self._function(node)
-            elif key == "ColumnRef" and id(node) not in self._plain:
-                self._reference(node)
+            elif key == "ColumnRef":
+                self._dotted.append([field["String"]["sval"] for field in node.get("fields", []) if "String" in field])
+                if id(node) not in self._plain:
+                    self._reference(node)
             elif key == "JoinExpr":
                 self._join(node)
             elif key in ("A_Expr", "SortBy") and self._foreign_operator(node):
                 self._unknown.append("an operator of another schema")
             elif key in ("infer", "inferClause", "InferClause"):
                 self._inferred(node)
+            elif key == "A_Indirection":
+                self._called_as_a_field(node)
             elif key == "IntoClause":
                 self._effects.add("create")
                 self._created(node.get("rel", {}))
@@ -215,14 +220,33 @@ class _Statement:
                 self._unknown.append(f"{schema + '.' if schema else ''}{name} is not in the gateway's catalogue")
             return
         for relation in found:
-            shown = RelationName(relation.schema, relation.name, relation.oid)
-            (self._writes if written else self._reads)[str(shown)] = shown
+            for reached in self._reached(relation):
+                shown = RelationName(reached.schema, reached.name, reached.oid)
+                (self._writes if written else self._reads)[str(shown)] = shown
             self._relations[relation.oid] = relation
             self._aliases.setdefault(alias, set()).add(relation.oid)
         if not schema:
             doubt = self._context.doubt()
             if doubt:
                 self._unknown.append(f"what {name} means is not known: {doubt}")
+
+    def _reached(self, relation: Relation) -> list[Relation]:
+        """It, what a view of that name shows, and whose rows a table has by inheritance or as a partition.
+
+        A rule that names a table is about its rows, by whatever name they are reached.
+        """
+        assert self._catalogue is not None
+        by_oid = self._catalogue.by_oid
+        found = {relation.oid: relation}
+        below = [relation]
+        while below:
+            each = below.pop()
+            children = [other for other in by_oid.values() if each.oid in other.parents] if each.kind in "rpf" else []
+            for other in (*children, *(by_oid[oid] for oid in each.depends | each.parents if oid in by_oid)):
+                if other.oid not in found:
+                    found[other.oid] = other
+                    below.append(other)
+        return list(found.values())
 
     def _resolve(self, schema: str, name: str) -> list[Relation]:
         if self._catalogue is None:
@@ -272,6 +296,19 @@ class _Statement:
         if not schema and self._context.doubt() and any(each != "pg_catalog" for each in found):
             self._unknown.append(f"what function {name} means is not known: {self._context.doubt()}")
 
+    def _called_as_a_field(self, node: Node) -> None:
+        """(x).f is f(x) where x has no field f (documentation, 8.16.5): any function of one argument can hide there."""
+        for part in node.get("indirection", []):
+            if "String" in part:
+                self._field_or_function(part["String"]["sval"])
+
+    def _field_or_function(self, name: str) -> None:
+        if self._catalogue is None:
+            self._functions.add(FunctionName("pg_catalog", name))
+            self._unknown.append(f"whether .{name} is a field or a function is not known: there is no catalogue")
+        elif any(known == name for _, known in self._catalogue.functions):
+            self._function({"funcname": [{"String": {"sval": name}}], "args": []})
+
     def _is_grammar_function(self, name: str) -> bool:
         return name in ("coalesce", "greatest", "least", "nullif", "grouping", "xmlconcat")
 
@@ -311,6 +348,9 @@ class _Statement:
 
     def _columns(self, kind: str, body: Node) -> None:
         """After the walk: which columns are read, and which of them not as a plain output."""
+        for names in self._dotted:
+            if len(names) > 1 and not self._plainly(names):
+                self._field_or_function(names[-1])
         for names, _ in self._references:
             self._lost |= self._meant(names)
         for names in self._stars:
@@ -532,9 +572,24 @@ class _Statement:
 
     def _read_CreateTableAsStmt(self, body: Node) -> None:
         self._created((body.get("into") or {}).get("rel", {}))
+        if "ExecuteStmt" in body.get("query", {}):
+            self._unknown.append("what EXECUTE in CREATE TABLE AS runs is not followed")
 
     def _read_CreateFunctionStmt(self, body: Node) -> None:
         self._temporary = self._temporary or "pg_temp" in json.dumps(body.get("funcname", []))
+        self._opaque = "the body of a function"
+
+    def _read_CreateTrigStmt(self, body: Node) -> None:
+        self._written.add(id(body.get("relation")))
+        self._opaque = "what a trigger calls"
+
+    def _read_CreateEventTrigStmt(self, body: Node) -> None:
+        self._opaque = "what an event trigger calls"
+
+    def _read_CreateExtensionStmt(self, body: Node) -> None:
+        self._opaque = "the script of an extension"
+
+    _read_AlterExtensionStmt = _read_CreateExtensionStmt
 
 
 # ---- pieces
