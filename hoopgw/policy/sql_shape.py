@@ -1,8 +1,8 @@
 """A statement's shape: its text without its literals, so that statements that differ in nothing else share a verdict.
 
 This is a second lexer in a security decision, so it knows almost nothing: whole numbers and decimals, and strings
-without a backslash.  Whatever could begin another kind of token is a miss, and the text is judged by itself.  Two texts of
-one shape have the same facts (tests/policy/test_sql_shape.py holds that to PostgreSQL's own grammar).
+without a backslash.  Whatever could begin another kind of token is a miss, and the text is judged by itself.  Two texts
+of one shape have the same facts (tests/policy/test_sql_shape.py holds that to PostgreSQL's own grammar).
 """
 
 from __future__ import annotations
