@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import subprocess
 import sys
@@ -23,18 +24,21 @@ class LiveCase(SynchronousTestCase):
 
     options: ClassVar[Options] = DEMO
     stage: ClassVar[Stage]
-    _stack: ClassVar[ExitStack]
+    _stack: ClassVar[ExitStack] = ExitStack()
+    _owner: ClassVar[type | None] = None
 
-    @classmethod
-    def setUpClass(cls) -> None:
+    def setUp(self) -> None:
+        """Trial knows no setUpClass: the first test of a class starts its stage.
+
+        It ends when another class's begins, or with the process.
+        """
         forget_misleading()
-        with ExitStack() as stack:
-            cls.stage = stack.enter_context(on_stage(cls.options))
-            cls._stack = stack.pop_all()
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls._stack.close()
+        if LiveCase._owner is not type(self):
+            _end()
+            with ExitStack() as stack:
+                LiveCase.stage = stack.enter_context(on_stage(self.options))
+                LiveCase._stack = stack.pop_all()
+            LiveCase._owner = type(self)
 
     def connect(self, role: str = "reader", token: str = "", **settings: Any) -> psycopg.Connection[tuple[Any, ...]]:
         """Through the gateway, as the agent unless `token` says otherwise; closed with the test."""
@@ -46,6 +50,12 @@ class LiveCase(SynchronousTestCase):
     def hoopgw(self, *words: str, token: str = "") -> subprocess.CompletedProcess[str]:
         """The command, as the approver unless `token` says otherwise."""
         return self.stage.gateway.command(*words, token=token or self.stage.approver)
+
+
+@atexit.register
+def _end() -> None:
+    LiveCase._owner = None
+    LiveCase._stack.close()
 
 
 def command(*words: str) -> list[str]:

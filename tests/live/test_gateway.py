@@ -1,0 +1,292 @@
+"""The gateway's promises, with real clients, a real PostgreSQL and a real issuer."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from hoopgw.cli.demo.programs import Programs
+from hoopgw.cli.demo.stage import Options
+from hoopgw.cli.demo.surroundings import surroundings
+from tests.live.harness import LiveCase
+
+MASKS = """
+[mask.mail]
+columns = ["customers.email"]
+show = "last4"
+
+[guardrail.few]
+tables = ["public.orders"]
+then = { limit = { rows = 10 } }
+"""
+
+
+class Promises(LiveCase):
+    options = Options(more={"guardrails.d/90-test.toml": MASKS})
+
+    def refused(self, connection: psycopg.Connection[Any], text: str, *parameters: object) -> dict[str, Any]:
+        """The DETAIL of the denial that this statement gets."""
+        error = self.assertRaises(psycopg.Error, connection.execute, text, parameters or None)
+        assert isinstance(error, psycopg.Error)
+        self.assertTrue((error.sqlstate or "").startswith("ZG"), error)
+        found: dict[str, Any] = json.loads(error.diag.message_detail or "{}")
+        return found
+
+    def rows(self, *words: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.hoopgw("sessions", "list", "--json", *words).stdout)
+        return found
+
+    def test_masked_column_text_and_binary(self) -> None:
+        """A masked column shows its last four characters, in text and binary, by an alias and through a cursor."""
+        connection = self.connect()
+        for binary in (False, True):
+            found = connection.cursor(binary=binary).execute("select email as e, id from customers where id = 1")
+            ((shown, number),) = found.fetchall()
+            self.assertRegex(shown, r"^\*+.{4}$")
+            self.assertEqual(number, 1)
+        with connection.transaction(), connection.cursor(name="c") as cursor:
+            cursor.execute("select email from customers limit 3")
+            self.assertTrue(all(value.startswith("***") for (value,) in cursor.fetchall()))
+
+    def test_masked_column_in_no_other_use(self) -> None:
+        """must-survive 19, 20: a predicate, an expression, an order, a view, a function body: refused by name."""
+        connection = self.connect()
+        for text in (
+            "select id from customers where email like 'a%'",
+            "select lower(email) from customers",
+            "select customers from customers",
+            "select distinct email from customers",
+            "select * from pg_stats",
+            "select query_to_xml('select email from customers', true, true, '')",
+        ):
+            denial = self.refused(connection, text)
+            self.assertEqual(denial["decision"], "refused")
+            self.assertTrue(any("mask" in name for name in denial["guardrails"]), denial)
+        self.assertEqual(connection.execute("select 1").fetchone(), (1,))
+
+    def test_error_text_of_a_masked_column(self) -> None:
+        """must-survive 19: what PostgreSQL says about a masked value is withheld; SQLSTATE stays."""
+        connection = self.connect("writer")
+        text = "insert into customers (id, name, email) values (1, 'x', 'me@example.org') returning email"
+        error = self.assertRaises(psycopg.Error, connection.execute, text)
+        assert isinstance(error, psycopg.Error)
+        self.assertEqual((error.sqlstate or "")[:2], "23")
+        self.assertNotIn("example.org", str(error))
+
+    def test_limit_cuts_at_the_row(self) -> None:
+        """A limit of ten rows: ten rows, then the gateway's error, and the connection goes on."""
+        connection = self.connect()
+        denial = self.refused(connection, "select id from orders")
+        self.assertEqual(denial["decision"], "over-budget")
+        self.assertIn("completed", denial)
+        self.assertEqual(connection.execute("select count(*) from customers").fetchone(), (200,))
+
+    def test_refusal_in_a_transaction(self) -> None:
+        """must-survive 79: what the transaction did before the refusal is rolled back by PostgreSQL itself."""
+        connection = self.connect("writer", autocommit=False)
+        connection.execute("insert into products (id, name, price) values (9001, 'x', 1)")
+        self.refused(connection, "drop table products")
+        error = self.assertRaises(psycopg.errors.InFailedSqlTransaction, connection.execute, "select 1")
+        self.assertIsNotNone(error)
+        connection.rollback()
+        self.assertEqual(connection.execute("select count(*) from products where id = 9001").fetchone(), (0,))
+
+    def test_pipeline(self) -> None:
+        """must-survive 65, 79: a refused statement in a pipeline; the next pipeline is answered."""
+        connection = self.connect("writer")
+        with self.assertRaises(psycopg.Error), connection.pipeline():
+            connection.execute("insert into products (id, name, price) values (9002, 'x', 1)")
+            connection.execute("truncate products")
+            connection.execute("select 1")
+        self.assertEqual(connection.execute("select count(*) from products where id = 9002").fetchone(), (0,))
+
+    def test_settings_are_pinned(self) -> None:
+        """must-survive 9, 16: what text means cannot be changed, nor who the role is."""
+        connection = self.connect()
+        for text in (
+            "set standard_conforming_strings = off",
+            "set client_encoding = 'SJIS'",
+            "set role postgres",
+            "set session authorization postgres",
+            "select set_config('standard_conforming_strings', 'off', false)",
+        ):
+            self.assertEqual(self.refused(connection, text)["guardrails"], ["built-in:settings"], text)
+
+    def test_application_name(self) -> None:
+        """The target knows session and subject, also after the client has named itself."""
+        connection = self.connect(application_name="mine")
+        for text in ("select 1", "set application_name = 'other'", "select 1"):
+            connection.execute(text)
+        time.sleep(0.2)
+        connection.execute("select 1")
+        names = self.stage.cluster.run("select application_name from pg_stat_activity where usename = 'shop_ro'")
+        self.assertTrue(
+            any(str(row[0]).startswith("hoopgw:s_") and "agent@demo" in str(row[0]) for row in names), names
+        )
+
+    def test_held_by_cancel(self) -> None:
+        """must-survive 12: a CancelRequest withdraws what waits for approval; it can be asked anew."""
+        connection = self.connect("writer")
+        timer = threading.Timer(0.5, connection.cancel_safe)
+        timer.start()
+        denial = self.refused(connection, "update products set price = price + 1")
+        timer.join()
+        self.assertEqual(denial["decision"], "expired")
+        state = json.loads(self.hoopgw("approvals", "show", denial["hold"], "--json").stdout)["state"]
+        self.assertEqual(state, "withdrawn")
+
+    def test_approved_with_the_same_parameters_only(self) -> None:
+        """must-survive 62: an approval is for these parameters, once."""
+        text = "delete from products where true and %s::int = 70000"
+        outcome: list[Any] = []
+
+        def ask(value: int) -> None:
+            connection = self.connect("writer")
+            try:
+                outcome.append(connection.execute(text, (value,)).rowcount)
+            except psycopg.Error as error:
+                outcome.append(json.loads(error.diag.message_detail or "{}"))
+
+        asking = threading.Thread(target=ask, args=(1,))
+        asking.start()
+        deadline = time.monotonic() + 10
+        held: list[Any] = []
+        while not held and time.monotonic() < deadline:
+            held = json.loads(self.hoopgw("approvals", "list", "--json").stdout)
+        self.assertEqual(self.hoopgw("approvals", "approve", held[0]["id"], "--reason", "yes").returncode, 0)
+        asking.join(20)
+        self.assertEqual(outcome, [0])
+        again = self.connect("writer")
+        timer = threading.Timer(0.5, again.cancel_safe)
+        timer.start()
+        self.assertEqual(self.refused(again, text, 2)["decision"], "expired")
+        timer.join()
+
+    def test_kill(self) -> None:
+        """must-survive 77: 57P01 within a second, and the running statement is cancelled upstream."""
+        connection = self.connect()
+        failed: list[psycopg.Error] = []
+
+        def sleep() -> None:
+            try:
+                connection.execute("select pg_sleep(30), 'to be killed'")
+            except psycopg.Error as error:
+                failed.append(error)
+
+        running = threading.Thread(target=sleep)
+        running.start()
+        time.sleep(0.5)
+        live = self.rows("--live")
+        begun = time.monotonic()
+        for row in live:
+            self.hoopgw("sessions", "kill", row["id"], "--reason", "test")
+        running.join(10)
+        self.assertLess(time.monotonic() - begun, 1.0 + len(live))
+        self.assertEqual(failed[0].sqlstate, "57P01")
+        deadline = time.monotonic() + 5
+        text = "select count(*) from pg_stat_activity where query like '%to be killed%' and state = 'active'"
+        while self.stage.cluster.run(text + " and pid <> pg_backend_pid()") != [("0",)] and time.monotonic() < deadline:
+            time.sleep(0.1)
+        left = self.stage.cluster.run(text + " and pid <> pg_backend_pid()")
+        self.assertEqual(str(left[0][0]), "0")
+
+    def test_socket_is_no_identity(self) -> None:
+        """must-survive 82: without an approver's token nothing is listed, viewed, killed or approved."""
+        for token in (self.stage.agent, self.stage.stranger, "junk"):
+            for words in (("sessions", "list"), ("sessions", "kill", "s_" + "a" * 22), ("approvals", "show", "h_x")):
+                self.assertEqual(self.hoopgw(*words, token=token).returncode, 1, words)
+
+    def test_reload(self) -> None:
+        """SIGHUP: a mistake keeps the old; a lost grant ends its sessions; what was opened before goes on otherwise."""
+        grants = self.stage.gateway.config.parent / "grants.d/demo.toml"
+        before = grants.read_text()
+        connection = self.connect()
+        os.kill(self.stage.gateway.pid, signal.SIGHUP)
+        time.sleep(1.0)
+        self.assertEqual(connection.execute("select 1").fetchone(), (1,))
+        grants.write_text(before + "\n[grant.broken]\ngroup = 1\n")
+        os.kill(self.stage.gateway.pid, signal.SIGHUP)
+        time.sleep(1.0)
+        self.assertIn("configuration.kept", self.stage.gateway.log.read_text())
+        self.assertEqual(connection.execute("select 1").fetchone(), (1,))
+        try:
+            grants.write_text(before.replace('groups = ["agents"]', 'groups = ["nobody"]'))
+            os.kill(self.stage.gateway.pid, signal.SIGHUP)
+            time.sleep(1.0)
+            error = self.assertRaises(psycopg.Error, connection.execute, "select 1")
+            assert isinstance(error, psycopg.Error)
+            self.assertIn("grant", str(error))
+        finally:
+            grants.write_text(before)
+            os.kill(self.stage.gateway.pid, signal.SIGHUP)
+            time.sleep(1.0)
+
+    def test_no_secret_is_in_log_or_record(self) -> None:
+        """Neither tokens nor the target's passwords are in events, recordings, index or the process list."""
+        self.connect().execute("select 1")
+        secrets = [self.stage.agent.encode(), self.stage.approver.encode()]
+        directory = self.stage.gateway.config.parent / "secrets"
+        secrets += [path.read_bytes().strip() for path in directory.iterdir()]
+        time.sleep(1.5)
+        kept = [self.stage.gateway.log, *self.stage.state.rglob("*")]
+        for path in (path for path in kept if path.is_file() and "keys" not in path.parts):
+            data = path.read_bytes()
+            self.assertFalse(any(secret in data for secret in secrets), path)
+        listed = subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, check=True).stdout
+        self.assertFalse(any(secret in listed for secret in secrets))
+
+    def test_everything_verifies(self) -> None:
+        """Of all these sessions, live ones too, the recording verifies with the public key alone."""
+        live = self.connect()
+        live.execute("select 1")
+        ran = self.hoopgw("sessions", "verify", str(self.stage.state / "recordings"), "--json")
+        self.assertEqual(ran.returncode, 0, ran.stdout)
+        self.assertGreater(len(json.loads(ran.stdout)), 1)
+
+
+class Burst(LiveCase):
+    options = Options(target_tls="disable")
+
+    def listed(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.hoopgw("sessions", "list", "--json", "--limit", "500").stdout)
+        return found
+
+    def test_nothing_is_lost(self) -> None:
+        """must-survive 75, 76: statements run and statements recorded are equal, none is refused, memory comes back."""
+        programs = Programs.find("pgbench")
+        script = self.stage.place / "burst.sql"
+        script.write_text("select 1;\nselect count(*) from products where id < 5;\n")
+        script.chmod(0o644)
+        for clients in (8, 32):
+            known = {
+                row["id"] for row in json.loads(self.hoopgw("sessions", "list", "--json", "--limit", "500").stdout)
+            }
+            command = [str(programs["pgbench"]), "-n", "-f", str(script), "-c", str(clients), "-j", "2", "-T", "5"]
+            where = ["-h", "127.0.0.1", "-p", str(self.stage.gateway.port), "-U", "reader", "shop"]
+            env = surroundings(
+                {
+                    **programs.environment,
+                    "PGPASSWORD": self.stage.agent,
+                    "PGSSLMODE": "require",
+                    "PGCONNECT_TIMEOUT": "20",
+                }
+            )
+            ran = subprocess.run([*command, *where], env=env, capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual(ran.returncode, 0, ran.stderr)
+            done = int(ran.stdout.split("actually processed: ")[1].split()[0].split("/")[0])
+            time.sleep(2.0)
+            fresh = [row for row in self.listed() if row["id"] not in known]
+            self.assertEqual(sum(row["refused"] for row in fresh), 0)
+            self.assertEqual(sum(row["operations"] for row in fresh), 2 * done)
+        self.assertEqual(self.connect().execute("select 1").fetchone(), (1,))
+        resident = int(Path(f"/proc/{self.stage.gateway.pid}/statm").read_text().split()[1]) * 4096
+        self.assertLess(resident, 400 << 20)
+        self.assertEqual(self.hoopgw("sessions", "verify", str(self.stage.state / "recordings")).returncode, 0)
