@@ -20,6 +20,9 @@ from hoopgw.policy.sql_nodes import DDL, EFFECTS_OF, QUIET
 MAX_IN_PROCESS = 16 * 1024  # bytes: deeper texts could exhaust the parser's stack; they are parsed in a child
 MAX_NODES = 2_000_000  # of one text: more is refused
 
+# Functions of PostgreSQL's own that run an SQL text they are given: what it calls and reads is not looked at
+RUNS_TEXT = frozenset(("query_to_xml", "query_to_xmlschema", "query_to_xml_and_xmlschema", "ts_stat", "ts_rewrite"))
+
 Node = dict[str, Any]
 
 
@@ -287,7 +290,7 @@ class _Statement:
         found = [each for each in schemas if (each, name) in self._catalogue.functions]
         for each in found:
             self._functions.add(FunctionName(each, name))
-            if each not in ("pg_catalog", "information_schema"):
+            if each not in ("pg_catalog", "information_schema") or name in RUNS_TEXT:
                 self._opaque = self._opaque or f"function {each}.{name}"
         if not found:
             self._functions.add(FunctionName(schema or "?", name))

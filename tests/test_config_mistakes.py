@@ -1,0 +1,281 @@
+"""What is wrong in a configuration is named, with its place; what would silently do nothing is wrong."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from unittest import SkipTest
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from hoopgw import config
+from hoopgw.model.target import TlsMode
+from hoopgw.policy.policyset import CONTROLS
+from tests.test_config_keys import BASE
+
+M, T, G, R = BASE
+HOLD = 'then = { hold = { approvers = ["dba"] } }'
+
+# (file, text that is there, text in its place, the mistake's key, words of it)
+MISTAKES = (
+    (M, 'name = "test"', "name = 1", "name", "must be a text"),
+    (M, "[listen]", "[lissen]", "lissen", 'did you mean "listen"'),
+    (M, "[listen]", "listen = 1\n[oidc.third]", "listen", "must be a table"),
+    (M, "tcp:5432", "tpc:5432", "listen.postgresql", 'did you mean "tcp"'),
+    (M, "tcp:5432", "tcp:port=many", "listen.postgresql", "is not an endpoint"),
+    (M, "tcp:5432", "ssl:5432", "listen.postgresql", "can be listened on"),
+    (M, 'key = "env:KEY"', "", "tls", "both certificate and key"),
+    (M, 'certificate = "gateway.pem"\nkey = "env:KEY"', "", "listen.postgresql", "names no certificate"),
+    (M, 'key = "env:KEY"', 'key = "-----BEGIN PRIVATE KEY-----"', "tls.key", "never the secret"),
+    (M, "https://idp.example.com", "http://idp.example.com", "oidc.corp.issuer", "must be an https"),
+    (M, "https://idp.example.com", "http://127.0.0.1.example.com", "oidc.corp.issuer", "must be an https"),
+    (M, "https://idp.example.com", "http://localhost.example.com", "oidc.corp.issuer", "must be an https"),
+    (M, "https://idp.example.com", "https://idp.example.com?a=b", "oidc.corp.issuer", "without user, query"),
+    (M, "https://idp.example.com", "https://other.example.com", "oidc.other.issuer", "of another"),
+    (M, "[oidc.corp]", '[oidc.corp]\nalgorithms = ["none"]', "oidc.corp.algorithms", "is not accepted"),
+    (M, "[oidc.corp]", '[oidc.corp]\nalgorithms = ["HS256"]', "oidc.corp.algorithms", "is not accepted"),
+    (M, "[oidc.corp]", '[oidc.corp]\nskew = "1h"', "oidc.corp.skew", "at most 300s"),
+    (M, "[oidc.corp]", '[oidc.corp]\nkeys_stale = "1m"', "oidc.corp.keys_stale", "less than keys_fresh"),
+    (M, 'audience = "hoopgw"\n[oidc.other]', "[oidc.other]", "oidc.corp", "needs `audience`"),
+    (M, "[listen]", '[local.root]\nmay = ["approve"]\n[listen]', "local.root.may", "'approve' is not one of"),
+    (M, "hoopgw@db", "hoopgw:hush@db", "store.url", "never written in a file"),
+    (M, "hoopgw@db/hoopgw", "hoopgw@db/hoopgw?password=hush", "store.url", "never written in a file"),
+    (M, "postgresql://", "mysql://", "store.url", "must be sqlite:PATH or postgresql"),
+    (M, 'url = "postgresql://hoopgw@db/hoopgw"', 'password = "env:X"', "store.password", "SQLite has none"),
+    (M, "[recordings]", '[recordings]\nurl = "s3://bucket"', "recordings.url", "must be file:"),
+    (M, "[recordings]", '[recordings]\nspool = "1 MiB"', "recordings.spool", "at least 4 MiB"),
+    (M, "[recordings]", '[recordings]\nmode = "lax"', "recordings.mode", '"strict"'),
+    (M, "[limits]", "[limits]\nmax_sessions = 0", "limits.max_sessions", "at least 1"),
+    (M, "[limits]", "[limits]\nmax_sessions = true", "limits.max_sessions", "whole number"),
+    (
+        T,
+        "[target.pay]\n",
+        '[target."pay/roll"]\naddress = ["a:1"]\ndatabase = "x"\n[target.pay]\n',
+        "target.pay/roll",
+        "not a name",
+    ),
+    (T, "db1.internal:5432", "db1.internal", "target.pay.address", "host:port"),
+    (T, "db1.internal:5432", "::1:5432", "target.pay.address", "[::1]:5432"),
+    (T, "db1.internal:5432", "db1.internal:99999", "target.pay.address", "host:port"),
+    (T, 'database = "pay"', 'database = "pay"\ntls = "disable"', "target.pay.tls", "loopback"),
+    (T, "db1.internal:5432", '127.0.0.1:1", "127.evil.example:1"]\ntls = "disable"\n#', "target.pay.tls", "loopback"),
+    (T, "[target.pay]", '[target.pay]\ntls = "require"\nca = "x.pem"', "target.pay.ca", "does nothing"),
+    (T, "[target.pay]", '[target.pay]\ncatalogue_role = "readr"', "target.pay.catalogue_role", 'did you mean "reader"'),
+    (T, "[target.pay]", '[target.pay]\nprotocol = "ssh"', "target.pay.protocol", "postgresql"),
+    (
+        T,
+        'user = "pay_ro"',
+        'user = "pay_ro"\npassword = "hunter2"',
+        "target.pay.role.reader.password",
+        "never the secret",
+    ),
+    (T, 'user = "pay_ro"', 'user = "x"\npassword = "file:rel"', "target.pay.role.reader.password", "absolute path"),
+    (G, 'groups = ["agents"]', "", "grant.read", "is for nobody"),
+    (G, '{ name = "pay" }', '{ name = "pya" }', "grant.read.target.name", 'did you mean "pay"'),
+    (G, '{ name = "pay" }', '{ labels = { env = "prd" } }', "grant.read.target.labels", 'did you mean "env=prod"'),
+    (G, '{ name = "pay" }', "{}", "grant.read.target", "selects nothing"),
+    (G, '["reader"]', '["raeder"]', "grant.read.roles", 'did you mean "reader"'),
+    (G, 'roles = ["reader"]', "", "grant.read", "no roles"),
+    (G, 'target = { name = "pay" }', "", "grant.read", "grants nothing"),
+    (G, 'target = { name = "pay" }', 'may = ["list"]', "grant.read.roles", "does nothing without `target`"),
+    (G, "[grant.read]", '[grant.read]\nprovider = "crop"', "grant.read.provider", 'did you mean "corp"'),
+    (G, "[grant.read]", "[grant.read]\nuntil = 2027-06-30T12:00:00", "grant.read.until", "offset"),
+    (G, 'soft_approvers = ["dba"]', "", "grant.read.budget", "needs soft_approvers"),
+    (G, 'soft_action = "hold"', "", "grant.read.budget.soft_approvers", 'soft_action = "hold"'),
+    (G, "soft = 0.5\n", "", "grant.read.budget.soft_action", "does nothing without `soft`"),
+    (G, "soft = 0.5", "soft = 1.5", "grant.read.budget.soft", "between 0 and 1"),
+    (G, "soft = 0.5", 'rows = ["1/day", "2/day"]\nsoft = 0.5', "grant.read.budget.rows", "twice"),
+    (G, "soft = 0.5", 'rows = "1/min"\nsoft = 0.5', "grant.read.budget.rows", "not per 'min'"),
+    (G, "soft = 0.5", 'rows = "1 GiB/day"\nsoft = 0.5', "grant.read.budget.rows", "whole number"),
+    (R, '["select"]', '["selekt"]', "guardrail.limited.statement", 'did you mean "select"'),
+    (R, 'statement = ["select"]', "", "guardrail.limited", "has no condition"),
+    (R, '["select"]', '["select"]\naccess = "read"', "guardrail.limited.access", "without tables"),
+    (R, '["pay.*"]', '["db.pay.*"]', "guardrail.held.tables", "SCHEMA.NAME"),
+    (R, '["select"]', '["select"]\nschemas = ["pay.x"]', "guardrail.limited.schemas", "there is `tables`"),
+    (R, '["select"]', '["select"]\nregex = "(?!x)"', "guardrail.limited.regex", "no look-ahead"),
+    (R, '["select"]', '["select"]\nregex = "(a)\\\\1"', "guardrail.limited.regex", "back-references"),
+    (R, '["select"]', '["select"]\nroles = ["reeder"]', "guardrail.limited.roles", 'did you mean "reader"'),
+    (R, '["select"]', '["select"]\nprovider = "x"', "guardrail.limited.provider", "there is no [oidc.x]"),
+    (R, '{ groups = ["dba"] }', "{}", "guardrail.held.except", "names nobody"),
+    (R, '{ groups = ["dba"] }', '{ group = ["dba"] }', "guardrail.held.except.group", 'did you mean "groups"'),
+    (R, '["dba"] } }', "[] } }", "guardrail.held.then.hold.approvers", "list of texts"),
+    (R, HOLD, "then = { hold = {} }", "guardrail.held.then.hold", "needs `approvers`"),
+    (R, HOLD, 'then = "deny"', "guardrail.held.then", "must be"),
+    (R, HOLD, "", "guardrail.held", "must be"),
+    (R, HOLD, "then = {}", "guardrail.held.then", "does nothing"),
+    (R, '["dba"] } }', '["dba"], wait = "20m" } }', "guardrail.held.then.hold.wait", "longer than expires"),
+    (R, "{ rows = 10 }", "{}", "guardrail.limited.then.limit", "limits nothing"),
+    (R, "{ rows = 10 }", "{ rows = -1 }", "guardrail.limited.then.limit.rows", "at least 1"),
+    (R, '["*.email"]', '["email"]', "mask.mail.columns", "table.column"),
+    (R, 'columns = ["*.email"]', "", "mask.mail", "masks nothing"),
+    (R, '["badge"]', '["bagde"]', "mask.badges.patterns", 'did you mean "badge"'),
+    (R, "B-[0-9]{4}", "[0-9]*", "pattern.badge.regex", "matches the empty text"),
+    (R, "B-[0-9]{4}", "[", "pattern.badge.regex", "not an RE2 expression"),
+    (R, "[pattern.badge]", '[pattern.email]\nregex = "x"\n[pattern.badge]', "pattern.email", "built-in"),
+    (R, "[mask.mail]", "[masks.mail]", "masks", 'did you mean "mask"'),
+)
+
+
+def written(place: Path, changed: dict[str, str]) -> Path:
+    for name, text in {**BASE, **changed}.items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text(text)
+    return place / "hoopgw.toml"
+
+
+class Mistakes(SynchronousTestCase):
+    def write(self, **changed: str) -> Path:
+        return written(Path(self.mktemp()), changed)
+
+    def test_each_is_named(self) -> None:
+        """Every kind of mistake: file, key, words, and a line on which the key or its table stands."""
+        for name, there, instead, key, words in MISTAKES:
+            self.assertIn(there, BASE[name], key)
+            path = self.write(**{name: BASE[name].replace(there, instead, 1)})
+            found = config.check(path)
+            hits = [each for each in found if each.key == key and words in each.message]
+            self.assertTrue(hits, f"{key} {words!r} is not among {found}")
+            self.assertTrue(hits[0].file.endswith(name), hits)
+            lines = Path(hits[0].file).read_text().splitlines()
+            self.assertTrue(1 <= hits[0].line <= len(lines), hits)
+            self.assertRaises(config.ConfigurationMistakes, config.load, path)
+
+    def test_a_mistake_does_not_make_others(self) -> None:
+        """A target that is wrong, or a file that cannot be read, does not make every grant on it wrong as well."""
+        path = self.write(**{T: BASE[T].replace("db1.internal:5432", "db1")})
+        self.assertEqual([each.key for each in config.check(path)], ["target.pay.address"])
+        path = self.write(**{T: BASE[T] + "[["})
+        self.assertEqual([Path(each.file).name for each in config.check(path)], ["a.toml"])
+
+    def test_no_secret_in_a_mistake(self) -> None:
+        """A password that somebody wrote into a file is not repeated where mistakes are printed."""
+        path = self.write(**{T: BASE[T].replace('user = "pay_ro"', 'user = "pay_ro"\npassword = "hunter2"')})
+        self.assertNotIn("hunter2", str(config.check(path)))
+        path = self.write(**{M: BASE[M].replace("hoopgw@db", "hoopgw:hunter2@db")})
+        self.assertNotIn("hunter2", str(config.check(path)))
+
+    def test_twice_over_files(self) -> None:
+        """A name that two files give: both places are named, for targets, grants, guardrails, masks and patterns."""
+        more = {name.replace("a.toml", "b.toml"): text for name, text in BASE.items() if name != M}
+        found = config.check(self.write(**more))
+        twice = [each for each in found if "given twice" in each.message]
+        wanted = ["grant.read", "guardrail.held", "guardrail.limited", "mask.badges", "mask.mail", "pattern.badge"]
+        self.assertEqual(sorted(each.key for each in twice), [*wanted, "target.pay"])
+        self.assertTrue(all("b.toml" in each.file and "a.toml:" in each.message for each in twice), twice)
+
+    def test_what_cannot_be_enforced(self) -> None:
+        """A rule, mask or budget that asks of a protocol what it cannot do is refused, by name and file."""
+        before = CONTROLS["postgresql"]
+        for control, key in (
+            ("hold", "guardrail.held"),
+            ("limit", "guardrail.limited"),
+            ("mask", "mask.mail"),
+            ("budget", "grant.read.budget"),
+        ):
+            CONTROLS["postgresql"] = before - {control}
+            try:
+                found = config.check(self.write())
+            finally:
+                CONTROLS["postgresql"] = before
+            self.assertIn(key, [each.key for each in found], control)
+        self.assertEqual(config.check(self.write()), [])
+
+
+class Files(SynchronousTestCase):
+    def test_missing_directories(self) -> None:
+        """hoopgw.toml alone is a configuration: nobody may reach anything."""
+        path = Path(self.mktemp())
+        path.write_text('name = "x"')
+        loaded = config.load(path)
+        self.assertEqual((loaded.targets, loaded.grants, loaded.policy.guardrails), ({}, (), ()))
+
+    def test_missing_file(self) -> None:
+        """No hoopgw.toml is a mistake, not an empty configuration."""
+        found = config.check("/nowhere/hoopgw.toml")
+        self.assertEqual([(each.file, each.line) for each in found], [("/nowhere/hoopgw.toml", 1)])
+
+    def test_unreadable_directory(self) -> None:
+        """A directory of rules that cannot be read is a mistake: it must not be one without rules."""
+        place = Path(self.mktemp())
+        place.mkdir()
+        (place / "hoopgw.toml").write_text("")
+        (place / "guardrails.d").write_text("not a directory")
+        self.assertIn("cannot be read", config.check(place / "hoopgw.toml")[0].message)
+
+    def test_forbidden_directory(self) -> None:
+        """The same where permissions keep the gateway out."""
+        if os.geteuid() == 0:
+            raise SkipTest("root reads everything")
+        place = Path(self.mktemp())
+        (place / "guardrails.d").mkdir(parents=True)
+        (place / "hoopgw.toml").write_text("")
+        (place / "guardrails.d").chmod(0)
+        self.addCleanup((place / "guardrails.d").chmod, 0o700)
+        self.assertIn("cannot be read", config.check(place / "hoopgw.toml")[0].message)
+
+    def test_what_is_not_a_file(self) -> None:
+        """A FIFO, a directory, a dangling link, a huge file, another encoding, brackets in brackets: one mistake each,
+        and no waiting."""
+        place = Path(self.mktemp())
+        rules = place / "guardrails.d"
+        rules.mkdir(parents=True)
+        (place / "hoopgw.toml").write_text("")
+        os.mkfifo(rules / "fifo.toml")
+        (rules / "folder.toml").mkdir()
+        (rules / "dangling.toml").symlink_to("nowhere")
+        (rules / "huge.toml").write_text("#" * (4 << 20) + "\n")
+        (rules / "latin.toml").write_bytes(b'# ok\nx = "\xe9"\n')
+        (rules / "deep.toml").write_text("x = " + "[" * 100_000)
+        (rules / "digits.toml").write_text("x = " + "9" * 10_000)
+        (rules / "50.toml.dpkg-dist").write_text("ignored [")
+        (rules / ".hidden.toml").write_text("ignored [")
+        found = {Path(each.file).name: (each.line, each.message) for each in config.check(place / "hoopgw.toml")}
+        names = {"fifo.toml", "folder.toml", "dangling.toml", "huge.toml", "latin.toml", "deep.toml", "digits.toml"}
+        self.assertEqual(set(found), names)
+        self.assertEqual(found["latin.toml"], (2, "is not UTF-8"))
+
+    def test_lines(self) -> None:
+        """The line of a key however it is written: quoted, dotted, inline, after CRLF and multi-line text."""
+        text = (
+            'x = """\n[mask.y]\n"""\r\n'
+            '[guardrail."a.b"]\r\nstatement = [\n  "select",\n]\n"then" = { limit = { row = 1 } }\n'
+            'guardrail.c.stament = ["drop"]\n'
+        )
+        place = Path(self.mktemp())
+        (place / "guardrails.d").mkdir(parents=True)
+        (place / "hoopgw.toml").write_text("")
+        (place / "guardrails.d/a.toml").write_bytes(text.encode())
+        found = {each.key: each.line for each in config.check(place / "hoopgw.toml")}
+        self.assertEqual(found["x"], 1)
+        self.assertEqual(found["guardrail.a.b.then.limit.row"], 8)
+        self.assertEqual(found["guardrail.a.b.guardrail"], 9)
+
+
+class Defaults(SynchronousTestCase):
+    def write(self, **changed: str) -> Path:
+        return written(Path(self.mktemp()), changed)
+
+    def tls(self, address: str) -> TlsMode:
+        text = BASE[T].replace("db1.internal:5432", address)
+        return config.load(self.write(**{T: text})).targets["pay"].tls
+
+    def test_tls(self) -> None:
+        """Verified off loopback, clear text on it; a second address elsewhere is off loopback."""
+        self.assertEqual(self.tls("127.0.0.1:5432"), TlsMode.DISABLE)
+        self.assertEqual(self.tls("[::1]:5432"), TlsMode.DISABLE)
+        self.assertEqual(self.tls("localhost:5432"), TlsMode.DISABLE)
+        self.assertEqual(self.tls("db:5432"), TlsMode.VERIFY_FULL)
+        self.assertEqual(self.tls("127.0.0.1.example.com:5432"), TlsMode.VERIFY_FULL)
+        self.assertEqual(self.tls('127.0.0.1:5432", "db:5432'), TlsMode.VERIFY_FULL)
+
+    def test_mode(self) -> None:
+        """A target records as [recordings] says, unless it says more itself."""
+        text = BASE[M].replace("[recordings]", '[recordings]\nmode = "durable"')
+        self.assertEqual(config.load(self.write(**{M: text})).targets["pay"].record.value, "durable")
+
+    def test_paths(self) -> None:
+        """Relative paths are relative to the file that names them, and absolute once loaded."""
+        path = self.write(**{T: BASE[T].replace("[target.pay]", '[target.pay]\nca = "../tls/ca.pem"')})
+        loaded = config.load(path)
+        self.assertEqual(loaded.targets["pay"].ca, str(path.parent.absolute() / "tls/ca.pem"))
+        self.assertEqual(loaded.settings.tls.certificate, str(path.parent.absolute() / "gateway.pem"))
