@@ -88,6 +88,9 @@ class _Statement:
         self._defines = self._uses = ""
         self._body: tuple[Statement, ...] = ()
         self._natural = False
+        self._renamed: set[int] = set()  # OIDs of relations whose columns an alias gives other names
+        self._renamed_join = False  # the same of a join: any column may be meant
+        self._join_aliases: set[str] = set()  # (a JOIN b) AS j: j means the rows of both, or of more
 
     def read(self, tree: Node) -> Statement:
         kind, body = next(iter(tree.items()))
@@ -228,6 +231,8 @@ class _Statement:
                 (self._writes if written else self._reads)[str(shown)] = shown
             self._relations[relation.oid] = relation
             self._aliases.setdefault(alias, set()).add(relation.oid)
+        if (node.get("alias") or {}).get("colnames"):  # FROM t AS a(x, y): x and y are columns of t by other names
+            self._renamed |= {relation.oid for relation in found}
         if not schema:
             doubt = self._context.doubt()
             if doubt:
@@ -339,6 +344,11 @@ class _Statement:
     def _join(self, node: Node) -> None:
         if node.get("isNatural"):
             self._natural = True
+        if (node.get("alias") or {}).get("colnames"):
+            self._renamed_join = True
+        for alias in ("alias", "join_using_alias"):
+            if node.get(alias):
+                self._join_aliases.add(node[alias]["aliasname"])
         for name in node.get("usingClause", []):
             self._references.append(([name["String"]["sval"]], True))
 
@@ -351,6 +361,8 @@ class _Statement:
 
     def _columns(self, kind: str, body: Node) -> None:
         """After the walk: which columns are read, and which of them not as a plain output."""
+        for alias in self._join_aliases:
+            self._aliases.setdefault(alias, set()).update(self._relations)
         for names in self._dotted:
             if len(names) > 1 and not self._plainly(names):
                 self._field_or_function(names[-1])
@@ -365,6 +377,8 @@ class _Statement:
                 for column in relation.columns:
                     seen.setdefault(column.name, []).append((relation.oid, column.number))
             self._lost |= {origin for origins in seen.values() if len(origins) > 1 for origin in origins}
+        for oid in self._relations if self._renamed_join else self._renamed:
+            self._lost |= {(oid, column.number) for column in self._relations[oid].columns}
         self._late_outputs()
 
     def _star(self, names: list[str]) -> set[int]:
@@ -413,10 +427,17 @@ class _Statement:
         self._outputs = tuple(outputs)
         if self._sorted_by_output:
             self._lost |= self._read
-        if self._copy is not None and not self._copy.fields and outputs:
+        if self._copy is not None and not self._copy.fields and outputs and self._in_order(targets):
             from dataclasses import replace
 
             self._copy = replace(self._copy, fields=self._outputs)
+
+    def _in_order(self, targets: list[Node]) -> bool:
+        """Whether the outputs are known one by one: `*` is only where the query reads one relation and nothing else.
+
+        A join merges columns and gives them in the order of its FROM, and what a subquery has is not looked at."""
+        stars = any("A_Star" in field for target in targets for field in _fields(target))
+        return not stars or (self._alone and len(self._relations) == 1)
 
     def _plainly(self, names: list[str]) -> bool:
         """x.column where x has that column; else it is a function's notation, or a field of a row."""
@@ -428,7 +449,7 @@ class _Statement:
     def _special(self, kind: str, body: Node) -> None:
         self._new = set()
         self._top_targets: list[Node] = []
-        self._sorted_by_output = False
+        self._sorted_by_output = self._alone = False
         top = body
         if kind == "ExplainStmt":
             query = body.get("query", {})
@@ -481,6 +502,7 @@ class _Statement:
             kind, query = next(iter(body["query"].items()))
             if kind == "SelectStmt":
                 self._top_select(query)
+                self._alone = [next(iter(each), "") for each in query.get("fromClause", [])] == ["RangeVar"]
             return
         relation = body.get("relation", {})
         found = self._resolve(relation.get("schemaname", ""), relation.get("relname", ""))
@@ -612,6 +634,12 @@ def _literal(node: Any) -> str | None:
             value = constant[kind].get(field, 0 if kind == "ival" else "")
             return str(value)
     return None
+
+
+def _fields(target: Node) -> list[Any]:
+    """Of a column reference in an output list."""
+    fields: list[Any] = target.get("val", {}).get("ColumnRef", {}).get("fields", [])
+    return fields
 
 
 def _named(value: Node) -> str:
