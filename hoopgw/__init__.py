@@ -12,9 +12,9 @@ The floors.  Imports go down only; equals do not import each other (``tests/test
 3     ``store/``           what outlives a process: index, approvals, budgets (SQLite | PostgreSQL); spool, recordings
 3     ``auth/``            one way in for every protocol: OIDC tokens; checkers, realm
 4     ``servers/``         Twisted edges; thin: eager transport, pump, postgres, tls, dial, admin
-4     ``console/``         the web console and its HTTP API (a later protocol of people)
 5     ``cli/``             the ``hoopgw`` command
-5     ``config``, ``systemd``, ``service``     TOML -> frozen Config; readiness; Options and makeService
+5     ``config*``          TOML -> frozen Config: files, schema, values, secrets, the reference
+5     ``service``          Options and makeService; ``systemd``: readiness
 ====  ===================  ==========================================================================================
 
 The path of a statement.

@@ -1,6 +1,6 @@
 """The stable codes of events: one structured JSON line each, and what a SIEM rule can rely on.
 
-A code is never reused for something else.  docs/events.md is generated from this list.
+A code is never reused for something else.
 """
 
 from __future__ import annotations

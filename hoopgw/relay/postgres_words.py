@@ -22,6 +22,8 @@ CONNECTION_FAILURE = b"08006"
 HIDDEN = b"(the text is withheld: the statement reads a masked column)"
 
 _HINTS: dict[Decision, str] = {
+    Decision.REFUSED: "the rules do not let this run; `hoopgw explain` shows which rule, file and line",
+    Decision.DENIED: "an approver said no; do not send it again as it is",
     Decision.HELD: "send exactly the same again after it was approved, and it runs once",
     Decision.OVER_BUDGET: "wait until the budget resets",
     Decision.UNAVAILABLE: "try again later",

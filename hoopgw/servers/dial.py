@@ -14,7 +14,7 @@ from twisted.internet.protocol import ClientFactory, Protocol
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
-from hoopgw.model.errors import TargetUnavailable
+from hoopgw.model.errors import MalformedFrame, TargetUnavailable
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import Address, Target, TlsMode
 from hoopgw.relay import postgres_target_login as login
@@ -129,7 +129,11 @@ class TargetConnection(Protocol):
     def _encrypted(self, connection: ssl.SSLObject) -> None:
         self.tls = tls.described(connection)
         certificate = connection.getpeercert(binary_form=True)
-        binding = tls_server_end_point(certificate) if certificate else b""
+        try:
+            binding = tls_server_end_point(certificate) if certificate else b""
+        except MalformedFrame as error:
+            self._tls_failed(error)
+            return
         self._carry_out(self._login.tls_started(binding))
 
     def _tls_failed(self, error: Exception) -> None:
