@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from hoopgw.model.errors import SecretUnavailable
@@ -13,15 +15,19 @@ from hoopgw.model.target import SecretReference
 MAX_SECRET = 64 * 1024  # bytes: a key with its comments
 
 
-def read_secret(reference: SecretReference) -> Secret:
-    """The secret, without the newline that editors leave at its end.  Raises SecretUnavailable."""
+def read_secret(reference: SecretReference, environment: Mapping[str, str] | None = None) -> Secret:
+    """The secret, without the newline that editors leave at its end.  Raises SecretUnavailable.
+
+    `environment` is this process's own where it is not given; systemd names its credentials' directory there.
+    """
+    given = os.environ if environment is None else environment
     if reference.kind == "env":
-        value = os.environ.get(reference.name)
+        value = given.get(reference.name)
         if not value:
             raise SecretUnavailable(f"the environment has no {reference.name}")
-        return Secret(value.encode())
+        return Secret(value.encode(errors="surrogateescape"))
     if reference.kind == "credential":
-        directory = os.environ.get("CREDENTIALS_DIRECTORY", "")
+        directory = given.get("CREDENTIALS_DIRECTORY", "")
         if not directory:
             raise SecretUnavailable(f"credential:{reference.name}: systemd passed no credentials to this process")
         return _from_file(Path(directory) / reference.name, private=False)
@@ -29,12 +35,12 @@ def read_secret(reference: SecretReference) -> Secret:
 
 
 def _from_file(path: Path, *, private: bool) -> Secret:
+    """What was opened is what is looked at and read: nobody can exchange it in between."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # a FIFO must not stop the gateway's start for ever
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with open(descriptor, "rb") as file:
-            mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
-            if private and mode & 0o077:
-                raise SecretUnavailable(f"{path} may be read by others (mode {mode:03o}): chmod 600 {path}")
+            _check(path, os.fstat(descriptor), private)
             data = file.read(MAX_SECRET + 1)
     except OSError as error:
         raise SecretUnavailable(f"{path} cannot be read: {error.strerror}") from error
@@ -44,17 +50,44 @@ def _from_file(path: Path, *, private: bool) -> Secret:
     return Secret(value)
 
 
+def _check(path: Path, found: os.stat_result, private: bool) -> None:
+    mode = stat.S_IMODE(found.st_mode)
+    if not stat.S_ISREG(found.st_mode):
+        raise SecretUnavailable(f"{path} is not a file")
+    if private and mode & 0o077:
+        raise SecretUnavailable(f"{path} may be read by others (mode {mode:03o}): chmod 600 {path}")
+    if private and found.st_uid not in (0, os.geteuid()):
+        raise SecretUnavailable(f"{path} belongs to another user, who can change it")
+
+
 def read_or_make(reference: SecretReference, size: int = 32) -> Secret:
     """As `read_secret`; a `file:` that is missing is made first, of random bytes in hex, mode 0600."""
     path = Path(reference.name)
     if reference.kind == "file" and not path.exists():
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with open(descriptor, "wb") as file:
-                file.write(os.urandom(size).hex().encode() + b"\n")
-                file.flush()
-                os.fsync(descriptor)
+            _make(path, os.urandom(size).hex().encode() + b"\n")
         except OSError as error:
             raise SecretUnavailable(f"{path} cannot be made: {error.strerror}") from error
     return read_secret(reference)
+
+
+def _make(path: Path, content: bytes) -> None:
+    """Whole or not at all, also where the power goes; a file that somebody else made meanwhile stays."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return  # another process was first: its key is the key
+    finally:
+        os.unlink(temporary)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -9,9 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw import config, config_reference
 from hoopgw.config_schema import SECTIONS
-from hoopgw.config_secrets import read_or_make, read_secret
-from hoopgw.model.errors import SecretUnavailable
-from hoopgw.model.target import Mode, SecretReference, TlsMode
+from hoopgw.model.target import Mode, TlsMode
 
 ROOT = Path(__file__).parent.parent
 
@@ -160,31 +158,3 @@ class Configuration(SynchronousTestCase):
         for keys in SECTIONS.values():
             for name in keys:
                 self.assertIn(f"`{name}`", written)
-
-
-class Secrets(SynchronousTestCase):
-    def test_file_must_be_private(self) -> None:
-        """A secret that others may read is not used."""
-        path = Path(self.mktemp())
-        path.write_text("s3cret\n")
-        path.chmod(0o644)
-        error = self.assertRaises(SecretUnavailable, read_secret, SecretReference("file", str(path)))
-        self.assertNotIn("s3cret", str(error))
-        path.chmod(0o600)
-        self.assertEqual(read_secret(SecretReference("file", str(path))).reveal(), b"s3cret")
-
-    def test_credential(self) -> None:
-        """credential:NAME is a file of systemd's directory."""
-        place = Path(self.mktemp())
-        place.mkdir()
-        (place / "db").write_text("x")
-        self.patch(__import__("os"), "environ", {"CREDENTIALS_DIRECTORY": str(place)})
-        self.assertEqual(read_secret(SecretReference("credential", "db")).reveal(), b"x")
-        self.assertRaises(SecretUnavailable, read_secret, SecretReference("credential", "other"))
-
-    def test_made_once(self) -> None:
-        """A key that is missing is made with mode 0600, and is the same the next time."""
-        path = Path(self.mktemp()) / "keys/mask.key"
-        first = read_or_make(SecretReference("file", str(path)))
-        self.assertEqual(first, read_or_make(SecretReference("file", str(path))))
-        self.assertEqual(path.stat().st_mode & 0o777, 0o600)
