@@ -28,6 +28,18 @@ certificates; `[listen]`, `[admin]`, `[store]`, `[recordings]` and `[limits]` ar
 | path | absolute, or relative to the file that names it |
 """
 
+NOTES = {
+    "tls": "The certificate of the gateway itself, for its clients. Needed where something listens.",
+    "target": "Clients name a target as their database, and one of its roles as their user.",
+    "grant": "Who may reach what. No grant, no connection. What is given of `groups`, "
+    "`subjects`, `claims` and `provider` must all match.",
+    "guardrail": "All conditions that are given must hold. Nothing given about who, target or roles: everybody, "
+    "everywhere. Recipes: docs/guardrails.md.",
+    "mask": "Recipes: docs/guardrails.md.",
+    "selector": "Of grants, guardrails and masks. One that selects no target is a mistake.",
+    "oidc": "An issuer whose tokens are passwords here; docs/identity.md.",
+}
+
 
 def shown(key: Key) -> str:
     default = key.default
@@ -41,8 +53,10 @@ def shown(key: Key) -> str:
         for seconds, unit in ((86400, "d"), (3600, "h"), (60, "m"), (1, "s")):
             if default % seconds == 0:
                 return f'`"{int(default // seconds)}{unit}"`'
-    if isinstance(default, int) and default >= 1 << 20 and default % (1 << 20) == 0:
-        return f'`"{default >> 20} MiB"`'
+    if isinstance(default, int):
+        for shift, unit in ((30, "GiB"), (20, "MiB")):
+            if default >= 1 << shift and default % (1 << shift) == 0:
+                return f'`"{default >> shift} {unit}"`'
     if isinstance(default, tuple):
         return "`[" + ", ".join(f'"{item}"' for item in default) + "]`"
     return f'`"{default}"`' if isinstance(default, str) else f"`{default}`"
@@ -52,6 +66,8 @@ def reference() -> Iterator[str]:
     yield HEAD
     for section, keys in SECTIONS.items():
         yield f"\n## {TITLES[section]}\n"
+        if section in NOTES:
+            yield NOTES[section] + "\n"
         yield "| key | default | what it does |"
         yield "| --- | --- | --- |"
         for name, key in keys.items():

@@ -93,7 +93,11 @@ SECTIONS: dict[str, dict[str, Key]] = {
         },
     },
     "listen": {
-        "postgresql": Key(values.texts, (), "Twisted endpoint strings on which PostgreSQL clients connect."),
+        "postgresql": Key(
+            values.texts,
+            (),
+            "Where PostgreSQL clients connect: Twisted endpoint strings, as `tcp:5432`.",
+        ),
     },
     "admin": {
         "socket": Key(values.text, "/run/hoopgw/admin.sock", "Path of the admin socket."),
@@ -115,7 +119,9 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "keys_stale": Key(values.duration, 86400.0, "While the issuer is down its known keys are used this long."),
     },
     "local": {
-        "may": Key(some_of("list", "view", "kill"), REQUIRED, "Rights of `hoopgw token --local NAME`."),
+        "may": Key(
+            some_of("list", "view", "kill"), REQUIRED, "`list`, `view`, `kill`: rights of `hoopgw token --local NAME`."
+        ),
     },
     "store": {
         "url": Key(values.text, "", "`sqlite:PATH` or `postgresql://USER@HOST/DATABASE`. Default: SQLite in `state`."),
@@ -123,11 +129,17 @@ SECTIONS: dict[str, dict[str, Key]] = {
     },
     "recordings": {
         "url": Key(values.text, "", "`file:DIRECTORY`. Default: `recordings` under `state`."),
-        "mode": Key(MODES, "strict", "What must be kept before an operation moves on (docs/recording-format.md)."),
+        "mode": Key(
+            MODES,
+            "strict",
+            "`durable`, `strict`, `best-effort`: what is kept before an operation moves on (docs/recording-format.md).",
+        ),
         "min_free": Key(values.size, 2 << 30, "Below this much free space new sessions are refused."),
         "spool": Key(values.size, 64 << 20, "Size of the ring in shared memory."),
         "spool_directory": Key(values.text, "", "Where it lies. Default: the runtime directory."),
-        "retention": Key(values.duration_or_never, 400 * 86400.0, 'Closed recordings older than this go; or "never".'),
+        "retention": Key(
+            values.duration_or_never, 400 * 86400.0, 'Closed recordings older than this go; or `"never"`.'
+        ),
         "signing_key": Key(
             values.secret, None, "Ed25519 key of the seals. Default: made under `state` at first start."
         ),
@@ -147,10 +159,11 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "tls": Key(
             one_of("disable", "require", "verify-ca", "verify-full"),
             "",
-            "How its certificate is checked. Default: verify-full; on loopback: disable.",
+            "`verify-full`, `verify-ca`, `require` (encrypted, not verified), `disable` (loopback addresses only). "
+            "Default: verify-full; on loopback: disable.",
         ),
         "ca": Key(values.text, "", "PEM file that its certificate is verified by. Default: the system's."),
-        "record": Key(MODES, "", "As [recordings] mode, for this target."),
+        "record": Key(MODES, "", "As `mode` of [recordings], for this target."),
         "labels": Key(values.table_of_texts, {}, "What grants, guardrails and masks select targets by."),
         "catalogue_role": Key(values.text, "", "The role that reads the catalogue. Default: the session's own."),
         "application_name": Key(values.boolean, True, "The target is told session and subject as application_name."),
@@ -172,7 +185,9 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "databases": Key(names, frozenset(), "Databases besides the target's own."),
         "budget": Key(table, {}, "See [grant.NAME.budget]."),
         "until": Key(values.moment, None, "The grant's end: a date (its last day, UTC) or a date-time."),
-        "may": Key(some_of("list", "view", "kill"), frozenset(), "Rights on the admin interface."),
+        "may": Key(
+            some_of("list", "view", "kill"), frozenset(), "`list`, `view`, `kill`: rights on the admin interface."
+        ),
     },
     "budget": {
         "rows": Key(
@@ -183,7 +198,9 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "identity_statements": Key(_rates(values.count, "min"), {}, 'Of all its sessions, as "6000/min".'),
         "session": Key(values.duration, None, "A session's length at most."),
         "soft": Key(values.fraction, None, "From this share of a bound on, `soft_action` happens."),
-        "soft_action": Key(one_of("warn", "hold"), "warn", "A warning event, or an approval by `soft_approvers`."),
+        "soft_action": Key(
+            one_of("warn", "hold"), "warn", "`warn` (an event), or `hold` (an approval by `soft_approvers`)."
+        ),
         "soft_approvers": Key(names, frozenset(), "Groups that approve what a soft bound holds."),
     },
     "guardrail": {
@@ -191,18 +208,28 @@ SECTIONS: dict[str, dict[str, Key]] = {
         **_WHO,
         "except": _EXCEPT,
         "target": _TARGET,
-        "roles": Key(names, frozenset(), "Only these roles."),
+        "roles": Key(names, frozenset(), "Only sessions as one of these roles."),
         "statement": Key(names, frozenset(), "What the statement does: any of the effects listed below."),
         "tables": Key(values.texts, (), 'Globs over schema.table: ["pay.*"].'),
         "schemas": Key(values.texts, (), "Globs over schemas."),
-        "access": Key(one_of("read", "write", "any"), "any", "How tables or schemas are touched."),
+        "access": Key(
+            one_of("read", "write", "any"), "any", "`read`, `write` or `any`: how tables or schemas are touched."
+        ),
         "functions": Key(values.texts, (), 'Globs over schema.function: ["pg_catalog.pg_read_file*"].'),
-        "where": Key(some_of("missing", "constant"), frozenset(), "UPDATE or DELETE whose WHERE is so."),
-        "opaque": Key(values.boolean, False, "DO, CALL and functions whose bodies cannot be read."),
+        "where": Key(
+            some_of("missing", "constant"),
+            frozenset(),
+            "`missing`, `constant` (no row decides it), or both in a list: UPDATE or DELETE whose WHERE is so.",
+        ),
+        "opaque": Key(
+            values.boolean,
+            False,
+            "Code that cannot be read: DO, CALL, functions that are not built in, bodies that CREATE stores.",
+        ),
         "secret": Key(values.boolean, False, "Statements whose text carries a password."),
         "regex": Key(values.text, "", "An RE2 expression over the text. No look-around, no back-references."),
         "then": Key(lambda value: value, None, '"refuse", "redact", { hold = … } or { limit = … }.'),
-        "record": Key(MODES, "", "A stricter recording mode for what matches."),
+        "record": Key(MODES, "", "`durable`, `strict` or `best-effort`: a stricter recording mode for what matches."),
         "reason": Key(values.text, "", "What the client reads. Default: what was found."),
         "would_pass": Key(values.text, "", "What would pass, in words."),
     },
@@ -226,7 +253,9 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "target": _TARGET,
         "columns": Key(values.texts, (), 'Globs: "*.email", "customers.ssn", "public.customers.ssn".'),
         "patterns": Key(values.texts, (), "Built-in patterns, or names of [pattern.NAME]."),
-        "show": Key(one_of("none", "last4", "hash"), "none", "What stays visible of a masked column."),
+        "show": Key(
+            one_of("none", "last4", "hash"), "none", "`none`, `last4` or `hash`: what stays visible of a masked column."
+        ),
         "except": _EXCEPT,
     },
     "pattern": {
