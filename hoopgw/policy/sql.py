@@ -87,9 +87,8 @@ class _Statement:
         self._secret = self._temporary = False
         self._defines = self._uses = ""
         self._body: tuple[Statement, ...] = ()
-        self._natural = False
         self._renamed: set[int] = set()  # OIDs of relations whose columns an alias gives other names
-        self._renamed_join = False  # the same of a join: any column may be meant
+        self._any_column = False  # the same of a join, or NATURAL: any column may be meant, or compared
         self._join_aliases: set[str] = set()  # (a JOIN b) AS j: j means the rows of both, or of more
 
     def read(self, tree: Node) -> Statement:
@@ -342,10 +341,8 @@ class _Statement:
             self._references.append((names, True))
 
     def _join(self, node: Node) -> None:
-        if node.get("isNatural"):
-            self._natural = True
-        if (node.get("alias") or {}).get("colnames"):
-            self._renamed_join = True
+        if node.get("isNatural") or (node.get("alias") or {}).get("colnames"):
+            self._any_column = True
         for alias in ("alias", "join_using_alias"):
             if node.get(alias):
                 self._join_aliases.add(node[alias]["aliasname"])
@@ -371,13 +368,7 @@ class _Statement:
         for names in self._stars:
             for oid in self._star(names):
                 self._lost |= {(oid, column.number) for column in self._relations[oid].columns}
-        if self._natural:
-            seen: dict[str, list[tuple[int, int]]] = {}
-            for relation in self._relations.values():
-                for column in relation.columns:
-                    seen.setdefault(column.name, []).append((relation.oid, column.number))
-            self._lost |= {origin for origins in seen.values() if len(origins) > 1 for origin in origins}
-        for oid in self._relations if self._renamed_join else self._renamed:
+        for oid in self._relations if self._any_column else self._renamed:
             self._lost |= {(oid, column.number) for column in self._relations[oid].columns}
         self._late_outputs()
 

@@ -1,0 +1,199 @@
+"""Mask rules and a catalogue -> which columns are masked, and which relations show them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from hoopgw.model.grant import Who
+from hoopgw.model.target import Selector
+from hoopgw.model.verdict import Source
+from hoopgw.policy.catalogue import Catalogue, Relation
+
+BUILT_IN_PATTERNS = ("email", "payment-card", "us-ssn", "iban", "uk-nino")
+
+Origin = tuple[int, int]  # relation OID, attribute number
+
+_STRICTNESS = {"none": 2, "hash": 1, "last4": 0}
+_OWN = ("pg_catalog", "information_schema")  # rules are about other schemas
+
+# What PostgreSQL keeps of columns' values: views on these are as closed as these
+STATISTICS = frozenset(("pg_stats", "pg_statistic", "pg_stats_ext", "pg_stats_ext_exprs", "pg_statistic_ext_data"))
+# Columns that show other sessions' statements, and so values that somebody looks for; by name in whatever schema
+STATEMENTS = {
+    "pg_stat_activity": "query",
+    "pg_prepared_statements": "statement",
+    "pg_cursors": "statement",
+    "pg_stat_statements": "query",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MaskRule:
+    """One `[mask.NAME]`.  `custom` are RE2 expressions."""
+
+    name: str
+    protocol: str
+    target: Selector
+    exempt: Who | None
+    columns: tuple[str, ...]
+    patterns: tuple[str, ...]
+    custom: tuple[str, ...]
+    show: str  # none | last4 | hash
+    source: Source = Source()
+
+
+@dataclass(frozen=True, slots=True)
+class MaskTable:
+    """Rules, resolved by a catalogue: which columns of which relations."""
+
+    columns: Mapping[Origin, str] = field(default_factory=dict)  # -> show
+    rules: Mapping[Origin, str] = field(default_factory=dict)  # the rule that names it, for refusals
+    relations: frozenset[int] = frozenset()  # OIDs of relations that have masked columns
+    opaque: Mapping[int, str] = field(default_factory=dict)  # relations whose own rules read masked ones -> why
+    names: tuple[tuple[str, str], ...] = ()  # (glob over output names, show)
+    patterns: frozenset[str] = frozenset()
+    custom: frozenset[str] = frozenset()
+    named: bool = False  # some rule names columns
+    known: bool = True  # there was a catalogue to resolve them by
+    sources: Mapping[str, Source] = field(default_factory=dict)
+
+
+def stricter(one: str | None, other: str) -> str:
+    return other if one is None or _STRICTNESS[other] > _STRICTNESS[one] else one
+
+
+def resolve(rules: Sequence[MaskRule], catalogue: Catalogue | None) -> MaskTable:
+    """Closed over inheritance and partitions, both ways: a parent's rows are its children's, and a child can be read
+    itself.  Views, and tables with rules, that depend on a masked relation are opaque."""
+    columns: dict[Origin, str] = {}
+    named: dict[Origin, str] = {}
+    opaque: dict[int, str] = {}
+    if catalogue is not None:
+        for origin, rule in _named_columns(rules, catalogue):
+            columns[origin] = stricter(columns.get(origin), rule.show)
+            named.setdefault(origin, rule.name)
+        _close_inheritance(columns, named, catalogue)
+        opaque = _opaque(columns, catalogue)
+    return MaskTable(
+        columns=columns,
+        rules=named,
+        relations=frozenset(relation for relation, _ in columns),
+        opaque=opaque,
+        names=_output_names(rules),
+        patterns=frozenset(pattern for rule in rules for pattern in rule.patterns),
+        custom=frozenset(pattern for rule in rules for pattern in rule.custom),
+        named=any(rule.columns for rule in rules),
+        known=catalogue is not None,
+        sources={rule.name: rule.source for rule in rules},
+    )
+
+
+def _output_names(rules: Sequence[MaskRule]) -> tuple[tuple[str, str], ...]:
+    """An output column without an origin is masked by its name; "every column of a table" says nothing of names."""
+    globs = ((glob.rpartition(".")[2].lower(), rule.show) for rule in rules for glob in rule.columns)
+    return tuple(dict.fromkeys((name, show) for name, show in globs if name.strip("*?")))
+
+
+# ---- by name
+
+
+def _named_columns(rules: Sequence[MaskRule], catalogue: Catalogue) -> Iterator[tuple[Origin, MaskRule]]:
+    written = [(*_split(glob), rule) for rule in rules for glob in rule.columns]
+    for relation in catalogue.by_oid.values() if written else ():
+        name = relation.name.lower()
+        asked = [(column, rule) for schema, table, column, rule in written if _about(relation, name, schema, table)]
+        for column in relation.columns if asked else ():
+            lowered = column.name.lower()
+            for matches, rule in asked:
+                if matches(lowered):
+                    yield (relation.oid, column.number), rule
+        if written and relation.name in STATEMENTS:
+            for column in relation.columns:
+                if column.name == STATEMENTS[relation.name]:
+                    yield (relation.oid, column.number), _WITHHELD
+
+
+_WITHHELD = MaskRule("statements-of-others", "postgresql", Selector(), None, (), (), (), "none")
+
+Matches = Callable[[str], bool]
+
+
+def _split(glob: str) -> tuple[Matches, Matches, Matches]:
+    """schema, table and column of "schema.table.column", "table.column" or "*.column".
+
+    Letters match in either case: a column that was made with a quoted name is the same column to a person.
+    """
+    *before, column = glob.lower().split(".")
+    table = before[-1] if before else "*"
+    schema = before[-2] if len(before) > 1 else "*"
+    return _matcher(schema), _matcher(table), _matcher(column)
+
+
+def _matcher(glob: str) -> Matches:
+    if glob == "*":
+        return lambda name: True
+    if not any(each in glob for each in "*?["):
+        return glob.__eq__
+    return lambda name: fnmatchcase(name, glob)
+
+
+def _about(relation: Relation, name: str, schema: Matches, table: Matches) -> bool:
+    return relation.schema not in _OWN and table(name) and schema(relation.schema.lower())
+
+
+# ---- by descent
+
+
+def _close_inheritance(columns: dict[Origin, str], named: dict[Origin, str], catalogue: Catalogue) -> None:
+    """Columns of one name in a family of relations are masked alike."""
+    pairs = [
+        (child, catalogue.by_oid[oid])
+        for child in catalogue.by_oid.values()
+        for oid in child.parents
+        if oid in catalogue.by_oid
+    ]
+    changed = True
+    while changed:
+        changed = False
+        for child, parent in pairs:
+            changed |= _spread(columns, named, child, parent)
+            changed |= _spread(columns, named, parent, child)
+
+
+def _spread(columns: dict[Origin, str], named: dict[Origin, str], one: Relation, other: Relation) -> bool:
+    """What is masked in `one` is in `other`; whether that changed something."""
+    changed = False
+    theirs = {column.name: column.number for column in other.columns}
+    for column in one.columns:
+        origin, copy = (one.oid, column.number), (other.oid, theirs.get(column.name, 0))
+        if origin in columns and copy[1]:
+            show = stricter(columns.get(copy), columns[origin])
+            if columns.get(copy) != show:
+                columns[copy] = show
+                named.setdefault(copy, named[origin])
+                changed = True
+    return changed
+
+
+def _opaque(columns: Iterable[Origin], catalogue: Catalogue) -> dict[int, str]:
+    """What shows a masked relation, directly or through another that does."""
+    reached = {relation for relation, _ in columns}
+    if not reached:
+        return {}
+    reached |= {
+        each.oid for each in catalogue.by_oid.values() if each.schema == "pg_catalog" and each.name in STATISTICS
+    }
+    found: dict[int, str] = {}
+    ruled = [relation for relation in catalogue.by_oid.values() if relation.depends]
+    changed = True
+    while changed:
+        changed = False
+        for relation in ruled:
+            below = catalogue.by_oid.get(min(relation.depends & reached, default=0))
+            if below is not None and relation.oid not in found:
+                found[relation.oid] = f"{relation.schema}.{relation.name} shows {below.schema}.{below.name}"
+                reached.add(relation.oid)
+                changed = True
+    return found

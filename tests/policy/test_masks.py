@@ -1,0 +1,328 @@
+"""Which statements a masked column refuses, and what is masked of the others; by PostgreSQL's own grammar."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from hoopgw.model.grant import Who
+from hoopgw.model.operation import QUERY, Operation
+from hoopgw.model.secret import Secret
+from hoopgw.model.target import Selector
+from hoopgw.model.verdict import Source, Verdict
+from hoopgw.policy.catalogue import Catalogue, Column, Function, Relation
+from hoopgw.policy.guardrail import IGuardrail
+from hoopgw.policy.masks import MaskGuardrail, MaskRule, SqlMasks, custom_pattern, mask_key, resolve
+from hoopgw.policy.sql import analyse
+from hoopgw.policy.sql_names import context_of
+
+TEXT, INT = 25, 23
+
+
+def relation(oid: int, name: str, columns: str, schema: str = "public", **more: Any) -> Relation:
+    made = tuple(
+        Column(number, column, INT if column == "id" else TEXT) for number, column in enumerate(columns.split(), 1)
+    )
+    return Relation(oid, schema, name, more.pop("kind", "r"), made, **more)
+
+
+def catalogue(*relations: Relation, path: tuple[str, ...] = ("public",)) -> Catalogue:
+    names = "upper max count row_to_json query_to_xml pg_stat_get_activity lo_get ts_rewrite now concat"
+    functions = {
+        ("pg_catalog", name): (Function(oid, "pg_catalog", name, "f", "internal", "s"),)
+        for oid, name in enumerate(names.split(), 5000)
+    }
+    return Catalogue(
+        1,
+        {(each.schema, each.name): each for each in relations},
+        {each.oid: each for each in relations},
+        functions,
+        {},
+        path,
+    )
+
+
+CUSTOMERS = relation(200, "customers", "id email name")
+ORDERS = relation(100, "orders", "id customer note")
+ACTIVITY = relation(12000, "pg_stat_activity", "pid query", "pg_catalog", kind="v")
+STATS = relation(12001, "pg_stats", "tablename most_common_vals", "pg_catalog", kind="v", depends=frozenset((2619,)))
+STATISTIC = relation(2619, "pg_statistic", "starelid stavalues1", "pg_catalog")
+SHOWN = relation(300, "shown", "id email", kind="v", depends=frozenset((200,)))
+ABOVE = relation(301, "above", "id", kind="m", depends=frozenset((300,)))
+NOTES = relation(302, "notes", "id", kind="v", depends=frozenset((100,)))
+RULED = relation(303, "ruled", "id", kind="r", depends=frozenset((200,)))
+GUESSES = relation(304, "guesses", "v", kind="v", depends=frozenset((12001,)))
+SHOP = catalogue(CUSTOMERS, ORDERS, ACTIVITY, STATS, STATISTIC, SHOWN, ABOVE, NOTES, RULED, GUESSES)
+
+
+def rule(*columns: str, show: str = "none", patterns: tuple[str, ...] = (), name: str = "personal") -> MaskRule:
+    source = Source("60-masks.toml", 7)
+    return MaskRule(name, "postgresql", Selector(), None, columns, patterns, (), show, source)
+
+
+def judged(text: str, *rules: MaskRule, names: Catalogue | None = SHOP) -> Verdict:
+    guardrail = MaskGuardrail(resolve(rules or (rule("customers.email"),), names), names, None)
+    return guardrail.judge(
+        Operation("postgresql", QUERY, text.encode()), analyse(text.encode(), names, context_of(names))
+    )
+
+
+def masks(text: str, *rules: MaskRule) -> SqlMasks:
+    verdict = judged(text, *rules)
+    assert not verdict.refusals, verdict.refusals
+    assert isinstance(verdict.masks, SqlMasks)
+    return verdict.masks
+
+
+class Refused(SynchronousTestCase):
+    def test_any_other_way_than_plain_output(self) -> None:
+        """must-survive 19, 20: what loses a column's origin, or decides by its value, is refused."""
+        for text in (
+            "select upper(email) from customers",
+            "select email || '' from customers",
+            "select email::text from customers",
+            "select id from customers where email like 'a%'",
+            "select id from customers order by email",
+            "select email as x from customers order by x",
+            "select email from customers order by 1",
+            "select distinct email from customers",
+            "select id from customers group by id, email",
+            "select max(email) from customers",
+            "select email from customers union select note from orders",
+            "select c from customers c",
+            "select row_to_json(c) from customers c",
+            "select (c).email from customers c",
+            "select * from (select * from customers) s",
+            "with x as (select email from customers) select * from x",
+            "select (select email from customers limit 1)",
+            "select 1 / (select count(*) from customers where email = 'a')",
+            "select b from customers as c(a, b, d)",
+            "select upper(b) from customers as c(a, b, d)",
+            "select j from (customers c join orders o on true) as j",
+            "select j.y from (customers c join orders o on true) as j(x, y)",
+            "select * from customers natural join (select 'a' as email) s",
+            "select o.id from orders o join customers c on c.email = o.note",
+            "select id from orders where note in (select email from customers)",
+            "insert into orders(note) select email from customers",
+            "create table copied as select * from customers",
+            "select * into copied from customers",
+            "create view v as select email from customers",
+            "update orders set note = email from customers",
+            "update customers set name = email",
+            "delete from customers where email = 'a'",
+            "merge into orders o using customers c on o.id = c.id when matched then update set note = c.email",
+            "insert into customers(email) values ('a') on conflict (email) do nothing",
+            "copy (select upper(email) from customers) to stdout",
+            "copy (select email from customers union all select note from orders) to stdout",
+            "copy (delete from customers returning email) to stdout",
+            "declare c cursor for select upper(email) from customers",
+            "prepare p as select email from customers; execute p; select upper(email) from customers",
+            "explain analyze select id from customers where email = 'a'",
+        ):
+            with self.subTest(text):
+                self.assertTrue(judged(text).refusals, text)
+
+    def test_words(self) -> None:
+        """The refusal names rule, column, file and line, and says what would pass."""
+        (refusal,) = judged("select upper(email) from customers").refusals
+        self.assertEqual(refusal.guardrail, "mask:personal")
+        self.assertIn("public.customers.email", refusal.reason)
+        self.assertEqual(refusal.source, Source("60-masks.toml", 7))
+        self.assertTrue(refusal.would_pass)
+
+    def test_views_and_rules(self) -> None:
+        """What shows a masked table, directly or through another view, or by a rule of its own, is refused by name."""
+        for text, why in (
+            ("select id from shown", "public.shown shows public.customers"),
+            ("select id from above", "public.above shows"),
+            ("insert into ruled values (1)", "public.ruled shows public.customers"),
+            ("select v from guesses", "pg_catalog.pg_stat"),
+        ):
+            with self.subTest(text):
+                self.assertIn(why, judged(text).refusals[0].reason)
+        self.assertEqual(judged("select id from notes").refusals, ())
+
+    def test_statistics_and_functions_that_read_text(self) -> None:
+        """What tells values without naming the column: statistics, and functions that run text or show statements."""
+        for text in (
+            "select most_common_vals from pg_stats",
+            "select * from pg_catalog.pg_statistic",
+            "select query_to_xml('select email from customers', true, true, '')",
+            "select ts_rewrite('a', 'select email, email from customers')",
+            "select * from pg_stat_get_activity(null)",
+            "select lo_get(1)",
+        ):
+            with self.subTest(text):
+                self.assertTrue(judged(text).refusals, text)
+
+    def test_doubt(self) -> None:
+        """What cannot be known is refused: unknown names, bodies, no catalogue at all."""
+        for text in ("select * from elsewhere", "do $$ begin end $$", "call p()", "select unheard_of(1)"):
+            with self.subTest(text):
+                self.assertTrue(judged(text).refusals, text)
+        self.assertTrue(judged("select id from orders", names=None).refusals)
+        self.assertEqual(judged("select 1", names=None).refusals, ())
+
+    def test_ambiguous_names(self) -> None:
+        """A name that means a table of either of two schemas means both."""
+        other = relation(900, "customers", "email zip", "elsewhere")
+        names = catalogue(CUSTOMERS, other, path=("elsewhere", "public"))
+        asked = rule("public.customers.email")
+        self.assertTrue(judged("copy customers to stdout", asked, names=names).refusals)
+        self.assertTrue(judged("copy (select * from customers) to stdout", asked, names=names).refusals)
+        self.assertTrue(judged("copy (select email from customers) to stdout", asked, names=names).refusals)
+        self.assertIsNotNone(judged("select email from customers", asked, names=names).masks)
+
+    def test_masks_are_not_taken_away(self) -> None:
+        """Who renames a masked column, or its table or schema, or changes the table, would take its mask away."""
+        for text in (
+            "alter table customers rename column email to x",
+            "alter table customers rename to x",
+            "alter table customers set schema elsewhere",
+            "alter schema public rename to x",
+            "alter table customers alter column name type text using email",
+        ):
+            with self.subTest(text):
+                self.assertTrue(judged(text).refusals, text)
+        for text in ("alter table orders rename column note to x", "alter table orders add column x text"):
+            with self.subTest(text):
+                self.assertEqual(judged(text).refusals, (), text)
+
+    def test_copy(self) -> None:
+        """A COPY passes where each of its fields is known, and a NULL mark tells nothing of a value."""
+        for text in (
+            "copy (select * from customers, orders) to stdout",
+            "copy (select s.*, c.email, c.id from (select 1) s, customers c) to stdout",
+            "copy (select j.* from (customers c join orders o on true) as j) to stdout",
+            "copy customers to stdout with (null 'ann@example.org')",
+            "copy customers to stdout; copy orders to stdout",
+        ):
+            with self.subTest(text):
+                self.assertTrue(judged(text).refusals, text)
+        for text, fields in (
+            ("copy customers to stdout", [1, 2, 3]),
+            ("copy customers (email, id) to stdout with csv", [2, 1]),
+            ("copy (select name, email as x from customers) to stdout", [3, 2]),
+            ("copy (select * from customers) to stdout with binary", [1, 2, 3]),
+            ("copy customers to stdout with (format csv, null 'ann@example.org')", [1, 2, 3]),
+        ):
+            with self.subTest(text):
+                found = masks(text)
+                assert found.copy is not None
+                self.assertEqual([each.attribute for each in found.copy.fields], fields)
+                self.assertEqual(found.copy_types, tuple(INT if each == 1 else TEXT for each in fields))
+
+    def test_several_copies_of_patterns(self) -> None:
+        """Patterns refuse nothing else, but rows that may be of either of two COPYs cannot be masked."""
+        asked = rule(patterns=("email",))
+        self.assertTrue(judged("copy orders to stdout; copy orders to stdout with csv", asked).refusals)
+        self.assertEqual(judged("copy orders to stdout; copy orders to stdout", asked).refusals, ())
+        for text in ("select upper(note) from orders", "select * from elsewhere", "do $$ begin end $$"):
+            self.assertEqual(judged(text, asked).refusals, ())
+            self.assertEqual(masks(text, asked).patterns, frozenset(("email",)))
+
+
+class Passed(SynchronousTestCase):
+    def test_plain_output(self) -> None:
+        """A plain output column passes, and errors about it are withheld."""
+        for text in (
+            "select email from customers",
+            "select c.email as x, id from customers c where id = 1 order by id",
+            "select * from customers",
+            "table customers",
+            "select c.* from customers c join orders o on o.customer = c.name",
+            "update customers set email = 'x' where id = 1 returning *",
+            "insert into customers(email) values ('x') returning email",
+            "declare c cursor for select email from customers",
+        ):
+            with self.subTest(text):
+                found = masks(text)
+                self.assertEqual((found.columns[200, 2], found.errors), ("none", True))
+
+    def test_untouched(self) -> None:
+        """Statements about other tables are let alone."""
+        for text in ("select note from orders", "select 1", "begin", "select now()", "copy orders to stdout"):
+            with self.subTest(text):
+                verdict = judged(text)
+                self.assertEqual((verdict.refusals, verdict.masks), ((), None))
+
+    def test_errors(self) -> None:
+        """must-survive 19: an error about a write tells of whole rows; one about a read of other columns does not."""
+        self.assertTrue(masks("update customers set name = null where id = 1").errors)
+        self.assertTrue(masks("insert into customers(name) values ('a')").errors)
+        self.assertFalse(masks("select id from customers").errors)
+
+    def test_other_sessions_statements(self) -> None:
+        """must-survive 19: pg_stat_activity.query is masked with every column mask, and only there."""
+        found = masks("select pid, query from pg_stat_activity")
+        self.assertEqual((found.columns[12000, 2], found.errors), ("none", True))
+        self.assertTrue(judged("select upper(query) from pg_stat_activity").refusals)
+        self.assertIsNone(judged("select query from pg_stat_activity", rule()).masks)
+
+    def test_output_names(self) -> None:
+        """An output without an origin is masked by its name; a rule on all columns of a table says nothing of names."""
+        self.assertEqual(masks("select 'a' as Email").names, (("email", "none"),))
+        self.assertIsNone(judged("select count(*) from orders", rule("customers.*")).masks)
+
+
+class Tables(SynchronousTestCase):
+    def test_globs(self) -> None:
+        """`*.column`, `table.column` and `schema.table.column`, in either case of letters."""
+        loud = relation(201, "Clients", "id EMail", "crm")
+        own = relation(12002, "pg_thing", "email", "pg_catalog")
+        names = catalogue(CUSTOMERS, loud, own)
+        for columns, found in (
+            ("*.email", {(200, 2), (201, 2)}),
+            ("customers.email", {(200, 2)}),
+            ("crm.*.email", {(201, 2)}),
+            ("crm.clients.*", {(201, 1), (201, 2)}),
+            ("other.customers.email", set()),
+            ("*.e?ai[l]", {(200, 2), (201, 2)}),
+        ):
+            with self.subTest(columns):
+                self.assertEqual(set(resolve((rule(columns),), names).columns), found)
+
+    def test_strictest_wins(self) -> None:
+        """Of several rules the strictest counts: none, then hash, then last4."""
+        rules = rule("*.email", show="last4", name="a"), rule("customers.email", show="hash", name="b")
+        self.assertEqual(resolve(rules, SHOP).columns[200, 2], "hash")
+        both = masks("select email from customers", rules[0]) & masks("select email from customers", rule("*.email"))
+        self.assertEqual(both.columns[200, 2], "none")
+
+    def test_families(self) -> None:
+        """A parent shows its children's rows, and a child or a sister can be read itself: all are masked."""
+        child = relation(401, "customers_eu", "email id", parents=frozenset((200,)))
+        grandchild = relation(402, "customers_de", "x email", parents=frozenset((401,)))
+        names = catalogue(
+            CUSTOMERS, child, grandchild, relation(403, "customers_us", "email", parents=frozenset((200,)))
+        )
+        for asked in ("customers.email", "customers_de.email"):
+            table = resolve((rule(asked),), names)
+            self.assertEqual(set(table.columns), {(200, 2), (401, 1), (402, 2), (403, 1)})
+            self.assertEqual(table.relations, {200, 401, 402, 403})
+
+
+class Pieces(SynchronousTestCase):
+    def test_guardrail(self) -> None:
+        """It is a guardrail."""
+        verifyObject(IGuardrail, MaskGuardrail(resolve((), None), None, None))
+        self.assertEqual(judged("select 1", rule()), Verdict())
+
+    def test_custom(self) -> None:
+        """Expressions are searched as one; without any there is nothing to search."""
+        self.assertIsNone(custom_pattern(frozenset()))
+        found = custom_pattern(frozenset(("EMP-[0-9]+", "x|y")))
+        self.assertEqual([each.group() for each in found.finditer(b"EMP-12 y EMP-")], [b"EMP-12", b"y"])
+
+    def test_key(self) -> None:
+        """The masks' key is not the secret that it comes from, and is the same each time."""
+        secret = Secret(b"s" * 32)
+        self.assertEqual(mask_key(secret), mask_key(secret))
+        self.assertNotEqual(mask_key(secret), secret.reveal())
+        self.assertNotEqual(mask_key(secret), mask_key(Secret(b"t" * 32)))
+
+    def test_exempt(self) -> None:
+        """A rule keeps whom it exempts for whoever selects rules."""
+        self.assertEqual(MaskRule("n", "p", Selector(), Who(), (), (), (), "none").exempt, Who())
