@@ -80,12 +80,17 @@ class Statement:
     unknown     why something about it cannot be known, in words; not empty: rules and masks that name tables refuse
     lost        (relation OID, attribute number) of columns that are read in another way than as a plain output column
     read        all (relation OID, attribute number) that are read at all, plain output included
+    read_below, written_below
+                what the relations of `reads` and `writes` stand for besides themselves: what views show, partitions,
+                parents; a rule that names a table is about its rows, by whatever name they are reached
     names       statement and cursor names: what PREPARE, DECLARE define and EXECUTE, FETCH use
     """
 
     effects: frozenset[str]
     reads: frozenset[RelationName] = frozenset()
     writes: frozenset[RelationName] = frozenset()
+    read_below: frozenset[RelationName] = frozenset()
+    written_below: frozenset[RelationName] = frozenset()
     functions: frozenset[FunctionName] = frozenset()
     where: Where = Where.NONE
     unknown: tuple[str, ...] = ()

@@ -66,9 +66,9 @@ class Conditions:
             return Match.YES
         names: frozenset[RelationName] = frozenset()
         if self.access != "write":
-            names |= statement.reads
+            names |= statement.reads | statement.read_below
         if self.access != "read":
-            names |= statement.writes
+            names |= statement.writes | statement.written_below
         for name in names:
             if _any(str(name), self.tables) or _any(name.schema, self.schemas):
                 return Match.YES

@@ -67,6 +67,8 @@ class _Statement:
         self._effects: set[str] = set()
         self._reads: dict[str, RelationName] = {}
         self._writes: dict[str, RelationName] = {}
+        self._read_below: set[RelationName] = set()
+        self._written_below: set[RelationName] = set()
         self._functions: set[FunctionName] = set()
         self._unknown: list[str] = []
         self._opaque = ""
@@ -119,6 +121,8 @@ class _Statement:
             effects=effects,
             reads=frozenset(self._reads.values()),
             writes=frozenset(self._writes.values()),
+            read_below=frozenset(self._read_below),
+            written_below=frozenset(self._written_below),
             functions=frozenset(self._functions),
             where=self._where,
             unknown=tuple(dict.fromkeys(self._unknown)),
@@ -225,9 +229,9 @@ class _Statement:
                 self._unknown.append(f"{schema + '.' if schema else ''}{name} is not in the gateway's catalogue")
             return
         for relation in found:
-            for reached in self._reached(relation):
-                shown = RelationName(reached.schema, reached.name, reached.oid)
-                (self._writes if written else self._reads)[str(shown)] = shown
+            shown = RelationName(relation.schema, relation.name, relation.oid)
+            (self._writes if written else self._reads)[str(shown)] = shown
+            (self._written_below if written else self._read_below).update(self._below(relation))
             self._relations[relation.oid] = relation
             self._aliases.setdefault(alias, set()).add(relation.oid)
         if (node.get("alias") or {}).get("colnames"):  # FROM t AS a(x, y): x and y are columns of t by other names
@@ -237,23 +241,22 @@ class _Statement:
             if doubt:
                 self._unknown.append(f"what {name} means is not known: {doubt}")
 
-    def _reached(self, relation: Relation) -> list[Relation]:
-        """It, what a view of that name shows, and whose rows a table has by inheritance or as a partition.
-
-        A rule that names a table is about its rows, by whatever name they are reached.
-        """
+    def _below(self, relation: Relation) -> Iterator[RelationName]:
+        """What a view of that name shows, and whose rows a table has by inheritance or as a partition."""
         assert self._catalogue is not None
         by_oid = self._catalogue.by_oid
-        found = {relation.oid: relation}
+        found = {relation.oid}
         below = [relation]
         while below:
             each = below.pop()
-            children = [other for other in by_oid.values() if each.oid in other.parents] if each.kind in "rpf" else []
-            for other in (*children, *(by_oid[oid] for oid in each.depends | each.parents if oid in by_oid)):
-                if other.oid not in found:
-                    found[other.oid] = other
-                    below.append(other)
-        return list(found.values())
+            children = (
+                [other.oid for other in by_oid.values() if each.oid in other.parents] if each.kind in "rpf" else []
+            )
+            for oid in (*children, *sorted(each.depends | each.parents)):
+                if oid in by_oid and oid not in found:
+                    found.add(oid)
+                    below.append(by_oid[oid])
+                    yield RelationName(by_oid[oid].schema, by_oid[oid].name, oid)
 
     def _resolve(self, schema: str, name: str) -> list[Relation]:
         if self._catalogue is None:
@@ -273,6 +276,7 @@ class _Statement:
         for relation in found:
             shown = RelationName(relation.schema, relation.name, relation.oid)
             self._writes[str(shown)] = shown
+            self._written_below.update(self._below(relation))
         if not found:
             shown = RelationName(schema or "?", name)
             self._writes[str(shown)] = shown
