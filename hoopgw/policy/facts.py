@@ -110,9 +110,12 @@ class Statement:
 
     @property
     def understood(self) -> bool:
-        """Whether `effects` are all that it does: not so for a statement that is not known here, nor for an EXECUTE or
-        FETCH of a name under which nothing was seen (`uses` is still there, with the reason in `unknown`)."""
-        return not self.unknown or bool(self.effects and not self.uses)
+        """Whether `effects` are all that it does: not so for a statement that is not known here, for an EXECUTE or FETCH
+        of a name under which nothing was seen (`uses` is still there), and for a call of an OID that is not in the
+        catalogue.  `unknown` says why."""
+        if not self.unknown:
+            return True
+        return bool(self.effects) and not self.uses and ("function" not in self.effects or bool(self.functions))
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ MAX_TEXTS = 8 << 20  # bytes of them
 MAX_KEPT_TEXT = 64 * 1024  # bytes of one text that is kept: longer ones are rarely repeated
 MAX_TABLES = 32  # names of one verdict, for the index
 KINDS = frozenset((QUERY, PARSE, BIND, EXECUTE, FUNCTION))
+WRAPPERS = frozenset(("explain", "prepare"))  # effects of what holds another statement: alone, that one is not known
 
 
 class Scope:
@@ -325,6 +326,8 @@ def _pinned(facts: Facts) -> Verdict:
             reason = _pin(name, value, reset)
             if reason:
                 verdict &= _refused("built-in:settings", reason)
+        if statement.unknown and statement.effects <= WRAPPERS:
+            verdict &= _refused("built-in:grammar", statement.unknown[0])
     return verdict
 
 

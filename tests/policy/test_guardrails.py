@@ -221,11 +221,12 @@ class Doubt(SynchronousTestCase):
         self.assertIs(said(rule, "select import_all()"), ALLOW)
 
     def test_not_understood(self) -> None:
-        """must-survive 17, 18: EXECUTE of a name that was not seen, or a statement that is not known here, could be
-        anything: every kind of rule refuses."""
+        """must-survive 17, 18: EXECUTE of a name that was not seen, a call of an unknown OID, or a statement that is
+        not known here could be anything: every kind of rule refuses."""
         unseen = Statement(frozenset(("execute",)), uses="p", unknown=("'p' names nothing that was seen",))
+        called = Statement(frozenset(("function",)), unknown=("function 16999 is not in the gateway's catalogue",))
         strange = Statement(frozenset(), unknown=("NewStmt is not a statement that is known here",))
-        for statement in (unseen, strange):
+        for statement in (unseen, called, strange):
             for conditions in (
                 Conditions(effects=frozenset(("drop",))),
                 Conditions(where=frozenset((Where.MISSING,))),
