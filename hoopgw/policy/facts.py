@@ -110,8 +110,8 @@ class Statement:
 
     @property
     def understood(self) -> bool:
-        """Whether `effects` are all that it does: not so for a statement that is not known here, for an EXECUTE or FETCH
-        of a name under which nothing was seen (`uses` is still there), and for a call of an OID that is not in the
+        """Whether `effects` are all that it does: not so for a statement that is not known here, an EXECUTE or FETCH
+        of a name under which nothing was seen (`uses` is still there), and a call of an OID that is not in the
         catalogue.  `unknown` says why."""
         if not self.unknown:
             return True
