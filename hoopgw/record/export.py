@@ -49,8 +49,8 @@ def _statement(each: Happening) -> Iterator[str]:
 
 
 def _obeyed(text: str) -> bool:
-    """Whether a terminal would obey something in it."""
-    return any(not (char.isprintable() or char in "\n\t") for char in text)
+    """Whether a terminal, or psql by a backslash command, would obey something in it."""
+    return "\\" in text or any(not (char.isprintable() or char in "\n\t") for char in text)
 
 
 def _comment(value: Any) -> str:
