@@ -8,7 +8,11 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from hoopgw.model.errors import SecretUnavailable
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from hoopgw.auth.local import load_or_make_key
+from hoopgw.model.errors import OperatorError, SecretUnavailable
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import SecretReference
 
@@ -91,3 +95,16 @@ def _make(path: Path, content: bytes) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def signing_key(reference: SecretReference) -> Ed25519PrivateKey:
+    """Of the seals: Ed25519, PKCS 8 in PEM; a `file:` that is missing is made.  Raises OperatorError."""
+    if reference.kind == "file":
+        return load_or_make_key(Path(reference.name))
+    try:
+        key = serialization.load_pem_private_key(read_secret(reference).reveal(), None)
+    except (ValueError, TypeError) as error:
+        raise OperatorError(f"{reference.kind}:{reference.name} is not a private key in PEM, unencrypted") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise OperatorError(f"{reference.kind}:{reference.name} is not an Ed25519 key")
+    return key

@@ -29,7 +29,7 @@ from hoopgw.auth.fetch import https_fetch
 from hoopgw.auth.local import KEY_FILE, LocalTokens, load_or_make_key
 from hoopgw.auth.penalties import Penalties
 from hoopgw.auth.realm import GatewayRealm
-from hoopgw.config_secrets import read_or_make, read_secret
+from hoopgw.config_secrets import read_or_make, read_secret, signing_key
 from hoopgw.model.errors import HoopgwError, OperatorError, SecretUnavailable
 from hoopgw.model.events import Code
 from hoopgw.model.secret import Secret
@@ -46,6 +46,7 @@ from hoopgw.servers.eager import make_eager
 from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.postgres import PostgresFactory
 from hoopgw.servers.tls import server_context
+from hoopgw.session.aftermath import interrupted, row_of
 from hoopgw.session.budgets import Budgets
 from hoopgw.session.catalogues import CatalogueCache
 from hoopgw.session.events import Events, Lines
@@ -58,7 +59,7 @@ from hoopgw.session.sqljudge import Scopes, SqlJudge
 from hoopgw.store.interface import SessionRow
 from hoopgw.store.opening import open_store
 from hoopgw.store.recorder import Recorder
-from hoopgw.store.recordings import Recordings
+from hoopgw.store.recovery import REASON, opening
 
 STDERR = 2  # events go to the standard error that systemd keeps in the journal; twistd has replaced sys.stderr
 STOP_SECONDS = 5.0  # in which sessions end and the recorder empties its spool
@@ -136,15 +137,22 @@ class GatewayService(Service):
         store_password = self._secrets.get(settings.store.password) if settings.store.password else None
         self.store = open_store(reactor, settings.store, store_password)
         await self.store.start()
-        self.recorder = Recorder.of(settings.recordings, settings.name, reactor)
+        self.registry = Registry(self.store, reactor, settings.limits, self.events)
+        self.registry.start()
+        self.recorder = Recorder(
+            settings.recordings,
+            settings.name,
+            signing_key(settings.recordings.signing_key),
+            reactor.callFromThread,
+            gap=self._recording_gap,
+            sealed=self._recording_sealed,
+        )
+        self.recordings = self.recorder.recordings
         for recovered in self.recorder.start():
-            self.events.emit(Code.RECORDING_RECOVERED, session=recovered)
-        self.recordings = Recordings(Path(settings.recordings.directory))
+            await self._recovered(recovered)
         self.departures = Departures(reactor)
         self.departures.start()
         self.dialer = Dialer(reactor, self.departures)
-        self.registry = Registry(self.store, reactor, settings.limits, self.events)
-        self.registry.start()
         mask_secret = read_or_make(settings.mask_key)
         self.holds = Holds(self.store, self.events, reactor, mask_secret, os.urandom)
         self.holds.start(self.config.digest)
@@ -167,6 +175,19 @@ class GatewayService(Service):
         interval = systemd.watchdog_seconds()
         if interval is not None:
             self._every(interval, lambda: systemd.notify("WATCHDOG=1") and None)
+
+    async def _recovered(self, id: str) -> None:
+        """A session that was open when an earlier gateway died: it is sealed, and the index says so."""
+        row = await self.store.session(id) or row_of(opening(self.recordings, id))  # it died before the row was written
+        if row is not None:
+            await self.store.put_sessions((interrupted(row, REASON, self._reactor.seconds()),))
+        self.events.emit(Code.RECORDING_RECOVERED, session=id, subject=row.subject if row else "", reason=REASON)
+
+    def _recording_gap(self, id: str, gap: dict[str, Any]) -> None:
+        self.events.emit(Code.RECORDING_GAP, session=id, entries=gap["entries"], bytes=gap["bytes"])
+
+    def _recording_sealed(self, id: str, digest: str) -> None:
+        self.registry.aftermath.sealed(id, digest)
 
     def _configure_checker(self, loaded: config.Config) -> None:
         local = None
@@ -362,6 +383,7 @@ class GatewayService(Service):
         return deferToThread(self.recorder.retire_before, before, live).addCallback(self._retired)
 
     def _retired(self, ids: list[str]) -> None:
+        self.registry.aftermath.retired(ids, self._reactor.seconds())
         for id in ids:
             self.events.emit(Code.RECORDING_RETIRED, session=id)
 

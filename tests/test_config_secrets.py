@@ -8,8 +8,8 @@ from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.config_secrets import MAX_SECRET, _make, read_or_make, read_secret
-from hoopgw.model.errors import SecretUnavailable
+from hoopgw.config_secrets import MAX_SECRET, _make, read_or_make, read_secret, signing_key
+from hoopgw.model.errors import OperatorError, SecretUnavailable
 from hoopgw.model.target import SecretReference
 
 
@@ -96,3 +96,16 @@ class Make(SynchronousTestCase):
         """A credential or variable that is missing is an error: the operator said it would be there."""
         for kind in ("env", "credential"):
             self.assertRaises(SecretUnavailable, read_or_make, SecretReference(kind, "HOOPGW_NOT_THERE"))
+
+
+class SigningKey(SynchronousTestCase):
+    def test_any_reference(self) -> None:
+        """The key of the seals may be a file, which is made, or a credential or variable, which has to be a key."""
+        path = Path(self.mktemp()) / "keys/recording.key"
+        made = signing_key(file_of(path))
+        pem = path.read_text()
+        self.patch(os, "environ", {**os.environ, "HOOPGW_KEY": pem, "HOOPGW_OTHER": "no key"})
+        again = signing_key(SecretReference("env", "HOOPGW_KEY"))
+        self.assertEqual(again.public_key(), made.public_key())
+        self.assertRaises(OperatorError, signing_key, SecretReference("env", "HOOPGW_OTHER"))
+        self.assertRaises(SecretUnavailable, signing_key, SecretReference("env", "HOOPGW_NOT_THERE"))

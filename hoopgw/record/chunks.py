@@ -22,7 +22,7 @@ CHECK = 8  # bytes of the chunk's own digest behind its body
 NO_DIGEST = bytes(32)  # in place of the digest before the first chunk
 _HEADER = Struct("<4sHH16sQ32sQQQQQQII")
 HEADER_SIZE = _HEADER.size
-ENTRY = Struct("<IBBHQQ")  # payload length, kind, flags, reserved, sequence, time in ns
+ENTRY = Struct("<IBBHQQ")  # payload length, kind, flags, number of the piece, sequence, time in ns
 LAST_PIECE = 1  # flag of an entry: the payload ends here
 
 
@@ -129,13 +129,19 @@ def entries(raw: bytes) -> Iterator[tuple[int, int, int, int, bytes]]:
 
 
 class Joined:
-    """Entries whose pieces are joined again, over the chunks of one session."""
+    """Entries whose pieces are joined again, over the chunks of one session.
+
+    An entry whose last piece never came was not completed: what it would have recorded did not happen.
+    """
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
+        self._sequence = 0  # of the entry whose pieces these are
 
     def of(self, raw: bytes) -> Iterator[Entry]:
         for kind, flags, sequence, time, payload in entries(raw):
+            if sequence != self._sequence:
+                self._pieces, self._sequence = [], sequence
             self._pieces.append(payload)
             if flags & LAST_PIECE:
                 whole = payload if len(self._pieces) == 1 else b"".join(self._pieces)

@@ -13,13 +13,13 @@ from twisted.logger import Logger
 from hoopgw.auth.access import Access
 from hoopgw.model.errors import LoginRefused, NotAllowed, StoreUnavailable
 from hoopgw.model.settings import LimitSettings
+from hoopgw.session.aftermath import MAX_BATCH, Aftermath
 from hoopgw.session.cancels import CancelKeys
 from hoopgw.session.interfaces import IEvents
 from hoopgw.session.session import Session
 from hoopgw.store.interface import IStore, SessionRow
 
 WRITE_EVERY = 1.0  # seconds between writes of what changed to the index
-MAX_BATCH = 500  # rows of one transaction: some tens of milliseconds
 MAX_CLOSED = 20_000  # rows of ended sessions kept while the store is away; the oldest go then: recordings have it all
 
 
@@ -36,6 +36,7 @@ class Registry:
         self._by_identity: Counter[str] = Counter()
         self._written: dict[str, tuple[int, ...]] = {}  # counters of live sessions as the index has them
         self._closed: dict[str, SessionRow] = {}  # the last rows of ended sessions, not written yet
+        self.aftermath = Aftermath(store)
         self._turn = DeferredLock()
         self._loop = LoopingCall(self.write)
         self._loop.clock = clock
@@ -125,9 +126,13 @@ class Registry:
         try:
             for start in range(0, len(rows), MAX_BATCH):
                 await self._store.put_sessions(tuple(rows[start : start + MAX_BATCH]))
+            self._put(closed, seen)
+            await self.aftermath.write(lambda id: id in self._sessions or id in self._closed)
         except StoreUnavailable as error:
             self.log.warn("The index could not be written and is written later: {why}", why=str(error))
-            return
+
+    def _put(self, closed: list[SessionRow], seen: list[tuple[str, tuple[int, ...]]]) -> None:
+        """These are in the index."""
         for row in closed:
             self._closed.pop(row.id, None)
         self._written.update((id, counters) for id, counters in seen if id in self._sessions)

@@ -11,17 +11,21 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.internet.defer import Deferred
 
 from hoopgw.model.errors import OperatorError, RecordingFailed, SpoolFull
 from hoopgw.model.settings import RecordingSettings
 from hoopgw.model.target import Mode
-from hoopgw.record.chunks import Joined
 from hoopgw.record.entries import Kind
-from hoopgw.store.recordings import GATEWAY, Recordings, session_bytes, session_id, synced
-from hoopgw.store.spool import RECORD, Spool
+from hoopgw.store.chains import Chains, Sealed
+from hoopgw.store.cutting import Cutter
+from hoopgw.store.journal import Journal
+from hoopgw.store.keys import publish
+from hoopgw.store.recordings import GATEWAY, Recordings, session_bytes, session_id
+from hoopgw.store.recovery import ends, recover
+from hoopgw.store.segments import Segments
+from hoopgw.store.spool import Spool
 from hoopgw.store.writer import Writer
 
 UNSYNCED = 1.0  # seconds after which what is not on disk yet makes sessions wait
@@ -29,58 +33,11 @@ RETIRING = 30.0  # seconds for the gateway journal's note of one retired session
 FREE_EVERY = 1.0  # seconds between looks at the disk's free space
 
 
-class Journal:
-    """One session's recording."""
-
-    def __init__(self, recorder: Recorder, session: bytes, mode: Mode) -> None:
-        self.mode = mode
-        self._recorder = recorder
-        self._session = session
-        self._sequence = 0
-        self._lost_since: int | None = None  # best-effort: when the gap began
-        self._lost_entries = self._lost_bytes = 0
-
-    def append(self, kind: Kind, *parts: bytes) -> int:
-        """The entry's sequence number.  Raises SpoolFull (nothing of it was kept: again when there is room) or
-        RecordingFailed; in best-effort mode what cannot be kept is counted as a gap instead."""
-        recorder = self._recorder
-        now = time.time_ns()
-        if recorder.failure or self._lost_since is not None:
-            return self._troubled(kind, parts, now)
-        recorder.must_be_fresh()
-        recorder.spool.append(self._session, self._sequence + 1, kind, now, parts)
-        self._sequence += 1
-        return self._sequence
-
-    def _troubled(self, kind: Kind, parts: tuple[bytes, ...], now: int) -> int:
-        recorder = self._recorder
-        if self.mode is not Mode.BEST_EFFORT:
-            raise RecordingFailed(recorder.failure or "the recorder failed")
-        if recorder.failure:
-            if self._lost_since is None:
-                self._lost_since = now
-            self._lost_entries += 1
-            self._lost_bytes += sum(map(len, parts))
-            return self._sequence
-        gap = {"from": self._lost_since, "to": now, "entries": self._lost_entries, "bytes": self._lost_bytes}
-        recorder.spool.append(self._session, self._sequence + 1, Kind.GAP, now, (json.dumps(gap).encode(),))
-        self._sequence += 1
-        self._lost_since, self._lost_entries, self._lost_bytes = None, 0, 0
-        recorder.gap(self._session, gap)
-        return self.append(kind, *parts)
-
-    def synced(self, sequence: int) -> Deferred[None]:
-        """Fires when that entry, and all before it, are on disk; fails with RecordingFailed."""
-        return self._recorder.when_synced()
-
-    def close(self, closing: dict[str, Any]) -> None:
-        """The last entry.  Raises as `append` does."""
-        self.append(Kind.CLOSE, json.dumps(closing, default=str).encode())
-        self._recorder.closed(self._session)
-
-
 class Recorder:
-    """One for the gateway."""
+    """One for the gateway.
+
+    `gap(session, gap)` hears of every best-effort gap when it ends; `sealed(session, digest)` of every final seal.
+    """
 
     def __init__(
         self,
@@ -89,24 +46,19 @@ class Recorder:
         key: Ed25519PrivateKey,
         call_from_thread: Callable[..., Any],
         gap: Callable[[str, dict[str, Any]], None] = lambda session, gap: None,
+        sealed: Callable[[str, str], None] = lambda session, digest: None,
     ) -> None:
         self._settings = settings
         self._gateway = gateway
+        self._key = key
         self._call_from_thread = call_from_thread
         self._gap = gap
-        self._key = key
+        self._sealed = sealed
         self.recordings = Recordings(Path(settings.directory))
         self.failure = ""
         self._waiting: list[tuple[int, Deferred[None]]] = []
-        self._open: set[bytes] = set()
         self._free_at = 0.0
         self._free = 0
-
-    @classmethod
-    def of(cls, settings: RecordingSettings, gateway: str, reactor: Any, gap: Any = None) -> Recorder:
-        """With the key that the settings name, made at first start.  Raises OperatorError."""
-        key = signing_key(Path(settings.signing_key.name))
-        return cls(settings, gateway, key, reactor.callFromThread, gap or (lambda session, gap: None))
 
     # ---- life
 
@@ -119,13 +71,27 @@ class Recorder:
         try:
             for path in (directory, directory / "sessions", directory / "segments"):
                 path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write_public(self.recordings.public_key, self._key)
+            publish(self.recordings.public_key, self._key.public_key())
         except OSError as error:
             raise OperatorError(f"recordings: {directory} cannot be used: {error.strerror}") from error
         self.spool = Spool(self._spool_path(), self._settings.spool)
-        self.writer = Writer(self.spool, self.recordings, self._key, self._settings.seal_every, self._told)
-        interrupted = self._recover()
+        chains = Chains(self._key, self._settings.seal_every)
+        self.segments = Segments(self.recordings)
+        self.cutter = Cutter(self.recordings)
+        self.cutter.add(self.recordings.segments())
+        self.writer = Writer(self.spool, chains, self.segments, self._told, self._rolled)
+        interrupted = self._recovered(chains)
+        self.cutter.start()
         self.writer.start()
+        return interrupted
+
+    def _recovered(self, chains: Chains) -> list[str]:
+        try:
+            interrupted = recover(self.recordings, self.spool, chains, self.writer)
+        except OSError as error:
+            raise OperatorError(f"recordings: {error.filename}: {error.strerror}") from error
+        if self.writer.failure:
+            raise OperatorError(f"recordings: {self.recordings.directory} cannot be written: {self.writer.failure}")
         return interrupted
 
     def _spool_path(self) -> Path:
@@ -133,54 +99,16 @@ class Recorder:
         place = named or os.environ.get("XDG_RUNTIME_DIR", "") or str(self.recordings.directory.parent)
         return Path(place) / f"{self._gateway}.spool"
 
-    def _recover(self) -> list[str]:
-        """Sessions that were open when the gateway ended: by the gateway journal, and by what the spool holds."""
-        self._skip_what_was_stored()
-        self.writer.drain()
-        interrupted = self._unclosed()
-        for id in interrupted:
-            chain = self.writer.read_chain(session_bytes(id))
-            closing = {"reason": "interrupted: the gateway ended while the session was open", "interrupted": True}
-            payload = json.dumps(closing).encode()
-            self.spool.append(session_bytes(id), chain.entry + 1, Kind.CLOSE, time.time_ns(), (payload,))
-        self.writer.drain()
-        self.writer.drain()
-        return interrupted
-
-    def _skip_what_was_stored(self) -> None:
-        """A round that was synced, and whose end the gateway did not live to note, is in the segments already."""
-        data = self.spool.peek(self.spool.capacity)
-        here = stored = 0
-        last: dict[bytes, int] = {}
-        while here < len(data):
-            length, _, _, _, sequence, _, session = RECORD.unpack_from(data, here)
-            if session not in last:
-                last[session] = self.writer.read_chain(session).entry
-            if sequence > last[session]:
-                break
-            here += RECORD.size + length
-            if session != GATEWAY:  # its entries have no number: twice is better than not at all
-                stored = here
-        if stored:
-            self.spool.drop(stored)
-
-    def _unclosed(self) -> list[str]:
-        open_: dict[str, None] = {}
-        joined = Joined()
-        for chunk in self.recordings.chunks(GATEWAY):
-            if chunk.header.kind:
-                continue
-            for entry in joined.of(chunk.raw()):
-                note = json.loads(entry.payload)
-                if note["event"] in ("opened", "sealed"):
-                    open_[note["session"]] = None
-                elif note["event"] in ("closed", "retired"):
-                    open_.pop(note["session"], None)
-        return [id for id in open_ if not self.writer.read_chain(session_bytes(id)).closed]
-
     def stop(self) -> None:
+        """What is in the spool is written, and cut into journals; where that fails, the next start does it."""
         self.writer.stop()
+        self._rolled()
+        self.cutter.stop()
         self.spool.close()
+
+    def _rolled(self) -> None:
+        """In the writer's thread: segments to which nothing is written any more."""
+        self.cutter.add(self.segments.finished())
 
     # ---- sessions
 
@@ -196,16 +124,14 @@ class Recorder:
 
     def open(self, id: str, opening: dict[str, Any], mode: Mode) -> Journal:
         """Its first entry is written when this returns.  Raises RecordingFailed or SpoolFull."""
-        session = session_bytes(id)
-        note = {"event": "opened", "session": id, "time": time.time_ns()}
-        journal = Journal(self, session, mode)
-        self.spool.append(GATEWAY, 0, Kind.NOTE, time.time_ns(), (json.dumps(note).encode(),))
+        self._note({"event": "opened", "session": id, "time": time.time_ns()})
+        journal = Journal(self, self.spool, session_bytes(id), mode)
         journal.append(Kind.OPEN, json.dumps(opening, default=str).encode())
-        self._open.add(session)
         return journal
 
-    def closed(self, session: bytes) -> None:
-        self._open.discard(session)
+    def _note(self, fields: dict[str, object]) -> None:
+        """For the gateway journal.  Raises SpoolFull."""
+        self.spool.append(GATEWAY, 0, Kind.NOTE, time.time_ns(), (json.dumps(fields, sort_keys=True).encode(),))
 
     def gap(self, session: bytes, gap: dict[str, Any]) -> None:
         self._gap(session_id(session), gap)
@@ -220,19 +146,28 @@ class Recorder:
         """Share of the spool in use."""
         return self.spool.used
 
+    @property
+    def backlog(self) -> str:
+        """Why segments could not be cut into journals, "" where they could; nothing is lost by that."""
+        return self.cutter.failure
+
     def when_synced(self) -> Deferred[None]:
-        """Fires when everything that is in the spool now is on disk."""
+        """Fires when everything that is in the spool now is on disk; the next round begins at once."""
         done: Deferred[None] = Deferred()
         self._waiting.append((self.spool.head, done))
+        self.writer.hurry()
         return done
 
-    def _told(self, offset: int, failure: str) -> None:
+    def _told(self, offset: int, failure: str, sealed: list[Sealed]) -> None:
         """In the writer's thread."""
-        if failure != self.failure or self._waiting:
-            self._call_from_thread(self._hear, offset, failure)
+        final = [each for each in sealed if each.final]
+        if failure != self.failure or self._waiting or final:
+            self._call_from_thread(self._hear, offset, failure, final)
 
-    def _hear(self, offset: int, failure: str) -> None:
+    def _hear(self, offset: int, failure: str, final: list[Sealed]) -> None:
         self.failure = failure
+        for each in final:
+            self._sealed(each.session, each.digest)
         waiting, self._waiting = self._waiting, []
         for wanted, done in waiting:
             if done.called:
@@ -252,24 +187,22 @@ class Recorder:
         The gateway journal says so first.
         """
         retired: list[str] = []
-        for path in (self.recordings.directory / "sessions").glob("*/s_*.hgj"):
-            id = path.stem
-            if id in live or path.stat().st_mtime >= before:
+        for path in self.recordings.journals():
+            if path.stem in live or path.stat().st_mtime >= before:
                 continue
-            if not self.writer.read_chain(session_bytes(id)).closed:
-                continue
-            self._note_retired(id)
-            path.unlink()
-            retired.append(id)
+            session = session_bytes(path.stem)
+            if ends(self.recordings, (session,))[session].chain.closed:
+                self._note_retired(path.stem)
+                path.unlink()
+                retired.append(path.stem)
         return retired
 
     def _note_retired(self, id: str) -> None:
         """In a thread: returns when the gateway journal has it on disk.  Raises RecordingFailed where it has not."""
         noted: Queue[int] = Queue()
-        payload = json.dumps({"event": "retired", "session": id, "time": time.time_ns()}).encode()
 
         def note() -> None:
-            self.spool.append(GATEWAY, 0, Kind.NOTE, time.time_ns(), (payload,))
+            self._note({"event": "retired", "session": id, "time": time.time_ns()})
             noted.put(self.spool.head)
 
         self._call_from_thread(note)
@@ -282,17 +215,3 @@ class Recorder:
             if time.monotonic() > deadline:
                 raise RecordingFailed("the gateway journal could not be written in time")
             time.sleep(0.01)
-
-
-def signing_key(path: Path) -> Ed25519PrivateKey:
-    """Ed25519, PKCS 8 in PEM, mode 0600; made where there is none.  Raises OperatorError."""
-    from hoopgw.auth.local import load_or_make_key
-
-    return load_or_make_key(path)
-
-
-def _write_public(path: Path, key: Ed25519PrivateKey) -> None:
-    pem = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    if not path.exists() or path.read_bytes() != pem:
-        path.write_bytes(pem)
-        synced(path.parent)

@@ -4,7 +4,7 @@
 DIRECTORY/sessions/ab/s_….hgj      one session's chunks
 DIRECTORY/segments/00000001.hgs    chunks of many sessions, in the order in which they were synced
 DIRECTORY/gateway.hgj              the gateway journal: opened, sealed, closed, retired sessions
-DIRECTORY/recording.pub            the public key of the seals
+DIRECTORY/recording.pub            the public keys of the seals, the one in use first
 ```
 """
 
@@ -14,15 +14,17 @@ import os
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from hoopgw.model.errors import MalformedFrame
-from hoopgw.record.chunks import CHECK, HEADER_SIZE, NO_DIGEST, Chunk, read_header
+from hoopgw.record.chunks import CHECK, DATA, HEADER_SIZE, MAGIC, Chunk, Header, read_header
 
 SESSION_ID = re.compile(r"s_[A-Za-z0-9_-]{22}")
 GATEWAY = bytes(16)  # the gateway journal's session
-PIECE = 256 * 1024
+SEARCHED = 1 << 20  # bytes at a time, for the chunk behind a damaged one
 
 
 def session_bytes(id: str) -> bytes:
@@ -36,15 +38,12 @@ def session_id(raw: bytes) -> str:
     return "s_" + urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-@dataclass(frozen=True, slots=True)
-class End:
-    """Where a session's chain stands."""
+@dataclass(slots=True)
+class Last:
+    """Of one session; None where there is none."""
 
-    number: int = -1  # of the last chunk
-    digest: bytes = NO_DIGEST
-    entry: int = 0
-    operation: int = 0
-    final: bool = False
+    chunk: Chunk | None = None
+    data: Chunk | None = None  # the last one that holds entries
 
 
 class Recordings:
@@ -69,36 +68,66 @@ class Recordings:
         id = session_id(session)
         return self.directory / "sessions" / id[2:4] / f"{id}.hgj"
 
+    def journals(self) -> Iterator[Path]:
+        """Of sessions, the gateway's not among them."""
+        for path in sorted((self.directory / "sessions").glob("*/s_*.hgj")):
+            if SESSION_ID.fullmatch(path.stem):
+                yield path
+
     def segments(self) -> list[Path]:
         return sorted((self.directory / "segments").glob("*.hgs"))
 
     def sessions(self) -> Iterator[str]:
         """Ids of every session of which there is a chunk."""
-        seen: set[bytes] = set()
-        for path in sorted((self.directory / "sessions").glob("*/s_*.hgj")):
-            if SESSION_ID.fullmatch(path.stem):
-                seen.add(session_bytes(path.stem))
-                yield path.stem
-        for path in self.segments():
-            for chunk in chunks(path):
-                if chunk.header.session not in seen and chunk.header.session != GATEWAY:
-                    seen.add(chunk.header.session)
-                    yield session_id(chunk.header.session)
+        segments = self.segments()  # before the journals: a segment goes only when its chunks are in journals
+        seen: set[bytes] = {GATEWAY}
+        for journal in self.journals():
+            seen.add(session_bytes(journal.stem))
+            yield journal.stem
+        for path in segments:
+            for header in headers(path):
+                if header.session not in seen:
+                    seen.add(header.session)
+                    yield session_id(header.session)
 
     # ---- chunks
 
     def chunks(self, session: bytes) -> Iterator[Chunk]:
         """Of its journal, then of the segments what the journal does not have yet."""
-        segments = self.segments()  # before the journal: a segment goes only when its chunks are in journals
-        last = -1
-        for chunk in chunks(self.journal(session)):
-            last = chunk.header.number
-            yield chunk
-        for path in segments:
-            for chunk in chunks(path):
-                if chunk.header.session == session and chunk.header.number > last:
-                    last = chunk.header.number
-                    yield chunk
+        with ExitStack() as opened:
+            segments = self._opened(opened)  # before the journal: what is cut meanwhile stays readable
+            last = -1
+            for chunk in chunks(self.journal(session)):
+                last = chunk.header.number
+                yield chunk
+            places: dict[int, tuple[BinaryIO, Header, int]] = {}
+            for file in segments:
+                for header, offset, _ in located(file):
+                    if header.session == session and header.number > last:
+                        places[header.number] = file, header, offset  # a later try counts (Segments.abandon)
+            for number in sorted(places):
+                yield _chunk(*places[number])
+
+    def lasts(self, sessions: frozenset[bytes]) -> dict[bytes, Last]:
+        """Of each session the last chunk, and the last chunk of entries."""
+        found = {session: Last() for session in sessions}
+        with ExitStack() as opened:
+            segments = self._opened(opened)
+            for session in sessions:
+                with suppress(FileNotFoundError), self.journal(session).open("rb") as journal:
+                    _look(journal, found)
+            for file in segments:
+                _look(file, found)
+        return found
+
+    def _opened(self, opened: ExitStack) -> list[BinaryIO]:
+        found: list[BinaryIO] = []
+        for path in self.segments():
+            try:
+                found.append(opened.enter_context(path.open("rb")))
+            except FileNotFoundError:  # cut meanwhile: the journal, which is read after this, has it
+                continue
+        return found
 
     def pieces(self, id: str) -> Iterator[bytes]:
         """A session's chunks as one stream, which is a journal file."""
@@ -106,18 +135,95 @@ class Recordings:
             yield chunk.stored()
 
 
-def chunks(path: Path) -> Iterator[Chunk]:
-    """The whole chunks of one file; a last one that is not whole is left out.  Raises MalformedFrame for junk."""
+def _look(file: BinaryIO, found: dict[bytes, Last]) -> None:
+    """What this file has of the sessions in `found`; later files are looked at later."""
+    chunk: dict[bytes, tuple[Header, int]] = {}
+    data: dict[bytes, tuple[Header, int]] = {}
+    for header, offset, _ in located(file):
+        if header.session in found:
+            chunk[header.session] = header, offset
+            if header.kind == DATA:
+                data[header.session] = header, offset
+    for session, place in chunk.items():
+        last = found[session]
+        if last.chunk is None or place[0].number >= last.chunk.header.number:
+            last.chunk = _chunk(file, *place)
+            last.data = _chunk(file, *data[session]) if session in data else last.data
+
+
+def located(file: BinaryIO) -> Iterator[tuple[Header, int, int]]:
+    """The whole chunks of a file: header, offset, bytes.  What is torn or damaged is passed over."""
+    size = os.fstat(file.fileno()).st_size
+    here = 0
+    header = _header(file, here)
+    while here + HEADER_SIZE <= size:
+        end = here + HEADER_SIZE + header.stored + CHECK if header is not None else size + 1
+        after = _header(file, end) if end < size else None
+        # Where nothing sound follows, the length itself may be what was damaged.
+        if header is not None and (end == size or after is not None or (end < size and _whole(file, here, header))):
+            yield header, here, end - here
+            here, header = end, after
+        else:
+            here = _next(file, here + 1, size)
+            header = _header(file, here)
+
+
+def _header(file: BinaryIO, offset: int) -> Header | None:
+    try:
+        return read_header(os.pread(file.fileno(), HEADER_SIZE, offset))
+    except MalformedFrame:
+        return None
+
+
+def _whole(file: BinaryIO, offset: int, header: Header) -> bool:
+    chunk = _chunk(file, header, offset)
+    return len(chunk.body) == header.stored and chunk.whole
+
+
+def _next(file: BinaryIO, start: int, size: int) -> int:
+    """Where the next chunk begins whose own check is right; `size` where there is none."""
+    while start + HEADER_SIZE <= size:
+        data = os.pread(file.fileno(), SEARCHED, start)
+        found = data.find(MAGIC)
+        if found < 0:
+            start += max(len(data) - len(MAGIC) + 1, 1)
+            continue
+        header = _header(file, start + found)
+        if header is not None and _whole(file, start + found, header):
+            return start + found
+        start += found + 1
+    return size
+
+
+def headers(path: Path) -> Iterator[Header]:
+    """Of a file's whole chunks; of none where it is gone."""
     try:
         file = path.open("rb")
     except FileNotFoundError:
         return
     with file:
-        yield from read_chunks(file.read)
+        for header, _, _ in located(file):
+            yield header
+
+
+def _chunk(file: BinaryIO, header: Header, offset: int) -> Chunk:
+    data = os.pread(file.fileno(), header.stored + CHECK, offset + HEADER_SIZE)
+    return Chunk(header, data[: header.stored], data[header.stored :])
+
+
+def chunks(path: Path) -> Iterator[Chunk]:
+    """The whole chunks of one file; a last one that is not whole is left out, and so is a damaged stretch."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        for header, offset, _ in located(file):
+            yield _chunk(file, header, offset)
 
 
 def read_chunks(read: Callable[[int], bytes]) -> Iterator[Chunk]:
-    """From anything that is read like a file."""
+    """From anything that is read like a file.  Raises MalformedFrame for junk."""
     while True:
         head = read(HEADER_SIZE)
         if len(head) < HEADER_SIZE:
@@ -127,17 +233,6 @@ def read_chunks(read: Callable[[int], bytes]) -> Iterator[Chunk]:
         if len(body) < header.stored + CHECK:
             return
         yield Chunk(header, body[: header.stored], body[header.stored :])
-
-
-def whole_size(path: Path) -> int:
-    """Bytes of a file's whole chunks: behind them it was torn."""
-    size = 0
-    try:
-        for chunk in chunks(path):
-            size += HEADER_SIZE + chunk.header.stored + CHECK
-    except MalformedFrame:
-        return size
-    return size
 
 
 def synced(path: Path) -> None:

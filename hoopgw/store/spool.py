@@ -1,7 +1,7 @@
 """A ring of shared memory that outlives the process: what a session recorded is here before anything moves.
 
 Only the reactor's thread appends, only the writer's thread drains.  An entry is there once the head, one aligned 8-byte
-word that is stored last, is past it.
+word that is stored last, is past it.  Compiled in packages.
 """
 
 from __future__ import annotations
@@ -14,130 +14,200 @@ from struct import Struct
 
 from hoopgw.model.errors import OperatorError, SpoolFull
 
-MAGIC = b"hoopgw spool 1\0\0"
+MAGIC = b"hoopgw spool 2\0\0"
 PAGE = 4096
-HEAD, TAIL, SIZE = 64, 128, 192  # offsets of the three words in the first page, each on a cache line of its own
+HEAD, TAIL, SIZE, BOOT = 64, 128, 192, 256  # what the first page holds, each on a cache line of its own
 MAX_PIECE = 256 * 1024  # bytes of one entry's payload: larger ones go in pieces
-# length of the payload, kind, flags, reserved, sequence in the session, time in ns, session
-RECORD = Struct("<IBBHQQ16s")
-_WORD = Struct("<Q")
+# session; then as chunks have it: length of the payload, kind, flags, number of the piece, sequence, time in ns
+RECORD = Struct("<16sIBBHQQ")
+RECORD_SIZE = RECORD.size
+SKIP = 0  # as a kind: nothing up to the ring's end
+LAST_PIECE = 1  # flag of an entry: the payload ends here
+_ZEROS = bytes(MAX_PIECE)
+_MOST_PIECES = 1 << 16  # numbers of pieces start over
 
 
 class Spool:
-    """Offsets only grow; where something lies is its offset modulo `capacity`."""
+    """Offsets only grow; where something lies is its offset modulo `capacity`.  No record goes over the ring's end.
+
+    `lost`: what the file held was of another boot of the machine, and is gone.
+    """
 
     def __init__(self, path: Path, capacity: int) -> None:
         """Opens, or makes and allocates, the file.  Raises OperatorError where there is no room, or another owner."""
         self.path = path
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        self.lost = False
+        self._file = _opened(path)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             capacity = self._allocated(capacity)
+            self._map = mmap.mmap(self._file, PAGE + capacity)
         except OSError as error:
             os.close(self._file)
             raise OperatorError(f"the spool {path} cannot be used: {error.strerror}") from error
+        except OperatorError:
+            os.close(self._file)
+            raise
         self.capacity = capacity
-        self._map = mmap.mmap(self._file, PAGE + capacity)
-        self.head = _WORD.unpack_from(self._map, HEAD)[0]
-        self.tail = _WORD.unpack_from(self._map, TAIL)[0]
-        if not self.tail <= self.head <= self.tail + capacity:
-            raise OperatorError(f"the spool {path} is damaged: move it away to start without what it holds")
+        self.max_piece = min(MAX_PIECE, capacity // 4)
+        self._view = memoryview(self._map)
+        self._words = self._view[:PAGE].cast("Q")  # one store each: the kernel sees the old or the new
+        self.head: int = self._words[HEAD // 8]
+        self.tail: int = self._words[TAIL // 8]
+        self._clean()
 
     def _allocated(self, capacity: int) -> int:
-        """The capacity: of a file that is there as it was made, else as it is wanted."""
+        """The capacity: of a file that holds something as it was made, else as it is wanted."""
         size = os.fstat(self._file).st_size
-        if size > PAGE and os.pread(self._file, len(MAGIC), 0) == MAGIC:
-            old = int(_WORD.unpack(os.pread(self._file, 8, SIZE))[0])
-            head, tail = (int(_WORD.unpack(os.pread(self._file, 8, at))[0]) for at in (HEAD, TAIL))
-            if old + PAGE == size and (old == capacity or head != tail):
-                return old  # what it holds must be drained in the size it was written in
+        first = os.pread(self._file, PAGE, 0)
+        if size > PAGE and first.startswith(MAGIC):
+            words = memoryview(first).cast("Q")
+            old, head, tail = words[SIZE // 8], words[HEAD // 8], words[TAIL // 8]
+            if old + PAGE != size or not tail <= head <= tail + old:
+                raise OperatorError(f"the spool {self.path} is damaged: move it away to start without what it holds")
+            if first[BOOT : BOOT + len(_boot())] == _boot():
+                if head != tail or old == capacity:
+                    return int(old)  # what it holds must be drained in the size it was written in
+            else:
+                self.lost = head != tail  # the machine went down: which of its pages were kept is not known
+        elif first.strip(b"\0"):
+            raise OperatorError(f"{self.path} is not a spool of this version: move it away to start without it")
         os.ftruncate(self._file, 0)
         os.posix_fallocate(self._file, 0, PAGE + capacity)
-        os.pwrite(self._file, _WORD.pack(capacity), SIZE)
+        os.pwrite(self._file, capacity.to_bytes(8, "little"), SIZE)
+        os.pwrite(self._file, _boot(), BOOT)
         os.pwrite(self._file, MAGIC, 0)
         return capacity
+
+    def _clean(self) -> None:
+        """A process that was killed while it drained may have left drained bytes; none of them stays."""
+        begin, end = self.head % self.capacity, self.tail % self.capacity
+        if begin < end:
+            self._zero(begin, end - begin)
+        elif begin > end or self.head == self.tail:
+            self._zero(begin, self.capacity - begin)
+            self._zero(0, end)
 
     @property
     def used(self) -> float:
         """Share in use, 0 to 1."""
         return float((self.head - self.tail) / self.capacity)
 
+    # ---- the reactor's side
+
     def append(self, session: bytes, sequence: int, kind: int, time: int, parts: tuple[bytes, ...]) -> None:
-        """One entry, in pieces where it is large.  Raises SpoolFull with nothing of it there."""
+        """One entry of at most `max_piece` bytes.  Raises SpoolFull with nothing of it there."""
         size = 0
         for part in parts:
             size += len(part)
-        if size <= MAX_PIECE:
-            total = RECORD.size + size
-            head: int = self.head
-            if head + total > self.tail + self.capacity:
-                raise SpoolFull("the spool has no room now")
-            self._put(head, RECORD.pack(size, kind, 1, 0, sequence, time, session) + b"".join(parts))
-            self._publish(head + total)
-            return
-        self._append_pieces(session, sequence, kind, time, b"".join(parts))
-
-    def _append_pieces(self, session: bytes, sequence: int, kind: int, time: int, payload: bytes) -> None:
-        count = -(-len(payload) // MAX_PIECE)
-        if len(payload) + count * RECORD.size > self.capacity // 2:
-            raise OperatorError(
-                f"an entry of {len(payload)} bytes does not fit the spool: make [recordings] spool larger"
-            )
-        if self.head + len(payload) + count * RECORD.size > self.tail + self.capacity:
-            raise SpoolFull("the spool has no room now")
-        head = self.head
-        for start in range(0, len(payload), MAX_PIECE):
-            piece = payload[start : start + MAX_PIECE]
-            last = start + MAX_PIECE >= len(payload)
-            self._put(head, RECORD.pack(len(piece), kind, 1 if last else 0, 0, sequence, time, session) + piece)
-            head += RECORD.size + len(piece)
-        self._publish(head)  # once: all of it is there or nothing
-
-    def _put(self, offset: int, data: bytes) -> None:
-        begin = PAGE + offset % self.capacity
-        end = begin + len(data)
-        limit = PAGE + self.capacity
-        if end <= limit:
-            self._map[begin:end] = data
+        begin = self._room(RECORD_SIZE + size)
+        record = RECORD.pack(session, size, kind, LAST_PIECE, 0, sequence, time)
+        if size <= PAGE:
+            self._map[begin : begin + RECORD_SIZE + size] = record + b"".join(parts)
         else:
-            first = limit - begin
-            self._map[begin:limit] = data[:first]
-            self._map[PAGE : PAGE + len(data) - first] = data[first:]
+            self._map[begin : begin + RECORD_SIZE] = record
+            here = begin + RECORD_SIZE
+            for part in parts:
+                self._map[here : here + len(part)] = part
+                here += len(part)
+        self._publish(begin + RECORD_SIZE + size)
 
-    def _publish(self, head: int) -> None:
-        _WORD.pack_into(self._map, HEAD, head)
+    def append_pieces(self, session: bytes, sequence: int, kind: int, time: int, payload: memoryview, here: int) -> int:
+        """A large entry from its byte `here` on, in pieces; gives how far it came.
+
+        It takes at most half of the ring, so that other sessions have room; it is there when its last piece is.
+        """
+        step = self.max_piece
+        while here < len(payload) and self.head - self.tail < self.capacity // 2:
+            piece = payload[here : here + step]
+            last = LAST_PIECE if here + len(piece) == len(payload) else 0
+            begin = self._room(RECORD_SIZE + len(piece))
+            number = here // step % _MOST_PIECES
+            self._map[begin : begin + RECORD_SIZE] = RECORD.pack(
+                session, len(piece), kind, last, number, sequence, time
+            )
+            self._map[begin + RECORD_SIZE : begin + RECORD_SIZE + len(piece)] = piece
+            self._publish(begin + RECORD_SIZE + len(piece))
+            here += len(piece)
+        return here
+
+    def _room(self, size: int) -> int:
+        """Where in the map `size` bytes may go.  Raises SpoolFull."""
+        head: int = self.head
+        begin = head % self.capacity
+        left = self.capacity - begin
+        if size > left:  # a record does not go over the end
+            if head + left + size > self.tail + self.capacity:
+                raise SpoolFull("the spool has no room now")
+            if left >= RECORD_SIZE:
+                self._map[PAGE + begin : PAGE + begin + RECORD_SIZE] = RECORD.pack(
+                    bytes(16), left - RECORD_SIZE, SKIP, 0, 0, 0, 0
+                )
+            self._publish(PAGE + begin + left)
+            return PAGE
+        if head + size > self.tail + self.capacity:
+            raise SpoolFull("the spool has no room now")
+        return PAGE + begin
+
+    def _publish(self, end: int) -> None:
+        """Everything up to there in the map is whole."""
+        head = self.head + (end - PAGE) - self.head % self.capacity
+        self._words[HEAD // 8] = head
         self.head = head
 
     # ---- the writer's side
 
-    def peek(self, most: int) -> bytes:
-        """The oldest entries, whole ones, at most `most` bytes together (one entry at least)."""
-        tail, head = self.tail, self.head
-        if head - tail <= most:
-            return self._get(tail, head - tail)
-        here = tail
-        while here < head:
-            length = int.from_bytes(self._get(here, 4), "little")
-            if here + RECORD.size + length - tail > most and here > tail:
-                break
-            here += RECORD.size + length
-        return self._get(tail, here - tail)
+    def region(self, start: int) -> tuple[int, int]:
+        """From the offset `start`: where in the map it lies, and how many bytes follow before head or ring's end."""
+        begin = start % self.capacity
+        return PAGE + begin, min(self.head - start, self.capacity - begin)
 
-    def _get(self, offset: int, size: int) -> bytes:
-        begin = PAGE + offset % self.capacity
-        limit = PAGE + self.capacity
-        if begin + size <= limit:
-            return self._map[begin : begin + size]
-        return self._map[begin:limit] + self._map[PAGE : PAGE + size - (limit - begin)]
+    def record(self, at: int) -> tuple[bytes, int, int, int, int, int, int]:
+        """The fields of the record there (see RECORD)."""
+        return RECORD.unpack_from(self._map, at)
+
+    def slice(self, begin: int, end: int) -> memoryview:
+        """Of the map, not copied: to be released before `drop` and `close`."""
+        return self._view[begin:end]
 
     def drop(self, size: int) -> None:
         """The oldest `size` bytes are stored elsewhere: they become zeros, then room."""
-        self._put(self.tail, bytes(size))
         tail = self.tail + size
-        _WORD.pack_into(self._map, TAIL, tail)
+        self._words[TAIL // 8] = tail  # first: a process that is killed now has stored them, zeroed or not
+        begin = self.tail % self.capacity
+        first = min(size, self.capacity - begin)
+        self._zero(begin, first)
+        self._zero(0, size - first)
         self.tail = tail
 
+    def _zero(self, begin: int, size: int) -> None:
+        here, end = PAGE + begin, PAGE + begin + size
+        while here < end:
+            step = min(MAX_PIECE, end - here)
+            self._map[here : here + step] = _ZEROS if step == MAX_PIECE else bytes(step)
+            here += step
+
     def close(self) -> None:
+        self._words.release()
+        self._view.release()
         self._map.close()
         os.close(self._file)
+
+
+def _opened(path: Path) -> int:
+    """The file, locked.  Raises OperatorError."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise OperatorError(f"the spool {path} cannot be opened: {error.strerror}") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(file)
+        raise OperatorError(f"the spool {path} is in use: does another gateway of that name run?") from error
+    return file
+
+
+def _boot() -> bytes:
+    """This boot of the machine (random(4))."""
+    return Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()

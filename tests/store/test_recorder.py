@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -14,20 +14,25 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from hoopgw.model.errors import OperatorError, RecordingFailed, SpoolFull
+from hoopgw.auth.local import load_or_make_key
+from hoopgw.model.errors import RecordingFailed, SpoolFull
 from hoopgw.model.settings import RecordingSettings
 from hoopgw.model.target import Mode, SecretReference
-from hoopgw.record.chunks import DATA, Chunk, Joined
+from hoopgw.record.chunks import DATA, HEADER_SIZE, SEAL, Chunk, Joined
 from hoopgw.record.entries import Kind
 from hoopgw.record.verify import SessionVerifier, against_gateway, known_sessions, missing
-from hoopgw.store.recorder import Recorder, signing_key
-from hoopgw.store.recordings import GATEWAY, Recordings, session_bytes, session_id
-from hoopgw.store.spool import Spool
+from hoopgw.store.keys import publish
+from hoopgw.store.recorder import Recorder
+from hoopgw.store.recordings import GATEWAY, Recordings, located, session_bytes, session_id
+from hoopgw.store.recovery import gateway_notes
+from hoopgw.store.spool import BOOT
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -48,69 +53,11 @@ def new_session() -> str:
     return session_id(os.urandom(16))
 
 
-class Spooling(SynchronousTestCase):
-    def spool(self, size: int = 64 * 1024) -> Spool:
-        spool = Spool(Path(self.mktemp()) / "x.spool", size)
-        self.addCleanup(spool.close)
-        return spool
-
-    def test_what_goes_in_comes_out(self) -> None:
-        """Entries of any size come out in order, over many times the ring's size; drained bytes are zeros."""
-        spool, draw = self.spool(), random.Random(7)
-        for number in range(2000):
-            payload = draw.randbytes(draw.randrange(0, 3000))
-            spool.append(b"s" * 16, number, Kind.NOTE, 5, (payload[:10], payload[10:]))
-            data = spool.peek(1 << 20)
-            self.assertTrue(data.endswith(payload))
-            spool.drop(len(data))
-        self.assertEqual(spool.used, 0)
-        self.assertEqual(spool._get(spool.tail, 1000), bytes(1000))
-
-    def test_full(self) -> None:
-        """What does not fit raises SpoolFull and leaves nothing; what never fits is an operator's error."""
-        spool = self.spool()
-        with self.assertRaises(SpoolFull):
-            while True:
-                spool.append(b"s" * 16, 1, Kind.NOTE, 5, (bytes(4000),))
-        head = spool.head
-        self.assertRaises(SpoolFull, spool.append, b"s" * 16, 1, Kind.NOTE, 5, (bytes(4000),))
-        self.assertEqual(spool.head, head)
-
-    def test_pieces(self) -> None:
-        """A large entry goes in pieces of at most 256 KiB, all of them or none."""
-        spool = self.spool(4 << 20)
-        spool.append(b"s" * 16, 1, Kind.TO_CLIENT, 5, (bytes(700_000),))
-        self.assertGreater(len(spool.peek(4 << 20)), 700_000)
-        self.assertRaises(OperatorError, spool.append, b"s" * 16, 2, Kind.TO_CLIENT, 5, (bytes(3 << 20),))
-
-    def test_one_owner(self) -> None:
-        """A second gateway cannot use the same spool; the file is for its owner only."""
-        spool = self.spool()
-        self.assertRaises(OperatorError, Spool, spool.path, 64 * 1024)
-        self.assertEqual(spool.path.stat().st_mode & 0o777, 0o600)
-
-    def test_comes_back(self) -> None:
-        """What was appended is there for the next process, in the size it was written in."""
-        path = Path(self.mktemp()) / "x.spool"
-        first = Spool(path, 64 * 1024)
-        first.append(b"s" * 16, 1, Kind.NOTE, 5, (b"kept",))
-        first.close()
-        again = Spool(path, 1 << 20)
-        self.addCleanup(again.close)
-        self.assertEqual(again.capacity, 64 * 1024)
-        self.assertTrue(again.peek(1 << 20).endswith(b"kept"))
-
-    def test_ids_never_become_paths(self) -> None:
-        """must-survive 37: a name that is no session's id is never looked for."""
-        for name in ("../../etc/passwd", "s_../../../../../../etc/x", "s_" + "a" * 21, "s_" + "a" * 23, ""):
-            self.assertRaises(ValueError, session_bytes, name)
-
-
 class Recording(TestCase):
     def recorder(self, place: Path, **changes: Any) -> Recorder:
         place.mkdir(parents=True, exist_ok=True)
         made = settings(place, **changes)
-        key = signing_key(Path(made.signing_key.name))
+        key = load_or_make_key(Path(made.signing_key.name))
         return Recorder(made, "test", key, reactor.callFromThread)  # type: ignore[attr-defined]
 
     def written(self, recorder: Recorder, id: str) -> list[tuple[int, bytes]]:
@@ -184,18 +131,18 @@ class Recording(TestCase):
         relaxed_id = new_session()
         relaxed = recorder.open(relaxed_id, {}, Mode.BEST_EFFORT)
         yield recorder.when_synced()
-        real = recorder.writer._write
+        real = recorder.segments.write
 
         def full(stored: list[bytes]) -> None:
             raise OSError(28, "No space left on device")
 
-        self.patch(recorder.writer, "_write", full)
+        self.patch(recorder.segments, "write", full)
         strict.append(Kind.NOTE, b"kept in the spool")
         yield self.assertFailure(strict.synced(2), RecordingFailed)
         self.assertRaises(RecordingFailed, strict.append, Kind.NOTE, b"no")
         self.assertRaises(RecordingFailed, recorder.may_open)
         relaxed.append(Kind.NOTE, b"lost")
-        self.patch(recorder.writer, "_write", real)
+        self.patch(recorder.segments, "write", real)
         while recorder.failure:
             yield recorder.when_synced().addErrback(lambda failure: failure.trap(RecordingFailed) and None)
         relaxed.append(Kind.NOTE, b"again")
@@ -230,6 +177,210 @@ class Recording(TestCase):
         self.assertEqual({id: result.good for id, result in results.items()}, {other: False, live: True})
         self.assertIn("missing", results[other].problem)
 
+    def failing(self, recorder: Recorder, *names: str) -> None:
+        """The first sync of what follows fails, after its bytes were written; `names` of os always do."""
+        left = [1]
+        real = os.fdatasync
+
+        def fdatasync(file: int) -> None:
+            left[0] -= 1
+            if left[0] == 0:
+                raise OSError(5, "Input/output error")
+            real(file)
+
+        def fails(*given: Any) -> None:
+            raise OSError(5, "Input/output error")
+
+        self.patch(os, "fdatasync", fdatasync)
+        for name in names:
+            self.patch(os, name, fails)
+
+    @inlineCallbacks
+    def tried_again(self, *names: str) -> Any:
+        recorder = self.recorder(Path(self.mktemp()))
+        recorder.start()
+        id = new_session()
+        journal = recorder.open(id, {}, Mode.STRICT)
+        yield recorder.when_synced()
+        self.failing(recorder, *names)
+        journal.append(Kind.NOTE, b"its sync fails, and is tried again")
+        yield self.assertFailure(journal.synced(2), RecordingFailed)
+        while recorder.failure:
+            yield recorder.when_synced().addErrback(lambda failure: failure.trap(RecordingFailed) and None)
+        journal.append(Kind.NOTE, b"more")
+        journal.close({})
+        yield recorder.when_synced()
+        self.check_tried_again(recorder, id)
+        recorder.stop()
+        self.check_tried_again(recorder, id)
+
+    def check_tried_again(self, recorder: Recorder, id: str) -> None:
+        kinds = [kind for kind, _ in self.written(recorder, id)]
+        self.assertEqual(kinds, [Kind.OPEN, Kind.NOTE, Kind.NOTE, Kind.CLOSE])
+        results = self.verify(recorder.recordings, recorder._key.public_key())
+        self.assertTrue(all(result.good and result.final for result in results.values()), results)
+
+    def test_a_sync_that_fails_once(self) -> Any:
+        """must-survive 59: what a failed round wrote and what its second try wrote do not stand side by side."""
+        return self.tried_again()
+
+    def test_a_sync_that_fails_and_cannot_be_taken_back(self) -> Any:
+        """The same where the file cannot even be cut: the second try counts."""
+        return self.tried_again("ftruncate")
+
+    @inlineCallbacks
+    def test_closed_while_nothing_can_be_written(self) -> Any:
+        """A session that ends because writing fails has its last entry as soon as writing works again."""
+        recorder = self.recorder(Path(self.mktemp()))
+        recorder.start()
+        self.addCleanup(recorder.stop)
+        id = new_session()
+        journal = recorder.open(id, {}, Mode.STRICT)
+        yield recorder.when_synced()
+        self.failing(recorder)
+        journal.append(Kind.NOTE, b"x")
+        yield self.assertFailure(journal.synced(2), RecordingFailed)
+        journal.close({"reason": "recording failed"})
+        self.assertRaises(RecordingFailed, journal.append, Kind.NOTE, b"nothing comes after it")
+        while recorder.failure:
+            yield recorder.when_synced().addErrback(lambda failure: failure.trap(RecordingFailed) and None)
+        self.assertEqual([kind for kind, _ in self.written(recorder, id)], [Kind.OPEN, Kind.NOTE, Kind.CLOSE])
+
+    @inlineCallbacks
+    def test_larger_than_the_spool(self) -> Any:
+        """must-survive 78: one entry of 20 MiB goes through a spool of 4 MiB; one that is given up is left out."""
+        recorder = self.recorder(Path(self.mktemp()))
+        recorder.start()
+        self.addCleanup(recorder.stop)
+        id = new_session()
+        journal = recorder.open(id, {}, Mode.STRICT)
+        large = os.urandom(20 << 20)
+        tries = 0
+        while True:
+            try:
+                journal.append(Kind.ASKED, b"head", large)
+                break
+            except SpoolFull:
+                tries += 1
+                yield recorder.when_synced()
+        self.assertGreater(tries, 5)
+        self.assertRaises(SpoolFull, journal.append, Kind.TO_CLIENT, large[1:])
+        yield recorder.when_synced()
+        journal.close({})
+        yield recorder.when_synced()
+        found = self.written(recorder, id)
+        self.assertEqual([kind for kind, _ in found], [Kind.OPEN, Kind.ASKED, Kind.CLOSE])
+        self.assertEqual(found[1][1], b"head" + large)
+        results = self.verify(recorder.recordings, recorder._key.public_key())
+        self.assertTrue(results[id].good, results[id])
+
+    @inlineCallbacks
+    def test_idle_sessions_are_sealed(self) -> Any:
+        """A session that says nothing more is sealed after `seal_every`, and the gateway journal says so."""
+        recorder = self.recorder(Path(self.mktemp()))
+        recorder.start()
+        self.addCleanup(recorder.stop)
+        id = new_session()
+        recorder.open(id, {}, Mode.STRICT)
+        yield recorder.when_synced()
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            last = list(recorder.recordings.chunks(session_bytes(id)))[-1]
+            if last.header.kind == SEAL:
+                break
+            yield deferLater(reactor, 0.02)  # type: ignore[arg-type]
+        self.assertEqual(last.header.kind, SEAL)
+        notes = [note["event"] for note in gateway_notes(recorder.recordings) if note["session"] == id]
+        self.assertEqual(notes, ["opened", "sealed"])
+
+    @inlineCallbacks
+    def test_damage_to_one_session_hides_no_other(self) -> Any:
+        """A damaged chunk in a segment is passed over; the others are read, and the file stays when it is cut."""
+        place = Path(self.mktemp())
+        recorder = self.recorder(place)
+        recorder.start()
+        ids = [new_session() for _ in range(3)]
+        journals = [recorder.open(id, {}, Mode.STRICT) for id in ids]
+        for journal in journals:
+            journal.append(Kind.NOTE, b"x")
+            yield recorder.when_synced()
+        for journal in journals:
+            journal.append(Kind.NOTE, b"y")
+        yield recorder.when_synced()
+        [segment] = recorder.recordings.segments()
+        with segment.open("r+b") as file:
+            places = [(header.session, offset) for header, offset, _ in located(file)]
+            offset = next(offset for session, offset in places[2:] if session == session_bytes(ids[1]))
+            for at in (offset, offset + HEADER_SIZE - 2):  # what it is; and how long it is
+                file.seek(at)
+                file.write(b"\xff")
+        for id in (ids[0], ids[2]):
+            self.assertEqual([payload for _, payload in self.written(recorder, id)], [b"{}", b"x", b"y"])
+        recorder.stop()
+        self.assertEqual(recorder.recordings.segments(), [])
+        self.assertTrue(segment.with_suffix(".damaged").exists())
+        results = self.verify(recorder.recordings, recorder._key.public_key())
+        self.assertEqual([results[id].good for id in ids], [True, False, True])
+
+    @inlineCallbacks
+    def test_read_while_it_is_cut(self) -> Any:
+        """Who reads a session while its segment is cut finds all of it."""
+        recorder = self.recorder(Path(self.mktemp()))
+        recorder.start()
+        self.addCleanup(recorder.stop)
+        id = new_session()
+        journal = recorder.open(id, {}, Mode.STRICT)
+        for number in range(5):
+            journal.append(Kind.NOTE, b"%d" % number)
+            yield recorder.when_synced()
+        reading = recorder.recordings.chunks(session_bytes(id))
+        found = [next(reading)]
+        recorder.segments.close()
+        recorder._rolled()
+        while recorder.recordings.segments():
+            yield deferLater(reactor, 0.02)  # type: ignore[arg-type]
+        found += reading
+        joined = Joined()
+        entries = [entry for chunk in found if chunk.header.kind == DATA for entry in joined.of(chunk.raw())]
+        self.assertEqual([entry.sequence for entry in entries], [1, 2, 3, 4, 5, 6])
+
+    def test_a_new_key(self) -> None:
+        """The keys that were used before stay beside the new one."""
+        place = Path(self.mktemp())
+        place.mkdir()
+        keys = [Ed25519PrivateKey.generate().public_key() for _ in range(3)]
+        for key in (*keys, keys[0]):
+            publish(place / "recording.pub", key)
+        pem = (place / "recording.pub").read_bytes()
+        found = [
+            load_pem_public_key(each + b"-----END PUBLIC KEY-----\n")
+            for each in pem.split(b"-----END PUBLIC KEY-----\n")[:-1]
+        ]
+        self.assertEqual(found, [keys[0], keys[2], keys[1]])
+
+    @inlineCallbacks
+    def test_power_lost(self) -> Any:
+        """Where the machine went down the sessions are sealed, and say from when on something may be missing."""
+        place = Path(self.mktemp())
+        recorder = self.recorder(place)
+        recorder.start()
+        id = new_session()
+        recorder.open(id, {}, Mode.STRICT)
+        yield recorder.when_synced()
+        recorder.writer._stopping = True
+        recorder.writer._thread.join()
+        recorder._note({"event": "nothing", "session": id})
+        recorder.spool.close()
+        with recorder.spool.path.open("r+b") as file:
+            file.seek(BOOT)
+            file.write(b"0" * 36)
+        again = self.recorder(place)
+        self.assertEqual(again.start(), [id])
+        again.stop()
+        closing = json.loads(self.written(again, id)[-1][1])
+        self.assertTrue(closing["interrupted"])
+        self.assertEqual(closing["missing"]["from"], next(again.recordings.chunks(session_bytes(id))).header.last_time)
+
 
 class Tampering(SynchronousTestCase):
     """must-survive 61: the verifier names the first bad chunk and the operations it covers."""
@@ -241,7 +392,7 @@ class Tampering(SynchronousTestCase):
         place = Path(self.mktemp())
         place.mkdir()
         made = settings(place, seal_every=0.0)
-        self.key = signing_key(Path(made.signing_key.name))
+        self.key = load_or_make_key(Path(made.signing_key.name))
         self.recorder = Recorder(made, "test", self.key, lambda call, *given: call(*given))
         self.recorder.start()
         self.addCleanup(self.recorder.stop)
@@ -255,7 +406,7 @@ class Tampering(SynchronousTestCase):
             while self.recorder.spool.tail < synced:
                 time.sleep(0.01)
         journals[0].close({})
-        while self.recorder.spool.tail < self.recorder.spool.head or self.recorder.writer._gateway:
+        while self.recorder.spool.tail < self.recorder.spool.head:
             time.sleep(0.01)
         self.chunks = list(self.recorder.recordings.chunks(session_bytes(self.ids[0])))
         self.others = list(self.recorder.recordings.chunks(session_bytes(self.ids[1])))
@@ -329,22 +480,27 @@ CHILD = textwrap.dedent(
     from hoopgw.model.settings import RecordingSettings
     from hoopgw.model.target import Mode, SecretReference
     from hoopgw.record.entries import Kind
-    from hoopgw.store.recorder import Recorder, signing_key
+    from hoopgw.store.recorder import Recorder
+    from hoopgw.auth.local import load_or_make_key
     place, point = Path(sys.argv[1]), sys.argv[2]
     made = RecordingSettings(directory=str(place / "recordings"), spool_directory=str(place), spool=4 << 20,
         min_free=1, signing_key=SecretReference("file", str(place / "keys/recording.key")), seal_every=0.02)
     name, _, number = point.partition(":")
     left = int(number or 0)
+    half = name == "half"  # of the bytes of a write are written
+    name = "write" if half else name
     if name:
         real = getattr(os, name)
         def dying(*given):
             global left
             left -= 1
             if left == 0:
+                if half:
+                    real(given[0], given[1][: len(given[1]) // 2])
                 os.kill(os.getpid(), 9)
             return real(*given)
         setattr(os, name, dying)
-    recorder = Recorder(made, "test", signing_key(Path(made.signing_key.name)), lambda call, *given: None)
+    recorder = Recorder(made, "test", load_or_make_key(Path(made.signing_key.name)), lambda call, *given: None)
     recorder.start()
     journals = [recorder.open(sys.argv[3 + n], {}, Mode.STRICT) for n in range(3)]
     n = 0
@@ -352,7 +508,7 @@ CHILD = textwrap.dedent(
         for at, journal in enumerate(journals):
             while True:
                 try:
-                    journal.append(Kind.TO_CLIENT, b"%d " % n + b"x" * (n * 37 % 900))
+                    journal.append(Kind.TO_CLIENT, b"%d " % n + b"x" * (n * 37 % 900 if n % 40 else 700000))
                     break
                 except SpoolFull:
                     time.sleep(0.001)
@@ -380,12 +536,13 @@ class Killed(SynchronousTestCase):
             time.sleep(after)
             child.send_signal(signal.SIGKILL)
         told, _ = child.communicate(timeout=60)
+        self.assertEqual(child.returncode, -signal.SIGKILL)
         kept: dict[int, int] = {}
         for line in told.decode().splitlines()[:-1]:
             at, number = line.split()
             kept[int(at)] = int(number)
         recorder = Recorder(
-            settings(place), "test", signing_key(place / "keys/recording.key"), lambda call, *given: None
+            settings(place), "test", load_or_make_key(place / "keys/recording.key"), lambda call, *given: None
         )
         recorder.start()
         recorder.stop()
@@ -413,5 +570,15 @@ class Killed(SynchronousTestCase):
 
     def test_at_every_write_and_sync(self) -> None:
         """Killed in the n-th write or sync of the recorder."""
-        for point in ("write:1", "write:2", "write:5", "fdatasync:1", "fdatasync:2", "fdatasync:6"):
+        for point in (
+            "write:1",
+            "write:2",
+            "write:5",
+            "half:2",
+            "half:3",
+            "half:7",
+            "fdatasync:1",
+            "fdatasync:2",
+            "fdatasync:6",
+        ):
             self.run_and_kill(point, 0)

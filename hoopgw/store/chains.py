@@ -1,0 +1,176 @@
+"""The chunk chains of the sessions that are being written: what a round becomes, and where each chain stands then."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, replace
+
+import zstandard
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from hoopgw.record.chunks import DATA, ENTRY, NO_DIGEST, SEAL, Chunk, Header
+from hoopgw.record.entries import Kind
+from hoopgw.record.seals import Seal, key_id, signed
+from hoopgw.store.recordings import GATEWAY, session_id
+from hoopgw.store.rounds import Part, Round
+from hoopgw.store.spool import LAST_PIECE
+
+JOIN = 64 * 1024  # bytes that are joined before they are compressed; more is compressed slice by slice
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Where one session's chain stands."""
+
+    number: int = 0  # of the next chunk
+    digest: bytes = NO_DIGEST
+    entry: int = 0
+    operation: int = 0
+    time: int = 0  # of the last entry, ns
+    sealed: bool = True  # nothing came after the last seal
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What the gateway journal notes, and the index of closed sessions shows."""
+
+    session: str
+    number: int
+    digest: str  # of the seal's own chunk, hex
+    final: bool
+    time: int
+
+    def note(self) -> bytes:
+        event = "closed" if self.final else "sealed"
+        fields = {"event": event, "session": self.session, "chunk": self.number, "digest": self.digest}
+        return json.dumps({**fields, "time": self.time}, sort_keys=True).encode()
+
+
+class Chains:
+    """`chunks` builds a round's chunks; they count once `commit` says that they are on disk."""
+
+    def __init__(self, key: Ed25519PrivateKey, seal_every: float) -> None:
+        self._key = key
+        self._key_id = key_id(key.public_key())
+        self._seal_every = seal_every
+        self._chains: dict[bytes, Chain] = {}
+        self._pending: dict[bytes, Chain] = {}  # as they stand once this round is synced
+        self._unsealed: dict[bytes, float] = {}  # since when, oldest first
+        self._compressor = zstandard.ZstdCompressor(level=1)
+
+    def begin(self, session: bytes, chain: Chain) -> None:
+        """A chain that an earlier process wrote goes on."""
+        self._chains[session] = chain
+
+    def of(self, session: bytes) -> Chain:
+        """As the last round left it: of a session that is not written, or closed, an empty one."""
+        return self._chains.get(session) or Chain()
+
+    def due(self, now: float) -> bool:
+        """Something was not sealed for too long."""
+        return bool(self._overdue(now))
+
+    def chunks(self, round: Round, now: float) -> tuple[list[bytes], list[Sealed]]:
+        """The round's chunks and seals, the gateway journal's last; and what was sealed.
+
+        Nothing counts before `commit`: a round that could not be written is built anew.
+        """
+        self._pending = {}
+        out: list[bytes] = []
+        sealed: list[Sealed] = []
+        for session, part in round.parts.items():
+            out.append(self._data(session, part))
+            if part.closed:
+                sealed.append(self._seal(session, out, final=True))
+        for session in self._overdue(now):
+            if not self._chain(session).sealed:
+                sealed.append(self._seal(session, out, final=False))
+        notes = round.gateway + [each.note() for each in sealed]
+        if notes:
+            out.append(self._noted(notes))
+            self._seal(GATEWAY, out, final=False)
+        return out, sealed
+
+    def commit(self, now: float) -> None:
+        """The last round is on disk."""
+        for session, chain in self._pending.items():
+            if chain.sealed or chain.closed:
+                self._unsealed.pop(session, None)
+            else:
+                self._unsealed.setdefault(session, now)
+            if chain.closed:
+                self._chains.pop(session, None)
+            else:
+                self._chains[session] = chain
+        self._pending = {}
+
+    def _overdue(self, now: float) -> list[bytes]:
+        overdue: list[bytes] = []
+        for session, since in self._unsealed.items():
+            if now - since < self._seal_every:
+                break
+            overdue.append(session)
+        return overdue
+
+    def _chain(self, session: bytes) -> Chain:
+        return self._pending.get(session) or self.of(session)
+
+    # ---- chunks
+
+    def _data(self, session: bytes, part: Part) -> bytes:
+        chain = self._chain(session)
+        body = self._compressed(part)
+        operation = part.last_operation or chain.operation
+        header = Header(
+            DATA,
+            session,
+            chain.number,
+            chain.digest,
+            part.first_entry,
+            part.last_entry,
+            part.first_operation or operation,
+            operation,
+            part.first_time,
+            part.last_time,
+            part.size,
+            len(body),
+        )
+        return self._linked(
+            Chunk(header, body),
+            replace(chain, entry=part.last_entry, operation=operation, time=part.last_time, sealed=False),
+        )
+
+    def _compressed(self, part: Part) -> bytes:
+        """zstd with the size in its frame (RFC 8878)."""
+        if part.size <= JOIN:
+            return self._compressor.compress(b"".join(part.pieces))
+        stream = self._compressor.compressobj(size=part.size)
+        return b"".join([*map(stream.compress, part.pieces), stream.flush()])
+
+    def _noted(self, notes: list[bytes]) -> bytes:
+        """Notes of the gateway journal; their entries are numbered here."""
+        stamp = time.time_ns()
+        first = self._chain(GATEWAY).entry + 1
+        part = Part(first, stamp)
+        for number, payload in enumerate(notes, first):
+            entry = ENTRY.pack(len(payload), Kind.NOTE, LAST_PIECE, 0, number, stamp) + payload
+            part.pieces.append(memoryview(entry))
+            part.size += len(entry)
+            part.last_entry = number
+        return self._data(GATEWAY, part)
+
+    def _seal(self, session: bytes, out: list[bytes], *, final: bool) -> Sealed:
+        chain, stamp = self._chain(session), time.time_ns()
+        name = "gateway" if session == GATEWAY else session_id(session)
+        body = signed(Seal(name, chain.number, chain.digest.hex(), stamp, self._key_id, final), self._key)
+        here = chain.entry, chain.entry, chain.operation, chain.operation, stamp, stamp
+        header = Header(SEAL, session, chain.number, chain.digest, *here, 0, len(body))
+        out.append(self._linked(Chunk(header, body), replace(chain, sealed=True, closed=final)))
+        return Sealed(name, chain.number, self._pending[session].digest.hex(), final, stamp)
+
+    def _linked(self, chunk: Chunk, chain: Chain) -> bytes:
+        digest, stored = chunk.digest(), chunk.stored()
+        self._pending[chunk.header.session] = replace(chain, number=chain.number + 1, digest=digest)
+        return stored

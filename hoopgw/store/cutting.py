@@ -1,0 +1,157 @@
+"""Moves the chunks of finished segments to the journals of their sessions, off the writer's thread.
+
+A segment goes when everything of it is synced in journals; a kill in between leaves it, and it is cut again.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+from hoopgw.store.recordings import Recordings, located, synced
+
+RETRY = 5.0  # seconds between tries where the journals cannot be written
+PIECE = 1 << 20  # bytes of one write
+MAX_KNOWN = 10_000  # journals whose ends are remembered
+Place = tuple[BinaryIO, int, int]  # a file, an offset, a size
+
+
+class Cutter:
+    """`failure` says why the last try failed, "" where it did not; nothing is lost by that: the segments stay."""
+
+    def __init__(self, recordings: Recordings) -> None:
+        self._recordings = recordings
+        self._known: dict[bytes, tuple[int, int]] = {}  # by session: the journal's last chunk, and its size
+        self._todo: list[Path] = []
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="cutter", daemon=True)
+        self.failure = ""
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def add(self, segments: Iterable[Path]) -> None:
+        """Nothing is written to these any more."""
+        with self._lock:
+            self._todo += segments
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Cuts what there is, once, and ends."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self.cut()
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait(RETRY if self.failure else None)
+            self._wake.clear()
+            if self._stopping:
+                return
+            self.cut()
+
+    def cut(self) -> None:
+        """In the caller's thread.  Sets `failure`."""
+        with self._lock:
+            segments = sorted(self._todo)
+        try:
+            if segments:
+                self._cut(segments)
+        except OSError as error:
+            self.failure = f"{error.filename or self._recordings.directory}: {error.strerror or error}"
+            return
+        self.failure = ""
+        with self._lock:
+            self._todo = [path for path in self._todo if path not in segments]
+
+    def _cut(self, segments: list[Path]) -> None:
+        by_session: dict[bytes, dict[int, Place]] = {}
+        with ExitStack() as opened:
+            for path in segments:
+                file = opened.enter_context(path.open("rb"))
+                for header, offset, size in located(file):
+                    # a later try of the same number counts (Segments.abandon)
+                    by_session.setdefault(header.session, {})[header.number] = file, offset, size
+            for session, places in by_session.items():
+                self._append(session, places)
+            damaged = [path for path in segments if _damaged(path)]
+        for path in segments:
+            if path in damaged:  # what could not be read stays for those who want to look
+                path.rename(path.with_suffix(".damaged"))
+            else:
+                path.unlink()
+
+    def _append(self, session: bytes, places: dict[int, Place]) -> None:
+        """To the session's journal, what it does not have yet."""
+        path = self._recordings.journal(session)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made = not path.exists()
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            last, end = self._known.get(session) or _end(path)
+            numbers = [number for number in sorted(places) if number > last]
+            if numbers:
+                end = _after(file, end, places[numbers[0]])
+                for number in numbers:
+                    end = _copied(places[number], file, end)
+                os.ftruncate(file, end)
+                os.fdatasync(file)
+                self._know(session, numbers[-1], end)
+        finally:
+            os.close(file)
+        if made:
+            synced(path.parent)
+
+    def _know(self, session: bytes, last: int, end: int) -> None:
+        if len(self._known) >= MAX_KNOWN:
+            self._known.clear()
+        self._known[session] = last, end
+
+
+def _end(path: Path) -> tuple[int, int]:
+    """Number of a journal's last whole chunk, and where it ends."""
+    last, end = -1, 0
+    with path.open("rb") as file:
+        for header, offset, size in located(file):
+            last, end = header.number, offset + size
+    return last, end
+
+
+def _after(file: int, end: int, place: Place) -> int:
+    """Where to write: over what an earlier try left there of the same chunk, but behind anything else."""
+    size = os.fstat(file).st_size
+    if size == end:
+        return end
+    source, offset, length = place
+    left = os.pread(file, min(size - end, length), end)
+    return end if os.pread(source.fileno(), len(left), offset) == left else size
+
+
+def _copied(place: Place, file: int, end: int) -> int:
+    source, offset, size = place
+    while size:
+        data = os.pread(source.fileno(), min(size, PIECE), offset)
+        if not data:
+            raise OSError(f"{source.name} is shorter than it was")
+        written = os.pwrite(file, data, end)
+        offset, size, end = offset + written, size - written, end + written
+    return end
+
+
+def _damaged(path: Path) -> bool:
+    """Something lies between or before whole chunks; a torn end is what a kill leaves."""
+    here = 0
+    with path.open("rb") as file:
+        for _, offset, size in located(file):
+            if offset != here:
+                return True
+            here = offset + size
+    return False

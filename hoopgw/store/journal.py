@@ -1,0 +1,118 @@
+"""One session's recording, as the session writes it.  Compiled in packages."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
+
+from hoopgw.model.errors import RecordingFailed, SpoolFull
+from hoopgw.model.target import Mode
+from hoopgw.record.entries import Kind
+from hoopgw.store.spool import Spool
+
+_NOTHING = memoryview(b"")
+
+
+class IRecorder(Protocol):
+    """What journals need of the recorder (store/recorder.py)."""
+
+    failure: str
+
+    def must_be_fresh(self) -> None: ...
+
+    def when_synced(self) -> Deferred[None]: ...
+
+    def gap(self, session: bytes, gap: dict[str, Any]) -> None: ...
+
+
+class Journal:
+    """See session.interfaces.Journal."""
+
+    def __init__(self, recorder: IRecorder, spool: Spool, session: bytes, mode: Mode) -> None:
+        self.mode = mode
+        self._recorder = recorder
+        self._spool = spool
+        self._session = session
+        self._sequence = 0
+        self._begun = 0  # bytes of a large entry that are in the ring already
+        self._begun_of = (0, 0)  # which one: its kind, and a hash of its parts
+        self._payload = _NOTHING  # all of it
+        self._lost_since = 0  # best-effort: when the gap began, ns; 0 while there is none
+        self._lost_entries = 0
+        self._lost_bytes = 0
+        self._closed = False
+
+    def append(self, kind: int, *parts: bytes) -> int:
+        """The entry's sequence number.  Raises SpoolFull (again when there is room, with the same bytes) or
+        RecordingFailed; in best-effort mode what cannot be kept is counted as a gap instead."""
+        recorder = self._recorder
+        now = time.time_ns()
+        if recorder.failure or self._lost_since:
+            return self._troubled(kind, parts, now)
+        recorder.must_be_fresh()
+        return self._put(kind, parts, now)
+
+    def _put(self, kind: int, parts: tuple[bytes, ...], now: int) -> int:
+        size = 0
+        for part in parts:
+            size += len(part)
+        if self._closed:
+            raise RecordingFailed("the recording is closed")
+        if size > self._spool.max_piece or self._begun:
+            return self._put_pieces(kind, parts, now)
+        self._spool.append(self._session, self._sequence + 1, kind, now, parts)
+        self._sequence += 1
+        return self._sequence
+
+    def _put_pieces(self, kind: int, parts: tuple[bytes, ...], now: int) -> int:
+        """What does not fit now goes on when the same entry is appended again; another one says that it never will:
+        readers leave out an entry without its end."""
+        which = kind, hash(parts)
+        if self._begun and which != self._begun_of:
+            self._sequence += 1
+            self._begun, self._payload = 0, _NOTHING
+            return self._put(kind, parts, now)
+        if not self._begun:
+            self._begun_of, self._payload = which, memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
+        session, sequence = self._session, self._sequence + 1
+        self._begun = self._spool.append_pieces(session, sequence, kind, now, self._payload, self._begun)
+        if self._begun < len(self._payload):
+            raise SpoolFull("the rest of a large entry has no room now")
+        self._begun, self._payload = 0, _NOTHING
+        self._sequence += 1
+        return self._sequence
+
+    def _troubled(self, kind: int, parts: tuple[bytes, ...], now: int) -> int:
+        recorder = self._recorder
+        if self.mode is not Mode.BEST_EFFORT:
+            raise RecordingFailed(recorder.failure or "the recorder failed")
+        if recorder.failure:
+            self._lost_since = self._lost_since or now
+            self._lost_entries += 1
+            self._lost_bytes += sum(map(len, parts))
+            return self._sequence
+        self._end_gap(now)
+        return self.append(kind, *parts)
+
+    def _end_gap(self, now: int) -> None:
+        gap = {"from": self._lost_since, "to": now, "entries": self._lost_entries, "bytes": self._lost_bytes}
+        self._put(Kind.GAP, (json.dumps(gap).encode(),), now)
+        self._lost_since = self._lost_entries = self._lost_bytes = 0
+        self._recorder.gap(self._session, gap)
+
+    def synced(self, sequence: int) -> Deferred[None]:
+        """Fires when that entry, and all before it, are on disk; fails with RecordingFailed."""
+        return self._recorder.when_synced()
+
+    def close(self, closing: dict[str, Any]) -> None:
+        """The last entry; also while nothing can be written: the ring keeps it.  Raises SpoolFull.  Once."""
+        if self._closed:
+            return
+        now = time.time_ns()
+        if self._lost_since:
+            self._end_gap(now)
+        self._put(Kind.CLOSE, (json.dumps(closing, default=str).encode(),), now)
+        self._closed = True

@@ -1,0 +1,147 @@
+"""What a gateway that died left: the spool is drained, and the sessions that were open are sealed as interrupted."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from hoopgw.model.errors import MalformedFrame
+from hoopgw.record.chunks import DATA, ENTRY, SEAL, Chunk, Joined
+from hoopgw.record.entries import Kind
+from hoopgw.store.chains import Chain, Chains, Sealed
+from hoopgw.store.recordings import GATEWAY, Last, Recordings, session_bytes, session_id
+from hoopgw.store.spool import RECORD_SIZE, SKIP, Spool
+from hoopgw.store.writer import Writer
+
+REASON = "interrupted: the gateway ended while the session was open"
+LOST = "the machine went down: what came after the last sync, at most one round and one sync long, is not here"
+_ALL_PIECES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Where a session's chain ends on disk."""
+
+    chain: Chain
+    stored: tuple[int, int]  # the last entry, and the last of its pieces
+
+
+def recover(recordings: Recordings, spool: Spool, chains: Chains, writer: Writer) -> list[str]:
+    """Gives the ids of the sessions that were open.  Before the writer's thread begins; look at `writer.failure` then.
+
+    Raises OSError where what is there cannot be read, OperatorError where the spool is damaged.
+    """
+    begun = ends(recordings, {GATEWAY, *_in_spool(spool)})
+    for session, end in begun.items():
+        chains.begin(session, end.chain)
+    writer.drain({session: end.stored for session, end in begun.items()})
+    interrupted: list[str] = []
+    for session, end in ends(recordings, map(session_bytes, _open(recordings))).items():
+        chains.begin(session, end.chain)
+        if end.chain.closed:  # only the gateway journal was not told
+            spool.append(GATEWAY, 0, Kind.NOTE, time.time_ns(), (_sealed(session, end.chain).note(),))
+        else:
+            closing = json.dumps(_closing(spool, end.chain)).encode()
+            spool.append(session, end.chain.entry + 1, Kind.CLOSE, time.time_ns(), (closing,))
+            interrupted.append(_sealed(session, end.chain).session)
+        writer.drain()
+    return interrupted
+
+
+def _closing(spool: Spool, chain: Chain) -> dict[str, object]:
+    """What the last entry says; `missing` where something of the session may not be there."""
+    missing = {"from": chain.time, "reason": LOST} if spool.lost else None
+    return {"reason": REASON, "interrupted": True, "missing": missing}
+
+
+def _in_spool(spool: Spool) -> set[bytes]:
+    """Sessions of which the spool has entries."""
+    found: set[bytes] = set()
+    offset = spool.tail
+    while offset < spool.head:
+        at, left = spool.region(offset)
+        if left < RECORD_SIZE:
+            offset += left
+            continue
+        session, length, kind, *_ = spool.record(at)
+        if kind != SKIP and session != GATEWAY:
+            found.add(session)
+        offset += RECORD_SIZE + length
+    return found
+
+
+def _open(recordings: Recordings) -> list[str]:
+    """Ids of the sessions that the gateway journal does not say to be closed."""
+    open_: dict[str, None] = {}
+    for note in gateway_notes(recordings):
+        if note["event"] in ("opened", "sealed"):
+            open_[note["session"]] = None
+        elif note["event"] in ("closed", "retired"):
+            open_.pop(note["session"], None)
+    return list(open_)
+
+
+def gateway_notes(recordings: Recordings) -> Iterator[dict[str, str]]:
+    """What the gateway journal says of sessions, in order; a damaged chunk says nothing."""
+    joined = Joined()
+    for chunk in recordings.chunks(GATEWAY):
+        if chunk.header.kind == DATA and chunk.whole:
+            for entry in joined.of(chunk.raw()):
+                yield json.loads(entry.payload)
+
+
+def opening(recordings: Recordings, id: str) -> dict[str, Any]:
+    """What a session's recording begins with; nothing where that cannot be read."""
+    for chunk in recordings.chunks(session_bytes(id)):
+        with suppress(MalformedFrame, ValueError):
+            for entry in Joined().of(chunk.raw()):
+                if entry.kind == Kind.OPEN:
+                    return dict(json.loads(entry.payload))
+        break
+    return {}
+
+
+# ---- ends
+
+
+def ends(recordings: Recordings, sessions: Iterable[bytes]) -> dict[bytes, End]:
+    """Of these sessions; of one that has no chunk, a beginning."""
+    return {session: _end(last) for session, last in recordings.lasts(frozenset(sessions)).items()}
+
+
+def _end(last: Last) -> End:
+    if last.chunk is None:
+        return End(Chain(), (0, 0))
+    header, data = last.chunk.header, last.data
+    sealed = header.kind == SEAL
+    chain = Chain(
+        number=header.number + 1,
+        digest=last.chunk.digest(),
+        entry=header.last_entry,
+        operation=header.last_operation,
+        time=data.header.last_time if data is not None else 0,
+        sealed=sealed,
+        closed=sealed and b'"final":true' in last.chunk.body,
+    )
+    return End(chain, _stored(data) if data is not None else (chain.entry, _ALL_PIECES))
+
+
+def _stored(chunk: Chunk) -> tuple[int, int]:
+    """The last entry, and the last of its pieces; of a damaged chunk, as its header has it."""
+    last = chunk.header.last_entry, _ALL_PIECES
+    with suppress(MalformedFrame):
+        raw = chunk.raw()
+        here = 0
+        while here + ENTRY.size <= len(raw):
+            length, _, _, piece, sequence, _ = ENTRY.unpack_from(raw, here)
+            last = sequence, piece
+            here += ENTRY.size + length
+    return last
+
+
+def _sealed(session: bytes, chain: Chain) -> Sealed:
+    return Sealed(session_id(session), chain.number - 1, chain.digest.hex(), True, time.time_ns())

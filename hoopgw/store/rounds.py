@@ -1,0 +1,106 @@
+"""What one round of the writer takes from the ring, by session.  Compiled in packages."""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from hoopgw.model.errors import OperatorError
+from hoopgw.record.entries import Kind
+from hoopgw.store.recordings import GATEWAY
+from hoopgw.store.spool import RECORD_SIZE, SKIP, Spool
+
+MOST = 8 << 20  # bytes of the ring in one round
+MOST_ENTRIES = 4096  # in one round: the loop holds the interpreter for about a microsecond each
+_ASKED = Struct("<IQ")  # of an ASKED entry: count, number of the first operation
+_CLOSE = int(Kind.CLOSE)
+_KIND_ASKED = int(Kind.ASKED)
+_SESSION = 16  # bytes of a record that a chunk does not repeat
+_ENTRY = RECORD_SIZE - _SESSION
+
+
+class Part:
+    """What a round has for one session: `pieces` are slices of the ring, entries as chunks hold them."""
+
+    __slots__ = (
+        "pieces", "size", "first_entry", "last_entry", "first_operation", "last_operation", "first_time", "last_time",
+        "closed",
+    )  # fmt: skip
+
+    def __init__(self, first_entry: int, first_time: int) -> None:
+        self.pieces: list[memoryview] = []
+        self.size = 0
+        self.first_entry = first_entry
+        self.last_entry = first_entry
+        self.first_operation = 0
+        self.last_operation = 0
+        self.first_time = first_time
+        self.last_time = first_time
+        self.closed = False
+
+
+class Round:
+    """`size` bytes from the ring's tail on; `gateway` are payloads for the gateway journal."""
+
+    __slots__ = ("parts", "gateway", "size")
+
+    def __init__(self) -> None:
+        self.parts: dict[bytes, Part] = {}
+        self.gateway: list[bytes] = []
+        self.size = 0
+
+    def release(self) -> None:
+        """The slices go, so that the ring can be closed."""
+        for part in self.parts.values():
+            for piece in part.pieces:
+                piece.release()
+            part.pieces.clear()
+
+
+def taken(spool: Spool, stored: dict[bytes, tuple[int, int]] | None = None) -> Round:
+    """The oldest entries, up to MOST bytes of whole records; they stay in the ring.
+
+    `stored` is what the start's recovery found on disk already, by session: the last entry and its last piece.
+    Raises OperatorError for a ring that does not hold what an appender writes.
+    """
+    found = Round()
+    offset = spool.tail
+    at, left = spool.region(offset)
+    entries = 0
+    while left > 0 and found.size < MOST and entries < MOST_ENTRIES:
+        if left < RECORD_SIZE:  # only before the ring's end
+            offset += left
+            found.size += left
+            at, left = spool.region(offset)
+            continue
+        session, length, kind, _, piece, sequence, stamp = spool.record(at)
+        total = RECORD_SIZE + length
+        if total > left:
+            raise OperatorError(f"the spool {spool.path} is damaged: move it away to start without what it holds")
+        if kind == SKIP:
+            pass
+        elif session == GATEWAY:
+            found.gateway.append(bytes(spool.slice(at + RECORD_SIZE, at + total)))
+        elif stored is None or (sequence, piece) > stored.get(session, (0, 0)):
+            view = spool.slice(at + _SESSION, at + total)
+            _add(found, session, view, kind if piece == 0 or kind == _CLOSE else SKIP, sequence, stamp)
+        entries += 1
+        offset += total
+        found.size += total
+        at, left = (at + total, left - total) if left > total else spool.region(offset)
+    return found
+
+
+def _add(found: Round, session: bytes, view: memoryview, kind: int, sequence: int, stamp: int) -> None:
+    """`kind` is SKIP for the later pieces of an entry, which say nothing by themselves."""
+    part = found.parts.get(session)
+    if part is None:
+        part = found.parts[session] = Part(sequence, stamp)
+    part.pieces.append(view)
+    part.size += len(view)
+    part.last_entry, part.last_time = sequence, stamp
+    if kind == _KIND_ASKED and len(view) >= _ENTRY + _ASKED.size:
+        count, first = _ASKED.unpack_from(view, _ENTRY)
+        part.first_operation = part.first_operation or first
+        part.last_operation = max(part.last_operation, first + max(count, 1) - 1)
+    elif kind == _CLOSE:
+        part.closed = True

@@ -1,0 +1,121 @@
+"""The ring: what goes in comes out, in any process, and nothing half."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from hoopgw.model.errors import OperatorError, SpoolFull
+from hoopgw.record.chunks import ENTRY
+from hoopgw.record.entries import Kind
+from hoopgw.store.rounds import taken
+from hoopgw.store.spool import BOOT, PAGE, TAIL, Spool
+
+SESSION = b"s" * 16
+
+
+def payloads(spool: Spool) -> list[bytes]:
+    """Of all entries, and they go."""
+    found: list[bytes] = []
+    while spool.head != spool.tail:
+        round = taken(spool)
+        for part in round.parts.values():
+            found += [bytes(piece[ENTRY.size :]) for piece in part.pieces]
+        round.release()
+        spool.drop(round.size)
+    return found
+
+
+class Spooling(SynchronousTestCase):
+    def spool(self, size: int = 64 * 1024) -> Spool:
+        spool = Spool(Path(self.mktemp()) / "x.spool", size)
+        self.addCleanup(spool.close)
+        return spool
+
+    def test_what_goes_in_comes_out(self) -> None:
+        """Entries of any size come out in order, over many times the ring's size; drained bytes are zeros."""
+        spool, draw = self.spool(), random.Random(7)
+        for number in range(2000):
+            sent = [draw.randbytes(draw.randrange(0, 9000)) for _ in range(draw.randrange(1, 4))]
+            for each in sent:
+                spool.append(SESSION, number, Kind.NOTE, 5, (each[:10], each[10:]))
+            self.assertEqual(payloads(spool), sent)
+        self.assertEqual(spool.used, 0)
+        self.assertEqual(bytes(spool.slice(PAGE, PAGE + spool.capacity)), bytes(spool.capacity))
+
+    def test_full(self) -> None:
+        """What does not fit raises SpoolFull and leaves nothing of it."""
+        spool, sent = self.spool(), 0
+        with self.assertRaises(SpoolFull):
+            while True:
+                spool.append(SESSION, 1, Kind.NOTE, 5, (bytes(4000),))
+                sent += 1
+        self.assertGreater(sent, 14)
+        self.assertRaises(SpoolFull, spool.append, SESSION, 1, Kind.NOTE, 5, (bytes(4000),))
+        self.assertEqual(payloads(spool), [bytes(4000)] * sent)
+
+    def test_larger_than_the_ring(self) -> None:
+        """must-survive 78: an entry many times as large as the ring goes through it in pieces, half of it at a time."""
+        spool, payload = self.spool(), random.Random(1).randbytes(1_000_000)
+        here, found = 0, []
+        while here < len(payload):
+            here = spool.append_pieces(SESSION, 1, Kind.TO_CLIENT, 5, memoryview(payload), here)
+            self.assertLess(spool.used, 0.8)
+            found += payloads(spool)
+        self.assertEqual(b"".join(found), payload)
+
+    def test_one_owner(self) -> None:
+        """A second gateway cannot use the same spool; the file is for its owner only."""
+        spool = self.spool()
+        self.assertRaises(OperatorError, Spool, spool.path, 64 * 1024)
+        self.assertEqual(spool.path.stat().st_mode & 0o777, 0o600)
+
+    def written(self) -> Path:
+        path = Path(self.mktemp()) / "x.spool"
+        first = Spool(path, 64 * 1024)
+        first.append(SESSION, 1, Kind.NOTE, 5, (b"kept",))
+        first.append(SESSION, 2, Kind.NOTE, 5, (b"too",))
+        first.close()
+        return path
+
+    def test_comes_back(self) -> None:
+        """What was appended is there for the next process, in the size it was written in."""
+        again = Spool(self.written(), 1 << 20)
+        self.addCleanup(again.close)
+        self.assertEqual((again.capacity, again.lost), (64 * 1024, False))
+        self.assertEqual(payloads(again), [b"kept", b"too"])
+
+    def test_killed_while_it_drains(self) -> None:
+        """Where the tail moved and the zeros were not written yet, the next process goes on behind, and clears them."""
+        path = self.written()
+        with path.open("r+b") as file:
+            file.seek(TAIL)
+            file.write((44).to_bytes(8, "little"))
+        again = Spool(path, 64 * 1024)
+        self.addCleanup(again.close)
+        self.assertEqual(bytes(again.slice(PAGE, PAGE + 44)), bytes(44))
+        self.assertEqual(payloads(again), [b"too"])
+
+    def test_another_boot(self) -> None:
+        """After the machine went down nobody knows which pages were kept: what was held is gone, and it says so."""
+        path = self.written()
+        with path.open("r+b") as file:
+            file.seek(BOOT)
+            file.write(b"0" * 36)
+        again = Spool(path, 64 * 1024)
+        self.addCleanup(again.close)
+        self.assertEqual((again.lost, payloads(again)), (True, []))
+
+    def test_not_ours(self) -> None:
+        """A file that is not a spool, or one that cannot be right, is an operator's error, and stays as it is."""
+        path = Path(self.mktemp())
+        path.write_bytes(b"something that somebody needs")
+        self.assertRaises(OperatorError, Spool, path, 64 * 1024)
+        self.assertEqual(path.read_bytes(), b"something that somebody needs")
+        damaged = self.written()
+        with damaged.open("r+b") as file:
+            file.seek(TAIL)
+            file.write((1 << 40).to_bytes(8, "little"))
+        self.assertRaises(OperatorError, Spool, damaged, 64 * 1024)
