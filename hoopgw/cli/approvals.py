@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from hoopgw.cli.output import escaped, json_option, moment, print_fields, print_json, print_table
+from hoopgw.cli.output import json_option, moment, print_fields, print_json, print_table
 from hoopgw.cli.socket_client import Gateway
+from hoopgw.model.escaping import escaped
 
 
 @click.group()

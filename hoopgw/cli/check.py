@@ -6,7 +6,8 @@ import sys
 
 import click
 
-from hoopgw.cli.output import escaped, json_option, print_json
+from hoopgw.cli.output import json_option, print_json
+from hoopgw.model.escaping import escaped
 
 
 @click.command()

@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from hoopgw.cli.configured import configured
-from hoopgw.cli.output import escaped, json_option, print_fields, print_json
+from hoopgw.cli.output import json_option, print_fields, print_json
+from hoopgw.model.escaping import escaped
 from hoopgw.model.identity import Identity
 from hoopgw.model.verdict import Verdict
 

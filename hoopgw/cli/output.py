@@ -10,17 +10,9 @@ from typing import Any
 
 import click
 
+from hoopgw.model.escaping import escaped
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-
-
-def escaped(text: object) -> str:
-    """`text` with every character that could move a terminal's cursor, or hide, shown by its number."""
-    return "".join(c if c.isprintable() else _by_number(c) for c in str(text))
-
-
-def _by_number(character: str) -> str:
-    number = ord(character)
-    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}" if number < 65536 else f"\\U{number:08x}"
 
 
 def moment(posix: float | None) -> str:

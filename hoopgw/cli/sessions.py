@@ -12,13 +12,17 @@ import click
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from hoopgw.cli.output import escaped, json_option, moment, print_fields, print_json, print_table
+from hoopgw.cli.output import json_option, moment, print_fields, print_json, print_table
 from hoopgw.cli.socket_client import Gateway, Refused
 from hoopgw.model.errors import MalformedFrame
+from hoopgw.model.escaping import escaped
 from hoopgw.record import export as exports
-from hoopgw.record.chunks import DATA, Chunk, Entry, Joined
-from hoopgw.record.postgres import Happening, PostgresReplay
-from hoopgw.record.verify import Known, Result, SessionVerifier, against_gateway, known_sessions, missing
+from hoopgw.record.chunks import Chunk
+from hoopgw.record.coverage import with_coverage
+from hoopgw.record.happenings import Happening
+from hoopgw.record.replay import entries_of, happenings
+from hoopgw.record.telling import told
+from hoopgw.record.verify import Known, Result, SessionVerifier, known_sessions, missing
 from hoopgw.store.recordings import GATEWAY, SESSION_ID, Recordings, chunks, read_chunks, session_bytes, session_id
 
 PAGE = 500
@@ -178,15 +182,8 @@ def _chunks_of(settings: dict[str, str], named: str) -> Iterator[Chunk]:
     return chunks(path)
 
 
-def _entries(found: Iterator[Chunk]) -> Iterator[Entry]:
-    joined = Joined()
-    for chunk in found:
-        if chunk.header.kind == DATA:
-            yield from joined.of(chunk.raw())
-
-
 def _happenings(found: Iterator[Chunk]) -> Iterator[Happening]:
-    return PostgresReplay().happenings(_entries(found))
+    return happenings(entries_of(found))
 
 
 @sessions.command()
@@ -197,72 +194,15 @@ def _happenings(found: Iterator[Chunk]) -> Iterator[Happening]:
 def replay(settings: dict[str, str], session: str, rows: int, as_json: bool) -> None:
     """What was asked, what was decided, and what was shown, in order."""
     try:
-        found = _happenings(_chunks_of(settings, session))
+        found = with_coverage(_happenings(_chunks_of(settings, session)))
         if as_json:
             for line in exports.jsonl(found):
                 click.echo(line)
             return
-        for line in _told(found, rows):
+        for line in told(found, rows):
             click.echo(line)
     except MalformedFrame as error:
         raise Refused(f"the recording cannot be read: {error}; see `hoopgw sessions verify`") from error
-
-
-def _told(found: Iterator[Happening], most: int) -> Iterator[str]:
-    shown = 0
-    for each in found:
-        fields, clock = each.fields, exports.moment(each.time)[11:23]
-        if each.what in ("row", "copy"):
-            shown += 1
-            if shown <= most:
-                yield f"             {'copy' if each.what == 'copy' else ' row'}  {_row(each)}"
-            continue
-        if shown > most:
-            yield f"                   … {shown - most} more"
-        shown = 0
-        if each.what == "open":
-            who = fields["identity"]["subject"]
-            yield escaped(f"{clock}  open   {who} on {fields['target']}/{fields['database']} as {fields['role']}")
-        elif each.what == "operation":
-            yield from _operation(clock, fields)
-        elif each.what == "done":
-            yield escaped(f"{clock}  done   {fields['tag']}")
-        elif each.what in ("error", "notice"):
-            yield escaped(f"{clock}  {each.what:6} {fields['sqlstate']} {fields['message']}")
-        elif each.what == "completed":
-            yield escaped(
-                f"{clock}  note   operation {fields['number']}: {fields['masked']} values masked {fields['note']}"
-            )
-        elif each.what == "note":
-            words = ", ".join(f"{name} {value}" for name, value in fields.items() if name != "code")
-            yield escaped(f"{clock}  note   {fields.get('code', '')} {words}")
-        elif each.what == "gap":
-            yield escaped(f"{clock}  GAP    {fields['entries']} entries, {fields['bytes']} bytes were not recorded")
-        elif each.what == "close":
-            yield escaped(f"{clock}  close  {fields.get('reason', '')}")
-
-
-def _operation(clock: str, fields: dict[str, Any]) -> Iterator[str]:
-    rules = f" [{', '.join(fields['guardrails'])}]" if fields.get("guardrails") else ""
-    lines = fields["text"].splitlines() or [""]
-    yield escaped(f"{clock}  {fields['kind']:7}#{fields['number']} {fields['decision']}{rules}: {lines[0]}")
-    for line in lines[1:]:
-        yield "                     " + escaped(line)
-    for number, value in enumerate(fields.get("parameters", []), 1):
-        yield escaped(f"                     ${number} = {value}")
-
-
-def _row(each: Happening) -> str:
-    if each.what == "copy":
-        return escaped(each.fields["data"].rstrip("\n"))
-    values = each.fields["values"]
-    if isinstance(values, dict):
-        return escaped("  ".join(f"{name}={_value(value)}" for name, value in values.items()))
-    return escaped("  ".join(map(_value, values)))
-
-
-def _value(value: str | None) -> str:
-    return "NULL" if value is None else value
 
 
 @sessions.command()
@@ -278,7 +218,7 @@ def export(settings: dict[str, str], session: str, form: str, output: Any) -> No
             for chunk in found:
                 output.write(chunk.stored())
             return
-        lines = exports.jsonl(_happenings(found)) if form == "jsonl" else exports.sql(_happenings(found))
+        lines = exports.jsonl(with_coverage(_happenings(found))) if form == "jsonl" else exports.sql(_happenings(found))
         for line in lines:
             output.write(line.encode() + b"\n")
     except MalformedFrame as error:
@@ -349,7 +289,7 @@ def _directory(recordings: Recordings, key: Ed25519PublicKey) -> list[Result]:
     for id in recordings.sessions():
         present.add(id)
         raw = session_bytes(id)
-        results.append(against_gateway(_verified(id, raw, recordings.chunks(raw), key), known.get(id)))
+        results.append(_verified(id, raw, recordings.chunks(raw), key, known.get(id)))
     return results + missing(known, present)
 
 
@@ -362,8 +302,8 @@ def _journal(path: Path, key: Ed25519PublicKey) -> Result:
     return _verified("gateway" if raw == GATEWAY else session_id(raw), raw, chunks(path), key)
 
 
-def _verified(id: str, raw: bytes, found: Iterator[Chunk], key: Ed25519PublicKey) -> Result:
-    verifier = SessionVerifier(id, raw, key)
+def _verified(id: str, raw: bytes, found: Iterator[Chunk], key: Ed25519PublicKey, known: Known | None = None) -> Result:
+    verifier = SessionVerifier(id, raw, key, known)
     try:
         for chunk in found:
             verifier.take(chunk)

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import IntEnum
 from struct import Struct
+from struct import error as StructError
 
 from hoopgw.model.answer import Decision
+from hoopgw.model.errors import MalformedFrame
 from hoopgw.model.operation import BIND, EXECUTE, FUNCTION, PARSE, QUERY, Operation
 
 
@@ -62,3 +64,24 @@ def asked(
 def completed(number: int, rows: int, masked: int, note: str) -> bytes:
     """The payload of a COMPLETED entry: u64 operation number, u64 rows, u64 masked values, the note in UTF-8."""
     return _COMPLETED.pack(number, rows, masked) + note.encode("utf-8", "backslashreplace")
+
+
+def read_asked(payload: bytes) -> tuple[list[tuple[int, int, int, int]], bytes]:
+    """([(number, kind, decision, VERDICT reference)], the client's bytes).  Raises MalformedFrame."""
+    try:
+        (count,) = _COUNT.unpack_from(payload)
+        end = _COUNT.size + count * _ONE.size
+        if end > len(payload):
+            raise MalformedFrame("an ASKED entry with fewer operations than it says")
+        return list(_ONE.iter_unpack(payload[_COUNT.size : end])), payload[end:]
+    except StructError as error:
+        raise MalformedFrame("an ASKED entry that ends too early") from error
+
+
+def read_completed(payload: bytes) -> tuple[int, int, int, str]:
+    """(operation number, rows, masked values, note).  Raises MalformedFrame."""
+    try:
+        number, rows, masked = _COMPLETED.unpack_from(payload)
+    except StructError as error:
+        raise MalformedFrame("a COMPLETED entry that ends too early") from error
+    return number, rows, masked, payload[_COMPLETED.size :].decode("utf-8", "backslashreplace")

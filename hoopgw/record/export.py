@@ -1,13 +1,14 @@
-"""What happened in a session -> lines: JSON for programs, a script of its statements for people."""
+"""What happened in a session -> lines: JSON for programs, a script of its statements for psql."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from hoopgw.model.answer import rfc3339
-from hoopgw.record.postgres import Happening
+from hoopgw.model.escaping import escaped
+from hoopgw.record.happenings import Happening
+from hoopgw.record.sqltext import for_psql, literal
 
 
 def moment(nanoseconds: int) -> str:
@@ -16,43 +17,55 @@ def moment(nanoseconds: int) -> str:
 
 
 def jsonl(happenings: Iterable[Happening]) -> Iterator[str]:
-    """One line each; ASCII, so that no control character reaches a terminal."""
+    """One line each; printable ASCII, so that no control character reaches a terminal."""
     for each in happenings:
-        yield json.dumps({"time": moment(each.time), "what": each.what, **each.fields}, ensure_ascii=True)
+        line = json.dumps({"time": moment(each.time), "what": each.what, **each.fields}, ensure_ascii=True)
+        yield line.replace("\x7f", "\\u007f")  # JSON lets DEL stand; it can only be inside a string
 
 
 def sql(happenings: Iterable[Happening]) -> Iterator[str]:
-    """The statements that ran, in order, with their parameters; what did not run stands as a comment."""
+    """A script for psql of the statements that were let through, in order, with their parameters as literals.
+
+    What was not let through, and what psql could take for more than SQL, stands in comments.
+    """
+    yield "\\set ON_ERROR_STOP off"
+    yield "SET standard_conforming_strings = on;"
     for each in happenings:
         if each.what == "open":
             fields = each.fields
             who = fields.get("identity", {}).get("subject", "?")
-            yield f"-- {_comment(fields.get('session'))}: {_comment(who)} on {_comment(fields.get('target'))}"
+            yield f"-- {escaped(fields.get('session'))}: {escaped(who)} on {escaped(fields.get('target'))}"
         elif each.what == "operation" and each.fields["kind"] in ("query", "execute", "function"):
             yield from _statement(each)
+        elif each.what == "gap":
+            yield f"-- GAP: {escaped(each.fields.get('entries'))} entries were not recorded here"
         elif each.what == "close":
-            yield f"-- closed {moment(each.time)}: {_comment(each.fields.get('reason'))}"
+            yield f"-- closed {moment(each.time)}: {escaped(each.fields.get('reason'))}"
 
 
 def _statement(each: Happening) -> Iterator[str]:
     fields = each.fields
     yield ""
-    yield f"-- {fields['number']} at {moment(each.time)}: {fields['decision']}"
-    for number, value in enumerate(fields.get("parameters", []), 1):
-        yield f"-- ${number} = {_comment(value)}"
+    yield f"-- {fields['number']} at {moment(each.time)}: {escaped(fields['decision'])}"
+    values = fields.get("parameters", [])
+    for number, value in enumerate(values, 1):
+        yield f"-- ${number} = {'NULL' if value is None else escaped(literal(value))}"
     text = fields["text"].rstrip().rstrip(";")
-    if fields["decision"] == "allowed" and not _obeyed(text):
+    whole = not fields.get("cut") and not fields.get("redacted") and fields["kind"] != "function"
+    plain = all(value is None or value.isprintable() for value in values)
+    sent = for_psql(text) if fields["decision"] == "allowed" and whole and plain else None
+    if sent is not None and not (values and sent != text):
+        yield from _runnable(sent, values, fields["number"])
+        return
+    for line in text.splitlines() or [""]:
+        yield f"-- {escaped(line)}"
+
+
+def _runnable(text: str, values: list[str | None], number: int) -> Iterator[str]:
+    if not values:
         yield f"{text};"
-    else:
-        for line in text.splitlines():
-            yield f"-- {_comment(line)}"
-
-
-def _obeyed(text: str) -> bool:
-    """Whether a terminal, or psql by a backslash command, would obey something in it."""
-    return "\\" in text or any(not (char.isprintable() or char in "\n\t") for char in text)
-
-
-def _comment(value: Any) -> str:
-    """On one line, with nothing that a terminal would obey."""
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in str(value))
+        return
+    given = ", ".join("NULL" if value is None else literal(value) for value in values)
+    yield f"PREPARE hoopgw_{number} AS {text};"
+    yield f"EXECUTE hoopgw_{number}({given});"
+    yield f"DEALLOCATE hoopgw_{number};"

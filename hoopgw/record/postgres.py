@@ -1,220 +1,337 @@
-"""A recorded PostgreSQL session -> what happened, in order.  Frames are read here, at replay, not in the data path."""
+"""A recorded PostgreSQL session -> what happened.  Frames are read here, at replay, not in the data path."""
 
 from __future__ import annotations
 
-import json
-from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from struct import Struct
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from typing import Any
+
+import orjson
 
 from hoopgw.model.errors import MalformedFrame
 from hoopgw.record.chunks import Entry
-from hoopgw.record.entries import Kind
+from hoopgw.record.entries import DECISIONS, KINDS, Kind, read_asked
+from hoopgw.record.happenings import Happening
+from hoopgw.record.pgexpect import Columns, Portal, Sent, Statement, Waiting
+from hoopgw.record.pgstream import FROM_CLIENT, FROM_TARGET, Message, Stream
+from hoopgw.record.pgvalues import Fields, report, shown, words
 
-KINDS = {1: "query", 2: "parse", 3: "bind", 4: "execute", 5: "function"}
-DECISIONS = {
-    0: "allowed", 1: "refused", 2: "held", 3: "denied", 4: "expired", 5: "over-budget", 6: "unavailable",
-}  # fmt: skip
-MAX_MESSAGE = 1 << 30
-_COUNT = Struct("<I")
-_ONE = Struct("<QBBI")
-_COMPLETED = Struct("<QQQ")
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """One thing that happened.  `what`: open, operation, rows, done, error, notice, copy, note, gap, close."""
-
-    what: str
-    time: int  # ns since 1970
-    fields: dict[str, Any] = field(default_factory=dict)
+MAX_NAMES = 10_000  # prepared statements, and portals, whose text is kept; the oldest go
+MAX_TEXT = 64 << 20  # characters of their text together
+MAX_VERDICTS = 8192  # a session writes a verdict again after 1024 others
+_KINDS = {number: name for name, number in KINDS.items()}
+_DECISIONS = {0: "allowed"} | {number: decision.value for decision, number in DECISIONS.items()}
+_ASKED_TAGS = {1: ord("Q"), 2: ord("P"), 3: ord("B"), 4: ord("E"), 5: ord("F")}
+_BEFORE = "… (the text is further up in the record)"
 
 
-class Messages:
-    """A stream of tagged messages, cut anywhere."""
+class Names:
+    """What statements, or portals, are called now."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._kept: OrderedDict[bytes, Any] = OrderedDict()
+        self._size = 0
 
-    def of(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        data = self._rest + data if self._rest else data
-        here = 0
-        while here + 5 <= len(data):
-            length = int.from_bytes(data[here + 1 : here + 5], "big")
-            if not 4 <= length <= MAX_MESSAGE:
-                raise MalformedFrame(f"a recorded message of {length} bytes")
-            if here + 1 + length > len(data):
-                break
-            yield data[here], data[here + 5 : here + 1 + length]
-            here += 1 + length
-        self._rest = data[here:]
+    def set(self, name: bytes, value: Any, size: int) -> None:
+        self.drop(name)
+        self._kept[name] = value, size
+        self._size += size
+        while len(self._kept) > MAX_NAMES or (self._size > MAX_TEXT and len(self._kept) > 1):
+            self.drop(next(iter(self._kept)))
+
+    def get(self, name: bytes) -> Any:
+        found = self._kept.get(name)
+        return found[0] if found is not None else None
+
+    def drop(self, name: bytes) -> None:
+        _, size = self._kept.pop(name, (None, 0))
+        self._size -= size
 
 
-class PostgresReplay:
-    """Takes a session's entries in order and gives what happened.  Keeps names of statements, and no rows."""
+class PostgresDecoder:
+    """Implements happenings.IDecoder.  Keeps the names of statements and what is not answered yet, and no rows."""
 
     def __init__(self) -> None:
-        self._from_client = Messages()
-        self._from_target = Messages()
-        self._verdicts: dict[int, dict[str, Any]] = {}
-        self._statements: dict[bytes, tuple[str, list[int]]] = {}
-        self._portals: dict[bytes, tuple[str, list[str]]] = {}
-        self._columns: list[str] = []
-        self._formats: list[int] = []
-        self._copying = False
-        self._rows = 0
+        self._from_client = Stream(FROM_CLIENT)
+        self._from_target = Stream(FROM_TARGET)
+        self._waiting = Waiting()
+        self._verdicts: OrderedDict[int, dict[str, Any]] = OrderedDict()
+        self._statements = Names()
+        self._portals = Names()
+        self._copy_binary = False
+        self._described_by_gateway: list[bytes] = []  # portals of masked Executes: it asks for their columns
+        self._targets_words: dict[int, Callable[[Message, int], Iterator[Happening]]] = {
+            ord("T"): self._described,
+            ord("n"): self._described,
+            ord("t"): self._parameters_described,
+            ord("D"): self._row,
+            ord("C"): self._done,
+            ord("I"): self._done,
+            ord("s"): self._done,
+            ord("V"): self._function_result,
+            ord("E"): self._error,
+            ord("N"): self._notice,
+            ord("A"): self._notification,
+            ord("G"): self._copy_begins,
+            ord("H"): self._copy_begins,
+            ord("W"): self._copy_begins,
+            ord("d"): self._copy_out,
+        }
 
-    def happenings(self, entries: Iterable[Entry]) -> Iterator[Happening]:
-        for entry in entries:
-            yield from self._one(entry)
+    def of(self, entry: Entry) -> Iterator[Happening]:
+        if entry.kind == Kind.ASKED:
+            yield from self._asked(entry)
+        elif entry.kind == Kind.TO_CLIENT:
+            yield from self._shown(entry)
+        elif entry.kind == Kind.TO_TARGET:
+            yield from self._sent(entry)
+        elif entry.kind == Kind.VERDICT:
+            self._verdict(entry)
+        elif entry.kind == Kind.GAP:
+            self._from_client.gap()
+            self._from_target.gap()
+            self._waiting.clear()
+        else:
+            raise MalformedFrame(f"an entry of kind {entry.kind}")
 
-    def _one(self, entry: Entry) -> Iterator[Happening]:
-        kind, time, payload = entry.kind, entry.time, entry.payload
-        if kind == Kind.OPEN:
-            yield Happening("open", time, json.loads(payload))
-        elif kind == Kind.VERDICT:
-            verdict = json.loads(payload)
+    def _verdict(self, entry: Entry) -> None:
+        try:
+            verdict = orjson.loads(entry.payload)
             self._verdicts[verdict["verdict"]] = verdict
-        elif kind == Kind.ASKED:
-            yield from self._asked(time, payload)
-        elif kind == Kind.TO_CLIENT:
-            yield from self._shown(time, payload)
-        elif kind == Kind.TO_TARGET:
-            yield from self._sent(time, payload)
-        elif kind == Kind.COMPLETED:
-            number, rows, masked = _COMPLETED.unpack_from(payload)
-            note = payload[_COMPLETED.size :].decode("utf-8", "replace")
-            yield Happening("completed", time, {"number": number, "rows": rows, "masked": masked, "note": note})
-        elif kind == Kind.NOTE:
-            yield Happening("note", time, json.loads(payload))
-        elif kind == Kind.GAP:
-            yield Happening("gap", time, json.loads(payload))
-        elif kind == Kind.CLOSE:
-            yield Happening("close", time, json.loads(payload))
+        except (ValueError, KeyError, TypeError) as error:
+            raise MalformedFrame(f"entry {entry.sequence} is no verdict") from error
+        while len(self._verdicts) > MAX_VERDICTS:
+            self._verdicts.popitem(last=False)
 
     # ---- the client's side
 
-    def _asked(self, time: int, payload: bytes) -> Iterator[Happening]:
-        (count,) = _COUNT.unpack_from(payload)
-        asked = deque(_ONE.unpack_from(payload, _COUNT.size + index * _ONE.size) for index in range(count))
-        for tag, body in self._from_client.of(payload[_COUNT.size + count * _ONE.size :]):
-            found = self._message(tag, body)
-            if found is None or not asked:
+    def _asked(self, entry: Entry) -> Iterator[Happening]:
+        operations, data = read_asked(entry.payload)
+        here = 0
+        stream = self._from_client
+        stream.lost = False  # an ASKED entry begins with a message
+        self._described_by_gateway.clear()
+        for message in stream.of(data):
+            tag = message.tag
+            if tag not in _ASKED_TAGS.values() or here == len(operations):
+                yield from self._not_asked(message, entry.time)
                 continue
-            number, kind, decision, reference = asked.popleft()
-            fields = {"number": number, "kind": KINDS.get(kind, str(kind)), "decision": DECISIONS.get(decision, "?")}
-            verdict = self._verdicts.get(reference, {})
-            rules = [rule for part in ("refusals", "holds", "limits") for rule in verdict.get(part, [])]
-            fields |= found
-            if rules:
-                fields["guardrails"] = sorted({rule["guardrail"] for rule in rules})
-            if verdict.get("refusals"):
-                fields["reason"] = "; ".join(rule["reason"] for rule in verdict["refusals"])
-            for name in ("tables", "redacted"):
-                if verdict.get(name):
-                    fields[name] = verdict[name]
-            yield Happening("operation", time, fields)
+            number, kind, decision, reference = operations[here]
+            if _ASKED_TAGS.get(kind) != tag:
+                stream.gap()
+                break
+            here += 1
+            fields = {"number": number, "kind": _KINDS[kind], "decision": _DECISIONS.get(decision, str(decision))}
+            if tag == ord("E") and not decision and self._verdicts.get(reference, {}).get("masked"):
+                self._described_by_gateway.append(b"P" + message.body.partition(b"\0")[0] + b"\0")
+            yield Happening(
+                "operation", entry.time, fields | self._read(message, number, entry.time) | self._why(reference)
+            )
+        for number, kind, decision, reference in operations[here:]:
+            fields = {"number": number, "kind": _KINDS.get(kind, str(kind))}
+            fields |= {"decision": _DECISIONS.get(decision, str(decision)), "text": "… (it cannot be read)"}
+            yield Happening("operation", entry.time, fields | self._why(reference))
+        if stream.lost:
+            yield _opaque(entry, "to target", len(data))
 
-    def _message(self, tag: int, body: bytes) -> dict[str, Any] | None:
-        """The text and parameters of a message that is asked about."""
-        if tag == 81:  # Q
-            return {"text": _text(body[:-1])}
-        if tag == 80:  # P
-            name, text, types = body.split(b"\0", 2)
-            oids = [int.from_bytes(types[at : at + 4], "big") for at in range(2, len(types), 4)]
-            self._statements[name] = _text(text), oids
-            return {"text": _text(text), **({"name": _text(name)} if name else {})}
-        if tag == 66:  # B
-            portal, name, rest = body.split(b"\0", 2)
-            words, _ = self._statements.get(name, ("", []))
-            values = _parameters(rest)
-            self._portals[portal] = words, values
-            return {"text": words, "parameters": values}
-        if tag == 69:  # E
-            words, values = self._portals.get(body.split(b"\0", 1)[0], ("", []))
-            return {"text": words, **({"parameters": values} if values else {})}
-        if tag == 70:  # F
-            return {"text": f"function {int.from_bytes(body[:4], 'big')}"}
-        return None
+    def _why(self, reference: int) -> dict[str, Any]:
+        verdict = self._verdicts.get(reference, {})
+        rules = [rule for part in ("refusals", "holds", "limits") for rule in verdict.get(part, [])]
+        found: dict[str, Any] = {}
+        if rules:
+            found["guardrails"] = sorted({rule["guardrail"] for rule in rules})
+        if verdict.get("refusals"):
+            found["reason"] = "; ".join(dict.fromkeys(rule["reason"] for rule in verdict["refusals"]))
+        return found | {name: verdict[name] for name in ("masked", "tables", "redacted") if verdict.get(name)}
 
-    def _sent(self, time: int, payload: bytes) -> Iterator[Happening]:
-        for tag, body in self._from_client.of(payload):
-            if tag == 100:  # d
-                yield Happening("copy", time, {"direction": "to target", "data": _text(body)})
+    def _read(self, message: Message, number: int, time: int) -> dict[str, Any]:
+        """What an operation's message says; the answer to it is waited for."""
+        sent = Sent(message.tag, number, time)
+        self._waiting.add(sent)
+        readers = {"Q": self._query, "P": self._parse, "B": self._bind, "E": self._execute, "F": self._function}
+        try:
+            found = readers[chr(message.tag)](message, sent)
+        except ValueError:
+            found = {"text": "… (it cannot be read)"}
+        if message.missing:
+            found["cut"] = message.missing
+        return found
 
-    # ---- the target's side, as shown
+    def _query(self, message: Message, sent: Sent) -> dict[str, Any]:
+        self._statements.drop(b"")
+        self._portals.drop(b"")
+        return {"text": words(message.body.removesuffix(b"\0"))}
 
-    def _shown(self, time: int, payload: bytes) -> Iterator[Happening]:
-        for tag, body in self._from_target.of(payload):
-            if tag == 84:  # T
-                self._describe(body)
-            elif tag == 68:  # D
-                self._rows += 1
-                yield Happening("row", time, {"values": self._values(body)})
-            elif tag == 100:  # d
-                yield Happening("copy", time, {"direction": "to client", "data": _text(body)})
-            elif tag == 67:  # C
-                yield Happening("done", time, {"tag": _text(body[:-1]), "rows": self._rows})
-                self._rows = 0
-            elif tag in (69, 78):  # E, N
-                fields = {part[:1].decode("latin-1"): _text(part[1:]) for part in body.split(b"\0") if part}
-                shown = {"sqlstate": fields.get("C", ""), "message": fields.get("M", "")}
-                if fields.get("D"):
-                    shown["detail"] = fields["D"]
-                yield Happening("error" if tag == 69 else "notice", time, shown)
-            elif tag == 65:  # A
-                channel, _, payload_text = body[4:-1].partition(b"\0")
-                yield Happening("notification", time, {"channel": _text(channel), "payload": _text(payload_text)})
+    def _parse(self, message: Message, sent: Sent) -> dict[str, Any]:
+        name, _, rest = message.body.partition(b"\0")
+        text, ended, types = rest.partition(b"\0")
+        oids = Fields(types).numbers(4) if ended and not message.missing else []
+        statement = Statement(words(text), oids)
+        self._statements.set(name, statement, len(text))
+        return {"text": statement.text, **_named(name)}
 
-    def _describe(self, body: bytes) -> None:
-        self._columns, self._formats = [], []
-        here = 2
-        for _ in range(int.from_bytes(body[:2], "big")):
-            end = body.index(b"\0", here)
-            self._columns.append(_text(body[here:end]))
-            self._formats.append(int.from_bytes(body[end + 17 : end + 19], "big"))
-            here = end + 19
+    def _bind(self, message: Message, sent: Sent) -> dict[str, Any]:
+        fields = Fields(message.body, message.missing)
+        portal_name, name = fields.text(), fields.text()
+        statement = self._statements.get(name) or Statement(_BEFORE, [])
+        values = fields.values(fields.numbers(2), statement.types)
+        results = [] if message.missing else fields.numbers(2)
+        portal = Portal(statement, values, results)
+        self._portals.set(portal_name, portal, sum(len(value or "") for value in values))
+        return {"text": statement.text, "parameters": values, **_named(name)}
 
-    def _values(self, body: bytes) -> dict[str, str | None] | list[str | None]:
-        values: list[str | None] = []
-        here = 2
-        for index in range(int.from_bytes(body[:2], "big")):
-            length = int.from_bytes(body[here : here + 4], "big", signed=True)
-            here += 4
-            if length < 0:
-                values.append(None)
+    def _execute(self, message: Message, sent: Sent) -> dict[str, Any]:
+        name = Fields(message.body).text()
+        portal = sent.about = self._portals.get(name)
+        if portal is None:
+            return {"text": _BEFORE, **_named(name)}
+        return {"text": portal.statement.text, "parameters": portal.values, **_named(name)}
+
+    def _function(self, message: Message, sent: Sent) -> dict[str, Any]:
+        fields = Fields(message.body, message.missing)
+        text = f"function {fields.number(4)}"
+        return {"text": text, "parameters": fields.values(fields.numbers(2), [])}
+
+    def _sent(self, entry: Entry) -> Iterator[Happening]:
+        """What no decision is needed for; and what the gateway sends for itself, which is not the client's."""
+        stream = self._from_client
+        for message in stream.of(entry.payload):
+            if message.tag == ord("D") and message.body in self._described_by_gateway:
+                self._described_by_gateway.remove(message.body)
+            else:
+                yield from self._not_asked(message, entry.time)
+        if stream.lost:
+            yield _opaque(entry, "to target", len(entry.payload))
+
+    def _not_asked(self, message: Message, time: int) -> Iterator[Happening]:
+        tag, body = message.tag, message.body
+        if tag == ord("d"):
+            yield self._copy(message, time, "to target")
+        elif tag == ord("f"):
+            yield Happening("copy", time, {**self._about(self._waiting.first), "direction": "to target",
+                                           "failed": words(body.removesuffix(b"\0"))})  # fmt: skip
+        elif tag == ord("S"):
+            self._waiting.add(Sent(tag, 0, time))
+        elif tag in b"CD" and len(body) > 1:
+            names = self._statements if body[:1] == b"S" else self._portals
+            name = body[1:].removesuffix(b"\0")
+            self._waiting.add(Sent(tag, 0, time, names.get(name)))
+            if tag == ord("C"):
+                names.drop(name)
+
+    # ---- the target's side, as the client was shown it
+
+    def _shown(self, entry: Entry) -> Iterator[Happening]:
+        stream = self._from_target
+        for message in stream.of(entry.payload):
+            told = self._targets_words.get(message.tag)
+            if told is None:
+                self._waiting.answered(message.tag)
                 continue
-            value = body[here : here + length]
-            here += length
-            binary = index < len(self._formats) and self._formats[index] == 1
-            values.append(f"\\x{value.hex()}" if binary else _text(value))
-        if len(values) == len(self._columns) == len(set(self._columns)):
-            return dict(zip(self._columns, values, strict=True))
-        return values
+            try:
+                yield from told(message, entry.time)
+            except ValueError:
+                yield _opaque(entry, "to client", len(message.body), f"a message {chr(message.tag)} that says nothing")
+        if stream.lost:
+            yield _opaque(entry, "to client", len(entry.payload))
+
+    def _about(self, sent: Sent | None) -> dict[str, Any]:
+        return {"operation": sent.number} if sent is not None and sent.number else {}
+
+    def _described(self, message: Message, time: int) -> Iterator[Happening]:
+        sent = self._waiting.answered(message.tag)
+        if sent is None:
+            return
+        sent.columns = _columns(message) if message.tag == ord("T") else Columns()
+        if isinstance(sent.about, Statement | Portal):
+            sent.about.columns = sent.columns
+        yield from ()
+
+    def _parameters_described(self, message: Message, time: int) -> Iterator[Happening]:
+        sent = self._waiting.answered(message.tag)
+        if sent is not None and isinstance(sent.about, Statement):
+            sent.about.types = Fields(message.body).numbers(4)
+        yield from ()
+
+    def _row(self, message: Message, time: int) -> Iterator[Happening]:
+        sent = self._waiting.answered(message.tag)
+        columns = _columns_of(sent)
+        values = Fields(message.body, message.missing).values(columns.formats, columns.types)
+        if sent is not None:
+            sent.rows += 1
+        named = len(values) == len(columns.names) == len(set(columns.names))
+        shown_as = dict(zip(columns.names, values, strict=True)) if named else values
+        yield Happening("row", time, {**self._about(sent), "values": shown_as})
+
+    def _done(self, message: Message, time: int) -> Iterator[Happening]:
+        sent = self._waiting.answered(message.tag)
+        tags = {ord("I"): "(empty)", ord("s"): "(suspended)"}
+        fields = {**self._about(sent), "tag": tags.get(message.tag) or words(message.body.removesuffix(b"\0"))}
+        if sent is not None:
+            fields |= {"rows": sent.rows, "milliseconds": round((time - sent.time) / 1e6, 3)}
+            sent.rows, sent.columns = 0, sent.columns if sent.tag == ord("E") else None
+        yield Happening("done", time, fields)
+
+    def _function_result(self, message: Message, time: int) -> Iterator[Happening]:
+        sent = self._waiting.answered(message.tag)
+        value, left = Fields(message.body, message.missing).value()
+        text = None if value is None else shown(value, 1) + (f"… {left} bytes more" if left else "")
+        yield Happening("row", time, {**self._about(sent), "values": [text]})
+
+    def _error(self, message: Message, time: int) -> Iterator[Happening]:
+        yield Happening("error", time, {**self._about(self._waiting.failed()), **report(message.body)})
+
+    def _notice(self, message: Message, time: int) -> Iterator[Happening]:
+        yield Happening("notice", time, {**self._about(self._waiting.first), **report(message.body)})
+
+    def _notification(self, message: Message, time: int) -> Iterator[Happening]:
+        channel, _, rest = message.body[4:].partition(b"\0")
+        fields = {"channel": words(channel), "payload": words(rest.removesuffix(b"\0"))}
+        yield Happening("notification", time, fields)
+
+    def _copy_begins(self, message: Message, time: int) -> Iterator[Happening]:
+        self._waiting.answered(message.tag)
+        self._copy_binary = message.body[:1] == b"\1"
+        yield from ()
+
+    def _copy_out(self, message: Message, time: int) -> Iterator[Happening]:
+        sent = self._waiting.answered(message.tag)
+        if sent is not None:
+            sent.rows += 1
+        yield self._copy(message, time, "to client", sent)
+
+    def _copy(self, message: Message, time: int, direction: str, sent: Sent | None = None) -> Happening:
+        about = self._about(sent or self._waiting.first)
+        text = shown(message.body, 1 if self._copy_binary else 0)
+        fields = {**about, "direction": direction, "data": text}
+        return Happening("copy", time, fields | ({"cut": message.missing} if message.missing else {}))
 
 
-def _parameters(rest: bytes) -> list[str]:
-    """Each in its place: text as it is, binary in hex, NULL by its name."""
-    count = int.from_bytes(rest[:2], "big")
-    formats = [int.from_bytes(rest[2 + 2 * index : 4 + 2 * index], "big") for index in range(count)]
-    here = 2 + 2 * count
-    total = int.from_bytes(rest[here : here + 2], "big")
-    here += 2
-    values: list[str] = []
-    for index in range(total):
-        length = int.from_bytes(rest[here : here + 4], "big", signed=True)
-        here += 4
-        if length < 0:
-            values.append("NULL")
-            continue
-        value = rest[here : here + length]
-        here += length
-        form = formats[0] if len(formats) == 1 else formats[index] if index < len(formats) else 0
-        values.append(f"\\x{value.hex()}" if form else _text(value))
-    return values
+def _named(name: bytes) -> dict[str, str]:
+    return {"name": words(name)} if name else {}
 
 
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "backslashreplace")
+def _opaque(entry: Entry, direction: str, size: int, reason: str = "not at a message's beginning") -> Happening:
+    return Happening("opaque", entry.time, {"direction": direction, "bytes": size, "reason": reason})
+
+
+def _columns(message: Message) -> Columns:
+    fields, columns = Fields(message.body), Columns()
+    for _ in range(fields.number(2)):
+        columns.names.append(words(fields.text()))
+        fields.take(6)  # table and attribute number
+        columns.types.append(fields.number(4))
+        fields.take(6)  # size and modifier
+        columns.formats.append(fields.number(2))
+    return columns
+
+
+def _columns_of(sent: Sent | None) -> Columns:
+    """Of a row.  Describe of a statement does not know the formats yet: Bind says them."""
+    if sent is None:
+        return Columns()
+    if sent.columns is None and isinstance(sent.about, Portal):
+        portal = sent.about
+        described = portal.statement.columns or Columns()
+        sent.columns = portal.columns or Columns(described.names, described.types, portal.formats)
+    return sent.columns or Columns()

@@ -48,3 +48,12 @@ def read_seal(data: bytes, key: Ed25519PublicKey) -> Seal | None:
         return Seal(**json.loads(body))
     except (InvalidSignature, ValueError, TypeError):
         return None
+
+
+def sealed_by(data: bytes) -> str:
+    """The id of the key that a seal says it is by, unverified; "" where it says none."""
+    try:
+        said = str(json.loads(data[SIGNATURE:])["key"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    return said if len(said) == 16 and all(char in "0123456789abcdef" for char in said) else ""

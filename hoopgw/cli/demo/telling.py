@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hoopgw.cli.output import escaped
+from hoopgw.model.escaping import escaped
 
 LONGEST = 16  # lines of one output that are shown
 WIDEST = 140  # characters of one line; the rest goes on below it

@@ -1,0 +1,67 @@
+"""What a replay gives: one thing after the other that happened in a session, as values for people and programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from hoopgw.model.errors import MalformedFrame
+from hoopgw.record.chunks import Entry
+from hoopgw.record.entries import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """`what` is one of
+
+    open, close, note, gap      the session's own entries: `fields` are theirs
+    operation                   number, kind, decision, text; parameters, guardrails, reason, tables, redacted, name
+    row, copy                   what was shown of a result (values), or of a COPY (direction, data)
+    done                        tag, rows, milliseconds since it was asked
+    error, notice               sqlstate, message, and what else the target or the gateway said
+    notification                channel, payload
+    completed                   what only the gateway counted: rows, masked, note
+    opaque                      direction, bytes, reason: recorded, and not shown here
+
+    Where it is known, `operation` is the number of the operation it is about.
+    """
+
+    what: str
+    time: int  # ns since 1970
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+class IDecoder(Protocol):
+    """Reads the entries of one session, in order; keeps no rows."""
+
+    def of(self, entry: Entry) -> Iterator[Happening]:
+        """What of the protocol's own the entry tells.  Raises MalformedFrame for an entry that is none."""
+
+
+def limited(happenings: Iterable[Happening], rows: int) -> Iterator[Happening]:
+    """At most `rows` rows of each result, and of each COPY; then one `more` with their count."""
+    shown, last = 0, 0
+    for each in happenings:
+        if each.what in ("row", "copy"):
+            shown, last = shown + 1, each.time
+            if shown <= rows:
+                yield each
+            continue
+        if shown > rows:
+            yield Happening("more", last, {"rows": shown - rows})
+        shown = 0
+        yield each
+    if shown > rows:
+        yield Happening("more", last, {"rows": shown - rows})
+
+
+class Opaque:
+    """The decoder of a protocol that this version does not know: how much went by, and nothing of what."""
+
+    def of(self, entry: Entry) -> Iterator[Happening]:
+        direction = {Kind.ASKED: "to target", Kind.TO_TARGET: "to target", Kind.TO_CLIENT: "to client"}
+        if entry.kind not in direction:
+            raise MalformedFrame(f"an entry of kind {entry.kind}")
+        fields = {"direction": direction[Kind(entry.kind)], "bytes": len(entry.payload)}
+        yield Happening("opaque", entry.time, {**fields, "reason": "a protocol that this version does not know"})

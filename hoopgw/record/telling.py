@@ -1,0 +1,100 @@
+"""What happened in a session -> lines for a person's terminal, which obeys nothing in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from hoopgw.model.escaping import escaped
+from hoopgw.record.export import moment
+from hoopgw.record.happenings import Happening, limited
+
+_UNDER = " " * 21  # under the words of an operation
+
+
+def told(happenings: Iterable[Happening], rows: int) -> Iterator[str]:
+    """At most `rows` rows of each result."""
+    for each in limited(happenings, rows):
+        for line in _lines(each):
+            yield escaped(line)
+
+
+def _lines(each: Happening) -> Iterator[str]:
+    fields, clock = each.fields, moment(each.time)[11:23]
+    match each.what:
+        case "operation":
+            yield from _operation(clock, fields)
+        case "row":
+            yield f"{_UNDER[:13]} row  {_row(fields['values'])}"
+        case "copy":
+            yield f"{_UNDER[:13]}copy  {_copy(fields)}"
+        case "more":
+            yield f"{_UNDER[:19]}… {fields['rows']} more"
+        case "coverage":
+            yield from fields["words"]
+        case _:
+            yield f"{clock}  {_label(each):6} {_said(each)}"
+
+
+def _label(each: Happening) -> str:
+    return {"completed": "note", "gap": "GAP", "notification": "notify"}.get(each.what, each.what)
+
+
+def _said(each: Happening) -> str:
+    fields = each.fields
+    match each.what:
+        case "open":
+            who = fields.get("identity", {}).get("subject", "?")
+            return f"{who} on {fields.get('target')}/{fields.get('database')} as {fields.get('role')}"
+        case "done":
+            took = f" in {fields['milliseconds']} ms" if "milliseconds" in fields else ""
+            return f"{_number(fields)}{fields['tag']}{took}"
+        case "error" | "notice":
+            detail = f" ({fields['detail']})" if fields.get("detail") else ""
+            return f"{_number(fields)}{fields['sqlstate']} {fields['message']}{detail}"
+        case "completed":
+            words = f"operation {fields['operation']}: {fields['rows']} rows, {fields['masked']} values masked"
+            return f"{words} {fields['note']}".rstrip()
+        case "notification":
+            return f"{fields['channel']}: {fields['payload']}"
+        case "gap":
+            return f"{fields.get('entries')} entries, {fields.get('bytes')} bytes were not recorded"
+        case "opaque":
+            return f"{fields['bytes']} bytes {fields['direction']}: {fields['reason']}"
+        case "close":
+            return str(fields.get("reason", ""))
+    words = ", ".join(f"{name} {value}" for name, value in fields.items() if name != "code")
+    return f"{fields.get('code', '')} {words}"
+
+
+def _number(fields: dict[str, Any]) -> str:
+    return f"#{fields['operation']} " if "operation" in fields else ""
+
+
+def _operation(clock: str, fields: dict[str, Any]) -> Iterator[str]:
+    rules = f" [{', '.join(fields['guardrails'])}]" if fields.get("guardrails") else ""
+    name = f" {fields['name']}" if fields.get("name") else ""
+    lines = fields["text"].splitlines() or [""]
+    yield f"{clock}  {fields['kind']:7}#{fields['number']}{name} {fields['decision']}{rules}: {lines[0]}"
+    for line in lines[1:]:
+        yield _UNDER + line
+    if fields.get("cut"):
+        yield f"{_UNDER}… {fields['cut']} bytes more"
+    for number, value in enumerate(fields.get("parameters", []), 1):
+        yield f"{_UNDER}${number} = {_value(value)}"
+
+
+def _row(values: dict[str, str | None] | list[str | None]) -> str:
+    if isinstance(values, dict):
+        return "  ".join(f"{name}={_value(value)}" for name, value in values.items())
+    return "  ".join(map(_value, values))
+
+
+def _copy(fields: dict[str, Any]) -> str:
+    if "failed" in fields:
+        return f"given up: {fields['failed']}"
+    return f"{'>' if fields['direction'] == 'to target' else '<'} {fields['data'].rstrip()}"
+
+
+def _value(value: str | None) -> str:
+    return "NULL" if value is None else value
