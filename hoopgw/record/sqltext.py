@@ -1,7 +1,8 @@
 """Whether a statement's text may stand in a script: nothing in it but what psql hands to the server as it is.
 
 psql obeys a backslash as a command of its own (`\\!` starts a shell) wherever it does not take it for quoted, and a
-quote or comment that does not end would take in what follows.  PostgreSQL documentation: 4.1, and psql, "Meta-Commands".
+quote or comment that does not end would take in what follows.
+PostgreSQL documentation: 4.1, and psql, "Meta-Commands".
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ def for_psql(text: str) -> str | None:
     """The text as psql sends it on unchanged, in one message; None where it may not stand in a script.
 
     Printable, every quote and comment ended, no psql variable, and no COPY FROM STDIN, behind which psql takes lines
-    for data.  No backslash at all: whether one is quoted depends on settings, prefixes and continued strings, and a reader
-    that is wrong about one of them would hand psql a command.  Semicolons between statements become psql's `\\;`.
+    for data.  No backslash at all: whether one is quoted depends on settings, prefixes and continued strings, and a
+    reader that is wrong about one of them would hand psql a command.  Semicolons between statements become `\\;`.
     """
     if not text.strip() or _OBEYED.search(text) or not text.replace("\n", "").replace("\t", "").isprintable():
         return None

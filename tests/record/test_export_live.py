@@ -26,7 +26,8 @@ class Psql(SynchronousTestCase):
         record.ask(query("CREATE TABLE kept (id int, said text)"))
         for command in (f"\\! touch {there}", f"\\o {there}", f"\\copy kept to {there}", f"\\g | tee {there}"):
             for text in (command, f"SELECT 1 {command}", f"SELECT 1;\n{command}", f"SELECT 'x\n{command}",
-                         f"-- {command}", f"SELECT E'\\'\n{command}\n", f"SELECT E'a'\n'b\\'' {command} --'", f"SELECT $$\n{command}",
+                         f"-- {command}", f"SELECT E'\\'\n{command}\n", f"SELECT E'a'\n'b\\'' {command} --'",
+                         f"SELECT $$\n{command}",
                          f"SELECT 1 /* '\n*/ {command}",
                          f"SELECT 'a' \n;{command}", f"COPY kept FROM STDIN\n;{command}"):  # fmt: skip
                 record.ask(query(text))
