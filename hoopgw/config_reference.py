@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 
 from hoopgw.config_schema import REQUIRED, SECTIONS, TITLES, Key
-from hoopgw.policy.facts import EFFECTS
+from hoopgw.policy.facts import ACTIONS, OBJECTS
 from hoopgw.policy.masks import BUILT_IN_PATTERNS
 from hoopgw.policy.policyset import CONTROLS
 
@@ -75,7 +75,10 @@ def reference() -> Iterator[str]:
     yield "\n## Effects of a statement\n"
     yield "For `statement` of a guardrail. A statement may have several: `EXPLAIN ANALYZE DELETE` is `explain` and"
     yield "`delete`.\n"
-    yield ", ".join(f"`{effect}`" for effect in sorted(EFFECTS)) + "."
+    yield ", ".join(f"`{effect}`" for effect in sorted(ACTIONS)) + ".\n"
+    yield "What `create`, `alter`, `drop` and `rename` are about comes beside them: `CREATE SERVER` is `create` and"
+    yield "`server`. A rule with `server` is about every statement that makes, changes or removes one.\n"
+    yield ", ".join(f"`{effect}`" for effect in sorted(OBJECTS)) + "."
     yield "\n## Built-in patterns\n"
     yield ", ".join(f"`{pattern}`" for pattern in BUILT_IN_PATTERNS) + "."
     yield "\n## What each protocol can enforce\n"

@@ -7,14 +7,23 @@ from enum import Enum
 
 # The closed list of effects.  `policy/sql.py` maps every statement node of PostgreSQL's grammar to one or more of
 # them; a node it does not know gives an `unknown`.  configuration: `statement = ["drop", "truncate", ...]`.
-EFFECTS = frozenset(
+ACTIONS = frozenset(
     (
         "select insert update delete merge truncate copy-from copy-to copy-program copy-file create alter drop rename "
-        "comment grant revoke alter-role security-label reassign set reset show transaction lock prepare execute "
-        "deallocate declare fetch close listen notify unlisten vacuum analyze reindex cluster checkpoint refresh "
-        "discard explain do call load import function large-object "
+        "comment grant revoke alter-role alter-system alter-settings security-label reassign set reset show "
+        "transaction lock prepare execute deallocate declare fetch close listen notify unlisten vacuum analyze reindex "
+        "cluster checkpoint refresh discard explain do call load import function large-object "
     ).split()
 )
+# What CREATE, ALTER, DROP and RENAME are about, beside the action: CREATE SERVER is `create` and `server`
+OBJECTS = frozenset(
+    (
+        "table view index sequence schema statistics type collation conversion text-search routine cast operator "
+        "transform language trigger event-trigger rule policy extension access-method server foreign-data-wrapper "
+        "user-mapping foreign-table publication subscription database tablespace"
+    ).split()
+)
+EFFECTS = ACTIONS | OBJECTS
 
 
 class Where(Enum):

@@ -13,7 +13,7 @@ from zope.interface import implementer
 from hoopgw.model.operation import Operation
 from hoopgw.model.target import Mode
 from hoopgw.model.verdict import ALLOW, HoldTerms, LimitTerms, Refusal, Source, Verdict
-from hoopgw.policy.facts import Facts, FunctionName, RelationName, Statement, Where
+from hoopgw.policy.facts import OBJECTS, Facts, FunctionName, RelationName, Statement, Where
 from hoopgw.policy.guardrail import IGuardrail
 from hoopgw.policy.masks import reads_by_text
 
@@ -185,7 +185,10 @@ def _doubt(statement: Statement) -> str:
 
 def described(statement: Statement, called: Iterable[FunctionName] = ()) -> str:
     """A statement in a few words: `UPDATE without WHERE on pay.accounts`."""
-    effects = sorted(statement.effects - {"select"}) or ["select"]
+    actions = sorted(statement.effects - {"select"} - OBJECTS) or ["select"]
+    objects = sorted(statement.effects & OBJECTS)
+    # one action on one kind of object reads as in SQL: DROP TABLE
+    effects = [f"{actions[0]} {objects[0]}"] if len(actions) == len(objects) == 1 else actions + objects
     words = ", ".join(effect.replace("-", " ").upper() for effect in effects)
     where = {Where.MISSING: " without WHERE", Where.CONSTANT: " with a WHERE that is always the same"}
     names = sorted(map(str, statement.writes or statement.reads))[:SHOWN]

@@ -16,6 +16,7 @@ from hoopgw.policy.catalogue import Catalogue, Relation
 from hoopgw.policy.facts import Copy, Facts, FunctionName, Output, RelationName, Statement, Where
 from hoopgw.policy.sql_names import NameContext
 from hoopgw.policy.sql_nodes import DDL, EFFECTS_OF, QUIET
+from hoopgw.policy.sql_objects import objects, stored_code
 
 MAX_IN_PROCESS = 16 * 1024  # bytes: deeper texts could exhaust the parser's stack; they are parsed in a child
 MAX_NODES = 2_000_000  # of one text: more is refused
@@ -183,8 +184,8 @@ class _Statement:
                 self._inferred(node)
             elif key == "A_Indirection":
                 self._called_as_a_field(node)
-            elif key == "IntoClause":
-                self._effects.add("create")
+            elif key == "intoClause":  # also of the first part of a UNION
+                self._effects |= {"create", "table"}
                 self._created(node.get("rel", {}))
 
     def _statement_node(self, key: str, node: Node) -> None:
@@ -192,14 +193,17 @@ class _Statement:
         if effects is None:
             self._unknown.append(f"{key} is not a statement that is known here")
             return
-        self._effects |= effects
+        about = objects(key, node)
+        if about is None:
+            raise Unreadable(f"{key} of an object that is not known here")
+        self._effects |= effects | about
+        self._opaque = self._opaque or stored_code(key, node)
+        if key in ("GrantStmt", "GrantRoleStmt") and not node.get("is_grant"):
+            self._effects |= {"revoke"}
         if key in ("InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"):
             self._written.add(id(node.get("relation")))
         if key in ("UpdateStmt", "DeleteStmt"):
             self._where = _worse(self._where, where(node.get("whereClause")))
-        if key == "SelectStmt" and node.get("intoClause"):
-            self._effects.add("create")
-            self._created(node["intoClause"].get("rel", {}))
 
     def _created(self, relation: Node) -> None:
         self._written.add(id(relation))
@@ -538,14 +542,9 @@ class _Statement:
             return
         self._settings.append((name, ", ".join(map(str, values)) if known else None))
 
-    def _read_AlterRoleSetStmt(self, body: Node) -> None:
-        self._read_alter_set(body)
-
-    def _read_AlterDatabaseSetStmt(self, body: Node) -> None:
-        self._read_alter_set(body)
-
-    def _read_alter_set(self, body: Node) -> None:
-        self._effects.add("set")
+    def _read_AlterSystemStmt(self, body: Node) -> None:
+        name = body.get("setstmt", {}).get("name", "").lower()
+        self._secret = any(word in name for word in ("conninfo", "passphrase", "command"))
 
     def _read_CreateRoleStmt(self, body: Node) -> None:
         self._read_AlterRoleStmt(body)
@@ -563,6 +562,8 @@ class _Statement:
     _read_AlterSubscriptionStmt = _read_CreateUserMappingStmt
     _read_CreateForeignServerStmt = _read_CreateUserMappingStmt
     _read_AlterForeignServerStmt = _read_CreateUserMappingStmt
+    _read_CreateFdwStmt = _read_CreateUserMappingStmt
+    _read_AlterFdwStmt = _read_CreateUserMappingStmt
 
     def _read_DropStmt(self, body: Node) -> None:
         if body.get("removeType") in (
@@ -570,6 +571,17 @@ class _Statement:
         ):  # fmt: skip
             for each in body.get("objects", []):
                 self._touch(*self._object(each))
+
+    def _read_VacuumStmt(self, body: Node) -> None:
+        options = {each.get("DefElem", {}).get("defname", "").lower() for each in body.get("options", [])}
+        if body.get("is_vacuumcmd"):
+            self._effects.add("vacuum")
+        if not body.get("is_vacuumcmd") or "analyze" in options:
+            self._effects.add("analyze")
+
+    def _read_AlterDefaultPrivilegesStmt(self, body: Node) -> None:
+        if not body.get("action", {}).get("is_grant"):
+            self._effects.add("revoke")
 
     def _read_TruncateStmt(self, body: Node) -> None:
         self._written |= {id(each.get("RangeVar")) for each in body.get("relations", [])}
@@ -584,6 +596,12 @@ class _Statement:
     def _read_CreateStmt(self, body: Node) -> None:
         self._created(body.get("relation", {}))
 
+    def _read_CreateForeignTableStmt(self, body: Node) -> None:
+        self._created(body.get("base", {}).get("relation", {}))
+
+    def _read_CompositeTypeStmt(self, body: Node) -> None:
+        self._created(body.get("typevar", {}))
+
     def _read_CreateSeqStmt(self, body: Node) -> None:
         self._created(body.get("sequence", {}))
 
@@ -597,19 +615,11 @@ class _Statement:
 
     def _read_CreateFunctionStmt(self, body: Node) -> None:
         self._temporary = self._temporary or "pg_temp" in json.dumps(body.get("funcname", []))
-        self._opaque = "the body of a function"
 
     def _read_CreateTrigStmt(self, body: Node) -> None:
         self._written.add(id(body.get("relation")))
-        self._opaque = "what a trigger calls"
 
-    def _read_CreateEventTrigStmt(self, body: Node) -> None:
-        self._opaque = "what an event trigger calls"
-
-    def _read_CreateExtensionStmt(self, body: Node) -> None:
-        self._opaque = "the script of an extension"
-
-    _read_AlterExtensionStmt = _read_CreateExtensionStmt
+    _read_RuleStmt = _read_CreateTrigStmt
 
 
 # ---- pieces

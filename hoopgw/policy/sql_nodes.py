@@ -38,7 +38,7 @@ EFFECTS_OF: dict[str, frozenset[str]] = {
     "ListenStmt": _words("listen"),
     "NotifyStmt": _words("notify"),
     "UnlistenStmt": _words("unlisten"),
-    "VacuumStmt": _words("vacuum"),
+    "VacuumStmt": _words(""),  # or ANALYZE
     "ReindexStmt": _words("reindex"),
     "ClusterStmt": _words("cluster"),
     "CheckPointStmt": _words("checkpoint"),
@@ -61,7 +61,10 @@ EFFECTS_OF: dict[str, frozenset[str]] = {
     "RenameStmt": _words("rename alter"),
     "CreateRoleStmt": _words("create alter-role"),
     "AlterRoleStmt": _words("alter alter-role"),
-    "AlterRoleSetStmt": _words("alter alter-role"),
+    "AlterRoleSetStmt": _words("alter alter-role alter-settings set"),
+    "AlterDatabaseSetStmt": _words("alter alter-settings set"),
+    "AlterSystemStmt": _words("alter alter-system"),
+    "ReplicaIdentityStmt": _words("alter"),
     "ImportForeignSchemaStmt": _words("import create"),
     **{
         f"Create{name}Stmt": _words("create")
@@ -69,7 +72,7 @@ EFFECTS_OF: dict[str, frozenset[str]] = {
             "", "TableAs", "Schema", "Seq", "Extension", "Fdw", "ForeignServer", "ForeignTable", "UserMapping",
             "Am", "Trig", "EventTrig", "PLang", "OpClass", "OpFamily", "Domain", "Enum", "Range", "Stats",
             "Cast", "Transform", "Publication", "Subscription", "Policy", "Conversion", "Function",
-            "TableSpace", "db",
+            "TableSpace",
         )
     },
     "CreatedbStmt": _words("create"),
@@ -83,12 +86,11 @@ EFFECTS_OF: dict[str, frozenset[str]] = {
         for name in (
             "Table", "Domain", "Enum", "Extension", "ExtensionContents", "Fdw", "ForeignServer", "UserMapping",
             "Function", "ObjectDepends", "ObjectSchema", "Owner", "Operator", "Type", "OpFamily", "Policy",
-            "Publication", "Subscription", "Seq", "System", "TableMoveAll", "TableSpaceOptions",
-            "TSConfiguration", "TSDictionary", "Collation", "Database", "DatabaseSet", "DatabaseRefreshColl",
+            "Publication", "Subscription", "Seq", "TableMoveAll", "TableSpaceOptions",
+            "TSConfiguration", "TSDictionary", "Collation", "Database", "DatabaseRefreshColl",
             "EventTrig", "Stats",
         )
     },
-    "AlterTableSpaceOptionsStmt": _words("alter"),
 }  # fmt: skip
 
 # Statements that may change what names mean; the catalogue is read again after them

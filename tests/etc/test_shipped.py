@@ -136,6 +136,40 @@ class Shipped(SynchronousTestCase):
         ):
             self.assertIn("no-server-functions", self.refused_by(text), text)
 
+    def test_ways_out(self) -> None:
+        """Other machines, replication, extensions, languages, libraries, table spaces, databases; and no secret of
+        theirs in the record."""
+        for text in (
+            "create server s foreign data wrapper postgres_fdw options (host 'h')",
+            "create foreign data wrapper w",
+            "create user mapping for current_user server s options (password 'hush')",
+            "create foreign table t (a int) server s",
+            "import foreign schema x from server s into y",
+            "create publication p for all tables",
+            "create subscription s connection 'password=hush' publication p",
+            "create event trigger t on ddl_command_start execute function f()",
+            "create extension dblink",
+            "create language plperlu",
+            "create access method m type table handler h",
+            "create tablespace s location '/tmp'",
+            "create database d template template0",
+            "load 'auto_explain'",
+            "drop user mapping for current_user server s",
+            "explain analyze select 1; alter server s options (set host 'h')",
+        ):
+            self.assertIn("no-ways-out", self.refused_by(text), text)
+            if "hush" in text:
+                self.assertTrue(self.said(text).redact)
+                self.assertNotIn(b"hush", self.said(text).recorded)
+        for text in (
+            "alter system set shared_preload_libraries = 'x'",
+            "alter system reset all",
+            "alter database d set search_path = x",
+            "alter role r set search_path = x",
+            "alter role all in database d set work_mem = 1",
+        ):
+            self.assertIn("no-server-settings", self.refused_by(text), text)
+
     def test_code_that_cannot_be_read(self) -> None:
         """DO, CALL, functions of one's own, and code that is stored to run later."""
         for text in (
@@ -146,6 +180,9 @@ class Shipped(SynchronousTestCase):
             "create function f() returns int language plpgsql as 'begin end'",
             "create extension dblink",
             "create trigger t before insert on orders for each row execute function settle()",
+            "create rule r as on insert to orders do also select settle()",
+            "create operator === (function = settle, leftarg = int, rightarg = int)",
+            "create cast (a as text) with function settle(a)",
         ):
             self.assertIn("no-unread-code", self.refused_by(text), text)
 

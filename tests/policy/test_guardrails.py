@@ -260,7 +260,7 @@ class Actions(SynchronousTestCase):
         refusal = verdict.refusals[0]
         self.assertEqual((refusal.reason, refusal.would_pass, refusal.source), ("No.", "x", PLACE))
         self.assertEqual(verdict.mode, Mode.DURABLE)
-        self.assertEqual(reason(said(self.drop, "drop table notes")), "DROP on public.notes")
+        self.assertEqual(reason(said(self.drop, "drop table notes")), "DROP TABLE on public.notes")
 
     def test_hold(self) -> None:
         """Every term of the configuration reaches the hold."""
