@@ -611,7 +611,8 @@ class _Statement:
     def _read_CreateTableAsStmt(self, body: Node) -> None:
         self._created((body.get("into") or {}).get("rel", {}))
         if "ExecuteStmt" in body.get("query", {}):
-            self._unknown.append("what EXECUTE in CREATE TABLE AS runs is not followed")
+            self._uses = body["query"]["ExecuteStmt"].get("name", "")
+            self._unknown.append("where the columns of CREATE TABLE AS EXECUTE come from is not followed")
 
     def _read_CreateFunctionStmt(self, body: Node) -> None:
         self._temporary = self._temporary or "pg_temp" in json.dumps(body.get("funcname", []))

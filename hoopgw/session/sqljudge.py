@@ -219,7 +219,7 @@ class SqlJudge:
 
     def _weighed(self, operation: Operation, facts: Facts, scope: Scope) -> Verdict | Deferred[Verdict]:
         meant = self._with_names(facts)
-        verdict = judge(scope.guardrails, operation, meant) & _pinned(meant)
+        verdict = judge(scope.guardrails, operation, meant) & built_in(meant)
         if verdict.refusals and self._may_be_new(meant):
             return self._again(operation)
         verdict = self._completed(verdict, meant)
@@ -244,7 +244,8 @@ class SqlJudge:
             self._scope = None
 
     def _with_names(self, facts: Facts) -> Facts:
-        """EXECUTE and FETCH are judged by what the name stands for; a name that was not seen is unknown."""
+        """EXECUTE and FETCH are judged by what the name stands for; a name that was not seen keeps its `uses`, and is
+        refused by `built_in`."""
         if not any(statement.uses for statement in facts.statements):
             return facts
         statements: list[Statement] = []
@@ -254,12 +255,9 @@ class SqlJudge:
                 continue
             bodies = self.names.of(statement.uses)
             if not bodies:
-                why = f"{statement.uses!r} names nothing that was seen in this session"
-                statements.append(replace(statement, unknown=(*statement.unknown, why)))
+                statements.append(replace(statement, unknown=(*statement.unknown, _unseen(statement.uses))))
             for body in bodies:
-                effects = body.effects | statement.effects
-                unknown, opaque = body.unknown + statement.unknown, body.opaque or statement.opaque
-                statements.append(replace(body, effects=effects, unknown=unknown, opaque=opaque))
+                statements.append(_both(statement, body))
         return Facts(tuple(statements), facts.redacted)
 
     def _may_be_new(self, facts: Facts) -> bool:
@@ -302,6 +300,21 @@ class SqlJudge:
         return self._completed(judge(scope.guardrails, operation, Facts((statement,))), Facts((statement,)))
 
 
+def _both(using: Statement, body: Statement) -> Statement:
+    """What EXECUTE does, or CREATE TABLE AS EXECUTE: what it says itself, and what the name stands for."""
+    return replace(
+        body,
+        effects=body.effects | using.effects,
+        unknown=body.unknown + using.unknown,
+        opaque=body.opaque or using.opaque,
+        writes=body.writes | using.writes,
+        functions=body.functions | using.functions,
+        temporary=body.temporary or using.temporary,
+        ddl=body.ddl or using.ddl,
+        writes_nothing=body.writes_nothing and using.writes_nothing,
+    )
+
+
 def _changes(statement: Statement) -> bool:
     """Whether it changes what later texts mean, so that its verdict is not kept: it must be looked at each time."""
     return bool(statement.settings or statement.defines or statement.uses or statement.temporary or statement.ddl)
@@ -311,14 +324,19 @@ def _refused(guardrail: str, reason: str, would_pass: str = "") -> Verdict:
     return Verdict(refusals=(Refusal(guardrail, reason, would_pass),), keep=False)
 
 
+def _unseen(name: str) -> str:
+    return f"{name!r} names nothing that was prepared or declared in this session"
+
+
 def _unreadable(operation: Operation, why: str) -> Verdict:
     if operation.text == b"\0":
         return _refused("built-in:names", "it names a prepared statement or portal that the gateway has not seen")
     return _refused("built-in:grammar", f"PostgreSQL's grammar does not accept it: {why}")
 
 
-def _pinned(facts: Facts) -> Verdict:
-    """What text means must not shift under the judge, and the grant's role stays the role."""
+def built_in(facts: Facts) -> Verdict:
+    """What holds without any rule: what text means must not shift under the judge, the grant's role stays the role, and
+    what runs is known."""
     verdict = Verdict()
     for statement in facts.statements:
         reset = "reset" in statement.effects
@@ -326,6 +344,10 @@ def _pinned(facts: Facts) -> Verdict:
             reason = _pin(name, value, reset)
             if reason:
                 verdict &= _refused("built-in:settings", reason)
+        if statement.uses:
+            # PostgreSQL itself refuses most of these.  What is left was prepared or declared where nobody looked (in
+            # the body of a function): no rule, budget or record would know what runs.
+            verdict &= _refused("built-in:names", _unseen(statement.uses), "PREPARE or DECLARE it in this session")
         if statement.unknown and statement.effects <= WRAPPERS:
             verdict &= _refused("built-in:grammar", statement.unknown[0])
     return verdict

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from hoopgw.policy import sql
 from hoopgw.policy.sql_names import NameContext
 from hoopgw.policy.sql_nodes import EFFECTS_OF
-from hoopgw.session.sqljudge import _pinned
+from hoopgw.session.sqljudge import built_in
 
 
 class Unknown(SynchronousTestCase):
@@ -19,11 +19,11 @@ class Unknown(SynchronousTestCase):
             "explain analyze refresh materialized view x",
             "select 1; refresh materialized view x",
         ):
-            verdict = _pinned(sql.analyse(text.encode(), None, NameContext()))
+            verdict = built_in(sql.analyse(text.encode(), None, NameContext()))
             self.assertEqual([refusal.guardrail for refusal in verdict.refusals], ["built-in:grammar"], text)
             self.assertFalse(verdict.keep)
 
     def test_known(self) -> None:
         """Names that are not in the catalogue are not such a statement: rules that name tables speak of those."""
         for text in ("select * from nowhere", "explain select * from nowhere", "prepare p as select * from nowhere"):
-            self.assertTrue(_pinned(sql.analyse(text.encode(), None, NameContext())).plain, text)
+            self.assertTrue(built_in(sql.analyse(text.encode(), None, NameContext())).plain, text)

@@ -1,0 +1,88 @@
+"""EXECUTE and FETCH are judged by what their name stands for; a name that was not seen is refused."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import fail
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from hoopgw.model.errors import TargetUnavailable
+from hoopgw.model.operation import EXECUTE, PARSE, QUERY, Operation
+from hoopgw.model.verdict import Verdict
+from hoopgw.policy.facts import Where
+from hoopgw.policy.guardrails import Action, Conditions, SqlRule
+from hoopgw.policy.policyset import Selection
+from hoopgw.relay.postgres_masks import MaskBuilder
+from hoopgw.session.catalogues import CatalogueCache
+from hoopgw.session.parser_process import ParserProcess
+from hoopgw.session.sqljudge import Scopes, SqlJudge
+from tests.session.fakes import Emitted, access
+
+NO_DELETE = SqlRule("no-delete", Conditions(effects=frozenset(("delete",))), Action(refuse=True))
+NO_PREPARE = SqlRule("no-prepare", Conditions(effects=frozenset(("prepare",))), Action(refuse=True))
+ALL_ROWS = SqlRule("all-rows", Conditions(where=frozenset((Where.MISSING,))), Action(refuse=True))
+
+
+def judge(*rules: SqlRule) -> SqlJudge:
+    """Of a session whose catalogue cannot be read: names of tables are no matter here."""
+    clock = Clock()
+    catalogues = CatalogueCache(lambda *_: fail(TargetUnavailable("down")), clock, Emitted())
+    made = SqlJudge(
+        Selection(tuple(rules), (), ",".join(rule.name for rule in rules)),
+        access(),
+        catalogues,
+        Scopes(MaskBuilder(b"k" * 32)),
+        ParserProcess(clock),
+    )
+    made.ready()
+    return made
+
+
+def said(judge: SqlJudge, text: str, kind: str = QUERY, name: bytes = b"") -> Verdict:
+    verdict = judge.judge(Operation("postgresql", kind, text.encode(), name))
+    assert isinstance(verdict, Verdict)
+    return verdict
+
+
+def refused(verdict: Verdict) -> set[str]:
+    return {refusal.guardrail for refusal in verdict.refusals}
+
+
+class Names(SynchronousTestCase):
+    def test_unseen_without_any_rule(self) -> None:
+        """Refused where no rule and no mask exists: nothing would know what runs, the record neither."""
+        for text in ("execute p", "explain analyze execute p", "fetch all from c", "move 1 in c", "select 1; fetch c"):
+            verdict = said(judge(), text)
+            self.assertEqual(refused(verdict), {"built-in:names"}, text)
+            self.assertFalse(verdict.keep)
+        self.assertEqual(refused(said(judge(), "create table t as execute p")), {"built-in:names"})
+        self.assertEqual(refused(said(judge(), "execute p", PARSE, b"s")), {"built-in:names"})
+
+    def test_unseen_with_a_rule(self) -> None:
+        """A rule that cannot know whether it is meant refuses as well."""
+        self.assertEqual(refused(said(judge(NO_DELETE), "execute p")), {"built-in:names", "no-delete"})
+
+    def test_seen(self) -> None:
+        """PREPARE, DECLARE and a Parse of that name define it, in this session and no other."""
+        session = judge()
+        for text in ("prepare p as select 1", "declare c cursor for select 1"):
+            self.assertTrue(said(session, text).plain, text)
+        self.assertTrue(said(session, "select 1", PARSE, b"s").plain)
+        for text in ("execute p", "execute s", "fetch all from c", "move 1 in c", "close c"):
+            self.assertTrue(said(session, text).plain, text)
+        self.assertEqual(refused(said(judge(), "execute p")), {"built-in:names"})
+
+    def test_judged_by_what_it_stands_for(self) -> None:
+        """must-survive 17: also where the rules came after the PREPARE, and inside CREATE TABLE AS."""
+        session = judge()
+        said(session, "prepare p as with d as (delete from orders returning *) select * from d")
+        later = session.successor(Selection((NO_DELETE, ALL_ROWS), (), "later"), access())
+        for text in ("execute p", "explain analyze execute p", "create table t as execute p"):
+            self.assertEqual(refused(said(later, text)), {"no-delete", "all-rows"}, text)
+        self.assertEqual(refused(said(later, "execute p", EXECUTE)), {"no-delete", "all-rows"})
+
+    def test_refused_names_define_nothing(self) -> None:
+        """A PREPARE that was refused did not happen."""
+        session = judge(NO_PREPARE)
+        self.assertEqual(refused(said(session, "prepare p as select 1")), {"no-prepare"})
+        self.assertEqual(refused(said(session, "execute p")), {"built-in:names", "no-prepare"})
