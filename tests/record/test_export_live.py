@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from hoopgw.record.export import sql
+from tests.programs import SERVER, environment, found
 from tests.record.recorded import SYNC, Recorded, bind, execute, parse, query
-from tests.store.cluster import Cluster, binaries
+from tests.store.cluster import Cluster
 
 
 class Psql(SynchronousTestCase):
     def setUp(self) -> None:
-        if binaries() is None or shutil.which("psql") is None:
+        programs = found("psql", *SERVER)
+        if programs is None:
             raise SkipTest("no PostgreSQL here")
+        self.psql, self.environment = str(programs["psql"]), environment(programs, PGCONNECT_TIMEOUT="5")
 
     def test_hostile_texts(self) -> None:
         """must-survive 44, 63: texts that would make psql start a program or write a file do neither."""
@@ -37,12 +38,11 @@ class Psql(SynchronousTestCase):
         place = Cluster.running().database("replayed")
         address = "postgresql://{user}@{host}:{port}/{dbname}?sslmode=disable".format(**place)
         script = "\n".join(sql(record.happenings()))
-        command = ["psql", "-X", "-A", "-t", address]
-        environment = {"PATH": os.environ["PATH"], "PGCONNECT_TIMEOUT": "5"}
+        command = [self.psql, "-X", "-A", "-t", address]
         given = script.encode()
-        ran = subprocess.run(command, check=False, input=given, capture_output=True, timeout=20, env=environment)
+        ran = subprocess.run(command, check=False, input=given, capture_output=True, timeout=20, env=self.environment)
         self.assertEqual(ran.returncode, 0, ran.stderr)
         self.assertFalse(there.exists())
         asked = [*command, "-c", "SELECT id, said FROM kept ORDER BY id"]
-        rows = subprocess.run(asked, check=False, capture_output=True, timeout=20, env=environment).stdout.decode()
+        rows = subprocess.run(asked, check=False, capture_output=True, timeout=20, env=self.environment).stdout.decode()
         self.assertEqual(rows.splitlines(), ["1|one;", "2|it's", "3|O'Neil\\"])

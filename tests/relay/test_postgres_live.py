@@ -15,6 +15,7 @@ from hoopgw.relay.effects import CancelTarget, CatalogueChanged, Completed
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.relay.postgres_planner import UNSEEN
 from hoopgw.wire.pgmessages import report_fields
+from tests.programs import SERVER, found
 from tests.relay.bridge import Bridge, RawClient
 from tests.relay.pgbytes import (
     COPY_DONE,
@@ -31,9 +32,9 @@ from tests.relay.pgbytes import (
     query,
     refused,
 )
-from tests.store.cluster import Cluster, binaries
+from tests.store.cluster import Cluster
 
-if binaries() is None:
+if found(*SERVER) is None:
     raise SkipTest("no PostgreSQL server is installed")
 
 DATABASE = "relay"

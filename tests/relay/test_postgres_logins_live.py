@@ -19,13 +19,14 @@ import psycopg
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from hoopgw.cli.demo.authority import Authority
+from hoopgw.cli.demo.programs import Programs
 from hoopgw.model.secret import Secret
 from hoopgw.relay import postgres_client_login as client_side
 from hoopgw.relay import postgres_target_login as target_side
 from hoopgw.wire.channel_binding import tls_server_end_point
 from hoopgw.wire.scram import NONCE_BYTES, salted_password
+from tests.programs import SERVER, environment, found
 
-BIN = Path("/usr/lib/postgresql/15/bin")
 TIMEOUT = 10.0
 HBA = """
 hostssl all bound    127.0.0.1/32 scram-sha-256
@@ -49,12 +50,14 @@ PASSWORD = Secret("h\u00e9slo a".encode())  # SASLprep makes it the same as the 
 class Cluster:
     """One PostgreSQL with TLS, on a free port of loopback, as nobody."""
 
-    def __init__(self) -> None:
+    def __init__(self, programs: Programs) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="hoopgw-login-"))
         self.authority = Authority()
         certificate, key = self.authority.issue()
         data = self.directory / "data"
         self._own(self.directory)
+        self.directory.chmod(0o711)
+        self.programs = programs.reachable(self.directory) if os.geteuid() == 0 else programs
         self._run("initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
         for name, text in (("server.crt", certificate), ("server.key", key), ("pg_hba.conf", HBA)):
             (data / name).write_text(text)
@@ -72,8 +75,8 @@ class Cluster:
         ]
         options = [option for setting in settings for option in ("-c", setting)]
         self.log = (self.directory / "log").open("wb")
-        command = [*self._as_nobody(), str(BIN / "postgres"), "-D", str(data), *options]
-        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, cwd="/")
+        command = [*self._as_nobody(), str(self.programs["postgres"]), "-D", str(data), *options]
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, cwd="/", env=self._env())
         self._wait()
 
     def _wait(self) -> None:
@@ -106,7 +109,11 @@ class Cluster:
         return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.geteuid() == 0 else []
 
     def _run(self, program: str, *arguments: str) -> None:
-        subprocess.run([*self._as_nobody(), str(BIN / program), *arguments], check=True, capture_output=True, cwd="/")
+        command = [*self._as_nobody(), str(self.programs[program]), *arguments]
+        subprocess.run(command, check=True, capture_output=True, cwd="/", env=self._env())
+
+    def _env(self) -> dict[str, str]:
+        return environment(self.programs)
 
 
 CLUSTER: list[Cluster] = []
@@ -145,10 +152,11 @@ class Target:
 
 class Live(SynchronousTestCase):
     def setUp(self) -> None:
-        if not BIN.exists():
+        programs = found(*SERVER)
+        if programs is None:
             raise SkipTest("PostgreSQL 15 is not here")
         if not CLUSTER:
-            CLUSTER.append(Cluster())
+            CLUSTER.append(Cluster(programs))
             atexit.register(CLUSTER[0].stop)  # trial knows no tearDownClass
         self.cluster = CLUSTER[0]
         for name in [name for name in os.environ if name.startswith("PG")]:  # a driver would take them

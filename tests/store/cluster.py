@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import glob
 import os
 import pwd
 import shutil
@@ -14,11 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-
-def binaries() -> str | None:
-    """The newest installed server's directory of programs; None where there is none."""
-    found = glob.glob("/usr/lib/postgresql/*/bin/postgres")
-    return os.path.dirname(max(found, key=lambda path: int(path.split("/")[4]))) if found else None
+from tests.programs import SERVER, environment, found
 
 
 class Cluster:
@@ -31,15 +26,16 @@ class Cluster:
         return cls._one
 
     def __init__(self) -> None:
-        found = binaries()
-        assert found is not None
-        self._programs = found
+        programs = found(*SERVER)
+        assert programs is not None
         self._directory = Path(tempfile.mkdtemp(prefix="hoopgw-store-"))
         self._user: str | None = None
         if os.getuid() == 0:  # the server refuses to run as root
             self._user = "nobody"
             entry = pwd.getpwnam(self._user)
             os.chown(self._directory, entry.pw_uid, entry.pw_gid)
+            self._directory.chmod(0o711)
+        self._programs = programs.reachable(self._directory) if self._user else programs
         atexit.register(self._remove)
         self._run("initdb", "-D", str(self._directory / "data"), "-U", "gateway", "-A", "trust", "-E", "UTF8", "-N")
         self.port = self._free_port()
@@ -49,13 +45,14 @@ class Cluster:
     def start(self) -> None:
         self._server = subprocess.Popen(
             [
-                f"{self._programs}/postgres",
+                str(self._programs["postgres"]),
                 *("-D", str(self._directory / "data"), "-p", str(self.port)),
                 *("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"),
                 *("-c", "shared_buffers=16MB", "-c", "max_connections=40", "-c", "logging_collector=off"),
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            env=environment(self._programs),
             user=self._user,
             group=pwd.getpwnam(self._user).pw_gid if self._user else None,
             extra_groups=[] if self._user else None,
@@ -92,8 +89,9 @@ class Cluster:
     def _run(self, program: str, *arguments: str) -> None:
         group = pwd.getpwnam(self._user).pw_gid if self._user else None
         subprocess.run(
-            [f"{self._programs}/{program}", *arguments],
+            [str(self._programs[program]), *arguments],
             check=True,
+            env=environment(self._programs),
             stdout=subprocess.DEVNULL,
             user=self._user,
             group=group,

@@ -18,7 +18,8 @@ from hoopgw.model.errors import StoreUnavailable
 from hoopgw.store.interface import Decided, Hold, HoldState, IStore, SessionFilter, SessionRow
 from hoopgw.store.postgresql import PostgresqlStore
 from hoopgw.store.sqlite import SqliteStore
-from tests.store.cluster import Cluster, binaries
+from tests.programs import SERVER, found
+from tests.store.cluster import Cluster
 
 ROW = SessionRow(
     id="s_0000000000000000000000",
@@ -378,7 +379,7 @@ class Postgresql(Contract, TestCase):
     """On a real PostgreSQL: two stores with two connections each."""
 
     async def setUp(self) -> None:
-        if binaries() is None:
+        if found(*SERVER) is None:
             raise SkipTest("no PostgreSQL server is installed here")
         self.cluster = Cluster.running()
         self.parameters = self.cluster.database("store")
