@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -9,23 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import click
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from hoopgw.cli import verifying
 from hoopgw.cli.output import json_option, moment, print_fields, print_json, print_table
-from hoopgw.cli.socket_client import Gateway, Refused
-from hoopgw.model.errors import MalformedFrame
+from hoopgw.cli.socket_client import Gateway
 from hoopgw.model.escaping import escaped
 from hoopgw.record import export as exports
-from hoopgw.record.chunks import Chunk
-from hoopgw.record.coverage import with_coverage
-from hoopgw.record.happenings import Happening
-from hoopgw.record.replay import entries_of, happenings
+from hoopgw.record.chunks import Chunk, Damage
+from hoopgw.record.coverage import Coverage, with_coverage
+from hoopgw.record.replay import replayed
 from hoopgw.record.telling import told
-from hoopgw.record.verify import Known, Result, SessionVerifier, known_sessions, missing
-from hoopgw.store.recordings import GATEWAY, SESSION_ID, Recordings, chunks, read_chunks, session_bytes, session_id
+from hoopgw.store.recordings import SESSION_ID, Recordings, read_chunks
 
 PAGE = 500
+PIECE = 1 << 20  # bytes of an export that are copied at a time
 MAX_ROWS = 20  # of one statement that a replay shows; `--rows` changes it
 
 
@@ -111,7 +109,7 @@ def _posix(written: str) -> float | None:
 
 def _has_text(gateway: Gateway, id: str, text: str) -> bool:
     folded = text.casefold()
-    for each in _happenings(_streamed(gateway, id)):
+    for each in replayed(_streamed(gateway, id)):
         if each.what == "operation" and folded in each.fields["text"].casefold():
             return True
     return False
@@ -119,13 +117,18 @@ def _has_text(gateway: Gateway, id: str, text: str) -> bool:
 
 @sessions.command()
 @click.argument("session")
+@click.option("--quick", is_flag=True, help="Without the coverage statement, for which all of the recording is read.")
 @json_option
 @click.pass_obj
-def show(settings: dict[str, str], session: str, as_json: bool) -> None:
-    """Who, where, when, and what it adds up to."""
-    row = Gateway(settings["socket"]).get(f"/v1/sessions/{session}")
+def show(settings: dict[str, str], session: str, quick: bool, as_json: bool) -> None:
+    """Who, where, when, what it adds up to, and what of it the recording has."""
+    gateway = Gateway(settings["socket"])
+    row = gateway.get(f"/v1/sessions/{session}")
+    coverage = Coverage()
+    if not quick:
+        coverage.take_all(replayed(_streamed(gateway, session)))
     if as_json:
-        print_json(row)
+        print_json(row if quick else {**row, "coverage": coverage.statement()})
         return
     print_fields(
         (
@@ -142,6 +145,7 @@ def show(settings: dict[str, str], session: str, as_json: bool) -> None:
             ("bytes", f"{row['bytes_in']} in, {row['bytes_out']} out"),
             ("tables", ", ".join(row["tables"])),
             ("policy", row["policy"]),
+            *(("coverage", line) for line in ([] if quick else coverage.words())),
         )
     )
 
@@ -163,27 +167,39 @@ def kill(settings: dict[str, str], session: str, reason: str, as_json: bool) -> 
 # ---- recordings
 
 
-def _streamed(gateway: Gateway, id: str) -> Iterator[Chunk]:
+def _streamed(gateway: Gateway, id: str) -> Iterator[Chunk | Damage]:
     """A session's chunks over the admin socket, through a file that has no name: constant memory."""
     with tempfile.TemporaryFile() as file:
         for piece in gateway.stream(f"/v1/sessions/{id}/recording"):
             file.write(piece)
-        file.seek(0)
-        yield from read_chunks(file.read)
+        file.flush()
+        yield from read_chunks(file)
 
 
-def _chunks_of(settings: dict[str, str], named: str) -> Iterator[Chunk]:
+def _chunks_of(settings: dict[str, str], named: str) -> Iterator[Chunk | Damage]:
     """By id from the gateway, or of a journal file."""
     if SESSION_ID.fullmatch(named):
-        return _streamed(Gateway(settings["socket"]), named)
+        yield from _streamed(Gateway(settings["socket"]), named)
+        return
+    with _file(named).open("rb") as file:
+        yield from read_chunks(file)
+
+
+def _stored(settings: dict[str, str], named: str) -> Iterator[bytes]:
+    """The same, byte for byte."""
+    if SESSION_ID.fullmatch(named):
+        yield from Gateway(settings["socket"]).stream(f"/v1/sessions/{named}/recording")
+        return
+    with _file(named).open("rb") as file:
+        while piece := file.read(PIECE):
+            yield piece
+
+
+def _file(named: str) -> Path:
     path = Path(named)
     if not path.is_file():
         raise click.UsageError(f"{named!r} is neither a session's id nor a journal file")
-    return chunks(path)
-
-
-def _happenings(found: Iterator[Chunk]) -> Iterator[Happening]:
-    return happenings(entries_of(found))
+    return path
 
 
 @sessions.command()
@@ -193,16 +209,9 @@ def _happenings(found: Iterator[Chunk]) -> Iterator[Happening]:
 @click.pass_obj
 def replay(settings: dict[str, str], session: str, rows: int, as_json: bool) -> None:
     """What was asked, what was decided, and what was shown, in order."""
-    try:
-        found = with_coverage(_happenings(_chunks_of(settings, session)))
-        if as_json:
-            for line in exports.jsonl(found):
-                click.echo(line)
-            return
-        for line in told(found, rows):
-            click.echo(line)
-    except MalformedFrame as error:
-        raise Refused(f"the recording cannot be read: {error}; see `hoopgw sessions verify`") from error
+    found = with_coverage(replayed(_chunks_of(settings, session)))
+    for line in exports.jsonl(found) if as_json else told(found, rows):
+        click.echo(line)
 
 
 @sessions.command()
@@ -212,101 +221,58 @@ def replay(settings: dict[str, str], session: str, rows: int, as_json: bool) -> 
 @click.pass_obj
 def export(settings: dict[str, str], session: str, form: str, output: Any) -> None:
     """A session as JSON lines, as an SQL script, or as the journal itself (which `verify` reads)."""
-    found = _chunks_of(settings, session)
-    try:
-        if form == "journal":
-            for chunk in found:
-                output.write(chunk.stored())
-            return
-        lines = exports.jsonl(with_coverage(_happenings(found))) if form == "jsonl" else exports.sql(_happenings(found))
-        for line in lines:
-            output.write(line.encode() + b"\n")
-    except MalformedFrame as error:
-        raise Refused(f"the recording cannot be read: {error}; see `hoopgw sessions verify`") from error
+    if form == "journal":
+        for piece in _stored(settings, session):
+            output.write(piece)
+        return
+    found = replayed(_chunks_of(settings, session))
+    for line in exports.jsonl(with_coverage(found)) if form == "jsonl" else exports.sql(found):
+        output.write(line.encode() + b"\n")
 
 
 # ---- verification
 
 
+def _head(context: click.Context, parameter: click.Parameter, written: str | None) -> tuple[int, str] | None:
+    if written is None:
+        return None
+    number, _, digest = written.partition(":")
+    if not re.fullmatch("[0-9]{1,18}", number) or not re.fullmatch("[0-9a-f]{64}", digest):
+        raise click.BadParameter("a chunk's number, a colon, and 64 hex digits")
+    return int(number), digest
+
+
 @sessions.command()
 @click.argument("place", type=click.Path(exists=True))
 @click.option("--key", type=click.Path(exists=True, dir_okay=False), help="recording.pub; by default the one beside.")
+@click.option("--head", metavar="CHUNK:DIGEST", callback=_head, help="Of the gateway journal, as noted elsewhere.")
 @json_option
-@click.pass_obj
-def verify(settings: dict[str, str], place: str, key: str | None, as_json: bool) -> None:
+def verify(place: str, key: str | None, head: tuple[int, str] | None, as_json: bool) -> None:
     """Whether a recordings directory, or one journal file, is as it was sealed.  Needs no token and no gateway.
 
     Names the first bad chunk of a session and the operations that it covers.  A directory is also held to its gateway
-    journal: a session that is missing, or was cut after a seal, is named.
+    journal: a session that is missing, or was cut after a seal, is named.  All of a directory put back to an earlier
+    day is found by --head: the last chunk of the gateway journal, which an earlier run said.
     """
     path = Path(place)
-    public = _public_key(path, key)
-    results = _directory(Recordings(path), public) if path.is_dir() else [_journal(path, public)]
-    bad = [result for result in results if not result.good]
+    keys = verifying.public_keys(path, key)
+    if head is not None and not path.is_dir():
+        raise click.UsageError("--head is for a directory with its gateway journal")
+    found = verifying.directory(Recordings(path), keys, head) if path.is_dir() else verifying.journal(path, keys)
+    shown: list[dict[str, Any]] = []
+    count = good = 0
+    for result, coverage in found:
+        count, good = count + 1, good + result.good
+        if as_json:
+            shown.append(verifying.shown(result, coverage))
+            continue
+        click.echo(click.style(escaped(f"{result.session}  {result.words()}"), fg="green" if result.good else "red"))
+        for line in coverage.words() if coverage is not None else ():
+            click.echo(f"    {escaped(line)}")
+        if result.session == "gateway" and result.good:
+            click.echo(f"    head: {result.chunks - 1}:{result.digest}")
     if as_json:
-        print_json([_shown(result) for result in results])
+        print_json(shown)
     else:
-        for result in results:
-            colour = "green" if result.good else "red"
-            click.echo(click.style(escaped(f"{result.session}  {result.words()}"), fg=colour))
-        click.echo(f"{len(results) - len(bad)} of {len(results)} verified.")
-    sys.exit(1 if bad or not results else 0)
-
-
-def _shown(result: Result) -> dict[str, Any]:
-    first, last = result.operations
-    return {
-        "session": result.session,
-        "verified": result.good,
-        "problem": result.problem,
-        "chunk": result.chunk if result.problem else None,
-        "operations": [first, last] if last else [],
-        "chunks": result.chunks,
-        "sealed": result.sealed,
-        "final": result.final,
-        "digest": result.digest,
-    }
-
-
-def _public_key(path: Path, key: str | None) -> Ed25519PublicKey:
-    beside = [path / "recording.pub", *(parent / "recording.pub" for parent in path.parents)]
-    found = Path(key) if key else next((each for each in beside if each.is_file()), None)
-    if found is None:
-        raise click.UsageError("no recording.pub is beside it: name the public key by --key")
-    public = load_pem_public_key(found.read_bytes())
-    if not isinstance(public, Ed25519PublicKey):
-        raise click.UsageError(f"{found} is not an Ed25519 public key")
-    return public
-
-
-def _directory(recordings: Recordings, key: Ed25519PublicKey) -> list[Result]:
-    gateway = _verified("gateway", GATEWAY, recordings.chunks(GATEWAY), key)
-    known: dict[str, Known] = {}
-    if gateway.good:
-        known = known_sessions(recordings.chunks(GATEWAY))
-    results = [gateway]
-    present: set[str] = set()
-    for id in recordings.sessions():
-        present.add(id)
-        raw = session_bytes(id)
-        results.append(_verified(id, raw, recordings.chunks(raw), key, known.get(id)))
-    return results + missing(known, present)
-
-
-def _journal(path: Path, key: Ed25519PublicKey) -> Result:
-    try:
-        first = next(chunks(path), None)
-    except MalformedFrame as error:
-        return Result(path.name, str(error), 0)
-    raw = first.header.session if first is not None else GATEWAY
-    return _verified("gateway" if raw == GATEWAY else session_id(raw), raw, chunks(path), key)
-
-
-def _verified(id: str, raw: bytes, found: Iterator[Chunk], key: Ed25519PublicKey, known: Known | None = None) -> Result:
-    verifier = SessionVerifier(id, raw, key, known)
-    try:
-        for chunk in found:
-            verifier.take(chunk)
-    except MalformedFrame as error:
-        verifier.broken(str(error))
-    return verifier.result()
+        click.echo(f"{good} of {count} verified.")
+    sys.exit(0 if good == count and count else 1)

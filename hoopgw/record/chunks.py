@@ -24,6 +24,7 @@ _HEADER = Struct("<4sHH16sQ32sQQQQQQII")
 HEADER_SIZE = _HEADER.size
 ENTRY = Struct("<IBBHQQ")  # payload length, kind, flags, number of the piece, sequence, time in ns
 LAST_PIECE = 1  # flag of an entry: the payload ends here
+PIECES = 1 << 16  # numbers of pieces start over
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ class Chunk:
     check: bytes = b""  # as read: tells which chunk was damaged, where the chain tells only that one was
 
     def stored(self) -> bytes:
-        return self.header.packed() + self.body + self.digest()[:CHECK]
+        """As it was read, byte for byte; of a new one, as it will be."""
+        return self.header.packed() + self.body + (self.check or self.digest()[:CHECK])
 
     @property
     def whole(self) -> bool:
@@ -84,7 +86,12 @@ class Chunk:
         if self.header.raw > MAX_RAW:
             raise MalformedFrame("a chunk larger than any that is written")
         try:
-            raw = zstandard.ZstdDecompressor().decompress(self.body, max_output_size=self.header.raw)
+            # Before anything is decompressed: max_output_size counts only for a frame that does not say its own size.
+            if zstandard.frame_content_size(self.body) != self.header.raw:
+                raise MalformedFrame("a chunk that is not as long as it says")
+            raw = zstandard.ZstdDecompressor().decompress(
+                self.body, max_output_size=self.header.raw, allow_extra_data=False
+            )
         except zstandard.ZstdError as error:
             raise MalformedFrame(f"a chunk that cannot be decompressed: {error}") from error
         if len(raw) != self.header.raw:
@@ -107,43 +114,76 @@ def read_header(data: bytes) -> Header:
 
 
 @dataclass(frozen=True, slots=True)
+class Damage:
+    """Bytes of a file where chunks should be, and are not.
+
+    `torn`: they are the beginning of a chunk, at the file's end, as a crash leaves it or a writer that is at it.
+    """
+
+    offset: int
+    size: int
+    torn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     kind: int
     sequence: int
     time: int  # ns since 1970
     payload: bytes
+    missing: int = 0  # bytes of the payload behind those that were kept
 
 
-def entries(raw: bytes) -> Iterator[tuple[int, int, int, int, bytes]]:
-    """(kind, flags, sequence, time, payload) of each entry, pieces not joined.  Raises MalformedFrame."""
+def entries(raw: bytes) -> Iterator[tuple[int, int, int, int, int, bytes]]:
+    """(kind, flags, number of the piece, sequence, time, payload) of each.  Raises MalformedFrame."""
     here = 0
     while here < len(raw):
         if here + ENTRY.size > len(raw):
             raise MalformedFrame("an entry that ends inside its header")
-        length, kind, flags, _, sequence, time = ENTRY.unpack_from(raw, here)
+        length, kind, flags, piece, sequence, time = ENTRY.unpack_from(raw, here)
         here += ENTRY.size
         if here + length > len(raw):
             raise MalformedFrame("an entry that is longer than its chunk")
-        yield kind, flags, sequence, time, raw[here : here + length]
+        yield kind, flags, piece, sequence, time, raw[here : here + length]
         here += length
 
 
 class Joined:
     """Entries whose pieces are joined again, over the chunks of one session.
 
-    An entry whose last piece never came was not completed: what it would have recorded did not happen.
+    An entry whose last piece never came was not completed: what it would have recorded did not happen.  One of which
+    another piece is not there is left out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None) -> None:
+        """`most`: bytes of one payload that are kept; what is behind them is counted."""
+        self._most = most
         self._pieces: list[bytes] = []
-        self._sequence = 0  # of the entry whose pieces these are
+        self._sequence = -1  # of the entry whose pieces these are
+        self._next = 0  # number of the piece that must come
+        self._kept = self._missing = 0  # bytes
 
     def of(self, raw: bytes) -> Iterator[Entry]:
-        for kind, flags, sequence, time, payload in entries(raw):
-            if sequence != self._sequence:
-                self._pieces, self._sequence = [], sequence
-            self._pieces.append(payload)
+        """Entries that end in these bytes of a chunk.  Raises MalformedFrame."""
+        for kind, flags, piece, sequence, time, payload in entries(raw):
+            if piece == 0 and sequence != self._sequence:
+                self._begin(sequence)
+            elif sequence != self._sequence or piece != self._next:
+                self._sequence = -1  # a piece is missing: none of the rest is taken
+                continue
+            self._next = (piece + 1) % PIECES
+            self._add(payload)
             if flags & LAST_PIECE:
-                whole = payload if len(self._pieces) == 1 else b"".join(self._pieces)
-                self._pieces = []
-                yield Entry(kind, sequence, time, whole)
+                whole = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+                missing, self._pieces, self._sequence = self._missing, [], -1
+                yield Entry(kind, sequence, time, whole, missing)
+
+    def _begin(self, sequence: int) -> None:
+        self._pieces, self._sequence = [], sequence
+        self._kept = self._missing = 0
+
+    def _add(self, payload: bytes) -> None:
+        kept = payload if self._most is None else payload[: self._most - self._kept]
+        self._pieces.append(kept)
+        self._kept += len(kept)
+        self._missing += len(payload) - len(kept)

@@ -22,6 +22,7 @@ class Coverage:
         self._gaps: list[dict[str, Any]] = []
         self._gap_count = self._lost_entries = self._lost_bytes = 0
         self._opaque = {"to client": 0, "to target": 0}
+        self._damaged = 0  # chunks
         self._redacted = self._masked = self._operations = 0
         self._closing: dict[str, Any] | None = None
 
@@ -34,10 +35,16 @@ class Coverage:
             self._masked += fields["masked"]
         elif each.what == "opaque":
             self._opaque[fields["direction"]] += fields["bytes"]
+        elif each.what == "damaged":
+            self._damaged += fields["last_chunk"] + 1 - fields["chunk"]
         elif each.what == "gap":
             self._gap(fields)
         elif each.what == "close":
             self._closing, self._said = fields, fields.get("coverage")
+
+    def take_all(self, happenings: Iterable[Happening]) -> None:
+        for each in happenings:
+            self.take(each)
 
     def _gap(self, fields: dict[str, Any]) -> None:
         self._gap_count += 1
@@ -50,7 +57,8 @@ class Coverage:
     def complete(self) -> bool:
         """The session was closed, and nothing of it is missing, inferred or opaque."""
         said = self._said or {}
-        whole = self._closing is not None and not self._closing.get("interrupted") and not self._gap_count
+        whole = self._closing is not None and not self._closing.get("interrupted")
+        whole = whole and not self._gap_count and not self._damaged
         return whole and not any(self._opaque.values()) and not said.get("inferred") and not said.get("opaque")
 
     def statement(self) -> dict[str, Any]:
@@ -67,6 +75,7 @@ class Coverage:
             "redacted": self._redacted,
             "masked": self._masked,
             "unread_bytes": dict(self._opaque),
+            "damaged_chunks": self._damaged,
             "gaps": {"count": self._gap_count, "entries": self._lost_entries, "bytes": self._lost_bytes},
         }
         if self._gaps:
@@ -94,6 +103,8 @@ class Coverage:
             lines.append(
                 f"NOT recorded: {self._lost_entries} entries, {self._lost_bytes} bytes, in {self._gap_count} gaps."
             )
+        if self._damaged:
+            lines.append(f"DAMAGED since: {self._damaged} chunks; what they held is not here.")
         for direction, size in self._opaque.items():
             if size:
                 lines.append(f"{size} bytes {direction} are recorded and could not be read as messages.")

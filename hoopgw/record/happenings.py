@@ -23,6 +23,8 @@ class Happening:
     notification                channel, payload
     completed                   what only the gateway counted: rows, masked, note
     opaque                      direction, bytes, reason: recorded, and not shown here
+    damaged                     chunk, last_chunk, reason, operations (the first, and the last where it is known):
+                                recorded, and lost since
 
     Where it is known, `operation` is the number of the operation it is about.
     """
@@ -37,6 +39,9 @@ class IDecoder(Protocol):
 
     def of(self, entry: Entry) -> Iterator[Happening]:
         """What of the protocol's own the entry tells.  Raises MalformedFrame for an entry that is none."""
+
+    def lost(self) -> None:
+        """Entries are missing from here on."""
 
 
 def limited(happenings: Iterable[Happening], rows: int) -> Iterator[Happening]:
@@ -63,5 +68,8 @@ class Opaque:
         direction = {Kind.ASKED: "to target", Kind.TO_TARGET: "to target", Kind.TO_CLIENT: "to client"}
         if entry.kind not in direction:
             raise MalformedFrame(f"an entry of kind {entry.kind}")
-        fields = {"direction": direction[Kind(entry.kind)], "bytes": len(entry.payload)}
+        fields = {"direction": direction[Kind(entry.kind)], "bytes": len(entry.payload) + entry.missing}
         yield Happening("opaque", entry.time, {**fields, "reason": "a protocol that this version does not know"})
+
+    def lost(self) -> None:
+        """Nothing was known."""

@@ -58,6 +58,17 @@ class Stream:
             data, self._rest = self._rest + data, b""
         yield from self._whole(data, here)
 
+    def missing(self, size: int) -> Iterator[Message]:
+        """So many bytes are not at hand here: inside of one message they are counted, else the stream is lost."""
+        if size and self._body is not None and size <= self._left:
+            self._left -= size
+            self._over += size
+            if not self._left:
+                yield Message(self._tag, bytes(self._body), self._over)
+                self._body = None
+        elif size:
+            self.gap()
+
     def _whole(self, data: bytes, here: int) -> Iterator[Message]:
         while here + HEADER <= len(data):
             length = int.from_bytes(data[here + 1 : here + HEADER], "big")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -87,12 +88,13 @@ class PostgresDecoder:
             yield from self._sent(entry)
         elif entry.kind == Kind.VERDICT:
             self._verdict(entry)
-        elif entry.kind == Kind.GAP:
-            self._from_client.gap()
-            self._from_target.gap()
-            self._waiting.clear()
         else:
             raise MalformedFrame(f"an entry of kind {entry.kind}")
+
+    def lost(self) -> None:
+        self._from_client.gap()
+        self._from_target.gap()
+        self._waiting.clear()
 
     def _verdict(self, entry: Entry) -> None:
         try:
@@ -111,7 +113,7 @@ class PostgresDecoder:
         stream = self._from_client
         stream.lost = False  # an ASKED entry begins with a message
         self._described_by_gateway.clear()
-        for message in stream.of(data):
+        for message in chain(stream.of(data), stream.missing(entry.missing)):
             tag = message.tag
             if tag not in _ASKED_TAGS.values() or here == len(operations):
                 yield from self._not_asked(message, entry.time)
@@ -132,7 +134,7 @@ class PostgresDecoder:
             fields |= {"decision": _DECISIONS.get(decision, str(decision)), "text": "… (it cannot be read)"}
             yield Happening("operation", entry.time, fields | self._why(reference))
         if stream.lost:
-            yield _opaque(entry, "to target", len(data))
+            yield _opaque(entry, "to target", len(data) + entry.missing)
 
     def _why(self, reference: int) -> dict[str, Any]:
         verdict = self._verdicts.get(reference, {})
@@ -195,13 +197,13 @@ class PostgresDecoder:
     def _sent(self, entry: Entry) -> Iterator[Happening]:
         """What no decision is needed for; and what the gateway sends for itself, which is not the client's."""
         stream = self._from_client
-        for message in stream.of(entry.payload):
+        for message in chain(stream.of(entry.payload), stream.missing(entry.missing)):
             if message.tag == ord("D") and message.body in self._described_by_gateway:
                 self._described_by_gateway.remove(message.body)
             else:
                 yield from self._not_asked(message, entry.time)
         if stream.lost:
-            yield _opaque(entry, "to target", len(entry.payload))
+            yield _opaque(entry, "to target", len(entry.payload) + entry.missing)
 
     def _not_asked(self, message: Message, time: int) -> Iterator[Happening]:
         tag, body = message.tag, message.body
@@ -223,7 +225,7 @@ class PostgresDecoder:
 
     def _shown(self, entry: Entry) -> Iterator[Happening]:
         stream = self._from_target
-        for message in stream.of(entry.payload):
+        for message in chain(stream.of(entry.payload), stream.missing(entry.missing)):
             told = self._targets_words.get(message.tag)
             if told is None:
                 self._waiting.answered(message.tag)
@@ -233,7 +235,7 @@ class PostgresDecoder:
             except ValueError:
                 yield _opaque(entry, "to client", len(message.body), f"a message {chr(message.tag)} that says nothing")
         if stream.lost:
-            yield _opaque(entry, "to client", len(entry.payload))
+            yield _opaque(entry, "to client", len(entry.payload) + entry.missing)
 
     def _about(self, sent: Sent | None) -> dict[str, Any]:
         return {"operation": sent.number} if sent is not None and sent.number else {}

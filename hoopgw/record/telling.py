@@ -37,7 +37,7 @@ def _lines(each: Happening) -> Iterator[str]:
 
 
 def _label(each: Happening) -> str:
-    return {"completed": "note", "gap": "GAP", "notification": "notify"}.get(each.what, each.what)
+    return {"completed": "note", "gap": "GAP", "damaged": "DAMAGE", "notification": "notify"}.get(each.what, each.what)
 
 
 def _said(each: Happening) -> str:
@@ -61,10 +61,25 @@ def _said(each: Happening) -> str:
             return f"{fields.get('entries')} entries, {fields.get('bytes')} bytes were not recorded"
         case "opaque":
             return f"{fields['bytes']} bytes {fields['direction']}: {fields['reason']}"
+        case "damaged":
+            return _damage(fields)
         case "close":
             return str(fields.get("reason", ""))
     words = ", ".join(f"{name} {value}" for name, value in fields.items() if name != "code")
     return f"{fields.get('code', '')} {words}"
+
+
+def _damage(fields: dict[str, Any]) -> str:
+    first, last = fields["chunk"], fields["last_chunk"]
+    chunks = f"chunk {first}" if first == last else f"chunks {first} to {last}"
+    match fields.get("operations", []):
+        case [begin, end]:
+            covers = f", operations {begin} to {end}"
+        case [begin]:
+            covers = f", operations from {begin} on"
+        case _:
+            covers = ""
+    return f"{chunks}{covers}: {fields['reason']}"
 
 
 def _number(fields: dict[str, Any]) -> str:

@@ -9,29 +9,34 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hoopgw.model.errors import MalformedFrame
-from hoopgw.record.chunks import DATA, NO_DIGEST, SEAL, Chunk, Joined, entries
-from hoopgw.record.seals import key_id, read_seal, sealed_by
+from hoopgw.record import covering
+from hoopgw.record.chunks import DATA, NO_DIGEST, PIECES, SEAL, Chunk, Damage, Joined, entries
+from hoopgw.record.covering import NONE, ON, Covered
+from hoopgw.record.seals import Seal, key_id, read_seal, sealed_by
 
 GATEWAY = bytes(16)  # the gateway journal's session
-ON = -1  # as the last of the operations that a result is about: that one, and all behind it
+Keys = tuple[Ed25519PublicKey, ...]  # the one in use, then earlier ones, newest first
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """One session.  `problem` "" is a chain without a fault; then `sealed` says how far signatures cover it.
 
-    `chunk` is the first bad one; `operations` the first and last that it covers: (0, 0) where it covers none, ON as the
-    last where the record behind it is missing.
+    `chunk` is the first bad one; `operations` the first and last that it covers: NONE where it covers none, ON as the
+    last where the record behind it is missing.  `torn`: the last chunk is not whole, as a crash leaves it, or a writer
+    that is at it.
     """
 
     session: str
     problem: str = ""
     chunk: int = -1
-    operations: tuple[int, int] = (0, 0)
+    operations: Covered = NONE
     chunks: int = 0
     sealed: int = -1  # number of the last chunk that a seal covers
     final: bool = False
     digest: str = ""  # of the last chunk
+    torn: bool = False
+    key: str = ""  # id of an earlier key that the last seal is of; "" where it is of the one in use
 
     @property
     def good(self) -> bool:
@@ -42,11 +47,14 @@ class Result:
         if self.problem:
             where = f"chunk {self.chunk}{self._covered()}" if self.chunk >= 0 else "the session"
             return f"{where}: {self.problem}"
+        by = f" with the earlier key {self.key}" if self.key else ""
+        behind = "; behind it lies a chunk that is not whole" if self.torn else ""
         if self.final:
-            return f"verified: {self.chunks} chunks, closed and sealed"
+            return f"verified: {self.chunks} chunks, closed and sealed{by}{behind}"
         loose = self.chunks - 1 - self.sealed
-        behind = f"; {loose} chunks behind that are not sealed yet" if loose else ""
-        return f"verified: {self.chunks} chunks, not closed; sealed up to chunk {self.sealed}{behind}"
+        if loose:
+            behind = f"; {loose} chunks behind that are not sealed yet{behind}"
+        return f"verified: {self.chunks} chunks, not closed; sealed up to chunk {self.sealed}{by}{behind}"
 
     def _covered(self) -> str:
         first, last = self.operations
@@ -54,7 +62,7 @@ class Result:
             return ""
         if last == ON:
             return f", which covers operations {first} and on"
-        return f", which covers operations {first} to {last}"
+        return f", which covers operation {first}" if first == last else f", which covers operations {first} to {last}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,53 +78,60 @@ class Known:
 class SessionVerifier:
     """Takes one session's chunks in order.  Constant memory.
 
+    An earlier key counts up to the first seal of a later one: who has it cannot go on with a chain.
+
     `known` is what the gateway journal says of it, where there is one: then a chain that was cut behind a seal, or
     written and sealed anew, is found as well.
     """
 
-    def __init__(self, session: str, raw_session: bytes, key: Ed25519PublicKey, known: Known | None = None) -> None:
+    def __init__(
+        self, session: str, raw_session: bytes, keys: Ed25519PublicKey | Keys, known: Known | None = None
+    ) -> None:
         self._session = session
         self._raw_session = raw_session
-        self._key = key
+        self._keys = {key_id(key): key for key in (keys if isinstance(keys, tuple) else (keys,))}
+        self._key = ""  # id of the last seal's
         self._known = known or Known()
         self._number = 0  # of the chunk that must come next
         self._before = NO_DIGEST
         self._entry = 0
+        self._piece = 0  # number of the last piece of that entry
         self._operation = 0
         self._sealed = -1
         self._final = False
         self._first_loose = 0  # the first operation that no seal covers yet
         self._last: Chunk | None = None
+        self._damage: Damage | None = None  # that lies before the next chunk
         self._bad: Result | None = None
 
-    def take(self, chunk: Chunk) -> None:
-        """The next chunk; after the first bad one nothing more is looked at."""
+    def take(self, found: Chunk | Damage) -> None:
+        """The next chunk, or what lies in its place; after the first bad one nothing more is looked at."""
         if self._bad is not None:
             return
+        if isinstance(found, Damage):
+            self._damage = found
+            return
         try:
-            self._check(chunk)
+            self._check(found)
         except _Bad as bad:
             self._bad = self._result(*bad.args)
         else:
-            self._accept(chunk)
-
-    def broken(self, problem: str) -> None:
-        """What should be the next chunk cannot be read as one."""
-        if self._bad is None:
-            self._bad = self._result(problem, self._number, self._on())
+            self._accept(found)
 
     def result(self) -> Result:
         """After the last chunk."""
         if self._bad is not None:
             return self._bad
+        if self._damage is not None and not self._damage.torn:
+            return self._result(f"cannot be read: {_bytes(self._damage)}", self._number, self._on())
         if self._known.retired and self._number == 0:
-            return self._result("", -1, (0, 0))
+            return self._result("", -1, NONE)
         if self._number == 0:
             return Result(self._session, "there is no chunk")
         if self._sealed < self._known.chunk:
             words = f"cut: the gateway journal knows of a seal at chunk {self._known.chunk}"
             return self._result(f"{words}, and the last one here is {self._sealed}", self._number, self._on())
-        return self._result("", -1, (0, 0))
+        return self._result("", -1, NONE)
 
     # ---- one chunk
 
@@ -125,12 +140,14 @@ class SessionVerifier:
         header = chunk.header
         covers = header.first_operation, header.last_operation
         if not chunk.whole:
-            raise _Bad("was damaged: it is not what its own check says", self._number, self._guess(chunk))
+            guessed = covering.damaged(chunk, self._number, self._operation)
+            raise _Bad("was damaged: it is not what its own check says", self._number, guessed)
         if header.session != self._raw_session:
-            raise _Bad("belongs to another session", self._number, self._guess())
+            raise _Bad("belongs to another session", self._number, self._on())
         if header.number != self._number:
-            words = f"is missing, or stands in another place: chunk {header.number} stands here"
-            raise _Bad(words, self._number, self._between(header.first_operation))
+            raise _Bad(self._absent(header.number), self._number, covering.between(self._operation, chunk))
+        if self._damage is not None:
+            raise _Bad(f"stands behind {_bytes(self._damage)}", self._number, covers)
         if header.before != self._before:
             self._replaced(covers)
         if self._final:
@@ -141,6 +158,11 @@ class SessionVerifier:
             self._check_entries(chunk)
         else:
             raise _Bad("is of a kind that there is none of", self._number, covers)
+
+    def _absent(self, number: int) -> str:
+        if self._damage is not None and number > self._number:
+            return f"cannot be read: {_bytes(self._damage)}; the next one that can be is chunk {number}"
+        return f"is missing, or stands in another place: chunk {number} stands here"
 
     def _replaced(self, covers: tuple[int, int]) -> None:
         if self._last is None:
@@ -153,12 +175,8 @@ class SessionVerifier:
 
     def _check_seal(self, chunk: Chunk) -> None:
         number = self._number
-        loose = (self._first_loose, self._operation) if self._operation >= self._first_loose > 0 else (0, 0)
-        seal = read_seal(chunk.body, self._key)
-        if seal is None:
-            signer, ours = sealed_by(chunk.body), key_id(self._key)
-            whose = f"that of key {signer}, and not of {ours}" if signer not in ("", ours) else "false"
-            raise _Bad(f"its signature is {whose}", number, loose)
+        loose = (self._first_loose, self._operation) if self._operation >= self._first_loose > 0 else NONE
+        seal = self._seal(chunk, loose)
         if seal.session != self._session or seal.number != number:
             raise _Bad("is the seal of something else", number, loose)
         if seal.digest != self._before.hex():
@@ -172,21 +190,32 @@ class SessionVerifier:
         if number == self._known.chunk and chunk.digest().hex() != self._known.digest:
             raise _Bad("is not the seal that the gateway journal knows: it was made anew", number, loose)
 
+    def _seal(self, chunk: Chunk, loose: Covered) -> Seal:
+        signer, ours = sealed_by(chunk.body), list(self._keys)
+        seal = read_seal(chunk.body, self._keys[signer]) if signer in self._keys else None
+        if seal is None:
+            whose = "false" if signer in ("", *ours) else f"that of key {signer}, and not of {' or '.join(ours)}"
+            raise _Bad(f"its signature is {whose}", self._number, loose)
+        if self._key and ours.index(signer) > ours.index(self._key):
+            words = f"its signature is that of key {signer}, which was replaced by {self._key} before"
+            raise _Bad(words, self._number, loose)
+        return seal
+
     def _check_entries(self, chunk: Chunk) -> None:
         header, number = chunk.header, self._number
         covers = header.first_operation, header.last_operation
-        before = self._entry
+        last, at = self._entry, self._piece
         try:
-            for _, _, sequence, _, _ in entries(chunk.raw()):
-                if self._raw_session == GATEWAY:  # notes of several threads: the chain alone says their order
-                    continue
-                if not before <= sequence <= before + 1:  # pieces of one entry share its number
+            for _, _, piece, sequence, _, _ in entries(chunk.raw()):
+                # the next entry's first piece, or the next one of the same
+                if (sequence, piece) not in ((last + 1, 0), (last, (at + 1) % PIECES)):
                     raise _Bad("entries are missing in it, or before it", number, covers)
-                before = sequence
+                last, at = sequence, piece
         except MalformedFrame as error:
-            raise _Bad(str(error), number, covers) from error
-        if before != header.last_entry and self._raw_session != GATEWAY:
+            raise _Bad(f"cannot be read: {error}", number, covers) from error
+        if last != header.last_entry:
             raise _Bad("does not hold the entries that it says", number, covers)
+        self._piece = at
 
     def _accept(self, chunk: Chunk) -> None:
         header = chunk.header
@@ -196,7 +225,7 @@ class SessionVerifier:
         self._operation = max(self._operation, header.last_operation)
         self._last = chunk
         if header.kind == SEAL:
-            self._sealed = header.number
+            self._sealed, self._key = header.number, sealed_by(chunk.body)
             self._first_loose = self._operation + 1
             self._final = b'"final":true' in chunk.body
         elif not self._first_loose:
@@ -204,29 +233,27 @@ class SessionVerifier:
 
     # ---- which operations
 
-    def _guess(self, chunk: Chunk | None = None) -> tuple[int, int]:
-        """What a damaged chunk covers: its header's word where that can be, else what comes next."""
-        if chunk is not None:
-            header = chunk.header
-            first, last = header.first_operation, header.last_operation
-            if (header.session, header.number) == (self._raw_session, self._number) and first <= last:
-                return first, last
-        return self._operation + 1, self._operation + 1
-
-    def _between(self, first_there: int) -> tuple[int, int]:
-        """What the missing chunks cover, by those around them."""
-        if first_there > self._operation + 1:
-            return self._operation + 1, first_there - 1
-        return self._operation, self._operation
-
-    def _on(self) -> tuple[int, int]:
+    def _on(self) -> Covered:
         return self._operation + 1, ON
 
-    def _result(self, problem: str, chunk: int, operations: tuple[int, int]) -> Result:
-        digest = "" if problem else self._before.hex()
+    def _result(self, problem: str, chunk: int, operations: Covered) -> Result:
+        earlier = self._key if self._key and self._key != next(iter(self._keys)) else ""
         return Result(
-            self._session, problem, chunk, operations, self._number, self._sealed, self._final and not problem, digest
+            self._session,
+            problem,
+            chunk,
+            operations,
+            chunks=self._number,
+            sealed=self._sealed,
+            final=self._final and not problem,
+            digest="" if problem else self._before.hex(),
+            torn=self._damage is not None,
+            key=earlier,
         )
+
+
+def _bytes(damage: Damage) -> str:
+    return f"{damage.size} bytes at offset {damage.offset} that are no chunk"
 
 
 class _Bad(Exception):
@@ -264,7 +291,7 @@ def against_gateway(result: Result, known: Known | None) -> Result:
     if not result.good or known is None or result.sealed >= known.chunk or (known.retired and not result.chunks):
         return result
     words = f"cut: the gateway journal knows of a seal at chunk {known.chunk}, and the last one here is {result.sealed}"
-    return replace(result, problem=words, chunk=result.chunks, operations=(0, 0), final=False, digest="")
+    return replace(result, problem=words, chunk=result.chunks, operations=NONE, final=False, digest="")
 
 
 def against_head(result: Result, number: int, digest_there: str, digest: str) -> Result:

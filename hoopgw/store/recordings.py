@@ -13,14 +13,14 @@ from __future__ import annotations
 import os
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from hoopgw.model.errors import MalformedFrame
-from hoopgw.record.chunks import CHECK, DATA, HEADER_SIZE, MAGIC, Chunk, Header, read_header
+from hoopgw.record.chunks import CHECK, DATA, HEADER_SIZE, MAGIC, Chunk, Damage, Header, read_header
 
 SESSION_ID = re.compile(r"s_[A-Za-z0-9_-]{22}")
 GATEWAY = bytes(16)  # the gateway journal's session
@@ -222,17 +222,41 @@ def chunks(path: Path) -> Iterator[Chunk]:
             yield _chunk(file, header, offset)
 
 
-def read_chunks(read: Callable[[int], bytes]) -> Iterator[Chunk]:
-    """From anything that is read like a file.  Raises MalformedFrame for junk."""
-    while True:
-        head = read(HEADER_SIZE)
-        if len(head) < HEADER_SIZE:
-            return
-        header = read_header(head)
-        body = read(header.stored + CHECK)
-        if len(body) < header.stored + CHECK:
-            return
-        yield Chunk(header, body[: header.stored], body[header.stored :])
+def read_chunks(file: BinaryIO) -> Iterator[Chunk | Damage]:
+    """All of a file: its chunks, and between, before and behind them what is none."""
+    size, here = os.fstat(file.fileno()).st_size, 0
+    for header, offset, length in located(file):
+        if offset != here:
+            yield Damage(here, offset - here)
+        yield _chunk(file, header, offset)
+        here = offset + length
+    if here < size:
+        yield Damage(here, size - here, torn=_torn(file, here, size))
+
+
+def damages(path: Path) -> Iterator[Damage]:
+    """What is no chunk, without reading those that are; of a file that is gone, nothing."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        size, here = os.fstat(file.fileno()).st_size, 0
+        for _, offset, length in located(file):
+            if offset != here:
+                yield Damage(here, offset - here)
+            here = offset + length
+        if here < size:
+            yield Damage(here, size - here, torn=_torn(file, here, size))
+
+
+def _torn(file: BinaryIO, here: int, size: int) -> bool:
+    """Whether what lies from `here` to the file's end begins as a chunk does that is longer."""
+    if size - here < HEADER_SIZE:
+        begins = os.pread(file.fileno(), len(MAGIC), here)
+        return MAGIC.startswith(begins) or begins.startswith(MAGIC)
+    header = _header(file, here)
+    return header is not None and here + HEADER_SIZE + header.stored + CHECK > size
 
 
 def synced(path: Path) -> None:

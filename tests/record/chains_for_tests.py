@@ -33,6 +33,14 @@ class Maker:
         self.digest = NO_DIGEST
         self.entry = self.operation = 0
 
+    def pieces(self, kind: Kind, pieces: list[tuple[int, bytes]]) -> None:
+        """One entry, a chunk for each piece of it: its number, and what it holds."""
+        self.entry += 1
+        for place, (number, payload) in enumerate(pieces):
+            flags = LAST_PIECE if place == len(pieces) - 1 else 0
+            packed = ENTRY.pack(len(payload), kind, flags, number, self.entry, 1000 + self.entry) + payload
+            self.stored(packed, self.entry, (self.operation, self.operation))
+
     def data(self, *entries: tuple[Kind, bytes], operations: tuple[int, int] | None = None) -> Chunk:
         packed = b""
         first = self.entry + 1
@@ -41,15 +49,18 @@ class Maker:
             packed += ENTRY.pack(len(payload), kind, LAST_PIECE, 0, self.entry, 1000 + self.entry) + payload
         covers = operations or (self.operation, self.operation)
         self.operation = covers[1]
+        return self.stored(packed, first, covers)
+
+    def stored(self, packed: bytes, first: int, covers: tuple[int, int]) -> Chunk:
         body = zstandard.ZstdCompressor(level=1).compress(packed)
         header = Header(DATA, self.raw, len(self.chunks), self.digest, first, self.entry, *covers, 1, 2,
                         len(packed), len(body))  # fmt: skip
         return self.add(Chunk(header, body))
 
-    def ask(self, number: int) -> Chunk:
+    def ask(self, number: int, *behind: tuple[Kind, bytes]) -> Chunk:
         operation = Operation("postgresql", QUERY, b"SELECT 1", number=number)
         payload = b"".join(asked((operation,), [0], [0], b"Q\0\0\0\rSELECT 1\0"))
-        return self.data((Kind.ASKED, payload), operations=(number, number))
+        return self.data((Kind.ASKED, payload), *behind, operations=(number, number))
 
     def note(self, **fields: object) -> Chunk:
         return self.data((Kind.NOTE, orjson.dumps(fields)))

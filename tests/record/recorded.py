@@ -10,7 +10,7 @@ from hoopgw.model.operation import BIND, EXECUTE, FUNCTION, PARSE, QUERY, Operat
 from hoopgw.record.chunks import Entry
 from hoopgw.record.entries import Kind, asked, completed
 from hoopgw.record.happenings import Happening
-from hoopgw.record.replay import happenings
+from hoopgw.record.replay import Replay
 
 KINDS = {b"Q": QUERY, b"P": PARSE, b"B": BIND, b"E": EXECUTE, b"F": FUNCTION}
 MS = 1_000_000  # ns
@@ -122,7 +122,8 @@ class Recorded:
         self.add(Kind.COMPLETED, completed(number, rows, masked, note))
 
     def happenings(self) -> list[Happening]:
-        return list(happenings(self.entries))
+        replay = Replay()
+        return [each for entry in self.entries for each in replay.entry(entry)]
 
     def told(self, *whats: str) -> list[dict[str, Any]]:
         """The fields of what happened of these kinds."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.errors import MalformedFrame
-from hoopgw.record.chunks import DATA, SEAL, Chunk
+from hoopgw.record.chunks import DATA, SEAL, Chunk, Damage
 from hoopgw.record.entries import Kind
 from hoopgw.record.verify import (
     ON,
@@ -27,7 +28,7 @@ OLD = Ed25519PrivateKey.from_private_bytes(b"o" * 32)
 NAME, RAW = "s_one", b"1" * 16
 
 
-def verified(chunks: list[Chunk], known: Known | None = None, key: Ed25519PrivateKey = KEY) -> Result:
+def verified(chunks: Sequence[Chunk | Damage], known: Known | None = None, key: Ed25519PrivateKey = KEY) -> Result:
     verifier = SessionVerifier(NAME, RAW, key.public_key(), known)
     for chunk in chunks:
         verifier.take(chunk)
@@ -173,8 +174,59 @@ class Verifying(SynchronousTestCase):
         verifier = SessionVerifier(NAME, RAW, KEY.public_key())
         for chunk in self.chunks[:4]:
             verifier.take(chunk)
-        verifier.broken("not a chunk")
+        verifier.take(Damage(400, 10))
         self.assertEqual((verifier.result().chunk, verifier.result().operations), (4, (4, ON)))
+        verifier.take(self.chunks[6])
+        self.assertEqual((verifier.result().chunk, verifier.result().operations), (4, (4, 4)))
+        self.assertIn("10 bytes at offset 400", verifier.result().problem)
+
+    def test_bytes_between(self) -> None:
+        """What was put between two chunks without taking one away."""
+        found = verified([*self.chunks[:4], Damage(400, 10), *self.chunks[4:]])
+        self.assertEqual((found.chunk, found.operations), (4, (4, 4)))
+
+    def test_torn(self) -> None:
+        """A last chunk that is not whole, as a crash leaves it, is said; it is no fault of what is there."""
+        found = verified([*self.chunks[:4], Damage(400, 10, torn=True)])
+        self.assertTrue(found.good)
+        self.assertIn("not whole", found.words())
+
+    def test_missing_before_a_seal(self) -> None:
+        """A seal holds no operation: those before it are the missing chunk's."""
+        self.assertEqual(self.bad([*self.chunks[:4], *self.chunks[5:]]), (4, (4, 4)))
+        self.assertEqual(self.bad([*self.chunks[:3], *self.chunks[5:]]), (3, (3, 4)))
+
+    def test_replaced_key(self) -> None:
+        """An earlier key counts up to the first seal of a later one: who has it cannot go on with the chain."""
+        keys = KEY.public_key(), OLD.public_key()
+        maker = Maker(OLD, NAME, RAW)
+        maker.ask(1)
+        maker.seal()
+        old = SessionVerifier(NAME, RAW, keys)
+        for chunk in maker.chunks:
+            old.take(chunk)
+        self.assertTrue(old.result().good)
+        self.assertIn("with the earlier key", old.result().words())
+        for key in (KEY, OLD):
+            maker.key = key
+            maker.ask(maker.operation + 1)
+            maker.seal()
+        again = SessionVerifier(NAME, RAW, keys)
+        for chunk in maker.chunks[:4]:
+            again.take(chunk)
+        self.assertTrue(again.result().good)
+        self.assertNotIn("earlier", again.result().words())
+        for chunk in maker.chunks[4:]:
+            again.take(chunk)
+        self.assertEqual((again.result().chunk, again.result().operations), (5, (3, 3)))
+        self.assertIn("was replaced", again.result().problem)
+
+    def test_pieces(self) -> None:
+        """A piece of a large entry that is not there is missed, though the others are in order."""
+        for numbers, good in (((0, 1, 2), True), ((0, 2, 3), False), ((1, 2, 3), False), ((0, 1, 1), False)):
+            maker = Maker(KEY, NAME, RAW)
+            maker.pieces(Kind.TO_CLIENT, [(number, b"x") for number in numbers])
+            self.assertEqual(verified(maker.chunks).good, good, numbers)
 
     def test_nothing(self) -> None:
         """No chunk is no recording, but of a session that was retired."""
