@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import takewhile
@@ -28,6 +29,7 @@ from hoopgw.store.recordings import (
     session_id,
 )
 
+ROUND = 0.5  # seconds: a running gateway has certainly written what it noted before them
 _END = b"-----END PUBLIC KEY-----\n"
 Verified = tuple[Result, Coverage | None]  # and what the recording says of itself, where there is one
 
@@ -81,16 +83,23 @@ def directory(recordings: Recordings, keys: Keys, head: tuple[int, str] | None =
     present: set[str] = set()
     for id in recordings.sessions():
         present.add(id)
-        session = session_bytes(id)
-        verifier = SessionVerifier(id, session, keys, known.get(id))
-        result, coverage = _verified(session, recordings.chunks(session), verifier)
-        yield _unstrayed(result, recordings.journal(session)), coverage
-    absent = missing(known, present)
-    if absent:  # some may have been retired while the others were read
-        retired = {id for id, one in _known(recordings, _gateway(recordings, keys)).items() if one.retired}
-        yield from ((result, None) for result in absent if result.session not in retired)
+        yield _session(recordings, id, keys, known.get(id))
+    if missing(known, present):  # or retired since, or opened just before and not there yet
+        time.sleep(ROUND)
+        now = _known(recordings, _gateway(recordings, keys))
+        for id in set(recordings.sessions()) - present:
+            present.add(id)
+            yield _session(recordings, id, keys, now.get(id))
+        retired = {id for id, one in now.items() if one.retired}
+        yield from ((result, None) for result in missing(known, present | retired))
     for path in sorted((recordings.directory / "segments").iterdir()):  # and those that were put aside as damaged
         yield from ((result, None) for result in _stray(path, str(path.relative_to(recordings.directory))))
+
+
+def _session(recordings: Recordings, id: str, keys: Keys, known: Known | None) -> Verified:
+    session = session_bytes(id)
+    result, coverage = _verified(session, recordings.chunks(session), SessionVerifier(id, session, keys, known))
+    return _unstrayed(result, recordings.journal(session)), coverage
 
 
 def _gateway(recordings: Recordings, keys: Keys) -> Result:

@@ -9,7 +9,7 @@ import orjson
 
 from hoopgw.model.errors import MalformedFrame
 from hoopgw.record import covering
-from hoopgw.record.chunks import DATA, Chunk, Damage, Entry, Joined
+from hoopgw.record.chunks import DATA, SEAL, Chunk, Damage, Entry, Joined
 from hoopgw.record.covering import Covered
 from hoopgw.record.entries import Kind, read_completed
 from hoopgw.record.happenings import Happening, IDecoder, Opaque
@@ -47,7 +47,8 @@ class Replay:
             return
         header = found.header
         if not found.whole and header.number == self._number:
-            covered = covering.damaged(found, self._number, self._operation)
+            seal = header.kind == SEAL and not header.raw
+            covered = covering.NONE if seal else covering.damaged(found, self._number, self._operation)
             yield from self._damaged(self._number, covered, "not what its own check says")
         elif not found.whole:
             yield self._named(header.number, "not what its own check says, and not in its place")

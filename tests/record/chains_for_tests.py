@@ -60,7 +60,8 @@ class Maker:
     def ask(self, number: int, *behind: tuple[Kind, bytes]) -> Chunk:
         operation = Operation("postgresql", QUERY, b"SELECT 1", number=number)
         payload = b"".join(asked((operation,), [0], [0], b"Q\0\0\0\rSELECT 1\0"))
-        return self.data((Kind.ASKED, payload), *behind, operations=(number, number))
+        opening = () if self.chunks else ((Kind.OPEN, orjson.dumps({"protocol": operation.protocol})),)
+        return self.data(*opening, (Kind.ASKED, payload), *behind, operations=(number, number))
 
     def note(self, **fields: object) -> Chunk:
         return self.data((Kind.NOTE, orjson.dumps(fields)))
