@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from hoopgw.policy.catalogue_types import TypeSystem
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Function:
     language: str
     volatile: str  # pg_proc.provolatile: i, s, v
     security_definer: bool = False
+    result: int = 0  # OID of a type
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,4 +48,4 @@ class Catalogue:
     functions: Mapping[tuple[str, str], tuple[Function, ...]]  # overloads together
     function_by_oid: Mapping[int, Function]
     search_path: tuple[str, ...]  # of the role, "$user" resolved, pg_catalog first unless it is named
-    types: Mapping[int, str] = field(default_factory=dict)  # OID -> qualified name, user types only
+    types: TypeSystem | None = None  # None: not read, and operators and casts are not looked at

@@ -6,12 +6,16 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from hoopgw.policy.catalogue import Catalogue, Column, Function, Relation
+from hoopgw.policy.catalogue_types import Cast, Operator, Type, TypeSystem, type_system
 
 Rows = Sequence[Sequence[bytes | None]]
 
 MAX_RELATIONS = 100_000
 MAX_COLUMNS = 1_000_000
 MAX_FUNCTIONS = 200_000
+MAX_TYPES = 200_000
+MAX_OPERATORS = 100_000
+MAX_CASTS = 100_000
 
 # pg_catalog's own columns are left out but for the views that show what others asked
 QUERIES: tuple[str, ...] = (
@@ -32,10 +36,31 @@ QUERIES: tuple[str, ...] = (
     " AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass"
     " WHERE d.refobjid OPERATOR(pg_catalog.<>) r.ev_class",
     "SELECT i.inhrelid, i.inhparent FROM pg_catalog.pg_inherits i",
-    "SELECT p.oid, n.nspname, p.proname, p.prokind, l.lanname, p.provolatile, p.prosecdef FROM pg_catalog.pg_proc p"
+    "SELECT p.oid, n.nspname, p.proname, p.prokind, l.lanname, p.provolatile, p.prosecdef,"
+    " p.prorettype FROM pg_catalog.pg_proc p"
     " JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace"
     " JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang",
     "SELECT pg_catalog.unnest(pg_catalog.current_schemas(false))",
+    # rows of tables, and arrays of them, are as many as tables are: they are left out
+    "SELECT t.oid, n.nspname, t.typname, t.typtype, t.typbasetype,"
+    " CASE WHEN t.typcategory OPERATOR(pg_catalog.=) 'A' THEN t.typelem ELSE 0 END,"
+    " t.typinput::pg_catalog.oid FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n"
+    " ON n.oid OPERATOR(pg_catalog.=) t.typnamespace"
+    " LEFT JOIN pg_catalog.pg_type e ON e.oid OPERATOR(pg_catalog.=) t.typelem"
+    " AND t.typcategory OPERATOR(pg_catalog.=) 'A'"
+    " LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) COALESCE(e.typrelid, t.typrelid)"
+    " WHERE c.oid IS NULL OR c.relkind OPERATOR(pg_catalog.=) 'c'",
+    "SELECT o.oid, n.nspname, o.oprname, o.oprleft, o.oprright, o.oprresult, o.oprcode::pg_catalog.oid"
+    " FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) o.oprnamespace",
+    "SELECT c.oid, c.castsource, c.casttarget, c.castfunc, c.castcontext FROM pg_catalog.pg_cast c",
+    # functions and operators that checks of domains call; PostgreSQL's own are not noted in pg_depend
+    "SELECT k.contypid, COALESCE(o.oprcode::pg_catalog.oid, d.refobjid) FROM pg_catalog.pg_constraint k"
+    " JOIN pg_catalog.pg_depend d ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_constraint'::pg_catalog.regclass"
+    " AND d.objid OPERATOR(pg_catalog.=) k.oid AND d.refclassid OPERATOR(pg_catalog.=) ANY (ARRAY["
+    "'pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass]::pg_catalog.oid[])"
+    " LEFT JOIN pg_catalog.pg_operator o ON o.oid OPERATOR(pg_catalog.=) d.refobjid"
+    " AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_operator'::pg_catalog.regclass"
+    " WHERE k.contypid OPERATOR(pg_catalog.<>) 0",
 )
 
 
@@ -45,11 +70,14 @@ class TooLarge(Exception):
 
 def catalogue(results: Sequence[Rows], generation: int) -> Catalogue:
     """From the rows of QUERIES, in their order.  Raises TooLarge, or ValueError for rows that are no such thing."""
-    relations, columns, depends, inherits, functions, path = results
+    relations, columns, depends, inherits, functions, path, types, operators, casts, checks = results
     for found, bound, what in (
         (relations, MAX_RELATIONS, "relations"),
         (columns, MAX_COLUMNS, "columns"),
         (functions, MAX_FUNCTIONS, "functions"),
+        (types, MAX_TYPES, "types"),
+        (operators, MAX_OPERATORS, "operators"),
+        (casts, MAX_CASTS, "casts"),
     ):
         if len(found) > bound:
             raise TooLarge(f"{len(found)} {what}, more than {bound}")
@@ -72,9 +100,8 @@ def catalogue(results: Sequence[Rows], generation: int) -> Catalogue:
     by_function: dict[int, Function] = {}
     overloads: dict[tuple[str, str], list[Function]] = defaultdict(list)
     for row in functions:
-        function = Function(
-            _number(row[0]), _text(row[1]), _text(row[2]), _text(row[3]), _text(row[4]), _text(row[5]), row[6] == b"t"
-        )
+        described = (_text(row[1]), _text(row[2]), _text(row[3]), _text(row[4]), _text(row[5]))
+        function = Function(_number(row[0]), *described, row[6] == b"t", _number(row[7]))
         by_function[function.oid] = function
         overloads[function.schema, function.name].append(function)
     return Catalogue(
@@ -84,6 +111,27 @@ def catalogue(results: Sequence[Rows], generation: int) -> Catalogue:
         functions={name: tuple(found) for name, found in overloads.items()},
         function_by_oid=by_function,
         search_path=tuple(_text(row[0]) for row in path),
+        types=_types(types, operators, casts, _pairs(checks)),
+    )
+
+
+def _types(types: Rows, operators: Rows, casts: Rows, checks: dict[int, frozenset[int]]) -> TypeSystem:
+    return type_system(
+        (
+            Type(
+                oid=_number(row[0]),
+                schema=_text(row[1]),
+                name=_text(row[2]),
+                kind=_text(row[3]),
+                base=_number(row[4]),
+                element=_number(row[5]),
+                input=_number(row[6]),
+                calls=checks.get(_number(row[0]), frozenset()),
+            )
+            for row in types
+        ),
+        (Operator(_number(row[0]), _text(row[1]), _text(row[2]), *map(_number, row[3:7])) for row in operators),
+        (Cast(_number(row[0]), _number(row[1]), _number(row[2]), _number(row[3]), _text(row[4])) for row in casts),
     )
 
 

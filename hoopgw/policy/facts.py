@@ -56,6 +56,10 @@ class FunctionName:
         return f"{self.schema}.{self.name}"
 
 
+# Something is called, and nobody can say what: rules that name functions refuse
+SOME_FUNCTION = FunctionName("?", "?")
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """One output column, or one field of a COPY row.
@@ -92,6 +96,7 @@ class Statement:
     read_below, written_below
                 what the relations of `reads` and `writes` stand for besides themselves: what views show, partitions,
                 parents; a rule that names a table is about its rows, by whatever name they are reached
+    functions   that it calls by name, or by operators and casts that are not PostgreSQL's own
     names       statement and cursor names: what PREPARE, DECLARE define and EXECUTE, FETCH use
     """
 

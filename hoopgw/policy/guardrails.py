@@ -13,7 +13,7 @@ from zope.interface import implementer
 from hoopgw.model.operation import Operation
 from hoopgw.model.target import Mode
 from hoopgw.model.verdict import ALLOW, HoldTerms, LimitTerms, Refusal, Source, Verdict
-from hoopgw.policy.facts import OBJECTS, Facts, FunctionName, RelationName, Statement, Where
+from hoopgw.policy.facts import OBJECTS, SOME_FUNCTION, Facts, FunctionName, RelationName, Statement, Where
 from hoopgw.policy.guardrail import IGuardrail
 from hoopgw.policy.masks import reads_by_text
 
@@ -81,6 +81,8 @@ class Conditions:
             return Match.YES
         if any(_any(str(function), self.functions) for function in statement.functions):
             return Match.YES
+        if SOME_FUNCTION in statement.functions:
+            return Match.DOUBT
         bare = [glob.rpartition(".")[2] for glob in self.functions]
         if statement.unknown and any(_any(function.name, bare) for function in statement.functions):
             return Match.DOUBT

@@ -13,22 +13,17 @@ from typing import Any
 import pgparse
 
 from hoopgw.policy.catalogue import Catalogue, Relation
-from hoopgw.policy.facts import Copy, Facts, FunctionName, Output, RelationName, Statement, Where
+from hoopgw.policy.facts import SOME_FUNCTION, Copy, Facts, FunctionName, Output, RelationName, Statement, Where
+from hoopgw.policy.sql_calls import RUNS_TEXT, unread
+from hoopgw.policy.sql_implicit import Implicit
 from hoopgw.policy.sql_names import NameContext
 from hoopgw.policy.sql_nodes import DDL, EFFECTS_OF, QUIET
 from hoopgw.policy.sql_objects import objects, stored_code
+from hoopgw.policy.sql_tree import Node, Unreadable, nodes
 
 MAX_IN_PROCESS = 16 * 1024  # bytes: deeper texts could exhaust the parser's stack; they are parsed in a child
-MAX_NODES = 2_000_000  # of one text: more is refused
 
-# Functions of PostgreSQL's own that run an SQL text they are given: what it calls and reads is not looked at
-RUNS_TEXT = frozenset(("query_to_xml", "query_to_xmlschema", "query_to_xml_and_xmlschema", "ts_stat", "ts_rewrite"))
-
-Node = dict[str, Any]
-
-
-class Unreadable(Exception):
-    """PostgreSQL's grammar does not accept the text; the words are the parser's."""
+__all__ = ("MAX_IN_PROCESS", "Unreadable", "analyse")
 
 
 def analyse(text: bytes, catalogue: Catalogue | None, context: NameContext) -> Facts:
@@ -108,6 +103,7 @@ class _Statement:
         else:
             self._walk(tree)
             self._columns(kind, body)
+            self._implicit(tree)
         return self._finished()
 
     def _declared(self, inner: Statement) -> Statement:
@@ -144,28 +140,13 @@ class _Statement:
 
     # ---- the walk
 
-    def _nodes(self, tree: Any) -> Iterator[tuple[str, Node]]:
-        """Every (key, dict) of the tree; the key is the node's type where the tree names it."""
-        stack: list[tuple[str, Any]] = [("", tree)]
-        count = 0
-        while stack:
-            key, value = stack.pop()
-            if isinstance(value, dict):
-                count += 1
-                if count > MAX_NODES:
-                    raise Unreadable(f"a text of more than {MAX_NODES} nodes")
-                yield key, value
-                stack.extend(value.items())
-            elif isinstance(value, list):
-                stack.extend((key, item) for item in value)
-
     def _collect_ctes(self, tree: Node) -> None:
-        for key, node in self._nodes(tree):
+        for key, node in nodes(tree):
             if key == "CommonTableExpr":
                 self._ctes.add(node["ctename"])
 
     def _walk(self, tree: Node) -> None:
-        for key, node in self._nodes(tree):
+        for key, node in nodes(tree):
             if key.endswith("Stmt") and key not in ("selectStmt", "RawStmt"):
                 self._statement_node(key, node)
             if "relname" in node and isinstance(node["relname"], str):
@@ -178,8 +159,6 @@ class _Statement:
                     self._reference(node)
             elif key == "JoinExpr":
                 self._join(node)
-            elif key in ("A_Expr", "SortBy") and self._foreign_operator(node):
-                self._unknown.append("an operator of another schema")
             elif key in ("infer", "inferClause", "InferClause"):
                 self._inferred(node)
             elif key == "A_Indirection":
@@ -327,10 +306,44 @@ class _Statement:
     def _is_grammar_function(self, name: str) -> bool:
         return name in ("coalesce", "greatest", "least", "nullif", "grouping", "xmlconcat")
 
-    def _foreign_operator(self, node: Node) -> bool:
-        parts = node.get("name") or node.get("useOp") or []
-        names = [part["String"]["sval"] for part in parts if isinstance(part, dict) and "String" in part]
-        return len(names) > 1 and names[0] != "pg_catalog"
+    def _implicit(self, tree: Node) -> None:
+        """What operators and casts call."""
+        catalogue = self._catalogue
+        if catalogue is None or catalogue.types is None:
+            if catalogue is None and any(key in ("A_Expr", "TypeCast") for key, _ in nodes(tree)):
+                self._functions.add(SOME_FUNCTION)
+                self._unknown.append("what operators and casts call is not known: there is no catalogue")
+            return
+        found = Implicit(
+            catalogue,
+            catalogue.types,
+            None if self._context.path_unknown else self._context.schemas,
+            self._context.doubt_of_calls(),
+            self._relations,
+            self._aliases,
+            self._plain,
+            self._resolve,
+        )
+        found.read(tree)
+        for oid, how in found.functions.items():
+            self._called(oid, how)
+        if found.unknown:
+            self._functions.add(SOME_FUNCTION)
+            self._unknown += found.unknown
+
+    def _called(self, oid: int, how: str) -> None:
+        """By an operator or a cast."""
+        assert self._catalogue is not None
+        function = self._catalogue.function_by_oid.get(oid)
+        if function is None:
+            self._functions.add(SOME_FUNCTION)
+            self._unknown.append(f"what {how} calls is not in the gateway's catalogue")
+            return
+        self._functions.add(FunctionName(function.schema, function.name))
+        if function.name.startswith("lo_") and function.schema == "pg_catalog":
+            self._effects.add("large-object")
+        if unread(function):
+            self._opaque = self._opaque or f"function {function.schema}.{function.name} ({how})"
 
     def _set_config(self, node: Node) -> None:
         arguments = node.get("args", [])
@@ -469,7 +482,7 @@ class _Statement:
             self._sorted_by_output = True
         names = {target.get("name") for target in self._top_targets}
         for clause in ("sortClause", "groupClause"):
-            for key, node in self._nodes(select.get(clause, [])):
+            for key, node in nodes(select.get(clause, [])):
                 if key == "A_Const":  # whatever its value: verdicts are shared by texts that differ in literals
                     self._sorted_by_output = True
                 if key == "ColumnRef":

@@ -8,6 +8,8 @@ from hoopgw.policy.catalogue import Catalogue
 from hoopgw.policy.facts import Statement
 
 MAX_NAMED = 4096  # prepared statements and cursors of one session
+# Effects after which an operator or a cast may call something else; `schema`: a rename puts another one in the path
+CHANGE_CALLS = frozenset("routine operator cast type extension language schema do call".split())
 PINNED_ENCODINGS = frozenset(("utf8", "utf-8", "unicode", "sql_ascii"))
 
 
@@ -22,6 +24,7 @@ class NameContext:
     path_unknown: bool = False
     temporary: bool = False
     changing: bool = False  # DDL since the catalogue was read
+    calls_changing: bool = False  # the same, of what operators and casts mean
 
     def doubt(self) -> str:
         """Why an unqualified name's meaning cannot be known; "" where it can."""
@@ -32,6 +35,11 @@ class NameContext:
         if self.changing:
             return "the schema is being changed in this transaction"
         return ""
+
+    def doubt_of_calls(self) -> str:
+        """Why what operators and casts call cannot be known; "" where it can.  An unknown path is no doubt here:
+        every schema counts then, and none of a session's own, because operators are not looked for there."""
+        return "functions, operators or types were changed in this transaction" if self.calls_changing else ""
 
     def after(self, statement: Statement) -> NameContext:
         """What may be so once the statement has run."""
@@ -48,7 +56,8 @@ class NameContext:
         if statement.temporary:
             context = replace(context, temporary=True)
         if statement.ddl:
-            context = replace(context, changing=True)
+            changes = bool(statement.effects & CHANGE_CALLS)
+            context = replace(context, changing=True, calls_changing=context.calls_changing or changes)
         return context
 
 

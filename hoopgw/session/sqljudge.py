@@ -14,11 +14,13 @@ from hoopgw.auth.access import Access
 from hoopgw.model.operation import BIND, EXECUTE, FUNCTION, PARSE, QUERY, Operation
 from hoopgw.model.verdict import Refusal, Verdict
 from hoopgw.policy.catalogue import Catalogue
+from hoopgw.policy.catalogue_types import FIRST_OWN
 from hoopgw.policy.facts import Facts, FunctionName, Statement
 from hoopgw.policy.guardrail import IGuardrail, judge
 from hoopgw.policy.masks import MaskGuardrail, SqlMasks, resolve
 from hoopgw.policy.policyset import Selection
 from hoopgw.policy.sql import MAX_IN_PROCESS, Unreadable, analyse
+from hoopgw.policy.sql_calls import with_parameters
 from hoopgw.policy.sql_names import NameContext, SessionNames, context_of
 from hoopgw.policy.sql_shape import shape
 from hoopgw.relay.postgres_masks import MaskBuilder
@@ -42,6 +44,8 @@ class Scope:
     def __init__(self, guardrails: tuple[IGuardrail, ...], catalogue: Catalogue | None) -> None:
         self.guardrails = guardrails
         self.catalogue = catalogue
+        # whether a parameter's type may bring calls that its text does not show
+        self.casts = catalogue is not None and catalogue.types is not None and bool(catalogue.types.own_casts)
         self.known: dict[bytes, tuple[Verdict, Facts]] = {}
         self.shapes: dict[bytes, tuple[Verdict, Facts]] = {}
         self._size = 0
@@ -157,7 +161,7 @@ class SqlJudge:
         if scope is None or scope.catalogue is not self._entry.current:
             scope = self._current_scope()
         kept = scope.known.get(operation.text) or scope.of_shape(operation.text)
-        if kept is not None and operation.kind != FUNCTION:
+        if kept is not None and operation.kind != FUNCTION and not (scope.casts and _own_types(operation)):
             if operation.kind == PARSE and operation.name:
                 self.names.define(operation.name.decode("utf-8", "replace"), kept[1].statements)
             return kept[0]
@@ -192,7 +196,7 @@ class SqlJudge:
     def _refreshed(self, _: None, refreshing: Deferred[None]) -> None:
         if self._refreshing is refreshing:
             self._refreshing = None
-            self._context = replace(self._context, changing=False)
+            self._context = replace(self._context, changing=False, calls_changing=False)
             self._scope = None
 
     @inlineCallbacks
@@ -219,6 +223,8 @@ class SqlJudge:
 
     def _weighed(self, operation: Operation, facts: Facts, scope: Scope) -> Verdict | Deferred[Verdict]:
         meant = self._with_names(facts)
+        if scope.casts:
+            meant = with_parameters(meant, scope.catalogue, _own_types(operation))
         verdict = judge(scope.guardrails, operation, meant) & built_in(meant)
         if verdict.refusals and self._may_be_new(meant):
             return self._again(operation)
@@ -298,6 +304,15 @@ class SqlJudge:
                 opaque = f"function {function.schema}.{function.name}"
         statement = Statement(frozenset(effects), functions=functions, unknown=unknown, opaque=opaque)
         return self._completed(judge(scope.guardrails, operation, Facts((statement,))), Facts((statement,)))
+
+
+def _own_types(operation: Operation) -> list[int]:
+    """OIDs of the types that Parse declared for parameters, without PostgreSQL's own."""
+    parameters = operation.parameters
+    if operation.kind not in (PARSE, BIND, EXECUTE) or parameters[:2] in (b"", b"\0\0"):
+        return []
+    ends = range(2, 2 + 4 * int.from_bytes(parameters[:2], "big"), 4)
+    return [oid for at in ends for oid in [int.from_bytes(parameters[at : at + 4], "big")] if oid >= FIRST_OWN]
 
 
 def _both(using: Statement, body: Statement) -> Statement:

@@ -1,0 +1,38 @@
+"""Walks parse trees as pgparse gives them: dicts with one key, the node's type, over its fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+MAX_NODES = 2_000_000  # of one text: more is refused
+
+Node = dict[str, Any]
+
+
+class Unreadable(Exception):
+    """PostgreSQL's grammar does not accept the text; the words are the parser's."""
+
+
+def nodes(tree: Any) -> Iterator[tuple[str, Node]]:
+    """Every (key, dict) of the tree; the key is the node's type where the tree names it.
+
+    Iterative: no depth of nesting exhausts anything.  Raises Unreadable for more than MAX_NODES.
+    """
+    stack: list[tuple[str, Any]] = [("", tree)]
+    count = 0
+    while stack:
+        key, value = stack.pop()
+        if isinstance(value, dict):
+            count += 1
+            if count > MAX_NODES:
+                raise Unreadable(f"a text of more than {MAX_NODES} nodes")
+            yield key, value
+            stack.extend(value.items())
+        elif isinstance(value, list):
+            stack.extend((key, item) for item in value)
+
+
+def words(found: Any) -> list[str]:
+    """The strings of a list of String nodes."""
+    return [each["String"]["sval"] for each in found or [] if isinstance(each, dict) and "String" in each]

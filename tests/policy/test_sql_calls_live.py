@@ -1,0 +1,318 @@
+"""What operators and casts call, against a real PostgreSQL: whatever it calls is among the facts."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import psycopg
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from hoopgw.policy.catalogue import Catalogue
+from hoopgw.policy.catalogue_queries import QUERIES, catalogue
+from hoopgw.policy.facts import SOME_FUNCTION, Statement
+from hoopgw.policy.guardrails import Action, Conditions, Match, SqlRule
+from hoopgw.policy.sql import analyse
+from hoopgw.policy.sql_calls import with_parameters
+from hoopgw.policy.sql_names import NameContext
+from tests.programs import SERVER, found
+from tests.store.cluster import Cluster
+
+# Every function says that it was called
+SCHEMA = """
+CREATE SCHEMA app; CREATE SCHEMA other;
+SET search_path = app;
+CREATE TYPE mood AS ENUM ('sad', 'happy');
+CREATE TYPE pair AS (a int, b int);
+CREATE TABLE t (id int PRIMARY KEY, word text, m mood, p pair, big bigint, made timestamptz DEFAULT now());
+INSERT INTO t VALUES (1, 'one', 'happy', (1, 2), 1), (2, 'two', 'sad', (3, 4), 2);
+CREATE TABLE u (id int, word varchar(9));
+INSERT INTO u VALUES (1, 'x');
+CREATE VIEW v AS SELECT id, word FROM t;
+{functions}
+CREATE OPERATOR === (FUNCTION = same, LEFTARG = int, RIGHTARG = int);
+CREATE OPERATOR other.=== (FUNCTION = other.hidden, LEFTARG = int, RIGHTARG = int);
+CREATE OPERATOR !! (FUNCTION = bang, RIGHTARG = int);
+CREATE OPERATOR = (FUNCTION = mood_is, LEFTARG = mood, RIGHTARG = text);
+CREATE OPERATOR >= (FUNCTION = mood_least, LEFTARG = mood, RIGHTARG = int);
+CREATE OPERATOR <= (FUNCTION = mood_least, LEFTARG = mood, RIGHTARG = int);
+CREATE OPERATOR ~~ (FUNCTION = mood_is, LEFTARG = mood, RIGHTARG = text);
+CREATE OPERATOR = (FUNCTION = pair_is, LEFTARG = pair, RIGHTARG = pair);
+CREATE OPERATOR + (FUNCTION = added, LEFTARG = pair, RIGHTARG = pair);
+CREATE OPERATOR @@@ (FUNCTION = pg_catalog.pg_read_file, RIGHTARG = text);
+CREATE CAST (mood AS int) WITH FUNCTION mood_int(mood);
+CREATE CAST (pair AS bigint) WITH FUNCTION pair_sum(pair) AS IMPLICIT;
+CREATE CAST (int AS mood) WITH FUNCTION int_mood(int) AS ASSIGNMENT;
+CREATE DOMAIN small AS int CHECK (is_small(VALUE));
+CREATE DOMAIN smaller AS small;
+CREATE DOMAIN equal AS int CHECK (VALUE === 1);
+"""
+FUNCTIONS = {
+    "same(a int, b int) returns boolean": "a = b",
+    "other.hidden(a int, b int) returns boolean": "a = b",
+    "bang(a int) returns int": "a + 1",
+    "mood_is(a mood, b text) returns boolean": "a::text = b",
+    "mood_least(a mood, b int) returns boolean": "true",
+    "added(a pair, b pair) returns pair": "a",
+    "pair_is(a pair, b pair) returns boolean": "true",
+    "mood_int(a mood) returns int": "1",
+    "pair_sum(a pair) returns bigint": "1",
+    "int_mood(a int) returns mood": "'sad'::mood",
+    "is_small(a int) returns boolean": "a < 100",
+}
+
+# What is called; each of these is tried on the server as well
+CALLS = (
+    ("select 1 === 2", "app.same"),
+    ("select id === big::int from t", "app.same"),
+    ("select 1 operator(other.===) 2", "other.hidden"),
+    ("select !! 1", "app.bang"),
+    ("select 1 where 1 === any (array[1, 2])", "app.same"),
+    ("select 1 from t where id === all (select id from u)", "app.same"),
+    ("select * from (select id as x from t) s where s.x === 1", "app.same"),
+    ("with c as (select id as x, word from t) select 1 from c join u on c.x === u.id", "app.same"),
+    ("with c(k) as (select id from t) select 1 from c where k === 1", "app.same"),
+    ("select 1 from generate_series(1, 2) g where g === 1", "app.same"),
+    ("select (select id from t where id = 1) === 1", "app.same"),
+    ("select 1 from (values (1)) v(a) where a === 1", "app.same"),
+    ("select coalesce(id, 1) === 1 from t", "app.same"),
+    ("select (case when id = 1 then id else 2 end) === 1 from t", "app.same"),
+    ("update t set word = word where id === 1", "app.same"),
+    ("delete from u where id === 7", "app.same"),
+    ("select 1 from v where id === 1", "app.same"),
+    ("insert into u select id from t where id === 1", "app.same"),
+    ("select count(*) filter (where id === 1) from t", "app.same"),
+    ("select 1 from t where m = 'happy'::text", "app.mood_is"),
+    ("select 1 from t where m in ('happy'::text, 'sad'::text)", "app.mood_is"),
+    ("select case m when 'happy'::text then 1 end from t", "app.mood_is"),
+    ("select 1 from t where m is distinct from 'happy'::text", "app.mood_is"),
+    ("select nullif(m, 'x'::text) from t", "app.mood_is"),
+    ("select 1 from t where m in (select word from t)", "app.mood_is"),
+    ("select * from t where m = 'happy'", "app.mood_is"),
+    ("select 1 from t a join t b using (p)", "app.pair_is"),
+    ("select 1 from (select p from t) a natural join (select p as p from t) b", "app.pair_is"),
+    ("merge into t using u on t.id = u.id when matched then update set m = u.id", "app.int_mood"),
+    ("update t set (m, word) = (select id, word from u)", "app.int_mood"),
+    ("select 1 from t where m like 'happy'::text", "app.mood_is"),
+    ("select 1 from t where m between 1 and 2", "app.mood_least"),
+    ("select p + p from t", "app.added"),
+    ("select sum((p + p)::bigint) from t", "app.added app.pair_sum"),
+    ("select m::int from t", "app.mood_int"),
+    ("select cast(m as int) from t", "app.mood_int"),
+    ("select array[m]::int[] from t", "app.mood_int"),
+    ("select (array_agg(m))::int[] from t", "app.mood_int"),
+    ("select abs(p) from t", "app.pair_sum"),
+    ("select p * 2 from t", "app.pair_sum"),
+    ("select abs(s.p) from (select p from t) s", "app.pair_sum"),
+    ("update t set m = id", "app.int_mood"),
+    ("insert into t (id, m) values (9, 1 + 0)", "app.int_mood"),
+    ("insert into t (id, m) select id + 20, id from t", "app.int_mood"),
+    ("insert into t (id, big) select 70, p from t where id = 1", "app.pair_sum"),
+    ("select 5::small", "app.is_small"),
+    ("select 5::smaller", "app.is_small"),
+    ("select 1::equal", "app.same"),
+    ("select id::small from t", "app.is_small"),
+    ("select '{1,2}'::small[]", "app.is_small"),
+    ("select jsonb_build_object('a', 1 === 1)", "app.same"),
+    ("explain analyze select 1 from t where id === 1", "app.same"),
+    ("copy (select 1 from t where id === 1) to stdout", "app.same"),
+    ("declare c cursor for select 1 from t where id === 1", "app.same"),
+    ("prepare p as select 1 from t where id === 1", ""),
+)
+# What calls nothing of one's own: everyday work goes on beside user-defined operators
+PLAIN = (
+    "select * from t where id = 1 and big > 1 and word = 'x' and made < now()",
+    "select id + 1, big * 2.5, word || 'x', - id from t",
+    "insert into t (id, word) select id + 50, word from u",
+    "update t set id = id + 100, word = 'x' || word",
+    "select m::text, 'sad'::mood, id::text, word::varchar(3), '{1}'::int[] from t",
+    "select 1 from t where id in (1, 2, 3) and word like 'a%' and id between 1 and 2",
+    "select 1 from t join u using (id) where (t.id, t.big) > (1, 2)",
+    "select case id when 1 then 'a' end, nullif(word, ''), coalesce(word, 'x') from t",
+    "insert into t (id, word, m) values (3, 'x', 'happy') on conflict (id) do update set word = excluded.word || '!'",
+    "select count(*) from t group by word having count(*) > 1",
+    "select t::text, p from t",
+    "select x from (select id as x from t) s where x = 1 order by x",
+)
+
+
+def functions() -> str:
+    """Each of FUNCTIONS with a word when it is called.  plpgsql, so that nothing is inlined away."""
+    return "".join(
+        f"CREATE FUNCTION {head} LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'called {name}'; RETURN {body}; END $$;"
+        for head, body in FUNCTIONS.items()
+        for name in [head.split("(")[0] if "." in head.split("(")[0] else "app." + head.split("(")[0]]
+    )
+
+
+class Live(SynchronousTestCase):
+    known: ClassVar[Catalogue]
+    connection: ClassVar[psycopg.Connection[tuple[object, ...]] | None] = None
+
+    def setUp(self) -> None:
+        if found(*SERVER) is None:
+            raise SkipTest("no PostgreSQL server is installed")
+        if Live.connection is None:
+            place = Cluster.running().database("calls")
+            Live.connection = psycopg.connect(**place, autocommit=True)  # type: ignore[arg-type]
+            Live.connection.execute(SCHEMA.format(functions=functions()).encode())
+            Live.known = read(Live.connection)
+
+    def one(self, text: str, context: NameContext | None = None) -> Statement:
+        return analyse(text.encode(), self.known, context or NameContext(self.known.search_path)).statements[-1]
+
+    def called(self, text: str) -> set[str]:
+        """By the server itself: what it said when it ran."""
+        heard: set[str] = set()
+        connection = Live.connection
+        assert connection is not None
+
+        def hear(diagnostic: psycopg.errors.Diagnostic) -> None:
+            words = (diagnostic.message_primary or "").split()
+            if words[:1] == ["called"]:
+                heard.add(words[1])
+
+        connection.add_notice_handler(hear)
+        try:
+            with connection.transaction(force_rollback=True):
+                if text.startswith("copy"):
+                    with connection.cursor().copy(text.encode()) as copy:
+                        list(copy)
+                else:
+                    connection.execute(text.encode())
+                    if text.startswith("declare"):
+                        connection.execute("fetch all from c")
+        finally:
+            connection.remove_notice_handler(hear)
+        return heard
+
+    def test_calls(self) -> None:
+        """Whatever the server calls is named, its body is opaque, and nothing is in doubt."""
+        for text, wanted in CALLS:
+            statement = self.one(text)
+            statement = statement.body[0] if text.startswith("prepare") else statement
+            named = {str(function) for function in statement.functions}
+            self.assertLessEqual(set(wanted.split()), named, text)
+            self.assertLessEqual(self.called(text), named, text)
+            self.assertEqual(statement.unknown, (), text)
+            self.assertTrue(statement.opaque, text)
+
+    def test_plain(self) -> None:
+        """Where PostgreSQL's own operator is meant nothing is opaque and nothing in doubt."""
+        for text in PLAIN:
+            statement = self.one(text)
+            self.assertEqual(self.called(text), set(), text)
+            self.assertEqual(statement.opaque, "", text)
+            self.assertEqual(statement.unknown, (), text)
+
+    def test_own_operator_on_a_function_of_the_server(self) -> None:
+        """@@@ '/etc/passwd' is pg_read_file('/etc/passwd')."""
+        statement = self.one("select @@@ '/etc/passwd'")
+        self.assertIn("pg_catalog.pg_read_file", set(map(str, statement.functions)))
+
+    def test_parameters(self) -> None:
+        """A parameter has the type that the client declares: any operator that could be meant counts."""
+        self.assertIn("app.mood_is", set(map(str, self.one("select 1 from t where m = $1").functions)))
+        self.assertIn("app.same", set(map(str, self.one("select $1 === $2").functions)))
+        self.assertIn("app.mood_int", set(map(str, self.one("select $1::int").functions)))
+        self.assertEqual(self.one("select 1 from t where word = $1 and id = $2").opaque, "")
+
+    def test_declared_parameters(self) -> None:
+        """A parameter of a type that has casts of one's own: they may be called wherever it stands."""
+        system = self.known.types
+        assert system is not None
+        facts = analyse(b"select abs($1)", self.known, NameContext(self.known.search_path))
+        self.assertNotIn("app.pair_sum", set(map(str, facts.statements[0].functions)))
+        (statement,) = with_parameters(facts, self.known, [system.by_name["app", "pair"]]).statements
+        self.assertIn("app.pair_sum", set(map(str, statement.functions)))
+        self.assertTrue(statement.opaque)
+        self.assertIs(with_parameters(facts, self.known, [20000000]), facts)
+
+    def test_extensions(self) -> None:
+        """Compiled operators of extensions are named and not opaque; everyday statements beside them meet nothing."""
+        place = Cluster.running().database("extensions")
+        with psycopg.connect(**place, autocommit=True) as connection:  # type: ignore[arg-type]
+            for extension in ("citext", "hstore", "pg_trgm"):
+                try:
+                    connection.execute(f"create extension {extension}".encode())
+                except psycopg.Error as error:
+                    raise SkipTest(f"no {extension}") from error
+            connection.execute("create table t (id int, word text, e citext, h hstore, made timestamptz, j jsonb)")
+            known = read(connection)
+        for text, named in (
+            ("select * from t where id = 1 and word = 'x' and made > now() - interval '1 day'", ""),
+            ("select * from t where id = $1 and word like $2 and made between $3 and $4", ""),
+            ("select j ->> 'a', word || 'x', id % 2 from t where j @> '{}'", ""),
+            ("select * from t where e = 'x'", "public.citext_eq"),
+            ("select * from t where word % 'x'", "public.similarity_op"),
+            ("select h -> 'a' from t", "public.fetchval"),
+            ("select 'a'::citext", "public.citextin"),
+        ):
+            (statement,) = analyse(text.encode(), known, NameContext(known.search_path)).statements
+            own = {str(function) for function in statement.functions if function.schema != "pg_catalog"}
+            self.assertEqual((own >= set(named.split()), bool(own)), (True, bool(named)), (text, own))
+            self.assertEqual((statement.opaque, statement.unknown), ("", ()), text)
+
+    def test_unknown(self) -> None:
+        """Names that are not in the catalogue, and what may have been changed in this transaction."""
+        for text in (
+            "select 1 <=> 2",
+            "select 1 operator(nowhere.+) 2",
+            "select 'x'::missing",
+            "select 1 @#@ any ('{1}')",
+        ):
+            statement = self.one(text)
+            self.assertTrue(statement.unknown, text)
+            self.assertIn(SOME_FUNCTION, statement.functions, text)
+        for before in (
+            "create operator <=> (function = f, leftarg = int, rightarg = int)",
+            "create cast (t as int) with function f(t)",
+            "create function f() returns int language sql as 'select 1'",
+            "alter schema a rename to app",
+            "create extension citext",
+        ):
+            self.assertTrue(self.one(f"{before}; select 1 + 1").unknown, before)
+        self.assertEqual(self.one("create table x (a int); select 1 + 1, 1::int").unknown, ())
+
+    def test_every_path(self) -> None:
+        """Another search_path, or one that nobody knows, brings other operators."""
+        for text in (
+            "set search_path = other; select 1 === 2",
+            "select set_config('search_path', $1, false); select 1 === 2",
+        ):
+            named = set(map(str, self.one(text).functions))
+            self.assertIn("other.hidden", named, text)
+        self.assertNotIn("other.hidden", set(map(str, self.one("select 1 === 2").functions)))
+
+    def test_rules_hold(self) -> None:
+        """A rule on a function meets the operator and the cast that call it, and refuses where it cannot know."""
+        conditions = Conditions(functions=("app.same", "app.mood_int"))
+        rule = SqlRule("no-same", conditions, Action(refuse=True))
+        for text, wanted in (
+            ("select 1 === 2", Match.YES),
+            ("select m::int from t", Match.YES),
+            ("select 1 <=> 2", Match.DOUBT),
+            ("select 1 = 2", Match.NO),
+            ("select id::text from t", Match.NO),
+        ):
+            self.assertIs(rule.conditions.match(self.one(text), text.encode()), wanted, text)
+
+    def test_types(self) -> None:
+        """The rows of tables are no types here; what a domain's checks call is known."""
+        system = self.known.types
+        assert system is not None
+        self.assertNotIn(("app", "t"), system.by_name)
+        self.assertIn(("app", "pair"), system.by_name)
+        small = system.types[system.by_name["app", "small"]]
+        self.assertEqual({self.known.function_by_oid[oid].name for oid in small.calls}, {"is_small"})
+
+
+def read(connection: psycopg.Connection[tuple[object, ...]]) -> Catalogue:
+    """As the gateway reads it: rows of text."""
+    results = []
+    for text in QUERIES:
+        cursor = connection.execute(text.encode())
+        result = cursor.pgresult
+        assert result is not None
+        width = range(result.nfields)
+        results.append([[result.get_value(row, column) for column in width] for row in range(result.ntuples)])
+    return catalogue(results, 1)
