@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 
 from hoopgw.model.answer import rfc3339
 from hoopgw.model.escaping import escaped
+from hoopgw.record.copies import MAX_TEXT, CopyIn, copy_in, insert
 from hoopgw.record.happenings import Happening
 from hoopgw.record.sqltext import for_psql, literal
+
+MAX_STATEMENT = 16 * 1024  # characters of a COPY that is read: deeper texts could exhaust the parser's stack
+_COPY = re.compile(r"\bcopy\b", re.IGNORECASE)
+_FAILS = "SELECT 1/0; -- fails, as this did"  # else an open transaction would keep what came before it
 
 
 def moment(nanoseconds: int) -> str:
@@ -26,46 +32,127 @@ def jsonl(happenings: Iterable[Happening]) -> Iterator[str]:
 def sql(happenings: Iterable[Happening]) -> Iterator[str]:
     """A script for psql of the statements that were let through, in order, with their parameters as literals.
 
-    What was not let through, and what psql could take for more than SQL, stands in comments.
+    What was not let through is a comment and an error, as it was one then.  What psql could take for more than SQL is a
+    comment.  A COPY FROM STDIN is an INSERT of its rows.
     """
     yield "\\set ON_ERROR_STOP off"
     yield "SET standard_conforming_strings = on;"
+    copying: _Copying | None = None
     for each in happenings:
-        if each.what == "open":
-            fields = each.fields
+        if copying is not None and each.fields.get("operation") == copying.number:
+            yield from copying.of(each)
+            copying = None if copying.ended else copying
+        elif each.what == "operation":
+            yield from _operation(each)
+            copying = _Copying.begun(each) or copying
+        else:
+            yield from _remark(each)
+
+
+def _remark(each: Happening) -> Iterator[str]:
+    fields = each.fields
+    match each.what:
+        case "open":
             who = fields.get("identity", {}).get("subject", "?")
             yield f"-- {escaped(fields.get('session'))}: {escaped(who)} on {escaped(fields.get('target'))}"
-        elif each.what == "operation" and each.fields["kind"] in ("query", "execute", "function"):
-            yield from _statement(each)
-        elif each.what == "gap":
-            yield f"-- GAP: {escaped(each.fields.get('entries'))} entries were not recorded here"
-        elif each.what == "close":
-            yield f"-- closed {moment(each.time)}: {escaped(each.fields.get('reason'))}"
+        case "gap":
+            yield f"-- GAP: {escaped(fields.get('entries'))} entries were not recorded here"
+        case "damaged":
+            yield f"-- DAMAGED: chunks {fields['chunk']} to {fields['last_chunk']} of the recording cannot be read here"
+        case "close":
+            yield f"-- closed {moment(each.time)}: {escaped(fields.get('reason'))}"
 
 
-def _statement(each: Happening) -> Iterator[str]:
+# ---- statements
+
+
+def _operation(each: Happening) -> Iterator[str]:
     fields = each.fields
+    allowed = fields["decision"] == "allowed"
+    if allowed and fields["kind"] in ("parse", "bind"):
+        return
     yield ""
     yield f"-- {fields['number']} at {moment(each.time)}: {escaped(fields['decision'])}"
     values = fields.get("parameters", [])
     for number, value in enumerate(values, 1):
-        yield f"-- ${number} = {'NULL' if value is None else escaped(literal(value))}"
+        yield f"-- ${number} = {_constant(value)}"
+    sent = _runnable(each)
+    if sent is None:
+        for line in fields["text"].splitlines() or [""]:
+            yield f"-- {escaped(line)}"
+    if not allowed:
+        yield _FAILS
+    elif sent is not None and values:
+        yield f"PREPARE hoopgw_{fields['number']} AS {sent};"
+        yield f"EXECUTE hoopgw_{fields['number']}({', '.join(map(_constant, values))});"
+        yield f"DEALLOCATE hoopgw_{fields['number']};"
+    elif sent is not None:
+        yield f"{sent};"
+
+
+def _runnable(each: Happening) -> str | None:
+    """The text as it may stand in the script."""
+    fields = each.fields
+    if fields["decision"] != "allowed" or fields["kind"] == "function" or fields.get("cut") or fields.get("redacted"):
+        return None
     text = fields["text"].rstrip().rstrip(";")
-    whole = not fields.get("cut") and not fields.get("redacted") and fields["kind"] != "function"
-    plain = all(value is None or value.isprintable() for value in values)
-    sent = for_psql(text) if fields["decision"] == "allowed" and whole and plain else None
-    if sent is not None and not (values and sent != text):
-        yield from _runnable(sent, values, fields["number"])
-        return
-    for line in text.splitlines() or [""]:
-        yield f"-- {escaped(line)}"
+    sent = for_psql(text)
+    return None if fields.get("parameters") and sent != text else sent
 
 
-def _runnable(text: str, values: list[str | None], number: int) -> Iterator[str]:
-    if not values:
-        yield f"{text};"
-        return
-    given = ", ".join("NULL" if value is None else literal(value) for value in values)
-    yield f"PREPARE hoopgw_{number} AS {text};"
-    yield f"EXECUTE hoopgw_{number}({given});"
-    yield f"DEALLOCATE hoopgw_{number};"
+def _constant(value: str | None) -> str:
+    return "NULL" if value is None else literal(value)
+
+
+# ---- COPY
+
+
+class _Copying:
+    """A COPY FROM STDIN whose data come next; they are an INSERT once they are known to have been taken."""
+
+    def __init__(self, number: int, copy: CopyIn) -> None:
+        self.number = number
+        self.ended = False
+        self._copy = copy
+        self._data: list[str] = []
+        self._size = 0
+        self._whole = True
+
+    @classmethod
+    def begun(cls, each: Happening) -> _Copying | None:
+        """Of an operation, where it may be one."""
+        fields = each.fields
+        if fields["decision"] != "allowed" or fields["kind"] not in ("query", "execute"):
+            return None
+        text = fields["text"]
+        if fields.get("cut") or fields.get("redacted") or len(text) > MAX_STATEMENT or not _COPY.search(text):
+            return None
+        copy = copy_in(text)
+        return cls(fields["number"], copy) if copy is not None else None
+
+    def of(self, each: Happening) -> Iterator[str]:
+        """What happened of that operation."""
+        if each.what == "copy":
+            self._take(each)
+        elif each.what in ("done", "error"):
+            self.ended = True
+            yield from (_FAILS,) if each.what == "error" else self._inserted()
+
+    def _take(self, each: Happening) -> None:
+        fields = each.fields
+        self._size += len(fields.get("data", ""))
+        if fields.get("binary") or fields.get("not_utf8") or fields.get("cut") or self._size > MAX_TEXT:
+            self._whole = False
+        if self._whole:
+            self._data.append(fields.get("data", ""))
+        else:
+            self._data.clear()
+
+    def _inserted(self) -> Iterator[str]:
+        try:
+            if self._whole:
+                yield from list(insert(self._copy, "".join(self._data)))
+                return
+        except ValueError:
+            pass
+        yield f"-- its {self._size} characters of data are not in this script: they are in the recording"

@@ -17,7 +17,7 @@ class Happening:
 
     open, close, note, gap      the session's own entries: `fields` are theirs
     operation                   number, kind, decision, text; parameters, guardrails, reason, tables, redacted, name
-    row, copy                   what was shown of a result (values), or of a COPY (direction, data)
+    row, copy                   what was shown of a result (values), or of a COPY (direction, data; binary, not_utf8)
     done                        tag, rows, milliseconds since it was asked
     error, notice               sqlstate, message, and what else the target or the gateway said
     notification                channel, payload

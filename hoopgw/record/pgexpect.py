@@ -35,6 +35,7 @@ class Statement:
     text: str
     types: list[int]  # of its parameters, as far as the client said; then as the target said
     columns: Columns | None = None
+    cut: int = 0  # bytes of its message that are not in here
 
 
 @dataclass(slots=True)
@@ -43,6 +44,7 @@ class Portal:
     values: list[str | None]
     formats: list[int]  # of its results
     columns: Columns | None = None
+    cut: int = 0  # bytes of its message, or its statement's, that are not in here
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import IncrementalDecoder, getincrementaldecoder
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -60,6 +61,7 @@ class PostgresDecoder:
         self._statements = Names()
         self._portals = Names()
         self._copy_binary = False
+        self._copy_text = _utf8()  # of one COPY: a character may begin in one message and end in the next
         self._described_by_gateway: list[bytes] = []  # portals of masked Executes: it asks for their columns
         self._targets_words: dict[int, Callable[[Message, int], Iterator[Happening]]] = {
             ord("T"): self._described,
@@ -168,7 +170,7 @@ class PostgresDecoder:
         name, _, rest = message.body.partition(b"\0")
         text, ended, types = rest.partition(b"\0")
         oids = Fields(types).numbers(4) if ended and not message.missing else []
-        statement = Statement(words(text), oids)
+        statement = Statement(words(text), oids, cut=message.missing)
         self._statements.set(name, statement, len(text))
         return {"text": statement.text, **_named(name)}
 
@@ -178,16 +180,18 @@ class PostgresDecoder:
         statement = self._statements.get(name) or Statement(_BEFORE, [])
         values = fields.values(fields.numbers(2), statement.types)
         results = [] if message.missing else fields.numbers(2)
-        portal = Portal(statement, values, results)
+        portal = Portal(statement, values, results, cut=message.missing or statement.cut)
         self._portals.set(portal_name, portal, sum(len(value or "") for value in values))
-        return {"text": statement.text, "parameters": values, **_named(name)}
+        cut = {"cut": statement.cut} if statement.cut else {}
+        return {"text": statement.text, "parameters": values, **_named(name), **cut}
 
     def _execute(self, message: Message, sent: Sent) -> dict[str, Any]:
         name = Fields(message.body).text()
         portal = sent.about = self._portals.get(name)
         if portal is None:
             return {"text": _BEFORE, **_named(name)}
-        return {"text": portal.statement.text, "parameters": portal.values, **_named(name)}
+        cut = {"cut": portal.cut} if portal.cut else {}
+        return {"text": portal.statement.text, "parameters": portal.values, **_named(name), **cut}
 
     def _function(self, message: Message, sent: Sent) -> dict[str, Any]:
         fields = Fields(message.body, message.missing)
@@ -294,6 +298,7 @@ class PostgresDecoder:
     def _copy_begins(self, message: Message, time: int) -> Iterator[Happening]:
         self._waiting.answered(message.tag)
         self._copy_binary = message.body[:1] == b"\1"
+        self._copy_text = _utf8()
         yield from ()
 
     def _copy_out(self, message: Message, time: int) -> Iterator[Happening]:
@@ -304,9 +309,19 @@ class PostgresDecoder:
 
     def _copy(self, message: Message, time: int, direction: str, sent: Sent | None = None) -> Happening:
         about = self._about(sent or self._waiting.first)
-        text = shown(message.body, 1 if self._copy_binary else 0)
-        fields = {**about, "direction": direction, "data": text}
+        fields: dict[str, Any] = {**about, "direction": direction}
+        if self._copy_binary:
+            fields |= {"data": shown(message.body, 1), "binary": True}
+        else:
+            text = self._copy_text.decode(message.body)
+            fields["data"] = words(text.encode("utf-8", "surrogateescape"))
+            if fields["data"] != text:
+                fields["not_utf8"] = True
         return Happening("copy", time, fields | ({"cut": message.missing} if message.missing else {}))
+
+
+def _utf8() -> IncrementalDecoder:
+    return getincrementaldecoder("utf-8")("surrogateescape")
 
 
 def _named(name: bytes) -> dict[str, str]:

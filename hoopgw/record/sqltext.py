@@ -12,6 +12,7 @@ import re
 _PLAIN = re.compile(r"[^'\"$:/;\-]+")
 _DOLLAR = re.compile(r"\$(?:[A-Za-z_\u0080-\uffff][A-Za-z_0-9\u0080-\uffff]*)?\$")
 _OBEYED = re.compile(r"\\|\bcopy\b.*\bstdin\b", re.IGNORECASE | re.DOTALL)
+_ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _COMMENT_MARK = re.compile(r"/\*|\*/")
 
 
@@ -79,6 +80,15 @@ def _block(text: str, here: int) -> int:
 
 
 def literal(value: str) -> str:
-    """As a string constant that means the same whatever standard_conforming_strings is."""
+    """As a string constant that means the same whatever standard_conforming_strings is; printable, on one line."""
     quoted = value.replace("'", "''")
-    return f"E'{quoted.replace(chr(92), chr(92) * 2)}'" if "\\" in value else f"'{quoted}'"
+    if "\\" not in value and value.isprintable():
+        return f"'{quoted}'"
+    return "E'" + "".join(map(_escape, quoted)) + "'"
+
+
+def _escape(char: str) -> str:
+    if char == "\\" or not char.isprintable():
+        number = ord(char)
+        return _ESCAPES.get(char) or (f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}")
+    return char

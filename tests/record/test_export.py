@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +34,13 @@ ATTACKS = (
     "\x1b]52;c;cm0gLXJm\x07", "\x1bP$q\x1b\\", "\x1b]0;root#\x07", "\x1b]8;;http://x\x1b\\click", "\x1bPq#0~\x1b\\",
     "\x9b2J", "\x7f", "\u202egnp.exe", "\u2028", "safe\rrm",
 )  # fmt: skip
+
+
+FAILS = "SELECT 1/0; -- fails, as this did"
+
+
+def unescaped(found: str) -> str:
+    return {"n": "\n", "r": "\r", "t": "\t", "\\": "\\"}.get(found) or chr(int(found[1:], 16))
 
 
 def hostile(attack: str) -> Recorded:
@@ -117,6 +125,8 @@ class Script(SynchronousTestCase):
                      "SELECT $a$ open", "SELECT 1 -- end", "", "SELECT \x1b", "SELECT e'\\'", 'SELECT "x'):  # fmt: skip
             record.ask(query(text))
         lines = [line for each in sql(record.happenings()) for line in each.splitlines()]
+        self.assertEqual(lines.count("SELECT 1/0; -- fails, as this did"), 1)
+        lines.remove("SELECT 1/0; -- fails, as this did")
         running = [line for line in lines[2:] if line and not line.startswith("--")]
         self.assertEqual(running, [])
 
@@ -146,10 +156,75 @@ class Script(SynchronousTestCase):
 
     @given(st.text(max_size=30))
     def test_literal(self, value: str) -> None:
-        """A literal is one quoted string, whose content is the value."""
+        """A literal is one quoted string on one line, whose content is the value; escaped only where it must be."""
         quoted = literal(value)
-        inside = quoted[2:-1].replace("\\\\", "\\") if quoted.startswith("E") else quoted[1:-1]
-        self.assertEqual(inside.replace("''", "'"), value)
+        self.assertTrue(quoted.isprintable())
+        if value.isprintable() and "\\" not in value:
+            self.assertEqual(quoted[1:-1].replace("''", "'"), value)
+        else:
+            said = re.sub(r"''", "'", quoted[2:-1])
+            said = re.sub(r"\\(u....|U........|.)", lambda found: unescaped(found[1]), said)
+            self.assertEqual((quoted[:2], said), ("E'", value))
+
+
+class Copied(SynchronousTestCase):
+    """A COPY FROM STDIN is an INSERT of the rows that it brought, and never lines that psql could take for commands."""
+
+    def script(self, text: str, *data: bytes, end: bytes = done("COPY 1")) -> list[str]:
+        record = Recorded()
+        record.ask(query(text))
+        record.shown(message(b"G", b"\0\0\0"))
+        record.sent(*(message(b"d", each) for each in data), message(b"c"))
+        record.shown(end, READY)
+        return list(sql(record.happenings()))[6:]
+
+    def test_text(self) -> None:
+        """Escapes, NULL, and rows that are cut anywhere."""
+        lines = self.script(
+            'COPY s."T" (a, b) FROM STDIN', b"1\tO'Neil\n2\t\\N", b"\n3\ta\\tb\\\\\\x41\\101\n\\.\nrest"
+        )
+        self.assertEqual(lines, [
+            'INSERT INTO "s"."T" ("a", "b") OVERRIDING SYSTEM VALUE VALUES',
+            "  ('1', 'O''Neil'),",
+            "  ('2', NULL),",
+            "  ('3', E'a\\tb\\\\AA');",
+        ])  # fmt: skip
+
+    def test_csv(self) -> None:
+        """Quotes, newlines in them, an empty string that is not NULL, a header."""
+        data = b'a;b\r\n1;"x\n""y"";"\r\n;""\r\n'
+        lines = self.script("COPY t FROM STDIN (FORMAT csv, HEADER, DELIMITER ';')", data)
+        self.assertEqual(lines[1:], ["  ('1', E'x\\n\"y\";'),", "  (NULL, '');"])
+
+    def test_what_is_left_out(self) -> None:
+        """Binary data, bytes that are no UTF-8, a byte by its number: the script says that it lacks them."""
+        for text, data in (("COPY t FROM STDIN", b"\xff\n"), ("COPY t FROM STDIN", b"\\xe9\n"),
+                           ("COPY t FROM STDIN CSV", b'"open\n'),
+                           ("COPY t FROM STDIN (FORMAT csv, ESCAPE '#')", b'"a#",b\n')):  # fmt: skip
+            (line,) = self.script(text, data)
+            self.assertIn("not in this script", line)
+        for text in ("COPY t FROM STDIN (FORMAT binary)", "COPY t FROM STDIN WHERE a > 1",
+                     "SELECT 1; COPY t FROM STDIN", "COPY t FROM STDIN (ENCODING 'latin1')"):  # fmt: skip
+            self.assertEqual(self.script(text, b"1\n"), [])
+
+    def test_failed(self) -> None:
+        """What the target did not take is not inserted; the script fails there as well."""
+        self.assertEqual(self.script("COPY t FROM STDIN", b"1\n", end=error("23505", "x")), [FAILS])
+
+    def test_nothing(self) -> None:
+        """A COPY of no row is none."""
+        self.assertEqual(self.script("COPY t FROM STDIN", end=done("COPY 0")), [])
+
+    def test_too_large(self) -> None:
+        """Beyond a bound the data are left to the recording."""
+        (line,) = self.script("COPY t FROM STDIN", *(b"x" * 1_000_000 for _ in range(17)))
+        self.assertIn("17000000 characters", line)
+
+    @given(st.text(alphabet="a\t\n\\\"';,\r!N.0", max_size=40), st.booleans())
+    def test_any_data(self, data: str, csv: bool) -> None:
+        """Whatever the data: no line begins with a backslash, and each is printable."""
+        for line in self.script(f"COPY t FROM STDIN {'CSV' if csv else ''}", data.encode()):
+            self.assertTrue(line.isprintable() and not line.startswith("\\"), line)
 
 
 class Covered(SynchronousTestCase):

@@ -215,10 +215,21 @@ class Copying(SynchronousTestCase):
             [
                 {"operation": 1, "direction": "to target", "data": "1\n"},
                 {"operation": 1, "direction": "to target", "data": "2\n"},
-                {"operation": 2, "direction": "to client", "data": "\\x0001"},
+                {"operation": 2, "direction": "to client", "data": "\\x0001", "binary": True},
             ],
         )
         self.assertEqual([fields["operation"] for fields in record.told("done")], [1, 2])
+
+    def test_cut_anywhere(self) -> None:
+        """A character that begins in one message and ends in the next is one; what is no UTF-8 is said to be none."""
+        record = Recorded()
+        record.ask(query("COPY t FROM STDIN"))
+        record.shown(message(b"G", b"\0\0\0"))
+        record.sent(*(message(b"d", bytes([byte])) for byte in "é€\n".encode()))
+        record.sent(message(b"d", b"\xff\n"))
+        told = record.told("copy")
+        self.assertEqual("".join(fields["data"] for fields in told[:-1]), "é€\n")
+        self.assertEqual((told[-1]["data"], told[-1]["not_utf8"]), ("\\xff\n", True))
 
 
 class Bounds(SynchronousTestCase):
