@@ -46,6 +46,8 @@ def sql(happenings: Iterable[Happening]) -> Iterator[str]:
             yield from _operation(each)
             copying = _Copying.begun(each) or copying
         else:
+            if copying is not None and each.what in ("gap", "damaged", "opaque"):
+                copying.lost()
             yield from _remark(each)
 
 
@@ -138,6 +140,10 @@ class _Copying:
             self.ended = True
             yield from (_FAILS,) if each.what == "error" else self._inserted()
 
+    def lost(self) -> None:
+        """Some of the data may be missing."""
+        self._whole = False
+
     def _take(self, each: Happening) -> None:
         fields = each.fields
         self._size += len(fields.get("data", ""))
@@ -151,7 +157,10 @@ class _Copying:
     def _inserted(self) -> Iterator[str]:
         try:
             if self._whole:
-                yield from list(insert(self._copy, "".join(self._data)))
+                data = "".join(self._data)
+                for _ in insert(self._copy, data):  # all of it can be read, before any of it is said
+                    pass
+                yield from insert(self._copy, data)
                 return
         except ValueError:
             pass

@@ -215,6 +215,16 @@ class Copied(SynchronousTestCase):
         """A COPY of no row is none."""
         self.assertEqual(self.script("COPY t FROM STDIN", end=done("COPY 0")), [])
 
+    def test_holes(self) -> None:
+        """Data with a hole in them are not inserted as if they were all."""
+        record = Recorded()
+        record.ask(query("COPY t FROM STDIN"))
+        record.shown(message(b"G", b"\0\0\0"))
+        record.sent(message(b"d", b"1\n"))
+        record.add(Kind.TO_TARGET, b"junk that is no message")
+        record.shown(done("COPY 2"), READY)
+        self.assertIn("not in this script", list(sql(record.happenings()))[-1])
+
     def test_too_large(self) -> None:
         """Beyond a bound the data are left to the recording."""
         (line,) = self.script("COPY t FROM STDIN", *(b"x" * 1_000_000 for _ in range(17)))
