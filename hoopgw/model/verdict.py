@@ -56,7 +56,8 @@ class IRowMask(Protocol):
 
     masked: int  # values so far
 
-    def apply(self, data: bytes, start: int, end: int) -> bytes: ...
+    def apply(self, data: bytes, start: int, end: int) -> bytes | None:
+        """`data[start:end]` masked; None where nothing had to be changed."""
 
 
 class ICopyMask(Protocol):

@@ -19,8 +19,9 @@ from typing import final
 
 from hoopgw.policy.masks import SqlMasks, custom_pattern
 from hoopgw.wire import masking, scanners
-from hoopgw.wire.masking import Action, Hashes, RowMask, ValueMask
+from hoopgw.wire.masking import Action, Hashes, ValueMask
 from hoopgw.wire.pgcopy import CopyMask
+from hoopgw.wire.rowmask import RowMask
 from hoopgw.wire.scanners import Scanner
 
 # pg_type.oid (catalog/pg_type.dat)

@@ -226,28 +226,32 @@ class Results:
         self.rows_passed += passed
         if passed == rows and not _looked_at(head, tag):
             return
-        self._pass(data, start, effects)
-        self._begin = end
         stop = end if passed == rows else after_rows(data, start, passed)
-        if stop > start:
-            shown = self._masked(tag, head, data, start, stop, effects)
+        shown = self._masked(tag, head, data, start, stop, effects) if stop > start else None
+        if shown is None:  # as they are
+            self._pass(data, stop, effects)
+        else:
+            self._pass(data, start, effects)
             if shown:
                 effects.append(ToClient(shown))
+        self._begin = end
         if passed < rows and not head.cut:
             self._cut(head, effects)
 
-    def _masked(self, tag: int, head: Expect, data: bytes, start: int, end: int, effects: list[Effect]) -> bytes:
+    def _masked(self, tag: int, head: Expect, data: bytes, start: int, end: int, effects: list[Effect]) -> bytes | None:
+        """What goes on in place of these rows; None: they do."""
         if tag == ROW and head.row_mask is not None:
             before = head.row_mask.masked
-            shown: bytes = head.row_mask.apply(data, start, end)
+            shown: bytes | None = head.row_mask.apply(data, start, end)
             head.masked += head.row_mask.masked - before
             return shown
         if tag == COPY_DATA and head.copy_mask is not None:
+            self._pass(data, start, effects)
             return self._masked_copy(head, data, start, end, effects)
         if tag == FUNCTION_RESULT and head.answer.masks is not None:
             head.masked += 1  # what a function call gives has no origin: NULL
             return pgmessages.message(b"V", b"\xff\xff\xff\xff")
-        return data[start:end]
+        return None
 
     def _masked_copy(self, head: Expect, data: bytes, start: int, end: int, effects: list[Effect]) -> bytes:
         before = head.copy_mask.masked

@@ -1,22 +1,24 @@
-"""Finds what looks like personal data in one value: e-mail addresses, payment cards, government ids.  Compiled loops.
+"""What looks like personal data in one value: e-mail addresses, payment cards, government ids.  Compiled loops.
 
-A match never goes beyond the value that is searched, so that a length of the framing can never join one.
+Each takes `data[start:end]`, and gives what it finds to `found` as (begin, end).  A match never goes beyond these
+bounds, so that a length of the framing can never join one.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, final
+from typing import Final
 
+from librt.strings import read_i64_le
 from mypy_extensions import i64
 
-EMAIL: Final = 1
-PAYMENT_CARD: Final = 2
-US_SSN: Final = 4
-IBAN: Final = 8
-UK_NINO: Final = 16
+from hoopgw.wire.finds import Finds
 
-STAR: Final = 42
-ZERO: Final = 48
+# An @ in each of seven bytes, and what tells whether one of seven bytes is 0.  A word has eight: without its last one
+# nothing here is negative or too large.
+_AT: Final = 0x40404040404040
+_ONES: Final = 0x01010101010101
+_HIGH: Final = 0x80808080808080
+_SEVEN: Final = 0xFFFFFFFFFFFFFF
 
 # 1: may stand before the @ of an address (RFC 5321 dot-string, the characters that are used); 2: behind it
 _CLASS: Final = bytes(
@@ -61,29 +63,42 @@ def luhn(data: bytes, start: int, end: int) -> bool:
     return total % 10 == 0
 
 
-def emails(data: bytes, start: int, end: int, spans: list[tuple[int, int]]) -> None:
+def _at_sign(data: bytes, start: i64, end: i64) -> i64:
+    """Where the first @ stands; `end` where there is none.  Seven bytes at a time."""
     here: i64 = start
-    first: i64 = start
-    stop: i64 = end
-    while True:
-        found: i64 = data.find(b"@", here, stop)
-        if found < 0:
-            return
-        left: i64 = found
-        while left > first and _CLASS[data[left - 1]] & 1:
+    safe: i64 = len(data)
+    safe -= 8
+    while here < end and here <= safe:
+        word: i64 = (read_i64_le(data, here) & _SEVEN) ^ _AT
+        if (word - _ONES) & ~word & _HIGH:
+            break
+        here += 7
+    while here < end and data[here] != 64:
+        here += 1
+    return here if here < end else end
+
+
+def emails(data: bytes, start: i64, end: i64, found: Finds) -> None:
+    here: i64 = _at_sign(data, start, end)
+    if here == end:
+        return
+    table = _CLASS
+    while here < end:
+        left: i64 = here
+        while left > start and table[data[left - 1]] & 1:
             left -= 1
-        right: i64 = found + 1
+        right: i64 = here + 1
         dot = False
-        while right < stop and _CLASS[data[right]] & 2:
-            if data[right] == 46 and right + 1 < stop and _CLASS[data[right + 1]] & 1 and data[right + 1] != 46:
+        while right < end and table[data[right]] & 2:
+            if data[right] == 46 and right + 1 < end and data[right + 1] != 46 and table[data[right + 1]] & 1:
                 dot = True
             right += 1
-        if left < found and dot and right - found > 3:
-            spans.append((left, right))
-        here = right
+        if left < here and dot and right - here > 3:
+            found.put(left, right)
+        here = _at_sign(data, right, end)
 
 
-def payment_cards(data: bytes, start: int, end: int, spans: list[tuple[int, int]]) -> None:
+def payment_cards(data: bytes, start: i64, end: i64, found: Finds) -> None:
     """13 to 19 digits with single spaces or hyphens between them, and a right check digit."""
     here: i64 = start
     stop: i64 = end
@@ -102,10 +117,10 @@ def payment_cards(data: bytes, start: int, end: int, spans: list[tuple[int, int]
                 break
             here += 1
         if 13 <= count <= 19 and luhn(data, begin, here):
-            spans.append((begin, here))
+            found.put(begin, here)
 
 
-def us_ssns(data: bytes, start: int, end: int, spans: list[tuple[int, int]]) -> None:
+def us_ssns(data: bytes, start: i64, end: i64, found: Finds) -> None:
     """ddd-dd-dddd with the numbers that are never given left out (SSA: area 000, 666, 9xx; group 00; serial 0000)."""
     here: i64 = start
     stop: i64 = end
@@ -114,19 +129,20 @@ def us_ssns(data: bytes, start: int, end: int, spans: list[tuple[int, int]]) -> 
             here += 1
             continue
         good = not (here > start and _word(data[here - 1])) and not (here + 11 < stop and _word(data[here + 11]))
-        for offset in (0, 1, 2, 4, 5, 7, 8, 9, 10):
-            if not _digit(data[here + offset]):
-                good = False
+        offset: i64 = 0
+        while good and offset < 11:
+            good = offset == 3 or offset == 6 or _digit(data[here + offset])
+            offset += 1
         area = data[here : here + 3]
         given = area not in (b"000", b"666") and data[here] != 57 and data[here + 4 : here + 6] != b"00"
         if good and given and data[here + 7 : here + 11] != b"0000":
-            spans.append((here, here + 11))
+            found.put(here, here + 11)
             here += 11
             continue
         here += 1
 
 
-def ibans(data: bytes, start: int, end: int, spans: list[tuple[int, int]]) -> None:
+def ibans(data: bytes, start: i64, end: i64, found: Finds) -> None:
     """Two letters, two check digits, 11 to 30 letters or digits, single spaces allowed (ISO 13616: remainder 1)."""
     here: i64 = start
     stop: i64 = end
@@ -146,7 +162,7 @@ def ibans(data: bytes, start: int, end: int, spans: list[tuple[int, int]]) -> No
                 break
             right += 1
         if 15 <= count <= 34 and _mod97(data, here, right) == 1:
-            spans.append((here, right))
+            found.put(here, right)
             here = right
         else:
             here += 1
@@ -172,7 +188,7 @@ def _mod97(data: bytes, start: i64, end: i64) -> i64:
     return value
 
 
-def uk_ninos(data: bytes, start: int, end: int, spans: list[tuple[int, int]]) -> None:
+def uk_ninos(data: bytes, start: i64, end: i64, found: Finds) -> None:
     """Two letters, six digits, A to D, spaces between pairs allowed (HMRC NIM39110)."""
     here: i64 = start
     stop: i64 = end
@@ -188,81 +204,14 @@ def uk_ninos(data: bytes, start: int, end: int, spans: list[tuple[int, int]]) ->
             right += 1
         if digits == 6 and right < stop and data[right] == 32:
             right += 1
-        suffix = digits == 6 and right < stop and data[right] in b"ABCDabcd"
-        given = data[here] not in b"DFIQUVdfiquv" and data[here + 1] not in b"DFIOQUVdfioquv"
-        if suffix and given and not (right + 1 < stop and _word(data[right + 1])):
-            spans.append((here, right + 1))
+        suffix = digits == 6 and right < stop and 65 <= (data[right] & 0xDF) <= 68
+        if suffix and _nino_letters(data, here) and not (right + 1 < stop and _word(data[right + 1])):
+            found.put(here, right + 1)
             here = right + 1
             continue
         here += 1
 
 
-@final
-class Scanner:
-    """Searches single values.  `kinds` is a sum of the numbers above; `custom` a compiled RE2 pattern over bytes."""
-
-    __slots__ = ("_custom", "_kinds")
-
-    def __init__(self, kinds: int, custom: Any = None) -> None:
-        self._kinds = kinds
-        self._custom = custom
-
-    def spans(self, data: bytes, start: int, end: int) -> list[tuple[int, int]]:
-        """Where something was found in `data[start:end]`; in no order, and they may overlap."""
-        found: list[tuple[int, int]] = []
-        kinds = self._kinds
-        if kinds & EMAIL:
-            emails(data, start, end, found)
-        if kinds & PAYMENT_CARD:
-            payment_cards(data, start, end, found)
-        if kinds & US_SSN:
-            us_ssns(data, start, end, found)
-        if kinds & IBAN:
-            ibans(data, start, end, found)
-        if kinds & UK_NINO:
-            uk_ninos(data, start, end, found)
-        if self._custom is not None:
-            for match in self._custom.finditer(data[start:end]):
-                if match.end() > match.start():
-                    found.append((start + match.start(), start + match.end()))
-        return found
-
-    def masked(self, data: bytes) -> bytes:
-        """A whole text with what is found starred; the same object where nothing is."""
-        found = self.spans(data, 0, len(data))
-        if not found:
-            return data
-        out = bytearray(data)
-        for begin, stop in found:
-            out[begin:stop] = b"*" * (stop - begin)
-        return bytes(out)
-
-    def masked_json(self, data: bytes) -> bytes:
-        """The same inside JSON text, which stays JSON: outside of strings only digits change, to 0."""
-        found = self.spans(data, 0, len(data))
-        if not found:
-            return data
-        out = bytearray(data)
-        for begin, stop in found:
-            quoted = _inside_string(data, begin)
-            for index in range(begin, stop):
-                c = data[index]
-                if quoted and c not in (34, 92):
-                    out[index] = STAR
-                elif not quoted and 48 <= c <= 57:
-                    out[index] = ZERO if index > begin else 49  # no number begins with 0
-        return bytes(out)
-
-
-def _inside_string(data: bytes, position: int) -> bool:
-    inside = False
-    index: i64 = 0
-    stop: i64 = position
-    while index < stop:
-        c: i64 = data[index]
-        if c == 92 and inside:
-            index += 1
-        elif c == 34:
-            inside = not inside
-        index += 1
-    return inside
+def _nino_letters(data: bytes, here: i64) -> bool:
+    """Whether numbers are given with these two letters (HMRC NIM39110)."""
+    return data[here] not in b"DFIQUVdfiquv" and data[here + 1] not in b"DFIOQUVdfioquv"

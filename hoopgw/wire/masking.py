@@ -1,14 +1,13 @@
-"""DataRow messages -> the same rows, masked.  Compiled loops; knows no user and no rule."""
+"""One value of a result -> what is shown of it.  Knows no user and no rule."""
 
 from __future__ import annotations
 
-import base64
 import hmac
 from typing import Final, final
 
+from librt.strings import read_i64_be
 from mypy_extensions import i64
 
-from hoopgw.model.errors import MalformedFrame
 from hoopgw.wire.scanners import Scanner
 
 PASS: Final = 0
@@ -24,6 +23,7 @@ SCAN_NUMBER: Final = 9  # a value in which a pattern finds something becomes the
 SCAN_OPAQUE: Final = 10  # cannot be read: NULL where a pattern finds something anywhere in it
 SCAN_ARRAY: Final = 11  # binary array of text: each element
 
+_BASE32: Final = b"abcdefghijklmnopqrstuvwxyz234567"
 MAX_HASHES: Final = 4096  # values whose hash is kept: about 500 KiB
 
 
@@ -38,20 +38,38 @@ class Action:
         self.constant = constant
 
 
-def last4(value: bytes) -> bytes:
-    """Stars for all but the last four characters (UTF-8); all of them where there are fewer than eight."""
+def hidden(data: bytes, start: i64, end: i64) -> i64:
+    """Up to where `last4` hides `data[start:end]`: all but the last four characters (UTF-8) of eight or more."""
     characters: i64 = 0
-    index: i64 = len(value)
-    cut: i64 = len(value)
-    while index > 0:
-        index -= 1
-        if (value[index] & 0xC0) != 0x80:
+    here: i64 = end
+    cut: i64 = end
+    while here > start:
+        here -= 1
+        if (data[here] & 0xC0) != 0x80:
             characters += 1
             if characters == 4:
-                cut = index
-    if characters < 8:
-        return b"*" * len(value)
+                cut = here
+            elif characters == 8:
+                return cut
+    return end
+
+
+def last4(value: bytes) -> bytes:
+    """Stars for all but the last four characters (UTF-8); all of them where there are fewer than eight."""
+    cut = hidden(value, 0, len(value))
     return b"*" * cut + value[cut:]
+
+
+def base32(digest: bytes) -> bytes:
+    """The first ten bytes as sixteen characters (RFC 4648, in lower case)."""
+    out = bytearray()
+    for start in (0, 5):
+        word: i64 = read_i64_be(digest, start)
+        shift: i64 = 59
+        while shift > 19:
+            out.append(_BASE32[(word >> shift) & 31])
+            shift -= 5
+    return bytes(out)
 
 
 @final
@@ -67,7 +85,7 @@ class Hashes:
     def of(self, value: bytes) -> bytes:
         found = self._known.get(value)
         if found is None:
-            found = base64.b32encode(hmac.digest(self._key, value, "sha256")[:10]).lower()
+            found = base32(hmac.digest(self._key, value, "sha256"))
             if len(self._known) >= MAX_HASHES:
                 self._known.clear()
             self._known[value] = found
@@ -81,10 +99,10 @@ class Hashes:
 class ValueMask:
     """One action on one value.  Gives the value to show; None is NULL; the same object where nothing changed."""
 
-    __slots__ = ("_hashes", "_scanner")
+    __slots__ = ("_hashes", "scanner")
 
     def __init__(self, scanner: Scanner | None, hashes: Hashes) -> None:
-        self._scanner = scanner
+        self.scanner = scanner
         self._hashes = hashes
 
     def of(self, action: Action, value: bytes) -> bytes | None:
@@ -97,25 +115,25 @@ class ValueMask:
             return self._hashes.of(value)
         if kind == CONSTANT:
             return action.constant
-        if kind == NULL or self._scanner is None:
+        if kind == NULL or self.scanner is None:
             return None
         if kind == SCAN:
-            return self._scanner.masked(value)
+            return self.scanner.masked(value)
         if kind == SCAN_JSON:
-            return self._scanner.masked_json(value)
+            return self.scanner.masked_json(value)
         if kind == SCAN_JSONB:
-            masked = self._scanner.masked_json(value[1:])
+            masked = self.scanner.masked_json(value[1:])
             return value if masked == value[1:] else value[:1] + masked
         if kind == SCAN_NUMBER:
-            return action.constant if self._scanner.spans(value, 0, len(value)) else value
+            return action.constant if self.scanner.spans(value, 0, len(value)) else value
         if kind == SCAN_ARRAY:
             return self._array(value)
-        return None if self._scanner.spans(value, 0, len(value)) else value
+        return None if self.scanner.spans(value, 0, len(value)) else value
 
     def _array(self, value: bytes) -> bytes | None:
         """Binary array (src/backend/utils/adt/arrayfuncs.c, array_send): dimensions, flags, element type, bounds,
         then elements with their lengths.  What does not look like that is NULL."""
-        if len(value) < 12 or self._scanner is None:
+        if len(value) < 12 or self.scanner is None:
             return None
         dimensions = int.from_bytes(value[:4], "big")
         here = 12 + 8 * dimensions
@@ -131,84 +149,8 @@ class ValueMask:
             if length < -1 or (length > 0 and here + length > len(value)):
                 return None
             if length > 0:
-                for begin, stop in self._scanner.spans(value, here, here + length):
+                for begin, stop in self.scanner.spans(value, here, here + length):
                     out[begin:stop] = b"*" * (stop - begin)
                     changed = True
                 here += length
         return bytes(out) if changed else value
-
-
-@final
-class RowMask:
-    """Masks runs of whole DataRow messages of one result."""
-
-    __slots__ = ("_actions", "_last", "_value", "masked", "rows")
-
-    def __init__(self, actions: tuple[Action | None, ...], value: ValueMask) -> None:
-        self._actions = actions
-        self._value = value
-        self._last = max([index for index, action in enumerate(actions) if action is not None], default=-1)
-        self.rows = 0
-        self.masked = 0
-
-    def apply(self, data: bytes, start: int, end: int) -> bytes:
-        """`data[start:end]` with its values masked, in right framing.  Raises MalformedFrame for rows that are not."""
-        out = bytearray()
-        here: i64 = start
-        stop: i64 = end
-        copied: i64 = start
-        actions = self._actions
-        columns: i64 = len(actions)
-        last: i64 = self._last
-        while here < stop:
-            row: i64 = here
-            if here + 7 > stop:
-                raise MalformedFrame("a row that ends inside its header")
-            length: i64 = (data[here + 1] << 24) | (data[here + 2] << 16) | (data[here + 3] << 8) | data[here + 4]
-            row_end: i64 = here + 1 + length
-            count: i64 = (data[here + 5] << 8) | data[here + 6]
-            if row_end > stop or length < 6 or count != columns or data[here] != 68:
-                raise MalformedFrame("a row that is not as its description says")
-            here += 7
-            grown: i64 = 0
-            header: i64 = -1  # where this row's header stands in `out`, once something of it was changed
-            index: i64 = 0
-            while index <= last:
-                if here + 4 > row_end:
-                    raise MalformedFrame("a row that ends inside a value's length")
-                size: i64 = (data[here] << 24) | (data[here + 1] << 16) | (data[here + 2] << 8) | data[here + 3]
-                if size == 0xFFFFFFFF:
-                    here += 4
-                    index += 1
-                    continue
-                if size > row_end - here - 4:
-                    raise MalformedFrame("a value that is longer than its row")
-                action = actions[index]
-                if action is not None:
-                    value = data[here + 4 : here + 4 + size]
-                    shown = self._value.of(action, value)
-                    if shown is not value:
-                        self.masked += 1
-                        if header < 0:
-                            header = len(out) + (row - copied)
-                        out += data[copied:here]
-                        if shown is None:
-                            out += b"\xff\xff\xff\xff"
-                            grown -= size
-                        else:
-                            out += len(shown).to_bytes(4, "big")
-                            out += shown
-                            grown += len(shown) - size
-                        copied = here + 4 + size
-                here += 4 + size
-                index += 1
-            if grown != 0:
-                out += data[copied:row_end]
-                copied = row_end
-                out[header + 1 : header + 5] = int(length + grown).to_bytes(4, "big")
-            here = row_end
-            self.rows += 1
-        if copied == start:
-            return data[start:end]
-        out += data[copied:stop]
-        return bytes(out)

@@ -4,22 +4,42 @@ from __future__ import annotations
 
 import csv
 import io
-import json
+from collections.abc import Iterable
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stdnum import iban as stdnum_iban
-from stdnum import luhn as stdnum_luhn
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.errors import WireError
-from hoopgw.wire import masking, scanners
-from hoopgw.wire.masking import Action, Hashes, RowMask, ValueMask, last4
+from hoopgw.wire import masking
+from hoopgw.wire.masking import Action, Hashes, ValueMask, last4
 from hoopgw.wire.pgcopy import SIGNATURE, CopyMask
 from hoopgw.wire.pgmessages import message
+from hoopgw.wire.rowmask import RowMask
 from hoopgw.wire.scanners import Scanner
 
 ALL = Scanner(31)
+FIELDS = (
+    st.lists(
+        st.sampled_from(
+            [
+                b"a@b.example",
+                b"4000 0012 3456 7899",
+                b"AB123456C",
+                b"x",
+                b" ",
+                b"1",
+                b"DE89370400440532013000",
+                b"{}",
+                b"\xc3\xa4",
+            ]
+        ),
+        max_size=6,
+    ).map(b"".join)
+    | st.none()
+)
+KINDS = st.integers(masking.PASS, masking.SCAN_ARRAY)
 VALUES = st.one_of(st.none(), st.binary(max_size=40), st.sampled_from([b"a@b.example", b"4000 0012 3456 7899", b"x"]))
 
 
@@ -48,8 +68,17 @@ def rows_of(data: bytes) -> list[list[bytes | None]]:
     return found
 
 
+def pairs(ones: Iterable[Any], others: Iterable[Any]) -> Iterable[tuple[Any, Any]]:
+    return zip(ones, others, strict=True)
+
+
 def mask(*actions: Action | None, scanner: Scanner | None = None) -> RowMask:
     return RowMask(actions, ValueMask(scanner, Hashes(b"key")))
+
+
+def shown(row_mask: RowMask, data: bytes) -> bytes:
+    masked = row_mask.apply(data, 0, len(data))
+    return data if masked is None else masked
 
 
 class Rows(SynchronousTestCase):
@@ -59,9 +88,9 @@ class Rows(SynchronousTestCase):
         """Rows are as many and as wide, other columns byte for byte the same, NULL stays NULL."""
         data = b"".join(row(list(each)) for each in rows)
         for kind in (masking.NONE, masking.LAST4, masking.HASH, masking.CONSTANT, masking.NULL):
-            shown = rows_of(mask(None, Action(kind, b"0"), None).apply(data, 0, len(data)))
-            self.assertEqual(len(shown), len(rows))
-            for before, after in zip(rows, shown, strict=True):
+            found = rows_of(shown(mask(None, Action(kind, b"0"), None), data))
+            self.assertEqual(len(found), len(rows))
+            for before, after in zip(rows, found, strict=True):
                 self.assertEqual((after[0], after[2]), (before[0], before[2]))
                 self.assertEqual(before[1] is None or kind == masking.NULL, after[1] is None)
                 if kind == masking.NONE and before[1] is not None:
@@ -76,6 +105,39 @@ class Rows(SynchronousTestCase):
                 mask(Action(masking.NONE), Action(masking.SCAN), scanner=ALL).apply(junk, 0, len(junk))
             except (WireError, IndexError):
                 continue
+
+    @settings(deadline=None)
+    @given(st.lists(st.tuples(FIELDS, FIELDS, FIELDS), max_size=8), st.lists(KINDS, min_size=3, max_size=3))
+    def test_as_value_by_value(self, rows: list[tuple[bytes | None, ...]], kinds: list[int]) -> None:
+        """The walk over rows gives what ValueMask gives for each value, in right framing, and counts what changed."""
+        actions = tuple(None if kind == masking.PASS else Action(kind, b"0") for kind in kinds)
+        data, value = b"".join(row(list(each)) for each in rows), ValueMask(ALL, Hashes(b"key"))
+        wanted = [
+            [one if one is None or action is None else value.of(action, one) for one, action in pairs(each, actions)]
+            for each in rows
+        ]
+        row_mask = RowMask(actions, value)
+        masked = row_mask.apply(b"before" + data + b"behind", 6, 6 + len(data))
+        self.assertEqual(rows_of(data if masked is None else masked), wanted)
+        changed = sum(one != other for each, now in pairs(rows, wanted) for one, other in pairs(each, now))
+        self.assertLessEqual(changed, row_mask.masked)
+        self.assertEqual(masked is None, row_mask.masked == 0)
+
+    def test_nothing_found(self) -> None:
+        """Where nothing has to be changed no copy is made."""
+        data = row([b"plain", None, b""]) * 3
+        action = Action(masking.SCAN)
+        self.assertIsNone(mask(action, action, action, scanner=ALL).apply(data, 0, len(data)))
+
+    def test_rows_that_are_not_as_described(self) -> None:
+        """must-survive 19: other columns, lengths that go beyond a row or its read, no row: none goes on."""
+        good = row([b"me@example.org", b"x"])
+        for bad in (
+            row([b"x"]), row([b"x"] * 3), good[:-1], b"d" + good[1:], good.replace(b"\0\0\0\x0e", b"\0\0\0\x40"),
+            good.replace(b"\0\0\0\x0e", b"\x7f\xff\xff\xff"), good.replace(b"\0\0\0\x0e", b"\xff\xff\xff\xfe"),
+        ):  # fmt: skip
+            with self.assertRaises(WireError):
+                mask(Action(masking.SCAN), Action(masking.NONE), scanner=ALL).apply(good + bad, 0, len(good + bad))
 
     def test_last4(self) -> None:
         """Four characters of eight or more, counted as characters."""
@@ -96,8 +158,8 @@ class Rows(SynchronousTestCase):
         """A match never joins two values; the length stays."""
         data = row([b"me@exam", b"ple.org", b"write to me@example.org now"])
         action = Action(masking.SCAN)
-        shown = rows_of(mask(action, action, action, scanner=ALL).apply(data, 0, len(data)))
-        self.assertEqual(shown, [[b"me@exam", b"ple.org", b"write to ************** now"]])
+        found = rows_of(shown(mask(action, action, action, scanner=ALL), data))
+        self.assertEqual(found, [[b"me@exam", b"ple.org", b"write to ************** now"]])
 
     def test_arrays_in_binary(self) -> None:
         """must-survive 19: elements of a binary array are searched one by one; what is no array becomes NULL."""
@@ -106,47 +168,6 @@ class Rows(SynchronousTestCase):
         mask_value = ValueMask(ALL, Hashes(b"")).of
         self.assertEqual(mask_value(Action(masking.SCAN_ARRAY), array), array.replace(b"a@b.example", b"*" * 11))
         self.assertIsNone(mask_value(Action(masking.SCAN_ARRAY), b"\0\0\0\1 junk"))
-
-    def test_json_stays_json(self) -> None:
-        """must-survive 19: what is masked inside JSON is still JSON."""
-        text = b'{"mail": "me@example.org", "card": 4000001234567899, "list": ["4000 0012 3456 7899"]}'
-        shown = ALL.masked_json(text)
-        found = json.loads(shown)
-        self.assertNotIn(b"example.org", shown)
-        self.assertNotIn(b"4567", shown)
-        self.assertEqual(set(found), {"mail", "card", "list"})
-
-
-class Patterns(SynchronousTestCase):
-    def found(self, text: str) -> list[str]:
-        data = text.encode()
-        return sorted(data[begin:end].decode() for begin, end in ALL.spans(data, 0, len(data)))
-
-    def test_found(self) -> None:
-        """What each pattern is about, in the middle of other text."""
-        for text in (
-            "me@example.org", "first.last+tag@sub.example.co.uk", "4000001234567899", "4000 0012 3456 7899",
-            "4000-0012-3456-7899", "123-45-6789", "DE89370400440532013000", "GB82 WEST 1234 5698 7654 32", "AB123456C",
-        ):  # fmt: skip
-            self.assertIn(text, self.found(f"see: {text}, please"), text)
-
-    def test_not_found(self) -> None:
-        """Numbers without their check digits, numbers that are never given, and what only looks alike."""
-        for text in ("me@example", "@example.org", "4000001234567890", "000-12-3456", "666-12-3456", "912-12-3456",
-                     "DE89370400440532013001", "1234567890", "2026-11-21 10:15:00", "a@b"):  # fmt: skip
-            self.assertEqual(self.found(text), [], text)
-
-    @given(st.text("0123456789", min_size=13, max_size=19))
-    def test_check_digit(self, digits: str) -> None:
-        """The check digit is Luhn's (held to python-stdnum)."""
-        data = digits.encode()
-        self.assertEqual(scanners.luhn(data, 0, len(data)), stdnum_luhn.is_valid(digits))
-
-    @given(st.integers(0, 10**18 - 1))
-    def test_iban(self, account: int) -> None:
-        """The remainder is ISO 13616's (held to python-stdnum)."""
-        number = "DE" + stdnum_iban.calc_check_digits("DE00" + f"{account:018d}") + f"{account:018d}"
-        self.assertIn(number, self.found(number))
 
 
 class Copies(SynchronousTestCase):

@@ -1,0 +1,94 @@
+"""A run of bytes and the copy of it that comes to be where something in it changes.  Compiled loops.
+
+Nothing is copied before the first change.  Changes come in any order within what keeps its length; `replace` only in
+the order of the bytes.
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+from librt.strings import BytesWriter, read_i64_le, write_i32_be, write_i64_le
+from mypy_extensions import i64, u8
+
+SHORT: i64 = 96  # bytes: pieces up to this are copied by words, longer ones by a slice
+
+
+@final
+class Rewriting:
+    """`data[start:end]` with changes.  Offsets are those of `data`.
+
+    `whole`: nothing will change its length, so that the first change copies the whole run at once.
+    """
+
+    __slots__ = ("_copied", "_data", "_end", "_out", "_shift", "_start", "_whole", "hits")
+
+    def __init__(self, data: bytes, start: i64, end: i64, whole: bool) -> None:
+        self.hits: i64 = 0  # changes so far
+        self._data = data
+        self._start: i64 = start
+        self._end: i64 = end
+        self._whole = whole
+        self._out = BytesWriter()
+        self._copied: i64 = start  # up to where `data` is in `_out`, or replaced there
+        self._shift: i64 = -start  # what `data[i]` is at in `_out`: i + _shift
+
+    def stars(self, start: i64, end: i64) -> None:
+        """A star for every byte."""
+        self.hits += 1
+        if end > self._copied:
+            self._copy(self._end if self._whole else end)
+        out = self._out
+        here: i64 = start + self._shift
+        stop: i64 = end + self._shift
+        while here < stop:
+            out[here] = 42
+            here += 1
+
+    def replace(self, start: i64, end: i64, value: bytes | None) -> None:
+        """A value with its length in front (`start` is where that begins) for another; None is NULL."""
+        self.hits += 1
+        self._copy(start)
+        out = self._out
+        if value is None:
+            write_i32_be(out, -1)
+        else:
+            write_i32_be(out, len(value))
+            out.write(value)
+        self._copied = end
+        self._shift = len(out) - end
+
+    @property
+    def shift(self) -> i64:
+        """How many bytes the copy is longer than the run up to here; only differences mean something."""
+        return self._shift
+
+    def patch(self, place: i64, value: i64) -> None:
+        """Four bytes at `place` of the copy, big-endian: `place` is an offset of `data` plus the `shift` it had."""
+        out = self._out
+        out[place] = u8((value >> 24) & 255)
+        out[place + 1] = u8((value >> 16) & 255)
+        out[place + 2] = u8((value >> 8) & 255)
+        out[place + 3] = u8(value & 255)
+
+    def result(self) -> bytes | None:
+        """The changed run; None where nothing changed."""
+        if not self.hits:
+            return None
+        self._copy(self._end)
+        return self._out.getvalue()
+
+    def _copy(self, end: i64) -> None:
+        data, out = self._data, self._out
+        here: i64 = self._copied
+        if here >= end:
+            return
+        self._copied = end
+        if end - here > SHORT or end + 8 > len(data):
+            out.write(data[here:end])
+            return
+        while here < end:
+            write_i64_le(out, read_i64_le(data, here))
+            here += 8
+        if here > end:
+            out.truncate(len(out) - (here - end))
