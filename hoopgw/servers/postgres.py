@@ -223,6 +223,7 @@ class PostgresServer(Protocol):
             "login": ["StartupMessage", f"PasswordMessage ({len(asked.token.reveal())} bytes)"],
         }
         self._session = session = self._gateway.open_session(access, self, self._address, opening)
+        session.accepted(PROTOCOL)
         named = ""
         if access.target.application_name:
             named = application_name(session.id, access.identity.subject, asked.application_name)

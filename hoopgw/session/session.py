@@ -93,6 +93,17 @@ class Session:
         """Fires when the first statement will not have to wait for a budget; it never fails."""
         return self._spending.ready() if self._spending is not None else succeed(None)
 
+    def accepted(self, protocol: str) -> None:
+        """The login is good; the target is still to be reached."""
+        identity = self.access.identity
+        self.emit(
+            Code.LOGIN_ACCEPTED,
+            protocol=protocol,
+            client=self.totals.row.client,
+            issuer=identity.issuer,
+            actors=[actor.subject for actor in identity.actors],
+        )
+
     def opened(self, facts: dict[str, Any]) -> None:
         """The target is connected too (`facts` say to what): say so, and set the times at which the session must end.
 
@@ -230,6 +241,8 @@ class Session:
             self.emit(effect.code, **effect.fields)
         elif isinstance(effect, Hangup):
             note(self._journal, {"code": effect.code.value, "reason": effect.reason})
+            if self.state is State.OPEN and effect.code is not Code.SESSION_CLOSED:  # `end` has said its own
+                self.emit(effect.code, reason=effect.reason)
             self.totals.reason = self.totals.reason or f"{effect.code.value}: {effect.reason}"
         elif isinstance(effect, CatalogueChanged):
             self.judge.catalogue_changed()

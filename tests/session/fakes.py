@@ -21,6 +21,7 @@ from hoopgw.record.entries import Kind
 from hoopgw.relay.effects import Ask
 from hoopgw.session.interfaces import IEdge, IEvents, IJudge
 from hoopgw.store.interface import SessionRow
+from tests.documented_events import mistake
 
 ISSUER = "https://idp.example"
 TARGET = Target("pay", "postgresql", (Address("127.0.0.1", 5432),), TlsMode.DISABLE, {}, database="pay")
@@ -116,6 +117,9 @@ class Emitted:
         self.events: list[tuple[Code, dict[str, object]]] = []
 
     def emit(self, code: Code, **fields: object) -> None:
+        """Whatever a test makes happen: docs/events.md is held to it."""
+        wrong = mistake(code.value, fields)
+        assert not wrong, wrong
         self.events.append((code, fields))
 
     def codes(self) -> list[Code]:

@@ -371,9 +371,9 @@ class Recording(Case):
     def test_observed(self) -> None:
         """What a relay observed is a note and an event; control characters are inert in both."""
         session = self.session()
-        session.record(Observed(Code.PROTOCOL_VIOLATED, {"what": "\x1b]52;c;\x07\x9b"}))
+        session.record(Observed(Code.SETTING_CHANGED, {"setting": "x", "value": "\x1b]52;c;\x07\x9b"}))
         self.assertIn(b"\\u001b]52;c;\\u0007\\u009b", self.journal.entries[-1][1])
-        self.assertEqual(self.events.events[-1][0], Code.PROTOCOL_VIOLATED)
+        self.assertEqual(self.events.events[-1][0], Code.SETTING_CHANGED)
 
     def test_catalogue(self) -> None:
         """The judge hears that names may mean something else."""
@@ -451,6 +451,19 @@ class Ending(Case):
         self.assertEqual((session.row().closed, session.row().rows), (0.0, 7))
         self.assertEqual(self.events.codes().count(Code.SESSION_CLOSED), 1)
         self.assertEqual([call for call in self.clock.getDelayedCalls() if call.getTime() > 100], [])
+
+    def test_what_hung_up_has_its_event(self) -> None:
+        """A peer that broke the protocol, or a target that went: by its own code, once, before the session's end."""
+        session = self.session()
+        session.record(Hangup(Code.PROTOCOL_VIOLATED, "junk"))
+        self.assertEqual(self.events.codes()[-1], Code.PROTOCOL_VIOLATED)
+        ended = self.session()
+        ended.end(Code.SESSION_EXPIRED, "time is up")
+        ended.record(Hangup(Code.SESSION_EXPIRED, "time is up"))
+        left = self.session()
+        left.record(Hangup(Code.SESSION_CLOSED, "the client ended the session"))
+        said = [code for code in self.events.codes() if code is not Code.SESSION_OPENED]
+        self.assertEqual(said, [Code.PROTOCOL_VIOLATED, Code.SESSION_EXPIRED])
 
     def test_close_keeps_the_first_reason(self) -> None:
         """What ended the session is its reason, not that the connection went down afterwards."""
