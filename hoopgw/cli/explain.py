@@ -10,6 +10,7 @@ import click
 
 from hoopgw.cli.configured import configured
 from hoopgw.cli.output import json_option, print_fields, print_json
+from hoopgw.model.errors import HoopgwError
 from hoopgw.model.escaping import escaped
 from hoopgw.model.identity import Identity
 from hoopgw.model.verdict import Verdict
@@ -40,7 +41,8 @@ def explain(
     """Verdict, rules with file and line, and why.
 
     Reads the configuration, and the target's catalogue with the role's credential (so it needs to read the secrets of
-    the configuration). Exit status 0: it would run as it is; 1: it would be refused or held.
+    the configuration). Exit status 0: it would run as it is; 1: it would be refused or held, or nobody can say; 2: wrong
+    use.
     """
     loaded = configured(settings)
     target = loaded.targets.get(target_name)
@@ -89,6 +91,7 @@ def _judged(
     from hoopgw.policy.masks import MaskGuardrail, resolve
     from hoopgw.policy.sql import Unreadable, analyse
     from hoopgw.policy.sql_names import context_of
+    from hoopgw.session.sqljudge import built_in
 
     selection = loaded.policy.select(identity, target, role)
     operation = Operation(target.protocol, QUERY, sql.encode())
@@ -107,7 +110,7 @@ def _judged(
         "functions": sorted({str(name) for each in statements for name in each.functions}),
         "unknown": [why for each in statements for why in each.unknown],
     }
-    verdict = judge(guardrails, operation, facts)
+    verdict = judge(guardrails, operation, facts) & built_in(facts)
     if verdict.masks is not None:
         shown["masks"] = sorted(rule.name for rule in selection.masks)
     return verdict, shown
@@ -116,10 +119,10 @@ def _judged(
 def _catalogue(loaded: Any, target: Any, role: Any, database: str) -> Any:
     """Read once, on a reactor that lives as long as that takes."""
     from twisted.internet import reactor
+    from twisted.python.failure import Failure
 
     from hoopgw.config_secrets import read_secret
-    from hoopgw.model.errors import HoopgwError
-    from hoopgw.policy.catalogue_queries import QUERIES, catalogue
+    from hoopgw.policy.catalogue_queries import QUERIES, TooLarge, catalogue
     from hoopgw.servers.catalogue_source import CatalogueSource
     from hoopgw.servers.departures import Departures
     from hoopgw.servers.dial import Dialer
@@ -134,13 +137,14 @@ def _catalogue(loaded: Any, target: Any, role: Any, database: str) -> Any:
 
     running.callWhenRunning(begin)
     running.run()
-    result = found[0]
-    error = getattr(result, "value", None)
-    if isinstance(error, HoopgwError):
+    try:
+        if isinstance(found[0], Failure):
+            found[0].raiseException()
+        return catalogue(found[0], 1)
+    except (HoopgwError, TooLarge, ValueError) as error:
         raise click.ClickException(
             f"the catalogue of {target.name} could not be read: {error} (--offline does without)"
-        )
-    return catalogue(result, 1)
+        ) from error
 
 
 def _answer(as_json: bool, decision: str, rules: list[dict[str, Any]], why: str, facts: dict[str, Any]) -> None:
