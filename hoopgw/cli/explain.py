@@ -41,8 +41,8 @@ def explain(
     """Verdict, rules with file and line, and why.
 
     Reads the configuration, and the target's catalogue with the role's credential (so it needs to read the secrets of
-    the configuration). Exit status 0: it would run as it is; 1: it would be refused or held, or nobody can say; 2: wrong
-    use.
+    the configuration). Exit status 0: it would run as it is; 1: it would be refused or held, or nobody can say; 2:
+    wrong use.
     """
     loaded = configured(settings)
     target = loaded.targets.get(target_name)
