@@ -286,14 +286,6 @@ def known_sessions(chunks: Iterable[Chunk]) -> dict[str, Known]:
     return found
 
 
-def against_gateway(result: Result, known: Known | None) -> Result:
-    """A chain without a fault may still have been cut after a seal that the gateway journal knows of."""
-    if not result.good or known is None or result.sealed >= known.chunk or (known.retired and not result.chunks):
-        return result
-    words = f"cut: the gateway journal knows of a seal at chunk {known.chunk}, and the last one here is {result.sealed}"
-    return replace(result, problem=words, chunk=result.chunks, operations=NONE, final=False, digest="")
-
-
 def against_head(result: Result, number: int, digest_there: str, digest: str) -> Result:
     """The gateway journal held to a head (number and digest of its last chunk) that was noted elsewhere.
 
