@@ -276,9 +276,9 @@ class _Statement:
         if self._catalogue is None:
             self._functions.add(FunctionName(schema or "pg_catalog", name))
             self._unknown.append(f"what function {name} is, is not known: there is no catalogue")
+            self._opaque = self._opaque or f"function {name}"
             return
-        schemas = (schema,) if schema else tuple(dict.fromkeys(("pg_catalog", *self._context.schemas)))
-        found = [each for each in schemas if (each, name) in self._catalogue.functions]
+        found = self._schemas_with(schema, name)
         for each in found:
             self._functions.add(FunctionName(each, name))
             if each not in ("pg_catalog", "information_schema") or name in RUNS_TEXT:
@@ -287,8 +287,18 @@ class _Statement:
             self._functions.add(FunctionName(schema or "?", name))
             if schema or not self._is_grammar_function(name):
                 self._unknown.append(f"function {name} is not in the gateway's catalogue")
+                self._opaque = self._opaque or f"function {name}"
         if not schema and self._context.doubt() and any(each != "pg_catalog" for each in found):
             self._unknown.append(f"what function {name} means is not known: {self._context.doubt()}")
+
+    def _schemas_with(self, schema: str, name: str) -> list[str]:
+        """Schemas in which the function may be meant.  A path that nobody knows may put any before pg_catalog."""
+        assert self._catalogue is not None
+        functions = self._catalogue.functions
+        if self._context.path_unknown and not schema:
+            return sorted(each for each, known in functions if known == name)
+        schemas = (schema,) if schema else tuple(dict.fromkeys(("pg_catalog", *self._context.schemas)))
+        return [each for each in schemas if (each, name) in functions]
 
     def _called_as_a_field(self, node: Node) -> None:
         """(x).f is f(x) where x has no field f (documentation, 8.16.5): any function of one argument can hide there."""
@@ -311,8 +321,7 @@ class _Statement:
         catalogue = self._catalogue
         if catalogue is None or catalogue.types is None:
             if catalogue is None and any(key in ("A_Expr", "TypeCast") for key, _ in nodes(tree)):
-                self._functions.add(SOME_FUNCTION)
-                self._unknown.append("what operators and casts call is not known: there is no catalogue")
+                self._some_function("what operators and casts call is not known: there is no catalogue")
             return
         found = Implicit(
             catalogue,
@@ -328,16 +337,20 @@ class _Statement:
         for oid, how in found.functions.items():
             self._called(oid, how)
         if found.unknown:
-            self._functions.add(SOME_FUNCTION)
-            self._unknown += found.unknown
+            self._some_function(*found.unknown)
+
+    def _some_function(self, *why: str) -> None:
+        """Called by an operator or a cast, and nobody knows which."""
+        self._functions.add(SOME_FUNCTION)
+        self._opaque = self._opaque or "what an operator or a cast calls"
+        self._unknown += why
 
     def _called(self, oid: int, how: str) -> None:
         """By an operator or a cast."""
         assert self._catalogue is not None
         function = self._catalogue.function_by_oid.get(oid)
         if function is None:
-            self._functions.add(SOME_FUNCTION)
-            self._unknown.append(f"what {how} calls is not in the gateway's catalogue")
+            self._some_function(f"what {how} calls is not in the gateway's catalogue")
             return
         self._functions.add(FunctionName(function.schema, function.name))
         if function.name.startswith("lo_") and function.schema == "pg_catalog":

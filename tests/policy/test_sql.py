@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -154,7 +155,19 @@ class Names(SynchronousTestCase):
         statement = facts("select pg_read_file('/etc/passwd')").statements[0]
         self.assertEqual({str(name) for name in statement.functions}, {"pg_catalog.pg_read_file"})
         self.assertEqual(facts("select helper()").statements[0].opaque, "function public.helper")
-        self.assertTrue(facts("select missing()").statements[0].unknown)
+        missing = facts("select missing()").statements[0]
+        self.assertTrue(missing.unknown)
+        self.assertTrue(missing.opaque)  # somebody may just have made it: its body was read by nobody
+        self.assertEqual(facts("select lower('x'), coalesce(null, 1)").statements[0].opaque, "")
+
+    def test_functions_of_an_unknown_path(self) -> None:
+        """A schema may stand before pg_catalog then: another lower() may be meant."""
+        other = Function(901, "evil", "lower", "f", "plpgsql", "v")
+        functions = {**CATALOGUE.functions, ("evil", "lower"): (other,)}
+        known = replace(CATALOGUE, functions=functions, function_by_oid={**CATALOGUE.function_by_oid, 901: other})
+        for context, wanted in ((CONTEXT, ""), (NameContext(("public",), path_unknown=True), "function evil.lower")):
+            (statement,) = analyse(b"select lower('x')", known, context).statements
+            self.assertEqual(statement.opaque, wanted)
 
     def test_secret(self) -> None:
         """The text of a statement with a password is not kept."""
@@ -168,7 +181,10 @@ class Names(SynchronousTestCase):
         found = analyse(b"select * from orders", None, NameContext())
         self.assertTrue(found.statements[0].unknown)
         for text in (b"select 1 + 1", b"select 'x'::mood"):
-            self.assertIn(SOME_FUNCTION, analyse(text, None, NameContext()).statements[0].functions)
+            (statement,) = analyse(text, None, NameContext()).statements
+            self.assertIn(SOME_FUNCTION, statement.functions)
+            self.assertTrue(statement.opaque)
+        self.assertTrue(analyse(b"select settle()", None, NameContext()).statements[0].opaque)
 
 
 class Columns(SynchronousTestCase):
