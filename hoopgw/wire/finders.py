@@ -83,15 +83,27 @@ def emails(data: bytes, start: i64, end: i64, found: Finds) -> None:
     if here == end:
         return
     table = _CLASS
+    c: i64 = 0
+    kind: i64 = 0
     while here < end:
         left: i64 = here
-        while left > start and table[data[left - 1]] & 1:
+        while left > start:
+            c = data[left - 1]
+            kind = table[c]
+            if not kind & 1:
+                break
             left -= 1
         right: i64 = here + 1
-        dot = False
-        while right < end and table[data[right]] & 2:
-            if data[right] == 46 and right + 1 < end and data[right + 1] != 46 and table[data[right + 1]] & 1:
+        dot = False  # one that something follows
+        last: i64 = 0
+        while right < end:
+            c = data[right]
+            kind = table[c]
+            if last == 46 and c != 46 and kind & 1:
                 dot = True
+            if not kind & 2:
+                break
+            last = c
             right += 1
         if left < here and dot and right - here > 3:
             found.put(left, right)
@@ -113,7 +125,7 @@ def payment_cards(data: bytes, start: i64, end: i64, found: Finds) -> None:
             c = data[here]
             if _digit(c):
                 count += 1
-            elif not (c in (32, 45) and here + 1 < stop and _digit(data[here + 1])):
+            elif (c != 32 and c != 45) or here + 1 == stop or not _digit(data[here + 1]):
                 break
             here += 1
         if 13 <= count <= 19 and luhn(data, begin, here):

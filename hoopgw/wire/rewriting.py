@@ -85,7 +85,7 @@ class Rewriting:
             return
         self._copied = end
         if end - here > SHORT or end + 8 > len(data):
-            out.write(data[here:end])
+            out.write(data if here == 0 and end == len(data) else data[here:end])
             return
         while here < end:
             write_i64_le(out, read_i64_le(data, here))

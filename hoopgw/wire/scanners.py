@@ -101,15 +101,22 @@ class Scanner:
     def _run(self, data: bytes, here: i64, start: i64, end: i64, found: Finds) -> i64:
         """Searches the run that has a byte at `here`, if there is one and it has digits enough.  Gives what is next."""
         table = _CLASS
-        if not table[data[here]] & 3:
+        kind: i64 = table[data[here]]
+        if not kind & 3:
             return here + 1
         digits: i64 = 0
         left: i64 = here
-        while left > start and table[data[left - 1]] & 3:
+        while left > start:
+            kind = table[data[left - 1]]
+            if not kind & 3:
+                break
             left -= 1
-            digits += table[data[left]] & 1
-        while here < end and table[data[here]] & 3:
-            digits += table[data[here]] & 1
+            digits += kind & 1
+        while here < end:
+            kind = table[data[here]]
+            if not kind & 3:
+                break
+            digits += kind & 1
             here += 1
         if digits >= self._digits:
             self._measured(data, left, here, digits, start, end, found)
@@ -121,9 +128,9 @@ class Scanner:
         if digits >= 13 and kinds & PAYMENT_CARD:
             payment_cards(data, left, right, found)
         if digits >= 9 and kinds & US_SSN:
-            us_ssns(data, max(left - 1, start), min(right + 1, end), found)
+            us_ssns(data, _later(left - 1, start), _earlier(right + 1, end), found)
         if digits == 6 and kinds & UK_NINO and left - start >= 2 and right < end and data[left - 1] >= 65:
-            uk_ninos(data, max(left - 3, start), min(right + 2, end), found)
+            uk_ninos(data, _later(left - 3, start), _earlier(right + 2, end), found)
 
     def spans(self, data: bytes, start: int, end: int) -> list[tuple[int, int]]:
         """Where something was found in `data[start:end]`; in no order, and they may overlap."""
@@ -170,6 +177,7 @@ class Scanner:
 def _accounts(data: bytes, start: i64, end: i64, found: Finds) -> None:
     """Looks for runs of 15 and more capitals, digits and spaces: an IBAN is in one of them."""
     table = _CLASS
+    kind: i64 = 0
     safe: i64 = len(data)
     safe -= 8
     here: i64 = start
@@ -180,10 +188,25 @@ def _accounts(data: bytes, start: i64, end: i64, found: Finds) -> None:
                 here += 8
                 continue
         left: i64 = here
-        while left > start and table[data[left - 1]] & 4:
+        while left > start:
+            kind = table[data[left - 1]]
+            if not kind & 4:
+                break
             left -= 1
-        while here < end and table[data[here]] & 4:
+        while here < end:
+            kind = table[data[here]]
+            if not kind & 4:
+                break
             here += 1
         if here - left >= 15:
-            ibans(data, max(left - 1, start), here, found)
+            ibans(data, _later(left - 1, start), here, found)
         here += 1
+
+
+def _later(one: i64, other: i64) -> i64:
+    """As max(), which takes objects."""
+    return one if one > other else other
+
+
+def _earlier(one: i64, other: i64) -> i64:
+    return one if one < other else other
