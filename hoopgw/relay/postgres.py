@@ -296,7 +296,7 @@ class PostgresRelay:
         effects: list[Effect] = []
         if self._results.expected:
             effects.append(ToTarget(pgmessages.FLUSH))
-        said = words.waiting(notice, self._results.encoding)
+        said = words.waiting(notice, self._results.parameters.encoding)
         if self._results.left:
             self._notices.append(said)
         else:
@@ -312,8 +312,8 @@ class PostgresRelay:
         effects = results.from_target(data)
         if results.broken is not None:
             return [*effects, *self._end(Code.PROTOCOL_VIOLATED, f"the target: {results.broken}", b"08P01", None)]
-        if results.violation:
-            return [*effects, *self._end(Code.PROTOCOL_VIOLATED, results.violation, b"08P01", None)]
+        if results.parameters.violation:
+            return [*effects, *self._end(Code.PROTOCOL_VIOLATED, results.parameters.violation, b"08P01", None)]
         if self._notices and not results.left:
             for said in self._notices:
                 effects.append(ToClient(said))
@@ -328,12 +328,12 @@ class PostgresRelay:
         if self._asked is not None:
             return
         self._blocked = False  # look again: what was waited for may be there
-        if results.renamed and results.at_rest and not self._skip and results.status != "E":
+        if results.parameters.renamed and results.at_rest and not self._skip and results.status != "E":
             self._rename(effects)
 
     def _rename(self, effects: list[Effect]) -> None:
         """The client named itself: the target's view gets our name back, outside of anything that failed."""
-        self._results.renamed = self._results.at_rest = False
+        self._results.parameters.renamed = self._results.at_rest = False
         self._results.expected.append(expecting.own(expecting.QUERY))
         quoted = self._name.replace(b"'", b"''")
         effects.append(ToTarget(pgmessages.query(b"SET application_name = '" + quoted + b"'")))
@@ -372,7 +372,7 @@ class PostgresRelay:
             return []
         self._gone = True
         self._kept, self._kept_size, self._tail = [], 0, []
-        said = words.fatal(sqlstate, reason, self._results.encoding, denial)
+        said = words.fatal(sqlstate, reason, self._results.parameters.encoding, denial)
         effects: list[Effect] = [ToClient(said), Hangup(code, reason)]
         if not self._results.left:
             return effects

@@ -159,7 +159,7 @@ class Planner:
             return Expect(number, self._number)
         expect = Expect(number, self._number, hints(text))
         if expect.hints & DEFINES:
-            self._results.defining += 1
+            self._results.sends_definition()
         if expect.hints & COPIES:
             self.gate = expect
         return expect

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hoopgw.relay import postgres_words as words
+from hoopgw.relay.postgres_expect import Expect
 from hoopgw.wire import pgmessages
 
 Fields = list[tuple[bytes, bytes]]
@@ -29,3 +30,18 @@ def notification(body: bytes, masks: Any) -> bytes:
     """A NotificationResponse with its payload masked; the channel is a name that the client listens to."""
     here = body.find(b"\0", 4) + 1
     return pgmessages.message(b"A", body[:here] + masks.text(body[here:-1]) + b"\0")
+
+
+def noticed(body: bytes, head: Expect | None, masks: Any, withhold: bool) -> tuple[bytes | None, bytes | None]:
+    """A notice, masked, and the record's form of it; None where nothing changes."""
+    if masks is None and not withhold and not (head is not None and head.answer.redact):
+        return None, None
+    fields = screened(pgmessages.report_fields(body), masks, withhold)
+    return pgmessages.report(b"N", fields), without_text(b"N", fields, head)
+
+
+def without_text(tag: bytes, fields: Fields, head: Expect | None) -> bytes | None:
+    """What the record gets of a redacted operation's errors; None: the same."""
+    if head is None or not head.answer.redact:
+        return None
+    return pgmessages.report(tag, withheld(fields))

@@ -1,0 +1,55 @@
+"""What the target's CommandComplete says of names: those of the catalogue, of prepared statements and of portals."""
+
+from __future__ import annotations
+
+from typing import final
+
+from hoopgw.relay.postgres_expect import CREATES
+from hoopgw.relay.postgres_names import Names
+
+# Tags of commands that may change what names mean (documentation, 55.7, CommandComplete: the command's own name)
+_DDL = (
+    b"CREATE", b"ALTER", b"DROP", b"TRUNCATE", b"GRANT", b"REVOKE", b"COMMENT", b"DO", b"CALL", b"IMPORT", b"REFRESH",
+    b"SECURITY", b"REASSIGN", b"DISCARD",
+)  # fmt: skip
+
+
+@final
+class Commands:
+    """Follows the commands of one session.  `changed`: names may mean something else after this transaction."""
+
+    def __init__(self, statements: Names, portals: Names) -> None:
+        self.changed = False
+        self._statements = statements
+        self._portals = portals
+        self._statements_doubt = False  # SQL has removed statements: a PREPARE could give their names another meaning
+        self._portals_doubt = False  # the same of portals and DECLARE
+
+    def completed(self, command: bytes, hints: int) -> None:
+        """`command` is the tag of CommandComplete, `hints` those of the statement (`postgres_expect`).
+
+        A removed name that the client gives again by SQL would have another text than the one known here.
+        """
+        if command.startswith(_DDL) or (command.startswith(b"SELECT") and hints & CREATES):
+            self.changed = True
+        if command in (b"DISCARD ALL", b"DEALLOCATE ALL"):
+            self._statements.forget()
+        elif command == b"DEALLOCATE":
+            self._statements_doubt = True
+        elif command == b"PREPARE" and self._statements_doubt:
+            self._statements.forget()
+            self._statements_doubt = False
+        if command in (b"COMMIT", b"DISCARD ALL"):
+            self._portals.forget()
+        elif command.startswith((b"CLOSE", b"ROLLBACK", b"DO", b"CALL")):
+            self._portals_doubt = True
+        elif command.startswith(b"DECLARE") and self._portals_doubt:
+            self._portals.forget()
+            self._portals_doubt = False
+
+    def transaction_ended(self) -> bool:
+        """No portal outlives its transaction.  Gives whether names may mean something else from now on."""
+        self._portals_doubt = False
+        self._portals.forget()
+        changed, self.changed = self.changed, False
+        return changed
