@@ -36,6 +36,9 @@ class Function:
     volatile: str  # pg_proc.provolatile: i, s, v
     security_definer: bool = False
     result: int = 0  # OID of a type
+    arguments: tuple[int, ...] | None = None  # OIDs of types; None: not read
+    defaults: int = 0  # how many of the last arguments may be left out
+    variadic: bool = False  # the last one is an array of all that are left
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ QUERIES: tuple[str, ...] = (
     " WHERE d.refobjid OPERATOR(pg_catalog.<>) r.ev_class",
     "SELECT i.inhrelid, i.inhparent FROM pg_catalog.pg_inherits i",
     "SELECT p.oid, n.nspname, p.proname, p.prokind, l.lanname, p.provolatile, p.prosecdef,"
-    " p.prorettype FROM pg_catalog.pg_proc p"
+    " p.prorettype, p.proargtypes, p.pronargdefaults, p.provariadic FROM pg_catalog.pg_proc p"
     " JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace"
     " JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang",
     "SELECT pg_catalog.unnest(pg_catalog.current_schemas(false))",
@@ -101,7 +101,15 @@ def catalogue(results: Sequence[Rows], generation: int) -> Catalogue:
     overloads: dict[tuple[str, str], list[Function]] = defaultdict(list)
     for row in functions:
         described = (_text(row[1]), _text(row[2]), _text(row[3]), _text(row[4]), _text(row[5]))
-        function = Function(_number(row[0]), *described, row[6] == b"t", _number(row[7]))
+        function = Function(
+            _number(row[0]),
+            *described,
+            security_definer=row[6] == b"t",
+            result=_number(row[7]),
+            arguments=tuple(map(int, _text(row[8]).split())),
+            defaults=_number(row[9]),
+            variadic=_number(row[10]) != 0,
+        )
         by_function[function.oid] = function
         overloads[function.schema, function.name].append(function)
     return Catalogue(

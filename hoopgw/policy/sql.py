@@ -66,6 +66,7 @@ class _Statement:
         self._read_below: set[RelationName] = set()
         self._written_below: set[RelationName] = set()
         self._functions: set[FunctionName] = set()
+        self._overloads: list[tuple[str, str, Node]] = []  # calls of a name that PostgreSQL has too
         self._unknown: list[str] = []
         self._opaque = ""
         self._where = Where.NONE
@@ -279,17 +280,25 @@ class _Statement:
             self._opaque = self._opaque or f"function {name}"
             return
         found = self._schemas_with(schema, name)
+        # An extension may have its own max() or replace(), for its own types: which is meant is seen once all is read
+        several = not schema and "pg_catalog" in found and "args" in node and self._catalogue.types is not None
         for each in found:
-            self._functions.add(FunctionName(each, name))
-            if each not in ("pg_catalog", "information_schema") or name in RUNS_TEXT:
-                self._opaque = self._opaque or f"function {each}.{name}"
+            if several and each != "pg_catalog":
+                self._overloads.append((each, name, node))
+            else:
+                self._called_by_name(each, name)
         if not found:
             self._functions.add(FunctionName(schema or "?", name))
             if schema or not self._is_grammar_function(name):
                 self._unknown.append(f"function {name} is not in the gateway's catalogue")
                 self._opaque = self._opaque or f"function {name}"
-        if not schema and self._context.doubt() and any(each != "pg_catalog" for each in found):
+        if not schema and not several and self._context.doubt() and any(each != "pg_catalog" for each in found):
             self._unknown.append(f"what function {name} means is not known: {self._context.doubt()}")
+
+    def _called_by_name(self, schema: str, name: str) -> None:
+        self._functions.add(FunctionName(schema, name))
+        if schema not in ("pg_catalog", "information_schema") or name in RUNS_TEXT:
+            self._opaque = self._opaque or f"function {schema}.{name}"
 
     def _schemas_with(self, schema: str, name: str) -> list[str]:
         """Schemas in which the function may be meant.  A path that nobody knows may put any before pg_catalog."""
@@ -334,6 +343,11 @@ class _Statement:
             self._resolve,
         )
         found.read(tree)
+        for schema, name, call in self._overloads:
+            if any(found.may_call(each, call) for each in catalogue.functions[schema, name]):
+                self._called_by_name(schema, name)
+                if self._context.doubt():
+                    self._unknown.append(f"what function {name} means is not known: {self._context.doubt()}")
         for oid, how in found.functions.items():
             self._called(oid, how)
         if found.unknown:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from hoopgw.policy.catalogue import Catalogue, Relation
+from hoopgw.policy.catalogue import Catalogue, Function, Relation
 from hoopgw.policy.catalogue_types import TypeSystem
 from hoopgw.policy.sql_calls import Called
 from hoopgw.policy.sql_stored import stored_values
@@ -56,6 +56,10 @@ class Implicit:
     @property
     def unknown(self) -> list[str]:
         return self._called.unknown
+
+    def may_call(self, function: Function, call: Node) -> bool:
+        """Of a FuncCall of the tree that was read: whether this one of its name may be meant."""
+        return self._typing.may_call(function, call)
 
     def read(self, tree: Node) -> None:
         found: list[tuple[str, Node]] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hoopgw.policy.catalogue import Catalogue
+from hoopgw.policy.catalogue import Catalogue, Function
 from hoopgw.policy.catalogue_types import UNKNOWN, Operator, TypeSystem
 from hoopgw.policy.sql_tree import Node, words
 
@@ -89,7 +89,8 @@ class Typing:
         found: set[int] = set()
         for each in (schema,) if schema else ("pg_catalog", *(self._schemas or ())):
             for function in self._catalogue.functions.get((each, name), ()):
-                found.add(function.result)
+                if self.may_call(function, body, depth):
+                    found.add(function.result)
         return self._plain(found)
 
     def _of_A_Expr(self, body: Node, depth: int) -> Types:
@@ -121,13 +122,31 @@ class Typing:
         results = [each.get("CaseWhen", {}).get("result") for each in body.get("args", [])]
         return self.any_of([*results, body["defresult"]] if "defresult" in body else results, depth)
 
+    # ---- calls by name
+
+    def may_call(self, function: Function, call: Node, depth: int = 0) -> bool:
+        """Whether a FuncCall may mean this function of several of its name (documentation, 10.3).  Named, variadic and
+        ordered arguments are not looked at: any may be meant."""
+        given, wanted = call.get("args", []), function.arguments
+        odd = call.get("func_variadic") or call.get("agg_within_group") or any("NamedArgExpr" in each for each in given)
+        if wanted is None or odd:
+            return True
+        least = len(wanted) - (1 if function.variadic else function.defaults)
+        if len(given) < least or (len(given) > len(wanted) and not function.variadic):
+            return False
+        plain = wanted[:-1] if function.variadic else wanted
+        return all(self._accepts(one, self.of(other, depth)) for one, other in zip(plain, given, strict=False))
+
+    def _accepts(self, wanted: int, given: Types) -> bool:
+        return given is None or any(self._system.accepts(wanted, each) for each in given)
+
     # ---- pieces
 
     def may_be(self, operator: Operator, left: Types, right: Types, qualified: bool) -> bool:
         """Whether an operator may be chosen for operands of any of these types; PREFIX: there is no left one."""
         if left is None or right is None or len(left) * len(right) > MAX_PAIRS:
             return (left == PREFIX) == (not operator.left) and all(
-                wanted == 0 or given is None or any(self._system.accepts(wanted, each) for each in given)
+                wanted == 0 or self._accepts(wanted, given)
                 for wanted, given in ((operator.left, left), (operator.right, right))
             )
         return any(self._system.may_be(operator, one, other, qualified) for one in left for other in right)

@@ -55,6 +55,9 @@ FUNCTIONS = {
     "added(a pair, b pair) returns pair": "a",
     "pair_is(a pair, b pair) returns boolean": "true",
     "mood_int(a mood) returns int": "1",
+    "length(a mood) returns int": "1",
+    "abs(a pair, b int default 1) returns int": "1",
+    "concat_ws(a mood, variadic b int[]) returns text": "''",
     "pair_sum(a pair) returns bigint": "1",
     "int_mood(a int) returns mood": "'sad'::mood",
     "is_small(a int) returns boolean": "a < 100",
@@ -100,9 +103,16 @@ CALLS = (
     ("select cast(m as int) from t", "app.mood_int"),
     ("select array[m]::int[] from t", "app.mood_int"),
     ("select (array_agg(m))::int[] from t", "app.mood_int"),
-    ("select abs(p) from t", "app.pair_sum"),
+    ("select abs(p) from t", "app.abs"),
+    ("select to_hex(p) from t", "app.pair_sum"),
+    ("select length(m) from t", "app.length"),
+    ("select length(m) from (select m from t) s", "app.length"),
+    ("select abs(p, 2) from t", "app.abs"),
+    ("select abs(b => 2, a => p) from t", "app.abs"),
+    ("select concat_ws(m, 1, 2) from t", "app.concat_ws"),
+    ("select concat_ws(m, variadic array[1, 2]) from t", "app.concat_ws"),
     ("select p * 2 from t", "app.pair_sum"),
-    ("select abs(s.p) from (select p from t) s", "app.pair_sum"),
+    ("select to_hex(s.p) from (select p from t) s", "app.pair_sum"),
     ("update t set m = id", "app.int_mood"),
     ("insert into t (id, m) values (9, 1 + 0)", "app.int_mood"),
     ("insert into t (id, m) select id + 20, id from t", "app.int_mood"),
@@ -120,6 +130,8 @@ CALLS = (
 )
 # What calls nothing of one's own: everyday work goes on beside user-defined operators
 PLAIN = (
+    "select length(word), abs(id), abs(- 2.5), concat_ws(word, 'a', 'b', id) from t",
+    "select length(lower(s.w)) from (select word as w from t) s",
     "select * from t where id = 1 and big > 1 and word = 'x' and made < now()",
     "select id + 1, big * 2.5, word || 'x', - id from t",
     "insert into t (id, word) select id + 50, word from u",
@@ -246,11 +258,19 @@ class Live(SynchronousTestCase):
             ("select * from t where word % 'x'", "public.similarity_op"),
             ("select h -> 'a' from t", "public.fetchval"),
             ("select 'a'::citext", "public.citextin"),
+            (
+                "select max(id), max(word), min(made), replace(word, 'a', 'b'), strpos(word, 'a') from t group by word",
+                "",
+            ),
+            ("select s.m from (select max(id) as m from t) s where s.m > 1", ""),
         ):
             (statement,) = analyse(text.encode(), known, NameContext(known.search_path)).statements
             own = {str(function) for function in statement.functions if function.schema != "pg_catalog"}
             self.assertEqual((own >= set(named.split()), bool(own)), (True, bool(named)), (text, own))
             self.assertEqual((statement.opaque, statement.unknown), ("", ()), text)
+        for text in ("select max(e) from t", "select replace(e, 'a', 'b') from t", "select replace($1, $2, 'x')"):
+            (statement,) = analyse(text.encode(), known, NameContext(known.search_path)).statements
+            self.assertTrue(statement.opaque, text)
 
     def test_unknown(self) -> None:
         """Names that are not in the catalogue, and what may have been changed in this transaction."""
