@@ -86,11 +86,23 @@ class Implicit:
             self._renamed.update(words(node.get("aliascolnames")))
         if "colnames" in node:
             self._renamed.update(words(node["colnames"]))
+        if "larg" in node:
+            self._combined(node)
         for target in [] if key in _ASSIGNS else [*node.get("targetList", []), *node.get("returningList", [])]:
             value = target.get("ResTarget", {}).get("val", {})
             name = target.get("ResTarget", {}).get("name") or _column_name(value)
             if name:
                 self._outputs.setdefault(name, []).append(value)
+
+    def _combined(self, node: Node) -> None:
+        """UNION: the names are the first part's, the types come of all parts."""
+        while "larg" in node:
+            node = node["larg"]
+        for target in node.get("targetList", []):
+            value = target.get("ResTarget", {}).get("val", {})
+            fields = value.get("ColumnRef", {}).get("fields", [])
+            self._nameless |= any("A_Star" in field for field in fields)
+            self._renamed.add(target.get("ResTarget", {}).get("name") or _column_name(value))
 
     # ---- columns
 
@@ -113,7 +125,7 @@ class Implicit:
         self._types = dict.fromkeys(self._outputs, frozenset())
         for _ in range(MAX_ROUNDS):
             self._typing.forget()
-            types = {name: self._typing.any_of(values) for name, values in self._outputs.items()}
+            types = {name: self._typing.columns(values) for name, values in self._outputs.items()}
             same, self._types = types == self._types, types
             if same:
                 break

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hoopgw.policy.catalogue import Catalogue, Function
-from hoopgw.policy.catalogue_types import UNKNOWN, Operator, TypeSystem
+from hoopgw.policy.catalogue_types import TEXT, UNKNOWN, Operator, TypeSystem
 from hoopgw.policy.sql_tree import Node, words
 
 Types = frozenset[int] | None  # OIDs; None: any
@@ -19,6 +19,7 @@ BOOLEAN = frozenset((16,))
 NUMBER = frozenset((20, 23, 1700))
 BITS = frozenset((1560,))
 LITERAL = frozenset((UNKNOWN,))
+STRING = frozenset((TEXT,))
 PREFIX: Types = frozenset((0,))  # in place of the left operand that a prefix operator does not have
 _TRUTHS = frozenset(("BoolExpr", "NullTest", "BooleanTest", "CurrentOfExpr", "GroupingFunc"))
 _COMPARES = frozenset(
@@ -165,7 +166,17 @@ class Typing:
         """Of a subquery's columns, together."""
         body = select.get("SelectStmt", select) if isinstance(select, dict) else {}
         targets = [each.get("ResTarget", {}).get("val") for each in body.get("targetList", [])]
-        return self.any_of(targets, depth) if targets and body.get("op") == "SETOP_NONE" else None
+        return self.columns(targets, depth) if targets and body.get("op") == "SETOP_NONE" else None
+
+    def columns(self, values: list[Any], depth: int = 0) -> Types:
+        """Of values in SELECT lists, together: a literal there is text (documentation, 10.6)."""
+        found: frozenset[int] = frozenset()
+        for value in values:
+            each = self.of(value, depth)
+            if each is None:
+                return None
+            found |= STRING if each == LITERAL else each
+        return found
 
     def elements(self, node: Any) -> Types:
         """Of what stands after `= ANY`."""
