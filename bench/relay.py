@@ -33,8 +33,11 @@ class Result:
 
     columns: tuple[tuple[str, int], ...]
     values: Callable[[int], tuple[str | None, ...]]
+    copy: bool = False  # by COPY TO STDOUT
 
     def description(self) -> bytes:
+        if self.copy:
+            return message(b"H", b"\0" + len(self.columns).to_bytes(2, "big") + b"\0\0" * len(self.columns))
         fields = b"".join(
             name.encode() + b"\0" + TABLE.to_bytes(4, "big") + number.to_bytes(2, "big") + kind.to_bytes(4, "big")
             + b"\xff\xff\xff\xff\xff\xff\0\0" for number, (name, kind) in enumerate(self.columns, 1)
@@ -42,6 +45,10 @@ class Result:
         return message(b"T", len(self.columns).to_bytes(2, "big") + fields)
 
     def row(self, number: int) -> bytes:
+        if self.copy:
+            return message(
+                b"d", b"\t".join(b"\\N" if each is None else each.encode() for each in self.values(number)) + b"\n"
+            )
         body = len(self.columns).to_bytes(2, "big")
         for value in self.values(number):
             data = b"" if value is None else value.encode()
@@ -71,6 +78,7 @@ RESULTS: Mapping[str, Result] = {
         (("one", INT4), ("two", INT8), ("three", NUMERIC)), lambda number: (str(number), str(number << 20), "12.50")
     ),
     "bytea": Result((("id", INT4), ("body", BYTEA)), lambda number: (str(number), "\\x" + f"{number * 7919:032x}" * 8)),
+    "copy": Result(CUSTOMERS, _customer, copy=True),
     "long": Result((("id", INT4), ("text", TEXT)), lambda number: (str(number), "some words of prose, " * 5000)),
 }
 

@@ -65,6 +65,12 @@ class ICopyMask(Protocol):
 
     masked: int
 
+    def apply(self, data: bytes, start: int, end: int) -> tuple[bytes | None, int]:
+        """What goes on in place of the first of these messages (None: they do), and up to where.
+
+        The next, if there is one, is for `feed`.
+        """
+
     def feed(self, payload: bytes) -> bytes:
         """What may go on now: whole rows."""
 

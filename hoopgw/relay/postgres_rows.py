@@ -39,22 +39,35 @@ class Rows:
             return pgmessages.message(b"V", b"\xff\xff\xff\xff")
         return None
 
-    def _masked_copy(self, head: Expect, data: bytes, start: int, end: int, effects: list[Effect]) -> bytes:
+    def _masked_copy(self, head: Expect, data: bytes, start: int, end: int, effects: list[Effect]) -> bytes | None:
         before = head.copy_mask.masked
         pieces: list[bytes] = []
         here = start
         while here < end and not head.cut:
-            stop = after_rows(data, here, 1)
-            try:
-                piece: bytes = head.copy_mask.feed(data[here + HEADER : stop])
-            except WireError:  # a row that is longer than may be kept, or cannot be read: nothing of it goes on
-                self.cut_unmaskable(head, effects)
-                break
-            if piece:
-                pieces.append(pgmessages.message(b"d", piece))
+            shown, stop = head.copy_mask.apply(data, here, end)
+            if shown is not None:
+                pieces.append(shown)
+            elif here == start and stop == end:
+                return None
+            elif here < stop:
+                pieces.append(data[here:stop])
             here = stop
+            if here < end:
+                here = self._fed(head, data, here, pieces, effects)
         head.masked += head.copy_mask.masked - before
         return b"".join(pieces)
+
+    def _fed(self, head: Expect, data: bytes, start: int, pieces: list[bytes], effects: list[Effect]) -> int:
+        """One message of a COPY by its rows.  Gives where it ends."""
+        stop = after_rows(data, start, 1)
+        try:
+            piece: bytes = head.copy_mask.feed(data[start + HEADER : stop])
+        except WireError:  # a row that is longer than may be kept, or cannot be read: nothing of it goes on
+            self.cut_unmaskable(head, effects)
+            return stop
+        if piece:
+            pieces.append(pgmessages.message(b"d", piece))
+        return stop
 
     def cut_unmaskable(self, head: Expect, effects: list[Effect]) -> None:
         reason = f"a row that cannot be masked within {self._max_masked_row} bytes; the result ends before it"

@@ -108,9 +108,9 @@ class ValueMask:
     def of(self, action: Action, value: bytes) -> bytes | None:
         kind = action.kind
         if kind == NONE:
-            return b"*" * len(value)
+            return b"*" * len(value) if value else value
         if kind == LAST4:
-            return last4(value)
+            return last4(value) if value else value
         if kind == HASH:
             return self._hashes.of(value)
         if kind == CONSTANT:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import final
 
 from hoopgw.model.errors import MalformedFrame
-from hoopgw.wire.masking import Action, ValueMask
+from hoopgw.wire.copyrows import EVEN, CopyRows
+from hoopgw.wire.masking import PASS, SCAN, Action, ValueMask
 
 SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 _UNESCAPE = {98: 8, 102: 12, 110: 10, 114: 13, 116: 9, 118: 11}  # b f n r t v
@@ -42,7 +43,33 @@ class CopyMask:
         self._header = header
         self._rest = b""
         self._started = False
+        self._plain = self._plain_rows(csv=form == "csv") if form != "binary" else None
         self.masked = 0
+
+    def _plain_rows(self, csv: bool) -> CopyRows | None:
+        """What masks the plain part of it; None where stars, or values of another length, would not be plain."""
+        kinds = [PASS if action is None else action.kind for action in self._actions]
+        every = self._every.kind if self._every is not None else -1
+        used = kinds if every < 0 else [every]
+        marks = self._delimiter + self._quote + self._escape + self._null_mark
+        if b"*" in marks or len(self._delimiter) != 1 or not set(used) <= EVEN:
+            return None
+        if self._value.scanner is None and SCAN in used:  # shown as NULL: see ValueMask
+            return None
+        special = b"\r" + (self._quote + self._escape if csv else b"")
+        return CopyRows(bytes(kinds), every, self._value.scanner, self._delimiter, self._null_mark, special, not csv)
+
+    def apply(self, data: bytes, start: int, end: int) -> tuple[bytes | None, int]:
+        """For a run of CopyData messages: what goes on in place of the first ones (None: they do), and up to where.
+
+        The payload of the message there, if there is one, is for `feed`.
+        """
+        if self._plain is None or self._rest or self._header:
+            return None, start
+        before = self._plain.masked
+        shown = self._plain.apply(data, start, end)
+        self.masked += self._plain.masked - before
+        return shown
 
     def feed(self, payload: bytes) -> bytes:
         """Payload bytes that may go on now: whole rows.  Raises MalformedFrame for a row beyond the bound."""
@@ -166,13 +193,14 @@ class CopyMask:
         shown: list[bytes] = []
         for index, (field, quoted) in enumerate(self._split_csv(body)):
             action = self._action(index)
-            if action is None or (not quoted and field == self._null_mark):
-                shown.append(self._quoted(field, quoted))
-                continue
-            masked = self._value.of(action, field)
+            masked: bytes | None = field
+            if action is not None and (quoted or field != self._null_mark):
+                masked = self._value.of(action, field)
             if masked is not field:
                 self.masked += 1
-            shown.append(self._null_mark if masked is None else self._quoted(masked, quoted))
+                shown.append(self._null_mark if masked is None else self._quoted(masked, quoted))
+            else:  # NULL stays NULL: only without quotes is it one
+                shown.append(self._quoted(field, True) if quoted else field)
         return self._delimiter.join(shown) + ending
 
     def _split_csv(self, body: bytes) -> list[tuple[bytes, bool]]:

@@ -73,9 +73,16 @@ class Rewriting:
 
     def result(self) -> bytes | None:
         """The changed run; None where nothing changed."""
+        return self.result_until(self._end)
+
+    def result_until(self, end: i64) -> bytes | None:
+        """`data[start:end]` as changed, where nothing before `end` changed its length behind it; None as above."""
         if not self.hits:
             return None
-        self._copy(self._end)
+        if self._copied > end:
+            self._out.truncate(end + self._shift)
+        else:
+            self._copy(end)
         return self._out.getvalue()
 
     def _copy(self, end: i64) -> None:

@@ -73,6 +73,9 @@ class StarsInCopy:
         self._kept = b""
         self._most = most
 
+    def apply(self, data: bytes, start: int, end: int) -> tuple[bytes | None, int]:
+        return None, start
+
     def feed(self, payload: bytes) -> bytes:
         *lines, self._kept = (self._kept + payload).split(b"\n")
         if len(self._kept) > self._most:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,7 +12,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from hoopgw.model.errors import WireError
 from hoopgw.wire import masking
 from hoopgw.wire.masking import Action, Hashes, ValueMask, last4
-from hoopgw.wire.pgcopy import SIGNATURE, CopyMask
 from hoopgw.wire.pgmessages import message
 from hoopgw.wire.rowmask import RowMask
 from hoopgw.wire.scanners import Scanner
@@ -168,45 +165,3 @@ class Rows(SynchronousTestCase):
         mask_value = ValueMask(ALL, Hashes(b"")).of
         self.assertEqual(mask_value(Action(masking.SCAN_ARRAY), array), array.replace(b"a@b.example", b"*" * 11))
         self.assertIsNone(mask_value(Action(masking.SCAN_ARRAY), b"\0\0\0\1 junk"))
-
-
-class Copies(SynchronousTestCase):
-    def copy(self, form: str, **options: bytes) -> CopyMask:
-        actions = (None, Action(masking.NONE))
-        return CopyMask(form, actions, None, ValueMask(None, Hashes(b"")), 1 << 20, **options)  # type: ignore[arg-type]
-
-    @settings(deadline=None)
-    @given(
-        st.lists(st.tuples(st.text("ab\t\n\\|'\"", max_size=6), st.text('xyz\t\n\\"', max_size=6))), st.integers(1, 7)
-    )
-    def test_text_any_cut(self, rows: list[tuple[str, str]], size: int) -> None:
-        """must-survive 19: text format, cut anywhere: the first field as it was, the second all stars."""
-
-        def escape(value: str) -> str:
-            return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
-
-        data = "".join(f"{escape(one)}\t{escape(two)}\n" for one, two in rows).encode()
-        copy = self.copy("text")
-        shown = b"".join(copy.feed(data[at : at + size]) for at in range(0, len(data), size)) + copy.finish()
-        wanted = "".join(f"{escape(one)}\t{'*' * len(two)}\n" for one, two in rows).encode()
-        self.assertEqual(shown, wanted)
-
-    @settings(deadline=None)
-    @given(st.lists(st.tuples(st.text('ab,\n"', min_size=1, max_size=6), st.text('xyz,\n"', min_size=1, max_size=6))))
-    def test_csv(self, rows: list[tuple[str, str]]) -> None:
-        """must-survive 19: csv with quoted fields of several lines."""
-        out = io.StringIO()
-        csv.writer(out, lineterminator="\n").writerows(rows)
-        copy = self.copy("csv", delimiter=b",", null=b"")
-        shown = copy.feed(out.getvalue().encode()) + copy.finish()
-        found = list(csv.reader(io.StringIO(shown.decode())))
-        self.assertEqual(found, [[one, "*" * len(two)] for one, two in rows])
-
-    def test_binary(self) -> None:
-        """must-survive 19: binary format, cut anywhere."""
-        tuples = b"".join(b"\0\2\0\0\0\1a\0\0\0\4" + value for value in (b"mail", b"card"))
-        data = SIGNATURE + bytes(8) + tuples + b"\xff\xff"
-        for size in (1, 3, 50, 1000):
-            copy = self.copy("binary")
-            shown = b"".join(copy.feed(data[at : at + size]) for at in range(0, len(data), size)) + copy.finish()
-            self.assertEqual(shown, data.replace(b"mail", b"****").replace(b"card", b"****"))
