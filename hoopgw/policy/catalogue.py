@@ -24,6 +24,7 @@ class Relation:
     columns: tuple[Column, ...] = ()
     depends: frozenset[int] = frozenset()  # OIDs that a view's rule reads, directly
     parents: frozenset[int] = frozenset()  # inheritance and partitioning
+    calls: frozenset[int] = frozenset()  # OIDs of functions of one's own that a view calls, directly
 
 
 @dataclass(frozen=True, slots=True)

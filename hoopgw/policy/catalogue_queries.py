@@ -61,6 +61,14 @@ QUERIES: tuple[str, ...] = (
     " LEFT JOIN pg_catalog.pg_operator o ON o.oid OPERATOR(pg_catalog.=) d.refobjid"
     " AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_operator'::pg_catalog.regclass"
     " WHERE k.contypid OPERATOR(pg_catalog.<>) 0",
+    # the same of views
+    "SELECT DISTINCT r.ev_class, COALESCE(o.oprcode::pg_catalog.oid, d.refobjid) FROM pg_catalog.pg_rewrite r"
+    " JOIN pg_catalog.pg_depend d ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass"
+    " AND d.objid OPERATOR(pg_catalog.=) r.oid AND d.refclassid OPERATOR(pg_catalog.=) ANY (ARRAY["
+    "'pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass]::pg_catalog.oid[])"
+    " LEFT JOIN pg_catalog.pg_operator o ON o.oid OPERATOR(pg_catalog.=) d.refobjid"
+    " AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_operator'::pg_catalog.regclass"
+    " WHERE r.ev_type OPERATOR(pg_catalog.=) '1'",
 )
 
 
@@ -70,7 +78,7 @@ class TooLarge(Exception):
 
 def catalogue(results: Sequence[Rows], generation: int) -> Catalogue:
     """From the rows of QUERIES, in their order.  Raises TooLarge, or ValueError for rows that are no such thing."""
-    relations, columns, depends, inherits, functions, path, types, operators, casts, checks = results
+    relations, columns, depends, inherits, functions, path, types, operators, casts, checks, called = results
     for found, bound, what in (
         (relations, MAX_RELATIONS, "relations"),
         (columns, MAX_COLUMNS, "columns"),
@@ -84,7 +92,7 @@ def catalogue(results: Sequence[Rows], generation: int) -> Catalogue:
     columns_of: dict[int, list[Column]] = defaultdict(list)
     for row in columns:
         columns_of[_number(row[0])].append(Column(_number(row[1]), _text(row[2]), _number(row[3])))
-    depends_of, parents_of = _pairs(depends), _pairs(inherits)
+    depends_of, parents_of, calls_of = _pairs(depends), _pairs(inherits), _pairs(called)
     by_oid: dict[int, Relation] = {}
     for row in relations:
         oid = _number(row[0])
@@ -96,6 +104,7 @@ def catalogue(results: Sequence[Rows], generation: int) -> Catalogue:
             columns=tuple(sorted(columns_of.get(oid, ()), key=lambda column: column.number)),
             depends=depends_of.get(oid, frozenset()),
             parents=parents_of.get(oid, frozenset()),
+            calls=calls_of.get(oid, frozenset()),
         )
     by_function: dict[int, Function] = {}
     overloads: dict[tuple[str, str], list[Function]] = defaultdict(list)

@@ -113,6 +113,7 @@ class Statement:
     lost: frozenset[tuple[int, int]] = frozenset()
     copy: Copy | None = None
     opaque: str = ""  # a body that cannot be read: "DO", "CALL x()", "function x()"
+    inside: str = ""  # the same inside a view that it reads: "function x() in the view y"
     secret: bool = False  # the text carries a password
     settings: tuple[tuple[str, str | None], ...] = ()  # (name, literal value; None: not a literal)
     defines: str = ""  # name of PREPARE or DECLARE

@@ -72,7 +72,9 @@ class Conditions:
         for name in names:
             if _any(str(name), self.tables) or _any(name.schema, self.schemas):
                 return Match.YES
-        doubt = statement.unknown or statement.opaque or any(map(reads_by_text, statement.functions))
+        doubt = (
+            statement.unknown or statement.opaque or statement.inside or any(map(reads_by_text, statement.functions))
+        )
         return Match.DOUBT if doubt else Match.NO
 
     def _calls(self, statement: Statement) -> Match:
@@ -180,8 +182,8 @@ class SqlRule:
 def _doubt(statement: Statement) -> str:
     if statement.unknown:
         return "; ".join(statement.unknown[:SHOWN])
-    if statement.opaque:
-        return f"{statement.opaque} cannot be read"
+    if statement.opaque or statement.inside:
+        return f"{statement.opaque or statement.inside} cannot be read"
     return f"{', '.join(sorted(map(str, filter(reads_by_text, statement.functions))))} reads what no statement names"
 
 

@@ -157,8 +157,8 @@ class MaskGuardrail:
             return self._refusal("what names mean is not known now, and columns are masked here")
         if statement.unknown:
             return self._refusal(f"whether it reads a masked column cannot be known: {statement.unknown[0]}")
-        if statement.opaque:
-            reason = f"{statement.opaque} may read a masked column: its body is not read"
+        if statement.opaque or statement.inside:
+            reason = f"{statement.opaque or statement.inside} may read a masked column: its body is not read"
             return self._refusal(reason, "the statements of its body, written out")
         return None
 

@@ -68,7 +68,7 @@ class _Statement:
         self._functions: set[FunctionName] = set()
         self._overloads: list[tuple[str, str, Node]] = []  # calls of a name that PostgreSQL has too
         self._unknown: list[str] = []
-        self._opaque = ""
+        self._opaque = self._inside = ""
         self._where = Where.NONE
         self._ctes: set[str] = set()
         self._relations: dict[int, Relation] = {}  # by OID: every relation that is touched
@@ -129,6 +129,7 @@ class _Statement:
             lost=frozenset(self._lost),
             copy=self._copy,
             opaque=self._opaque,
+            inside=self._inside,
             secret=self._secret,
             settings=tuple(self._settings),
             defines=self._defines,
@@ -215,7 +216,9 @@ class _Statement:
         for relation in found:
             shown = RelationName(relation.schema, relation.name, relation.oid)
             (self._writes if written else self._reads)[str(shown)] = shown
-            (self._written_below if written else self._read_below).update(self._below(relation))
+            below = list(self._below(relation))
+            (self._written_below if written else self._read_below).update(below)
+            self._inside_views([relation.oid, *(each.oid for each in below)])
             self._relations[relation.oid] = relation
             self._aliases.setdefault(alias, set()).add(relation.oid)
         if (node.get("alias") or {}).get("colnames"):  # FROM t AS a(x, y): x and y are columns of t by other names
@@ -224,6 +227,18 @@ class _Statement:
             doubt = self._context.doubt()
             if doubt:
                 self._unknown.append(f"what {name} means is not known: {doubt}")
+
+    def _inside_views(self, oids: list[int]) -> None:
+        """What views call by themselves.  A view is its owner's choice, so this is no unread code of the statement; but
+        it may read what a rule or a mask is about."""
+        assert self._catalogue is not None
+        for relation in (self._catalogue.by_oid[oid] for oid in oids):
+            for oid in relation.calls:
+                function = self._catalogue.function_by_oid.get(oid)
+                name = FunctionName(function.schema, function.name) if function is not None else SOME_FUNCTION
+                self._functions.add(name)
+                if function is None or unread(function):
+                    self._inside = self._inside or f"function {name} in the view {relation.schema}.{relation.name}"
 
     def _below(self, relation: Relation) -> Iterator[RelationName]:
         """What a view of that name shows, and whose rows a table has by inheritance or as a partition."""

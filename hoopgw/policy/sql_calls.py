@@ -165,7 +165,7 @@ class Called:
 def unread(function: Function) -> bool:
     """Whether what an operator or a cast calls may do anything.  Compiled code was a superuser's choice, and is as good
     as PostgreSQL's own; but some of that runs a text that it is given."""
-    own = function.schema != "pg_catalog" and function.language not in COMPILED
+    own = function.oid >= FIRST_OWN and function.language not in COMPILED
     return own or function.name in RUNS_TEXT
 
 

@@ -77,6 +77,13 @@ def masks(text: str, *rules: MaskRule) -> SqlMasks:
 
 
 class Refused(SynchronousTestCase):
+    def test_function_inside_a_view(self) -> None:
+        """A view whose body calls a function of somebody's own may show what that function reads."""
+        calling = relation(302, "calling", "id", kind="v", calls=frozenset((20000,)))
+        names = catalogue(CUSTOMERS, ORDERS, calling)
+        self.assertIn("in the view public.calling", judged("select id from calling", names=names).refusals[0].reason)
+        self.assertEqual(judged("select id from orders", names=names).refusals, ())
+
     def test_any_other_way_than_plain_output(self) -> None:
         """must-survive 19, 20: what loses a column's origin, or decides by its value, is refused."""
         for text in (

@@ -29,6 +29,7 @@ INSERT INTO t VALUES (1, 'one', 'happy', (1, 2), 1), (2, 'two', 'sad', (3, 4), 2
 CREATE TABLE u (id int, word varchar(9));
 INSERT INTO u VALUES (1, 'x');
 CREATE VIEW v AS SELECT id, word FROM t;
+CREATE VIEW plain AS SELECT max(id) AS m, lower('X') AS l FROM t;
 {functions}
 CREATE OPERATOR === (FUNCTION = same, LEFTARG = int, RIGHTARG = int);
 CREATE OPERATOR other.=== (FUNCTION = other.hidden, LEFTARG = int, RIGHTARG = int);
@@ -43,6 +44,9 @@ CREATE OPERATOR @@@ (FUNCTION = pg_catalog.pg_read_file, RIGHTARG = text);
 CREATE CAST (mood AS int) WITH FUNCTION mood_int(mood);
 CREATE CAST (pair AS bigint) WITH FUNCTION pair_sum(pair) AS IMPLICIT;
 CREATE CAST (int AS mood) WITH FUNCTION int_mood(int) AS ASSIGNMENT;
+CREATE VIEW calling AS SELECT bang(id) AS b FROM t;
+CREATE VIEW over_calling AS SELECT b FROM calling;
+CREATE VIEW comparing AS SELECT 1 FROM t WHERE id === 1;
 CREATE DOMAIN small AS int CHECK (is_small(VALUE));
 CREATE DOMAIN smaller AS small;
 CREATE DOMAIN equal AS int CHECK (VALUE === 1);
@@ -326,6 +330,22 @@ class Live(Case):
             ("select id::text from t", Match.NO),
         ):
             self.assertIs(rule.conditions.match(self.one(text), text.encode()), wanted, text)
+
+    def test_views(self) -> None:
+        """What a view calls is named, and doubted by rules that name tables; it is no unread code of the statement."""
+        rule = SqlRule("orders", Conditions(tables=("app.u",)), Action(refuse=True))
+        for view, wanted in (("calling", "app.bang"), ("over_calling", "app.bang"), ("comparing", "app.same")):
+            text = f"select * from {view}"
+            statement = self.one(text)
+            self.assertEqual(self.called(text), {wanted})
+            self.assertIn(wanted, set(map(str, statement.functions)), text)
+            self.assertIn(wanted, statement.inside)
+            self.assertEqual((statement.opaque, statement.unknown), ("", ()), text)
+            self.assertIs(rule.conditions.match(statement, text.encode()), Match.DOUBT)
+        for view in ("v", "plain", "information_schema.columns", "pg_catalog.pg_stats", "pg_catalog.pg_tables"):
+            self.assertEqual(
+                (self.one(f"select * from {view}").inside, self.called(f"select * from {view}")), ("", set())
+            )
 
     def test_types(self) -> None:
         """The rows of tables are no types here; what a domain's checks call is known."""
