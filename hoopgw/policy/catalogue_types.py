@@ -53,6 +53,7 @@ class TypeSystem:
     by_name: Mapping[tuple[str, str], int]
     operators: Mapping[str, tuple[Operator, ...]]
     exact: frozenset[tuple[str, int, int]]
+    own_names: frozenset[str]  # of operators of one's own: every other name means PostgreSQL's own
     implicit: frozenset[tuple[int, int]]  # (source, target)
     own_casts: tuple[Cast, ...]
 
@@ -126,6 +127,9 @@ def type_system(types: Iterable[Type], operators: Iterable[Operator], casts: Ite
         by_name={(each.schema, each.name): each.oid for each in by_oid.values()},
         operators={name: tuple(found) for name, found in by_operator.items()},
         exact=frozenset(exact),
+        own_names=frozenset(
+            name for name, found in by_operator.items() if any(each.oid >= FIRST_OWN for each in found)
+        ),
         implicit=frozenset((cast.source, cast.target) for cast in every if cast.context == "i"),
         own_casts=tuple(cast for cast in every if cast.oid >= FIRST_OWN and cast.function),
     )

@@ -93,6 +93,8 @@ class Called:
     def _own(self, names: list[str]) -> list[Operator]:
         """Operators of one's own that a name could mean; says where it cannot be known."""
         schema, name = (names[-2] if len(names) > 1 else ""), names[-1]
+        if not schema and not self._doubt and name in self._system.operators and name not in self._system.own_names:
+            return []
         schemas = (schema,) if schema else self._schemas
         found = [
             operator
