@@ -9,7 +9,7 @@ from mypy_extensions import i64
 
 from hoopgw.model.errors import MalformedFrame
 from hoopgw.wire.finds import Finds
-from hoopgw.wire.masking import LAST4, NONE, PASS, SCAN, Action, ValueMask, hidden
+from hoopgw.wire.masking import LAST4, NONE, PASS, SCAN, SCAN_NUMBER, Action, ValueMask, hidden
 from hoopgw.wire.rewriting import Rewriting
 from hoopgw.wire.scanners import Scanner
 
@@ -102,7 +102,7 @@ class RowMask:
         elif kind == LAST4:
             if start < end:
                 run.stars(start, hidden(data, start, end))
-        else:
+        elif kind != SCAN_NUMBER or end - start >= self._scanner.least_digits:
             self._other(data, here, end, index, run)
 
     def _other(self, data: bytes, here: i64, end: i64, index: i64, run: Rewriting) -> None:

@@ -22,6 +22,9 @@ IBAN: Final = 8
 UK_NINO: Final = 16
 
 LEAST: Final = 5  # bytes of the shortest thing that any pattern but an operator's own finds: a@b.c
+LEAST_DIGITS: Final = (
+    13  # digits of a payment card: all that is found in a number, which has no other letter than its e
+)
 
 STAR: Final = 42
 ZERO: Final = 48
@@ -41,15 +44,16 @@ _CLASS: Final = bytes(
 class Scanner:
     """`kinds` is a sum of the numbers above; `custom` a compiled RE2 pattern over bytes.
 
-    `least`: in shorter values nothing can be found.
+    `least`: in shorter values nothing can be found, `least_digits`: in shorter ones that are a number.
     """
 
-    __slots__ = ("_custom", "_digits", "_kinds", "_run_least", "least")
+    __slots__ = ("_custom", "_digits", "_kinds", "_run_least", "least", "least_digits")
 
     def __init__(self, kinds: int, custom: Any = None) -> None:
         self._kinds: i64 = kinds
         self._custom = custom
         self.least: i64 = 0 if custom is not None else LEAST
+        self.least_digits: i64 = 0 if custom is not None else LEAST_DIGITS
         # The shortest run of digits and what may stand between them: AB123456C, ddd-dd-dddd, 13 digits
         self._run_least: i64 = 6 if kinds & UK_NINO else 11 if kinds & US_SSN else 13 if kinds & PAYMENT_CARD else 0
         self._digits: i64 = 6 if kinds & UK_NINO else 9 if kinds & US_SSN else 13

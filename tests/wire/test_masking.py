@@ -120,6 +120,14 @@ class Rows(SynchronousTestCase):
         self.assertLessEqual(changed, row_mask.masked)
         self.assertEqual(masked is None, row_mask.masked == 0)
 
+    def test_numbers(self) -> None:
+        """A number in which a payment card stands is shown as 0, a shorter one stays."""
+        data = row([b"4000001234567899", b"400000123456", b"-4000001234567899.5"])
+        number = Action(masking.SCAN_NUMBER, b"0")
+        self.assertEqual(
+            rows_of(shown(mask(number, number, number, scanner=ALL), data)), [[b"0", b"400000123456", b"0"]]
+        )
+
     def test_nothing_found(self) -> None:
         """Where nothing has to be changed no copy is made."""
         data = row([b"plain", None, b""]) * 3
