@@ -224,11 +224,8 @@ class EagerConnector(tcp.Connector):
 def make_eager(port: IListeningPort, departures: Departures) -> None:
     """Let `port`, listening by any Twisted endpoint over stream sockets, accept eager transports."""
 
-    class Accepted(EagerServer):
-        pass
-
-    Accepted.departures = departures
-    cast(Any, port).transport = Accepted
+    accepted = type("Accepted", (EagerServer,), {"departures": departures})
+    cast(Any, port).transport = accepted
 
 
 def connect(

@@ -32,6 +32,7 @@ ROOM = 0.01  # seconds between tries when the spool is full: the writer empties 
 PATIENCE = 30.0  # seconds that an effect may wait for room: a writer that slow has failed
 LINGER = 30.0  # seconds in which a slow client may still take what was sent to it before the end
 LINGER_KILLED = 0.5  # the same where the session was ended by the gateway: a kill is done within a second
+_log = Logger("hoopgw.servers.pump")
 
 
 class IRelay(Protocol):
@@ -73,8 +74,6 @@ class Pump:
     `cancel_target` opens a connection of its own to the target and fires when that closed; `closed` is called with the
     session when its last entry is written.
     """
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -194,7 +193,7 @@ class Pump:
         if failure.check(RecordingFailed):
             self._recorder_failed(failure.getErrorMessage())
             return
-        self._log.failure("a decision failed", failure=failure)
+        _log.failure("a decision failed", failure=failure)
         self.end(Code.OPERATION_UNAVAILABLE, "the gateway could not decide", None)
 
     def holding(self, lane: int, notice: Denial) -> None:
@@ -249,7 +248,7 @@ class Pump:
         self._cancel_target().addErrback(self._cancel_failed).addCallback(self._cancelled)
 
     def _cancel_failed(self, failure: Failure) -> None:
-        self._log.warn("the target could not be asked to cancel: {error}", error=failure.getErrorMessage())
+        _log.warn("the target could not be asked to cancel: {error}", error=failure.getErrorMessage())
 
     def _cancelled(self, _: object) -> None:
         kept, self._for_target = self._for_target, None
@@ -316,7 +315,7 @@ class Pump:
         self._abort_after(linger)
 
     def _unclosed(self, failure: Failure) -> None:
-        self._log.failure("a session could not be closed", failure=failure)
+        _log.failure("a session could not be closed", failure=failure)
 
     def _abort_after(self, seconds: float) -> None:
         for transport in (self._client, self._target):

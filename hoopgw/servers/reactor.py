@@ -19,12 +19,11 @@ from twisted.logger import Logger
 from twisted.python import log
 
 MAX_EVENTS = 256  # of one poll; the others come with the next
+_log = Logger("hoopgw.servers.reactor")
 
 
 class LeanEPollReactor(EPollReactor):
     """Twisted's epoll reactor with a shorter way for readable sockets."""
-
-    _log = Logger()
 
     def doPoll(self, timeout: float | None) -> None:
         try:
@@ -45,7 +44,7 @@ class LeanEPollReactor(EPollReactor):
         try:
             why = selectable.doRead()
         except Exception as error:
-            self._log.failure("{connection} failed while it was read", connection=selectable.logPrefix())
+            _log.failure("{connection} failed while it was read", connection=selectable.logPrefix())
             why = error
         if why:
             self._disconnectSelectable(selectable, why, True)

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
-from hoopgw.store.recordings import Recordings, located, synced
+from hoopgw.store.recordings import Recordings, located, synced, whole
 
 RETRY = 5.0  # seconds between tries where the journals cannot be written
 PIECE = 1 << 20  # bytes of one write
@@ -74,17 +74,16 @@ class Cutter:
 
     def _cut(self, segments: list[Path]) -> None:
         by_session: dict[bytes, dict[int, Place]] = {}
+        damaged: list[Path] = []
         with ExitStack() as opened:
             for path in segments:
                 file = opened.enter_context(path.open("rb"))
-                for header, offset, size in located(file):
-                    # a later try of the same number counts (Segments.abandon)
-                    by_session.setdefault(header.session, {})[header.number] = file, offset, size
+                if not _sorted(file, by_session):
+                    damaged.append(path)
             for session, places in by_session.items():
                 self._append(session, places)
-            damaged = [path for path in segments if _damaged(path)]
         for path in segments:
-            if path in damaged:  # what could not be read stays for those who want to look
+            if path in damaged:  # what is not as it was written stays here, for those who want to look
                 path.rename(path.with_suffix(".damaged"))
             else:
                 path.unlink()
@@ -116,13 +115,29 @@ class Cutter:
         self._known[session] = last, end
 
 
+def _sorted(file: BinaryIO, by_session: dict[bytes, dict[int, Place]]) -> bool:
+    """Adds a segment's chunks; False where something of it is damaged.  A torn end is only what a kill leaves."""
+    here, sound = 0, True
+    for header, offset, size in located(file):
+        if not whole(file, header, offset):
+            sound = False
+            continue
+        sound = sound and offset == here
+        here = offset + size
+        # a later try of the same number counts (Segments.abandon)
+        by_session.setdefault(header.session, {})[header.number] = file, offset, size
+    return sound
+
+
 def _end(path: Path) -> tuple[int, int]:
-    """Number of a journal's last whole chunk, and where it ends."""
-    last, end = -1, 0
+    """Number of a journal's last whole chunk; and where its last one ends."""
     with path.open("rb") as file:
-        for header, offset, size in located(file):
-            last, end = header.number, offset + size
-    return last, end
+        places = list(located(file))
+        end = places[-1][1] + places[-1][2] if places else 0
+        for header, offset, _ in reversed(places):
+            if whole(file, header, offset):
+                return header.number, end
+    return -1, end
 
 
 def _after(file: int, end: int, place: Place) -> int:
@@ -144,14 +159,3 @@ def _copied(place: Place, file: int, end: int) -> int:
         written = os.pwrite(file, data, end)
         offset, size, end = offset + written, size - written, end + written
     return end
-
-
-def _damaged(path: Path) -> bool:
-    """Something lies between or before whole chunks; a torn end is what a kill leaves."""
-    here = 0
-    with path.open("rb") as file:
-        for _, offset, size in located(file):
-            if offset != here:
-                return True
-            here = offset + size
-    return False

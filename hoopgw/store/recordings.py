@@ -25,6 +25,7 @@ from hoopgw.record.chunks import CHECK, DATA, HEADER_SIZE, MAGIC, Chunk, Damage,
 SESSION_ID = re.compile(r"s_[A-Za-z0-9_-]{22}")
 GATEWAY = bytes(16)  # the gateway journal's session
 SEARCHED = 1 << 20  # bytes at a time, for the chunk behind a damaged one
+MAX_HASHED = 256 << 20  # bytes, in one such search: junk may be full of what looks like a header
 
 
 def session_bytes(id: str) -> bytes:
@@ -98,13 +99,17 @@ class Recordings:
             segments = self._opened(opened)  # before the journal: what is cut meanwhile stays readable
             last = -1
             for chunk in chunks(self.journal(session)):
-                last = chunk.header.number
+                if chunk.whole:  # what a damaged one says of itself counts for nothing
+                    last = chunk.header.number
                 yield chunk
             places: dict[int, tuple[BinaryIO, Header, int]] = {}
             for file in segments:
                 for header, offset, _ in located(file):
-                    if header.session == session and header.number > last:
-                        places[header.number] = file, header, offset  # a later try counts (Segments.abandon)
+                    if header.session != session or header.number <= last:
+                        continue
+                    # a later try counts (Segments.abandon), unless it is damage that only looks like one
+                    if header.number not in places or whole(file, header, offset):
+                        places[header.number] = file, header, offset
             for number in sorted(places):
                 yield _chunk(*places[number])
 
@@ -160,7 +165,7 @@ def located(file: BinaryIO) -> Iterator[tuple[Header, int, int]]:
         end = here + HEADER_SIZE + header.stored + CHECK if header is not None else size + 1
         after = _header(file, end) if end < size else None
         # Where nothing sound follows, the length itself may be what was damaged.
-        if header is not None and (end == size or after is not None or (end < size and _whole(file, here, header))):
+        if header is not None and (end == size or after is not None or (end < size and whole(file, header, here))):
             yield header, here, end - here
             here, header = end, after
         else:
@@ -175,22 +180,26 @@ def _header(file: BinaryIO, offset: int) -> Header | None:
         return None
 
 
-def _whole(file: BinaryIO, offset: int, header: Header) -> bool:
+def whole(file: BinaryIO, header: Header, offset: int) -> bool:
+    """The chunk there is as it was written."""
     chunk = _chunk(file, header, offset)
     return len(chunk.body) == header.stored and chunk.whole
 
 
 def _next(file: BinaryIO, start: int, size: int) -> int:
-    """Where the next chunk begins whose own check is right; `size` where there is none."""
-    while start + HEADER_SIZE <= size:
+    """Where the next chunk begins whose own check is right; `size` where there is none, or the search got too long."""
+    hashed = 0
+    while start + HEADER_SIZE <= size and hashed < MAX_HASHED:
         data = os.pread(file.fileno(), SEARCHED, start)
         found = data.find(MAGIC)
         if found < 0:
             start += max(len(data) - len(MAGIC) + 1, 1)
             continue
         header = _header(file, start + found)
-        if header is not None and _whole(file, start + found, header):
-            return start + found
+        if header is not None and start + found + HEADER_SIZE + header.stored + CHECK <= size:
+            if whole(file, header, start + found):
+                return start + found
+            hashed += header.stored
         start += found + 1
     return size
 

@@ -124,6 +124,8 @@ class ValueMask:
         if kind == SCAN_JSONB:
             masked = self.scanner.masked_json(value[1:])
             return value if masked == value[1:] else value[:1] + masked
+        if kind == SCAN_NUMBER and len(value) < self.scanner.least_digits:
+            return value  # as in RowMask: a number this short holds no card or id
         if kind == SCAN_NUMBER:
             return action.constant if self.scanner.spans(value, 0, len(value)) else value
         if kind == SCAN_ARRAY:

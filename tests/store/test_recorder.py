@@ -323,6 +323,36 @@ class Recording(TestCase):
         self.assertEqual([results[id].good for id in ids], [True, False, True])
 
     @inlineCallbacks
+    def test_damage_takes_no_other_place(self) -> Any:
+        """A chunk whose number was changed neither replaces the one of that number nor hides what comes after it."""
+        for number in (1, 1 << 60):
+            recorder = self.recorder(Path(self.mktemp()), seal_every=60.0)
+            recorder.start()
+            id = new_session()
+            journal = recorder.open(id, {}, Mode.STRICT)
+            for text in (b"a", b"b", b"c"):
+                yield recorder.when_synced()
+                journal.append(Kind.NOTE, text)
+            yield recorder.when_synced()
+            [segment] = recorder.recordings.segments()
+            with segment.open("r+b") as file:
+                found = [offset for header, offset, _ in located(file) if header.session == session_bytes(id)]
+                file.seek(found[2] + 24)
+                file.write(number.to_bytes(8, "little"))
+            recorder.segments.close()
+            recorder._rolled()
+            while recorder.recordings.segments():
+                yield deferLater(reactor, 0.02)  # type: ignore[arg-type]
+            journal.append(Kind.NOTE, b"d")
+            journal.close({})
+            yield recorder.when_synced()
+            recorder.stop()
+            texts = [payload for kind, payload in self.written(recorder, id) if kind == Kind.NOTE]
+            self.assertEqual(texts, [b"a", b"c", b"d"])
+            self.assertTrue(segment.with_suffix(".damaged").exists())
+            self.assertFalse(self.verify(recorder.recordings, recorder._key.public_key())[id].good)
+
+    @inlineCallbacks
     def test_read_while_it_is_cut(self) -> Any:
         """Who reads a session while its segment is cut finds all of it."""
         recorder = self.recorder(Path(self.mktemp()))
