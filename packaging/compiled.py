@@ -8,7 +8,7 @@ from pathlib import Path
 
 from doing import Stamp, attempt, digest, run, say
 
-COPIED = ("hoopgw", "twisted", "etc", "tests", "bench", "docs", "systemd", "requirements")
+COPIED = ("hoopgw", "twisted", "etc", "tests", "bench", "docs", "systemd", "requirements", "packaging")
 SINGLE = ("setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
 COMPILED = ("hoopgw/wire", "hoopgw/relay", "hoopgw/model")
 SKIPPED = ("__pycache__", "_trial_temp", ".hypothesis")

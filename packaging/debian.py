@@ -57,6 +57,14 @@ def unpack(cache: Path, name: str, packages: Iterable[str]) -> Path:
     return root
 
 
+def to_download(simulated: str, asked: list[str]) -> list[str]:
+    """What of a simulated installation is worth unpacking: whatever was asked for, and what that needs here."""
+    planned = dict(PLANNED.findall(simulated))
+    used = [f"{name}={version}" for name, version in planned.items() if name in asked or not UNUSED.fullmatch(name)]
+    # what is on the machine already, but not where it can run from, is in no plan
+    return used + [name for name in asked if name not in planned]
+
+
 class _Apt:
     """apt-get as whoever runs this: first by the machine's package lists, then by lists of its own."""
 
@@ -84,9 +92,7 @@ class _Apt:
         good, printed = attempt(["apt-get", *options, "install", "--simulate", "--no-install-recommends", *packages])
         if not good:
             return False, printed
-        planned = [f"{name}={version}" for name, version in PLANNED.findall(printed) if not UNUSED.fullmatch(name)]
-        planned = planned or packages  # on the machine already, but not where it can run from
-        return attempt(["apt-get", *options, "download", *planned], debs)
+        return attempt(["apt-get", *options, "download", *to_download(printed, packages)], debs)
 
     def _options(self, own: bool) -> list[str]:
         state = self._cache / "apt"

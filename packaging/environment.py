@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -70,12 +71,13 @@ def _pip(tree: Path, venv: Path) -> list[str | Path]:
 
 def _install(tree: Path, pip: list[str | Path], file: Path) -> None:
     options = ["--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes", "--no-build-isolation"]
-    run([*pip, "install", *options, "--requirement", file], extra=_trust(tree))
+    own = {"PIP_CACHE_DIR": str(tree / ".cache/pip")}  # not in the caller's home
+    run([*pip, "install", *options, "--requirement", file], extra=own | _trust(tree))
 
 
 def _trust(tree: Path) -> dict[str, str]:
     """Debian's pip trusts the system's bundle, which a machine without ca-certificates does not have."""
-    if BUNDLE.exists():
+    if BUNDLE.exists() or os.environ.get("PIP_CERT"):
         return {}
     unpacked = debian.unpack(tree / ".cache/debian", "certificates", ["ca-certificates"])
     bundle = tree / ".cache/ca-certificates.crt"

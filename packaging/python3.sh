@@ -18,7 +18,9 @@ else
 fi
 echo "python3: installing it"
 export DEBIAN_FRONTEND=noninteractive
-$as apt-get install -y -q --no-install-recommends python3 ||
-    { $as apt-get update -q && $as apt-get install -y -q --no-install-recommends python3; } ||
-    { echo "python3 could not be installed.  As root:  $line" >&2; exit 1; }
+install() {
+    $as apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 python3 2>&1
+}
+said=$(install) || said=$($as apt-get update -qq 2>&1 && install) ||
+    { echo "$said" >&2; echo "python3 could not be installed.  As root:  $line" >&2; exit 1; }
 complete || { echo "/usr/bin/python3 is older than 3.11 or not complete: hoopgw needs Debian 12 or later" >&2; exit 1; }

@@ -1,0 +1,69 @@
+"""packaging/: what a machine is prepared with, where it goes, and what of the machine's own settings stays."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+from unittest import mock
+
+from twisted.trial.unittest import SynchronousTestCase
+
+PACKAGING = Path(__file__).resolve().parents[2] / "packaging"
+SIMULATED = """\
+Inst openssl (3.0.20-1~deb12u2 Debian:12.15/oldstable [amd64])
+Inst perl-base [5.36.0-7] (5.36.0-8 Debian:12.15/oldstable [amd64])
+Inst ca-certificates (20230311+deb12u1 Debian:12.15/oldstable [all])
+Inst python3-pip-whl (23.0.1+dfsg-1 Debian:12.15/oldstable [all])
+Conf openssl (3.0.20-1~deb12u2 Debian:12.15/oldstable [amd64])
+"""
+
+
+def module(name: str) -> ModuleType:
+    """A module of packaging/, whose files find each other as scripts do."""
+    with mock.patch.object(sys, "path", [str(PACKAGING), *sys.path]):
+        return importlib.import_module(name)
+
+
+class Download(SynchronousTestCase):
+    def test_what_was_asked_for_is_fetched(self) -> None:
+        """Though its name is like those that are not worth unpacking."""
+        found = module("debian").to_download(SIMULATED, ["python3-pip-whl"])
+        self.assertIn("python3-pip-whl=23.0.1+dfsg-1", found)
+        self.assertIn("openssl=3.0.20-1~deb12u2", found)
+
+    def test_what_only_an_installed_service_needs_is_not(self) -> None:
+        found = module("debian").to_download(SIMULATED, ["python3-pip-whl"])
+        self.assertFalse([word for word in found if word.startswith("perl")])
+
+    def test_what_the_machine_has_installed_is_fetched_all_the_same(self) -> None:
+        """It cannot run from where it lies, or it would not have been asked for."""
+        self.assertEqual(module("debian").to_download("", ["postgresql-15"]), ["postgresql-15"])
+
+
+class Pip(SynchronousTestCase):
+    def installed_with(self, caller: dict[str, str]) -> dict[str, str]:
+        """What pip's environment gets on top of the caller's, on a machine without ca-certificates."""
+        environment, tree = module("environment"), Path(self.mktemp()).resolve()
+        certificates = tree / "unpacked/usr/share/ca-certificates/mozilla"
+        certificates.mkdir(parents=True)
+        (certificates / "one.crt").write_text("one\n")
+        (tree / ".cache").mkdir()
+        with (
+            mock.patch.dict(os.environ, caller, clear=True),
+            mock.patch.object(environment, "BUNDLE", tree / "absent"),
+            mock.patch.object(environment.debian, "unpack", return_value=tree / "unpacked"),
+            mock.patch.object(environment, "run") as run,
+        ):
+            environment._install(tree, ["pip"], tree / "runtime.txt")
+        extra: dict[str, str] = run.call_args.kwargs["extra"]
+        self.assertTrue(extra["PIP_CACHE_DIR"].startswith(f"{tree}/.cache/"), "pip fills the caller's home")
+        return extra
+
+    def test_trusts_the_unpacked_certificates_where_the_machine_has_none(self) -> None:
+        self.assertEqual(Path(self.installed_with({})["PIP_CERT"]).read_text(), "one\n")
+
+    def test_trusts_what_the_caller_names(self) -> None:
+        self.assertNotIn("PIP_CERT", self.installed_with({"PIP_CERT": "/etc/corporate.pem"}))
