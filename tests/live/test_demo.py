@@ -84,11 +84,21 @@ class Demo(SynchronousTestCase):
         while b"Ctrl-C ends it" not in seen:
             self.assertLess(time.monotonic(), deadline, seen)
             seen += os.read(ours, 65536)
-        time.sleep(0.5)
+        for title, more in (("The agent:", "-c 'SELECT current_user::text'"), ("The approver:", "")):
+            self.type_by_hand(title, more, seen.decode())
         self.assertIsNone(child.poll())
         os.write(ours, b"\x03")
         self.assertEqual(child.wait(READY), 0)
         self.assertEqual(left_behind() - before, set())
+
+    def type_by_hand(self, title: str, more: str, seen: str) -> None:
+        """What the demo tells people to type works in a shell that knows nothing."""
+        line = next(line for line in seen.splitlines() if title in line).partition(title)[2]
+        bare = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+        done = subprocess.run(
+            ["/bin/sh", "-c", f"{line} {more}"], env=bare, capture_output=True, text=True, timeout=READY, check=False
+        )
+        self.assertEqual(done.returncode, 0, f"{line}: {done.stderr}")
 
     def test_a_program_gets_what_it_needs_until_sigterm(self) -> None:
         """--json: the file is whole and private, its addresses answer, and SIGTERM ends all with 0."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import stat
 import sys
@@ -51,7 +52,13 @@ class Programs:
         if self.root == Path("/"):
             return {}
         triplet = os.uname().machine + "-linux-gnu"
-        return {"LD_LIBRARY_PATH": ":".join(str(self.root / path.format(triplet=triplet)) for path in LIBRARIES)}
+        paths = [self.root / path.format(triplet=triplet) for path in LIBRARIES]
+        return {"LD_LIBRARY_PATH": ":".join(str(path) for path in paths if path.is_dir())}
+
+    def typed(self, name: str) -> str:
+        """How a person starts it at a shell of their own."""
+        settings = [f"{key}={shlex.quote(value)}" for key, value in self.environment.items()]
+        return " ".join([*settings, shlex.quote(str(self[name]))])
 
     def reachable(self, place: Path) -> Programs:
         """The same programs where every user may run them: under `place` if a directory on the way is private."""

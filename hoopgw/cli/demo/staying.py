@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,11 +76,10 @@ def say_how_to_connect(tell: Teller, stage: Stage) -> None:
     """For a person at another terminal.  Tokens stand in files that only this user may read, not in any line."""
     names = {"agent": stage.agent, "approver": stage.approver, "stranger": stage.stranger}
     files = {name: write_secret(stage.place / f"{name}.token", token) for name, token in names.items()}
-    psql = stage.cluster.programs["psql"]
+    psql, command = stage.cluster.programs.typed("psql"), Path(sys.executable).with_name("hoopgw")
+    approver = f"HOOPGW_TOKEN=file:{files['approver']} {shlex.quote(str(command))} --socket {stage.gateway.admin}"
     tell.says(f"The agent:     PGPASSWORD=$(cat {files['agent']}) {psql} '{stage.gateway_url('reader')}'")
     tell.says(f"  to write:    the same with {stage.gateway_url('writer')!r}")
-    tell.says(
-        f"The approver:  HOOPGW_TOKEN=file:{files['approver']} hoopgw --socket {stage.gateway.admin} approvals list"
-    )
+    tell.says(f"The approver:  {approver} approvals list")
     tell.says(f"Its logs and configuration: {stage.place}")
     tell.says("Ctrl-C ends it and removes all of it.")
