@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import filecmp
 import shutil
 from pathlib import Path
@@ -10,7 +11,6 @@ from doing import Stamp, attempt, digest, run, say
 
 COPIED = ("hoopgw", "twisted", "etc", "tests", "bench", "docs", "systemd", "requirements", "packaging")
 SINGLE = ("setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
-COMPILED = ("hoopgw/wire", "hoopgw/relay", "hoopgw/model")
 SKIPPED = ("__pycache__", "_trial_temp", ".hypothesis")
 
 
@@ -21,8 +21,7 @@ def prepare(tree: Path, copy: Path, python: Path) -> Path:
         say(f"codecs: not compiled, {lacking}; all works, slower")
         return tree
     _mirror(tree, copy)
-    sources = [path for room in COMPILED for path in (copy / room).rglob("*.py")]
-    stamp = Stamp(copy / "compiled.stamp", digest([*sources, copy / "setup.py", copy / "requirements/build.txt"]))
+    stamp = Stamp(copy / "compiled.stamp", digest([*_sources(copy), copy / "requirements/build.txt"]))
     if not stamp.is_current():
         say("codecs: compiling (a minute or two)")
         stamp.clear()
@@ -32,6 +31,17 @@ def prepare(tree: Path, copy: Path, python: Path) -> Path:
         run([python, "setup.py", "--quiet", "build_ext", "--inplace"], copy, {"HOOPGW_COMPILE": "1"})
         stamp.set()
     return copy
+
+
+def _sources(copy: Path) -> list[Path]:
+    """What setup.py compiles, and model/, which it inlines from: a compiled file that is older than its source would
+    run in its place."""
+    lists = {}
+    for node in ast.parse((copy / "setup.py").read_text()).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            lists[node.targets[0].id] = ast.literal_eval(node.value)
+    rooms = [path for room in ("model", *lists["ROOMS"]) for path in sorted((copy / "hoopgw" / room).rglob("*.py"))]
+    return list(dict.fromkeys([copy / "setup.py", *rooms, *(copy / "hoopgw" / f"{name}.py" for name in lists["PATH"])]))
 
 
 def _lacking(cache: Path, python: Path) -> str:

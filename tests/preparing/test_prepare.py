@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 from unittest import mock
@@ -67,3 +68,21 @@ class Pip(SynchronousTestCase):
 
     def test_trusts_what_the_caller_names(self) -> None:
         self.assertNotIn("PIP_CERT", self.installed_with({"PIP_CERT": "/etc/corporate.pem"}))
+
+
+class Compiled(SynchronousTestCase):
+    def test_what_is_compiled_is_compiled_again_when_it_changes(self) -> None:
+        """A stale compiled module would run in place of the edited one, without a word."""
+        tree = PACKAGING.parent
+        sources = module("compiled")._sources(tree)
+        for name in ("wire/pgframes", "relay/postgres", "model/verdict", "session/session", "store/spool"):
+            self.assertIn(tree / f"hoopgw/{name}.py", sources)
+        self.assertEqual([path for path in sources if not path.exists()], [])
+
+    def test_what_compiles_is_among_the_wheels_of_a_demo(self) -> None:
+        """`make demo` installs runtime.txt and build.txt; mypyc reads a configuration that names plugins of mypy."""
+        tree = PACKAGING.parent
+        plugins = tomllib.loads((tree / "pyproject.toml").read_text())["tool"]["mypy"]["plugins"]
+        locked = (tree / "requirements/build.txt").read_text() + (tree / "requirements/runtime.txt").read_text()
+        for plugin in plugins:
+            self.assertIn(f"\n{plugin.partition(':')[0].replace('_', '-')}==", locked)
