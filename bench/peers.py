@@ -40,7 +40,8 @@ class Pgbouncer:
 
     def __init__(self, directory: Path, authority: Authority, target: int, user: str, password: str) -> None:
         programs, unprivileged = Programs.find("pgbouncer"), Unprivileged.of_caller()
-        directory.mkdir(mode=0o711)
+        directory.mkdir()
+        directory.chmod(0o711)
         if unprivileged:
             programs = programs.reachable(directory)
         self.port = free_port()

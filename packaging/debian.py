@@ -98,9 +98,10 @@ class _Apt:
         state = self._cache / "apt"
         (state / "lists/partial").mkdir(parents=True, exist_ok=True)
         (state / "cache/archives/partial").mkdir(parents=True, exist_ok=True)
-        options = [f"Dir::Cache={state}/cache", "Debug::NoLocking=1", "Acquire::Languages=none", "APT::Sandbox::User="]
+        options = [f"Dir::Cache={state}/cache", "Debug::NoLocking=1", "Acquire::Languages=none"]
+        options.append("APT::Get::Show-User-Simulation-Note=false")
         if os.geteuid() == 0:
-            options[-1] += "root"  # apt's own user cannot write here
+            options.append("APT::Sandbox::User=root")  # apt's own user cannot write here
         if own:
             options.append(f"Dir::State::lists={state}/lists")
         return [word for option in options for word in ("-o", option)]

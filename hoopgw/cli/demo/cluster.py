@@ -37,7 +37,8 @@ class Cluster:
     def __init__(self, directory: Path, authority: Authority, programs: Programs) -> None:
         self._directory, self._authority = directory, authority
         self._user = Unprivileged.of_caller()
-        directory.mkdir(mode=0o711)
+        directory.mkdir()
+        directory.chmod(0o711)  # whatever the caller's umask: the server's user passes through
         self.programs = programs.reachable(directory) if self._user else programs
         self.password = new_password()
         self.port = 0

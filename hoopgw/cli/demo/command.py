@@ -42,7 +42,7 @@ def demo(facts: Path | None) -> None:
             status = _for_a_program(facts) if facts else _for_people()
     except ToldToEnd:
         status = 0 if facts else 1
-    except ChildFailed as error:
+    except (ChildFailed, OSError) as error:
         raise click.ClickException(str(error)) from error
     sys.exit(status)
 

@@ -64,6 +64,10 @@ class Programs:
         """The same programs where every user may run them: under `place` if a directory on the way is private."""
         if all(stat.S_IMODE(path.stat().st_mode) & stat.S_IXOTH for path in (self.root, *self.root.parents)):
             return self
-        shutil.copytree(self.root / "usr/lib", place / "usr/lib", symlinks=True)
-        shutil.copytree(self.root / "usr/share/postgresql", place / "usr/share/postgresql", symlinks=True)
+        for path in (place / "usr", place / "usr/share"):  # passable whatever the caller's umask
+            path.mkdir()
+            path.chmod(0o755)
+        for name in ("usr/lib", "usr/bin", "usr/sbin", "usr/share/postgresql"):
+            if (self.root / name).is_dir():
+                shutil.copytree(self.root / name, place / name, symlinks=True)
         return Programs(place)

@@ -11,6 +11,24 @@ from twisted.trial.unittest import SynchronousTestCase
 from hoopgw.cli.demo.programs import Programs
 
 
+class Reachable(SynchronousTestCase):
+    def test_under_a_strict_umask_too(self) -> None:
+        """What is copied can be passed and run by every user; what packages do not hold is not missed."""
+        hidden, place = Path(self.mktemp()).resolve(), Path(self.mktemp()).resolve()
+        (hidden / "usr/lib/postgresql/15/bin").mkdir(parents=True)
+        for program in (hidden / "usr/lib/postgresql/15/bin/postgres", hidden / "usr/sbin/pgbouncer"):
+            program.parent.mkdir(exist_ok=True)
+            program.write_text("#!/bin/sh\n")
+            program.chmod(0o755)
+        hidden.chmod(0o700)
+        place.mkdir()
+        self.addCleanup(os.umask, os.umask(0o077))
+        found = Programs(hidden).reachable(place)
+        for name in ("postgres", "pgbouncer"):
+            on_the_way = [each for each in (found[name], *found[name].parents) if each.is_relative_to(place / "usr")]
+            self.assertTrue(all(path.stat().st_mode & 0o001 for path in on_the_way), on_the_way)
+
+
 class Typed(SynchronousTestCase):
     def test_of_the_machine_it_is_the_path(self) -> None:
         self.assertEqual(Programs(Path("/")).typed("env"), "/usr/bin/env")
