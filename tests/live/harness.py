@@ -6,7 +6,9 @@ import atexit
 import os
 import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any, ClassVar
 
 import psycopg
@@ -14,6 +16,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.cli.demo.stage import DEMO, Options, Stage, on_stage
 from hoopgw.cli.demo.surroundings import forget_misleading, surroundings
+
+
+def command_lines() -> Iterator[bytes]:
+    """Of every process of this machine, the words with spaces between."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it ended meanwhile
+            yield path.read_bytes().replace(b"\0", b" ")
 
 
 class LiveCase(SynchronousTestCase):

@@ -18,7 +18,7 @@ from pathlib import Path
 import psycopg
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.live.harness import command, environment
+from tests.live.harness import command, command_lines, environment
 
 WHOLE = 180.0  # seconds for the demo on a loaded machine
 READY = 60.0
@@ -28,17 +28,9 @@ def left_behind() -> set[str]:
     return set(glob.glob(os.path.join(tempfile.gettempdir(), "hoopgw-demo-*")))
 
 
-def processes_of(place: str) -> list[str]:
+def processes_of(place: str) -> list[bytes]:
     """Command lines that name `place`."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:  # it ended meanwhile
-            continue
-        if place in line:
-            found.append(line)
-    return found
+    return [line for line in command_lines() if os.fsencode(place) in line]
 
 
 def take_terminal() -> None:

@@ -19,7 +19,7 @@ from hoopgw.cli.demo.surroundings import surroundings
 from hoopgw.record.chunks import DATA, Joined
 from hoopgw.record.entries import Kind
 from hoopgw.store.recordings import Recordings, session_bytes
-from tests.live.harness import LiveCase
+from tests.live.harness import LiveCase, command_lines
 
 MASKS = """
 [mask.mail]
@@ -247,8 +247,9 @@ class Promises(LiveCase):
         for path in (path for path in kept if path.is_file() and "keys" not in path.parts):
             data = path.read_bytes()
             self.assertFalse(any(secret in data for secret in secrets), path)
-        listed = subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, check=True).stdout
-        self.assertFalse(any(secret in listed for secret in secrets))
+        listed = list(command_lines())
+        self.assertTrue([line for line in listed if os.fsencode(self.stage.gateway.config) in line])
+        self.assertFalse([secret for secret in secrets if any(secret in line for line in listed)])
 
     def test_everything_verifies(self) -> None:
         """Of all these sessions, live ones too, the recording verifies with the public key alone."""

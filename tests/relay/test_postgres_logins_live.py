@@ -72,6 +72,7 @@ class Cluster:
             "listen_addresses=127.0.0.1",
             "unix_socket_directories=",
             "fsync=off",
+            "jit=off",
         ]
         options = [option for setting in settings for option in ("-c", setting)]
         self.log = (self.directory / "log").open("wb")

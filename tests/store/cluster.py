@@ -49,6 +49,7 @@ class Cluster:
                 *("-D", str(self._directory / "data"), "-p", str(self.port)),
                 *("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"),
                 *("-c", "shared_buffers=16MB", "-c", "max_connections=40", "-c", "logging_collector=off"),
+                *("-c", "jit=off"),  # its library may not have been unpacked
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
