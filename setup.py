@@ -10,6 +10,7 @@ PATH = (
     "model/operation",
     "model/verdict",
     "model/answer",
+    "policy/sql_shape",
     "record/entries",
     "store/spool",
     "store/rounds",
@@ -20,6 +21,7 @@ PATH = (
     "session/passes",
     "session/deciding",
     "session/session",
+    "session/sqljudge",
     "servers/pump",
 )
 

@@ -41,6 +41,7 @@ DECISIONS: dict[Decision, int] = {  # what an ASKED entry calls them; 0 is "go"
 _COUNT = Struct("<I")
 _ONE = Struct("<QBBI")
 _COUNT_AND_ONE = Struct("<IQBBI")
+_COUNT_AND_TWO = Struct("<IQBBIQBBI")
 _COMPLETED = Struct("<QQQ")
 
 
@@ -55,6 +56,11 @@ def asked(
     if len(operations) == 1:
         operation = operations[0]
         return _COUNT_AND_ONE.pack(1, operation.number, KINDS[operation.kind], codes[0], references[0]), data
+    if len(operations) == 2:  # Bind and Execute
+        first, second = operations
+        one = first.number, KINDS[first.kind], codes[0], references[0]
+        two = second.number, KINDS[second.kind], codes[1], references[1]
+        return _COUNT_AND_TWO.pack(2, *one, *two), data
     parts = [_COUNT.pack(len(operations))]
     for operation, code, reference in zip(operations, codes, references, strict=True):
         parts.append(_ONE.pack(operation.number, KINDS[operation.kind], code, reference))

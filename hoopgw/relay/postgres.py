@@ -166,6 +166,8 @@ class PostgresRelay:
             self._sent(plan.messages)
             self._forward_plain(plan, effects)
         self._go_on(plan, effects)
+        if self._kept and not self._blocked:
+            self._continue(effects)
 
     def _keep_rest(self, plan: Plan, effects: list[Effect]) -> None:
         """What stands behind the plan: it waits, or is not whole."""
@@ -210,11 +212,11 @@ class PostgresRelay:
         return self._continued(effects)
 
     def _sent(self, messages: list[Planned]) -> None:
-        expected = self._results.expected
+        answers = self._results.answers
         self._flushed = self._results.at_rest = False
         for planned in messages:
             if planned.expect is not None:
-                expected.append(planned.expect)
+                answers.sent(planned.expect)
                 if planned.tag == TAG_EXECUTE:
                     self._ran = True
                 elif planned.tag == TAG_SYNC or planned.tag == TAG_QUERY:
@@ -249,7 +251,7 @@ class PostgresRelay:
                 elif planned.tag == TAG_EXECUTE and answer.masks is not None:
                     _forward(data, begin, start, effects)
                     begin = start
-                    self._results.expected.append(expecting.own(expecting.DESCRIBE))
+                    self._results.answers.sent(expecting.own(expecting.DESCRIBE))
                     effects.append(ToTarget(pgmessages.describe_portal(planned.name)))
             self._sent([planned])
         _forward(data, begin, len(data), effects)
@@ -268,7 +270,9 @@ class PostgresRelay:
 
     def _go_on(self, plan: Plan, effects: list[Effect]) -> None:
         """After what was sent: bring the answers that are waited for (without Sync the target would keep them); or the
-        client's goodbye."""
+        client's goodbye.  Where the target skips all of it no answer comes, and none is waited for."""
+        if self._results.answers.skipping:
+            self._unblock()
         if plan.over:
             self._gone = True
             effects.append(Hangup(Code.SESSION_CLOSED, "the client ended the session"))
@@ -283,11 +287,21 @@ class PostgresRelay:
 
     def _continued(self, effects: list[Effect]) -> list[Effect]:
         """Go on with what was kept."""
+        self._continue(effects)
+        return self._throttled(effects)
+
+    def _continue(self, effects: list[Effect]) -> None:
         while self._kept and self._asked is None and not self._blocked and not self._gone:
             data = b"".join(self._kept)
             self._kept, self._kept_size = [], 0
             effects += self._taken(data)
-        return self._throttled(effects)
+
+    def _unblock(self) -> None:
+        """Look again: what was waited for may be there."""
+        planner = self._planner
+        if planner.gate is not None and planner.gate.done:
+            planner.gate = None
+        self._blocked = False
 
     def holding(self, lane: int, notice: Denial) -> list[Effect]:
         """An operation of the Ask waits for approval: tell the client; let what ran before it answer."""
@@ -323,18 +337,18 @@ class PostgresRelay:
 
     def _answered(self, effects: list[Effect]) -> None:
         results, planner = self._results, self._planner
-        if planner.gate is not None and planner.gate.done:
-            planner.gate = None
         if self._asked is not None:
+            if planner.gate is not None and planner.gate.done:
+                planner.gate = None
             return
-        self._blocked = False  # look again: what was waited for may be there
+        self._unblock()
         if results.parameters.renamed and results.at_rest and not self._skip and results.status != "E":
             self._rename(effects)
 
     def _rename(self, effects: list[Effect]) -> None:
         """The client named itself: the target's view gets our name back, outside of anything that failed."""
         self._results.parameters.renamed = self._results.at_rest = False
-        self._results.expected.append(expecting.own(expecting.QUERY))
+        self._results.answers.sent(expecting.own(expecting.QUERY))
         quoted = self._name.replace(b"'", b"''")
         effects.append(ToTarget(pgmessages.query(b"SET application_name = '" + quoted + b"'")))
 

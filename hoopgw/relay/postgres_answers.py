@@ -17,7 +17,17 @@ class Answers:
     def __init__(self) -> None:
         self.expected: deque[Expect] = deque()
         self.defining = 0  # answers to come to texts that may PREPARE or DECLARE
+        self.skipping = False  # the target skips what it gets, and the Sync that ends it was not sent yet
         self.tainted = False  # this transaction has read a masked column: what is deferred may tell of it
+
+    def sent(self, expect: Expect) -> None:
+        """It went to the target, which answers it unless it skips everything up to a Sync."""
+        self.expected.append(expect)
+        if self.skipping:
+            if expect.kind == SYNC:
+                self.skipping = False
+            else:
+                self.answered(done=False)
 
     def head(self) -> Expect | None:
         return self.expected[0] if self.expected else None
@@ -52,6 +62,7 @@ class Answers:
             return
         while self.expected and self.expected[0].kind != SYNC:
             self.answered(done=False)
+        self.skipping = not self.expected  # what comes before the Sync is skipped as well
 
     def withholds(self) -> bool:
         """Whether the target's words may tell of a masked column: of a statement that reads one, or deferred by one."""

@@ -12,6 +12,7 @@ _DDL = (
     b"CREATE", b"ALTER", b"DROP", b"TRUNCATE", b"GRANT", b"REVOKE", b"COMMENT", b"DO", b"CALL", b"IMPORT", b"REFRESH",
     b"SECURITY", b"REASSIGN", b"DISCARD",
 )  # fmt: skip
+_PLAIN = frozenset((b"SELECT", b"INSERT", b"UPDATE", b"DELETE", b"BEGIN"))  # the usual ones say nothing of names
 
 
 @final
@@ -30,6 +31,8 @@ class Commands:
 
         A removed name that the client gives again by SQL would have another text than the one known here.
         """
+        if command[:6] in _PLAIN and not hints & CREATES:
+            return
         if command.startswith(_DDL) or (command.startswith(b"SELECT") and hints & CREATES):
             self.changed = True
         if command in (b"DISCARD ALL", b"DEALLOCATE ALL"):

@@ -49,8 +49,8 @@ class Results:
         max_statement: int,
         max_masked_row: int,
     ) -> None:
-        self._answers = Answers()
-        self.expected = self._answers.expected
+        self.answers = Answers()
+        self.expected = self.answers.expected
         self.statements = Names(max_statement)
         self.portals = Names(max_statement)
         self.status = "I"  # of the last ReadyForQuery: I, T or E
@@ -75,10 +75,10 @@ class Results:
     @property
     def defining(self) -> bool:
         """Answers are to come to texts that may PREPARE or DECLARE."""
-        return self._answers.defining > 0
+        return self.answers.defining > 0
 
     def sends_definition(self) -> None:
-        self._answers.defining += 1
+        self.answers.defining += 1
 
     @property
     def left(self) -> int:
@@ -184,12 +184,12 @@ class Results:
     # ---- rows
 
     def _drops(self) -> bool:
-        head = self._answers.head()
+        head = self.answers.head()
         return self._muted or (head is not None and (head.cut or head.own))
 
     def _receiver(self, tag: int) -> Expect:
         """Whose rows these are.  Rows that nobody asked for, or whose masks nobody could choose, end the session."""
-        head = self._answers.head()
+        head = self.answers.head()
         if head is None or not receives(head, tag):
             raise ProtocolViolation("the target sent a result that was not asked for")
         return head
@@ -226,7 +226,7 @@ class Results:
     def _control(self, data: bytes, start: int, end: int, effects: list[Effect]) -> None:
         """One message that is no row."""
         tag = data[start]
-        head = self._answers.head()
+        head = self.answers.head()
         shown: bytes | None = None  # what goes in its place; None: the message itself
         recorded: bytes | None = None
         dropped = self._muted or (head is not None and head.own)
@@ -255,17 +255,17 @@ class Results:
         elif tag == 83:  # S
             dropped = self._parameter(data[start + HEADER : end], effects)
         elif tag == 78:  # N
-            shown, recorded = noticed(data[start + HEADER : end], head, self._masks(head), self._answers.withholds())
+            shown, recorded = noticed(data[start + HEADER : end], head, self._masks(head), self.answers.withholds())
         elif tag == 65:  # A: of no statement, and so never of what is muted
             dropped = False
             if self.ambient_masks is not None:
                 shown = notification(data[start + HEADER : end], self.ambient_masks)
         elif tag == 49:  # 1
-            self._answers.settled(PARSE)
+            self.answers.settled(PARSE)
         elif tag == 50:  # 2
-            self._answers.settled(BIND)
+            self.answers.settled(BIND)
         elif tag == 51:  # 3
-            self._answers.settled(CLOSE)
+            self.answers.settled(CLOSE)
         elif tag == 71:  # G
             self._rows.copy_in_begins(head)
         elif tag == 72:  # H
@@ -291,7 +291,7 @@ class Results:
         head.copying = head.sends = head.described = False
         head.row_mask = head.copy_mask = None
         if head.kind == EXECUTE:
-            self._answers.answered(done=True)
+            self.answers.answered(done=True)
             report(head, effects, "")
         elif head.nonce:
             raise ProtocolViolation("the target carried out what was denied")
@@ -301,13 +301,13 @@ class Results:
 
         Gives whether the client must not see it.
         """
-        head = self._answers.head()
+        head = self.answers.head()
         if head is None or (head.kind != DESCRIBE and head.kind != QUERY):
             raise ProtocolViolation("the target described what was not asked")
         target: Expect | None = head
         if head.kind == DESCRIBE:
-            self._answers.answered(done=True)
-            target = self._answers.head() if head.own else None  # the Execute that it was sent for
+            self.answers.answered(done=True)
+            target = self.answers.head() if head.own else None  # the Execute that it was sent for
         if target is not None and body is not None:
             target.described = True
             if target.answer.masks is not None:
@@ -319,26 +319,26 @@ class Results:
 
     def _ready(self, data: bytes, start: int, end: int, effects: list[Effect]) -> bool:
         """ReadyForQuery.  Gives whether the client must not see it."""
-        head = self._answers.head()
+        head = self.answers.head()
         if head is None or head.kind not in (QUERY, FUNCTION, SYNC) or end - start != HEADER + 1:
             raise ProtocolViolation("the target is ready for what was not asked")
         status = chr(data[start + HEADER])
         if status not in "ITE":
             raise ProtocolViolation("a transaction status that there is none of")
-        self._answers.answered(done=not head.failed)
+        self.answers.answered(done=not head.failed)
         self.status = status
         self.at_rest = not self.expected
         self._muted = False
         report(head, effects, "")
         if status == "I":
-            self._answers.tainted = False
+            self.answers.tainted = False
             if self._commands.transaction_ended():
                 effects.append(CatalogueChanged())
         return head.own
 
     def _error(self, body: bytes, effects: list[Effect]) -> None:
         """ErrorResponse: of a statement, of our substitute for one, of our cancel, or the target's last word."""
-        head = self._answers.head()
+        head = self.answers.head()
         fields = pgmessages.report_fields(body)
         severity = b""
         for name, value in fields:
@@ -363,7 +363,7 @@ class Results:
                 self._tell(fields, head, effects)
             failed_otherwise = "; the target failed it for another reason"
             report(head, effects, head.denial.decision.value + failed_otherwise if head.denial is not None else "")
-        self._answers.skipped(head)
+        self.answers.skipped(head)
 
     def _end_cut(self, head: Expect, effects: list[Effect], completed: bool) -> None:
         """A result that was cut ends: with our error, and whether the target had completed the statement.
@@ -380,7 +380,7 @@ class Results:
     # ---- what the target says in words
 
     def _tell(self, fields: Fields, head: Expect | None, effects: list[Effect]) -> None:
-        shown = screened(fields, self._masks(head), self._answers.withholds())
+        shown = screened(fields, self._masks(head), self.answers.withholds())
         effects.append(ToClient(pgmessages.report(b"E", shown), without_text(b"E", shown, head)))
 
     def _masks(self, head: Expect | None) -> Any:
@@ -391,7 +391,7 @@ class Results:
     def _parameter(self, body: bytes, effects: list[Effect]) -> bool:
         """ParameterStatus.  Gives whether the client must not see it."""
         name, _, value = body[:-1].partition(b"\0")
-        head = self._answers.head()
+        head = self.answers.head()
         if name in (b"session_authorization", b"is_superuser"):
             effects.append(Observed(Code.SETTING_CHANGED, {"setting": name.decode(), "value": text_of(value)}))
         return self.parameters.changed(name, value, head is not None and head.own)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred, inlineCallbacks
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from hoopgw.auth.access import Access
 from hoopgw.model.operation import BIND, EXECUTE, FUNCTION, PARSE, QUERY, Operation
@@ -110,7 +110,6 @@ class Scopes:
         return SqlMasks({}, (), table.patterns, table.custom, build=self._build)
 
 
-@implementer(IJudge)
 class SqlJudge:
     """One session's.  `selection` is what its identity has to pass on its target."""
 
@@ -304,6 +303,9 @@ class SqlJudge:
                 opaque = f"function {function.schema}.{function.name}"
         statement = Statement(frozenset(effects), functions=functions, unknown=unknown, opaque=opaque)
         return self._completed(judge(scope.guardrails, operation, Facts((statement,))), Facts((statement,)))
+
+
+classImplements(SqlJudge, IJudge)  # not by a decorator: compiled classes take none
 
 
 def _own_types(operation: Operation) -> list[int]:

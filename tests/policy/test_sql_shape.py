@@ -52,7 +52,16 @@ class Shapes(SynchronousTestCase):
             b"select true",
         ]
         self.assertEqual(len({shape(text) for text in different}), len(different))
-        self.assertEqual(shape(b"select 1, 'a'"), shape(b"select 22.5, 'it''s'".replace(b"it''s", b"b")))
+        self.assertEqual(shape(b"select 1, 'a'"), shape(b"select 22, 'it''s'"))
+        self.assertEqual(shape(b"select '-- no comment'"), shape(b"select 'a1'"))
+
+    def test_numbers_by_their_type(self) -> None:
+        """int4, int8 and numeric call different functions: they are not one shape; at a border the digits stay."""
+        texts = [b"1", b"999999999999", b"1.5", b"2147483647", b"2147483648"]
+        self.assertEqual(len({shape(b"select f(" + text + b")") for text in texts}), len(texts))
+        self.assertEqual(shape(b"select 9" * 30 + b"9" * 20), shape(b"select 9" * 30 + b"8" * 20))
+        for text in (b"select 1.", b"select 1.e5", b"select 12a", b"select t1.a", b"select .5", b"select 1.2.3"):
+            self.assertEqual(shape(text), text)
 
     @settings(deadline=None, max_examples=400)
     @given(st.sampled_from(TEMPLATES), st.data())

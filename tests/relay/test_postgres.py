@@ -281,6 +281,33 @@ class Denied(SynchronousTestCase):
         session.target(SYNTAX_ERROR + ready())
         self.assertFalse(session.relay.in_flight)
 
+    def test_error_before_the_rest_of_the_pipeline(self) -> None:
+        """must-survive 14: where the error is there before the client sent its Sync, the target skips what still comes.
+
+        Nothing waits for its answer, and what it would have defined is not defined.
+        """
+        rests = [
+            EXTENDED[: -len(SYNC)],
+            query(b"select 1") + function(1),
+            parse(b"s", b"select 2") + bind(b"p", b"s") + execute(b"p"),
+            parse(b"", b"copy t from stdin") + bind(b"", b"") + execute(b"") + parse(b"", b"select 1"),
+            query(b"prepare s as select 2") + bind(b"p", b"s") + execute(b"p"),
+        ]
+        for rest in rests:
+            with self.subTest(rest=rest):
+                session = Session(relay(), lambda each: GO)
+                session.client(parse(b"s", b"select 1") + SYNC)
+                session.target(PARSED + ready())
+                session.client(parse(b"", b"select * from missing") + bind(b"", b"") + execute(b""))
+                session.target(SYNTAX_ERROR)
+                sent = to_target(session.client(rest))
+                sent += to_target(session.client(SYNC))
+                self.assertTrue(sent.endswith(SYNC), sent)
+                self.assertEqual(to_client(session.target(ready())), ready())
+                self.assertFalse(session.relay.in_flight)
+                session.client(bind(b"", b"s") + SYNC)
+                self.assertEqual(session.operations[-1].text, b"select 1")
+
     def test_denied_parse_defines_nothing(self) -> None:
         """A name means what it meant before a Parse that was denied."""
         session = refuse(b"drop")
