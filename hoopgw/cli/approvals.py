@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from hoopgw.cli.output import json_option, moment, print_fields, print_json, print_table
-from hoopgw.cli.socket_client import Gateway
+from hoopgw.cli.socket_client import Gateway, segment
 from hoopgw.model.escaping import escaped
 
 
@@ -46,7 +46,7 @@ def list_(settings: dict[str, str], everything: bool, as_json: bool) -> None:
 @click.pass_obj
 def show(settings: dict[str, str], hold: str, as_json: bool) -> None:
     """What exactly would run, who asked, and who may decide."""
-    found = Gateway(settings["socket"]).get(f"/v1/approvals/{hold}")
+    found = Gateway(settings["socket"]).get(f"/v1/approvals/{segment(hold)}")
     if as_json:
         print_json(found)
         return
@@ -74,7 +74,7 @@ def deny(settings: dict[str, str], hold: str, reason: str, as_json: bool) -> Non
 
 
 def _decide(settings: dict[str, str], hold: str, word: str, reason: str, as_json: bool) -> None:
-    found = Gateway(settings["socket"]).post(f"/v1/approvals/{hold}/{word}", {"reason": reason})
+    found = Gateway(settings["socket"]).post(f"/v1/approvals/{segment(hold)}/{word}", {"reason": reason})
     if as_json:
         print_json(found)
     elif found["state"] == "waiting":

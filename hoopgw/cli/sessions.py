@@ -13,7 +13,7 @@ import click
 
 from hoopgw.cli import verifying
 from hoopgw.cli.output import json_option, moment, print_fields, print_json, print_table
-from hoopgw.cli.socket_client import Gateway
+from hoopgw.cli.socket_client import Gateway, segment
 from hoopgw.model.escaping import escaped
 from hoopgw.record import export as exports
 from hoopgw.record.chunks import Chunk, Damage
@@ -123,7 +123,7 @@ def _has_text(gateway: Gateway, id: str, text: str) -> bool:
 def show(settings: dict[str, str], session: str, quick: bool, as_json: bool) -> None:
     """Who, where, when, what it adds up to, and what of it the recording has."""
     gateway = Gateway(settings["socket"])
-    row = gateway.get(f"/v1/sessions/{session}")
+    row = gateway.get(f"/v1/sessions/{segment(session)}")
     coverage = Coverage()
     if not quick:
         coverage.take_all(replayed(_streamed(gateway, session)))
@@ -157,7 +157,7 @@ def show(settings: dict[str, str], session: str, quick: bool, as_json: bool) -> 
 @click.pass_obj
 def kill(settings: dict[str, str], session: str, reason: str, as_json: bool) -> None:
     """End a live session now: 57P01 to its client, what it runs is cancelled."""
-    done = Gateway(settings["socket"]).post(f"/v1/sessions/{session}/kill", {"reason": reason})
+    done = Gateway(settings["socket"]).post(f"/v1/sessions/{segment(session)}/kill", {"reason": reason})
     if as_json:
         print_json(done)
     else:
@@ -170,7 +170,7 @@ def kill(settings: dict[str, str], session: str, reason: str, as_json: bool) -> 
 def _streamed(gateway: Gateway, id: str) -> Iterator[Chunk | Damage]:
     """A session's chunks over the admin socket, through a file that has no name: constant memory."""
     with tempfile.TemporaryFile() as file:
-        for piece in gateway.stream(f"/v1/sessions/{id}/recording"):
+        for piece in gateway.stream(f"/v1/sessions/{segment(id)}/recording"):
             file.write(piece)
         file.flush()
         yield from read_chunks(file)

@@ -10,12 +10,13 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import click
 
 DEADLINE = 60.0  # seconds for one answer's next bytes
 PIECE = 256 * 1024
+MAX_TOKEN = 64 * 1024  # bytes: more than the gateway takes
 
 
 class Refused(click.ClickException):
@@ -43,14 +44,28 @@ def read_token() -> str:
             "this needs a token: set HOOPGW_TOKEN to one of a configured issuer, or to file:PATH of a file with it"
         )
     if not value.startswith("file:"):
-        return value.strip()
+        return _token(value, "HOOPGW_TOKEN")
     path = Path(value.removeprefix("file:"))
     try:
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise click.UsageError(f"{path} holds a token and others may read it: chmod 600 {path}")
-        return path.read_text().strip()
+        with path.open("rb") as file:
+            return _token(file.read(MAX_TOKEN + 1).decode("latin-1"), str(path))
     except OSError as error:
         raise click.UsageError(f"the token file {path} cannot be read: {error.strerror}") from error
+
+
+def _token(text: str, place: str) -> str:
+    """Raises UsageError for what cannot be one; its words never show it: it may be another secret."""
+    token = text.strip()
+    if len(token) > MAX_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+        raise click.UsageError(f"what {place} holds is not a token: one line of base64url and dots")
+    return token
+
+
+def segment(text: str) -> str:
+    """A name of the caller's as one part of a path: it names nothing else, whatever is in it."""
+    return quote(text, safe="")
 
 
 class Gateway:
@@ -69,11 +84,17 @@ class Gateway:
     def stream(self, path: str) -> Iterator[bytes]:
         """The answer's body, piece by piece; the caller need not hold it whole."""
         response = self._ask("GET", path, None)
-        while piece := response.read(PIECE):
+        while piece := self._read(response, PIECE):
             yield piece
 
     def _json(self, method: str, path: str, body: bytes | None) -> Any:
-        return json.loads(self._ask(method, path, body).read())
+        return json.loads(self._read(self._ask(method, path, body)))
+
+    def _read(self, response: http.client.HTTPResponse, size: int | None = None) -> bytes:
+        try:
+            return response.read(size)
+        except (OSError, http.client.HTTPException) as error:
+            raise Refused("the gateway's answer ended early: what came of it is not whole") from error
 
     def _ask(self, method: str, path: str, body: bytes | None) -> http.client.HTTPResponse:
         headers = {"Authorization": f"Bearer {read_token()}"}
@@ -83,14 +104,18 @@ class Gateway:
         try:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             raise Refused(
-                f"the gateway's admin socket {self._path} does not answer ({error.strerror or error}): is it running, "
+                f"the gateway's admin socket {self._path} does not answer ({_why(error)}): is it running, "
                 "and may you open it?"
             ) from error
         if response.status >= 400:
             raise Refused(_said(response))
         return response
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _said(response: http.client.HTTPResponse) -> str:

@@ -26,6 +26,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from math import isfinite, nan
 from typing import Any, cast
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -50,6 +51,7 @@ from hoopgw.store.interface import Hold, IStore, SessionFilter, SessionRow
 MAX_BODY = 64 * 1024  # bytes: a reason, and room
 MAX_PAGE = 500  # sessions of one answer
 SOURCE = "admin socket"
+VERDICTS = ("refused", "held", "masked")  # that the index knows
 
 
 class BadRequest(Exception):
@@ -88,9 +90,15 @@ class Admin:
         self.health = health
 
     async def access(self, token: Secret | None) -> AdminAccess:
-        if token is None:
-            raise LoginRefused("a token is needed: Authorization: Bearer", detail="no token")
-        _, access, _ = await self._portal.login(BearerToken(token, SOURCE), None, IAdminAccess)
+        """Raises LoginRefused, which is an event as on every other way in."""
+        try:
+            if token is None:
+                raise LoginRefused("a token is needed: Authorization: Bearer", detail="no token")
+            _, access, _ = await self._portal.login(BearerToken(token, SOURCE), None, IAdminAccess)
+        except LoginRefused as error:
+            said = {"reason": str(error), "detail": error.detail}
+            self._events.emit(Code.LOGIN_REFUSED, protocol="admin", client=SOURCE, **said)
+            raise
         return cast(AdminAccess, access)
 
     def _need(self, access: AdminAccess, right: str, what: str) -> None:
@@ -166,6 +174,8 @@ def shown_hold(hold: Hold) -> dict[str, Any]:
 def _filter(query: dict[str, str]) -> SessionFilter:
     given: dict[str, Any] = {}
     for name, value in query.items():
+        if name == "verdict" and value not in VERDICTS:
+            raise BadRequest(f"verdict is one of {', '.join(VERDICTS)}")
         if name in ("subject", "target", "protocol", "verdict", "table"):
             given[name] = value
         elif name in ("since", "until"):
@@ -184,9 +194,12 @@ def _filter(query: dict[str, str]) -> SessionFilter:
 
 def _number(name: str, value: str) -> float:
     try:
-        return float(value)
+        found = float(value)
     except ValueError:
-        raise BadRequest(f"{name} is not a number") from None
+        found = nan
+    if not isfinite(found):
+        raise BadRequest(f"{name} is not a number")
+    return found
 
 
 # ---- HTTP
@@ -236,7 +249,6 @@ class AdminResource(Resource):
             request.write(json.dumps(body).encode())
             request.finish()
         elif isinstance(body, bytes):
-            request.setHeader(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
             request.write(body)
             request.finish()
         else:
@@ -246,12 +258,15 @@ class AdminResource(Resource):
     async def _route(self, request: Request) -> dict[str, Any] | bytes | Iterator[bytes]:
         admin, method = self._admin, request.method.decode("ascii", "replace")
         parts = request.path.decode("ascii", "replace").strip("/").split("/")
-        query = {name.decode(): values[-1].decode() for name, values in cast(Any, request.args).items()}
+        given = cast(Any, request.args).items()
+        query = {name.decode("utf-8", "replace"): values[-1].decode("utf-8", "replace") for name, values in given}
         if method == "GET" and parts == ["v1", "health"]:
             healthy, body = admin.health()
             request.setResponseCode(200 if healthy else 503)
+            request.setHeader(b"content-type", b"application/json")
             return json.dumps(body).encode()
         if method == "GET" and parts == ["metrics"]:
+            request.setHeader(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
             return generate_latest(admin.metrics)
         access = await admin.access(_token(request))
         match method, parts:
@@ -276,6 +291,8 @@ class AdminResource(Resource):
 class Pieces:
     """Sends an iterator's pieces as the client takes them; one piece a turn of the reactor."""
 
+    _log = Logger()
+
     def __init__(self, request: Request, pieces: Iterator[bytes]) -> None:
         self._request = request
         self._pieces = pieces
@@ -296,7 +313,14 @@ class Pieces:
         self._scheduled = False
         if self._ended:
             return
-        piece = next(self._pieces, None)
+        try:
+            piece = next(self._pieces, None)
+        except Exception:  # an answer without its end tells the client that it is not whole
+            self._log.failure("a recording could not be read to its end")
+            self._ended = True
+            self._request.unregisterProducer()
+            cast(Any, self._request.channel).loseConnection()
+            return
         if piece is None:
             self._ended = True
             self._request.unregisterProducer()
