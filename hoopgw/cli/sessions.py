@@ -246,8 +246,9 @@ def _head(context: click.Context, parameter: click.Parameter, written: str | Non
 @click.argument("place", type=click.Path(exists=True))
 @click.option("--key", type=click.Path(exists=True, dir_okay=False), help="recording.pub; by default the one beside.")
 @click.option("--head", metavar="CHUNK:DIGEST", callback=_head, help="Of the gateway journal, as noted elsewhere.")
+@click.option("--coverage", is_flag=True, help="Of a directory too: what each recording says that was seen, and how.")
 @json_option
-def verify(place: str, key: str | None, head: tuple[int, str] | None, as_json: bool) -> None:
+def verify(place: str, key: str | None, head: tuple[int, str] | None, coverage: bool, as_json: bool) -> None:
     """Whether a recordings directory, or one journal file, is as it was sealed.  Needs no token and no gateway.
 
     Names the first bad chunk of a session and the operations that it covers.  A directory is also held to its gateway
@@ -258,16 +259,19 @@ def verify(place: str, key: str | None, head: tuple[int, str] | None, as_json: b
     keys = verifying.public_keys(path, key)
     if head is not None and not path.is_dir():
         raise click.UsageError("--head is for a directory with its gateway journal")
-    found = verifying.directory(Recordings(path), keys, head) if path.is_dir() else verifying.journal(path, keys)
+    if path.is_dir():
+        found = verifying.directory(Recordings(path), keys, head, coverage)
+    else:
+        found = verifying.journal(path, keys)
     shown: list[dict[str, Any]] = []
     count = good = 0
-    for result, coverage in found:
+    for result, covered in found:
         count, good = count + 1, good + result.good
         if as_json:
-            shown.append(verifying.shown(result, coverage))
+            shown.append(verifying.shown(result, covered))
             continue
         click.echo(click.style(escaped(f"{result.session}  {result.words()}"), fg="green" if result.good else "red"))
-        for line in coverage.words() if coverage is not None else ():
+        for line in covered.words() if covered is not None else ():
             click.echo(f"    {escaped(line)}")
         if result.session == "gateway" and result.good:
             click.echo(f"    head: {result.chunks - 1}:{result.digest}")

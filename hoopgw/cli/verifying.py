@@ -59,19 +59,22 @@ def _public_key(pem: bytes, path: Path) -> Ed25519PublicKey:
     return public
 
 
-def journal(path: Path, keys: Keys) -> Iterator[Verified]:
+def journal(path: Path, keys: Keys, covered: bool = True) -> Iterator[Verified]:
     """One file.  Nothing is known of it but what it says itself."""
     first = next((chunk for chunk in chunks(path) if chunk.whole), None)
     named = session_bytes(path.stem) if SESSION_ID.fullmatch(path.stem) else GATEWAY
     session = first.header.session if first is not None and named == GATEWAY else named
     with path.open("rb") as file:
-        yield _verified(session, read_chunks(file), SessionVerifier(_name(session), session, keys))
+        yield _verified(session, read_chunks(file), SessionVerifier(_name(session), session, keys), covered)
 
 
-def directory(recordings: Recordings, keys: Keys, head: tuple[int, str] | None = None) -> Iterator[Verified]:
+def directory(
+    recordings: Recordings, keys: Keys, head: tuple[int, str] | None = None, covered: bool = True
+) -> Iterator[Verified]:
     """The gateway journal, each session, what is missing, and files that hold what is no chunk.
 
-    `head`: number and digest of a chunk of the gateway journal that were noted elsewhere.
+    `head`: number and digest of a chunk of the gateway journal that were noted elsewhere.  `covered`: each recording is
+    decoded for its coverage statement as well.
     """
     gateway = _gateway(recordings, keys)
     if head is not None:
@@ -83,22 +86,23 @@ def directory(recordings: Recordings, keys: Keys, head: tuple[int, str] | None =
     present: set[str] = set()
     for id in recordings.sessions():
         present.add(id)
-        yield _session(recordings, id, keys, known.get(id))
+        yield _session(recordings, id, keys, known.get(id), covered)
     if missing(known, present):  # or retired since, or opened just before and not there yet
         time.sleep(ROUND)
         now = _known(recordings, _gateway(recordings, keys))
         for id in set(recordings.sessions()) - present:
             present.add(id)
-            yield _session(recordings, id, keys, now.get(id))
+            yield _session(recordings, id, keys, now.get(id), covered)
         retired = {id for id, one in now.items() if one.retired}
         yield from ((result, None) for result in missing(known, present | retired))
     for path in sorted((recordings.directory / "segments").iterdir()):  # and those that were put aside as damaged
         yield from ((result, None) for result in _stray(path, str(path.relative_to(recordings.directory))))
 
 
-def _session(recordings: Recordings, id: str, keys: Keys, known: Known | None) -> Verified:
+def _session(recordings: Recordings, id: str, keys: Keys, known: Known | None, covered: bool) -> Verified:
     session = session_bytes(id)
-    result, coverage = _verified(session, recordings.chunks(session), SessionVerifier(id, session, keys, known))
+    verifier = SessionVerifier(id, session, keys, known)
+    result, coverage = _verified(session, recordings.chunks(session), verifier, covered)
     return _unstrayed(result, recordings.journal(session)), coverage
 
 
@@ -118,14 +122,15 @@ def _known(recordings: Recordings, gateway: Result) -> dict[str, Known]:
         return {}
 
 
-def _verified(session: bytes, found: Iterable[Chunk | Damage], verifier: SessionVerifier) -> Verified:
+def _verified(session: bytes, found: Iterable[Chunk | Damage], verifier: SessionVerifier, covered: bool) -> Verified:
+    if session == GATEWAY or not covered:
+        for each in found:
+            verifier.take(each)
+        return verifier.result(), None
     replay, coverage = Replay(), Coverage()
     for each in found:
         verifier.take(each)
-        if session != GATEWAY:
-            coverage.take_all(replay.of(each))
-    if session == GATEWAY:
-        return verifier.result(), None
+        coverage.take_all(replay.of(each))
     coverage.take_all(replay.end())
     return verifier.result(), coverage
 
