@@ -16,7 +16,6 @@ from pathlib import Path
 TREE = Path(__file__).resolve().parent.parent
 COMPILED = TREE / ".cache/compiled"
 COUNT = TREE / ".cache/tests.count"
-BIN = Path(sys.executable).parent
 PYTHON_FILES = ["hoopgw", "tests", "bench", "packaging", "twisted", "setup.py"]
 LINTS = [
     ["ruff", "check", "--quiet", *PYTHON_FILES],
@@ -45,7 +44,7 @@ def lint() -> bool:
     for command in LINTS:
         present = [word for word in command if "/" in word or word not in PYTHON_FILES or (TREE / word).exists()]
         say(f"--- {' '.join(present)}")
-        good &= subprocess.run([BIN / present[0], *present[1:]], cwd=TREE, check=False).returncode == 0
+        good &= subprocess.run([sys.executable, "-m", *present], cwd=TREE, check=False).returncode == 0
     return good
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -86,3 +87,16 @@ class Compiled(SynchronousTestCase):
         locked = (tree / "requirements/build.txt").read_text() + (tree / "requirements/runtime.txt").read_text()
         for plugin in plugins:
             self.assertIn(f"\n{plugin.partition(':')[0].replace('_', '-')}==", locked)
+
+
+class Command(SynchronousTestCase):
+    def test_starts_where_the_checkouts_path_has_a_space(self) -> None:
+        tree = Path(self.mktemp()).resolve() / "my project's"
+        for directory in (tree / ".venv/bin", tree / ".venv/lib/python3.11/site-packages", tree / "hoopgw/cli"):
+            directory.mkdir(parents=True)
+        (tree / ".venv/bin/python").symlink_to(sys.executable)
+        (tree / "hoopgw/cli/main.py").write_text("import sys\ndef main(): print(sys.argv[1:])\n")
+        module("environment").link(tree, tree)
+        command = [tree / ".venv/bin/hoopgw", "demo", "a b"]
+        done = subprocess.run(command, env={"PYTHONPATH": str(tree)}, capture_output=True, text=True, check=False)
+        self.assertEqual((done.stdout, done.stderr), ("['demo', 'a b']\n", ""))
