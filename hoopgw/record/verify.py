@@ -52,6 +52,8 @@ class Result:
         if self.final:
             return f"verified: {self.chunks} chunks, closed and sealed{by}{behind}"
         loose = self.chunks - 1 - self.sealed
+        if self.sealed < 0:
+            return f"verified: {self.chunks} chunks, not closed; none is sealed yet{behind}"
         if loose:
             behind = f"; {loose} chunks behind that are not sealed yet{behind}"
         return f"verified: {self.chunks} chunks, not closed; sealed up to chunk {self.sealed}{by}{behind}"

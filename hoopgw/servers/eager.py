@@ -148,6 +148,8 @@ class TlsLayer:
         self._shaking = True
 
     def write(self, data: bytes) -> None:
+        if self._shaking:  # a peer that is refused in its handshake, or too slow with it: there is no key to say it by
+            return
         self.connection.write(data)
         self._transport.write_raw(self._outgoing.read())
 

@@ -184,9 +184,9 @@ class PostgresServer(Protocol):
         self._gateway.events.emit(code, protocol=PROTOCOL, client=self._address, reason=str(error), detail=detail)
         if self._session is not None:
             self._close(code, str(error))
+        self._gateway.reactor.callLater(2.0, self._abort)  # first: whatever the peer makes of the rest, it goes
         self.transport.write(login.fatal(error) if data is None else data)
         self.transport.loseConnection()
-        self._gateway.reactor.callLater(2.0, self._abort)
 
     def _close(self, code: Code, reason: str) -> None:
         """Of a session that was never open for its client."""

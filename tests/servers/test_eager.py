@@ -191,6 +191,22 @@ class EagerTransports(TestCase):
         self.server.closed.callback(None)
 
     @inlineCallbacks
+    def test_a_handshake_that_never_ends_can_be_ended(self) -> Any:
+        """must-survive 33: what is said before there is a key is dropped, it does not keep the connection open."""
+        directory = Path(tempfile.mkdtemp(dir=self.mktemp_parent()))
+        certificate, key = self_signed(directory)
+        context = tls.server_context(str(certificate), key)
+        self.server.transport.start_tls(context, lambda _: None, lambda _: None, server_side=True)
+        self.client.transport.write(b"\x16\x03\x01\x02\x00\x01")
+        yield deferLater(reactor, 0.05, lambda: None)  # type: ignore[arg-type]
+        self.server.transport.write(b"too late")
+        self.server.transport.loseConnection()
+        yield self.client.closed.addTimeout(5, reactor)  # type: ignore[arg-type]
+        self.client.closed = Deferred()
+        self.client.closed.callback(None)
+        self.assertNotIn(b"too late", b"".join(self.client.received))
+
+    @inlineCallbacks
     def test_junk_instead_of_a_handshake(self) -> Any:
         """Bytes that are no ClientHello fail the handshake and nothing else."""
         directory = Path(tempfile.mkdtemp(dir=self.mktemp_parent()))
