@@ -54,7 +54,7 @@ def _said(each: Happening) -> str:
             return f"{_number(fields)}{fields['sqlstate']} {fields['message']}{detail}"
         case "completed":
             words = f"operation {fields['operation']}: {fields['rows']} rows, {fields['masked']} values masked"
-            return f"{words} {fields['note']}".rstrip()
+            return f"{words}, {fields['note']}" if fields["note"] else words
         case "notification":
             return f"{fields['channel']}: {fields['payload']}"
         case "gap":
@@ -65,8 +65,14 @@ def _said(each: Happening) -> str:
             return _damage(fields)
         case "close":
             return str(fields.get("reason", ""))
-    words = ", ".join(f"{name} {value}" for name, value in fields.items() if name != "code")
+    words = ", ".join(f"{name} {_fact(value)}" for name, value in fields.items() if name != "code")
     return f"{fields.get('code', '')} {words}"
+
+
+def _fact(value: object) -> str:
+    if not isinstance(value, dict):
+        return str(value)
+    return "(" + ", ".join(f"{name}={_fact(each)}" for name, each in value.items() if each != "") + ")"
 
 
 def _damage(fields: dict[str, Any]) -> str:

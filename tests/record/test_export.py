@@ -91,6 +91,19 @@ class Terminal(SynchronousTestCase):
         self.assertEqual(json.loads(line)["text"], "SELECT '\x7f\x9b'")
 
 
+class Notes(SynchronousTestCase):
+    def test_for_people(self) -> None:
+        """Facts within facts are words, not a program's notation."""
+        record = Recorded()
+        record.json(Kind.NOTE, code="session.opened", target="db:5432", tls={"version": "TLSv1.3", "alpn": ""})
+        record.completed(1, 2, 0, "refused")
+        record.completed(2, 3, 1)
+        notes = [line.partition("note")[2].strip() for line in told(record.happenings(), 3) if "note" in line]
+        opened = "session.opened target db:5432, tls (version=TLSv1.3)"
+        refused = "operation 1: 2 rows, 0 values masked, refused"
+        self.assertEqual(notes, [opened, refused, "operation 2: 3 rows, 1 values masked"])
+
+
 class Rows(SynchronousTestCase):
     def test_more(self) -> None:
         """So many rows of each result, and how many more there were."""
