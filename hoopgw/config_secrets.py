@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -36,6 +36,21 @@ def read_secret(reference: SecretReference, environment: Mapping[str, str] | Non
             raise SecretUnavailable(f"credential:{reference.name}: systemd passed no credentials to this process")
         return _from_file(Path(directory) / reference.name, private=False)
     return _from_file(Path(reference.name), private=True)
+
+
+def read_secrets(references: Iterable[SecretReference | None]) -> dict[SecretReference, Secret]:
+    """Each of them.  Raises SecretUnavailable with all that is wrong."""
+    found: dict[SecretReference, Secret] = {}
+    wrong: list[str] = []
+    for reference in dict.fromkeys(references):
+        try:
+            if reference is not None:
+                found[reference] = read_secret(reference)
+        except SecretUnavailable as error:
+            wrong.append(str(error))
+    if wrong:
+        raise SecretUnavailable("; ".join(wrong))
+    return found
 
 
 def _from_file(path: Path, *, private: bool) -> Secret:

@@ -29,7 +29,7 @@ from hoopgw.auth.fetch import https_fetch
 from hoopgw.auth.local import KEY_FILE, LocalTokens, load_or_make_key
 from hoopgw.auth.penalties import Penalties
 from hoopgw.auth.realm import GatewayRealm
-from hoopgw.config_secrets import read_or_make, read_secret, signing_key
+from hoopgw.config_secrets import read_or_make, read_secrets, signing_key
 from hoopgw.model.errors import HoopgwError, OperatorError, SecretUnavailable
 from hoopgw.model.events import Code
 from hoopgw.model.secret import Secret
@@ -38,7 +38,7 @@ from hoopgw.model.target import SecretReference
 from hoopgw.policy.masks import mask_key
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.servers import reactor as lean_reactor
-from hoopgw.servers.admin import Admin, admin_site
+from hoopgw.servers.admin import Admin, admin_site, remove_stale_socket
 from hoopgw.servers.catalogue_source import CatalogueSource
 from hoopgw.servers.departures import Departures
 from hoopgw.servers.dial import Dialer
@@ -46,20 +46,20 @@ from hoopgw.servers.eager import make_eager
 from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.postgres import PostgresFactory
 from hoopgw.servers.tls import server_context
-from hoopgw.session.aftermath import interrupted, row_of
+from hoopgw.session.aftermath import interrupted
 from hoopgw.session.budgets import Budgets
 from hoopgw.session.catalogues import CatalogueCache
 from hoopgw.session.events import Events, Lines
 from hoopgw.session.holds import Holds
 from hoopgw.session.interfaces import IEdge
+from hoopgw.session.opening import described, new_row, row_of
 from hoopgw.session.parser_process import ParserProcess
 from hoopgw.session.registry import Registry
 from hoopgw.session.session import Session
 from hoopgw.session.sqljudge import Scopes, SqlJudge
-from hoopgw.store.interface import SessionRow
 from hoopgw.store.opening import open_store
 from hoopgw.store.recorder import Recorder
-from hoopgw.store.recovery import REASON, opening
+from hoopgw.store.recovery import REASON, opening_of
 
 STDERR = 2  # events go to the standard error that systemd keeps in the journal; twistd has replaced sys.stderr
 STOP_SECONDS = 5.0  # in which sessions end and the recorder empties its spool
@@ -178,7 +178,9 @@ class GatewayService(Service):
 
     async def _recovered(self, id: str) -> None:
         """A session that was open when an earlier gateway died: it is sealed, and the index says so."""
-        row = await self.store.session(id) or row_of(opening(self.recordings, id))  # it died before the row was written
+        row = await self.store.session(id) or row_of(
+            opening_of(self.recordings, id)
+        )  # it died before the row was written
         if row is not None:
             await self.store.put_sessions((interrupted(row, REASON, self._reactor.seconds()),))
         self.events.emit(Code.RECORDING_RECOVERED, session=id, subject=row.subject if row else "", reason=REASON)
@@ -241,7 +243,7 @@ class GatewayService(Service):
             metrics=self.metrics,
             health=self._health,
         )
-        _remove_stale_socket(settings.listen.admin)
+        remove_stale_socket(settings.listen.admin)
         self._ports.append(await serverFromString(self._reactor, settings.listen.admin).listen(admin_site(admin)))
 
     def _recording(self, id: str) -> Iterator[bytes]:
@@ -275,37 +277,9 @@ class GatewayService(Service):
         """See servers.gateway.OpenSession."""
         self.registry.may_open(access)
         self.recorder.may_open()
-        now, identity, policy = self._reactor.seconds(), access.identity, self.config.digest
-        row = SessionRow(
-            id=new_id("s_"),
-            gateway=self.config.settings.name,
-            protocol=access.target.protocol,
-            issuer=identity.issuer,
-            subject=identity.subject,
-            groups=tuple(sorted(identity.groups)),
-            target=access.target.name,
-            database=access.database,
-            role=access.role.name,
-            client=client,
-            policy=policy,
-            opened=now,
-        )
-        described = {
-            "session": row.id,
-            "gateway": row.gateway,
-            "version": __version__,
-            "protocol": row.protocol,
-            "identity": identity.described(),
-            "target": row.target,
-            "database": row.database,
-            "role": row.role,
-            "grant": access.grant.name,
-            "client": client,
-            "policy": policy,
-            "opened": now,
-            **opening,
-        }
-        journal = self.recorder.open(row.id, described, access.target.record)
+        identity, policy = access.identity, self.config.digest
+        row = new_row(new_id("s_"), self.config.settings.name, access, client, policy, self._reactor.seconds())
+        journal = self.recorder.open(row.id, described(row, access, opening), access.target.record)
         selection = self.config.policy.select(identity, access.target, access.role.name)
         judge = SqlJudge(selection, access, self.catalogues, self.scopes, self.parser)
         session = Session(
@@ -410,8 +384,8 @@ class GatewayService(Service):
         self.holds.stop()
         self.parser.stop()
         await self.budgets.drained()
-        await self.registry.stop()
         await deferToThread(self.recorder.stop)
+        await self.registry.stop()  # the final seals are known now
         self.departures.stop()
         await self.store.stop()
         self.events.emit(Code.GATEWAY_STOPPED)
@@ -439,37 +413,6 @@ def _load(path: str) -> tuple[config.Config, dict[SecretReference, Secret]]:
 
 
 def _read_secrets(loaded: config.Config) -> dict[SecretReference, Secret]:
-    """All that sessions will need, so that none reads a file.  Raises SecretUnavailable with all that is wrong."""
-    settings: Settings = loaded.settings
+    """All that sessions will need, so that none reads a file.  Raises SecretUnavailable."""
     wanted = [role.password for target in loaded.targets.values() for role in target.roles.values()]
-    wanted += [settings.tls.key, settings.store.password]
-    found: dict[SecretReference, Secret] = {}
-    wrong: list[str] = []
-    for reference in dict.fromkeys(wanted):
-        if reference is None:
-            continue
-        try:
-            found[reference] = read_secret(reference)
-        except SecretUnavailable as error:
-            wrong.append(str(error))
-    if wrong:
-        raise SecretUnavailable("; ".join(wrong))
-    return found
-
-
-def _remove_stale_socket(endpoint: str) -> None:
-    """A socket that a killed gateway left; one that somebody listens on is not touched."""
-    import socket
-    import stat
-
-    path = endpoint.removeprefix("unix:").rpartition(":mode=")[0].replace("\\:", ":")
-    Path(path).parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-    if not (os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode)):
-        return
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            os.unlink(path)
-        else:
-            raise OperatorError(f"somebody listens on {path} already: is another gateway running?")
+    return read_secrets([*wanted, loaded.settings.tls.key, loaded.settings.store.password])

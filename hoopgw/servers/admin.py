@@ -24,9 +24,13 @@ Errors are {"error": "..."} with 400, 401, 403, 404, 413 or 503.
 from __future__ import annotations
 
 import json
+import os
+import socket
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from math import isfinite, nan
+from pathlib import Path
 from typing import Any, cast
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -375,3 +379,18 @@ class AdminSite(Site):
 
 def admin_site(admin: Admin) -> Site:
     return AdminSite(AdminResource(admin), requestFactory=BoundedRequest)
+
+
+def remove_stale_socket(endpoint: str) -> None:
+    """A socket that a killed gateway left; one that somebody listens on is not touched."""
+    path = endpoint.removeprefix("unix:").rpartition(":mode=")[0].replace("\\:", ":")
+    Path(path).parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    if not (os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode)):
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+        else:
+            raise OperatorError(f"somebody listens on {path} already: is another gateway running?")

@@ -50,25 +50,3 @@ class Aftermath:
 def interrupted(row: SessionRow, reason: str, now: float) -> SessionRow:
     """The last row of a session whose gateway died."""
     return replace(row, closed=now, reason=reason, interrupted=True)
-
-
-def row_of(opening: dict[str, Any]) -> SessionRow | None:
-    """The first row of a session, from what its recording begins with; None where that is no opening."""
-    try:
-        identity = opening["identity"]
-        return SessionRow(
-            id=opening["session"],
-            gateway=opening["gateway"],
-            protocol=opening["protocol"],
-            issuer=identity["issuer"],
-            subject=identity["subject"],
-            groups=tuple(identity["groups"]),
-            target=opening["target"],
-            database=opening["database"],
-            role=opening["role"],
-            client=opening["client"],
-            policy=opening["policy"],
-            opened=opening["opened"],
-        )
-    except KeyError:
-        return None

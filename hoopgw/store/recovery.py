@@ -94,7 +94,7 @@ def gateway_notes(recordings: Recordings) -> Iterator[dict[str, str]]:
                 yield json.loads(entry.payload)
 
 
-def opening(recordings: Recordings, id: str) -> dict[str, Any]:
+def opening_of(recordings: Recordings, id: str) -> dict[str, Any]:
     """What a session's recording begins with; nothing where that cannot be read."""
     for chunk in recordings.chunks(session_bytes(id)):
         with suppress(MalformedFrame, ValueError):

@@ -7,9 +7,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.errors import StoreUnavailable
-from hoopgw.session.aftermath import Aftermath, interrupted, row_of
+from hoopgw.session.aftermath import Aftermath, interrupted
 from hoopgw.store.interface import SessionRow
-from tests.session.fakes import identity, row
+from tests.session.fakes import row
 from tests.session.memory_store import MemoryStore
 
 ID = "s_0000000000000000000000"
@@ -58,21 +58,7 @@ class Over(SynchronousTestCase):
         self.write()
         self.assertEqual(self.store.calls, calls)
 
-    def test_from_the_recording(self) -> None:
-        """The row of a session whose gateway died before it was written is made from the recording's first entry."""
-        whole = row(ID)
-        opening = {
-            "session": ID,
-            "gateway": whole.gateway,
-            "protocol": whole.protocol,
-            "identity": identity("agent").described() | {"issuer": whole.issuer},
-            "target": whole.target,
-            "database": whole.database,
-            "role": whole.role,
-            "client": whole.client,
-            "policy": whole.policy,
-            "opened": whole.opened,
-        }
-        self.assertEqual(row_of(opening), whole)
-        self.assertIsNone(row_of({}))
-        self.assertTrue(interrupted(whole, "why", 9.0).interrupted)
+    def test_interrupted(self) -> None:
+        """The last row of a session whose gateway died says so."""
+        ended = interrupted(row(ID), "why", 9.0)
+        self.assertEqual((ended.interrupted, ended.reason, ended.closed), (True, "why", 9.0))
