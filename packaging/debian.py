@@ -22,21 +22,30 @@ UNUSED = re.compile(
 PLANNED = re.compile(r"^Inst (\S+) (?:\[\S+\] )?\((\S+) ", re.MULTILINE)
 
 
-def prepare(cache: Path, programs: Mapping[str, str]) -> None:
-    """Each program (name -> its package) is on the machine, or in `cache`/root."""
-    absent = {package for name, package in programs.items() if not _is_there(cache, name)}
-    if absent:
-        say(f"programs: fetching {', '.join(sorted(absent))}")
-        unpack(cache, "root", sorted(absent))
-    still = [name for name in programs if not _is_there(cache, name)]
-    if still:
-        raise CannotPrepare(f"no {', '.join(still)} on this machine, nor in {', '.join(sorted(programs.values()))}")
+def prepare(cache: Path, *groups: Mapping[str, str]) -> None:
+    """The programs of each group (name -> its package) are all on the machine, or all in `cache`/root.
+
+    Together, because whoever starts them takes them from one place: psql of the machine does not go with an unpacked
+    server.
+    """
+    for programs in groups:
+        if _absent(cache, programs):
+            packages = sorted(set(programs.values()))
+            say(f"programs: fetching {', '.join(packages)}")
+            unpack(cache, "root", packages)
+        if still := _absent(cache, programs):
+            raise CannotPrepare(f"no {', '.join(still)} on this machine, nor in {', '.join(sorted(programs.values()))}")
 
 
-def _is_there(cache: Path, name: str) -> bool:
-    return any((path / name).exists() for path in SYSTEM) or any(
-        (cache / "root" / path / name).exists() for path in INSIDE
-    )
+def _absent(cache: Path, names: Iterable[str]) -> list[str]:
+    """What is missing from the cache; nothing where the machine has them all."""
+    inside = tuple(cache / "root" / path for path in INSIDE)
+    missing = [[name for name in names if not _is_in(places, name)] for places in (SYSTEM, inside)]
+    return missing[1] if missing[0] else []
+
+
+def _is_in(places: Iterable[Path], name: str) -> bool:
+    return any((path / name).exists() for path in places)
 
 
 def unpack(cache: Path, name: str, packages: Iterable[str]) -> Path:

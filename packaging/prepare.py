@@ -19,7 +19,7 @@ from doing import CannotPrepare, say
 TREE = Path(__file__).resolve().parent.parent
 CACHE = TREE / ".cache"
 POSTGRESQL = {"postgres": "postgresql-15", "initdb": "postgresql-15", "psql": "postgresql-client-15"}
-PEERS = {"pgbench": "postgresql-15", "pgbouncer": "pgbouncer"}
+PEERS = ({"pgbench": "postgresql-15"}, {"pgbouncer": "pgbouncer"})
 PURPOSES = ("demo", "test", "bench")
 
 
@@ -28,7 +28,7 @@ def prepare(purpose: str) -> None:
     environment.prepare(TREE, locks)
     tree = compiled.prepare(TREE, CACHE / "compiled", TREE / ".venv/bin/python")
     environment.link(TREE, tree)
-    debian.prepare(CACHE / "debian", POSTGRESQL | (PEERS if purpose == "bench" else {}))
+    debian.prepare(CACHE / "debian", POSTGRESQL, *(PEERS if purpose == "bench" else ()))
 
 
 def main() -> int:

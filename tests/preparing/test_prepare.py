@@ -45,6 +45,38 @@ class Download(SynchronousTestCase):
         self.assertEqual(module("debian").to_download("", ["postgresql-15"]), ["postgresql-15"])
 
 
+class Together(SynchronousTestCase):
+    def fetched_where(self, machine: tuple[str, ...]) -> list[list[str]]:
+        """Which packages are unpacked on a machine that has these programs."""
+        debian, top, fetched = module("debian"), Path(self.mktemp()).resolve(), []
+
+        def put(place: Path, *names: str) -> None:
+            place.mkdir(parents=True, exist_ok=True)
+            for name in names:
+                (place / name).touch()
+
+        def unpack(cache: Path, name: str, packages: list[str]) -> None:
+            fetched.append(packages)
+            put(cache / name / "usr/bin", "postgres", "psql")
+
+        put(top / "machine", *machine)
+        with (
+            mock.patch.object(debian, "SYSTEM", (top / "machine",)),
+            mock.patch.object(debian, "unpack", unpack),
+            mock.patch.object(debian, "say"),
+        ):
+            for _ in range(2):
+                debian.prepare(top / "cache", {"postgres": "server", "psql": "client"})
+        return fetched
+
+    def test_all_of_the_machine(self) -> None:
+        self.assertEqual(self.fetched_where(("postgres", "psql")), [])
+
+    def test_a_machine_with_psql_alone(self) -> None:
+        """Gets both, once: they are taken from one place."""
+        self.assertEqual(self.fetched_where(("psql",)), [["client", "server"]])
+
+
 class Pip(SynchronousTestCase):
     def installed_with(self, caller: dict[str, str]) -> dict[str, str]:
         """What pip's environment gets on top of the caller's, on a machine without ca-certificates."""
