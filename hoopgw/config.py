@@ -11,6 +11,7 @@ from typing import Any
 
 from hoopgw import __version__, config_policy, config_settings, config_targets
 from hoopgw.config_files import Document, Key, Mistake, listed, read
+from hoopgw.config_present import absent
 from hoopgw.config_reader import Reader, nearest
 from hoopgw.model.grant import Grant
 from hoopgw.model.settings import Settings
@@ -52,6 +53,17 @@ def load(path: str | Path) -> Config:
     return config
 
 
+def load_whole(path: str | Path) -> Config:
+    """As `load`, for who will run on it: the files that it names must be there too."""
+    loading = _Loading(Path(path))
+    config = loading.load()
+    if not loading.mistakes:
+        loading.mistakes += absent(config.settings, dict(config.targets), loading.documents)
+    if loading.mistakes:
+        raise ConfigurationMistakes(tuple(sorted(set(loading.mistakes))))
+    return config
+
+
 def check(path: str | Path) -> list[Mistake]:
     """Every mistake, ordered by file and line; empty where `load` would succeed."""
     try:
@@ -76,6 +88,7 @@ class _Loading:
         if isinstance(main, Mistake):
             self.mistakes.append(main)
             main = Document(str(self._path), {}, {})
+        self._main = main
         settings = config_settings.settings(Reader(main, self.mistakes))
         targets = self._targets(settings)
         known = config_targets.Known(settings, targets, complete=not self._missing)
@@ -86,6 +99,10 @@ class _Loading:
         )
         guardrails, masks = self._rules(known)
         return Config(settings, targets, grants, PolicySet(guardrails, masks, self._digest(settings)))
+
+    @property
+    def documents(self) -> list[Document]:
+        return [self._main, *self._documents]
 
     def _targets(self, settings: Settings) -> dict[str, Target]:
         before = len(self.mistakes)

@@ -9,13 +9,14 @@ import os
 import signal
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge
 from twisted.application.service import Service
 from twisted.cred.portal import Portal
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, DeferredLock, gatherResults
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
@@ -63,6 +64,7 @@ from hoopgw.store.recovery import REASON, opening_of
 
 STDERR = 2  # events go to the standard error that systemd keeps in the journal; twistd has replaced sys.stderr
 STOP_SECONDS = 5.0  # in which sessions end and the recorder empties its spool
+BOUND = ("name", "state", "listen", "store", "recordings", "limits", "mask_key")  # settings that a start takes up
 RETENTION_EVERY = 3600.0  # seconds between looks for recordings that are past their age
 DAY = 86400.0
 
@@ -77,7 +79,7 @@ class Options(usage.Options):
     def postOptions(self) -> None:
         """The service refuses to start on the mistakes that `hoopgw check` shows."""
         try:
-            self.loaded = config.load(self["config"])
+            self.loaded = config.load_whole(self["config"])
         except config.ConfigurationMistakes as error:
             raise usage.UsageError(f"the configuration has mistakes:\n{error}") from error
 
@@ -106,14 +108,19 @@ class GatewayService(Service):
         self._loops: list[LoopingCall] = []
         self._ready = False
         self._why_not = "starting"
+        self._reloading = (
+            DeferredLock()
+        )  # one at a time, and none before the start is done: the last one asked for holds
 
     # ---- start
 
     def startService(self) -> None:
         super().startService()
+        self._reloading.acquire()
         from twisted.internet import reactor
 
         self._reactor: Any = reactor
+        self._handle_signals()
         Deferred.fromCoroutine(self._start()).addErrback(self._start_failed)
 
     def _start_failed(self, failure: Any) -> None:
@@ -168,13 +175,13 @@ class GatewayService(Service):
         self._gauges()
         await self._listen()
         self._every(RETENTION_EVERY, self._retire)
-        self._handle_signals()
         self._ready = True
         self.events.emit(Code.GATEWAY_STARTED, version=__version__, policy=self.config.digest)
         systemd.notify("READY=1")
         interval = systemd.watchdog_seconds()
         if interval is not None:
             self._every(interval, lambda: systemd.notify("WATCHDOG=1") and None)
+        self._reloading.release()
 
     async def _recovered(self, id: str) -> None:
         """A session that was open when an earlier gateway died: it is sealed, and the index says so."""
@@ -306,15 +313,18 @@ class GatewayService(Service):
             signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self._reload_soon))
 
     def _reload_soon(self) -> None:
-        Deferred.fromCoroutine(self.reload()).addErrback(
+        self._reloading.run(lambda: Deferred.fromCoroutine(self.reload())).addErrback(
             lambda failure: self._log.failure("a reload failed", failure=failure)
         )
 
     async def reload(self) -> bool:
         """Targets, grants, guardrails, keys and certificates; live sessions go on.  With any mistake the old ones stay.
 
-        What is bound at start stays as it is: listeners, store, recordings, limits.
+        What is bound at start stays as it is, and the event names what of it was changed in vain so far: listeners,
+        store, recordings, limits.
         """
+        if not self._ready:  # it is stopping
+            return False
         systemd.notify("RELOADING=1")
         try:
             loaded, secrets = await deferToThread(_load, self._path)
@@ -329,12 +339,14 @@ class GatewayService(Service):
             self.events.emit(Code.CONFIGURATION_KEPT, reason=str(error))
             systemd.notify("READY=1")
             return False
-        self.config, self.gateway.server_tls = loaded, server_tls
+        bound, needing = _bound_at_start(self.config.settings, loaded.settings)
+        self.config, self.gateway.server_tls = replace(loaded, settings=bound), server_tls
         self.dialer.reloaded()
         self.holds.reloaded(loaded.digest)
         for session in self.registry.all():
             self._reload_session(session)
-        self.events.emit(Code.CONFIGURATION_RELOADED, policy=loaded.digest)
+        restart = {"restart": needing} if needing else {}
+        self.events.emit(Code.CONFIGURATION_RELOADED, policy=loaded.digest, **restart)
         systemd.notify("READY=1")
         return True
 
@@ -391,6 +403,14 @@ class GatewayService(Service):
         self.events.emit(Code.GATEWAY_STOPPED)
 
 
+def _bound_at_start(before: Settings, after: Settings) -> tuple[Settings, list[str]]:
+    """`after` with what only a start can change as it is in `before`; and the keys where they differ."""
+    kept: dict[str, Any] = {name: getattr(before, name) for name in BOUND}
+    kept["recordings"] = replace(before.recordings, retention=after.recordings.retention)
+    merged = replace(after, **kept)
+    return merged, [name for name in kept if getattr(after, name) != getattr(merged, name)]
+
+
 def _prepare(settings: Settings) -> None:
     """Everything that is made is for the owner only."""
     os.umask(0o077)
@@ -408,7 +428,7 @@ async def _sleep(reactor: Any, seconds: float) -> None:
 
 
 def _load(path: str) -> tuple[config.Config, dict[SecretReference, Secret]]:
-    loaded = config.load(path)
+    loaded = config.load_whole(path)
     return loaded, _read_secrets(loaded)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
@@ -16,11 +17,17 @@ from hoopgw.model.escaping import escaped
 def check(settings: dict[str, str], as_json: bool) -> None:
     """Read the configuration as the service would, and name every mistake with file, line and key.
 
+    Certificates and secret files that it names must be there, as far as the caller may see them.
+
     Exit status 0 when there is none; 1 otherwise: the service would not start, or a reload would keep the old one.
     """
     from hoopgw import config
 
-    mistakes = config.check(settings["config"])
+    try:
+        config.load_whole(settings["config"])
+        mistakes: tuple[Any, ...] = ()
+    except config.ConfigurationMistakes as error:
+        mistakes = error.mistakes
     if as_json:
         print_json([{"file": m.file, "line": m.line, "key": m.key, "message": m.message} for m in mistakes])
     else:

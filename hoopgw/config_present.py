@@ -1,0 +1,88 @@
+"""Files that a configuration names and that are not there, or cannot be used."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from hoopgw.config_files import Document, Key, Mistake
+from hoopgw.config_secrets import read_secret
+from hoopgw.model.errors import OperatorError, SecretUnavailable
+from hoopgw.model.settings import Settings, TlsSettings
+from hoopgw.model.target import SecretReference, Target
+from hoopgw.servers.tls import server_context
+
+
+def absent(settings: Settings, targets: dict[str, Target], documents: list[Document]) -> list[Mistake]:
+    """Each with the place that names it.  What only the service can see (credentials, its environment, files that the
+    caller may not read) is left to the service."""
+    found: list[Mistake] = []
+    for key, why in _wrong(settings, targets):
+        document = next((each for each in documents if key[:2] in each.lines or key in each.lines), documents[0])
+        found.append(Mistake(document.file, document.line(key), ".".join(key), why))
+    return found
+
+
+def _wrong(settings: Settings, targets: dict[str, Target]) -> Iterator[tuple[Key, str]]:
+    for issuer in settings.issuers:
+        yield from _authority(("oidc", issuer.name, "ca"), issuer.ca)
+    yield from _secret(("store", "password"), settings.store.password)
+    if settings.tls.key is not None:
+        missing = [*_secret(("tls", "key"), settings.tls.key)]
+        yield from missing or _certificate(settings.tls, settings.tls.key)
+    for target in targets.values():
+        yield from _authority(("target", target.name, "ca"), target.ca)
+        for role in target.roles.values():
+            yield from _secret(("target", target.name, "role", role.name, "password"), role.password)
+
+
+def _authority(key: Key, path: str) -> Iterator[tuple[Key, str]]:
+    if path:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=Path(path).read_text())
+        except PermissionError:
+            return
+        except (OSError, ValueError, ssl.SSLError) as error:
+            yield key, f"{path} cannot be used: {_words(error)}"
+
+
+def _certificate(tls: TlsSettings, key: SecretReference) -> Iterator[tuple[Key, str]]:
+    if not Path(tls.certificate).exists():
+        yield ("tls", "certificate"), f"{tls.certificate} cannot be used: there is no such file"
+        return
+    try:
+        server_context(tls.certificate, read_secret(key))
+    except SecretUnavailable:
+        return
+    except OperatorError as error:
+        if not isinstance(error.__cause__, PermissionError):
+            yield ("tls", "certificate"), str(error)
+
+
+def _secret(key: Key, reference: SecretReference | None) -> Iterator[tuple[Key, str]]:
+    """The owner is not looked at: `hoopgw check` may be run by another user than the service."""
+    if reference is None or reference.kind != "file":
+        return
+    try:
+        found = os.stat(reference.name)
+    except PermissionError:
+        return
+    except (OSError, ValueError) as error:
+        yield key, f"{reference.name} cannot be read: {_words(error)}"
+        return
+    if not stat.S_ISREG(found.st_mode):
+        yield key, f"{reference.name} is not a file"
+    elif stat.S_IMODE(found.st_mode) & 0o077:
+        mode = stat.S_IMODE(found.st_mode)
+        yield key, f"{reference.name} may be read by others (mode {mode:03o}): chmod 600 {reference.name}"
+    elif not found.st_size:
+        yield key, f"{reference.name} is empty"
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    return getattr(error, "strerror", None) or str(error)
