@@ -7,8 +7,10 @@ from typing import Any
 import click
 
 from hoopgw.cli.output import json_option, moment, print_fields, print_json, print_table
-from hoopgw.cli.socket_client import Gateway, segment
+from hoopgw.cli.socket_client import Gateway, Refused, segment
 from hoopgw.model.escaping import escaped
+
+TAKEN = {"approve": ("waiting", "approved", "claimed"), "deny": ("denied",)}  # states of a hold that took the word
 
 
 @click.group()
@@ -77,7 +79,11 @@ def _decide(settings: dict[str, str], hold: str, word: str, reason: str, as_json
     found = Gateway(settings["socket"]).post(f"/v1/approvals/{segment(hold)}/{word}", {"reason": reason})
     if as_json:
         print_json(found)
-    elif found["state"] == "waiting":
+    if found["state"] not in TAKEN[word]:
+        raise Refused(f"{hold} is {found['state']}: this word came too late, or after another one of yours")
+    if as_json:
+        return
+    if found["state"] == "waiting":
         click.echo(f"Noted. {hold} still needs another approver.")
     else:
         click.echo(f"{hold} is {found['state']}.")

@@ -45,6 +45,7 @@ from zope.interface import implementer
 from hoopgw.auth.access import AdminAccess, IAdminAccess
 from hoopgw.auth.credentials import BearerToken
 from hoopgw.model.errors import LoginRefused, NotAllowed, OperatorError
+from hoopgw.model.escaping import escaped
 from hoopgw.model.events import Code
 from hoopgw.model.secret import Secret
 from hoopgw.session.holds import Holds
@@ -141,7 +142,8 @@ class Admin:
         live = self._registry.find(id)
         if live is None:
             raise NotFound("there is no such live session")
-        live.kill(access.identity.subject, f"ended by {access.identity.subject}" + (f": {reason}" if reason else ""))
+        by, why = access.identity.subject, escaped(reason)  # the client's terminal obeys nothing in it
+        live.kill(by, f"ended by {by}" + (f": {why}" if why else ""))
         return {"session": id, "killed": True}
 
     async def recording(self, access: AdminAccess, id: str) -> Iterator[bytes]:

@@ -276,6 +276,9 @@ class Holds:
         after = await self._store.decide(id, word, _sets(hold, identity), now)
         if after is None:
             raise NotAllowed(NO_SUCH)
+        if not any(each.approved is approved for each in after.decided if _by(each, identity)):
+            why = f"the hold is {after.state.value}: this word came too late, or after another one of yours"
+            self._events.emit(Code.DECISION_REFUSED, hold=id, issuer=identity.issuer, subject=identity.subject, why=why)
         if not _said(hold, identity) and now in _said(after, identity):
             code = Code.HOLD_APPROVED if approved else Code.HOLD_DENIED
             self._hold_event(code, after, by=identity.described(), why=word.reason)
@@ -345,6 +348,10 @@ NO_SUCH = "there is no such hold, or you are not among its approvers"
 def _sets(hold: Hold, identity: Identity) -> tuple[int, ...]:
     """The approver sets that this identity belongs to."""
     return tuple(number for number, groups in enumerate(hold.approvers) if identity.groups & set(groups))
+
+
+def _by(word: Decided, identity: Identity) -> bool:
+    return (word.issuer, word.subject) == (identity.issuer, identity.subject)
 
 
 def _said(hold: Hold, identity: Identity) -> tuple[float, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 from twisted.cred.portal import Portal
@@ -50,3 +51,24 @@ class Logins(SynchronousTestCase):
         for token in (None, Secret(b"x.y.z"), Secret(b"\xff")):
             self.failureResultOf(Deferred.fromCoroutine(admin.access(token)), LoginRefused)
         self.assertEqual(events.codes(), [Code.LOGIN_REFUSED] * 3)
+
+
+class Kill(SynchronousTestCase):
+    def test_the_reason_is_inert(self) -> None:
+        """must-survive 63: it reaches the client's terminal as part of an error."""
+        said: list[tuple[str, str]] = []
+        live = SimpleNamespace(kill=lambda by, why: said.append((by, why)))
+        nothing = cast(Any, None)
+        admin = Admin(
+            portal=nothing,
+            events=Emitted(),
+            holds=nothing,
+            registry=cast(Any, SimpleNamespace(find=lambda id: live)),
+            store=nothing,
+            recording=nothing,
+            metrics=nothing,
+            health=nothing,
+        )
+        access = cast(Any, SimpleNamespace(rights={"kill"}, identity=SimpleNamespace(subject="ann")))
+        self.successResultOf(Deferred.fromCoroutine(admin.kill(access, "s_x", "runs\x1b]52;c;eA==\x07 wild")))
+        self.assertEqual(said, [("ann", "ended by ann: runs\\x1b]52;c;eA==\\x07 wild")])

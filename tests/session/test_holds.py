@@ -308,6 +308,7 @@ class GivenUp(HoldCase):
         self.assertEqual(self.denial(answers).decision, Decision.EXPIRED)
         self.assertEqual(self.successResultOf(self.approve()).state, HoldState.EXPIRED)
         self.assertEqual(self.events.codes().count(Code.HOLD_EXPIRED), 1)
+        self.assertEqual(self.events.codes()[-1], Code.DECISION_REFUSED)
 
     def test_clock_skew(self) -> None:
         """must-survive 62: an approval at or after the hold's end does not count, swept or not."""
