@@ -15,6 +15,7 @@ class Reachable(SynchronousTestCase):
     def test_under_a_strict_umask_too(self) -> None:
         """What is copied can be passed and run by every user; what packages do not hold is not missed."""
         hidden, place = Path(self.mktemp()).resolve(), Path(self.mktemp()).resolve()
+        self.addCleanup(os.umask, os.umask(0o022))
         (hidden / "usr/lib/postgresql/15/bin").mkdir(parents=True)
         for program in (hidden / "usr/lib/postgresql/15/bin/postgres", hidden / "usr/sbin/pgbouncer"):
             program.parent.mkdir(exist_ok=True)
@@ -22,7 +23,7 @@ class Reachable(SynchronousTestCase):
             program.chmod(0o755)
         hidden.chmod(0o700)
         place.mkdir()
-        self.addCleanup(os.umask, os.umask(0o077))
+        os.umask(0o077)
         found = Programs(hidden).reachable(place)
         for name in ("postgres", "pgbouncer"):
             on_the_way = [each for each in (found[name], *found[name].parents) if each.is_relative_to(place / "usr")]
