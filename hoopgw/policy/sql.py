@@ -15,6 +15,7 @@ import pgparse
 from hoopgw.policy.catalogue import Catalogue, Relation
 from hoopgw.policy.facts import SOME_FUNCTION, Copy, Facts, FunctionName, Output, RelationName, Statement, Where
 from hoopgw.policy.sql_calls import RUNS_TEXT, unread
+from hoopgw.policy.sql_copy import copy_shape
 from hoopgw.policy.sql_implicit import Implicit
 from hoopgw.policy.sql_names import NameContext
 from hoopgw.policy.sql_nodes import DDL, EFFECTS_OF, QUIET
@@ -551,7 +552,7 @@ class _Statement:
         if reading:
             self._written.add(id(body.get("relation")))
             return
-        self._copy = _copy(options)
+        self._copy = copy_shape(options)
         if body.get("query"):
             kind, query = next(iter(body["query"].items()))
             if kind == "SelectStmt":
@@ -713,29 +714,6 @@ def _named(value: Node) -> str:
         if "ColumnRef" in inner:
             fields = [each["String"]["sval"] for each in inner["ColumnRef"].get("fields", []) if "String" in each]
             return fields[-1] if fields else ""
-    return ""
-
-
-def _copy(options: dict[str, Any]) -> Copy:
-    form = (_value(options.get("format")) or "text").lower()
-    csv = form == "csv"
-    quote = (_value(options.get("quote")) or '"').encode()[:1]
-    return Copy(
-        format=form,
-        delimiter=(_value(options.get("delimiter")) or ("," if csv else "\t")).encode()[:1],
-        quote=quote,
-        escape=(_value(options.get("escape")) or quote.decode("latin-1")).encode()[:1],
-        null=(_value(options["null"]) if options.get("null") else "" if csv else "\\N").encode(),
-        header="header" in options and (_value(options["header"]) or "true").lower() not in ("false", "off", "0"),
-    )
-
-
-def _value(node: Any) -> str:
-    if not isinstance(node, dict):
-        return ""
-    for kind, field in (("String", "sval"), ("Integer", "ival"), ("Boolean", "boolval")):
-        if kind in node:
-            return str(node[kind].get(field, ""))
     return ""
 
 
