@@ -38,7 +38,7 @@ class Unprivileged:
         return cls(nobody.pw_uid, nobody.pw_gid)
 
     def owns(self, path: Path) -> None:
-        os.chown(path, self.uid, self.gid)
+        os.chown(path, self.uid, self.gid, follow_symlinks=False)  # in their directory they may put a link instead
 
     def popen(self) -> dict[str, Any]:
         return {"user": self.uid, "group": self.gid, "extra_groups": []}

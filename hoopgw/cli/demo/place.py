@@ -31,8 +31,9 @@ def free_port() -> int:
 
 
 def write_secret(path: Path, text: str) -> Path:
-    """A file that only its owner may read, from the first moment."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    """A file that only its owner may read, from the first moment; never one that somebody else put there."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "w") as file:
         file.write(text)
     return path
