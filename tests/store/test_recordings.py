@@ -1,89 +1,87 @@
-"""Files of recordings that are damaged: what is behind the damage is found, and what is not a chunk is named."""
+"""Where recordings lie: nothing that somebody sends or plants moves one out of its root."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.record.chunks import Chunk, Damage
-from hoopgw.store.recordings import Recordings, damages, read_chunks, session_id
-from tests.record.chains_for_tests import HEADER, session
+from hoopgw.record.chunks import DATA, NO_DIGEST, Chunk, Header
+from hoopgw.store import recordings
+from hoopgw.store.cutting import Cutter
+from hoopgw.store.recordings import GATEWAY, Recordings, located, session_bytes, session_id
 
-KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
-ONE, TWO = b"1" * 16, b"2" * 16
-LENGTHS = range(112, HEADER)  # in a header: where the chunk ends is what they say
+SESSION = b"s" * 16
 
 
-class Reading(SynchronousTestCase):
+def chunk(number: int, session: bytes = SESSION) -> bytes:
+    body = b"body of %d" % number
+    return Chunk(Header(DATA, session, number, NO_DIGEST, 1, 1, 0, 0, 1, 1, 4, len(body)), body).stored()
+
+
+class Places(SynchronousTestCase):
     def setUp(self) -> None:
-        self.path = Path(self.mktemp())
-        ones, twos = session(KEY, session_id(ONE), ONE).chunks, session(KEY, session_id(TWO), TWO).chunks
-        self.chunks = [chunk for pair in zip(ones, twos, strict=True) for chunk in pair]
-        self.starts = [0]
-        for chunk in self.chunks:
-            self.starts.append(self.starts[-1] + len(chunk.stored()))
-        self.whole = b"".join(chunk.stored() for chunk in self.chunks)
+        self.recordings = Recordings(Path(self.mktemp()))
+        (self.recordings.directory / "segments").mkdir(parents=True)
 
-    def read(self, data: bytes) -> list[Chunk | Damage]:
-        self.path.write_bytes(data)
-        with self.path.open("rb") as file:
-            found = list(read_chunks(file))
-        self.assertEqual(list(damages(self.path)), [each for each in found if isinstance(each, Damage)])
-        return found
+    def segment(self, *chunks: bytes) -> Path:
+        path = self.recordings.directory / "segments/00000001.hgs"
+        path.write_bytes(b"".join(chunks))
+        return path
 
-    def test_untouched(self) -> None:
-        """Chunks, and nothing else."""
-        self.assertEqual(self.read(self.whole), self.chunks)
+    def cut(self, path: Path) -> Cutter:
+        cutter = Cutter(self.recordings)
+        cutter.add([path])
+        cutter.cut()
+        return cutter
 
-    def test_any_byte_of_a_header(self) -> None:
-        """must-survive 61: a chunk whose header is damaged, its lengths too, hides no other session's, nor its own."""
-        start, end = self.starts[4], self.starts[5]
-        for at in range(HEADER):
-            data = bytearray(self.whole)
-            data[start + at] ^= 0x40
-            found = self.read(bytes(data))
-            self.assertEqual([*found[:4], *found[5:]], [*self.chunks[:4], *self.chunks[5:]], at)
-            if at < 6 or at in LENGTHS:
-                self.assertIn(found[4], (Damage(start, end - start),) if at < 6 else (found[4],))
-            if isinstance(found[4], Chunk):
-                self.assertFalse(found[4].whole)
+    def test_ids_never_become_paths(self) -> None:
+        """must-survive 37: a name that is no session's id is never looked for."""
+        for name in (
+            "../../etc/passwd",
+            "s_../../../../../../etc/x",
+            "s_" + "a" * 21,
+            "s_" + "a" * 23,
+            "s_" + "a" * 21 + "/",
+        ):
+            self.assertRaises(ValueError, session_bytes, name)
 
-    def test_bytes_lost_and_put_in(self) -> None:
-        """A stretch that is gone, zeroed or put in is one damage; what lies around it is found."""
-        a, b = self.starts[4] + 10, self.starts[6] + 30
-        for data in (self.whole[:a] + self.whole[b:], self.whole[:a] + bytes(b - a) + self.whole[b:]):
-            found = self.read(data)
-            self.assertEqual([each for each in found if isinstance(each, Chunk)], [*self.chunks[:4], *self.chunks[7:]])
-            self.assertEqual(sum(isinstance(each, Damage) for each in found), 1)
-        put_in = self.whole[: self.starts[4]] + b"HGC1 junk" + self.whole[self.starts[4] :]
-        self.assertEqual(self.read(put_in), [*self.chunks[:4], Damage(self.starts[4], 9), *self.chunks[4:]])
+    def test_a_planted_link(self) -> None:
+        """must-survive 37: a symbolic link in a journal's place is not followed, and the segment stays."""
+        victim = Path(self.mktemp())
+        victim.write_bytes(b"something else")
+        journal = self.recordings.journal(SESSION)
+        journal.parent.mkdir(parents=True)
+        journal.symlink_to(victim.absolute())
+        path = self.segment(chunk(0))
+        self.assertNotEqual(self.cut(path).failure, "")
+        self.assertEqual(victim.read_bytes(), b"something else")
+        self.assertTrue(path.exists())
+        journal.unlink()
+        self.assertEqual(self.cut(path).failure, "")
+        self.assertFalse(path.exists())
+        self.assertEqual(journal.read_bytes(), chunk(0))
 
-    def test_torn(self) -> None:
-        """The beginning of a chunk at the end is a tear; anything else there is damage."""
-        last = self.starts[-2]
-        for end in range(last + 1, self.starts[-1]):
-            self.assertEqual(self.read(self.whole[:end])[-1], Damage(last, end - last, torn=True))
-        self.assertEqual(self.read(self.whole + b"junk")[-1], Damage(len(self.whole), 4))
-        self.assertEqual(self.read(self.whole + bytes(500))[-1], Damage(len(self.whole), 500))
+    def test_killed_while_it_cuts(self) -> None:
+        """What an earlier try left of a chunk is written over; what is something else stays, and is written behind."""
+        for left, wanted in ((chunk(1)[:50], b""), (b"junk", b"junk")):
+            path = self.segment(chunk(0), chunk(1), chunk(2, GATEWAY))
+            journal = self.recordings.journal(SESSION)
+            journal.parent.mkdir(parents=True, exist_ok=True)
+            journal.write_bytes(chunk(0) + left)
+            self.assertEqual(self.cut(path).failure, "")
+            self.assertEqual(journal.read_bytes(), chunk(0) + wanted + chunk(1))
 
-    @given(st.binary(max_size=400))
-    @settings(deadline=None, max_examples=50)
-    def test_junk(self, junk: bytes) -> None:
-        """Whatever the bytes are, each of them is in a chunk or in a damage."""
-        found = self.read(junk)
-        size = sum(each.size if isinstance(each, Damage) else len(each.stored()) for each in found)
-        self.assertEqual(size, len(junk))
+    def test_search_is_bounded(self) -> None:
+        """Junk full of headers is given up, not hashed for ever; what is sound before it is found."""
+        self.patch(recordings, "MAX_HASHED", 1 << 20)
+        fake = chunk(7)[:112] + (1000).to_bytes(4, "little") + (60_000).to_bytes(4, "little")
+        path = self.segment(chunk(0), fake * 2000)
+        with path.open("rb") as file:
+            self.assertEqual([header.number for header, _, _ in located(file)], [0])
 
-    def test_other_sessions_of_a_segment(self) -> None:
-        """Damage to one session's chunk in a segment leaves the other session's chain whole."""
-        recordings = Recordings(self.path)
-        (self.path / "segments").mkdir(parents=True)
-        data = bytearray(self.whole)
-        data[self.starts[4] : self.starts[4] + 8] = bytes(8)
-        (self.path / "segments" / "00000001.hgs").write_bytes(data)
-        self.assertEqual(list(recordings.chunks(TWO)), self.chunks[1::2])
-        self.assertEqual([chunk.header.number for chunk in recordings.chunks(ONE)], [0, 1, *range(3, 15)])
+    def test_ids(self) -> None:
+        """An id and its bytes are one another's."""
+        for raw in (os.urandom(16), bytes(16), b"\xff" * 16):
+            self.assertEqual(session_bytes(session_id(raw)), raw)
