@@ -65,7 +65,11 @@ def journal(path: Path, keys: Keys, covered: bool = True) -> Iterator[Verified]:
     named = session_bytes(path.stem) if SESSION_ID.fullmatch(path.stem) else GATEWAY
     session = first.header.session if first is not None and named == GATEWAY else named
     with path.open("rb") as file:
-        yield _verified(session, read_chunks(file), SessionVerifier(_name(session), session, keys), covered)
+        verifier = SessionVerifier(_name(session), session, keys)
+        result, coverage = _verified(session, read_chunks(file), verifier, covered)
+    if result.good and result.sealed < 0:  # no gateway journal knows of it here: anybody could have written it
+        result = replace(result, problem="nothing of it is sealed: no key says whose it is")
+    yield result, coverage
 
 
 def directory(
@@ -95,7 +99,8 @@ def directory(
             yield _session(recordings, id, keys, now.get(id), covered)
         retired = {id for id, one in now.items() if one.retired}
         yield from ((result, None) for result in missing(known, present | retired))
-    for path in sorted((recordings.directory / "segments").iterdir()):  # and those that were put aside as damaged
+    # a copy may lack the directory: it is empty most of the time
+    for path in sorted((recordings.directory / "segments").glob("*")):  # and those that were put aside as damaged
         yield from ((result, None) for result in _stray(path, str(path.relative_to(recordings.directory))))
 
 

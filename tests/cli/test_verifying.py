@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -210,6 +211,22 @@ class Tampered(SynchronousTestCase):
         for data in (b"", b"x", pem(KEY)[:-40]):
             path.write_bytes(data)
             self.assertEqual(verify(str(self.place), "--key", str(path)).exit_code, 2)
+
+    def test_no_segments(self) -> None:
+        """A copy by a tool that leaves out what is empty: nothing is missing."""
+        place = Path(self.mktemp())
+        shutil.copytree(self.place, place)
+        (place / "segments").rmdir()
+        ran = verify(str(place))
+        self.assertEqual(ran.exit_code, 0, ran.output)
+
+    def test_nothing_sealed(self) -> None:
+        """A file of sound chunks that no key signed is anybody's; so is one cut before its first seal."""
+        path = Path(self.mktemp())
+        path.write_bytes(b"".join(chunk.stored() for chunk in self.store.one[:1]))
+        ran = verify(str(path), "--key", str(self.place / "recording.pub"))
+        self.assertEqual(ran.exit_code, 1, ran.output)
+        self.assertIn("nothing of it is sealed", ran.stdout)
 
     def test_coverage(self) -> None:
         """What was seen of each session is said beside it."""
