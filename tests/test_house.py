@@ -44,6 +44,10 @@ def imported(path: Path) -> list[tuple[str, int, bool]]:
     return found
 
 
+def _names(path: Path) -> set[str]:
+    return {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+
+
 class Imports(SynchronousTestCase):
     def sources(self) -> list[Path]:
         return sorted(PACKAGE.rglob("*.py"))
@@ -76,6 +80,18 @@ class Imports(SynchronousTestCase):
                 if module.split(".")[0] in banned:
                     wrong.append(f"{path.relative_to(PACKAGE)}:{line} imports {module}")
         self.assertEqual(wrong, [])
+
+    def test_no_coroutine_is_compiled(self) -> None:
+        """inlineCallbacks refuses the generators of a compiled module: each use would end the connection."""
+        setup = {
+            node.targets[0].id: ast.literal_eval(node.value)
+            for node in ast.parse((PACKAGE.parent / "setup.py").read_text()).body
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        }
+        compiled = [PACKAGE / f"{module}.py" for module in setup["PATH"]]
+        compiled += [path for path in self.sources() if room(path) in setup["ROOMS"]]
+        self.assertTrue(compiled)
+        self.assertEqual([str(path) for path in compiled if "inlineCallbacks" in _names(path)], [])
 
     def test_reactor_is_imported_once(self) -> None:
         """`twisted.internet.reactor` is imported in service assembly and in commands, never at a module's top."""

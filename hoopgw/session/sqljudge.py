@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
-from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
 from zope.interface import classImplements
 
 from hoopgw.auth.access import Access
@@ -198,27 +198,24 @@ class SqlJudge:
             self._context = replace(self._context, changing=False, calls_changing=False)
             self._scope = None
 
-    @inlineCallbacks
-    def _later(self, operation: Operation) -> Generator[Deferred[Any], Any, Verdict]:
-        while self._refreshing is not None:
-            waiting: Deferred[None] = Deferred()
-            self._refreshing.addCallback(waiting.callback)
-            yield waiting
-        verdict = self.judge(operation)
-        if isinstance(verdict, Deferred):
-            verdict = yield verdict
-        return verdict
+    # No generators here: inlineCallbacks refuses those of a compiled module
+    def _later(self, operation: Operation) -> Deferred[Verdict]:
+        if self._refreshing is None:
+            verdict = self.judge(operation)
+            return verdict if isinstance(verdict, Deferred) else succeed(verdict)
+        waiting: Deferred[None] = Deferred()
+        self._refreshing.addCallback(waiting.callback)
+        return waiting.addCallback(lambda _: self._later(operation))
 
-    @inlineCallbacks
-    def _in_child(self, operation: Operation, scope: Scope) -> Generator[Deferred[Any], Any, Verdict]:
-        try:
-            facts = yield self._parser.analyse(operation.text, scope.catalogue, self._context)
-        except Unreadable as error:
-            return _unreadable(operation, str(error))
-        verdict = self._weighed(operation, facts, scope)
-        if isinstance(verdict, Deferred):
-            verdict = yield verdict
-        return verdict
+    def _in_child(self, operation: Operation, scope: Scope) -> Deferred[Verdict]:
+        def read(facts: Facts) -> Verdict | Deferred[Verdict]:
+            return self._weighed(operation, facts, scope)
+
+        def unread(failure: Failure) -> Verdict:
+            failure.trap(Unreadable)
+            return _unreadable(operation, str(failure.value))
+
+        return self._parser.analyse(operation.text, scope.catalogue, self._context).addCallbacks(read, unread)
 
     def _weighed(self, operation: Operation, facts: Facts, scope: Scope) -> Verdict | Deferred[Verdict]:
         meant = self._with_names(facts)
