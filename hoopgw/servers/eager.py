@@ -23,6 +23,7 @@ from hoopgw.servers.departures import Departures
 READ_SIZE = 256 * 1024  # one read, and what may be queued for a slow peer before the other side is paused
 # Until a read has filled it: an allocation above 128 KiB, glibc's M_MMAP_THRESHOLD, costs 8 us where little comes.
 SMALL_READ = 64 * 1024
+TLS_RECORD = 16 * 1024  # bytes of plain text that one record holds at most (RFC 8446, 5.1): a read gives no more
 
 
 class EagerConnection(tcp.Connection):
@@ -189,10 +190,12 @@ class TlsLayer:
     def _read(self, pieces: list[bytes]) -> Any:
         try:
             while True:
-                piece = self.connection.read(READ_SIZE)
+                piece = self.connection.read(TLS_RECORD)
                 if not piece:
                     return main.CONNECTION_DONE
                 pieces.append(piece)
+                if not self._incoming.pending and not self.connection.pending():
+                    return None  # as another read would say, by an exception
         except ssl.SSLWantReadError:
             return None
         except ssl.SSLZeroReturnError:
