@@ -186,6 +186,23 @@ class _Statement:
             self._written.add(id(node.get("relation")))
         if key in ("UpdateStmt", "DeleteStmt"):
             self._where = _worse(self._where, where(node.get("whereClause")))
+        if key == "MergeStmt":
+            self._merged(node)
+        if key == "InsertStmt" and (node.get("onConflictClause") or {}).get("action") == "ONCONFLICT_UPDATE":
+            self._effects.add("update")
+
+    def _merged(self, node: Node) -> None:
+        """MERGE inserts, updates and deletes as its WHEN clauses say; the rows are decided by ON and by each clause."""
+        joined = where(node.get("joinCondition"))
+        for each in node.get("mergeWhenClauses", []):
+            clause = each.get("MergeWhenClause", {})
+            effect = _MERGED.get(clause.get("commandType", ""), "")
+            if effect:
+                self._effects.add(effect)
+            if effect in ("update", "delete"):
+                condition = clause.get("condition")
+                decided = joined is Where.PRESENT or where(condition) is Where.PRESENT
+                self._where = _worse(self._where, Where.PRESENT if decided else Where.CONSTANT)
 
     def _created(self, relation: Node) -> None:
         self._written.add(id(relation))
@@ -680,6 +697,8 @@ class _Statement:
 
 
 # ---- pieces
+
+_MERGED = {"CMD_INSERT": "insert", "CMD_UPDATE": "update", "CMD_DELETE": "delete"}
 
 
 def _literal(node: Any) -> str | None:

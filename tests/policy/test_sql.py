@@ -64,7 +64,7 @@ class Effects(SynchronousTestCase):
             ("select * into x from orders", "create table select"),
             ("select 1 into x union select 2", "create table select"),
             ("insert into orders select * from orders", "insert select"),
-            ("merge into orders o using customers c on o.customer = c.id when matched then delete", "merge"),
+            ("merge into orders o using customers c on o.customer = c.id when matched then delete", "delete merge"),
             ("do $$ begin execute 'drop table orders'; end $$", "do"),
             ("alter table orders rename to o2", "rename alter table"),
             ("drop table if exists orders cascade", "drop table"),
@@ -117,8 +117,28 @@ class Conditions(SynchronousTestCase):
             ("update orders set total = 0", Where.MISSING),
             ("with x as (update orders set total = 0) select 1", Where.MISSING),
             ("select 1", Where.NONE),
+            ("merge into orders using customers on true when matched then delete", Where.CONSTANT),
+            (
+                "merge into orders o using customers c on o.id = o.id when matched then update set total = 0",
+                Where.CONSTANT,
+            ),
+            ("merge into orders o using customers c on true when matched and o.id = 1 then delete", Where.PRESENT),
+            ("merge into orders o using customers c on o.id = c.id when matched then delete", Where.PRESENT),
+            ("merge into orders o using customers c on true when not matched then insert default values", Where.NONE),
         ):
             self.assertEqual(facts(text).statements[0].where, wanted, text)
+
+    def test_merge(self) -> None:
+        """MERGE does what its WHEN clauses do, and ON CONFLICT DO UPDATE updates."""
+        begins = "merge into orders o using customers c on o.id = c.id when matched "
+        for text, wanted in (
+            (begins + "then delete", {"merge", "delete"}),
+            (begins + "and o.id = 1 then update set total = 0", {"merge", "update"}),
+            (begins + "then do nothing when not matched then insert default values", {"merge", "insert"}),
+            ("insert into orders values (1) on conflict (id) do update set total = 0", {"insert", "select", "update"}),
+            ("insert into orders values (1) on conflict do nothing", {"insert", "select"}),
+        ):
+            self.assertEqual(facts(text).statements[0].effects, wanted, text)
 
 
 class Names(SynchronousTestCase):

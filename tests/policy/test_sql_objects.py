@@ -128,7 +128,7 @@ STATEMENTS = (
     ("listen c", "listen"),
     ("load 'x'", "load"),
     ("lock table t", "lock"),
-    ("merge into t using u on true when matched then delete", "merge"),
+    ("merge into t using u on true when matched then delete", "delete merge"),
     ("notify c", "notify"),
     ("prepare p as select 1", "prepare"),
     ("reassign owned by a to b", "reassign alter"),
