@@ -19,6 +19,7 @@ UNUSED = re.compile(
     r"|ucf|ssl-cert|postgresql-common|postgresql-client-common|systemd.*|python3.*|libpython3.*|adduser|logrotate"
     r"|sysvinit-utils|netbase|init-system-helpers|lsb-base|media-types)"
 )
+WRAPPER = "pg_wrapper"  # /usr/bin/psql of a machine that has postgresql-client-common, and maybe no psql
 PLANNED = re.compile(r"^Inst (\S+) (?:\[\S+\] )?\((\S+) ", re.MULTILINE)
 
 
@@ -45,7 +46,8 @@ def _absent(cache: Path, names: Iterable[str]) -> list[str]:
 
 
 def _is_in(places: Iterable[Path], name: str) -> bool:
-    return any((path / name).exists() for path in places)
+    found = (path / name for path in places)
+    return any(path.exists() and path.resolve().name != WRAPPER for path in found)
 
 
 def unpack(cache: Path, name: str, packages: Iterable[str]) -> Path:

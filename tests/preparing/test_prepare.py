@@ -72,6 +72,13 @@ class Together(SynchronousTestCase):
     def test_all_of_the_machine(self) -> None:
         self.assertEqual(self.fetched_where(("postgres", "psql")), [])
 
+    def test_a_wrapper_is_no_psql(self) -> None:
+        debian, place = module("debian"), Path(self.mktemp()).resolve()
+        place.mkdir()
+        (place / "pg_wrapper").touch()
+        (place / "psql").symlink_to("pg_wrapper")
+        self.assertFalse(debian._is_in([place], "psql"))
+
     def test_a_machine_with_psql_alone(self) -> None:
         """Gets both, once: they are taken from one place."""
         self.assertEqual(self.fetched_where(("psql",)), [["client", "server"]])

@@ -16,6 +16,8 @@ from hoopgw.cli.demo.children import ChildFailed
 DIRECTORIES = ("usr/lib/postgresql/15/bin", "usr/bin", "usr/sbin")
 LIBRARIES = ("usr/lib/{triplet}", "lib/{triplet}", "usr/lib", "lib")
 
+WRAPPER = "pg_wrapper"  # Debian's: it looks for a version, and may find none
+
 
 @dataclass(frozen=True, slots=True)
 class Programs:
@@ -44,7 +46,7 @@ class Programs:
 
     def _path(self, name: str) -> Path | None:
         found = (self.root / directory / name for directory in DIRECTORIES)
-        return next((path for path in found if os.access(path, os.X_OK)), None)
+        return next((path for path in found if os.access(path, os.X_OK) and path.resolve().name != WRAPPER), None)
 
     @property
     def environment(self) -> Mapping[str, str]:

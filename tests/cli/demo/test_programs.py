@@ -8,7 +8,24 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from hoopgw.cli.demo.children import ChildFailed
 from hoopgw.cli.demo.programs import Programs
+
+
+class Wrapped(SynchronousTestCase):
+    def test_a_wrapper_is_no_program(self) -> None:
+        """postgresql-client-common brings /usr/bin/pgbench also where no pgbench is."""
+        root = Path(self.mktemp()).resolve()
+        (root / "usr/bin").mkdir(parents=True)
+        wrapper = root / "usr/bin/pg_wrapper"
+        wrapper.touch()
+        wrapper.chmod(0o755)
+        (root / "usr/bin/pgbench").symlink_to(wrapper)
+        self.assertRaises(ChildFailed, Programs(root).__getitem__, "pgbench")
+        real = root / "usr/lib/postgresql/15/bin/pgbench"
+        real.parent.mkdir(parents=True)
+        wrapper.rename(real)
+        self.assertEqual(Programs(root)["pgbench"], real)
 
 
 class Reachable(SynchronousTestCase):
