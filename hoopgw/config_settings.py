@@ -66,7 +66,9 @@ def _listen(reader: Reader, parts: dict[str, dict[str, Any]]) -> ListenSettings:
         if wrong:
             reader.wrong(("listen", "postgresql"), wrong)
     socket = reader.path(parts["admin"]["socket"]).replace("\\", "\\\\").replace(":", "\\:")
-    return ListenSettings(postgresql=parts["listen"]["postgresql"], admin=f"unix:{socket}:mode=660")
+    # Twisted's lock names a process by its number: after a crash another may have it, and no gateway would start.
+    # What keeps two gateways apart is the spool's lock.
+    return ListenSettings(postgresql=parts["listen"]["postgresql"], admin=f"unix:{socket}:mode=660:lockfile=0")
 
 
 def _endpoint_mistake(endpoint: str) -> str:

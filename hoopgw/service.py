@@ -9,6 +9,7 @@ import os
 import signal
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Gauge
 from twisted.application.service import Service
 from twisted.cred.portal import Portal
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, DeferredLock, gatherResults
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
@@ -124,7 +127,7 @@ class GatewayService(Service):
         Deferred.fromCoroutine(self._start()).addErrback(self._start_failed)
 
     def _start_failed(self, failure: Any) -> None:
-        if failure.check(HoopgwError):
+        if failure.check(HoopgwError, CannotListenError):
             self._log.critical("hoopgw does not start: {why}", why=failure.getErrorMessage())
         else:
             self._log.failure("hoopgw does not start", failure=failure)
@@ -418,7 +421,11 @@ def _prepare(settings: Settings) -> None:
 
 
 async def _stopped(port: Any) -> None:
+    host = port.getHost()
     await port.stopListening()
+    if isinstance(host, UNIXAddress) and isinstance(host.name, bytes):  # ours: it was listened on
+        with suppress(FileNotFoundError):
+            os.unlink(host.name)
 
 
 async def _sleep(reactor: Any, seconds: float) -> None:

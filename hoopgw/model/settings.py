@@ -48,7 +48,7 @@ class ListenSettings:
     """Twisted endpoint strings."""
 
     postgresql: tuple[str, ...] = ()
-    admin: str = "unix:/run/hoopgw/admin.sock:mode=660"
+    admin: str = "unix:/run/hoopgw/admin.sock:mode=660:lockfile=0"
 
 
 @dataclass(frozen=True, slots=True)
