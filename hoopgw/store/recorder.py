@@ -101,10 +101,10 @@ class Recorder:
 
     def stop(self) -> None:
         """What is in the spool is written, and cut into journals; where that fails, the next start does it."""
-        self.writer.stop()
-        self._rolled()
-        self.cutter.stop()
-        self.spool.close()
+        if self.writer.stop():
+            self._rolled()
+            self.cutter.stop()
+            self.spool.close()
 
     def _rolled(self) -> None:
         """In the writer's thread: segments to which nothing is written any more."""

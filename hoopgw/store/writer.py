@@ -48,14 +48,17 @@ class Writer:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        """Drains what there is, and ends."""
+    def stop(self) -> bool:
+        """Drains what there is, and ends.  False where a round does not come back: the next start drains the spool."""
         self._stopping = True
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(STOPPING)
+            if self._thread.is_alive():
+                return False
         self.drain()
         self._segments.close()
+        return True
 
     def hurry(self) -> None:
         """Somebody waits for the disk: the next round begins now."""

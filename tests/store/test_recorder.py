@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from hoopgw.model.target import Mode, SecretReference
 from hoopgw.record.chunks import DATA, HEADER_SIZE, SEAL, Chunk, Joined
 from hoopgw.record.entries import Kind
 from hoopgw.record.verify import Known, SessionVerifier, known_sessions, missing
+from hoopgw.store import writer
 from hoopgw.store.keys import publish
 from hoopgw.store.recorder import Recorder
 from hoopgw.store.recordings import GATEWAY, Recordings, located, session_bytes, session_id
@@ -373,6 +375,28 @@ class Recording(TestCase):
         joined = Joined()
         entries = [entry for chunk in found if chunk.header.kind == DATA for entry in joined.of(chunk.raw())]
         self.assertEqual([entry.sequence for entry in entries], [1, 2, 3, 4, 5, 6])
+
+    @inlineCallbacks
+    def test_stopped_while_the_disk_hangs(self) -> Any:
+        """A sync that does not come back does not hold up the gateway's end; the next start drains the spool."""
+        place = Path(self.mktemp())
+        recorder = self.recorder(place)
+        recorder.start()
+        id = new_session()
+        journal = recorder.open(id, {}, Mode.STRICT)
+        yield recorder.when_synced()
+        goes_on = threading.Event()
+        hangs = lambda file: goes_on.wait(20) and None  # noqa: E731
+        self.patch(os, "fdatasync", hangs)
+        self.patch(writer, "STOPPING", 0.2)
+        journal.append(Kind.NOTE, b"not synced")
+        yield deferLater(reactor, 0.1)  # type: ignore[arg-type]
+        yield deferToThread(recorder.stop)
+        self.assertTrue(recorder.writer._thread.is_alive())
+        self.assertEqual(recorder.spool.record(recorder.spool.region(recorder.spool.tail)[0])[0], session_bytes(id))
+        goes_on.set()
+        recorder.writer._thread.join()
+        recorder.spool.close()
 
     def test_a_new_key(self) -> None:
         """The keys that were used before stay beside the new one."""
