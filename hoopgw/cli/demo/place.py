@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import socket
@@ -9,6 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+LONGEST = 90  # bytes of its path: what lies in it needs the rest of the 107 that a socket's path has
 
 
 @contextmanager
@@ -18,6 +21,8 @@ def private_directory(name: str = "hoopgw-demo-") -> Iterator[Path]:
     It lies in the system's temporary directory: a path of a UNIX socket has room for 107 bytes.
     """
     with tempfile.TemporaryDirectory(prefix=name) as path:
+        if len(os.fsencode(path)) > LONGEST:
+            raise OSError(errno.ENAMETOOLONG, "TMPDIR: too long for the sockets in it; name a shorter one", path)
         os.chmod(path, 0o711 if os.geteuid() == 0 else 0o700)
         yield Path(path)
 

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.cli.demo.place import write_secret
+from hoopgw.cli.demo.place import private_directory, write_secret
+
+
+class Directories(SynchronousTestCase):
+    def test_too_long_for_a_socket(self) -> None:
+        """Says so at once, in one line, and leaves nothing."""
+        place = Path(self.mktemp()).resolve() / ("x" * 90)
+        place.mkdir(parents=True)
+        self.patch(tempfile, "tempdir", str(place))
+        error = self.assertRaises(OSError, private_directory().__enter__)
+        self.assertIn("TMPDIR", str(error))
+        self.assertEqual(list(place.iterdir()), [])
 
 
 class Secrets(SynchronousTestCase):
