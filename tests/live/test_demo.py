@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import fcntl
-import glob
 import json
 import os
 import pty
+import shutil
 import signal
 import stat
 import subprocess
@@ -24,10 +24,6 @@ WHOLE = 180.0  # seconds for the demo on a loaded machine
 READY = 60.0
 
 
-def left_behind() -> set[str]:
-    return set(glob.glob(os.path.join(tempfile.gettempdir(), "hoopgw-demo-*")))
-
-
 def processes_of(place: str) -> list[bytes]:
     """Command lines that name `place`."""
     return [line for line in command_lines() if os.fsencode(place) in line]
@@ -39,12 +35,21 @@ def take_terminal() -> None:
 
 
 class Demo(SynchronousTestCase):
+    def setUp(self) -> None:
+        """A temporary directory of its own: other demos of this machine leave nothing in it."""
+        temporary = tempfile.mkdtemp(prefix="hoopgw-test-")
+        os.chmod(temporary, 0o711)  # root's servers pass through
+        self.addCleanup(shutil.rmtree, temporary, ignore_errors=True)
+        self.temporary, self.environment = temporary, environment() | {"TMPDIR": temporary}
+
+    def left_behind(self) -> list[str]:
+        return os.listdir(self.temporary)
+
     def test_not_on_a_terminal_it_ends_with_0(self) -> None:
         """Every step goes right, the status is 0, and no directory is left."""
-        before = left_behind()
         done = subprocess.run(
             command("demo"),
-            env=environment(),
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -54,15 +59,14 @@ class Demo(SynchronousTestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertNotIn("WRONG", done.stdout)
         self.assertNotIn("\x1b", done.stdout)
-        self.assertEqual(left_behind() - before, set())
+        self.assertEqual(self.left_behind(), [])
 
     def test_on_a_terminal_it_stays_until_ctrl_c(self) -> None:
         """With a terminal it says how to connect by hand, stays up, and Ctrl-C ends it with 0 and nothing left."""
-        before = left_behind()
         ours, theirs = pty.openpty()
         child = subprocess.Popen(
             command("demo"),
-            env=environment(),
+            env=self.environment,
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -81,7 +85,7 @@ class Demo(SynchronousTestCase):
         self.assertIsNone(child.poll())
         os.write(ours, b"\x03")
         self.assertEqual(child.wait(READY), 0)
-        self.assertEqual(left_behind() - before, set())
+        self.assertEqual(self.left_behind(), [])
 
     def type_by_hand(self, title: str, more: str, seen: str) -> None:
         """What the demo tells people to type works in a shell that knows nothing."""
@@ -95,7 +99,7 @@ class Demo(SynchronousTestCase):
     def test_a_program_gets_what_it_needs_until_sigterm(self) -> None:
         """--json: the file is whole and private, its addresses answer, and SIGTERM ends all with 0."""
         file = Path(self.mktemp()).absolute()
-        child = subprocess.Popen(command("demo", "--json", str(file)), env=environment(), stdin=subprocess.DEVNULL)
+        child = subprocess.Popen(command("demo", "--json", str(file)), env=self.environment, stdin=subprocess.DEVNULL)
         self.addCleanup(child.kill)
         deadline = time.monotonic() + READY
         while not file.exists():
@@ -121,15 +125,14 @@ class Demo(SynchronousTestCase):
 
     def test_told_to_end_while_it_starts(self) -> None:
         """SIGTERM before anything listens: status 0, and nothing is left."""
-        before = left_behind()
         file = Path(self.mktemp()).absolute()
-        child = subprocess.Popen(command("demo", "--json", str(file)), env=environment(), stdin=subprocess.DEVNULL)
+        child = subprocess.Popen(command("demo", "--json", str(file)), env=self.environment, stdin=subprocess.DEVNULL)
         self.addCleanup(child.kill)
         deadline = time.monotonic() + READY
-        while not left_behind() - before:
+        while not self.left_behind():
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.02)
         child.send_signal(signal.SIGTERM)
         self.assertEqual(child.wait(READY), 0)
         self.assertFalse(file.exists())
-        self.assertEqual(left_behind() - before, set())
+        self.assertEqual(self.left_behind(), [])
