@@ -301,7 +301,7 @@ class Decider:
             access=self._access,
             policy=self._policy,
             operation=operation,
-            binding=self._judge.binding(),
+            binding=self._judge.binding(operation),
             terms=terms,
             redacted=verdict.recorded if verdict.redact else None,
             in_transaction=self._edge.transaction_ran(),

@@ -25,9 +25,9 @@ class IJudge(Interface):
         Deferred of the one before has fired.  A Deferred never fails: doubt is a Verdict that refuses.
         """
 
-    def binding() -> bytes:
-        """What else changes the meaning of a statement's bytes now: database, role, the settings in force.  A hold is
-        bound to it."""
+    def binding(operation: Operation) -> bytes:
+        """What else changes the meaning of a statement's bytes now: database, role, the settings in force, what the
+        prepared statement stands for that it executes.  A hold is bound to it."""
 
     def catalogue_changed() -> None:
         """The target completed something that may have changed what names mean."""

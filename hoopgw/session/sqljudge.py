@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -29,6 +31,10 @@ from hoopgw.session.catalogues import CatalogueCache, Entry
 from hoopgw.session.interfaces import IJudge
 from hoopgw.session.parser_process import ParserProcess
 
+MAX_TOLD = 1024  # names, of 64 bytes and the name each
+# Settings that change nothing of what a statement does; drivers set them as they please
+NO_MEANING = frozenset(("application_name", "statement_timeout", "lock_timeout", "client_min_messages"))
+_USES = re.compile(rb"(?i)execute|fetch|move")  # what names a prepared statement or a cursor
 MAX_SCOPES = 512  # sets of rules, names and catalogue that verdicts are kept for
 MAX_VERDICTS = 4096  # texts of one scope
 MAX_TEXTS = 8 << 20  # bytes of them
@@ -110,6 +116,28 @@ class Scopes:
         return SqlMasks({}, (), table.patterns, table.custom, build=self._build)
 
 
+class Told:
+    """By name, a digest of all the texts that gave it a meaning in this session, and of the last: what was approved is
+    bound to them.  A text said again changes nothing."""
+
+    def __init__(self) -> None:
+        self._digests: dict[str, tuple[bytes, bytes]] = {}
+        self._forgotten = b""
+
+    def add(self, name: str, text: bytes) -> None:
+        before, last = self._digests.get(name, (b"", b""))
+        now = sha256(text).digest()
+        if now == last:
+            return
+        if not before and len(self._digests) >= MAX_TOLD:  # one digest of them all stands for what is forgotten
+            self._forgotten = sha256(repr((self._forgotten, self.all())).encode()).digest()
+            self._digests.clear()
+        self._digests[name] = sha256(before + now).digest(), now
+
+    def all(self) -> tuple[object, ...]:
+        return self._forgotten, *sorted(self._digests.items())
+
+
 class SqlJudge:
     """One session's.  `selection` is what its identity has to pass on its target."""
 
@@ -126,6 +154,7 @@ class SqlJudge:
         self._catalogues = catalogues
         self._scopes = scopes
         self._parser = parser
+        self._named, self._settings = Told(), Told()
         self._place = access.target.name, access.database, access.role.name
         self._entry = catalogues.entry(access.target, access.role, access.database)
         self._context = context_of(self._entry.current)
@@ -162,7 +191,7 @@ class SqlJudge:
         kept = scope.known.get(operation.text) or scope.of_shape(operation.text)
         if kept is not None and operation.kind != FUNCTION and not (scope.casts and _own_types(operation)):
             if operation.kind == PARSE and operation.name:
-                self.names.define(operation.name.decode("utf-8", "replace"), kept[1].statements)
+                self._define(operation.name.decode("utf-8", "replace"), kept[1].statements, operation.text)
             return kept[0]
         if operation.kind == FUNCTION or operation.kind not in KINDS:
             return self._function(operation, scope)
@@ -174,8 +203,11 @@ class SqlJudge:
             return _unreadable(operation, str(error))
         return self._weighed(operation, facts, scope)
 
-    def binding(self) -> bytes:
-        return repr((*self._place, self._context.schemas, self._context.path_unknown)).encode()
+    def binding(self, operation: Operation) -> bytes:
+        context = self._context
+        named = self._named.all() if _USES.search(operation.text) else ()
+        parts = (*self._place, context.schemas, context.path_unknown, context.temporary, self._settings.all(), named)
+        return repr(parts).encode()
 
     def catalogue_changed(self) -> None:
         refreshing = self._refreshing = self._catalogues.refresh(self._entry)
@@ -229,18 +261,25 @@ class SqlJudge:
         if plain and verdict.keep:
             scope.keep(operation.text, verdict, facts)
         if operation.kind == PARSE and operation.name:
-            self.names.define(operation.name.decode("utf-8", "replace"), facts.statements)
+            self._define(operation.name.decode("utf-8", "replace"), facts.statements, operation.text)
         if not verdict.refusals and operation.kind in (QUERY, EXECUTE):
-            self._happens(facts)
+            self._happens(facts, operation.text)
         return verdict
 
-    def _happens(self, facts: Facts) -> None:
+    def _define(self, name: str, statements: tuple[Statement, ...], text: bytes) -> None:
+        self.names.define(name, statements)
+        self._named.add(name, text)
+
+    def _happens(self, facts: Facts, text: bytes) -> None:
         """What the session's names may mean from now on."""
         context = self._context
         for statement in facts.statements:
             context = context.after(statement)
             if statement.defines:
-                self.names.define(statement.defines, statement.body)
+                self._define(statement.defines, statement.body, text)
+            for name, _ in statement.settings:
+                if name not in NO_MEANING:
+                    self._settings.add(name, text)
         if context != self._context:
             self._context = context
             self._scope = None

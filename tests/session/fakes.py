@@ -83,7 +83,7 @@ class Judge:
         self.judged.append(operation.text)
         return self.verdicts.get(operation.text, ALLOW)
 
-    def binding(self) -> bytes:
+    def binding(self, operation: Operation) -> bytes:
         return self.settings
 
     def catalogue_changed(self) -> None:

@@ -86,3 +86,33 @@ class Names(SynchronousTestCase):
         session = judge(NO_PREPARE)
         self.assertEqual(refused(said(session, "prepare p as select 1")), {"no-prepare"})
         self.assertEqual(refused(said(session, "execute p")), {"built-in:names", "no-prepare"})
+
+
+class Bindings(SynchronousTestCase):
+    """An approval is of what would run, not of the name it runs by."""
+
+    def bound(self, text: str, *before: str, parsed: str = "") -> bytes:
+        asked = judge()
+        for each in before:
+            said(asked, each)
+        if parsed:
+            said(asked, parsed, PARSE, b"p")
+        return asked.binding(Operation("postgresql", QUERY, text.encode()))
+
+    def test_prepared(self) -> None:
+        """EXECUTE of another statement of the same name is another operation."""
+        one, other = "prepare p as select 1", "prepare p as select 2"
+        self.assertEqual(self.bound("execute p", one), self.bound("execute p", one))
+        self.assertNotEqual(self.bound("execute p", one), self.bound("execute p", other))
+        self.assertNotEqual(self.bound("Execute p", parsed="select 1"), self.bound("Execute p", parsed="select 2"))
+        self.assertEqual(self.bound("delete from t", one), self.bound("delete from t", parsed="select 2"))
+
+    def test_settings(self) -> None:
+        """So is a statement under other settings; but not because of a driver's own name."""
+        plain = self.bound("delete from t")
+        for setting in ("set datestyle = 'dmy'", "set my.x = 1", "select set_config('timezone', 'utc', false)"):
+            self.assertNotEqual(self.bound("delete from t", setting), plain, setting)
+        self.assertNotEqual(self.bound("delete from t", "set my.x = 1"), self.bound("delete from t", "set my.x = 2"))
+        once, again = ("set my.x = 1",), ("set my.x = 1", "set my.x = 1")
+        self.assertEqual(self.bound("delete from t", *once), self.bound("delete from t", *again))
+        self.assertEqual(self.bound("delete from t", "set application_name = 'x'"), plain)
