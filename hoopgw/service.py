@@ -291,7 +291,8 @@ class GatewayService(Service):
         row = new_row(new_id("s_"), self.config.settings.name, access, client, policy, self._reactor.seconds())
         journal = self.recorder.open(row.id, described(row, access, opening), access.target.record)
         selection = self.config.policy.select(identity, access.target, access.role.name)
-        judge = SqlJudge(selection, access, self.catalogues, self.scopes, self.parser)
+        started = opening.get("settings", {})
+        judge = SqlJudge(selection, access, self.catalogues, self.scopes, self.parser, started=started)
         session = Session(
             row=row,
             access=access,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -149,7 +150,10 @@ class SqlJudge:
         scopes: Scopes,
         parser: ParserProcess,
         names: SessionNames | None = None,
+        started: Mapping[str, str] | None = None,
     ) -> None:
+        """`started` are the settings that the client logged in with."""
+        self._started = sorted((name, value) for name, value in (started or {}).items() if name not in NO_MEANING)
         self._selection = selection
         self._catalogues = catalogues
         self._scopes = scopes
@@ -206,7 +210,15 @@ class SqlJudge:
     def binding(self, operation: Operation) -> bytes:
         context = self._context
         named = self._named.all() if _USES.search(operation.text) else ()
-        parts = (*self._place, context.schemas, context.path_unknown, context.temporary, self._settings.all(), named)
+        parts = (
+            *self._place,
+            context.schemas,
+            context.path_unknown,
+            context.temporary,
+            self._settings.all(),
+            named,
+            self._started,
+        )
         return repr(parts).encode()
 
     def catalogue_changed(self) -> None:

@@ -23,7 +23,7 @@ NO_PREPARE = SqlRule("no-prepare", Conditions(effects=frozenset(("prepare",))), 
 ALL_ROWS = SqlRule("all-rows", Conditions(where=frozenset((Where.MISSING,))), Action(refuse=True))
 
 
-def judge(*rules: SqlRule) -> SqlJudge:
+def judge(*rules: SqlRule, started: dict[str, str] | None = None) -> SqlJudge:
     """Of a session whose catalogue cannot be read: names of tables are no matter here."""
     clock = Clock()
     catalogues = CatalogueCache(lambda *_: fail(TargetUnavailable("down")), clock, Emitted())
@@ -33,6 +33,7 @@ def judge(*rules: SqlRule) -> SqlJudge:
         catalogues,
         Scopes(MaskBuilder(b"k" * 32)),
         ParserProcess(clock),
+        started=started,
     )
     made.ready()
     return made
@@ -116,3 +117,9 @@ class Bindings(SynchronousTestCase):
         once, again = ("set my.x = 1",), ("set my.x = 1", "set my.x = 1")
         self.assertEqual(self.bound("delete from t", *once), self.bound("delete from t", *again))
         self.assertEqual(self.bound("delete from t", "set application_name = 'x'"), plain)
+
+    def test_settings_of_the_login(self) -> None:
+        """Nor do settings that a client logged in with pass for others."""
+        asked = Operation("postgresql", QUERY, b"delete from t")
+        bound = {judge(started={"datestyle": style}).binding(asked) for style in ("iso, mdy", "iso, dmy")}
+        self.assertEqual(len(bound), 2)
