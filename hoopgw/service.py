@@ -50,24 +50,25 @@ from hoopgw.servers.eager import make_eager
 from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.postgres import PostgresFactory
 from hoopgw.servers.tls import server_context
-from hoopgw.session.aftermath import interrupted
 from hoopgw.session.budgets import Budgets
 from hoopgw.session.catalogues import CatalogueCache
 from hoopgw.session.events import Events, Lines
 from hoopgw.session.holds import Holds
 from hoopgw.session.interfaces import IEdge
-from hoopgw.session.opening import described, new_row, row_of
+from hoopgw.session.opening import described, new_row
 from hoopgw.session.parser_process import ParserProcess
+from hoopgw.session.rebuilding import rebuilt
 from hoopgw.session.registry import Registry
 from hoopgw.session.session import Session
 from hoopgw.session.sqljudge import Scopes, SqlJudge
 from hoopgw.store.opening import open_store
 from hoopgw.store.recorder import Recorder
-from hoopgw.store.recovery import REASON, opening_of
+from hoopgw.store.recovery import REASON, recently_opened
 
 STDERR = 2  # events go to the standard error that systemd keeps in the journal; twistd has replaced sys.stderr
 STOP_SECONDS = 5.0  # in which sessions end and the recorder empties its spool
 BOUND = ("name", "state", "listen", "store", "recordings", "limits", "mask_key")  # settings that a start takes up
+RECENT = 600.0  # seconds before the last word of an earlier gateway: sessions that its index may not have
 RETENTION_EVERY = 3600.0  # seconds between looks for recordings that are past their age
 DAY = 86400.0
 
@@ -158,8 +159,8 @@ class GatewayService(Service):
             sealed=self._recording_sealed,
         )
         self.recordings = self.recorder.recordings
-        for recovered in self.recorder.start():
-            await self._recovered(recovered)
+        interrupted = self.recorder.start()
+        recent = recently_opened(self.recordings, RECENT)
         self.departures = Departures(reactor)
         self.departures.start()
         self.dialer = Dialer(reactor, self.departures)
@@ -178,6 +179,7 @@ class GatewayService(Service):
         self._gauges()
         await self._listen()
         self._every(RETENTION_EVERY, self._retire)
+        Deferred.fromCoroutine(self._index_again(interrupted, recent)).addErrback(self._not_indexed)
         self._ready = True
         self.events.emit(Code.GATEWAY_STARTED, version=__version__, policy=self.config.digest)
         systemd.notify("READY=1")
@@ -186,14 +188,21 @@ class GatewayService(Service):
             self._every(interval, lambda: systemd.notify("WATCHDOG=1") and None)
         self._reloading.release()
 
-    async def _recovered(self, id: str) -> None:
-        """A session that was open when an earlier gateway died: it is sealed, and the index says so."""
-        row = await self.store.session(id) or row_of(
-            opening_of(self.recordings, id)
-        )  # it died before the row was written
-        if row is not None:
-            await self.store.put_sessions((interrupted(row, REASON, self._reactor.seconds()),))
-        self.events.emit(Code.RECORDING_RECOVERED, session=id, subject=row.subject if row else "", reason=REASON)
+    async def _index_again(self, interrupted: list[str], recent: list[str]) -> None:
+        """Rows that an earlier gateway did not live to write, from the recordings; in the background."""
+        for id in dict.fromkeys(interrupted + recent):
+            row = await self.store.session(id)
+            if row is None or row.closed is None:
+                row = await deferToThread(rebuilt, self.recordings, id)
+                if row is not None:
+                    await self.store.put_sessions((row,))
+            if id in interrupted:
+                subject = row.subject if row is not None else ""
+                self.events.emit(Code.RECORDING_RECOVERED, session=id, subject=subject, reason=REASON)
+
+    def _not_indexed(self, failure: Any) -> None:
+        """Recordings have it all; the next start tries again."""
+        self._log.failure("the index of an earlier gateway's last sessions could not be completed", failure=failure)
 
     def _recording_gap(self, id: str, gap: dict[str, Any]) -> None:
         self.events.emit(Code.RECORDING_GAP, session=id, entries=gap["entries"], bytes=gap["bytes"])

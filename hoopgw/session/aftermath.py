@@ -45,8 +45,3 @@ class Aftermath:
             await self._store.put_sessions(tuple(rows))
         for id in ready:
             self._changes.pop(id, None)
-
-
-def interrupted(row: SessionRow, reason: str, now: float) -> SessionRow:
-    """The last row of a session whose gateway died."""
-    return replace(row, closed=now, reason=reason, interrupted=True)

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from hoopgw.model.errors import MalformedFrame
 from hoopgw.record.chunks import DATA, ENTRY, SEAL, Chunk, Joined
@@ -94,15 +93,11 @@ def gateway_notes(recordings: Recordings) -> Iterator[dict[str, str]]:
                 yield json.loads(entry.payload)
 
 
-def opening_of(recordings: Recordings, id: str) -> dict[str, Any]:
-    """What a session's recording begins with; nothing where that cannot be read."""
-    for chunk in recordings.chunks(session_bytes(id)):
-        with suppress(MalformedFrame, ValueError):
-            for entry in Joined().of(chunk.raw()):
-                if entry.kind == Kind.OPEN:
-                    return dict(json.loads(entry.payload))
-        break
-    return {}
+def recently_opened(recordings: Recordings, seconds: float) -> list[str]:
+    """Sessions that an earlier gateway opened in its last `seconds`."""
+    opened = [(int(note["time"]), note["session"]) for note in gateway_notes(recordings) if note["event"] == "opened"]
+    last = max((time for time, _ in opened), default=0)
+    return [id for time, id in opened if time >= last - int(seconds * 1e9)]
 
 
 # ---- ends

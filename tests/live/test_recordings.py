@@ -56,9 +56,13 @@ class Read(LiveCase):
         """The journal of a live session, exported, verifies by itself with the public key, as far as it goes."""
         id = self.session()
         journal = Path(self.mktemp()).absolute()
-        self.hoopgw("sessions", "export", id, "--format", "journal", "--output", str(journal))
         key = str(self.stage.state / "recordings" / "recording.pub")
-        ran = self.hoopgw("sessions", "verify", str(journal), "--key", key, "--json")
-        (found,) = json.loads(ran.stdout)
+        deadline = time.monotonic() + 30
+        while True:  # until the idle session is sealed: before that nothing is signed
+            self.hoopgw("sessions", "export", id, "--format", "journal", "--output", str(journal))
+            (found,) = json.loads(self.hoopgw("sessions", "verify", str(journal), "--key", key, "--json").stdout)
+            if found["verified"] or time.monotonic() > deadline:
+                break
+            time.sleep(0.5)
         self.assertEqual((found["session"], found["verified"], found["final"]), (id, True, False))
         self.assertGreater(found["coverage"]["operations"], 5)

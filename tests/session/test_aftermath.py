@@ -7,7 +7,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.errors import StoreUnavailable
-from hoopgw.session.aftermath import Aftermath, interrupted
+from hoopgw.session.aftermath import Aftermath
 from hoopgw.store.interface import SessionRow
 from tests.session.fakes import row
 from tests.session.memory_store import MemoryStore
@@ -57,8 +57,3 @@ class Over(SynchronousTestCase):
         calls = self.store.calls
         self.write()
         self.assertEqual(self.store.calls, calls)
-
-    def test_interrupted(self) -> None:
-        """The last row of a session whose gateway died says so."""
-        ended = interrupted(row(ID), "why", 9.0)
-        self.assertEqual((ended.interrupted, ended.reason, ended.closed), (True, "why", 9.0))
