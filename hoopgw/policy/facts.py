@@ -71,6 +71,7 @@ class Output:
     name: str
     relation: int = 0  # OID
     attribute: int = 0
+    type_oid: int = 0  # of a plain column; 0 where it is not known
 
 
 @dataclass(frozen=True, slots=True)

@@ -485,7 +485,7 @@ class _Statement:
             if any("A_Star" in field for field in fields):
                 for oid in sorted(self._star(names)):
                     for column in self._relations[oid].columns:
-                        outputs.append(Output(column.name, oid, column.number))
+                        outputs.append(Output(column.name, oid, column.number, column.type_oid))
                         self._read.add((oid, column.number))
                 continue
             meant = self._meant(names)
@@ -495,7 +495,7 @@ class _Statement:
             if len(names) > 1 and not self._plainly(names):
                 self._lost |= meant
             origin = next(iter(meant)) if len(meant) == 1 else (0, 0)
-            outputs.append(Output(target.get("name") or (names[-1] if names else ""), *origin))
+            outputs.append(Output(target.get("name") or (names[-1] if names else ""), *origin, self._type(*origin)))
         self._outputs = tuple(outputs)
         if self._sorted_by_output:
             self._lost |= self._read
@@ -503,6 +503,10 @@ class _Statement:
             from dataclasses import replace
 
             self._copy = replace(self._copy, fields=self._outputs)
+
+    def _type(self, relation: int, attribute: int) -> int:
+        columns = self._relations[relation].columns if relation else ()
+        return next((column.type_oid for column in columns if column.number == attribute), 0)
 
     def _in_order(self, targets: list[Node]) -> bool:
         """Whether the outputs are known one by one: `*` is only where the query reads one relation and nothing else.
@@ -583,7 +587,8 @@ class _Statement:
         wanted = [item["String"]["sval"] for item in body.get("attlist", [])]
         columns = {column.name: column for column in found[0].columns}
         fields = [columns[name] for name in wanted if name in columns] if wanted else list(found[0].columns)
-        outputs = tuple(Output(column.name, found[0].oid, column.number) for column in fields)
+        oid = found[0].oid
+        outputs = tuple(Output(column.name, oid, column.number, column.type_oid) for column in fields)
         self._read |= {(output.relation, output.attribute) for output in outputs}
         from dataclasses import replace
 

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import final
 
+from hoopgw.policy.catalogue_types import FIRST_OWN
 from hoopgw.policy.masks import SqlMasks, custom_pattern
 from hoopgw.wire import masking, scanners
 from hoopgw.wire.masking import Action, Hashes, ValueMask
@@ -73,19 +74,21 @@ class MaskBuilder:
         return RowMask(actions, ValueMask(scanner, self._hashes))
 
     def copy_mask(self, masks: SqlMasks, max_row: int) -> CopyMask | None:
-        """Fields by the facts of the COPY; types are not known there, so a binary field that is masked is NULL."""
+        """Fields by the facts of the COPY, which know the types of plain columns; of others a masked field is NULL in
+        binary."""
         scanner, copy = self._scanner(masks), masks.copy
         form = copy.format if copy is not None else "text"
         fields = copy.fields if copy is not None else ()
         shown = [masks.columns.get((each.relation, each.attribute), "") for each in fields]
         if not any(shown) and scanner is None:
             return None
-        searched = Action(masking.SCAN_OPAQUE if form == "binary" else masking.SCAN) if scanner is not None else None
+        binary = int(form == "binary")
         actions = tuple(
-            (Action(masking.NULL) if form == "binary" else Action(_KINDS[show])) if show else searched for show in shown
+            masked_by_column(each.type_oid, binary, show) if show else _copied(each.type_oid, binary, scanner)
+            for each, show in zip(fields, shown, strict=True)
         )
         value = ValueMask(scanner, self._hashes)
-        every = searched if not fields else None
+        every = _copied(0, binary, scanner) if not fields else None
         if copy is None:
             return CopyMask(form, actions, every, value, max_row)
         return CopyMask(
@@ -129,6 +132,15 @@ def _action(
     if show:
         return masked_by_column(kind, binary, show)
     return searched(kind, binary) if patterns else None
+
+
+def _copied(kind: int, binary: int, scanner: Scanner | None) -> Action | None:
+    """Of a field that no rule names; `kind` is its type's OID, 0 where that is not known."""
+    if scanner is None:
+        return None
+    if kind == 0 or kind >= FIRST_OWN:  # a domain, for example: text in the text formats
+        return Action(masking.SCAN_OPAQUE if binary else masking.SCAN)
+    return searched(kind, binary)
 
 
 def masked_by_column(kind: int, binary: int, show: str) -> Action:
