@@ -96,15 +96,25 @@ class Meter:
 class Allowance:
     """One counter that several operations, or several sessions, share.  Its owner is whoever made it."""
 
-    __slots__ = ("name", "rows", "bytes", "rows_used", "bytes_used", "resets")
+    __slots__ = ("name", "rows", "bytes", "rows_used", "bytes_used", "guardrail", "renews", "resets")
 
-    def __init__(self, name: str, rows: int | None, size: int | None, resets: float | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        rows: int | None,
+        size: int | None,
+        guardrail: str,
+        renews: str = "",
+        resets: float | None = None,
+    ) -> None:
         self.name = name  # for the error's words: "100000 rows a session"
+        self.guardrail = guardrail  # the rule's name, or "budget:GRANT"
+        self.renews = renews  # with what it begins anew where no time does that: "the next session"
         self.rows = rows
         self.bytes = size
         self.rows_used = 0
         self.bytes_used = 0
-        self.resets = resets  # POSIX seconds, or None: with the next session or operation
+        self.resets = resets  # POSIX seconds
 
     def fits(self, rows: int, size: int) -> int:
         passed = rows

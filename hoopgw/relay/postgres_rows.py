@@ -110,7 +110,10 @@ class Rows:
         return Denial(
             decision=Decision.OVER_BUDGET,
             reason=f"the result was cut after {head.rows} rows: {name}",
-            guardrails=(name,),
+            guardrails=(exceeded.guardrail,) if exceeded is not None else (),
+            would_pass=f"less of it; the limit begins anew with {exceeded.renews}"
+            if exceeded and exceeded.renews
+            else "",
             expires=exceeded.resets if exceeded is not None else None,
             session=self._session,
             policy=self._policy,

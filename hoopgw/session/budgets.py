@@ -108,7 +108,11 @@ class Spending:
         self._closed = False
         self._own = tuple(
             Allowance(
-                f"{limit} {unit} a session", limit if unit == "rows" else None, limit if unit == "bytes" else None
+                f"{limit} {unit} a session",
+                limit if unit == "rows" else None,
+                limit if unit == "bytes" else None,
+                f"budget:{grant.name}",
+                renews="the next session",
             )
             for unit, limit in (("rows", budget.rows_per_session), ("bytes", budget.bytes_per_session))
             if limit is not None

@@ -374,7 +374,13 @@ class Decider:
 
     def _meter(self, verdict: Verdict) -> Meter | None:
         allowances = tuple(
-            Allowance(limit.reason or f"the limit of {limit.guardrail}", limit.rows, limit.bytes)
+            Allowance(
+                limit.reason or f"the limit of {limit.guardrail}",
+                limit.rows,
+                limit.bytes,
+                limit.guardrail,
+                renews="the next statement",
+            )
             for limit in verdict.limits
         )
         if self._spending is not None:

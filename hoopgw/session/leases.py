@@ -46,7 +46,8 @@ class Lease:
         self.warned = False
         words = f"{self.limit} {self.unit} a {'day (UTC)' if self._seconds == DAY else 'minute'}"
         rows, size = (0, None) if self.unit == "rows" else (None, 0) if self.unit == "bytes" else (None, None)
-        self.allowance = Allowance(words, rows, size, self.resets)
+        grant = self._shared.name.partition("|")[0]
+        self.allowance = Allowance(words, rows, size, f"budget:{grant}", resets=self.resets)
 
     def turn(self, now: float) -> None:
         """A new window begins: the old one keeps only what was used."""

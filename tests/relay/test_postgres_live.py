@@ -306,7 +306,7 @@ class Copies(Live):
 
 class Limits(Live):
     def limited(self, rows: int) -> None:
-        allowance = Allowance(f"{rows} rows", rows, None)
+        allowance = Allowance(f"{rows} rows", rows, None, "few", renews="the next statement")
         self.bridge.decide = lambda operation: Answer(meter=Meter((allowance,)))
 
     def test_cut_while_it_streams(self) -> None:
@@ -318,6 +318,8 @@ class Limits(Live):
         self.assertEqual((tags(heard).count(b"D"), state(heard), heard[-1][1]), (1000, "ZG005", b"I"))
         detail = json.loads(dict(report_fields(heard[-2][1]))[b"D"])
         self.assertEqual((detail["decision"], detail["completed"]), ("over-budget", False))
+        self.assertEqual(detail["guardrails"], ["few"])
+        self.assertIn("the next statement", detail["would_pass"])
         self.assertEqual(len(of(self.bridge.effects, CancelTarget)), 1)
         self.bridge.decide = lambda operation: GO
         client.send(query(b"select 1"))

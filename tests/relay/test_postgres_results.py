@@ -114,7 +114,7 @@ def masking(masks: Masks, word: bytes = b"") -> Session:
 
 
 def limited(rows: int | None = None, size: int | None = None) -> Session:
-    return Session(relay(), always(Answer(meter=Meter((Allowance("so many", rows, size, 1e9),)))))
+    return Session(relay(), always(Answer(meter=Meter((Allowance("so many", rows, size, "few", resets=1e9),)))))
 
 
 def error(data: bytes) -> dict[bytes, bytes]:

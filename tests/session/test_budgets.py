@@ -87,6 +87,7 @@ class OfASession(BudgetCase):
         self.assertEqual(self.meter(session).take(6, 60), 6)
         meter = self.meter(session)
         self.assertEqual((meter.take(6, 60), meter.exceeded.name), (4, "10 rows a session"))
+        self.assertEqual((meter.exceeded.guardrail[:7], meter.exceeded.renews), ("budget:", "the next session"))
         self.assertIn("next session", self.over(session))
         self.assertEqual(self.meter(self.session(Budget(rows_per_session=10))).take(6, 60), 6)
 
