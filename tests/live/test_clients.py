@@ -1,0 +1,87 @@
+"""Drivers of several languages do the same course through the gateway, and find what a direct connection would show."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2
+import sqlalchemy
+
+from hoopgw.cli.demo.stage import Options
+from tests.live.clients.by_asyncpg import by_asyncpg
+from tests.live.clients.by_psycopg import by_psycopg2, by_psycopg3
+from tests.live.clients.by_sqlalchemy import by_sqlalchemy
+from tests.live.clients.course import MASKS, Checked
+from tests.live.harness import LiveCase
+
+
+class Clients(LiveCase, Checked):
+    options = Options(more={"guardrails.d/90-test.toml": MASKS})
+
+    @contextmanager
+    def approving(self) -> Iterator[None]:
+        """Whatever is held meanwhile is approved."""
+        done = threading.Event()
+
+        def approve() -> None:
+            while not done.wait(0.1):
+                for hold in json.loads(self.hoopgw("approvals", "list", "--json").stdout or "[]"):
+                    self.hoopgw("approvals", "approve", hold["id"], "--reason", "a test")
+
+        thread = threading.Thread(target=approve)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def where(self) -> dict[str, Any]:
+        """Keywords that every libpq-like driver knows."""
+        gateway = {"host": "127.0.0.1", "port": self.stage.gateway.port, "password": self.stage.agent}
+        return gateway | {"user": "writer", "database": "shop"}
+
+    def test_psycopg3(self) -> None:
+        """The course by psycopg 3, in text and in binary."""
+        with self.approving():
+            for number, binary in ((1_000_000, False), (1_100_000, True)):
+                self.check(by_psycopg3(self.connect("writer"), number, binary=binary), number)
+
+    def test_psycopg2(self) -> None:
+        """The course by psycopg 2."""
+        connection = psycopg2.connect(**self.where(), sslmode="verify-full", sslrootcert=str(self.stage.ca))
+        self.addCleanup(connection.close)
+        connection.autocommit = True
+        with self.approving():
+            self.check(by_psycopg2(connection, 1_200_000), 1_200_000)
+
+    def test_asyncpg(self) -> None:
+        """The course by asyncpg."""
+        with self.approving():
+            found = asyncio.run(by_asyncpg(1_300_000, ca=self.stage.ca, **self.where()))
+        self.check(found, 1_300_000)
+
+    def test_sqlalchemy(self) -> None:
+        """SQLAlchemy's start-up, reflection, ORM, savepoints and streams, over psycopg 3 and psycopg 2."""
+        for number, driver in ((1_400_000, "psycopg"), (1_500_000, "psycopg2")):
+            url = sqlalchemy.URL.create(
+                f"postgresql+{driver}",
+                username="writer",
+                password=self.stage.agent,
+                host="127.0.0.1",
+                port=self.stage.gateway.port,
+                database="shop",
+                query={"sslmode": "verify-full", "sslrootcert": str(self.stage.ca)},
+            )
+            engine = sqlalchemy.create_engine(url)
+            self.addCleanup(engine.dispose)
+            found = by_sqlalchemy(engine, number)
+            self.assertEqual(found["columns"], ["id", "name", "price"])
+            self.assertEqual(found["keys"], ["customers", "products"])
+            self.assertEqual(found["names"], ["p0", "p1", "p2"], driver)
+            self.assertEqual((found["refused"], found["after_refused"]), ("ZG001", True))
