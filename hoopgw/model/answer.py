@@ -92,6 +92,16 @@ class Meter:
             allowance.bytes_used += share
         return passed
 
+    def take_bytes(self, size: int) -> bool:
+        """Count `size` bytes of what has no rows; False, and nothing counted, where a bound has no room for them."""
+        for allowance in self.allowances:
+            if allowance.bytes is not None and allowance.bytes_used + size > allowance.bytes:
+                self.exceeded = allowance
+                return False
+        for allowance in self.allowances:
+            allowance.bytes_used += size
+        return True
+
 
 class Allowance:
     """One counter that several operations, or several sessions, share.  Its owner is whoever made it."""

@@ -11,17 +11,26 @@ BIND = "bind"  # a Bind message: `text` is that of the statement it names; `para
 EXECUTE = "execute"  # an Execute message: `text` is that of the portal's statement
 FUNCTION = "function"  # a FunctionCall message (fast path): `text` is the function's OID in decimal
 
+# The kinds of SSH operations, closed in the same way.
+EXEC = "exec"  # `text` is the command line; `parameters` the environment that the channel was given
+SUBSYSTEM = "subsystem"  # `text` is its name: "sftp"; `parameters` as for EXEC
+SHELL = "shell"  # a login shell; no text; `parameters` as for EXEC
+PTY = "pty"  # a terminal: `text` is its type
+ENV = "env"  # one variable: `text` is NAME=VALUE
+FORWARD = "forward"  # `name` is what is forwarded (FORWARDS in relay/ssh_forwards.py), `text` from where to where
+
 
 @final
 class Operation:
     """What is judged.  A plain class: one is made for each statement, in compiled code.
 
-    protocol     "postgresql" (later "ssh", "http", "kubernetes")
+    protocol     "postgresql", "ssh" (later "http", "kubernetes")
     kind         one of the protocol's closed list above
     text         the statement's bytes, without the protocol's terminating NUL
     name         the client's own name for it (prepared statement of Parse and Bind, portal of Execute); b"" unnamed
     parameters   for BIND: what a hold is bound to besides the text: type OIDs, formats and values, the undecoded
-                 bytes of those fields of Parse and Bind, joined.  b"" otherwise
+                 bytes of those fields of Parse and Bind, joined.  For what SSH runs: the accepted environment, as
+                 SSH strings, name and value in turn.  b"" otherwise
     number       counts the session's operations from 1; journal, replay and verifier call it by this number
     """
 

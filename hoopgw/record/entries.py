@@ -12,7 +12,20 @@ from struct import error as StructError
 
 from hoopgw.model.answer import Decision
 from hoopgw.model.errors import MalformedFrame
-from hoopgw.model.operation import BIND, EXECUTE, FUNCTION, PARSE, QUERY, Operation
+from hoopgw.model.operation import (
+    BIND,
+    ENV,
+    EXEC,
+    EXECUTE,
+    FORWARD,
+    FUNCTION,
+    PARSE,
+    PTY,
+    QUERY,
+    SHELL,
+    SUBSYSTEM,
+    Operation,
+)
 
 
 class Kind(IntEnum):
@@ -29,7 +42,19 @@ class Kind(IntEnum):
     CLOSE = 9  # JSON: reason, totals, coverage
 
 
-KINDS: dict[str, int] = {QUERY: 1, PARSE: 2, BIND: 3, EXECUTE: 4, FUNCTION: 5}  # what an ASKED entry calls them
+KINDS: dict[str, int] = {  # what an ASKED entry calls them
+    QUERY: 1,
+    PARSE: 2,
+    BIND: 3,
+    EXECUTE: 4,
+    FUNCTION: 5,
+    EXEC: 16,
+    SUBSYSTEM: 17,
+    SHELL: 18,
+    PTY: 19,
+    ENV: 20,
+    FORWARD: 21,
+}
 DECISIONS: dict[Decision, int] = {  # what an ASKED entry calls them; 0 is "go"
     Decision.REFUSED: 1,
     Decision.HELD: 2,

@@ -62,6 +62,16 @@ class Ask(Effect):
 
 
 @final
+class Withdraw(Effect):
+    """The client has taken back what this lane waits for: nobody is to decide it any more, and no answer comes."""
+
+    __slots__ = ("lane",)
+
+    def __init__(self, lane: int) -> None:
+        self.lane = lane
+
+
+@final
 class Completed(Effect):
     """An operation ended as the gateway saw it.  Journal and counters get it; nothing moves.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -26,6 +26,7 @@ from hoopgw.relay.effects import (
     ResumeClient,
     ToClient,
     ToTarget,
+    Withdraw,
 )
 
 ROOM = 0.01  # seconds between tries when the spool is full: the writer empties it every 10 to 20 ms
@@ -174,6 +175,8 @@ class Pump:
             self.resume(from_client=True, why="relay")
         elif kind is Hangup:
             self._hang_up(effect.code, effect.reason)  # type: ignore[attr-defined]
+        elif kind is Withdraw:
+            self._withdraw(effect.lane)  # type: ignore[attr-defined]
 
     # ---- decisions that take time
 
@@ -182,13 +185,18 @@ class Pump:
         deciding.addCallback(self._decided, lane)
         deciding.addErrback(self._undecided)
 
+    def _withdraw(self, lane: int) -> None:
+        deciding = self._deciding.pop(lane, None)
+        if deciding is not None:
+            deciding.cancel()
+
     def _decided(self, answers: tuple[Answer, ...], lane: int) -> None:
         del self._deciding[lane]
         if not self.ended:
             self._carry_out(self._relay.decided(lane, answers))
 
     def _undecided(self, failure: Failure) -> None:
-        if self.ended:
+        if self.ended or failure.check(CancelledError):
             return
         if failure.check(RecordingFailed):
             self._recorder_failed(failure.getErrorMessage())
