@@ -1,0 +1,205 @@
+"""The login of an SSH client (RFC 4252), sans-IO: messages in, replies and questions for the edge out.
+
+Who is acting is the key whose signature the edge verified, or the token, of one request: an offer of a key proves
+nothing, and nothing of an attempt is kept for the next.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import final
+
+from hoopgw.model.errors import MalformedFrame, ProtocolViolation
+from hoopgw.model.secret import Secret
+from hoopgw.wire import sshmessages as wire
+
+SERVICE_REQUEST, SERVICE_ACCEPT = 5, 6
+REQUEST, FAILURE, SUCCESS, BANNER, KEY_OK = 50, 51, 52, 53, 60
+
+MAX_USER = 192  # bytes of ROLE@TARGET: two names of 63 and what is between
+MAX_FAILURES = 6  # logins that failed (OpenSSH's MaxAuthTries)
+MAX_OFFERS = 32  # keys that an agent offers, one after the other
+MAX_KEY = 32 * 1024  # bytes of a key or certificate
+METHODS = b"publickey,password"
+
+
+class Attempt:
+    """One request that the edge has to judge; `user` is as the client wrote it."""
+
+    __slots__ = ("user",)
+
+    def __init__(self, user: str) -> None:
+        self.user = user
+
+
+@final
+class TokenGiven(Attempt):
+    """A password: a token."""
+
+    __slots__ = ("token",)
+
+    def __init__(self, user: str, token: Secret) -> None:
+        self.user = user
+        self.token = token
+
+
+@final
+class KeyOffered(Attempt):
+    """Would this key do?  It proves nothing yet: answer with `offer_judged`."""
+
+    __slots__ = ("algorithm", "blob")
+
+    def __init__(self, user: str, algorithm: bytes, blob: bytes) -> None:
+        self.user = user
+        self.algorithm = algorithm
+        self.blob = blob
+
+
+@final
+class KeyUsed(Attempt):
+    """A signature over `signed`, which only the holder of the key can make."""
+
+    __slots__ = ("algorithm", "blob", "signed", "signature")
+
+    def __init__(self, user: str, algorithm: bytes, blob: bytes, signed: bytes, signature: bytes) -> None:
+        self.user = user
+        self.algorithm = algorithm
+        self.blob = blob
+        self.signed = signed
+        self.signature = signature
+
+
+class Reply:
+    """A message for the client."""
+
+    __slots__ = ("message",)
+
+    def __init__(self, message: bytes) -> None:
+        self.message = message
+
+
+Step = Reply | TokenGiven | KeyOffered | KeyUsed
+
+
+class _State(Enum):
+    SERVICE = 0
+    READY = 1
+    JUDGING = 2
+    DONE = 3
+
+
+@final
+class ClientLogin:
+    """One connection's.  Every method raises WireError for what a client may not send here."""
+
+    def __init__(self, session: bytes, max_token: int) -> None:
+        """`session` is the identifier of the first key exchange; `max_token` is in bytes."""
+        self._session = session
+        self._max_token = max_token
+        self._state = _State.SERVICE
+        self._user: str | None = None
+        self._offer: KeyOffered | None = None
+        self._failures = 0
+        self._offers = 0
+
+    def from_client(self, message: bytes) -> list[Step]:
+        number = message[0]
+        if number == SERVICE_REQUEST and self._state is _State.SERVICE:
+            return self._service(message)
+        if number != REQUEST or self._state is not _State.READY:
+            raise ProtocolViolation(f"message {number} in a login that does not allow it")
+        return self._request(message)
+
+    def _service(self, message: bytes) -> list[Step]:
+        name, _ = wire.read_string(message, 1, wire.MAX_NAME)
+        if name != b"ssh-userauth":
+            raise ProtocolViolation("a service other than the login")
+        self._state = _State.READY
+        return [Reply(bytes((SERVICE_ACCEPT,)) + wire.string(name))]
+
+    def _request(self, message: bytes) -> list[Step]:
+        user, here = wire.read_string(message, 1, MAX_USER)
+        service, here = wire.read_string(message, here, wire.MAX_NAME)
+        method, here = wire.read_string(message, here, wire.MAX_NAME)
+        if service != b"ssh-connection":
+            raise ProtocolViolation("a login for another service than ssh-connection")
+        name = _printable(user)
+        if self._user is not None and self._user != name:
+            raise ProtocolViolation("another user than the one that the login began with")
+        self._user = name
+        if method == b"password":
+            return self._password(message, here, name)
+        if method == b"publickey":
+            return self._key(message, here, name)
+        if method != b"none":
+            self._fail()
+        return [_failure()]
+
+    def _password(self, message: bytes, here: int, user: str) -> list[Step]:
+        if wire.read_boolean(message, here):  # a change of password: there is none here
+            self._fail()
+            return [_failure()]
+        token, end = wire.read_string(message, here + 1, self._max_token)
+        if end != len(message):
+            raise MalformedFrame("a login with something behind it")
+        self._state = _State.JUDGING
+        return [TokenGiven(user, Secret(token))]
+
+    def _key(self, message: bytes, here: int, user: str) -> list[Step]:
+        signs = wire.read_boolean(message, here)
+        algorithm, here = wire.read_string(message, here + 1, wire.MAX_NAME)
+        blob, here = wire.read_string(message, here, MAX_KEY)
+        if not signs:
+            self._offers += 1
+            if self._offers > MAX_OFFERS:
+                raise ProtocolViolation("too many keys were offered")
+            self._offer = KeyOffered(user, algorithm, blob)
+            self._state = _State.JUDGING
+            return [self._offer]
+        signature, end = wire.read_string(message, here, MAX_KEY)
+        if end != len(message):
+            raise MalformedFrame("a login with something behind it")
+        self._state = _State.JUDGING
+        signed = wire.string(self._session) + message[:here]
+        return [KeyUsed(user, algorithm, blob, signed, signature)]
+
+    # ---- the edge's answers
+
+    def offer_judged(self, good: bool) -> list[Step]:
+        """Of a KeyOffered."""
+        offer, self._offer = self._offer, None
+        self._state = _State.READY
+        if not good or offer is None:
+            return [_failure()]
+        return [Reply(bytes((KEY_OK,)) + wire.string(offer.algorithm) + wire.string(offer.blob))]
+
+    def refused(self, reason: str) -> list[Step]:
+        """Of a token or signature: the client may try another, MAX_FAILURES in all.  `reason` is for its user."""
+        self._state = _State.READY
+        self._fail()
+        said = reason.encode("utf-8", "backslashreplace") + b"\r\n"
+        return [Reply(bytes((BANNER,)) + wire.string(said) + wire.string(b"")), _failure()]
+
+    def accepted(self) -> list[Step]:
+        self._state = _State.DONE
+        return [Reply(bytes((SUCCESS,)))]
+
+    def _fail(self) -> None:
+        self._failures += 1
+        if self._failures >= MAX_FAILURES:
+            raise ProtocolViolation("too many logins that failed")
+
+
+def _failure() -> Reply:
+    return Reply(bytes((FAILURE,)) + wire.string(METHODS) + b"\0")
+
+
+def _printable(user: bytes) -> str:
+    """must-survive 36: a name that could move a cursor, hide, or mean something to a shell's quoting is nobody's."""
+    try:
+        name = user.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MalformedFrame("a user name that is not UTF-8") from error
+    if not name.isprintable():
+        raise MalformedFrame("a user name that is not printable")
+    return name

@@ -1,0 +1,532 @@
+"""Conch's key exchange, hardened for both legs; packets by `wire.sshpackets`.
+
+Conch computes the exchange, derives keys, signs and verifies.  What may come when, what is offered, and every packet
+are decided here: Conch offers SHA-1, CBC and MD5, has no AES-GCM and no strict-kex, and takes any message in any phase.
+"""
+
+# mypy: allow-untyped-calls
+# (Conch is untyped)
+
+from __future__ import annotations
+
+import os
+from enum import Enum
+from hashlib import sha256
+from struct import error as StructError
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
+from twisted.conch.error import ConchError
+from twisted.conch.ssh import keys
+from twisted.conch.ssh.transport import SSHClientTransport, SSHServerTransport, SSHTransportBase
+from twisted.python.failure import Failure
+
+from hoopgw.model.errors import MalformedFrame, ProtocolViolation, WireError
+from hoopgw.wire import sshmessages as wire
+from hoopgw.wire.sshpackets import GcmOpener, GcmSealer, Opener, Sealer
+
+HYBRID = b"mlkem768x25519-sha256"
+EXCHANGES = (HYBRID, b"curve25519-sha256", b"curve25519-sha256@libssh.org")
+CIPHERS = {b"aes128-gcm@openssh.com": 16, b"aes256-gcm@openssh.com": 32}  # with the size of the key
+# Never used: AES-GCM authenticates by itself.  Named because a peer may refuse to go on without a match.
+MACS = (b"hmac-sha2-256-etm@openssh.com", b"hmac-sha2-512-etm@openssh.com")
+SIGNATURES = (
+    b"ssh-ed25519",
+    b"sk-ssh-ed25519@openssh.com",
+    b"ecdsa-sha2-nistp256",
+    b"ecdsa-sha2-nistp384",
+    b"ecdsa-sha2-nistp521",
+    b"sk-ecdsa-sha2-nistp256@openssh.com",
+    b"rsa-sha2-512",
+    b"rsa-sha2-256",
+)
+STRICT = {True: b"kex-strict-c-v00@openssh.com", False: b"kex-strict-s-v00@openssh.com"}  # by whether it is the client
+VERSION = b"SSH-2.0-hoopgw"
+
+MAX_VERSION = 255  # bytes of a version line, its end included (RFC 4253, 4.2)
+MAX_GREETING = 8 * 1024  # bytes that a server may say before it
+MAX_EARLY = 64  # messages that say nothing (IGNORE, DEBUG) before the login is done
+MAX_BLOCKED = 1 << 20  # bytes that wait for the end of a rekey: the other side is paused, this is what was on its way
+REKEY_BYTES = 1 << 30  # in one direction under one key: far from AES-GCM's limit, as RFC 4253, 9 has it
+REKEY_SECONDS = 3600.0  # the same
+REKEY_DEADLINE = 30.0  # seconds that a rekey may take
+REKEY_CREDIT = 64  # rekeys that a peer may ask for at once; one more for each MiB that moved
+REKEY_EARNS = 1 << 20
+
+DISCONNECT, IGNORE, UNIMPLEMENTED, DEBUG = 1, 2, 3, 4
+SERVICE_REQUEST, SERVICE_ACCEPT, EXT_INFO = 5, 6, 7
+KEXINIT, NEWKEYS, EXCHANGE_INIT, EXCHANGE_REPLY = 20, 21, 30, 31
+PROTOCOL_ERROR, KEY_EXCHANGE_FAILED, BY_APPLICATION = 2, 3, 11
+
+# What Conch and cryptography raise for fields that are not what they should be
+UNREADABLE = (StructError, ValueError, TypeError, IndexError, KeyError, UnsupportedAlgorithm, InvalidSignature)
+
+
+class Phase(Enum):
+    """Of the peer's half of a key exchange: what it must send next."""
+
+    NONE = 0  # no exchange: anything that its login or session allows
+    KEXINIT = 1  # only at the very beginning
+    EXCHANGE = 2
+    NEWKEYS = 3
+
+
+class Ciphers:
+    """What Conch calls an SSHCiphers: made at KEXINIT, keyed at the exchange's end, used from NEWKEYS on."""
+
+    encBlockSize = 0  # Conch reads from it whether there are keys
+
+    def __init__(self, out: bytes, into: bytes) -> None:
+        self.out, self.into = out, into
+
+    def setKeys(self, outIV: bytes, outKey: bytes, inIV: bytes, inKey: bytes, outMAC: bytes, inMAC: bytes) -> None:
+        self.sealer = GcmSealer(outKey[: CIPHERS[self.out]], outIV)
+        self.opener = GcmOpener(inKey[: CIPHERS[self.into]], inIV)
+        self.encBlockSize = 16
+
+
+class Hardened(SSHTransportBase):
+    """What both legs share.  A leg says what it does with a message (`told`), a run (`received`), its end (`lost`)."""
+
+    ourVersionString = VERSION
+    transport: Any
+    nextEncryptions: Any
+    ignoreNextPacket: Any = False
+    ssh_NEWKEYS: Any
+    said = ""  # the peer's words when it disconnected
+    clock: Any  # IReactorTime
+    rekey_bytes = REKEY_BYTES
+    rekey_seconds = REKEY_SECONDS
+    signatures: tuple[bytes, ...] = ()  # algorithms of the host key
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []  # of what cannot be read yet: at most a packet and a read
+        self._held = 0
+        self._need = 0
+        self._opener, self._sealer = Opener(), Sealer()
+        self._phase = Phase.KEXINIT
+        self._keyed = False  # the first exchange is done
+        self._exchanging = False  # our KEXINIT is out and the peer's NEWKEYS is not in
+        self._blocked: list[bytes] = []  # runs behind a key exchange
+        self._blocked_size = 0
+        self._ignored = 0
+        self._ext_infos = 0
+        self._last_was_newkeys = False
+        self._sent = self._got = 0  # bytes under the present keys
+        self._credit = REKEY_CREDIT
+        self._earned = 0
+        self._rekeying: Any = None
+        self._deadline: Any = None
+        self._producer: Any = None
+        self.established = False  # connection-layer messages may come
+        self.closing = False
+        self.strict = False
+        self.described: dict[str, str] = {}
+
+    # ---- for the leg to say
+
+    def told(self, message: bytes) -> None:
+        """A message of the login."""
+        raise NotImplementedError
+
+    def received(self, run: bytes) -> None:
+        """Connection-layer messages."""
+        raise NotImplementedError
+
+    def secured(self) -> None:
+        """The first keys are in use."""
+
+    def lost(self, reason: str) -> None:
+        """The connection is gone.  Once."""
+        raise NotImplementedError
+
+    def failed(self, reason: str) -> None:
+        """The peer broke the protocol, or no algorithm is common; the connection is closed after this."""
+
+    # ---- the connection
+
+    def connectionMade(self) -> None:
+        self.transport.setTcpNoDelay(True)
+        self.transport.setTcpKeepAlive(True)
+        self.transport.write(VERSION + b"\r\n")
+        self.sendKexInit()
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        self.closing = True
+        for timer in (self._rekeying, self._deadline):
+            if timer is not None and timer.active():
+                timer.cancel()
+        self._rekeying = self._deadline = None
+        self.lost(reason.getErrorMessage() if reason is not None else "")
+
+    def disconnect(self, reason: str, code: int = BY_APPLICATION) -> None:
+        """Say why, and close after what was written before."""
+        if self.closing:
+            return
+        self.closing = True
+        words = reason.encode("utf-8", "backslashreplace")[:500]
+        self.transport.write(self._sealer.seal(b"\x01" + wire.u32(code) + wire.string(words) + wire.string(b"")))
+        self.transport.loseConnection()
+
+    def sendDisconnect(self, reason: int, desc: bytes | str) -> None:
+        """Conch's way to say that it found something wrong."""
+        words = desc.decode("utf-8", "replace") if isinstance(desc, bytes) else desc
+        self._broken(words, reason)
+
+    def _broken(self, reason: str, code: int = PROTOCOL_ERROR) -> None:
+        if not self.closing:
+            self.failed(reason)
+            self.disconnect(reason, code)
+
+    # ---- bytes in
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._held:
+            self._pieces.append(data)
+            self._held += len(data)
+            if self._held < self._need:
+                return
+            data = b"".join(self._pieces)
+            self._pieces, self._held, self._need = [], 0, 0
+        try:
+            self._read(data)
+        except WireError as error:
+            self._broken(str(error))
+        except UNREADABLE as error:
+            self._broken(f"a message that cannot be read ({type(error).__name__})")
+        except ConchError as error:
+            self._broken(str(error), KEY_EXCHANGE_FAILED)
+
+    def _read(self, data: bytes) -> None:
+        here = 0
+        if not self.gotVersion:
+            here = self._version(data)
+            if not here:
+                return
+        run: list[bytes] = []
+        size = len(data)
+        while not self.closing:
+            end = self._opener.packet_end(data, here)
+            if not end or end > size:
+                break
+            message = self._opener.open(data, here, end)
+            self._got += end - here
+            self.incomingPacketSequence += 1
+            here = end
+            if message[0] >= wire.GLOBAL_REQUEST and self.established and self._phase is Phase.NONE:
+                run += (len(message).to_bytes(4, "big"), message)
+                continue
+            if run:
+                self.received(b"".join(run))
+                run = []
+            self._message(message)
+        if run and not self.closing:
+            self.received(b"".join(run))
+        if here < size and not self.closing:
+            self._hold(data[here:] if here else data)
+        if self._got > self.rekey_bytes:
+            self.rekey()
+
+    def _hold(self, rest: bytes) -> None:
+        end = self._opener.packet_end(rest, 0) if self.gotVersion else 0
+        self._pieces, self._held, self._need = [rest], len(rest), end
+
+    def _version(self, data: bytes) -> int:
+        """Where the packets begin; 0: the line is not whole.  A client says nothing before it (RFC 4253, 4.2)."""
+        here = 0
+        while True:
+            end = data.find(b"\n", here)
+            line = data[here : end if end >= 0 else len(data)]
+            if len(line) > MAX_VERSION or (not self.isClient and not b"SSH-2.0-".startswith(line[:8])):
+                raise MalformedFrame("a first line that is no SSH version")
+            if end < 0 or here > MAX_GREETING:
+                if len(data) > MAX_GREETING:
+                    raise MalformedFrame("too many lines before the SSH version")
+                self._hold(data)
+                return 0
+            if line.startswith((b"SSH-2.0-", b"SSH-1.99-")):
+                self.gotVersion = True
+                self.otherVersionString = line.rstrip(b"\r")
+                return end + 1
+            if line.startswith(b"SSH-"):
+                raise MalformedFrame("an SSH version other than 2.0")
+            here = end + 1
+
+    # ---- messages
+
+    def _message(self, message: bytes) -> None:
+        """What is not of the connection layer, in the phase that it belongs to."""
+        number = message[0]
+        after_newkeys, self._last_was_newkeys = self._last_was_newkeys, False
+        if number == DISCONNECT:
+            self._disconnected(message)
+        elif self._phase is not Phase.NONE:
+            self._exchange(number, message)
+        elif number in (IGNORE, DEBUG, UNIMPLEMENTED):
+            self._ignore()
+        elif number == KEXINIT:
+            self._peer_rekeys(message)
+        elif number == EXT_INFO:
+            self._extensions(after_newkeys)
+        elif number in (SERVICE_REQUEST, SERVICE_ACCEPT) or 50 <= number < 80:
+            if self.established:
+                raise ProtocolViolation(f"message {number} after the login")
+            self.told(message)
+        else:
+            raise ProtocolViolation(f"message {number} in a phase that does not allow it")
+
+    def _disconnected(self, message: bytes) -> None:
+        words, _ = wire.read_string(message, 5)
+        self.said = words.decode("utf-8", "replace")
+        self.closing = True
+        self.transport.loseConnection()
+
+    def _exchange(self, number: int, message: bytes) -> None:
+        """The next message of the peer's half.  In the first exchange nothing else may come, whether or not the peer
+        is strict (CVE-2023-48795: what comes unseen shifts what comes after)."""
+        if self._keyed and number in (IGNORE, DEBUG, UNIMPLEMENTED):
+            self._ignore()
+        elif self._phase is Phase.KEXINIT and number == KEXINIT:
+            self._phase = Phase.EXCHANGE
+            self.ssh_KEXINIT(message[1:])
+        elif self._phase is Phase.EXCHANGE and number == (EXCHANGE_REPLY if self.isClient else EXCHANGE_INIT):
+            if self.ignoreNextPacket:  # its guess was wrong (RFC 4253, 7)
+                self.ignoreNextPacket = False
+                return
+            self._phase = Phase.NEWKEYS
+            self.exchanged(message[1:])
+        elif self._phase is Phase.NEWKEYS and number == NEWKEYS:
+            self._phase = Phase.NONE
+            self.ssh_NEWKEYS(message[1:])
+        else:
+            raise ProtocolViolation(f"message {number} inside a key exchange")
+
+    def exchanged(self, fields: bytes) -> None:
+        """The peer's part of the exchange."""
+        raise NotImplementedError
+
+    def _ignore(self) -> None:
+        self._ignored += 1
+        if not self.established and self._ignored > MAX_EARLY:
+            raise ProtocolViolation("too many messages that say nothing")
+
+    def _extensions(self, after_newkeys: bool) -> None:
+        """RFC 8308, 2.4: behind the first NEWKEYS, and a server's once more before it says that the login is good.
+
+        Nothing in them is needed: what is offered to a server does not depend on what it would take.
+        """
+        self._ext_infos += 1
+        first = self._ext_infos == 1 and after_newkeys
+        if self.established or not (first or (self.isClient and self._ext_infos <= 2)):
+            raise ProtocolViolation("extensions where there can be none")
+
+    # ---- key exchange
+
+    def rekey(self) -> None:
+        """New keys; what is sent meanwhile waits."""
+        if self._keyed and not self._exchanging and not self.closing:
+            self.sendKexInit()
+
+    def _peer_rekeys(self, message: bytes) -> None:
+        earned = (self._sent + self._got + self._earned) // REKEY_EARNS
+        if earned:
+            self._credit, self._earned = min(REKEY_CREDIT, self._credit + earned), 0
+        self._credit -= 1
+        if self._credit < 0:
+            raise ProtocolViolation("too many key exchanges")
+        self._phase = Phase.EXCHANGE
+        self.ssh_KEXINIT(message[1:])
+
+    def sendKexInit(self) -> None:
+        marks = (b"ext-info-c" if self.isClient else b"ext-info-s", STRICT[self.isClient])
+        exchanges = EXCHANGES if self._keyed else (*EXCHANGES, *marks)
+        ciphers, macs = b",".join(CIPHERS), b",".join(MACS)
+        lists = [b",".join(exchanges), b",".join(self.signatures), ciphers, ciphers, macs, macs, b"none", b"none"]
+        fields = b"".join(map(wire.string, [*lists, b"", b""]))
+        self.ourKexInitPayload = bytes((KEXINIT,)) + os.urandom(16) + fields + b"\0" * 5
+        self._write(self._sealer.seal(self.ourKexInitPayload))
+        self._exchanging = True
+        if self._keyed:
+            self._deadline = self.clock.callLater(REKEY_DEADLINE, self._broken, "a key exchange that takes too long")
+            if self._producer is not None:
+                self._producer.pauseProducing()
+
+    def ssh_KEXINIT(self, packet: bytes) -> None:
+        """Agree on algorithms (RFC 4253, 7.1): the client's first that the server has."""
+        lists: list[list[bytes]] = []
+        here = 16
+        for _ in range(10):
+            names, here = wire.read_string(packet, here, 8 * 1024)
+            lists.append(names.split(b","))
+        guesses = wire.read_boolean(packet, here)
+        if here + 5 != len(packet):
+            raise MalformedFrame("a KEXINIT with something behind it")
+        self.otherKexInitPayload = bytes((KEXINIT,)) + packet
+        if not self._exchanging:
+            self.sendKexInit()
+        self.kexAlg = self._agreed("key exchange", lists[0], EXCHANGES)
+        self.keyAlg = self._agreed("host key algorithm", lists[1], self.signatures)
+        to_server = self._agreed("cipher", lists[2], tuple(CIPHERS))
+        to_client = self._agreed("cipher", lists[3], tuple(CIPHERS))
+        self._agreed("compression", lists[6], (b"none",))
+        self._agreed("compression", lists[7], (b"none",))
+        out, into = (to_server, to_client) if self.isClient else (to_client, to_server)
+        self.nextEncryptions = Ciphers(out, into)
+        if not self._keyed:
+            self._peerSupportsExtensions = b"ext-info-c" in lists[0]
+            self.strict = STRICT[not self.isClient] in lists[0]
+        if guesses and (lists[0][0] != self.kexAlg or lists[1][0] != self.keyAlg):
+            self.ignoreNextPacket = True
+        self.described = {
+            "kex": self.kexAlg.decode(),
+            "host_key": self.keyAlg.decode(),
+            "cipher": out.decode(),
+            "peer": self.otherVersionString.decode("ascii", "backslashreplace"),
+        }
+        self.begin_exchange()
+
+    def begin_exchange(self) -> None:
+        """Both know the algorithms; a client sends its part."""
+
+    def _agreed(self, what: str, theirs: list[bytes], ours: tuple[bytes, ...]) -> bytes:
+        first, second = (list(ours), theirs) if self.isClient else (theirs, list(ours))
+        for name in first:
+            if name in second:
+                return name
+        raise ProtocolViolation(f"no {what} in common")
+
+    def _newKeys(self) -> None:
+        """The peer's NEWKEYS is in and ours is out (Conch sends it when it has derived the keys)."""
+        if not self.nextEncryptions.encBlockSize:
+            raise ProtocolViolation("NEWKEYS before the exchange")
+        self._opener, self._sealer = self.nextEncryptions.opener, self.nextEncryptions.sealer
+        self.currentEncryptions = self.nextEncryptions
+        first, self._keyed, self._exchanging = not self._keyed, True, False
+        if self.strict or first:
+            self.incomingPacketSequence = self.outgoingPacketSequence = 0
+        self._last_was_newkeys = first
+        self._earned += self._sent + self._got
+        self._sent = self._got = 0
+        for timer in (self._rekeying, self._deadline):
+            if timer is not None and timer.active():
+                timer.cancel()
+        self._deadline = None
+        self._rekeying = self.clock.callLater(self.rekey_seconds, self.rekey)
+        if first and not self.isClient and self._peerSupportsExtensions:
+            extensions = wire.string(b"server-sig-algs") + wire.string(b",".join(SIGNATURES))
+            self.send(bytes((EXT_INFO,)) + wire.u32(1) + extensions)
+        blocked, self._blocked, self._blocked_size = self._blocked, [], 0
+        for run in blocked:
+            self.write(run)
+        if first:
+            self.secured()
+        elif self._producer is not None:
+            self._producer.resumeProducing()
+
+    # ---- bytes out
+
+    def sendPacket(self, messageType: int, payload: bytes) -> None:
+        """Conch's way to send its messages of the exchange: never behind anything."""
+        self._write(self._sealer.seal(bytes((messageType,)) + payload))
+        self.outgoingPacketSequence += 1
+
+    def send(self, message: bytes) -> None:
+        self.write(wire.framed(message))
+
+    def write(self, run: bytes) -> None:
+        """Messages; while keys are exchanged they wait (RFC 4253, 7.1)."""
+        if self.closing:
+            return
+        if self._exchanging:
+            self._blocked.append(run)
+            self._blocked_size += len(run)
+            if self._blocked_size > MAX_BLOCKED:
+                self._broken("a key exchange that does not end")
+            return
+        self._write(self._sealer.seal_run(run))
+        if self._sent > self.rekey_bytes:
+            self.rekey()
+
+    def _write(self, data: bytes) -> None:
+        self._sent += len(data)
+        self.transport.write(data)
+
+
+class ServerLeg(Hardened, SSHServerTransport):
+    """The gateway to its clients.  `host_keys` by signature algorithm."""
+
+    host_keys: dict[bytes, keys.Key]
+
+    def exchanged(self, fields: bytes) -> None:
+        self.ssh_KEX_DH_GEX_REQUEST_OLD(fields)
+
+    def _getHostKeys(self, keyAlg: bytes) -> tuple[keys.Key, keys.Key]:
+        key = self.host_keys[keyAlg]
+        return key.public(), key
+
+    ssh_KEXINIT = Hardened.ssh_KEXINIT  # Conch's own would agree on what it offers
+
+    def sendExtInfo(self, extensions: Any) -> None:
+        """Conch asks for it before the new keys are in use; `_newKeys` sends it after."""
+
+
+class ClientLeg(Hardened, SSHClientTransport):
+    """The gateway to its targets.  `pinned` are the blobs of the host keys that it accepts."""
+
+    pinned: frozenset[bytes]
+
+    def connectionMade(self) -> None:
+        Hardened.connectionMade(self)
+        self._gotNewKeys = 0
+
+    ssh_KEXINIT = Hardened.ssh_KEXINIT
+
+    def begin_exchange(self) -> None:
+        self.ecPriv = x25519.X25519PrivateKey.generate()
+        self.ecPub = self.ecPriv.public_key()
+        share = self.ecPub.public_bytes_raw()
+        if self.kexAlg == HYBRID:
+            self._kem = mlkem.MLKEM768PrivateKey.generate()
+            share = self._kem.public_key().public_bytes_raw() + share
+        self._share = share
+        self.sendPacket(EXCHANGE_INIT, wire.string(share))
+
+    def exchanged(self, fields: bytes) -> None:
+        """K_S, the server's share, its signature.  The signature's algorithm is the one agreed on: a key of RSA could
+        sign with SHA-1 as well."""
+        blob, here = wire.read_string(fields, 0)
+        share, here = wire.read_string(fields, here)
+        signature, here = wire.read_string(fields, here)
+        if here != len(fields):
+            raise MalformedFrame("an exchange with something behind it")
+        if blob not in self.pinned:
+            raise ProtocolViolation("a host key that is not the target's configured one")
+        if wire.read_string(signature, 0)[0] != self.keyAlg:
+            raise ProtocolViolation("a signature by another algorithm than the one agreed on")
+        secret = self._hybrid_secret(share) if self.kexAlg == HYBRID else self._curve_secret(share)
+        texts = (self.ourVersionString, self.otherVersionString, self.ourKexInitPayload, self.otherKexInitPayload)
+        digest = sha256(b"".join(map(wire.string, (*texts, blob, self._share, share))) + secret).digest()
+        if not keys.Key.fromString(blob).verify(signature, digest):
+            raise ProtocolViolation("a signature that is not of the target's host key")
+        self._keySetup(secret, digest)
+
+    def _curve_secret(self, share: bytes) -> bytes:
+        """As an mpint (RFC 8731, 3.1)."""
+        shared = self.ecPriv.exchange(x25519.X25519PublicKey.from_public_bytes(share)).lstrip(b"\0")
+        return wire.string(b"\0" + shared if shared and shared[0] & 0x80 else shared)
+
+    def _hybrid_secret(self, share: bytes) -> bytes:
+        """SHA-256 over both secrets, as a string (draft-ietf-sshm-mlkem-hybrid-kex, 2.4)."""
+        sealed, curve = share[:-32], share[-32:]
+        quantum = self._kem.decapsulate(sealed)
+        shared = self.ecPriv.exchange(x25519.X25519PublicKey.from_public_bytes(curve))
+        return wire.string(sha256(quantum + shared).digest())
+
+    def ssh_NEWKEYS(self, packet: bytes) -> None:
+        if packet:
+            raise ProtocolViolation("NEWKEYS with something in it")
+        self._newKeys()
+
+    def connectionSecure(self) -> None:
+        """See `secured`."""

@@ -1,0 +1,140 @@
+"""SSH binary packets <-> messages (RFC 4253, 6): in clear before the first keys, by AES-GCM after (RFC 5647).
+
+An Opener takes packets apart, a Sealer makes them; each has the keys of one direction.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from hoopgw.model.errors import MalformedFrame
+from hoopgw.wire.sshmessages import MAX_MESSAGE, message_ends
+
+MAX_PACKET = MAX_MESSAGE + 256  # bytes of a packet's length field: the largest message and its padding
+MAX_CLEAR = 35_000  # the same before there are keys: what RFC 4253, 6.1 obliges to take, and no more
+CLEAR_BLOCK = 8
+GCM_BLOCK = 16
+TAG = 16  # bytes behind a packet
+MIN_PADDING = 4
+_MASK = (1 << 64) - 1
+_SCRATCH = bytearray(MAX_PACKET + TAG)  # one packet at a time is opened in this process
+_VIEW = memoryview(_SCRATCH)
+
+
+def _padding(size: int, block: int) -> int:
+    """For a payload of `size` bytes, where the length field does or does not count as the cipher says."""
+    pad = block - size % block
+    return pad if pad >= MIN_PADDING else pad + block
+
+
+def _payload(packet: "bytes | memoryview") -> bytes:
+    """What is between the padding's length and the padding."""
+    pad = packet[0]
+    end = len(packet) - pad
+    if pad < MIN_PADDING or end <= 1:
+        raise MalformedFrame(f"a packet of {len(packet)} bytes with {pad} bytes of padding")
+    return bytes(packet[1:end])
+
+
+class Opener:
+    """In clear."""
+
+    def packet_end(self, data: bytes, start: int) -> int:
+        """Where the packet ends that begins at `start`, which may be past what there is; 0: that cannot be known yet.
+
+        Raises MalformedFrame for a length that no packet has.
+        """
+        if start + 4 > len(data):
+            return 0
+        length = int.from_bytes(data[start : start + 4], "big")
+        if not 12 <= length <= MAX_CLEAR or (length + 4) % CLEAR_BLOCK:
+            raise MalformedFrame(f"a packet of {length} bytes")
+        return start + 4 + length
+
+    def open(self, data: bytes, start: int, end: int) -> bytes:
+        """The message of the packet.  Raises MalformedFrame."""
+        return _payload(data[start + 4 : end])
+
+
+class Sealer:
+    """In clear."""
+
+    def seal(self, message: bytes) -> bytes:
+        """A packet."""
+        pad = _padding(5 + len(message), CLEAR_BLOCK)
+        return (1 + len(message) + pad).to_bytes(4, "big") + bytes((pad,)) + message + os.urandom(pad)
+
+    def seal_run(self, run: bytes) -> bytes:
+        """The packets of a run of messages."""
+        sealed: list[bytes] = []
+        here = 0
+        for end in message_ends(run, 0):
+            sealed.append(self.seal(run[here + 4 : end]))
+            here = end
+        return b"".join(sealed)
+
+
+@final
+class GcmOpener(Opener):
+    """By AES-GCM: the length is in clear and authenticated."""
+
+    def __init__(self, key: bytes, iv: bytes) -> None:
+        self._cipher = AESGCM(key)
+        self._fixed = iv[:4]
+        self._counter = int.from_bytes(iv[4:12], "big")
+
+    def packet_end(self, data: bytes, start: int) -> int:
+        if start + 4 > len(data):
+            return 0
+        length = int.from_bytes(data[start : start + 4], "big")
+        if not GCM_BLOCK <= length <= MAX_PACKET or length % GCM_BLOCK:
+            raise MalformedFrame(f"a packet of {length} bytes")
+        return start + 4 + length + TAG
+
+    def open(self, data: bytes, start: int, end: int) -> bytes:
+        nonce = self._fixed + self._counter.to_bytes(8, "big")
+        self._counter = (self._counter + 1) & _MASK
+        view = memoryview(data)
+        size = end - start - 4 - TAG
+        try:
+            self._cipher.decrypt_into(nonce, view[start + 4 : end], view[start : start + 4], _VIEW[:size])
+        except InvalidTag as error:
+            raise MalformedFrame("a packet that was changed on its way") from error
+        return _payload(_VIEW[:size])
+
+
+@final
+class GcmSealer(Sealer):
+    """By AES-GCM."""
+
+    def __init__(self, key: bytes, iv: bytes) -> None:
+        self._cipher = AESGCM(key)
+        self._fixed = iv[:4]
+        self._counter = int.from_bytes(iv[4:12], "big")
+
+    def seal(self, message: bytes) -> bytes:
+        return self.seal_run(len(message).to_bytes(4, "big") + message)
+
+    def seal_run(self, run: bytes) -> bytes:
+        ends = message_ends(run, 0)
+        sealed = bytearray(len(run) + len(ends) * (1 + MIN_PADDING + GCM_BLOCK + TAG))
+        target = memoryview(sealed)
+        here = out = 0
+        for end in ends:
+            size = end - here - 4
+            pad = _padding(1 + size, GCM_BLOCK)
+            length = 1 + size + pad
+            plain = b"".join((bytes((pad,)), run[here + 4 : end], bytes(pad)))
+            head = length.to_bytes(4, "big")
+            nonce = self._fixed + self._counter.to_bytes(8, "big")
+            self._counter = (self._counter + 1) & _MASK
+            sealed[out : out + 4] = head
+            after = out + 4 + length + TAG
+            self._cipher.encrypt_into(nonce, plain, head, target[out + 4 : after])
+            out = after
+            here = end
+        return bytes(target[:out])

@@ -1,0 +1,236 @@
+"""Key exchange and packets of both legs, face to face and against hands that break the protocol."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from hoopgw.servers.ssh import transport
+from hoopgw.wire import sshmessages as wire
+from hoopgw.wire.sshpackets import Sealer
+from tests.servers.ssh.legs import OTHER, RSA, Client, Server, Wire, carry, connected, established
+
+DATA = wire.channel_data(0, b"x" * 100)
+
+
+class Exchange(SynchronousTestCase):
+    def test_hybrid(self) -> None:
+        """Both agree on mlkem768x25519 and AES-GCM, strictly; messages pass both ways."""
+        server, client = established()
+        self.assertTrue(server.is_secure and client.is_secure and server.strict and client.strict)
+        self.assertEqual(client.described["kex"], "mlkem768x25519-sha256")
+        self.assertEqual(client.described["cipher"], "aes128-gcm@openssh.com")
+        client.send(DATA)
+        server.write(wire.framed(DATA) * 2)
+        carry(server, client)
+        self.assertEqual((server.runs, client.runs), ([wire.framed(DATA)], [wire.framed(DATA) * 2]))
+
+    def test_curve(self) -> None:
+        """curve25519 where the peer has no hybrid, by RSA with SHA-2 where that is the host key."""
+        client = Client()
+        client.signatures, client.pinned = (b"rsa-sha2-512",), frozenset((RSA.public().blob(),))
+        server = Server()
+        self.patch(transport, "EXCHANGES", (b"curve25519-sha256",))
+        carry(*connected(server, client))
+        self.assertEqual((client.is_secure, client.described["host_key"]), (True, "rsa-sha2-512"))
+
+    @settings(max_examples=10)
+    @given(st.integers(1, 700))
+    def test_any_cut(self, step: int) -> None:
+        """However the stream is cut, the exchange ends well and the same messages come."""
+        server, client = connected()
+        carry(server, client, step)
+        server.established = client.established = True
+        client.write(wire.framed(DATA) * 3)
+        carry(server, client, step)
+        self.assertEqual(b"".join(server.runs), wire.framed(DATA) * 3)
+
+    def test_unknown_host_key(self) -> None:
+        """A target that shows another key than the pinned one gets nothing of the gateway."""
+        client = Client()
+        client.pinned = frozenset((OTHER.public().blob(),))
+        server, client = connected(client=client)
+        carry(server, client)
+        self.assertEqual(client.failures, ["a host key that is not the target's configured one"])
+        self.assertFalse(client.is_secure or server.is_secure)
+
+    def test_forged_signature(self) -> None:
+        """A target that shows the pinned key and signs with another one is no target."""
+        server = Server()
+        pinned = Server.host_keys[b"ssh-ed25519"]
+        server._getHostKeys = lambda algorithm: (pinned.public(), OTHER)  # type: ignore[method-assign]
+        server, client = connected(server)
+        carry(server, client)
+        self.assertEqual(client.failures, ["a signature that is not of the target's host key"])
+
+    def test_nothing_weak(self) -> None:
+        """No SHA-1, no DSS, no CBC, no MD5, no NIST curve, no compression is offered; strict-kex is."""
+        server, client = connected()
+        for leg in (server, client):
+            sent = leg.ourKexInitPayload
+            for weak in (b"sha1", b"dss", b"cbc", b"md5", b"3des", b"nistp", b"group", b"zlib", b"ctr", b"ssh-rsa,"):
+                self.assertNotIn(weak, sent)
+            self.assertIn(b"kex-strict-", sent)
+
+
+class Rekeying(SynchronousTestCase):
+    def test_while_data_flows(self) -> None:
+        """New keys on either side's wish, while both send: nothing is lost, nothing comes in another order."""
+        server, client = established()
+        for number in range(20):
+            client.send(wire.channel_data(0, b"%d" % number))
+            server.send(wire.channel_data(1, b"%d" % number))
+            (client if number % 2 else server).rekey()
+            if number % 3:
+                carry(server, client)
+        carry(server, client)
+        for leg, channel in ((server, 0), (client, 1)):
+            self.assertEqual(
+                wire.messages(b"".join(leg.runs)), [wire.channel_data(channel, b"%d" % each) for each in range(20)]
+            )
+
+    def test_by_bytes_and_time(self) -> None:
+        """A key is used for so many bytes, and for so long."""
+        server, client = established()
+        before = server._opener
+        server.rekey_bytes = 1000
+        server.write(wire.framed(DATA) * 20)
+        carry(server, client)
+        self.assertIsNot(server._opener, before)
+        before = server._opener
+        server.clock.advance(transport.REKEY_SECONDS + 1)
+        carry(server, client)
+        self.assertIsNot(server._opener, before)
+
+    def test_back_pressure(self) -> None:
+        """must-survive 31: while keys are exchanged the other side is not read, and what waits has a bound; a peer that
+        never finishes is left."""
+        server, _client = established()
+        paused: list[str] = []
+
+        class Producer:
+            pauseProducing = staticmethod(lambda: paused.append("pause"))
+
+        server._producer = Producer()
+        server.rekey()
+        self.assertEqual(paused, ["pause"])
+        server.write(wire.framed(DATA))
+        server.clock.advance(transport.REKEY_DEADLINE + 1)
+        self.assertEqual(server.failures, ["a key exchange that takes too long"])
+        other, _ = established()
+        other.rekey()
+        for _ in range(40):
+            other.write(wire.framed(b"\x5e" + b"x" * 32768))
+        self.assertEqual(other.failures, ["a key exchange that does not end"])
+        self.assertTrue(other.transport.closed)
+
+    def test_flood(self) -> None:
+        """must-survive 31: a peer that only ever wants new keys is left."""
+        server, client = established()
+        for _ in range(transport.REKEY_CREDIT + 2):
+            client.rekey()
+            carry(server, client)
+        self.assertEqual(server.failures, ["too many key exchanges"])
+
+
+class Phases(SynchronousTestCase):
+    def first(self, message: bytes) -> Any:
+        """A server whose client's first packet is `message`."""
+        server, _ = connected()
+        server.dataReceived(b"SSH-2.0-x\r\n" + Sealer().seal(message))
+        return server
+
+    def test_terrapin(self) -> None:
+        """must-survive 21: in the first exchange nothing may come but the exchange: no IGNORE, DEBUG, UNIMPLEMENTED,
+        EXT_INFO, before KEXINIT or behind it."""
+        for message in (b"\x02" + wire.string(b""), b"\x04", b"\x03" + wire.u32(0), b"\x07" + wire.u32(0), b"\x15"):
+            self.assertTrue(self.first(message).failures, message)
+            server, client = connected()
+            client._write(client._sealer.seal(message))
+            carry(server, client)
+            self.assertTrue(server.failures, message)
+            self.assertFalse(server.is_secure)
+
+    def test_target_too(self) -> None:
+        """must-survive 21: the same towards a target."""
+        server, client = connected()
+        server._write(server._sealer.seal(b"\x02" + wire.string(b"")))
+        carry(server, client)
+        self.assertEqual(client.failures, ["message 2 inside a key exchange"])
+
+    def test_phases(self) -> None:
+        """must-survive 22: channels before the login, logins after it, a second EXT_INFO, an unknown message."""
+        for message in (b"\x5a", b"\x50", b"\x1e", b"\x15", b"\xc0"):
+            server, client = connected()
+            carry(server, client)
+            client.send(message)
+            carry(server, client)
+            self.assertTrue(server.failures, message)
+        for message in (b"\x32", b"\x34", b"\x05", b"\x07" + wire.u32(0), b"\x1e"):
+            server, client = established()
+            client.send(message)
+            carry(server, client)
+            self.assertTrue(server.failures, message)
+        server, client = connected()
+        carry(server, client)
+        client.send(b"\x07" + wire.u32(0))
+        client.send(b"\x07" + wire.u32(0))
+        carry(server, client)
+        self.assertEqual(server.failures, ["extensions where there can be none"])
+
+    def test_during_rekey(self) -> None:
+        """Once its KEXINIT is out, a peer sends nothing of its session until its NEWKEYS (RFC 4253, 7.1)."""
+        server, client = established()
+        client.rekey()
+        client._exchanging = False
+        client.send(DATA)
+        carry(server, client)
+        self.assertEqual(server.failures, ["message 94 inside a key exchange"])
+
+    def test_idle_talk(self) -> None:
+        """must-survive 31: IGNORE without end before the login ends it; in a session it costs nothing that stays."""
+        server, client = connected()
+        carry(server, client)
+        for _ in range(transport.MAX_EARLY + 1):
+            client.send(b"\x02" + wire.string(b""))
+        carry(server, client)
+        self.assertEqual(server.failures, ["too many messages that say nothing"])
+        server, client = established()
+        client.write(wire.framed(b"\x02" + wire.string(b"x" * 100)) * 5000)
+        carry(server, client)
+        self.assertEqual((server.failures, server._held, server._blocked), ([], 0, []))
+
+    def test_versions(self) -> None:
+        """A client's first line is its version, 2.0 and short; a server may greet for a while before it."""
+        for line in (b"GET / HTTP/1.0\r\n", b"SSH-1.5-x\r\n", b"SSH-2.0-" + b"x" * 300, b"\0\0\0"):
+            server, _ = connected()
+            server.dataReceived(line)
+            self.assertTrue(server.failures, line)
+        _, client = connected()
+        client.dataReceived(b"hello\r\n" * 3)
+        self.assertEqual(client.failures, [])
+        client.dataReceived(b"hello\r\n" * 2000)
+        self.assertTrue(client.failures)
+
+    @settings(max_examples=60)
+    @given(st.lists(st.binary(min_size=1, max_size=80), max_size=4))
+    def test_junk(self, messages: list[bytes]) -> None:
+        """Junk in clear ends the connection or waits; it raises nothing."""
+        server, _ = connected()
+        server.dataReceived(b"SSH-2.0-x\r\n" + b"".join(map(Sealer().seal, messages)))
+
+    @settings(max_examples=60)
+    @given(st.binary(max_size=200), st.sampled_from([20, 30]))
+    def test_junk_exchange(self, rest: bytes, number: int) -> None:
+        """The same of what a KEXINIT or an exchange holds."""
+        server, client = connected()
+        if number == 30:
+            server.dataReceived(b"SSH-2.0-x\r\n" + Sealer().seal(client.ourKexInitPayload))
+        else:
+            server.dataReceived(b"SSH-2.0-x\r\n")
+        server.dataReceived(Sealer().seal(bytes((number,)) + rest))
+        self.assertIsInstance(server.transport, Wire)
+        self.assertFalse(server.is_secure)

@@ -1,0 +1,71 @@
+"""SSH binary packets: whatever the cut, what was sealed opens; what was changed does not."""
+
+from __future__ import annotations
+
+import contextlib
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from hoopgw.model.errors import MalformedFrame, WireError
+from hoopgw.wire.sshmessages import framed
+from hoopgw.wire.sshpackets import MAX_CLEAR, MAX_PACKET, GcmOpener, GcmSealer, Opener, Sealer
+
+KEY, IV = b"k" * 32, b"i" * 4 + b"\xff" * 8  # the counter passes 2^64 with the second packet
+MESSAGES = st.lists(st.binary(min_size=1, max_size=300), max_size=8)
+
+
+def opened(opener: Opener, data: bytes) -> tuple[list[bytes], bytes]:
+    """(the messages that are whole, the rest)."""
+    found: list[bytes] = []
+    here = 0
+    while True:
+        end = opener.packet_end(data, here)
+        if not end or end > len(data):
+            return found, data[here:]
+        found.append(opener.open(data, here, end))
+        here = end
+
+
+class Packets(SynchronousTestCase):
+    @given(MESSAGES, st.booleans(), st.data())
+    def test_any_cut(self, messages: list[bytes], keyed: bool, data: st.DataObject) -> None:
+        """Any cut of the stream gives the same messages, sealed one by one or as a run."""
+        opener = GcmOpener(KEY, IV) if keyed else Opener()
+        sealer = GcmSealer(KEY, IV) if keyed else Sealer()
+        half = len(messages) // 2
+        stream = b"".join(map(sealer.seal, messages[:half]))
+        stream += sealer.seal_run(b"".join(map(framed, messages[half:])))
+        cut = data.draw(st.integers(0, len(stream)))
+        first, rest = opened(opener, stream[:cut])
+        second, left = opened(opener, rest + stream[cut:])
+        self.assertEqual((first + second, left), (messages, b""))
+
+    @given(st.binary(max_size=200), st.booleans())
+    def test_junk(self, data: bytes, keyed: bool) -> None:
+        """must-survive 25: junk raises only WireError."""
+        with contextlib.suppress(WireError):
+            opened(GcmOpener(KEY, IV) if keyed else Opener(), data)
+
+    def test_lengths(self) -> None:
+        """must-survive 25: a length is looked at before anything is waited for."""
+        for opener, most in ((Opener(), MAX_CLEAR), (GcmOpener(KEY, IV), MAX_PACKET)):
+            for length in (0, 4, 13, most + 16, 2**32 - 1):
+                self.assertRaises(MalformedFrame, opener.packet_end, length.to_bytes(4, "big"), 0)
+
+    @given(st.integers(0, 35), st.integers(1, 255))
+    def test_changed(self, at: int, bit: int) -> None:
+        """One changed byte, the length included, and nothing is opened."""
+        packet = bytearray(GcmSealer(KEY, IV).seal(b"hello, target"))
+        packet[at] ^= bit
+        try:
+            found, _ = opened(GcmOpener(KEY, IV), bytes(packet))
+        except MalformedFrame:
+            return
+        self.assertEqual(found, [])
+
+    def test_padding(self) -> None:
+        """A packet that is all padding, or has less than four bytes of it, is none."""
+        for packet in (b"\x0b" + b"x" * 11, b"\x03" + b"x" * 11, b"\xff" + b"x" * 11):
+            self.assertRaises(MalformedFrame, Opener().open, b"\0\0\0\x0c" + packet, 0, 16)
