@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 from hoopgw.model.verdict import IMasks
 
@@ -157,4 +157,4 @@ class Answer:
         return f"Answer({self.denial.decision.value if self.denial else 'go'})"
 
 
-GO = Answer()
+GO: Final = Answer()

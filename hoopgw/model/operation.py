@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Final, final
 
 # The kinds of PostgreSQL operations.  A closed list: a relay emits no other, and a judge refuses any other.
-QUERY = "query"  # a simple Query message: `text` is judged whole
-PARSE = "parse"  # a Parse message: `name`, `text`
-BIND = "bind"  # a Bind message: `text` is that of the statement it names; `parameters`
-EXECUTE = "execute"  # an Execute message: `text` is that of the portal's statement
-FUNCTION = "function"  # a FunctionCall message (fast path): `text` is the function's OID in decimal
+QUERY: Final = "query"  # a simple Query message: `text` is judged whole
+PARSE: Final = "parse"  # a Parse message: `name`, `text`
+BIND: Final = "bind"  # a Bind message: `text` is that of the statement it names; `parameters`
+EXECUTE: Final = "execute"  # an Execute message: `text` is that of the portal's statement
+FUNCTION: Final = "function"  # a FunctionCall message (fast path): `text` is the function's OID in decimal
 
 # The kinds of SSH operations, closed in the same way.
 EXEC = "exec"  # `text` is the command line; `parameters` the environment that the channel was given

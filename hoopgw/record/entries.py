@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 from struct import Struct
 from struct import error as StructError
+from typing import Final
 
 from hoopgw.model.answer import Decision
 from hoopgw.model.errors import MalformedFrame
@@ -42,7 +43,7 @@ class Kind(IntEnum):
     CLOSE = 9  # JSON: reason, totals, coverage
 
 
-KINDS: dict[str, int] = {  # what an ASKED entry calls them
+KINDS: Final[dict[str, int]] = {  # what an ASKED entry calls them
     QUERY: 1,
     PARSE: 2,
     BIND: 3,
@@ -55,7 +56,7 @@ KINDS: dict[str, int] = {  # what an ASKED entry calls them
     ENV: 20,
     FORWARD: 21,
 }
-DECISIONS: dict[Decision, int] = {  # what an ASKED entry calls them; 0 is "go"
+DECISIONS: Final[dict[Decision, int]] = {  # what an ASKED entry calls them; 0 is "go"
     Decision.REFUSED: 1,
     Decision.HELD: 2,
     Decision.DENIED: 3,
@@ -63,11 +64,11 @@ DECISIONS: dict[Decision, int] = {  # what an ASKED entry calls them; 0 is "go"
     Decision.OVER_BUDGET: 5,
     Decision.UNAVAILABLE: 6,
 }
-_COUNT = Struct("<I")
-_ONE = Struct("<QBBI")
-_COUNT_AND_ONE = Struct("<IQBBI")
-_COUNT_AND_TWO = Struct("<IQBBIQBBI")
-_COMPLETED = Struct("<QQQ")
+_COUNT: Final = Struct("<I")
+_ONE: Final = Struct("<QBBI")
+_COUNT_AND_ONE: Final = Struct("<IQBBI")
+_COUNT_AND_TWO: Final = Struct("<IQBBIQBBI")
+_COMPLETED: Final = Struct("<QQQ")
 
 
 def asked(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import final
+from typing import Final, final
 
 from hoopgw.model.events import Code
 from hoopgw.model.operation import Operation
 
-RECORDED = b""  # as `recorded`: the journal has these bytes already (an Ask carried them), or must not have them
+RECORDED: Final = b""  # as `recorded`: the journal has these bytes already (an Ask carried them), or must not have them
 
 
 class Effect:

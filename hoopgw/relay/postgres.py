@@ -8,7 +8,7 @@ the target's transaction state is always the true one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, final
+from typing import Any, Final, final
 
 from hoopgw.model.answer import GO, Answer, Denial
 from hoopgw.model.errors import WireError
@@ -30,10 +30,10 @@ from hoopgw.relay.postgres_results import Results
 from hoopgw.wire import pgmessages
 from hoopgw.wire.pgframes import HEADER
 
-LANE = 0  # a PostgreSQL connection waits as a whole
-MAX_KEPT = 1 << 20  # bytes of the client's that wait for a decision; beyond them the client is not read
-MAX_EXPECTED = 8192  # messages that wait for the target's answer; beyond them the client is not read
-NONCE = 12  # random bytes in a substitute's identifier: no client can guess it and quote it back
+LANE: Final = 0  # a PostgreSQL connection waits as a whole
+MAX_KEPT: Final = 1 << 20  # bytes of the client's that wait for a decision; beyond them the client is not read
+MAX_EXPECTED: Final = 8192  # messages that wait for the target's answer; beyond them the client is not read
+NONCE: Final = 12  # random bytes in a substitute's identifier: no client can guess it and quote it back
 
 
 @final

@@ -7,7 +7,8 @@ from typing import final
 
 from hoopgw.model.errors import ProtocolViolation
 from hoopgw.relay.effects import Completed, Effect
-from hoopgw.relay.postgres_expect import COMMITS, DEFINES, FUNCTION, QUERY, SYNC, Expect
+from hoopgw.relay.postgres_expect import FUNCTION, QUERY, SYNC, Expect
+from hoopgw.relay.postgres_hints import COMMITS, DEFINES
 
 
 @final

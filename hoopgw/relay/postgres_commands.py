@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Final, final
 
-from hoopgw.relay.postgres_expect import CREATES
+from hoopgw.relay.postgres_hints import CREATES
 from hoopgw.relay.postgres_names import Names
 
 # Tags of commands that may change what names mean (documentation, 55.7, CommandComplete: the command's own name)
-_DDL = (
+_DDL: Final = (
     b"CREATE", b"ALTER", b"DROP", b"TRUNCATE", b"GRANT", b"REVOKE", b"COMMENT", b"DO", b"CALL", b"IMPORT", b"REFRESH",
     b"SECURITY", b"REASSIGN", b"DISCARD",
 )  # fmt: skip
-_PLAIN = frozenset((b"SELECT", b"INSERT", b"UPDATE", b"DELETE", b"BEGIN"))  # the usual ones say nothing of names
+_PLAIN: Final = frozenset((b"SELECT", b"INSERT", b"UPDATE", b"DELETE", b"BEGIN"))  # the usual ones say nothing of names
 
 
 @final

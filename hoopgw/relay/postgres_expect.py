@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any, final
+from typing import Any, Final, final
 
 from hoopgw.model.answer import GO, Answer, Denial
 from hoopgw.relay.postgres_names import Meaning
 
-QUERY = 1
-PARSE = 2
-BIND = 3
-DESCRIBE = 4
-EXECUTE = 5
-CLOSE = 6
-SYNC = 7
-FUNCTION = 8
-
-# What a statement's words may mean.  Keywords have one spelling but for case; a word in a comment costs only time.
-COPIES = 1  # it may start COPY FROM STDIN (for PostgreSQL's grammar FROM STDOUT is the same)
-DEFINES = 2  # it may define a statement or a portal by SQL
-CREATES = 4  # a SELECT with these words may make a table
-COMMITS = 8  # it may run what was deferred
+QUERY: Final = 1
+PARSE: Final = 2
+BIND: Final = 3
+DESCRIBE: Final = 4
+EXECUTE: Final = 5
+CLOSE: Final = 6
+SYNC: Final = 7
+FUNCTION: Final = 8
 
 
 @final
@@ -69,27 +62,3 @@ def own(kind: int) -> Expect:
     expect = Expect(kind)
     expect.own = True
     return expect
-
-
-def hints(text: bytes) -> int:
-    """What the words of a statement may mean, together."""
-    return _kept_hints(text) if len(text) <= 4096 else _hints(text)
-
-
-def _hints(text: bytes) -> int:
-    lowered = text.lower()
-    found = 0
-    if b"copy" in lowered and b"from" in lowered and (b"stdin" in lowered or b"stdout" in lowered):
-        found |= COPIES
-    if b"prepare" in lowered or b"declare" in lowered:
-        found |= DEFINES
-    if b"create" in lowered or b"into" in lowered:
-        found |= CREATES
-    if b"commit" in lowered or b"end" in lowered or b"constraints" in lowered or b"prepare" in lowered:
-        found |= COMMITS
-    return found
-
-
-@lru_cache(maxsize=1024)  # of short texts: at most 4 MiB; a fact about a text, so one for all sessions
-def _kept_hints(text: bytes) -> int:
-    return _hints(text)

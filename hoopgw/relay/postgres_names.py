@@ -2,32 +2,34 @@
 
 A name means what was sent last, until the target says otherwise: a Parse that failed, or was skipped up to Sync, gives
 the name back to what it meant before.  Inside one pipeline up to Sync that is always right, because what follows a
-failed Parse is skipped as well; over a Sync the relay waits for the answer (`unsettled`).
+failed Parse is skipped as well; over a Sync the relay waits for the answer (`settled`).
 """
 
 from __future__ import annotations
 
-from typing import final
+from typing import Final, final
 
 from hoopgw.model.errors import ProtocolViolation
 
-MAX_NAMES = 10_000  # of one connection, statements and portals each: drivers keep some hundred
-MAX_TEXTS = 64 << 20  # bytes of their texts and parameters, and room for two of the largest messages
+MAX_NAMES: Final = 10_000  # of one connection, statements and portals each: drivers keep some hundred
+MAX_TEXTS: Final = 64 << 20  # bytes of their texts and parameters, and room for two of the largest messages
 
 
 @final
 class Meaning:
     """A statement's text and parameter types, or a portal's text and parameters; `gone`: a Close of the name.
 
+    `hints` are what the text's words may mean (postgres_hints).
     `segment` counts Syncs.  Whoever learns the target's answer calls `settle` or `undo`, once.
     """
 
-    __slots__ = ("before", "gone", "parameters", "segment", "settled", "text", "undone")
+    __slots__ = ("before", "gone", "hints", "parameters", "segment", "settled", "text", "undone")
 
-    def __init__(self, text: bytes, parameters: bytes, segment: int, gone: bool = False) -> None:
+    def __init__(self, text: bytes, parameters: bytes, segment: int, hints: int, gone: bool = False) -> None:
         self.text = text
         self.parameters = parameters
         self.segment = segment
+        self.hints = hints
         self.gone = gone
         self.settled = False
         self.undone = False
@@ -41,10 +43,6 @@ class Meaning:
     def undo(self) -> None:
         """The target has not done it."""
         self.undone = True
-
-    def unsettled(self, segment: int) -> bool:
-        """Whether what the name means depends on an answer to something before the last Sync."""
-        return not self.settled and self.segment != segment
 
 
 @final
@@ -102,6 +100,8 @@ class Names:
 
     def forget(self) -> None:
         """What the target has answered is gone; what is still under way was sent behind that, and stays."""
+        if not self._known:
+            return
         for name in list(self._known):
             meaning = self.look(name)
             if meaning is None:

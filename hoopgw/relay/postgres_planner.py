@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Final, final
 
 from hoopgw.model.errors import MalformedFrame, ProtocolViolation
 from hoopgw.model.operation import BIND, EXECUTE, FUNCTION, PARSE, QUERY, Operation
 from hoopgw.relay import postgres_expect as expecting
-from hoopgw.relay.postgres_expect import COPIES, DEFINES, Expect, hints
+from hoopgw.relay.postgres_expect import Expect
+from hoopgw.relay.postgres_hints import COPIES, DEFINES, hints
 from hoopgw.relay.postgres_names import Meaning
 from hoopgw.relay.postgres_plan import Plan, Planned
 from hoopgw.relay.postgres_results import Results
 from hoopgw.wire import pgmessages
 from hoopgw.wire.pgframes import HEADER, message_end, needed
 
-PROTOCOL = "postgresql"
-UNSEEN = b"\0"  # the text where a name stands for nothing that was seen: no grammar accepts a NUL, so it is refused
-MAX_MESSAGE = 0x40000000  # bytes of a CopyData, which passes in pieces: PostgreSQL's own bound
+PROTOCOL: Final = "postgresql"
+# The text where a name stands for nothing that was seen: no grammar accepts a NUL, so it is refused
+UNSEEN: Final = b"\0"
+NOTHING: Final = Meaning(UNSEEN, b"", 0, 0)
+MAX_MESSAGE: Final = 0x40000000  # bytes of a CopyData, which passes in pieces: PostgreSQL's own bound
 
 # Tags (documentation, 55.7)
-TAG_QUERY = 81
-TAG_PARSE = 80
-TAG_BIND = 66
-TAG_EXECUTE = 69
-TAG_FUNCTION = 70
-TAG_DESCRIBE = 68
-TAG_CLOSE = 67
-TAG_SYNC = 83
-TAG_FLUSH = 72
-TAG_TERMINATE = 88
-TAG_COPY_DATA = 100
-TAG_COPY_DONE = 99
-TAG_COPY_FAIL = 102
+TAG_QUERY: Final = 81
+TAG_PARSE: Final = 80
+TAG_BIND: Final = 66
+TAG_EXECUTE: Final = 69
+TAG_FUNCTION: Final = 70
+TAG_DESCRIBE: Final = 68
+TAG_CLOSE: Final = 67
+TAG_SYNC: Final = 83
+TAG_FLUSH: Final = 72
+TAG_TERMINATE: Final = 88
+TAG_COPY_DATA: Final = 100
+TAG_COPY_DONE: Final = 99
+TAG_COPY_FAIL: Final = 102
 
 
 @final
@@ -56,14 +59,15 @@ class Planner:
             if end == 0:
                 break
             tag = data[here]
-            if self._must_wait(data, tag, here + HEADER, end):
-                plan.waits = True
-                break
             if tag != TAG_COPY_DATA:
                 self._bound(end - here)
             planned = self._planned(plan, tag, here, end)
+            if planned is None:
+                plan.waits = True
+                break
             plan.messages.append(planned)
-            plan.drops |= planned.drop
+            if planned.drop:
+                plan.drops = True
             plan.stop = here = end
             if tag == TAG_TERMINATE:
                 plan.over = True
@@ -90,85 +94,83 @@ class Planner:
 
     # ---- what must wait
 
-    def _must_wait(self, data: bytes, tag: int, body: int, end: int) -> bool:
-        if self.gate is not None:
-            return not self.gate.copying
-        if tag == TAG_BIND:
-            portal = pgmessages.read_name(data, body, end)
-            name = pgmessages.read_name(data, body + len(portal) + 1, end)
-            meaning = self._statements.look(name)
-        elif tag == TAG_EXECUTE:
-            name = pgmessages.read_name(data, body, end)
-            meaning = self._portals.look(name)
-        else:
-            return False
-        if name and self._results.defining:
+    def _must_wait(self, name: bytes, meaning: Meaning | None) -> bool:
+        """Whether what the name means depends on an answer to come."""
+        if name and self._results.answers.defining > 0:
             return True
-        return meaning is not None and meaning.unsettled(self._segment)
+        return meaning is not None and not meaning.settled and meaning.segment != self._segment
 
     # ---- what a message is
 
-    def _planned(self, plan: Plan, tag: int, start: int, end: int) -> Planned:
+    def _planned(self, plan: Plan, tag: int, start: int, end: int) -> Planned | None:
+        """None: it must wait for an answer of the target."""
         data, body = plan.data, start + HEADER
         index = len(plan.operations)
         if self.gate is not None:
-            return self._copied(tag, start, end)
+            return self._copied(tag, start, end) if self.gate.copying else None
+        if tag == TAG_BIND:
+            return self._bound_portal(plan, data, start, end)
+        if tag == TAG_EXECUTE:
+            name = pgmessages.read_name(data, body, end)
+            portal = self._portals.look(name)
+            if self._must_wait(name, portal):
+                return None
+            expect = self._asked(plan, EXECUTE, expecting.EXECUTE, portal or NOTHING, name)
+            return Planned(tag, start, end, expect, index, name)
+        if tag == TAG_SYNC:
+            self._segment += 1
+            return Planned(tag, start, end, Expect(expecting.SYNC), -1, b"")
         if tag == TAG_QUERY:
-            text = _terminated_text(data, body, end)
-            expect = self._asked(plan, QUERY, expecting.QUERY, text)
+            expect = self._asked(plan, QUERY, expecting.QUERY, self._meaning(_terminated_text(data, body, end)))
             self._segment += 1
             return Planned(tag, start, end, expect, index, b"")
         if tag == TAG_PARSE:
             parse = pgmessages.read_parse(data, body, end)
-            expect = self._asked(plan, PARSE, expecting.PARSE, parse.text, parse.name, parse.types)
-            meaning = Meaning(parse.text, parse.types, self._segment)
+            meaning = self._meaning(parse.text, parse.types)
+            expect = self._asked(plan, PARSE, expecting.PARSE, meaning, parse.name)
             expect.meaning = self._statements.change(parse.name, meaning)
             return Planned(tag, start, end, expect, index, parse.name)
-        if tag == TAG_BIND:
-            bind = pgmessages.read_bind(data, body, end)
-            statement = self._statements.look(bind.statement)
-            text = statement.text if statement is not None else UNSEEN
-            parameters = (statement.parameters if statement is not None else b"") + bind.parameters
-            expect = self._asked(plan, BIND, expecting.BIND, text, bind.statement, parameters)
-            expect.meaning = self._portals.change(bind.portal, Meaning(text, parameters, self._segment))
-            return Planned(tag, start, end, expect, index, b"")
-        if tag == TAG_EXECUTE:
-            name = pgmessages.read_name(data, body, end)
-            bound = self._portals.look(name)
-            text = bound.text if bound is not None else UNSEEN
-            parameters = bound.parameters if bound is not None else b""
-            expect = self._asked(plan, EXECUTE, expecting.EXECUTE, text, name, parameters)
-            return Planned(tag, start, end, expect, index, name)
         if tag == TAG_FUNCTION:
             if end - body < 4:
                 raise MalformedFrame("a FunctionCall without its function")
             oid = int.from_bytes(data[body : body + 4], "big")
-            text = str(oid).encode()
-            expect = self._asked(plan, FUNCTION, expecting.FUNCTION, text, b"", data[body + 4 : end])
+            meaning = Meaning(str(oid).encode(), data[body + 4 : end], self._segment, 0)
+            expect = self._asked(plan, FUNCTION, expecting.FUNCTION, meaning)
             self._segment += 1
             return Planned(tag, start, end, expect, index, b"")
         return Planned(tag, start, end, self._plain(data, tag, body, end), -1, b"")
 
-    def _asked(
-        self, plan: Plan, kind: str, number: int, text: bytes, name: bytes = b"", parameters: bytes = b""
-    ) -> Expect:
+    def _bound_portal(self, plan: Plan, data: bytes, start: int, end: int) -> Planned | None:
+        bind = pgmessages.read_bind(data, start + HEADER, end)
+        statement = self._statements.look(bind.statement)
+        if self._must_wait(bind.statement, statement):
+            return None
+        if statement is None:
+            statement = NOTHING
+        meaning = Meaning(statement.text, statement.parameters + bind.parameters, self._segment, statement.hints)
+        index = len(plan.operations)
+        expect = self._asked(plan, BIND, expecting.BIND, meaning, bind.statement)
+        expect.meaning = self._portals.change(bind.portal, meaning)
+        return Planned(TAG_BIND, start, end, expect, index, b"")
+
+    def _meaning(self, text: bytes, parameters: bytes = b"") -> Meaning:
+        return Meaning(text, parameters, self._segment, hints(text))
+
+    def _asked(self, plan: Plan, kind: str, number: int, meaning: Meaning, name: bytes = b"") -> Expect:
         """A new operation of the plan, and the answer to it."""
         self._number += 1
-        plan.operations.append(Operation(PROTOCOL, kind, text, name, parameters, self._number))
+        plan.operations.append(Operation(PROTOCOL, kind, meaning.text, name, meaning.parameters, self._number))
         if number != expecting.QUERY and number != expecting.EXECUTE:
             return Expect(number, self._number)
-        expect = Expect(number, self._number, hints(text))
-        if expect.hints & DEFINES:
+        expect = Expect(number, self._number, meaning.hints)
+        if meaning.hints & DEFINES:
             self._results.sends_definition()
-        if expect.hints & COPIES:
+        if meaning.hints & COPIES:
             self.gate = expect
         return expect
 
     def _plain(self, data: bytes, tag: int, body: int, end: int) -> Expect | None:
         """Messages that need no decision."""
-        if tag == TAG_SYNC:
-            self._segment += 1
-            return Expect(expecting.SYNC)
         if tag == TAG_DESCRIBE:
             return Expect(expecting.DESCRIBE)
         if tag == TAG_CLOSE:
@@ -188,7 +190,7 @@ class Planner:
             names = self._portals
         else:
             raise MalformedFrame("a Close of something that is neither statement nor portal")
-        expect.meaning = names.change(name, Meaning(b"", b"", self._segment, True))
+        expect.meaning = names.change(name, Meaning(b"", b"", self._segment, 0, True))
         return expect
 
     def _copied(self, tag: int, start: int, end: int) -> Planned:

@@ -6,7 +6,7 @@ header and no further.
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import Any, Final, final
 
 from hoopgw.model.errors import MalformedFrame, ProtocolViolation, WireError
 from hoopgw.model.events import Code
@@ -30,10 +30,11 @@ from hoopgw.relay.postgres_parameters import Parameters, text_of
 from hoopgw.relay.postgres_rows import COPY_DATA, FUNCTION_RESULT, ROW, Rows, cut, looked_at, receives
 from hoopgw.relay.postgres_screen import Fields, noticed, notification, screened, without_text
 from hoopgw.wire import pgmessages
-from hoopgw.wire.pgframes import HEADER, after_rows, needed, scan
+from hoopgw.wire.pgframes import HEADER, Run, after_rows, needed
 
-MAX_CONTROL = 16 << 20  # bytes of one message that is kept whole: error texts and descriptions are far below
-MAX_TARGET = 0x40000100  # bytes of one message of a target: PostgreSQL allocates at most 1 GiB
+MAX_CONTROL: Final = 16 << 20  # bytes of one message that is kept whole: error texts and descriptions are far below
+STATUSES: Final = {73: "I", 84: "T", 69: "E"}  # what ReadyForQuery says of the transaction
+MAX_TARGET: Final = 0x40000100  # bytes of one message of a target: PostgreSQL allocates at most 1 GiB
 
 
 @final
@@ -66,6 +67,7 @@ class Results:
         self._tail: list[bytes] = []  # of a message that is kept whole: at most MAX_CONTROL, or max_masked_row
         self._tail_size = 0
         self._tail_need = 0
+        self._run = Run()
         self._walked = 0  # up to where this read was whole and right
         self._begin = 0  # where in this read the bytes begin that have neither gone on nor been dropped
         self._skip = 0  # bytes of a bulk message that are still to come
@@ -126,8 +128,9 @@ class Results:
     def _walk(self, data: bytes, here: int, effects: list[Effect]) -> None:
         size = len(data)
         self._walked = here
+        run = self._run
         while here < size:
-            run = scan(data, here)
+            run.scan(data, here)
             if run.bulk > here:
                 self._bulk(run.tag, data, here, run.bulk, run.rows, effects)
                 self._walked = run.bulk
@@ -322,8 +325,8 @@ class Results:
         head = self.answers.head()
         if head is None or head.kind not in (QUERY, FUNCTION, SYNC) or end - start != HEADER + 1:
             raise ProtocolViolation("the target is ready for what was not asked")
-        status = chr(data[start + HEADER])
-        if status not in "ITE":
+        status = STATUSES.get(data[start + HEADER])
+        if status is None:
             raise ProtocolViolation("a transaction status that there is none of")
         self.answers.answered(done=not head.failed)
         self.status = status

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Final, final
 
 from hoopgw.model.answer import Decision, Denial
 from hoopgw.model.errors import ProtocolViolation, WireError
 from hoopgw.relay.effects import CancelTarget, Effect
-from hoopgw.relay.postgres_expect import COPIES, EXECUTE, FUNCTION, QUERY, Expect
+from hoopgw.relay.postgres_expect import EXECUTE, FUNCTION, QUERY, Expect
+from hoopgw.relay.postgres_hints import COPIES
 from hoopgw.wire import pgmessages
 from hoopgw.wire.pgframes import HEADER, after_rows
 
-ROW = 68  # D
-COPY_DATA = 100  # d
-FUNCTION_RESULT = 86  # V
+ROW: Final = 68  # D
+COPY_DATA: Final = 100  # d
+FUNCTION_RESULT: Final = 86  # V
 
 
 @final

@@ -37,12 +37,6 @@ class EagerConnection(tcp.Connection):
 
     # ---- clear text
 
-    def write(self, data: bytes) -> None:
-        if self._tls is None:
-            self.write_raw(data)
-        elif not self.disconnecting:  # after close_notify TLS takes nothing more
-            self._tls.write(data)
-
     def write_raw(self, data: bytes) -> None:
         """Send now what the socket takes; queue the rest."""
         if self._tempDataLen or self.dataBuffer or self.disconnecting or not self.connected:
@@ -57,6 +51,8 @@ class EagerConnection(tcp.Connection):
             return
         if sent != len(data):
             super().write(data[sent:])
+
+    write = write_raw  # until TLS is spoken
 
     def doRead(self) -> Any:
         try:
@@ -115,7 +111,12 @@ class EagerConnection(tcp.Connection):
     ) -> None:
         """Speak TLS from now on.  `pending` was read already and belongs to the handshake (direct TLS)."""
         self._tls = TlsLayer(self, context, established, failed, server_side=server_side, hostname=hostname)
+        self.write = self._write_encrypted  # type: ignore[method-assign]
         self._tls.received(pending)
+
+    def _write_encrypted(self, data: bytes) -> None:
+        if self._tls is not None and not self.disconnecting:  # after close_notify TLS takes nothing more
+            self._tls.write(data)
 
     def loseConnection(self) -> None:
         if self._tls is not None and self.connected and not self.disconnecting:
@@ -126,6 +127,7 @@ class EagerConnection(tcp.Connection):
         if self._reading_paused and self.departures is not None:
             self._reading_paused = False
             self.departures.forget(self)
+        self.__dict__.pop("write", None)  # a cycle, which would wait for the garbage collector
         super().connectionLost(reason)
 
 

@@ -7,7 +7,7 @@ side is read.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -29,11 +29,11 @@ from hoopgw.relay.effects import (
     Withdraw,
 )
 
-ROOM = 0.01  # seconds between tries when the spool is full: the writer empties it every 10 to 20 ms
-PATIENCE = 30.0  # seconds that an effect may wait for room: a writer that slow has failed
-LINGER = 30.0  # seconds in which a slow client may still take what was sent to it before the end
-LINGER_KILLED = 0.5  # the same where the session was ended by the gateway: a kill is done within a second
-_log = Logger("hoopgw.servers.pump")
+ROOM: Final = 0.01  # seconds between tries when the spool is full: the writer empties it every 10 to 20 ms
+PATIENCE: Final = 30.0  # seconds that an effect may wait for room: a writer that slow has failed
+LINGER: Final = 30.0  # seconds in which a slow client may still take what was sent to it before the end
+LINGER_KILLED: Final = 0.5  # the same where the session was ended by the gateway: a kill is done within a second
+_log: Final = Logger("hoopgw.servers.pump")
 
 
 class IRelay(Protocol):
@@ -88,6 +88,12 @@ class Pump:
     ) -> None:
         self._session = session
         self._relay = relay
+        # what each read calls, looked up once
+        self._decide = session.decide
+        self._record = session.record
+        self._from_client = relay.from_client
+        self._from_target = relay.from_target
+        self._decided_by = relay.decided
         self._client = client
         self._target = target
         self._cancel_target = cancel_target
@@ -110,27 +116,55 @@ class Pump:
         if self._waiting:
             self._inputs.append((True, data))
         elif not self.ended:
-            self._carry_out(self._relay.from_client(data))
+            self._carry_out(self._from_client(data))
 
     def target_bytes(self, data: bytes) -> None:
         if self._waiting:
             self._inputs.append((False, data))
         elif not self.ended:
-            self._carry_out(self._relay.from_target(data))
+            self._carry_out(self._from_target(data))
 
     def _carry_out(self, effects: list[Effect]) -> None:
         if self._waiting:  # a kill or a notice while the spool is full: behind what waits already
             self._waiting.extend(effects)
             return
+        while len(effects) == 1:  # the usual read: one Ask, answered at once, or bytes that pass
+            effect = effects[0]
+            try:
+                if isinstance(effect, Ask):
+                    answers = self._decide(effect)
+                    if not isinstance(answers, tuple):
+                        self._wait_for(effect.lane, answers)
+                        return
+                    effects = self._decided_by(effect.lane, answers)
+                    continue
+                self._record(effect)
+            except SpoolFull:
+                self._wait_for_room(effects)
+                return
+            except RecordingFailed as error:
+                self._recorder_failed(str(error))
+                return
+            if isinstance(effect, ToClient):
+                self._client.write(effect.data)
+            elif isinstance(effect, ToTarget) and self._for_target is None:
+                self._target.write(effect.data)
+            else:
+                self._do(effect)
+            return
+        if effects:
+            self._carry_out_all(effects)
+
+    def _carry_out_all(self, effects: list[Effect]) -> None:
         to_client: list[bytes] = []  # what goes out with one write each, when all of it is recorded
         to_target: list[bytes] = []
         answered: list[tuple[int, tuple[Answer, ...]]] = []
-        record = self._session.record
+        record = self._record
         for index, effect in enumerate(effects):
             kind = type(effect)
             try:
                 if kind is Ask:
-                    answers = self._session.decide(effect)  # type: ignore[arg-type]
+                    answers = self._decide(effect)  # type: ignore[arg-type]
                     if type(answers) is tuple:
                         answered.append((effect.lane, answers))  # type: ignore[attr-defined]
                     else:
@@ -154,7 +188,7 @@ class Pump:
                 self._do(effect)
         self._write(to_client, to_target)
         for lane, answers in answered:
-            self._carry_out(self._relay.decided(lane, answers))
+            self._carry_out(self._decided_by(lane, answers))
 
     def _write(self, to_client: list[bytes], to_target: list[bytes]) -> None:
         if to_target:
@@ -177,6 +211,8 @@ class Pump:
             self._hang_up(effect.code, effect.reason)  # type: ignore[attr-defined]
         elif kind is Withdraw:
             self._withdraw(effect.lane)  # type: ignore[attr-defined]
+        elif kind is ToTarget:  # while a cancel is under way
+            self._write([], [effect.data])  # type: ignore[attr-defined]
 
     # ---- decisions that take time
 

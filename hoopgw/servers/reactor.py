@@ -36,18 +36,18 @@ class LeanEPollReactor(EPollReactor):
             if selectable is None:
                 continue
             if event == EPOLLIN:
-                self._read(selectable)
+                try:
+                    why = selectable.doRead()
+                except Exception as error:
+                    why = self._failed(selectable, error)
+                if why:
+                    self._disconnectSelectable(selectable, why, True)
             else:
                 log.callWithLogger(selectable, self._doReadOrWrite, selectable, descriptor, event)
 
-    def _read(self, selectable: Any) -> None:
-        try:
-            why = selectable.doRead()
-        except Exception as error:
-            _log.failure("{connection} failed while it was read", connection=selectable.logPrefix())
-            why = error
-        if why:
-            self._disconnectSelectable(selectable, why, True)
+    def _failed(self, selectable: Any, error: Exception) -> Exception:
+        _log.failure("{connection} failed while it was read", connection=selectable.logPrefix())
+        return error
 
     doIteration = doPoll
 

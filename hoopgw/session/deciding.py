@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -31,14 +31,15 @@ from hoopgw.session.waiting import Ending, Request, Waiting
 from hoopgw.session.words import claimed, over_budget, refusal, streams
 from hoopgw.store.interface import Hold
 
-ROOM = 0.01  # seconds between tries when the spool is full: the writer empties it every 10 to 20 ms
-PATIENCE = 30.0  # seconds that an entry may wait for room: a writer that slow has failed
-COUNTED = frozenset((QUERY, EXECUTE, FUNCTION))  # what runs: a Parse or Bind alone does not
-MAX_OVER = 1024  # denied operations that the relay has not reported yet
-USUAL = 64  # operations of one read; more take the careful way
+ROOM: Final = 0.01  # seconds between tries when the spool is full: the writer empties it every 10 to 20 ms
+PATIENCE: Final = 30.0  # seconds that an entry may wait for room: a writer that slow has failed
+COUNTED: Final = frozenset((QUERY, EXECUTE, FUNCTION))  # what runs: a Parse or Bind alone does not
+MAX_OVER: Final = 1024  # denied operations that the relay has not reported yet
+USUAL: Final = 64  # operations of one read; more take the careful way
 
-_GOES = [(GO,) * number for number in range(USUAL + 1)]  # the usual answers, made once
-_ZEROS = [(0,) * number for number in range(USUAL + 1)]
+_ASKED: Final = Kind.ASKED  # a lookup in an Enum is a call
+_GOES: Final = [(GO,) * number for number in range(USUAL + 1)]  # the usual answers, made once
+_ZEROS: Final = [(0,) * number for number in range(USUAL + 1)]
 
 
 class Decider:
@@ -125,7 +126,8 @@ class Decider:
         if count > USUAL:
             return self._carefully(Course(ask), references)
         try:
-            self._journal.append(Kind.ASKED, *asked(operations, _ZEROS[count], references, ask.data))
+            head, data = asked(operations, _ZEROS[count], references, ask.data)
+            self._journal.append(_ASKED, head, data)
         except SpoolFull:
             return self._carefully(Course(ask), references)
         self._totals.operations += count
@@ -216,9 +218,8 @@ class Decider:
         if course.sequence is None:
             ask = course.ask
             data = ask.redacted(course.redactions) if course.redactions else ask.data
-            course.sequence = self._journal.append(
-                Kind.ASKED, *asked(ask.operations, course.codes, course.references, data)
-            )
+            head, data = asked(ask.operations, course.codes, course.references, data)
+            course.sequence = self._journal.append(_ASKED, head, data)
             self._totals.operations += len(ask.operations)
             self._totals.bytes_in += len(ask.data)
 

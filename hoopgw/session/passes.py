@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Final
 
 from hoopgw.model.answer import Denial
 
-MAX_KEPT = 256  # digests; beyond it the oldest is forgotten, and its Execute needs an approval of its own
+MAX_KEPT: Final = 256  # digests; beyond it the oldest is forgotten, and its Execute needs an approval of its own
 
 
 class Passes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -12,7 +12,7 @@ from hoopgw.record.entries import Kind
 from hoopgw.session.events import line
 from hoopgw.session.interfaces import Journal
 
-MAX_RULINGS = 1024  # distinct verdicts that are remembered: about 1 MiB; beyond it they are written again
+MAX_RULINGS: Final = 1024  # distinct verdicts that are remembered: about 1 MiB; beyond it they are written again
 
 
 class Ruling:

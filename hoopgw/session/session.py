@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -26,6 +26,9 @@ from hoopgw.session.rulings import note
 from hoopgw.session.totals import Totals
 from hoopgw.session.waiting import Ending
 from hoopgw.store.interface import SessionRow
+
+_TO_CLIENT: Final = Kind.TO_CLIENT  # a lookup in an Enum is a call
+_TO_TARGET: Final = Kind.TO_TARGET
 
 
 class State(Enum):
@@ -225,12 +228,12 @@ class Session:
                 raise SpoolFull("the next part of the budget is being fetched")
             data = effect.data if effect.recorded is None else effect.recorded
             if data:
-                self._journal.append(Kind.TO_CLIENT, data)
+                self._journal.append(_TO_CLIENT, data)
             self.totals.bytes_out += len(effect.data)
         elif isinstance(effect, ToTarget):
             data = effect.data if effect.recorded is None else effect.recorded
             if data:
-                self._journal.append(Kind.TO_TARGET, data)
+                self._journal.append(_TO_TARGET, data)
                 self.totals.bytes_in += len(data)
         elif isinstance(effect, Completed):
             self._journal.append(Kind.COMPLETED, completed(effect.number, effect.rows, effect.masked, effect.note))

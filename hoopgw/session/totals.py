@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from hoopgw.store.interface import SessionRow
 
-MAX_TABLES = 256  # of one session in the index; the recording has all of them
+MAX_TABLES: Final = 256  # of one session in the index; the recording has all of them
 
 
 class Totals:

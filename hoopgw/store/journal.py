@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from twisted.internet.defer import Deferred
 
@@ -13,15 +13,11 @@ from hoopgw.model.target import Mode
 from hoopgw.record.entries import Kind
 from hoopgw.store.spool import Spool
 
-_NOTHING = memoryview(b"")
+_NOTHING: Final = memoryview(b"")
 
 
 class IRecorder(Protocol):
     """What journals need of the recorder (store/recorder.py)."""
-
-    failure: str
-
-    def must_be_fresh(self) -> None: ...
 
     def when_synced(self) -> Deferred[None]: ...
 
@@ -48,11 +44,11 @@ class Journal:
     def append(self, kind: int, *parts: bytes) -> int:
         """The entry's sequence number.  Raises SpoolFull (again when there is room, with the same bytes) or
         RecordingFailed; in best-effort mode what cannot be kept is counted as a gap instead."""
-        recorder = self._recorder
+        spool = self._spool
         now = time.time_ns()
-        if recorder.failure or self._lost_since:
+        if spool.failure or self._lost_since:
             return self._troubled(kind, parts, now)
-        recorder.must_be_fresh()
+        spool.must_be_fresh(now)
         return self._put(kind, parts, now)
 
     def _put(self, kind: int, parts: tuple[bytes, ...], now: int) -> int:
@@ -86,10 +82,10 @@ class Journal:
         return self._sequence
 
     def _troubled(self, kind: int, parts: tuple[bytes, ...], now: int) -> int:
-        recorder = self._recorder
+        failure = self._spool.failure
         if self.mode is not Mode.BEST_EFFORT:
-            raise RecordingFailed(recorder.failure or "the recorder failed")
-        if recorder.failure:
+            raise RecordingFailed(failure or "the recorder failed")
+        if failure:
             self._lost_since = self._lost_since or now
             self._lost_entries += 1
             self._lost_bytes += sum(map(len, parts))

@@ -14,7 +14,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.internet.defer import Deferred
 
-from hoopgw.model.errors import OperatorError, RecordingFailed, SpoolFull
+from hoopgw.model.errors import OperatorError, RecordingFailed
 from hoopgw.model.settings import RecordingSettings
 from hoopgw.model.target import Mode
 from hoopgw.record.entries import Kind
@@ -28,7 +28,6 @@ from hoopgw.store.segments import Segments
 from hoopgw.store.spool import Spool
 from hoopgw.store.writer import Writer
 
-UNSYNCED = 1.0  # seconds after which what is not on disk yet makes sessions wait
 RETIRING = 30.0  # seconds for the gateway journal's note of one retired session
 FREE_EVERY = 1.0  # seconds between looks at the disk's free space
 
@@ -55,10 +54,14 @@ class Recorder:
         self._gap = gap
         self._sealed = sealed
         self.recordings = Recordings(Path(settings.directory))
-        self.failure = ""
         self._waiting: list[tuple[int, Deferred[None]]] = []
         self._free_at = 0.0
         self._free = 0
+
+    @property
+    def failure(self) -> str:
+        """Why nothing can be written now; "" where all is well."""
+        return self.spool.failure
 
     # ---- life
 
@@ -136,11 +139,6 @@ class Recorder:
     def gap(self, session: bytes, gap: dict[str, Any]) -> None:
         self._gap(session_id(session), gap)
 
-    def must_be_fresh(self) -> None:
-        """Raises SpoolFull where what was recorded is not on disk after UNSYNCED seconds: sessions wait."""
-        if time.monotonic() - self.writer.rounds_at > UNSYNCED and self.spool.head != self.spool.tail:
-            raise SpoolFull("the disk is slow: what was recorded is not synced yet")
-
     @property
     def used(self) -> float:
         """Share of the spool in use."""
@@ -165,7 +163,7 @@ class Recorder:
             self._call_from_thread(self._hear, offset, failure, final)
 
     def _hear(self, offset: int, failure: str, final: list[Sealed]) -> None:
-        self.failure = failure
+        self.spool.failure = failure
         for each in final:
             self._sealed(each.session, each.digest)
         waiting, self._waiting = self._waiting, []

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from struct import Struct
+from typing import Final
 
 from hoopgw.model.errors import OperatorError
 from hoopgw.record.entries import Kind
 from hoopgw.store.recordings import GATEWAY
 from hoopgw.store.spool import RECORD_SIZE, SKIP, Spool
 
-MOST = 8 << 20  # bytes of the ring in one round
-MOST_ENTRIES = 4096  # in one round: the loop holds the interpreter for about a microsecond each
-_ASKED = Struct("<IQ")  # of an ASKED entry: count, number of the first operation
-_CLOSE = int(Kind.CLOSE)
-_KIND_ASKED = int(Kind.ASKED)
-_SESSION = 16  # bytes of a record that a chunk does not repeat
-_ENTRY = RECORD_SIZE - _SESSION
+MOST: Final = 8 << 20  # bytes of the ring in one round
+MOST_ENTRIES: Final = 4096  # in one round: the loop holds the interpreter for about a microsecond each
+_ASKED: Final = Struct("<IQ")  # of an ASKED entry: count, number of the first operation
+_CLOSE: Final = int(Kind.CLOSE)
+_KIND_ASKED: Final = int(Kind.ASKED)
+_SESSION: Final = 16  # bytes of a record that a chunk does not repeat
+_ENTRY: Final = RECORD_SIZE - _SESSION
 
 
 class Part:

@@ -9,34 +9,47 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+import time
 from pathlib import Path
 from struct import Struct
+from typing import Final
 
 from hoopgw.model.errors import OperatorError, SpoolFull
 
-MAGIC = b"hoopgw spool 2\0\0"
-PAGE = 4096
-HEAD, TAIL, SIZE, BOOT = 64, 128, 192, 256  # what the first page holds, each on a cache line of its own
-MAX_PIECE = 256 * 1024  # bytes of one entry's payload: larger ones go in pieces
+MAGIC: Final = b"hoopgw spool 2\0\0"
+PAGE: Final = 4096
+# what the first page holds, each on a cache line of its own
+HEAD: Final = 64
+TAIL: Final = 128
+SIZE: Final = 192
+BOOT: Final = 256
+MAX_PIECE: Final = 256 * 1024  # bytes of one entry's payload: larger ones go in pieces
 # session; then as chunks have it: length of the payload, kind, flags, number of the piece, sequence, time in ns
-RECORD = Struct("<16sIBBHQQ")
-RECORD_SIZE = RECORD.size
-SKIP = 0  # as a kind: nothing up to the ring's end
-LAST_PIECE = 1  # flag of an entry: the payload ends here
-_ZEROS = bytes(MAX_PIECE)
-_MOST_PIECES = 1 << 16  # numbers of pieces start over
+RECORD: Final = Struct("<16sIBBHQQ")
+RECORD_SIZE: Final = 40  # RECORD.size, as a constant of the compiled code
+SKIP: Final = 0  # as a kind: nothing up to the ring's end
+UNSYNCED: Final = 1.0  # seconds after which what is not on disk yet makes sessions wait
+LOOK_EVERY: Final = 20_000_000  # ns between looks at that
+LAST_PIECE: Final = 1  # flag of an entry: the payload ends here
+_ZEROS: Final = bytes(MAX_PIECE)
+_MOST_PIECES: Final = 1 << 16  # numbers of pieces start over
 
 
 class Spool:
     """Offsets only grow; where something lies is its offset modulo `capacity`.  No record goes over the ring's end.
 
-    `lost`: what the file held was of another boot of the machine, and is gone.
+    lost        what the file held was of another boot of the machine, and is gone
+    failure     why what it holds cannot be written to disk now; "" where it can
+    rounds_at   monotonic time of the writer's last round that ended well
     """
 
     def __init__(self, path: Path, capacity: int) -> None:
         """Opens, or makes and allocates, the file.  Raises OperatorError where there is no room, or another owner."""
         self.path = path
         self.lost = False
+        self.failure = ""
+        self.rounds_at = time.monotonic()
+        self._looked = 0
         self._file = _opened(path)
         try:
             capacity = self._allocated(capacity)
@@ -94,15 +107,26 @@ class Spool:
 
     # ---- the reactor's side
 
-    def append(self, session: bytes, sequence: int, kind: int, time: int, parts: tuple[bytes, ...]) -> None:
+    def must_be_fresh(self, now: int) -> None:
+        """Raises SpoolFull where what was recorded is not on disk after UNSYNCED seconds: sessions wait.
+
+        `now` in ns: it says when to look again, whichever way that clock is set.
+        """
+        if 0 <= now - self._looked < LOOK_EVERY:
+            return
+        if self.head != self.tail and time.monotonic() - self.rounds_at > UNSYNCED:
+            raise SpoolFull("the disk is slow: what was recorded is not synced yet")
+        self._looked = now
+
+    def append(self, session: bytes, sequence: int, kind: int, stamp: int, parts: tuple[bytes, ...]) -> None:
         """One entry of at most `max_piece` bytes.  Raises SpoolFull with nothing of it there."""
         size = 0
         for part in parts:
             size += len(part)
         begin = self._room(RECORD_SIZE + size)
-        record = RECORD.pack(session, size, kind, LAST_PIECE, 0, sequence, time)
+        record = RECORD.pack(session, size, kind, LAST_PIECE, 0, sequence, stamp)
         if size <= PAGE:
-            self._map[begin : begin + RECORD_SIZE + size] = record + b"".join(parts)
+            self._map[begin : begin + RECORD_SIZE + size] = b"".join((record, *parts))
         else:
             self._map[begin : begin + RECORD_SIZE] = record
             here = begin + RECORD_SIZE
@@ -111,7 +135,9 @@ class Spool:
                 here += len(part)
         self._publish(begin + RECORD_SIZE + size)
 
-    def append_pieces(self, session: bytes, sequence: int, kind: int, time: int, payload: memoryview, here: int) -> int:
+    def append_pieces(
+        self, session: bytes, sequence: int, kind: int, stamp: int, payload: memoryview, here: int
+    ) -> int:
         """A large entry from its byte `here` on, in pieces; gives how far it came.
 
         It takes at most half of the ring, so that other sessions have room; it is there when its last piece is.
@@ -123,7 +149,7 @@ class Spool:
             begin = self._room(RECORD_SIZE + len(piece))
             number = here // step % _MOST_PIECES
             self._map[begin : begin + RECORD_SIZE] = RECORD.pack(
-                session, len(piece), kind, last, number, sequence, time
+                session, len(piece), kind, last, number, sequence, stamp
             )
             self._map[begin + RECORD_SIZE : begin + RECORD_SIZE + len(piece)] = piece
             self._publish(begin + RECORD_SIZE + len(piece))

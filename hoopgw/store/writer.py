@@ -42,7 +42,6 @@ class Writer:
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
-        self.rounds_at = time.monotonic()  # of the last round that ended well
         self.failure = ""
 
     def start(self) -> None:
@@ -88,7 +87,7 @@ class Writer:
             self._told(self._spool.tail, self.failure, [])
             return
         self.failure = ""
-        self.rounds_at = time.monotonic()
+        self._spool.rounds_at = time.monotonic()
         self._told(self._spool.tail, "", sealed)
         if self._segments.full:
             self._segments.close()

@@ -6,7 +6,7 @@ value stood, so that lines, delimiters and message lengths stay.  `pgcopy` reads
 
 from __future__ import annotations
 
-from typing import final
+from typing import Final, final
 
 from librt.strings import read_i32_be
 from mypy_extensions import i64
@@ -17,8 +17,8 @@ from hoopgw.wire.masking import LAST4, NONE, PASS, SCAN, hidden
 from hoopgw.wire.rewriting import Rewriting
 from hoopgw.wire.scanners import Scanner
 
-EVEN = frozenset((PASS, NONE, LAST4, SCAN))  # kinds of masks that keep a length
-MESSAGE: i64 = 5  # bytes in front of a payload
+EVEN: Final = frozenset((PASS, NONE, LAST4, SCAN))  # kinds of masks that keep a length
+MESSAGE: Final[i64] = 5  # bytes in front of a payload
 
 
 @final

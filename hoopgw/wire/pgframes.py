@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Final, final
 
 from mypy_extensions import i64
 
 from hoopgw.model.errors import MalformedFrame
 
-HEADER = 5  # bytes: a tag, and a length that counts itself but not the tag
+HEADER: Final = 5  # bytes: a tag, and a length that counts itself but not the tag
 
 # What only passes through, of any size and many: DataRow, CopyData, FunctionCallResponse
-BULK_D: i64 = 68
-BULK_COPY: i64 = 100
-BULK_V: i64 = 86
+BULK_D: Final[i64] = 68
+BULK_COPY: Final[i64] = 100
+BULK_V: Final[i64] = 86
 
 
 def message_end(data: bytes, start: int, limit: int) -> int:
@@ -47,7 +47,7 @@ def needed(data: bytes, start: int, limit: int) -> int:
 
 @final
 class Run:
-    """What a scan of the target's bytes found: a run of one kind of bulk messages, then at most one other message.
+    """What the last scan of the target's bytes found: a run of one kind of bulk messages, then at most one other.
 
     tag    of the run's messages
     rows   how many they are
@@ -57,41 +57,41 @@ class Run:
 
     __slots__ = ("bulk", "end", "rows", "tag")
 
-    def __init__(self, tag: int, rows: int, bulk: int, end: int) -> None:
-        self.tag = tag
-        self.rows = rows
-        self.bulk = bulk
-        self.end = end
+    def __init__(self) -> None:
+        self.tag: i64 = 0
+        self.rows: i64 = 0
+        self.bulk: i64 = 0
+        self.end: i64 = 0
 
+    def scan(self, data: bytes, start: i64) -> None:
+        """Walk over whole bulk messages of one kind, and one message that is not bulk.
 
-def scan(data: bytes, start: int) -> Run:
-    """Walk over whole bulk messages of one kind, and one message that is not bulk.
-
-    Raises MalformedFrame for a length that no message has (a target may send up to 1 GiB in one).
-    """
-    here: i64 = start
-    size: i64 = len(data)
-    rows: i64 = 0
-    kind: i64 = 0
-    while here + 5 <= size:
-        tag: i64 = data[here]
-        length: i64 = (data[here + 1] << 24) | (data[here + 2] << 16) | (data[here + 3] << 8) | data[here + 4]
-        if length < 4 or length > 0x40000100:
-            if rows:
-                break  # what was right before it first; the next scan begins here
-            raise MalformedFrame(f"a message's length {length} is not possible")
-        end: i64 = here + 1 + length
-        if end > size:
-            break
-        if tag != kind:
-            if tag != BULK_D and tag != BULK_COPY and tag != BULK_V:
-                return Run(kind, rows, here, end)
-            if rows:
+        Raises MalformedFrame for a length that no message has (a target may send up to 1 GiB in one).
+        """
+        here = start
+        size: i64 = len(data)
+        rows: i64 = 0
+        kind: i64 = 0
+        while here + 5 <= size:
+            tag: i64 = data[here]
+            length: i64 = (data[here + 1] << 24) | (data[here + 2] << 16) | (data[here + 3] << 8) | data[here + 4]
+            if length < 4 or length > 0x40000100:
+                if rows:
+                    break  # what was right before it first; the next scan begins here
+                raise MalformedFrame(f"a message's length {length} is not possible")
+            end: i64 = here + 1 + length
+            if end > size:
                 break
-            kind = tag
-        rows += 1
-        here = end
-    return Run(kind, rows, here, here)
+            if tag != kind:
+                if tag != BULK_D and tag != BULK_COPY and tag != BULK_V:
+                    self.tag, self.rows, self.bulk, self.end = kind, rows, here, end
+                    return
+                if rows:
+                    break
+                kind = tag
+            rows += 1
+            here = end
+        self.tag, self.rows, self.bulk, self.end = kind, rows, here, here
 
 
 def after_rows(data: bytes, start: int, rows: int) -> int:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Final, final
+
+from mypy_extensions import i64
 
 from hoopgw.model.errors import MalformedFrame
 
-MAX_FIELDS = 1664  # columns of a result: PostgreSQL's own bound (MaxTupleAttributeNumber)
+NULL: Final = 0xFFFFFFFF  # as a value's length: there is none
+SHORT_NAME: Final = 24  # bytes that are walked over before a search for the end is called
+MAX_FIELDS: Final = 1664  # columns of a result: PostgreSQL's own bound (MaxTupleAttributeNumber)
 
 
 def message(tag: bytes, body: bytes) -> bytes:
@@ -38,8 +42,8 @@ def execute(portal: bytes) -> bytes:
     return message(b"E", portal + b"\0\0\0\0\0")
 
 
-FLUSH = message(b"H", b"")
-TERMINATE = message(b"X", b"")
+FLUSH: Final = message(b"H", b"")
+TERMINATE: Final = message(b"X", b"")
 
 
 # ---- to the client
@@ -122,18 +126,23 @@ def read_bind(data: bytes, start: int, end: int) -> Bind:
     """Raises MalformedFrame for values that go beyond the message."""
     portal_end = _terminator(data, start, end)
     statement_end = _terminator(data, portal_end + 1, end)
-    begin = here = statement_end + 1
-    here += 2 + 2 * _number(data, here, 2, end)
-    count = _number(data, here, 2, end)
-    here += 2
-    for _ in range(count):
-        length = _number(data, here, 4, end)
-        here += 4
-        if length != 0xFFFFFFFF:
-            here += length
-    if here + 2 > end or here + 2 + 2 * _number(data, here, 2, end) != end:
+    begin = statement_end + 1
+    here = _values_end(data, begin, end)
+    if here + 2 > end or here + 2 + 2 * _short(data, here, end) != end:
         raise MalformedFrame("a Bind whose values are not as long as it says")
     return Bind(data[start:portal_end], data[portal_end + 1 : statement_end], data[begin:here])
+
+
+def _values_end(data: bytes, start: i64, end: i64) -> i64:
+    """Behind a Bind's parameter formats and values, which begin at `start`."""
+    here = start + 2 + 2 * _short(data, start, end)
+    count = _short(data, here, end)
+    here += 2
+    while count > 0:
+        length = _long(data, here, end)
+        here += 4 if length == NULL else 4 + length
+        count -= 1
+    return here
 
 
 def without_values(data: bytes, start: int, end: int) -> bytes:
@@ -141,14 +150,10 @@ def without_values(data: bytes, start: int, end: int) -> bytes:
     portal_end = _terminator(data, start, end)
     statement_end = _terminator(data, portal_end + 1, end)
     here = statement_end + 1
-    here += 2 + 2 * _number(data, here, 2, end)
-    count = _number(data, here, 2, end)
-    head = data[start : here + 2]
-    here += 2
-    for _ in range(count):
-        length = _number(data, here, 4, end)
-        here += 4 + (length if length != 0xFFFFFFFF else 0)
-    return message(b"B", head + b"\xff\xff\xff\xff" * count + data[here:end])
+    here += 2 + 2 * _short(data, here, end)
+    count = int(_short(data, here, end))
+    nothing = b"\xff\xff\xff\xff" * count
+    return message(b"B", data[start : here + 2] + nothing + data[_values_end(data, statement_end + 1, end) : end])
 
 
 def read_name(data: bytes, start: int, end: int) -> bytes:
@@ -156,17 +161,31 @@ def read_name(data: bytes, start: int, end: int) -> bytes:
     return data[start : _terminator(data, start, end)]
 
 
-def _terminator(data: bytes, start: int, end: int) -> int:
-    found = data.find(b"\0", start, end)
+def _terminator(data: bytes, start: i64, end: i64) -> i64:
+    here = start
+    near = min(end, start + SHORT_NAME)
+    while here < near:
+        if data[here] == 0:
+            return here
+        here += 1
+    found: i64 = data.find(b"\0", here, end)
     if found < 0:
         raise MalformedFrame("a text without its terminator")
     return found
 
 
-def _number(data: bytes, here: int, size: int, end: int) -> int:
-    if here + size > end:
+def _short(data: bytes, here: i64, end: i64) -> i64:
+    """The two bytes there as a number."""
+    if here + 2 > end:
         raise MalformedFrame("a message that ends inside a number")
-    return int.from_bytes(data[here : here + size], "big")
+    return (data[here] << 8) | data[here + 1]
+
+
+def _long(data: bytes, here: i64, end: i64) -> i64:
+    """The four bytes there as a number without sign."""
+    if here + 4 > end:
+        raise MalformedFrame("a message that ends inside a number")
+    return (data[here] << 24) | (data[here + 1] << 16) | (data[here + 2] << 8) | data[here + 3]
 
 
 # ---- what a target says
@@ -177,7 +196,7 @@ Field = tuple[bytes, int, int, int, int]  # name, table OID, attribute number, t
 
 def read_row_description(body: bytes) -> list[Field]:
     """Raises MalformedFrame."""
-    count = _number(body, 0, 2, len(body))
+    count = int(_short(body, 0, len(body)))
     if count > MAX_FIELDS:
         raise MalformedFrame(f"a result of {count} columns")
     here = 2

@@ -6,12 +6,12 @@ the order of the bytes.
 
 from __future__ import annotations
 
-from typing import final
+from typing import Final, final
 
 from librt.strings import BytesWriter, read_i64_le, write_i32_be, write_i64_le
 from mypy_extensions import i64, u8
 
-SHORT: i64 = 96  # bytes: pieces up to this are copied by words, longer ones by a slice
+SHORT: Final[i64] = 96  # bytes: pieces up to this are copied by words, longer ones by a slice
 
 
 @final

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.errors import MalformedFrame
-from hoopgw.wire.pgframes import after_rows, message_end, needed, scan
+from hoopgw.wire.pgframes import Run, after_rows, message_end, needed
 from hoopgw.wire.pgmessages import message
 
 TAGS = st.sampled_from([bytes([tag]) for tag in b"DDDDdVCTZEN1"])
@@ -17,9 +17,9 @@ LIMIT = 1 << 20
 
 def walked(data: bytes) -> list[tuple[bytes, int, int]]:
     """(tag, start, end) of the messages that scans find."""
-    found, here = [], 0
+    found, here, run = [], 0, Run()
     while True:
-        run = scan(data, here)
+        run.scan(data, here)
         at = here
         for _ in range(run.rows):
             end = after_rows(data, at, 1)
@@ -52,8 +52,9 @@ class Frames(SynchronousTestCase):
     @given(st.binary(max_size=200), st.integers(0, 250))
     def test_junk(self, data: bytes, start: int) -> None:
         """must-survive 5: junk raises MalformedFrame or gives offsets inside it."""
+        run = Run()
         try:
-            run = scan(data, start)
+            run.scan(data, start)
         except MalformedFrame:
             pass
         else:
@@ -74,7 +75,7 @@ class Frames(SynchronousTestCase):
                     read(data, 0, LIMIT)
             if length not in (LIMIT + 1,):
                 with self.assertRaises(MalformedFrame):
-                    scan(data, 0)
+                    Run().scan(data, 0)
 
     def test_needed(self) -> None:
         """How much a message needs is known from its header on."""
