@@ -11,7 +11,12 @@ TREE = Path(__file__).resolve().parent.parent
 TOOL = "pip-tools==7.6.2"
 QUIET = ["--quiet", "--no-header", "--no-emit-index-url", "--no-emit-find-links", "--no-emit-trusted-host"]
 SHAPE = ["--no-emit-options", "--generate-hashes", "--allow-unsafe", "--strip-extras", "--annotation-style=line"]
-EARLIER = {"runtime": [], "build": ["runtime"], "test": ["runtime", "build"]}  # one version of each in all three
+EARLIER = {
+    "runtime": [],
+    "build": ["runtime"],
+    "test": ["runtime", "build"],
+    "clients": [],
+}  # one version of each where they meet
 
 
 def main() -> int:

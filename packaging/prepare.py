@@ -3,6 +3,7 @@
 .venv               /usr/bin/python3 with hash-locked wheels
 .cache/compiled     the tree once more, with the codecs compiled; .venv runs this one where there is a compiler
 .cache/debian       server programs that the machine does not have, unpacked and never installed
+.cache/clients      drivers of other languages, for the tests
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import fcntl
 import sys
 from pathlib import Path
 
+import clients
 import compiled
 import debian
 import environment
@@ -29,6 +31,8 @@ def prepare(purpose: str) -> None:
     tree = compiled.prepare(TREE, CACHE / "compiled", TREE / ".venv/bin/python")
     environment.link(TREE, tree)
     debian.prepare(CACHE / "debian", POSTGRESQL, *(PEERS if purpose == "bench" else ()))
+    if purpose == "test":
+        clients.prepare(TREE, CACHE)
 
 
 def main() -> int:

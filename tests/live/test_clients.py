@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg2
 import sqlalchemy
+from twisted.trial.unittest import SkipTest
 
 from hoopgw.cli.demo.stage import Options
 from tests.live.clients.by_asyncpg import by_asyncpg
 from tests.live.clients.by_psycopg import by_psycopg2, by_psycopg3
 from tests.live.clients.by_sqlalchemy import by_sqlalchemy
-from tests.live.clients.course import MASKS, Checked
+from tests.live.clients.course import MASKS, REFUSED, SLEEP, Checked, held
 from tests.live.harness import LiveCase
+
+COMMANDS = Path(sys.prefix).parent / ".cache/clients/commands.json"  # packaging/clients.py
 
 
 class Clients(LiveCase, Checked):
@@ -45,6 +52,32 @@ class Clients(LiveCase, Checked):
         """Keywords that every libpq-like driver knows."""
         gateway = {"host": "127.0.0.1", "port": self.stage.gateway.port, "password": self.stage.agent}
         return gateway | {"user": "writer", "database": "shop"}
+
+    def by_program(self, name: str, number: int) -> dict[str, Any]:
+        """What the driver's own program found.  Skips the test where it could not be built."""
+        commands: dict[str, list[str]] = json.loads(COMMANDS.read_text()) if COMMANDS.exists() else {}
+        if name not in commands:
+            raise SkipTest(f"the program of {name} is not built: `make test` tries to, and says why it cannot")
+        settings = {"PORT": self.stage.gateway.port, "CA": self.stage.ca, "TOKEN": self.stage.agent, "NUMBER": number}
+        texts = {"SLEEP": SLEEP, "REFUSED": REFUSED, "HELD": held(number)}
+        env = dict(os.environ) | texts | {key: str(value) for key, value in settings.items()}
+        with self.approving():
+            ran = subprocess.run(commands[name], env=env, capture_output=True, text=True, timeout=90, check=False)
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        found: dict[str, Any] = json.loads(ran.stdout)
+        return found
+
+    def test_node_pg(self) -> None:
+        """The course by node-pg, its cursor, and its cancel in the clear."""
+        self.check(self.by_program("node", 1_600_000), 1_600_000)
+
+    def test_jdbc(self) -> None:
+        """The course by JDBC, a portal with a limit of rows, and a batch of 500."""
+        self.check(self.by_program("jdbc", 1_700_000), 1_700_000)
+
+    def test_pgx(self) -> None:
+        """The course by pgx, and a batch in one pipeline."""
+        self.check(self.by_program("pgx", 1_800_000), 1_800_000)
 
     def test_psycopg3(self) -> None:
         """The course by psycopg 3, in text and in binary."""

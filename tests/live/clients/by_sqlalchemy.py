@@ -31,7 +31,7 @@ def by_sqlalchemy(engine: sqlalchemy.Engine, number: int) -> dict[str, Any]:
             session.execute(sqlalchemy.update(_Product).where(_Product.id == number).values(name="gone"))
             savepoint.rollback()
         session.commit()
-        wanted = sqlalchemy.select(_Product.name).where(_Product.id >= number).order_by(_Product.id)
+        wanted = sqlalchemy.select(_Product.name).where(_Product.id.between(number, number + 9)).order_by(_Product.id)
         found["names"] = list(session.scalars(wanted.execution_options(yield_per=1)))
         try:
             session.execute(sqlalchemy.text("truncate products"))
