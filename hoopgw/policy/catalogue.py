@@ -13,6 +13,32 @@ class Column:
     number: int  # attribute number (pg_attribute.attnum), from 1
     name: str
     type_oid: int
+    not_null: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    name: str
+    function: int  # OID
+    events: frozenset[str]  # insert, update, delete, truncate
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Of CREATE RULE, without the one that makes a view a view."""
+
+    event: str  # insert, update, delete
+    instead: bool
+    definition: str | None  # the whole CREATE RULE, every name with its schema; None: it could not be read
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """One that refers to the relation that has it."""
+
+    referencing: int  # OID of the relation whose rows follow
+    on_delete: str  # pg_constraint.confdeltype: a no action, r restrict, c cascade, n set null, d set default
+    on_update: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +51,13 @@ class Relation:
     depends: frozenset[int] = frozenset()  # OIDs that a view's rule reads, directly
     parents: frozenset[int] = frozenset()  # inheritance and partitioning
     calls: frozenset[int] = frozenset()  # OIDs of functions of one's own that a view calls, directly
+    definition: str | None = None  # a view's SELECT, every name with its schema; None: none, or it could not be read
+    rules: tuple[Rule, ...] = ()
+    triggers: tuple[Trigger, ...] = ()  # those that are enabled
+    referenced: tuple[ForeignKey, ...] = ()
+    store_calls: frozenset[int] = frozenset()  # functions of one's own in defaults, checks, indexes, WHEN of triggers
+    policy_calls: frozenset[int] = frozenset()  # the same in policies, where row security is on
+    policy_reads: frozenset[int] = frozenset()  # OIDs of relations that those read
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +73,9 @@ class Function:
     arguments: tuple[int, ...] | None = None  # OIDs of types; None: not read
     defaults: int = 0  # how many of the last arguments may be left out
     variadic: bool = False  # the last one is an array of all that are left
+    definition: str | None = None  # the whole CREATE FUNCTION, of SQL and PL/pgSQL; None: it cannot be read
+    owner: str = ""  # of those that have a definition
+    calls: frozenset[int] = frozenset()  # functions of one's own that PostgreSQL knows it to call: of an aggregate
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +89,4 @@ class Catalogue:
     function_by_oid: Mapping[int, Function]
     search_path: tuple[str, ...]  # of the role, "$user" resolved, pg_catalog first unless it is named
     types: TypeSystem | None = None  # None: not read, and operators and casts are not looked at
+    event_triggers: frozenset[int] = frozenset()  # OIDs of the functions that DDL calls

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from hoopgw.policy.catalogue import Catalogue, Column, Function, Relation
+from hoopgw.policy.catalogue_code import code
+from hoopgw.policy.catalogue_code_queries import CODE_QUERIES
+from hoopgw.policy.catalogue_rows import Rows, number, pairs, text
 from hoopgw.policy.catalogue_types import Cast, Operator, Type, TypeSystem, type_system
-
-Rows = Sequence[Sequence[bytes | None]]
 
 MAX_RELATIONS = 100_000
 MAX_COLUMNS = 1_000_000
@@ -23,8 +24,8 @@ QUERIES: tuple[str, ...] = (
     " ON n.oid OPERATOR(pg_catalog.=) c.relnamespace"
     " WHERE c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v,m,f,S}'::pg_catalog.\"char\"[])"
     " AND n.nspname OPERATOR(pg_catalog.!~~) 'pg_toast%' AND n.nspname OPERATOR(pg_catalog.!~~) 'pg_temp%'",
-    "SELECT a.attrelid, a.attnum, a.attname, a.atttypid FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c"
-    " ON c.oid OPERATOR(pg_catalog.=) a.attrelid JOIN pg_catalog.pg_namespace n"
+    "SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.attnotnull FROM pg_catalog.pg_attribute a"
+    " JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) a.attrelid JOIN pg_catalog.pg_namespace n"
     " ON n.oid OPERATOR(pg_catalog.=) c.relnamespace"
     " WHERE a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped"
     " AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v,m,f}'::pg_catalog.\"char\"[])"
@@ -69,6 +70,7 @@ QUERIES: tuple[str, ...] = (
     " LEFT JOIN pg_catalog.pg_operator o ON o.oid OPERATOR(pg_catalog.=) d.refobjid"
     " AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_operator'::pg_catalog.regclass"
     " WHERE r.ev_type OPERATOR(pg_catalog.=) '1'",
+    *CODE_QUERIES,
 )
 
 
@@ -78,7 +80,7 @@ class TooLarge(Exception):
 
 def catalogue(results: Sequence[Rows], generation: int) -> Catalogue:
     """From the rows of QUERIES, in their order.  Raises TooLarge, or ValueError for rows that are no such thing."""
-    relations, columns, depends, inherits, functions, path, types, operators, casts, checks, called = results
+    relations, columns, depends, inherits, functions, path, types, operators, casts, checks, called, *rest = results
     for found, bound, what in (
         (relations, MAX_RELATIONS, "relations"),
         (columns, MAX_COLUMNS, "columns"),
@@ -91,33 +93,36 @@ def catalogue(results: Sequence[Rows], generation: int) -> Catalogue:
             raise TooLarge(f"{len(found)} {what}, more than {bound}")
     columns_of: dict[int, list[Column]] = defaultdict(list)
     for row in columns:
-        columns_of[_number(row[0])].append(Column(_number(row[1]), _text(row[2]), _number(row[3])))
-    depends_of, parents_of, calls_of = _pairs(depends), _pairs(inherits), _pairs(called)
+        columns_of[number(row[0])].append(Column(number(row[1]), text(row[2]), number(row[3]), row[4] == b"t"))
+    depends_of, parents_of, calls_of = pairs(depends), pairs(inherits), pairs(called)
+    attached = code(rest)
     by_oid: dict[int, Relation] = {}
     for row in relations:
-        oid = _number(row[0])
+        oid = number(row[0])
         by_oid[oid] = Relation(
             oid=oid,
-            schema=_text(row[1]),
-            name=_text(row[2]),
-            kind=_text(row[3]),
+            schema=text(row[1]),
+            name=text(row[2]),
+            kind=text(row[3]),
             columns=tuple(sorted(columns_of.get(oid, ()), key=lambda column: column.number)),
             depends=depends_of.get(oid, frozenset()),
             parents=parents_of.get(oid, frozenset()),
             calls=calls_of.get(oid, frozenset()),
+            **attached.of_relation(oid),
         )
     by_function: dict[int, Function] = {}
     overloads: dict[tuple[str, str], list[Function]] = defaultdict(list)
     for row in functions:
-        described = (_text(row[1]), _text(row[2]), _text(row[3]), _text(row[4]), _text(row[5]))
+        described = (text(row[1]), text(row[2]), text(row[3]), text(row[4]), text(row[5]))
         function = Function(
-            _number(row[0]),
+            number(row[0]),
             *described,
             security_definer=row[6] == b"t",
-            result=_number(row[7]),
-            arguments=tuple(map(int, _text(row[8]).split())),
-            defaults=_number(row[9]),
-            variadic=_number(row[10]) != 0,
+            result=number(row[7]),
+            arguments=tuple(map(int, text(row[8]).split())),
+            defaults=number(row[9]),
+            variadic=number(row[10]) != 0,
+            **attached.of_function(number(row[0])),
         )
         by_function[function.oid] = function
         overloads[function.schema, function.name].append(function)
@@ -127,8 +132,9 @@ def catalogue(results: Sequence[Rows], generation: int) -> Catalogue:
         by_oid=by_oid,
         functions={name: tuple(found) for name, found in overloads.items()},
         function_by_oid=by_function,
-        search_path=tuple(_text(row[0]) for row in path),
-        types=_types(types, operators, casts, _pairs(checks)),
+        search_path=tuple(text(row[0]) for row in path),
+        types=_types(types, operators, casts, pairs(checks)),
+        event_triggers=attached.event_triggers,
     )
 
 
@@ -136,36 +142,17 @@ def _types(types: Rows, operators: Rows, casts: Rows, checks: dict[int, frozense
     return type_system(
         (
             Type(
-                oid=_number(row[0]),
-                schema=_text(row[1]),
-                name=_text(row[2]),
-                kind=_text(row[3]),
-                base=_number(row[4]),
-                element=_number(row[5]),
-                input=_number(row[6]),
-                calls=checks.get(_number(row[0]), frozenset()),
+                oid=number(row[0]),
+                schema=text(row[1]),
+                name=text(row[2]),
+                kind=text(row[3]),
+                base=number(row[4]),
+                element=number(row[5]),
+                input=number(row[6]),
+                calls=checks.get(number(row[0]), frozenset()),
             )
             for row in types
         ),
-        (Operator(_number(row[0]), _text(row[1]), _text(row[2]), *map(_number, row[3:7])) for row in operators),
-        (Cast(_number(row[0]), _number(row[1]), _number(row[2]), _number(row[3]), _text(row[4])) for row in casts),
+        (Operator(number(row[0]), text(row[1]), text(row[2]), *map(number, row[3:7])) for row in operators),
+        (Cast(number(row[0]), number(row[1]), number(row[2]), number(row[3]), text(row[4])) for row in casts),
     )
-
-
-def _pairs(rows: Rows) -> dict[int, frozenset[int]]:
-    found: dict[int, set[int]] = defaultdict(set)
-    for row in rows:
-        found[_number(row[0])].add(_number(row[1]))
-    return {key: frozenset(values) for key, values in found.items()}
-
-
-def _number(value: bytes | None) -> int:
-    if value is None:
-        raise ValueError("NULL in place of a number")
-    return int(value)
-
-
-def _text(value: bytes | None) -> str:
-    if value is None:
-        raise ValueError("NULL in place of a name")
-    return value.decode()

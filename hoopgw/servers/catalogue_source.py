@@ -36,7 +36,15 @@ class _Queries:
 
     def run(self, queries: tuple[str, ...]) -> None:
         self._wanted = len(queries)
-        text = "; ".join(("BEGIN READ ONLY", "SET LOCAL statement_timeout = '15s'", *queries, "COMMIT"))
+        text = "; ".join(
+            (
+                "BEGIN READ ONLY",
+                "SET LOCAL statement_timeout = '15s'",
+                "SET LOCAL lock_timeout = '2s'",
+                *queries,
+                "COMMIT",
+            )
+        )
         self._connection.transport.write(pgmessages.query(text.encode()))
 
     def _received(self, data: bytes) -> None:

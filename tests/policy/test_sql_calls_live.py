@@ -447,12 +447,13 @@ class Writer:
 
 
 def read(connection: psycopg.Connection[tuple[object, ...]]) -> Catalogue:
-    """As the gateway reads it: rows of text."""
+    """As the gateway reads it: rows of text, in one transaction."""
     results = []
-    for text in QUERIES:
-        cursor = connection.execute(text.encode())
-        result = cursor.pgresult
-        assert result is not None
-        width = range(result.nfields)
-        results.append([[result.get_value(row, column) for column in width] for row in range(result.ntuples)])
+    with connection.transaction():
+        connection.execute(b"SET LOCAL lock_timeout = '2s'")
+        for text in QUERIES:
+            result = connection.execute(text.encode()).pgresult
+            assert result is not None
+            width = range(result.nfields)
+            results.append([[result.get_value(row, column) for column in width] for row in range(result.ntuples)])
     return catalogue(results, 1)
