@@ -13,14 +13,17 @@ from hoopgw.model.grant import Who
 from hoopgw.model.target import Mode
 from hoopgw.model.verdict import HoldTerms, Source
 from hoopgw.policy.facts import EFFECTS, Where
+from hoopgw.policy.guardrail import IGuardrail
 from hoopgw.policy.guardrails import Action, Conditions, SqlRule
 from hoopgw.policy.masks import BUILT_IN_PATTERNS, MaskRule, custom_pattern
 from hoopgw.policy.policyset import Scoped, unenforceable
+from hoopgw.policy.ssh_rules import SshConditions, SshRule
 
 _WHERE = {"missing": Where.MISSING, "constant": Where.CONSTANT}
 _CONDITIONS = (
     "statement", "tables", "schemas", "functions", "where", "opaque", "secret", "regex",
 )  # fmt: skip
+_SSH_CONDITIONS = ("operation", "command", "command_not", "regex")
 
 
 def exempt(reader: Reader, values: dict[str, Any], key: Key, known: Known) -> Who | None:
@@ -63,11 +66,17 @@ def guardrail(reader: Reader, name: str, values: dict[str, Any], known: Known) -
     key: Key = ("guardrail", name)
     mode = Mode(values["record"]) if values["record"] else None
     action = _action(reader, values["then"], key, mode)
+    _of_protocol(reader, key, values)
     _enforceable(reader, key, values["protocol"], action.controls)
     chosen = selector(reader, values["target"], (*key, "target"), known)
     roles_exist(reader, values["roles"], chosen, (*key, "roles"), known)
     source = Source(reader.document.file, reader.document.line(key))
-    rule = SqlRule(name, _conditions(reader, values, key), action, values["reason"], values["would_pass"], source)
+    rule: IGuardrail
+    if values["protocol"] == "ssh":
+        conditions = _ssh_conditions(reader, values, key)
+        rule = SshRule(name, conditions, action, values["reason"], values["would_pass"], source)
+    else:
+        rule = SqlRule(name, _conditions(reader, values, key), action, values["reason"], values["would_pass"], source)
     return Scoped(
         rule,
         values["protocol"],
@@ -75,6 +84,25 @@ def guardrail(reader: Reader, name: str, values: dict[str, Any], known: Known) -
         exempt(reader, values, key, known),
         chosen,
         values["roles"],
+    )
+
+
+def _of_protocol(reader: Reader, key: Key, values: dict[str, Any]) -> None:
+    """A condition of another protocol would never hold."""
+    other = _SSH_CONDITIONS if values["protocol"] != "ssh" else _CONDITIONS
+    for name in other:
+        if name != "regex" and values[name]:
+            reader.wrong((*key, name), f'is no condition of protocol = "{values["protocol"]}"')
+
+
+def _ssh_conditions(reader: Reader, values: dict[str, Any], key: Key) -> SshConditions:
+    if not any(values[condition] for condition in _SSH_CONDITIONS):
+        reader.wrong(key, "has no condition: give one of " + ", ".join(_SSH_CONDITIONS))
+    return SshConditions(
+        operations=values["operation"],
+        commands=frozenset(text.encode() for text in values["command"]),
+        commands_not=frozenset(text.encode() for text in values["command_not"]),
+        pattern=expression(reader, values["regex"], (*key, "regex")) if values["regex"] else None,
     )
 
 

@@ -37,6 +37,7 @@ def _wrong(settings: Settings, targets: dict[str, Target]) -> Iterator[tuple[Key
         yield from _authority(("target", target.name, "ca"), target.ca)
         for role in target.roles.values():
             yield from _secret(("target", target.name, "role", role.name, "password"), role.password)
+            yield from _secret(("target", target.name, "role", role.name, "key"), role.key)
 
 
 def _authority(key: Key, path: str) -> Iterator[tuple[Key, str]]:

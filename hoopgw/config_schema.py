@@ -11,7 +11,10 @@ from functools import partial
 from typing import Any
 
 from hoopgw import config_values as values
+from hoopgw.model.target import SecretReference
 from hoopgw.policy.policyset import CONTROLS
+from hoopgw.policy.ssh_forwards import FEATURES
+from hoopgw.policy.ssh_rules import OPERATIONS
 
 REQUIRED = object()
 
@@ -49,6 +52,10 @@ def table(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("must be a table")
     return value
+
+
+def secrets(value: Any) -> tuple[SecretReference, ...]:
+    return tuple(values.secret(item) for item in values.texts(value))
 
 
 def names(value: Any) -> frozenset[str]:
@@ -89,7 +96,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "mask_key": Key(values.secret, None, 'Key of `show = "hash"`. Default: made under `state` at first start.'),
         **{
             name: Key(table, {}, f"See [{name}].")
-            for name in ("listen", "admin", "tls", "oidc", "local", "store", "recordings", "limits")
+            for name in "listen admin tls ssh ssh_key ssh_ca oidc local store recordings limits".split()
         },
     },
     "listen": {
@@ -98,6 +105,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
             (),
             "Where PostgreSQL clients connect: Twisted endpoint strings, as `tcp:5432`.",
         ),
+        "ssh": Key(values.texts, (), "Where SSH clients connect, as `tcp:2222`."),
     },
     "admin": {
         "socket": Key(values.text, "/run/hoopgw/admin.sock", "Path of the admin socket."),
@@ -106,6 +114,29 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "certificate": Key(values.text, "", "PEM file: the gateway's certificate, then its chain."),
         "key": Key(values.secret, None, "The certificate's private key (PEM)."),
         "required": Key(values.boolean, True, "Clients without TLS are refused. Their password is a token: leave it."),
+    },
+    "ssh": {
+        "host_keys": Key(
+            secrets, (), "Private keys (OpenSSH or PEM) of the gateway. Default: Ed25519 and RSA, made at first start."
+        ),
+        "rekey": Key(values.size, 1 << 30, "New keys after so many bytes in one direction; in any case each hour."),
+    },
+    "ssh_key": {
+        "provider": Key(values.text, REQUIRED, "The [oidc.NAME] whose identity logs in by these keys as well."),
+        "subject": Key(values.text, REQUIRED, "That identity's subject."),
+        "groups": Key(names, frozenset(), "Its groups, where it logs in by key."),
+        "keys": Key(values.public_keys, REQUIRED, 'Public keys, as in a `.pub` file: ["ssh-ed25519 AAAA…"].'),
+        "session": Key(values.duration, 43200.0, "How long a login by key lasts."),
+    },
+    "ssh_ca": {
+        "provider": Key(values.text, REQUIRED, "The [oidc.NAME] whose identities its certificates name."),
+        "keys": Key(
+            values.public_keys,
+            REQUIRED,
+            "The authority's public keys. Of a certificate, key id is the subject, principals are the groups.",
+        ),
+        "revoked": Key(values.public_keys, (), "Public keys that are good for nothing any more, its own included."),
+        "session": Key(values.duration, 43200.0, "How long a login lasts at most; a certificate's end comes first."),
     },
     "oidc": {
         "issuer": Key(values.text, REQUIRED, "The issuer's address, exactly as in the tokens' `iss`."),
@@ -155,7 +186,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
     "target": {
         "protocol": Key(PROTOCOLS, "postgresql", "What is spoken."),
         "address": Key(values.addresses, REQUIRED, 'Where it is: ["db1:5432"]; the next where one cannot be reached.'),
-        "database": Key(values.text, REQUIRED, "The database when a client names only the target."),
+        "database": Key(values.text, None, "PostgreSQL, needed: the database when a client names only the target."),
         "tls": Key(
             one_of("disable", "require", "verify-ca", "verify-full"),
             "",
@@ -167,11 +198,14 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "labels": Key(values.table_of_texts, {}, "What grants, guardrails and masks select targets by."),
         "catalogue_role": Key(values.text, "", "The role that reads the catalogue. Default: the session's own."),
         "application_name": Key(values.boolean, True, "The target is told session and subject as application_name."),
+        "host_keys": Key(values.public_keys, (), "SSH, needed: its public host keys; any other is refused."),
+        "environment": Key(values.texts, ("LANG", "LC_*"), "SSH: globs over variables that clients may set there."),
         "role": Key(table, REQUIRED, "See [target.NAME.role.ROLE]."),
     },
     "role": {
         "user": Key(values.text, REQUIRED, "The user that the target knows."),
         "password": Key(values.secret, None, "Its password."),
+        "key": Key(values.secret, None, "SSH: its private key (OpenSSH or PEM, without a passphrase)."),
     },
     "selector": {
         "name": Key(names, frozenset(), "One target's name, or a list."),
@@ -184,6 +218,11 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "roles": Key(names, frozenset(), "The roles that may be asked for."),
         "databases": Key(names, frozenset(), "Databases besides the target's own."),
         "budget": Key(table, {}, "See [grant.NAME.budget]."),
+        "features": Key(
+            some_of(*FEATURES),
+            frozenset(),
+            "SSH: what may be forwarded: " + ", ".join(f"`{name}`" for name in FEATURES) + ".",
+        ),
         "until": Key(values.moment, None, "The grant's end: a date (its last day, UTC) or a date-time."),
         "may": Key(
             some_of("list", "view", "kill"), frozenset(), "`list`, `view`, `kill`: rights on the admin interface."
@@ -209,6 +248,13 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "except": _EXCEPT,
         "target": _TARGET,
         "roles": Key(names, frozenset(), "Only sessions as one of these roles."),
+        "operation": Key(
+            some_of(*OPERATIONS),
+            frozenset(),
+            "SSH: what is asked for: " + ", ".join(f"`{name}`" for name in OPERATIONS) + ".",
+        ),
+        "command": Key(values.texts, (), "SSH: exact command lines."),
+        "command_not": Key(values.texts, (), "SSH: every command line but exactly these."),
         "statement": Key(names, frozenset(), "What the statement does: any of the effects listed below."),
         "tables": Key(values.texts, (), 'Globs over schema.table: ["pay.*"].'),
         "schemas": Key(values.texts, (), "Globs over schemas."),
@@ -268,6 +314,9 @@ TITLES: dict[str, str] = {
     "listen": "[listen]",
     "admin": "[admin]",
     "tls": "[tls]",
+    "ssh": "[ssh]",
+    "ssh_key": "[ssh_key.NAME]",
+    "ssh_ca": "[ssh_ca.NAME]",
     "oidc": "[oidc.NAME]",
     "local": "[local.NAME]",
     "store": "[store]",

@@ -10,6 +10,7 @@ from twisted.internet.endpoints import serverFromString
 
 from hoopgw.config_files import Key
 from hoopgw.config_reader import Reader, is_loopback, nearest
+from hoopgw.config_ssh import ssh_settings
 from hoopgw.model.settings import (
     LimitSettings,
     ListenSettings,
@@ -32,7 +33,7 @@ def settings(reader: Reader) -> Settings:
     top = reader.table("", reader.document.values, ())
     parts = {
         name: reader.table(name, top[name], (name,))
-        for name in ("listen", "admin", "tls", "store", "recordings", "limits")
+        for name in ("listen", "admin", "tls", "ssh", "store", "recordings", "limits")
     }
     state = reader.path(top["state"])
     keys = Path(state) / "keys"
@@ -42,7 +43,8 @@ def settings(reader: Reader) -> Settings:
         state=state,
         listen=_listen(reader, parts),
         tls=_tls(reader, parts["tls"], parts["listen"]["postgresql"]),
-        issuers=_issuers(reader, top["oidc"]),
+        issuers=(issuers := _issuers(reader, top["oidc"])),
+        ssh=ssh_settings(reader, parts["ssh"], top, [issuer.name for issuer in issuers], keys),
         local=tuple(
             LocalIssuer(name, values["may"] or frozenset())
             for name, values in reader.tables("local", top["local"], ("local",)).items()
@@ -61,14 +63,19 @@ def settings(reader: Reader) -> Settings:
 
 
 def _listen(reader: Reader, parts: dict[str, dict[str, Any]]) -> ListenSettings:
-    for endpoint in parts["listen"]["postgresql"]:
-        wrong = _endpoint_mistake(endpoint)
-        if wrong:
-            reader.wrong(("listen", "postgresql"), wrong)
+    for protocol in ("postgresql", "ssh"):
+        for endpoint in parts["listen"][protocol]:
+            wrong = _endpoint_mistake(endpoint)
+            if wrong:
+                reader.wrong(("listen", protocol), wrong)
     socket = reader.path(parts["admin"]["socket"]).replace("\\", "\\\\").replace(":", "\\:")
     # Twisted's lock names a process by its number: after a crash another may have it, and no gateway would start.
     # What keeps two gateways apart is the spool's lock.
-    return ListenSettings(postgresql=parts["listen"]["postgresql"], admin=f"unix:{socket}:mode=660:lockfile=0")
+    return ListenSettings(
+        postgresql=parts["listen"]["postgresql"],
+        ssh=parts["listen"]["ssh"],
+        admin=f"unix:{socket}:mode=660:lockfile=0",
+    )
 
 
 def _endpoint_mistake(endpoint: str) -> str:

@@ -36,22 +36,56 @@ def target(reader: Reader, name: str, given: dict[str, Any], mode: Mode) -> Targ
     if given["catalogue_role"] and given["catalogue_role"] not in roles:
         words = f"there is no role {given['catalogue_role']!r}" + nearest(given["catalogue_role"], list(roles))
         reader.wrong((*key, "catalogue_role"), words)
+    _of_protocol(reader, key, given, roles)
     return Target(
         name=name,
         protocol=given["protocol"],
         addresses=given["address"] or (),
         tls=_tls(reader, key, given),
-        roles={role: Role(role, values["user"] or "", values["password"]) for role, values in roles.items()},
+        roles={
+            role: Role(role, values["user"] or "", values["password"], values["key"]) for role, values in roles.items()
+        },
         database=given["database"] or "",
         labels=given["labels"],
         ca=reader.path(given["ca"]),
         record=Mode(given["record"]) if given["record"] else mode,
         catalogue_role=given["catalogue_role"],
         application_name=given["application_name"],
+        host_keys=given["host_keys"],
+        environment=given["environment"],
     )
 
 
+# What only one protocol has, with what it is where it is not given
+_ONLY: dict[str, dict[str, Any]] = {
+    "postgresql": {"database": None, "tls": "", "ca": "", "catalogue_role": "", "application_name": True},
+    "ssh": {"host_keys": (), "environment": ("LANG", "LC_*")},
+}
+
+
+def _of_protocol(reader: Reader, key: Key, given: dict[str, Any], roles: dict[str, dict[str, Any]]) -> None:
+    """Keys of another protocol do nothing; and each protocol has some that it cannot do without."""
+    for protocol, keys in _ONLY.items():
+        for name, default in keys.items():
+            if protocol != given["protocol"] and given[name] != default:
+                reader.wrong((*key, name), f'does nothing with protocol = "{given["protocol"]}"')
+    if given["protocol"] == "postgresql":
+        if given["database"] is None:
+            reader.wrong(key, "needs `database`: The database when a client names only the target.")
+        for role, values in roles.items():
+            if values["key"] is not None:
+                reader.wrong((*key, "role", role, "key"), 'does nothing with protocol = "postgresql"')
+    else:
+        if not given["host_keys"]:
+            reader.wrong(key, "needs `host_keys`: who it is must be known; `ssh-keyscan` shows them")
+        for role, values in roles.items():
+            if values["key"] is None and values["password"] is None:
+                reader.wrong((*key, "role", role), "has no credential: give key or password")
+
+
 def _tls(reader: Reader, key: Key, given: dict[str, Any]) -> TlsMode:
+    if given["protocol"] != "postgresql":
+        return TlsMode.DISABLE  # it has its own encryption
     loopback = all(is_loopback(address.host) for address in given["address"] or ())
     if given["tls"] == "disable" and not loopback:
         reader.wrong((*key, "tls"), "clear text is for loopback addresses only: credentials would cross the network")
@@ -75,7 +109,7 @@ def grant(reader: Reader, name: str, given: dict[str, Any], known: Known) -> Gra
     else:
         if not given["may"]:
             reader.wrong(key, "grants nothing: give target and roles, or may")
-        for idle in ("roles", "databases", "budget"):
+        for idle in ("roles", "databases", "budget", "features"):
             if given[idle]:
                 reader.wrong((*key, idle), "does nothing without `target`")
     return Grant(
@@ -87,6 +121,7 @@ def grant(reader: Reader, name: str, given: dict[str, Any], known: Known) -> Gra
         budget=_budget(reader, given["budget"], (*key, "budget"), chosen, known),
         until=given["until"],
         may=given["may"],
+        features=given["features"],
     )
 
 

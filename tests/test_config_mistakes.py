@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from hoopgw import config
 from hoopgw.model.target import TlsMode
 from hoopgw.policy.policyset import CONTROLS
-from tests.test_config_keys import BASE
+from tests.test_config_keys import BASE, KEY
 
 M, T, G, R = BASE
 HOLD = 'then = { hold = { approvers = ["dba"] } }'
@@ -55,13 +55,40 @@ MISTAKES = (
         "not a name",
     ),
     (T, "db1.internal:5432", "db1.internal", "target.pay.address", "host:port"),
+    (T, f'host_keys = ["{KEY}"]', "", "target.web", "needs `host_keys`"),
+    (T, f'host_keys = ["{KEY}"]', f'host_keys = ["{KEY}"]\ndatabase = "x"', "target.web.database", "does nothing with"),
+    (T, KEY, "ssh-rsa AAAA", "target.web.host_keys", "must be a public key"),
+    (T, 'database = "pay"', "", "target.pay", "needs `database`"),
+    (T, 'user = "www"\npassword = "env:WEB"', 'user = "www"', "target.web.role.deploy", "has no credential"),
+    (T, 'user = "pay_ro"', 'user = "pay_ro"\nkey = "env:X"', "target.pay.role.reader.key", "does nothing with"),
+    (M, 'provider = "corp"\nsubject', 'provider = "corpse"\nsubject', "ssh_key.bot.provider", 'did you mean "corp"'),
+    (
+        M,
+        "[ssh_ca.users]",
+        f'[ssh_key.x]\nprovider = "corp"\nsubject = "x"\nkeys = ["{KEY}"]\n[ssh_ca.users]',
+        "ssh_key.x.keys",
+        "[ssh_key.bot] has as well",
+    ),
+    (M, "[oidc.corp]", '[ssh]\nrekey = "1 KiB"\n[oidc.corp]', "ssh.rekey", "at least 1 MiB"),
+    (M, "[listen]", '[listen]\nssh = ["tpc:2222"]', "listen.ssh", "is not an endpoint"),
+    (G, "[grant.read]", '[grant.read]\nfeatures = ["agents"]', "grant.read.features", "is not one of"),
+    (R, 'command = ["reboot"]', 'statement = ["drop"]', "guardrail.commands.statement", "is no condition of"),
+    (R, 'statement = ["select"]', 'command = ["x"]', "guardrail.limited.command", "is no condition of"),
+    (R, 'command = ["reboot"]', "", "guardrail.commands", "has no condition"),
+    (
+        R,
+        'command = ["reboot"]\nthen = "refuse"',
+        'command = ["x"]\nthen = { limit = { rows = 1 } }',
+        "guardrail.commands",
+        "asks for limit",
+    ),
     (T, "db1.internal:5432", "::1:5432", "target.pay.address", "[::1]:5432"),
     (T, "db1.internal:5432", "db1.internal:99999", "target.pay.address", "host:port"),
     (T, 'database = "pay"', 'database = "pay"\ntls = "disable"', "target.pay.tls", "loopback"),
     (T, "db1.internal:5432", '127.0.0.1:1", "127.evil.example:1"]\ntls = "disable"\n#', "target.pay.tls", "loopback"),
     (T, "[target.pay]", '[target.pay]\ntls = "require"\nca = "x.pem"', "target.pay.ca", "does nothing"),
     (T, "[target.pay]", '[target.pay]\ncatalogue_role = "readr"', "target.pay.catalogue_role", 'did you mean "reader"'),
-    (T, "[target.pay]", '[target.pay]\nprotocol = "ssh"', "target.pay.protocol", "postgresql"),
+    (T, "[target.pay]", '[target.pay]\nprotocol = "http"', "target.pay.protocol", "postgresql"),
     (
         T,
         'user = "pay_ro"',
@@ -159,8 +186,16 @@ class Mistakes(SynchronousTestCase):
         more = {name.replace("a.toml", "b.toml"): text for name, text in BASE.items() if name != M}
         found = config.check(self.write(**more))
         twice = [each for each in found if "given twice" in each.message]
-        wanted = ["grant.read", "guardrail.held", "guardrail.limited", "mask.badges", "mask.mail", "pattern.badge"]
-        self.assertEqual(sorted(each.key for each in twice), [*wanted, "target.pay"])
+        wanted = [
+            "grant.read",
+            "guardrail.commands",
+            "guardrail.held",
+            "guardrail.limited",
+            "mask.badges",
+            "mask.mail",
+            "pattern.badge",
+        ]
+        self.assertEqual(sorted(each.key for each in twice), [*wanted, "target.pay", "target.web"])
         self.assertTrue(all("b.toml" in each.file and "a.toml:" in each.message for each in twice), twice)
 
     def test_what_cannot_be_enforced(self) -> None:

@@ -48,7 +48,41 @@ class ListenSettings:
     """Twisted endpoint strings."""
 
     postgresql: tuple[str, ...] = ()
+    ssh: tuple[str, ...] = ()
     admin: str = "unix:/run/hoopgw/admin.sock:mode=660:lockfile=0"
+
+
+@dataclass(frozen=True, slots=True)
+class SshKey:
+    """`[ssh_key.NAME]`: public keys of one identity of an issuer."""
+
+    name: str
+    provider: str
+    subject: str
+    groups: frozenset[str]
+    keys: tuple[bytes, ...]  # blobs
+    session: float = 43200.0  # seconds that a login by it lasts
+
+
+@dataclass(frozen=True, slots=True)
+class SshAuthority:
+    """`[ssh_ca.NAME]`: who signs user certificates; key id is the subject, principals are the groups."""
+
+    name: str
+    provider: str
+    keys: tuple[bytes, ...]  # blobs of the authority's keys
+    revoked: tuple[bytes, ...] = ()  # blobs of keys that are good for nothing any more, the authority's own included
+    session: float = 43200.0
+
+
+@dataclass(frozen=True, slots=True)
+class SshSettings:
+    """What SSH clients see of the gateway, and whose keys it knows."""
+
+    host_keys: tuple[SecretReference, ...] = ()
+    rekey: int = GIB  # bytes under one key, in one direction
+    keys: tuple[SshKey, ...] = ()
+    authorities: tuple[SshAuthority, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,4 +129,5 @@ class Settings:
     store: StoreSettings = StoreSettings()
     recordings: RecordingSettings = field(default_factory=RecordingSettings)
     limits: LimitSettings = LimitSettings()
+    ssh: SshSettings = SshSettings()
     mask_key: SecretReference = SecretReference("file", "/var/lib/hoopgw/keys/mask.key")  # for `show = "hash"`

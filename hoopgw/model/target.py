@@ -58,12 +58,13 @@ class Role:
     name: str  # what the client asks for
     user: str  # what the target is told
     password: SecretReference | None = None
+    key: SecretReference | None = None  # SSH: an OpenSSH private key
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     name: str
-    protocol: str  # "postgresql"; later "ssh", "http", "kubernetes"
+    protocol: str  # "postgresql", "ssh"; later "http", "kubernetes"
     addresses: tuple[Address, ...]
     tls: TlsMode
     roles: Mapping[str, Role]
@@ -73,6 +74,8 @@ class Target:
     record: Mode = Mode.STRICT
     catalogue_role: str = ""  # the role that reads the catalogue; "" is the session's own
     application_name: bool = True  # the target is told session id and subject
+    host_keys: tuple[bytes, ...] = ()  # SSH: the blobs of the keys by which it proves that it is the target
+    environment: tuple[str, ...] = ()  # SSH: globs over the names of variables that a client may set there
 
 
 @dataclass(frozen=True, slots=True)

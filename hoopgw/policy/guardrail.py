@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from zope.interface import Attribute, Interface
 
 from hoopgw.model.operation import Operation
 from hoopgw.model.verdict import ALLOW, Refusal, Verdict
-from hoopgw.policy.facts import Facts
 
 
 class IGuardrail(Interface):
@@ -17,11 +17,11 @@ class IGuardrail(Interface):
     name = Attribute("unique over all files")
     reads_text = Attribute("bool: it looks at the text itself, so that literals may change its word")
 
-    def judge(operation: Operation, facts: Facts) -> Verdict:
-        """ALLOW, or what this guardrail wants."""
+    def judge(operation: Operation, facts: Any) -> Verdict:
+        """ALLOW, or what this guardrail wants.  `facts` are those of its protocol: policy/facts, policy/shell."""
 
 
-def judge(guardrails: Iterable[IGuardrail], operation: Operation, facts: Facts) -> Verdict:
+def judge(guardrails: Iterable[IGuardrail], operation: Operation, facts: Any) -> Verdict:
     """Every guardrail's word, combined."""
     verdict = ALLOW
     for guardrail in guardrails:

@@ -15,7 +15,7 @@ from hoopgw.auth.access import Access
 from hoopgw.model.answer import GO, Allowance, Answer, Decision, Denial, Meter
 from hoopgw.model.errors import RecordingFailed, SpoolFull
 from hoopgw.model.events import Code
-from hoopgw.model.operation import BIND, EXECUTE, FUNCTION, PARSE, QUERY, Operation
+from hoopgw.model.operation import BIND, EXEC, EXECUTE, FORWARD, FUNCTION, PARSE, QUERY, SHELL, SUBSYSTEM, Operation
 from hoopgw.model.target import Mode
 from hoopgw.model.verdict import HoldTerms, Verdict
 from hoopgw.record.entries import Kind, asked
@@ -33,7 +33,8 @@ from hoopgw.store.interface import Hold
 
 ROOM: Final = 0.01  # seconds between tries when the spool is full: the writer empties it every 10 to 20 ms
 PATIENCE: Final = 30.0  # seconds that an entry may wait for room: a writer that slow has failed
-COUNTED: Final = frozenset((QUERY, EXECUTE, FUNCTION))  # what runs: a Parse or Bind alone does not
+# What runs: a Parse, a Bind, a variable or a terminal alone does not
+COUNTED: Final = frozenset((QUERY, EXECUTE, FUNCTION, EXEC, SHELL, SUBSYSTEM, FORWARD))
 MAX_OVER: Final = 1024  # denied operations that the relay has not reported yet
 USUAL: Final = 64  # operations of one read; more take the careful way
 
@@ -306,7 +307,7 @@ class Decider:
             terms=terms,
             redacted=verdict.recorded if verdict.redact else None,
             in_transaction=self._edge.transaction_ran(),
-            streams=streams(operation.text),
+            streams=streams(operation),
         )
 
     def _wait(self, course: Course, request: Request) -> Deferred[None]:

@@ -6,6 +6,7 @@ import hashlib
 
 from hoopgw.model.operation import Operation
 from hoopgw.session.events import escaped
+from hoopgw.wire.sshmessages import read_string
 
 MAX_SHOWN = (
     64 * 1024
@@ -19,6 +20,8 @@ def shown(operation: Operation, redacted: bytes | None) -> str:
     text = _whole(operation.text)
     if not operation.parameters:
         return text
+    if operation.protocol == "ssh":
+        return f"{text}\n\n{_environment(operation.parameters)}"
     if len(operation.parameters) > MAX_SHOWN:
         return f"{text}\n\nparameters: {_named(operation.parameters)}"
     return f"{text}\n\n{_parameters(operation.parameters)}"
@@ -37,6 +40,17 @@ def _named(data: bytes) -> str:
 
 def _text(data: bytes) -> str:
     return escaped(data.decode("utf-8", "backslashreplace"))
+
+
+def _environment(data: bytes) -> str:
+    """Names and values in turn, as SSH strings."""
+    told: list[str] = []
+    here = 0
+    while here < len(data):
+        name, here = read_string(data, here)
+        value, here = read_string(data, here)
+        told.append(f"{_text(name)}={_text(value)}")
+    return "\n".join(told)
 
 
 def _parameters(data: bytes) -> str:

@@ -1,0 +1,62 @@
+"""[ssh], [ssh_key.NAME] and [ssh_ca.NAME] -> SshSettings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hoopgw.config_reader import Reader, nearest
+from hoopgw.model.settings import SshAuthority, SshKey, SshSettings
+from hoopgw.model.target import SecretReference
+
+MADE = ("ssh_host_ed25519", "ssh_host_rsa")  # keys that the first start makes, under `state`/keys
+MIN_REKEY = 1 << 20  # bytes: less would spend more on exchanges than on data
+
+
+def ssh_settings(
+    reader: Reader, given: dict[str, Any], top: dict[str, Any], providers: list[str], keys: Path
+) -> SshSettings:
+    """`providers` are the names of [oidc.NAME]."""
+    if given["rekey"] < MIN_REKEY:
+        reader.wrong(("ssh", "rekey"), "must be at least 1 MiB")
+    settings = SshSettings(
+        host_keys=given["host_keys"] or tuple(SecretReference("file", str(keys / name)) for name in MADE),
+        rekey=given["rekey"],
+        keys=tuple(
+            SshKey(
+                name,
+                values["provider"] or "",
+                values["subject"] or "",
+                values["groups"],
+                values["keys"] or (),
+                values["session"],
+            )
+            for name, values in reader.tables("ssh_key", top["ssh_key"], ("ssh_key",)).items()
+        ),
+        authorities=tuple(
+            SshAuthority(name, values["provider"] or "", values["keys"] or (), values["revoked"], values["session"])
+            for name, values in reader.tables("ssh_ca", top["ssh_ca"], ("ssh_ca",)).items()
+        ),
+    )
+    _providers(reader, settings, providers)
+    _one_owner(reader, settings)
+    return settings
+
+
+def _providers(reader: Reader, settings: SshSettings, providers: list[str]) -> None:
+    """An identity by key is one of an issuer's: else nobody could tell that it approves what it asked for itself."""
+    for kind, found in (("ssh_key", settings.keys), ("ssh_ca", settings.authorities)):
+        for each in found:
+            if each.provider and each.provider not in providers:
+                words = f"there is no [oidc.{each.provider}]" + nearest(each.provider, providers)
+                reader.wrong((kind, each.name, "provider"), words)
+
+
+def _one_owner(reader: Reader, settings: SshSettings) -> None:
+    """must-survive 27: who a key is must not depend on the order of a file."""
+    owners: dict[bytes, str] = {}
+    for each in settings.keys:
+        for blob in each.keys:
+            first = owners.setdefault(blob, each.name)
+            if first != each.name:
+                reader.wrong(("ssh_key", each.name, "keys"), f"has a key that [ssh_key.{first}] has as well")

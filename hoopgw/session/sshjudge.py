@@ -1,0 +1,77 @@
+"""The judge of one SSH session: forwards by its grant, variables by its target, all of it by the rules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from twisted.internet.defer import Deferred, succeed
+from zope.interface import implementer
+
+from hoopgw.auth.access import Access
+from hoopgw.model.operation import ENV, EXEC, FORWARD, SHELL, SUBSYSTEM, Operation
+from hoopgw.model.verdict import ALLOW, Refusal, Verdict
+from hoopgw.policy.guardrail import judge
+from hoopgw.policy.policyset import Selection
+from hoopgw.policy.shell import facts_of
+from hoopgw.policy.ssh_forwards import feature
+from hoopgw.policy.ssh_rules import OPERATIONS
+from hoopgw.session.interfaces import IJudge
+
+WAITS = frozenset((EXEC, SHELL, SUBSYSTEM))  # what can be held: the rest is allowed or refused at once
+
+
+@implementer(IJudge)
+class SshJudge:
+    """`selection` is what its identity has to pass on its target."""
+
+    ambient_masks = None
+
+    def __init__(self, selection: Selection, access: Access) -> None:
+        self._guardrails = selection.guardrails
+        self._features = access.grant.features
+        self._environment = access.target.environment
+
+    def successor(self, selection: Selection, access: Access) -> SshJudge:
+        """After a reload."""
+        return SshJudge(selection, access)
+
+    def ready(self) -> Deferred[None]:
+        return succeed(None)
+
+    # ---- IJudge
+
+    def judge(self, operation: Operation) -> Verdict:
+        if operation.protocol != "ssh" or operation.kind not in OPERATIONS:
+            return _refused("ssh:unknown", f"{operation.kind} is nothing that SSH can be asked for")
+        verdict = self._granted(operation) & judge(self._guardrails, operation, facts_of(operation))
+        if verdict.holds and operation.kind not in WAITS:
+            names = ", ".join(term.guardrail for term in verdict.holds)
+            why = f"{names}: a {operation.kind} is allowed or refused at once, no approval can be waited for"
+            verdict = replace(verdict, holds=()) & _refused(verdict.holds[0].guardrail, why)
+        return verdict
+
+    def binding(self, operation: Operation) -> bytes:
+        """The environment is part of the operation; nothing else changes what a command means before it runs."""
+        return b""
+
+    def catalogue_changed(self) -> None:
+        """SSH has none."""
+
+    def _granted(self, operation: Operation) -> Verdict:
+        if operation.kind == FORWARD:
+            needed = feature(operation.name)
+            if needed and needed in self._features:
+                return ALLOW
+            words = f"grant the feature {needed}" if needed else ""
+            what = operation.name.decode("ascii", "backslashreplace")
+            return _refused("ssh:forward", f"{what} is not granted", words)
+        if operation.kind == ENV:
+            name = operation.name.decode("utf-8", "backslashreplace")
+            if not any(fnmatchcase(name, glob) for glob in self._environment):
+                return _refused("ssh:environment", f"the variable {name} is not let through to this target")
+        return ALLOW
+
+
+def _refused(rule: str, reason: str, would_pass: str = "") -> Verdict:
+    return Verdict(refusals=(Refusal(rule, reason, would_pass),))

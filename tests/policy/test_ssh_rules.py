@@ -1,0 +1,80 @@
+"""Rules on SSH operations, by their exact text."""
+
+from __future__ import annotations
+
+import re2
+from twisted.trial.unittest import SynchronousTestCase
+
+from hoopgw.model.operation import Operation
+from hoopgw.model.target import Mode
+from hoopgw.policy.guardrails import Action
+from hoopgw.policy.shell import facts_of
+from hoopgw.policy.ssh_forwards import FEATURES, feature
+from hoopgw.policy.ssh_rules import SshConditions, SshRule
+from hoopgw.relay import ssh_forwards
+
+REFUSE = Action(refuse=True)
+
+
+def refused(conditions: SshConditions, kind: str, text: bytes = b"", action: Action = REFUSE) -> str:
+    """The reason, or ""."""
+    operation = Operation("ssh", kind, text)
+    verdict = SshRule("rule", conditions, action).judge(operation, facts_of(operation))
+    return verdict.refusals[0].reason if verdict.refusals else ""
+
+
+class Rules(SynchronousTestCase):
+    def test_exact(self) -> None:
+        """`command` is the whole line, and nothing that begins like it."""
+        rule = SshConditions(commands=frozenset((b"reboot",)))
+        self.assertEqual(refused(rule, "exec", b"reboot"), "exec reboot")
+        for other in (b"reboot ", b"reboot; id", b"Reboot"):
+            self.assertEqual(refused(rule, "exec", other), "", other)
+
+    def test_only(self) -> None:
+        """`command_not` refuses every other line, however it is made to look."""
+        rule = SshConditions(commands_not=frozenset((b"uptime", b"df -h")))
+        for good in (b"uptime", b"df -h"):
+            self.assertEqual(refused(rule, "exec", good), "")
+        for bad in (b"uptime;id", b"uptime\n", b"df  -h", b"", b"\\uptime", b"$(uptime)"):
+            self.assertTrue(refused(rule, "exec", bad), bad)
+
+    def test_pattern(self) -> None:
+        """`regex` searches the text as it is."""
+        rule = SshConditions(pattern=re2.compile(rb"\brm\s+-rf\b"))
+        self.assertTrue(refused(rule, "exec", b"cd / && rm  -rf srv"))
+        self.assertFalse(refused(rule, "exec", b"ls -rf"))
+
+    def test_shell_is_doubt(self) -> None:
+        """What a shell will read is not known: a rule about commands refuses it, and an empty command as well; one that
+        names `exec` alone, or asks for a recording mode only, does not."""
+        for rule in (SshConditions(commands=frozenset((b"x",))), SshConditions(pattern=re2.compile(b"x"))):
+            for kind, text in (("shell", b""), ("exec", b" ")):
+                self.assertIn("it cannot be known whether this is what rule is about", refused(rule, kind, text))
+                self.assertEqual(refused(rule, kind, text, Action(mode=Mode.DURABLE)), "")
+        only = SshConditions(frozenset(("exec",)), frozenset((b"x",)))
+        self.assertEqual(refused(only, "shell"), "")
+
+    def test_operations(self) -> None:
+        """A rule without a condition on the text is about all operations that it names."""
+        rule = SshConditions(frozenset(("shell", "pty", "subsystem")))
+        for kind in ("shell", "pty", "subsystem"):
+            self.assertTrue(refused(rule, kind))
+        for kind in ("exec", "env", "forward"):
+            self.assertFalse(refused(rule, kind))
+
+    def test_texts_are_of_commands(self) -> None:
+        """A rule on commands says nothing about a subsystem, variable or forward unless it names them."""
+        rule = SshConditions(pattern=re2.compile(b"sftp"))
+        self.assertFalse(refused(rule, "subsystem", b"sftp"))
+        self.assertTrue(refused(SshConditions(frozenset(("subsystem",)), pattern=rule.pattern), "subsystem", b"sftp"))
+
+
+class Forwards(SynchronousTestCase):
+    def test_each_has_one_word(self) -> None:
+        """must-survive 41: every forward that the relay asks about needs one feature; what is unknown needs none, and
+        gets none."""
+        known = ssh_forwards.CHANNELS | ssh_forwards.TARGET_CHANNELS | ssh_forwards.REQUESTS | ssh_forwards.GLOBALS
+        self.assertEqual(frozenset().union(*FEATURES.values()), known)
+        self.assertEqual(sum(map(len, FEATURES.values())), len(known))
+        self.assertEqual((feature(b"direct-tcpip"), feature(b"x@y")), ("local-forward", ""))

@@ -1,0 +1,70 @@
+"""What one SSH session may do: its grant, its target, the rules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from hoopgw.auth.access import Access
+from hoopgw.model.grant import Grant, Who
+from hoopgw.model.identity import Identity
+from hoopgw.model.operation import Operation
+from hoopgw.model.target import Address, Role, Target, TlsMode
+from hoopgw.model.verdict import HoldTerms
+from hoopgw.policy.guardrails import Action
+from hoopgw.policy.policyset import Selection
+from hoopgw.policy.ssh_rules import SshConditions, SshRule
+from hoopgw.session.interfaces import IJudge
+from hoopgw.session.sshjudge import SshJudge
+
+ROLE = Role("deploy", "www")
+TARGET = Target(
+    "web1", "ssh", (Address("127.0.0.1", 22),), TlsMode.DISABLE, {"deploy": ROLE}, environment=("LANG", "LC_*")
+)
+GRANT = Grant("g", Who(anyone=True), features=frozenset(("local-forward",)))
+ACCESS = Access(Identity("corp", "https://idp", "ann", frozenset(), 9e9), TARGET, ROLE, "", GRANT, 9e9)
+HOLD = SshRule(
+    "held", SshConditions(frozenset(("exec", "env", "forward"))), Action(hold=HoldTerms("", "", frozenset(("ops",))))
+)
+
+
+def judged(operation: Operation, *rules: SshRule, grant: Grant = GRANT) -> list[str]:
+    """The names of the rules that refuse."""
+    judge = SshJudge(Selection(rules, (), ""), replace(ACCESS, grant=grant))
+    return [refusal.guardrail for refusal in judge.judge(operation).refusals]
+
+
+class Judging(SynchronousTestCase):
+    def test_interface(self) -> None:
+        verifyObject(IJudge, SshJudge(Selection((), (), ""), ACCESS))
+
+    def test_forwards(self) -> None:
+        """must-survive 41: refused unless the grant names it; what nobody knows is refused whatever it names."""
+        everything = replace(GRANT, features=frozenset(("local-forward", "agent", "x11", "tun", "remote-forward")))
+        for name, grant, wanted in (
+            (b"direct-tcpip", GRANT, []),
+            (b"tcpip-forward", GRANT, ["ssh:forward"]),
+            (b"auth-agent-req@openssh.com", GRANT, ["ssh:forward"]),
+            (b"something@example.com", everything, ["ssh:forward"]),
+        ):
+            self.assertEqual(judged(Operation("ssh", "forward", b"", name), grant=grant), wanted, name)
+
+    def test_environment(self) -> None:
+        """Only the variables that the target's configuration names."""
+        for name, wanted in ((b"LANG", []), (b"LC_ALL", []), (b"LD_PRELOAD", ["ssh:environment"])):
+            self.assertEqual(judged(Operation("ssh", "env", name + b"=x", name)), wanted)
+
+    def test_unknown(self) -> None:
+        """A kind of operation that SSH has not, or another protocol's, is refused."""
+        for operation in (Operation("ssh", "query", b"x"), Operation("postgresql", "exec", b"x")):
+            self.assertEqual(judged(operation), ["ssh:unknown"])
+
+    def test_what_waits(self) -> None:
+        """A hold on what cannot wait is a refusal; on a command it is a hold."""
+        judge = SshJudge(Selection((HOLD,), (), ""), ACCESS)
+        self.assertEqual(len(judge.judge(Operation("ssh", "exec", b"x")).holds), 1)
+        for kind, name in (("env", b"LANG"), ("forward", b"direct-tcpip")):
+            verdict = judge.judge(Operation("ssh", kind, b"x", name))
+            self.assertEqual(([each.guardrail for each in verdict.refusals], verdict.holds), (["held"], ()))
