@@ -192,6 +192,9 @@ def mask(reader: Reader, name: str, values: dict[str, Any], patterns: dict[str, 
     _enforceable(reader, key, values["protocol"], frozenset(("mask",)))
     if not values["columns"] and not values["patterns"]:
         reader.wrong(key, "masks nothing: give columns or patterns")
+    for idle in ("predicates", "aggregates"):
+        if not values["columns"] and values[idle] not in ("refuse", frozenset()):
+            reader.wrong((*key, idle), "does nothing without `columns`")
     there = [*BUILT_IN_PATTERNS, *patterns]
     for each in values["patterns"]:
         if each not in there:
@@ -208,6 +211,8 @@ def mask(reader: Reader, name: str, values: dict[str, Any], patterns: dict[str, 
         patterns=tuple(each for each in values["patterns"] if each in BUILT_IN_PATTERNS),
         custom=_custom(reader, key, values, patterns),
         show=values["show"],
+        predicates=values["predicates"],
+        aggregates=values["aggregates"],
         source=Source(reader.document.file, reader.document.line(key)),
     )
 

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from hoopgw import config_values as values
+from hoopgw.model.grant import COPY_MASKED
 from hoopgw.model.target import SecretReference
 from hoopgw.policy.policyset import CONTROLS
 from hoopgw.policy.ssh_forwards import FEATURES
@@ -219,9 +220,10 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "databases": Key(names, frozenset(), "Databases besides the target's own."),
         "budget": Key(table, {}, "See [grant.NAME.budget]."),
         "features": Key(
-            some_of(*FEATURES),
+            some_of(COPY_MASKED, *FEATURES),
             frozenset(),
-            "SSH: what may be forwarded: " + ", ".join(f"`{name}`" for name in FEATURES) + ".",
+            "PostgreSQL: `copy-masked`: masked values may be copied, unseen, into tables and files. SSH: what may be "
+            "forwarded: " + ", ".join(f"`{name}`" for name in FEATURES) + ".",
         ),
         "until": Key(values.moment, None, "The grant's end: a date (its last day, UTC) or a date-time."),
         "may": Key(
@@ -301,6 +303,17 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "patterns": Key(values.texts, (), "Built-in patterns, or names of [pattern.NAME]."),
         "show": Key(
             one_of("none", "last4", "hash"), "none", "`none`, `last4` or `hash`: what stays visible of a masked column."
+        ),
+        "predicates": Key(
+            one_of("refuse", "equal", "allow"),
+            "refuse",
+            "What masked columns may decide: nothing (`refuse`), which rows come by comparing whole values (`equal`: "
+            "=, IN, IS NULL, GROUP BY, DISTINCT), or anything (`allow`).",
+        ),
+        "aggregates": Key(
+            some_of("count", "sum", "avg", "min", "max"),
+            frozenset(),
+            "Aggregates whose result over a masked column is shown: `count`, `sum`, `avg`, `min`, `max`.",
         ),
         "except": _EXCEPT,
     },

@@ -299,7 +299,7 @@ class GatewayService(Service):
         identity, policy = access.identity, self.config.digest
         row = new_row(new_id("s_"), self.config.settings.name, access, client, policy, self._reactor.seconds())
         journal = self.recorder.open(row.id, described(row, access, opening), access.target.record)
-        selection = self.config.policy.select(identity, access.target, access.role.name)
+        selection = self.config.policy.select(identity, access.target, access.role.name, access.grant.features)
         started = opening.get("settings", {})
         judge = SqlJudge(selection, access, self.catalogues, self.scopes, self.parser, started=started)
         session = Session(
@@ -367,7 +367,9 @@ class GatewayService(Service):
         access = self.realm.still_allowed(session.access, self._reactor.seconds())
         judge: Any = session.judge
         if access is not None:
-            selection = self.config.policy.select(access.identity, access.target, access.role.name)
+            selection = self.config.policy.select(
+                access.identity, access.target, access.role.name, access.grant.features
+            )
             judge = judge.successor(selection, access)
         session.reloaded(self.config.digest, judge, access)
 

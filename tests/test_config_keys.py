@@ -121,7 +121,7 @@ CHANGES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("target", "host_keys"): (T, KEY, OTHER),
     ("target", "environment"): (T, "[target.web]", '[target.web]\nenvironment = ["TZ"]'),
     ("role", "key"): (T, 'password = "env:WEB"', 'key = "env:WEB"'),
-    ("grant", "features"): (G, "[grant.read]", '[grant.read]\nfeatures = ["agent"]'),
+    ("grant", "features"): (G, "[grant.read]", '[grant.read]\nfeatures = ["copy-masked"]'),
     ("guardrail", "protocol"): (R, 'protocol = "ssh"\ncommand = ["reboot"]', 'statement = ["drop"]'),
     ("guardrail", "operation"): (R, '["reboot"]', '["reboot"]\noperation = ["exec"]'),
     ("guardrail", "command"): (R, '["reboot"]', '["halt"]'),
@@ -229,6 +229,8 @@ CHANGES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("mask", "columns"): (R, '["*.email"]', '["*.mail"]'),
     ("mask", "patterns"): (R, '["badge"]', '["badge", "email"]'),
     ("mask", "show"): (R, "[mask.mail]", '[mask.mail]\nshow = "hash"'),
+    ("mask", "predicates"): (R, "[mask.mail]", '[mask.mail]\npredicates = "equal"'),
+    ("mask", "aggregates"): (R, "[mask.mail]", '[mask.mail]\naggregates = ["count"]'),
     ("mask", "except"): (R, '"*.email"]\nexcept = { groups = ["dba"] }', '"*.email"]'),
     ("pattern", "regex"): (R, "{4}", "{5}"),
 }

@@ -65,7 +65,7 @@ def explain(
         sys.exit(1)
     grant, name = grants[0]
     catalogue = None if offline else _catalogue(loaded, target, target.roles[name], place)
-    verdict, facts = _judged(loaded, identity, target, name, catalogue, sql)
+    verdict, facts = _judged(loaded, identity, target, grant, name, catalogue, sql)
     decision = "refused" if verdict.refusals else "held" if verdict.holds else "allowed"
     rules = [_rule(each) for part in (verdict.refusals, verdict.holds, verdict.limits) for each in part]
     _answer(as_json, decision, rules, f"grant {grant.name}, role {name}", facts)
@@ -83,17 +83,19 @@ def _rule(each: Any) -> dict[str, Any]:
 
 
 def _judged(
-    loaded: Any, identity: Identity, target: Any, role: str, catalogue: Any, sql: str
+    loaded: Any, identity: Identity, target: Any, grant: Any, role: str, catalogue: Any, sql: str
 ) -> tuple[Verdict, dict[str, Any]]:
+    from hoopgw.model.grant import COPY_MASKED
     from hoopgw.model.operation import QUERY, Operation
     from hoopgw.model.verdict import Refusal
     from hoopgw.policy.guardrail import judge
+    from hoopgw.policy.mask_traces import told
     from hoopgw.policy.masks import MaskGuardrail, resolve
     from hoopgw.policy.sql import Unreadable, analyse
     from hoopgw.policy.sql_names import context_of
     from hoopgw.session.sqljudge import built_in
 
-    selection = loaded.policy.select(identity, target, role)
+    selection = loaded.policy.select(identity, target, role, grant.features)
     operation = Operation(target.protocol, QUERY, sql.encode())
     try:
         facts = analyse(operation.text, catalogue, context_of(catalogue))
@@ -101,7 +103,8 @@ def _judged(
         return Verdict(refusals=(Refusal("built-in:grammar", str(error)),)), {}
     guardrails = selection.guardrails
     if selection.masks:
-        guardrails = (*guardrails, MaskGuardrail(resolve(selection.masks, catalogue), catalogue, None))
+        table = resolve(selection.masks, catalogue)
+        guardrails = (*guardrails, MaskGuardrail(table, catalogue, None, COPY_MASKED in selection.features))
     statements = facts.statements
     shown = {
         "effects": sorted(facts.effects),
@@ -111,6 +114,8 @@ def _judged(
         "unknown": [why for each in statements for why in each.unknown],
     }
     verdict = judge(guardrails, operation, facts) & built_in(facts)
+    if verdict.masks is not None and catalogue is not None:
+        shown["outputs"] = [line for each in statements for line in told(table, catalogue, each.lineage)]
     if verdict.masks is not None:
         shown["masks"] = sorted(rule.name for rule in selection.masks)
     return verdict, shown

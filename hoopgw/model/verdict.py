@@ -87,8 +87,9 @@ class IMasks(Protocol):
 
     def __and__(self, other: "IMasks") -> "IMasks": ...
 
-    def row_mask(self, fields: Sequence[tuple[bytes, int, int, int, int]], max_row: int) -> IRowMask | None:
-        """For a result of these columns (name, table OID, attribute number, type OID, format); None: nothing to do."""
+    def row_mask(self, fields: Sequence[tuple[bytes, int, int, int, int]], max_row: int, place: int) -> IRowMask | None:
+        """For a result of these columns (name, table OID, attribute number, type OID, format) of the statement at
+        `place` in its text, from 0; None: nothing to do."""
 
     def copy_mask(self, max_row: int) -> ICopyMask | None:
         """For this operation's COPY TO STDOUT."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from hoopgw.policy.lineage import Lineage
+
 # The closed list of effects.  `policy/sql.py` maps every statement node of PostgreSQL's grammar to one or more of
 # them; a node it does not know gives an `unknown`.  configuration: `statement = ["drop", "truncate", ...]`.
 ACTIONS = frozenset(
@@ -122,6 +124,8 @@ class Statement:
     body: "tuple[Statement, ...]" = ()  # of PREPARE and DECLARE: what the name will stand for
     temporary: bool = False  # makes temporary objects
     ddl: bool = False  # may change what names mean
+    lineage: Lineage | None = None  # None: a kind of statement that has none, or names whose meaning was not known
+    place: int = 0  # of the statement in its text, from 0
     writes_nothing: bool = False  # transaction control, SHOW, SET …: costs no budget of rows
 
     @property

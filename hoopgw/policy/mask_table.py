@@ -15,7 +15,11 @@ BUILT_IN_PATTERNS = ("email", "payment-card", "us-ssn", "iban", "uk-nino")
 
 Origin = tuple[int, int]  # relation OID, attribute number
 
-_STRICTNESS = {"none": 2, "hash": 1, "last4": 0}
+# What is computed with a masked column is NULL: the length of a text, or that there is a value, could be an answer
+WHOLE = "whole"
+_STRICTNESS = {WHOLE: 3, "none": 2, "hash": 1, "last4": 0}
+# What a masked column may decide besides the values that are shown, from the strictest on
+PREDICATES = ("refuse", "equal", "allow")
 _OWN = ("pg_catalog", "information_schema")  # rules are about other schemas
 
 # What PostgreSQL keeps of columns' values: views on these are as closed as these
@@ -42,6 +46,26 @@ class MaskRule:
     custom: tuple[str, ...]
     show: str  # none | last4 | hash
     source: Source = Source()
+    predicates: str = "refuse"  # refuse | equal | allow
+    aggregates: frozenset[str] = frozenset()  # whose results over a masked column are shown
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """What holds for one masked column.  Of several rules the strictest counts in each respect."""
+
+    show: str  # none | last4 | hash | whole
+    rule: str  # the first that names it, for refusals
+    predicates: str = "refuse"
+    aggregates: frozenset[str] = frozenset()
+
+    def __and__(self, other: Masked) -> Masked:
+        return Masked(
+            stricter(self.show, other.show),
+            self.rule,
+            min(self.predicates, other.predicates, key=PREDICATES.index),
+            self.aggregates & other.aggregates,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +73,7 @@ class MaskTable:
     """Rules, resolved by a catalogue: which columns of which relations."""
 
     columns: Mapping[Origin, str] = field(default_factory=dict)  # -> show
-    rules: Mapping[Origin, str] = field(default_factory=dict)  # the rule that names it, for refusals
+    masked: Mapping[Origin, Masked] = field(default_factory=dict)
     relations: frozenset[int] = frozenset()  # OIDs of relations that have masked columns
     opaque: Mapping[int, str] = field(default_factory=dict)  # relations whose own rules read masked ones -> why
     names: tuple[tuple[str, str], ...] = ()  # (glob over output names, show)
@@ -64,22 +88,27 @@ def stricter(one: str | None, other: str) -> str:
     return other if one is None or _STRICTNESS[other] > _STRICTNESS[one] else one
 
 
+def _add(masked: dict[Origin, Masked], origin: Origin, found: Masked) -> bool:
+    """Whether that changed something."""
+    before = masked.get(origin)
+    masked[origin] = found if before is None else before & found
+    return masked[origin] != before
+
+
 def resolve(rules: Sequence[MaskRule], catalogue: Catalogue | None) -> MaskTable:
     """Closed over inheritance and partitions, both ways: a parent's rows are its children's, and a child can be read
     itself.  Views, and tables with rules, that depend on a masked relation are opaque."""
-    columns: dict[Origin, str] = {}
-    named: dict[Origin, str] = {}
+    masked: dict[Origin, Masked] = {}
     opaque: dict[int, str] = {}
     if catalogue is not None:
         for origin, rule in _named_columns(rules, catalogue):
-            columns[origin] = stricter(columns.get(origin), rule.show)
-            named.setdefault(origin, rule.name)
-        _close_inheritance(columns, named, catalogue)
-        opaque = _opaque(columns, catalogue)
+            _add(masked, origin, Masked(rule.show, rule.name, rule.predicates, rule.aggregates))
+        _close_inheritance(masked, catalogue)
+        opaque = _opaque(masked, catalogue)
     return MaskTable(
-        columns=columns,
-        rules=named,
-        relations=frozenset(relation for relation, _ in columns),
+        columns={origin: each.show for origin, each in masked.items()},
+        masked=masked,
+        relations=frozenset(relation for relation, _ in masked),
         opaque=opaque,
         names=_output_names(rules),
         patterns=frozenset(pattern for rule in rules for pattern in rule.patterns),
@@ -146,7 +175,7 @@ def _about(relation: Relation, name: str, schema: Matches, table: Matches) -> bo
 # ---- by descent
 
 
-def _close_inheritance(columns: dict[Origin, str], named: dict[Origin, str], catalogue: Catalogue) -> None:
+def _close_inheritance(masked: dict[Origin, Masked], catalogue: Catalogue) -> None:
     """Columns of one name in a family of relations are masked alike."""
     pairs = [
         (child, catalogue.by_oid[oid])
@@ -158,22 +187,18 @@ def _close_inheritance(columns: dict[Origin, str], named: dict[Origin, str], cat
     while changed:
         changed = False
         for child, parent in pairs:
-            changed |= _spread(columns, named, child, parent)
-            changed |= _spread(columns, named, parent, child)
+            changed |= _spread(masked, child, parent)
+            changed |= _spread(masked, parent, child)
 
 
-def _spread(columns: dict[Origin, str], named: dict[Origin, str], one: Relation, other: Relation) -> bool:
+def _spread(masked: dict[Origin, Masked], one: Relation, other: Relation) -> bool:
     """What is masked in `one` is in `other`; whether that changed something."""
-    changed = False
     theirs = {column.name: column.number for column in other.columns}
+    changed = False
     for column in one.columns:
-        origin, copy = (one.oid, column.number), (other.oid, theirs.get(column.name, 0))
-        if origin in columns and copy[1]:
-            show = stricter(columns.get(copy), columns[origin])
-            if columns.get(copy) != show:
-                columns[copy] = show
-                named.setdefault(copy, named[origin])
-                changed = True
+        found = masked.get((one.oid, column.number))
+        if found is not None and column.name in theirs:
+            changed |= _add(masked, (other.oid, theirs[column.name]), found)
     return changed
 
 

@@ -1,13 +1,15 @@
 """Which columns and values are masked, and which statements cannot be let through because of it.  Pure.
 
-A masked column may leave only as a plain output column of the statement; a statement that reads it in any other way, or
-of which that cannot be known, is refused by name.  Patterns only mask; they refuse nothing.
+What an output column depends on is followed through the statement (`policy/lineage_trace.py`): a masked column's own
+values are shown as its rule says, and what is computed with them is not shown at all.  A statement in which masked
+columns decide which rows come, that copies them, or that cannot be followed, is refused by name.  Patterns only mask;
+they refuse nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -18,9 +20,10 @@ from hoopgw.model.operation import Operation
 from hoopgw.model.secret import Secret
 from hoopgw.model.verdict import ALLOW, Refusal, Source, Verdict
 from hoopgw.policy.catalogue import Catalogue
-from hoopgw.policy.facts import Copy, Facts, FunctionName, Statement
+from hoopgw.policy.facts import Copy, Facts, FunctionName, Output, Statement
 from hoopgw.policy.guardrail import IGuardrail
 from hoopgw.policy.mask_table import BUILT_IN_PATTERNS, STATISTICS, MaskRule, MaskTable, Origin, resolve, stricter
+from hoopgw.policy.mask_traces import Shown, column_name, refused, shown
 
 __all__ = ("BUILT_IN_PATTERNS", "MaskGuardrail", "MaskRule", "MaskTable", "SqlMasks", "custom_pattern", "resolve")
 
@@ -32,6 +35,7 @@ _READERS = (
     "bt_page_items*", "brin_page_items", "gist_page_items*", "hash_page_items", "pg_get_wal_*", "pg_stat_get_activity",
     "pg_stat_get_backend_activity", "pg_stat_statements", "pg_prepared_statement", "pg_cursor",
 )  # fmt: skip
+_SHOW = frozenset("select insert update delete merge copy-to".split())
 _UNAMBIGUOUS = (b"\\N", b"")  # NULL marks of COPY's text format that no value but the empty one looks like
 
 
@@ -54,12 +58,16 @@ class SqlMasks:
     errors: bool = False
     copy: Copy | None = None
     build: "Any" = field(default=None, compare=False, repr=False)
-    copy_types: tuple[int, ...] = ()  # type OID of each of copy.fields; 0: not known
+    copy_shown: tuple[str, ...] = ()  # of each of copy.fields: what is shown of it; "": all
+    places: Mapping[int, tuple[Shown, ...]] = field(default_factory=dict)  # by statement of the text: output columns
 
     def __and__(self, other: Any) -> "SqlMasks":
         columns = dict(self.columns)
         for origin, show in other.columns.items():
             columns[origin] = stricter(columns.get(origin), show)
+        places = dict(self.places)
+        for place, found in other.places.items():
+            places[place] = _both(places[place], found) if place in places else found
         return SqlMasks(
             columns,
             tuple(dict.fromkeys(self.names + other.names)),
@@ -68,11 +76,12 @@ class SqlMasks:
             self.errors or other.errors,
             self.copy or other.copy,
             self.build or other.build,
-            self.copy_types or other.copy_types,
+            self.copy_shown or other.copy_shown,
+            places,
         )
 
-    def row_mask(self, fields: Sequence[tuple[bytes, int, int, int, int]], max_row: int) -> Any:
-        return self.build.row_mask(self, fields)
+    def row_mask(self, fields: Sequence[tuple[bytes, int, int, int, int]], max_row: int, place: int = 0) -> Any:
+        return self.build.row_mask(self, fields, self.places.get(place))
 
     def copy_mask(self, max_row: int) -> Any:
         return self.build.copy_mask(self, max_row)
@@ -82,17 +91,36 @@ class SqlMasks:
         return masked
 
 
+def _both(one: tuple[Shown, ...], other: tuple[Shown, ...]) -> tuple[Shown, ...]:
+    """Of two statements that a name may stand for.  Where their columns differ: nothing that any result agrees with."""
+    if len(one) != len(other):
+        return ()
+    return tuple(
+        Shown(
+            stricter(a.show, b.show) if a.show and b.show else a.show or b.show,
+            a.name if a.name == b.name else "",
+        )
+        for a, b in zip(one, other, strict=True)
+    )
+
+
 @implementer(IGuardrail)
 class MaskGuardrail:
-    """Says for one statement what is masked, or refuses it."""
+    """Says for one statement what is masked, or refuses it.  `copies`: the grant lets masked values be copied."""
 
     name = "mask"
     reads_text = False
 
-    def __init__(self, table: MaskTable, catalogue: Catalogue | None, build: Any) -> None:
+    def __init__(self, table: MaskTable, catalogue: Catalogue | None, build: Any, copies: bool = False) -> None:
         self._table = table
         self._catalogue = catalogue
         self._build = build
+        self._copies_allowed = copies
+
+    @property
+    def follows(self) -> bool:
+        """Whether it looks at lineage at all: a rule names columns."""
+        return self._table.named
 
     def judge(self, operation: Operation, facts: Facts) -> Verdict:
         table = self._table
@@ -120,23 +148,37 @@ class MaskGuardrail:
 
     def _masks(self, statement: Statement) -> SqlMasks:
         """Words about a write tell of whole rows ("Failing row contains …"), those about a read of what it reads."""
-        table, copy = self._table, statement.copy
+        table = self._table
+        copy, copied = self._copy(statement)
+        places = shown(table, statement.lineage)
         errors = any(each.oid in table.relations for each in statement.writes)
         errors = errors or any(origin in table.columns for origin in statement.read)
-        types = tuple(self._type((each.relation, each.attribute)) for each in copy.fields) if copy is not None else ()
-        return SqlMasks(table.columns, table.names, table.patterns, table.custom, errors, copy, self._build, types)
+        return SqlMasks(
+            table.columns,
+            table.names,
+            table.patterns,
+            table.custom,
+            errors,
+            copy,
+            self._build,
+            copied,
+            {statement.place: places} if places else {},
+        )
 
-    def _type(self, origin: Origin) -> int:
-        relation = self._catalogue.by_oid.get(origin[0]) if self._catalogue is not None else None
-        if relation is None:
-            return 0
-        return next((column.type_oid for column in relation.columns if column.number == origin[1]), 0)
+    def _copy(self, statement: Statement) -> tuple[Copy | None, tuple[str, ...]]:
+        """A COPY's fields have no origin of their own: they are those that were followed."""
+        copy, lineage = statement.copy, statement.lineage
+        if copy is None or lineage is None or lineage.lost or any(each.many for each in lineage.outputs):
+            return copy, ("",) * len(copy.fields) if copy is not None else ()
+        fields = tuple(Output(each.name, *each.origin, each.type_oid) for each in lineage.outputs)
+        shows = shown(self._table, lineage)
+        return replace(copy, fields=fields), tuple(each.show for each in shows) or ("",) * len(fields)
 
     # ---- what cannot be let through
 
     def _copies(self, facts: Facts) -> Verdict:
         """Which of several COPYs a row belongs to is not told apart where their rows look different."""
-        copies = {statement.copy for statement in facts.statements if statement.copy is not None}
+        copies = {self._copy(statement) for statement in facts.statements if statement.copy is not None}
         if len(copies) < 2 or not (self._table.named or self._table.patterns or self._table.custom):
             return ALLOW
         reason = "several COPY TO in one text cannot be masked"
@@ -145,7 +187,7 @@ class MaskGuardrail:
     def _refused(self, statement: Statement) -> Refusal | None:
         return (
             self._unknown(statement)
-            or self._lost(statement)
+            or self._followed(statement)
             or self._shown_otherwise(statement)
             or self._renamed(statement)
             or self._copied(statement)
@@ -162,12 +204,31 @@ class MaskGuardrail:
             return self._refusal(reason, "the statements of its body, written out")
         return None
 
-    def _lost(self, statement: Statement) -> Refusal | None:
-        for origin in sorted(statement.lost):
+    def _followed(self, statement: Statement) -> Refusal | None:
+        lineage = statement.lineage
+        if lineage is None or lineage.lost:
+            return self._not_followed(statement)
+        found = refused(self._table, lineage, self._copies_allowed)
+        if found is None:
+            return None
+        reason = f"{self._column(found.origin)} {found.reason}"
+        return self._refusal(reason, found.would_pass, self._table.masked[found.origin].rule)
+
+    def _not_followed(self, statement: Statement) -> Refusal | None:
+        """A statement without outputs that are followed: ALTER, CREATE INDEX, a rule; or one that cannot be."""
+        why = statement.lineage.lost if statement.lineage is not None else ""
+        for origin in sorted(statement.read if why else statement.lost):
             if origin in self._table.columns:
-                reason = f"{self._column(origin)} is masked, and may leave only as a plain output column"
-                rule = self._table.rules[origin]
+                reason = f"{self._column(origin)} is masked, and may leave only as an output column"
+                if why:
+                    reason = f"{self._column(origin)} is masked, and where it goes cannot be known: {why}"
+                rule = self._table.masked[origin].rule
                 return self._refusal(reason, "name the column in the SELECT list and nowhere else", rule)
+        if not why and statement.effects & _SHOW and self._touches(statement):
+            # prepared or declared before a reload brought this rule
+            return self._refusal("where it shows a masked column was not followed", "PREPARE or DECLARE it again")
+        if why and self._touches(statement):
+            return self._refusal(f"which columns of a masked table it shows cannot be known: {why}")
         return None
 
     def _shown_otherwise(self, statement: Statement) -> Refusal | None:
@@ -195,23 +256,19 @@ class MaskGuardrail:
         return None
 
     def _copied(self, statement: Statement) -> Refusal | None:
-        """A COPY's fields have no origin of their own: they must be known from the text, one by one."""
-        copy = statement.copy
-        if copy is None or not self._touches(statement):
+        """Each field of a COPY must be known, one by one."""
+        if statement.copy is None or not self._touches(statement):
             return None
-        masked = {origin for origin in statement.read if origin in self._table.columns}
-        if not copy.fields or masked - {(each.relation, each.attribute) for each in copy.fields}:
+        copy, shows = self._copy(statement)
+        lineage = statement.lineage
+        if copy is None or lineage is None or any(each.many for each in lineage.outputs):
             return self._refusal("which fields of this COPY are masked cannot be known", "name its columns one by one")
-        if copy.format == "text" and masked and copy.null not in _UNAMBIGUOUS:
+        if copy.format == "text" and any(shows) and copy.null not in _UNAMBIGUOUS:
             return self._refusal("a NULL mark that is also a value would tell which masked value it is", r"NULL '\N'")
         return None
 
     def _column(self, origin: Origin) -> str:
-        relation = self._catalogue.by_oid.get(origin[0]) if self._catalogue is not None else None
-        if relation is None:
-            return "a column"
-        name = next((column.name for column in relation.columns if column.number == origin[1]), "?")
-        return f"{relation.schema}.{relation.name}.{name}"
+        return column_name(self._catalogue, origin)
 
     def _refusal(self, reason: str, would_pass: str = "", rule: str = "") -> Refusal:
         source = self._table.sources.get(rule, Source())

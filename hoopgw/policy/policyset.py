@@ -49,6 +49,7 @@ class Selection:
     guardrails: tuple[IGuardrail, ...]
     masks: tuple[MaskRule, ...]
     key: str
+    features: frozenset[str] = frozenset()  # of the grant that lets in
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,9 @@ class PolicySet:
     masks: tuple[MaskRule, ...] = ()
     digest: str = ""
 
-    def select(self, identity: Identity, target: Target, role: str) -> Selection:
+    def select(
+        self, identity: Identity, target: Target, role: str, features: frozenset[str] = frozenset()
+    ) -> Selection:
         """Once for a session and reload.  What verdicts are cached under is the key: never the identity's name."""
         guardrails = tuple(each.guardrail for each in self.guardrails if each.applies(identity, target, role))
         masks = tuple(
@@ -68,5 +71,5 @@ class PolicySet:
             and not (each.exempt is not None and each.exempt.matches(identity))
         )
         names = tuple(each.name for each in guardrails), tuple(each.name for each in masks)
-        key = hashlib.sha256(repr((self.digest, names)).encode()).hexdigest()
-        return Selection(guardrails, masks, key)
+        key = hashlib.sha256(repr((self.digest, names, sorted(features))).encode()).hexdigest()
+        return Selection(guardrails, masks, key, features)

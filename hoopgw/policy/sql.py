@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pgparse
 
 from hoopgw.policy.catalogue import Catalogue, Relation
 from hoopgw.policy.facts import SOME_FUNCTION, Copy, Facts, FunctionName, Output, RelationName, Statement, Where
+from hoopgw.policy.lineage_trace import trace
 from hoopgw.policy.sql_calls import RUNS_TEXT, unread
 from hoopgw.policy.sql_copy import copy_shape
 from hoopgw.policy.sql_implicit import Implicit
@@ -27,8 +29,8 @@ MAX_IN_PROCESS = 16 * 1024  # bytes: deeper texts could exhaust the parser's sta
 __all__ = ("MAX_IN_PROCESS", "Unreadable", "analyse")
 
 
-def analyse(text: bytes, catalogue: Catalogue | None, context: NameContext) -> Facts:
-    """The facts of every statement in `text`.  Raises Unreadable."""
+def analyse(text: bytes, catalogue: Catalogue | None, context: NameContext, follow: bool = True) -> Facts:
+    """The facts of every statement in `text`; with `follow` also their lineage.  Raises Unreadable."""
     if b"\0" in text:
         raise Unreadable("a NUL in the text")
     try:
@@ -40,14 +42,28 @@ def analyse(text: bytes, catalogue: Catalogue | None, context: NameContext) -> F
     except pgparse.PGQueryError as error:
         raise Unreadable(str(error.args[0]) if error.args else "syntax error") from error
     statements = []
-    for tree in trees:
+    for place, tree in enumerate(trees):
         statement = _Statement(catalogue, context).read(tree["stmt"])
+        statement = _with_lineage(statement, tree["stmt"], catalogue if follow else None, context, place)
         context = context.after(statement)
         statements.append(statement)
     redacted = b""
     if any(statement.secret for statement in statements):
         redacted = "; ".join(_without_secret(statement) for statement in statements).encode()
     return Facts(tuple(statements), redacted)
+
+
+def _with_lineage(
+    statement: Statement, tree: Node, catalogue: Catalogue | None, context: NameContext, place: int
+) -> Statement:
+    """Also of what PREPARE and DECLARE hold."""
+    if catalogue is None or not (statement.reads or statement.writes or statement.body or statement.uses):
+        return replace(statement, place=place) if place else statement
+    body = tuple(
+        replace(inner, lineage=trace(next(iter(tree.values()))["query"], catalogue, context.schemas))
+        for inner in statement.body
+    )
+    return replace(statement, lineage=trace(tree, catalogue, context.schemas), place=place, body=body)
 
 
 def _without_secret(statement: Statement) -> str:
@@ -110,8 +126,6 @@ class _Statement:
 
     def _declared(self, inner: Statement) -> Statement:
         """A cursor's query is planned at once and runs with FETCH: all of it counts here as well."""
-        from dataclasses import replace
-
         return replace(inner, effects=inner.effects | self._effects, defines=self._defines, body=(inner,), outputs=())
 
     def _finished(self) -> Statement:
@@ -500,8 +514,6 @@ class _Statement:
         if self._sorted_by_output:
             self._lost |= self._read
         if self._copy is not None and not self._copy.fields and outputs and self._in_order(targets):
-            from dataclasses import replace
-
             self._copy = replace(self._copy, fields=self._outputs)
 
     def _type(self, relation: int, attribute: int) -> int:
@@ -590,8 +602,6 @@ class _Statement:
         oid = found[0].oid
         outputs = tuple(Output(column.name, oid, column.number, column.type_oid) for column in fields)
         self._read |= {(output.relation, output.attribute) for output in outputs}
-        from dataclasses import replace
-
         self._copy = replace(self._copy, fields=outputs)
 
     def _read_ExecuteStmt(self, body: Node) -> None:

@@ -32,7 +32,7 @@ class Expect:
 
     __slots__ = (
         "answer", "copy_mask", "copying", "cut", "cut_by", "denial", "described", "done", "failed", "hints", "kind",
-        "masked", "meaning", "nonce", "number", "own", "row_mask", "rows", "sends",
+        "masked", "meaning", "nonce", "number", "own", "results", "row_mask", "rows", "sends",
     )  # fmt: skip
 
     def __init__(self, kind: int, number: int = 0, hints: int = 0) -> None:
@@ -47,6 +47,7 @@ class Expect:
         self.row_mask: Any = None
         self.copy_mask: Any = None
         self.described = False  # the target has said what columns, or what COPY, follow
+        self.results = 0  # of a text with several statements: how many of them the target has completed
         self.rows = 0
         self.masked = 0
         self.cut = False

@@ -9,6 +9,8 @@ fixed-width types     a stated constant (`CONSTANTS`)     no
 numeric               NULL                                yes; a hit becomes 0
 everything else       NULL                                yes; a hit becomes NULL
 ====================  ==================================  ============================
+
+What is computed with a masked column is NULL, whatever its type.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from fnmatch import fnmatchcase
 from typing import final
 
 from hoopgw.policy.catalogue_types import FIRST_OWN
+from hoopgw.policy.mask_table import WHOLE, stricter
+from hoopgw.policy.mask_traces import Shown
 from hoopgw.policy.masks import SqlMasks, custom_pattern
 from hoopgw.wire import masking, scanners
 from hoopgw.wire.masking import Action, Hashes, ValueMask
@@ -66,9 +70,15 @@ class MaskBuilder:
         self._hashes = Hashes(key)
         self._scanners: dict[tuple[frozenset[str], frozenset[str]], Scanner | None] = {}
 
-    def row_mask(self, masks: SqlMasks, fields: Sequence[tuple[bytes, int, int, int, int]]) -> RowMask | None:
+    def row_mask(
+        self, masks: SqlMasks, fields: Sequence[tuple[bytes, int, int, int, int]], followed: tuple[Shown, ...] | None
+    ) -> RowMask | None:
+        """`followed`: what is shown by position; None: what the target says of each column tells all."""
         scanner = self._scanner(masks)
-        actions = tuple(_action(masks, *each, scanner is not None) for each in fields)
+        shows = _shows(fields, followed)
+        actions = tuple(
+            _action(masks, show, *each, scanner is not None) for each, show in zip(fields, shows, strict=True)
+        )
         if not any(actions):
             return None
         return RowMask(actions, ValueMask(scanner, self._hashes))
@@ -79,7 +89,7 @@ class MaskBuilder:
         scanner, copy = self._scanner(masks), masks.copy
         form = copy.format if copy is not None else "text"
         fields = copy.fields if copy is not None else ()
-        shown = [masks.columns.get((each.relation, each.attribute), "") for each in fields]
+        shown = masks.copy_shown
         if not any(shown) and scanner is None:
             return None
         binary = int(form == "binary")
@@ -122,10 +132,24 @@ class MaskBuilder:
         return "MaskBuilder()"
 
 
+def _shows(fields: Sequence[tuple[bytes, int, int, int, int]], followed: tuple[Shown, ...] | None) -> Sequence[str]:
+    """What is shown by position.  A result that does not look as it was followed (a table was changed since its
+    catalogue was read) shows nothing at all."""
+    if followed is None:
+        return ("",) * len(fields)
+    same = len(followed) == len(fields) and all(
+        not each.name or not each.name.isascii() or each.name.encode() == field[0]
+        for each, field in zip(followed, fields, strict=True)
+    )
+    return [each.show for each in followed] if same else (WHOLE,) * len(fields)
+
+
 def _action(
-    masks: SqlMasks, name: bytes, table: int, attribute: int, kind: int, binary: int, patterns: bool
+    masks: SqlMasks, show: str, name: bytes, table: int, attribute: int, kind: int, binary: int, patterns: bool
 ) -> Action | None:
-    show = masks.columns.get((table, attribute), "")
+    by_origin = masks.columns.get((table, attribute), "")
+    if by_origin:
+        show = stricter(show or None, by_origin)
     if not show and not table:
         column = name.decode("utf-8", "replace")
         show = next((show for glob, show in masks.names if fnmatchcase(column, glob)), "")
@@ -144,6 +168,8 @@ def _copied(kind: int, binary: int, scanner: Scanner | None) -> Action | None:
 
 
 def masked_by_column(kind: int, binary: int, show: str) -> Action:
+    if show == WHOLE:
+        return Action(masking.NULL)
     if kind in TEXTS:
         return Action(_KINDS[show])
     if kind in CONSTANTS:

@@ -291,6 +291,7 @@ class Results:
         if head is None or (head.kind != EXECUTE and head.kind != QUERY):
             raise ProtocolViolation("the target completed what was not asked")
         self._commands.completed(command, head.hints)
+        head.results += 1
         head.copying = head.sends = head.described = False
         head.row_mask = head.copy_mask = None
         if head.kind == EXECUTE:
@@ -315,7 +316,7 @@ class Results:
             target.described = True
             if target.answer.masks is not None:
                 fields = pgmessages.read_row_description(body)
-                target.row_mask = target.answer.masks.row_mask(fields, self._max_masked_row)
+                target.row_mask = target.answer.masks.row_mask(fields, self._max_masked_row, target.results)
         return dropped
 
     # ---- the end of an exchange

@@ -35,15 +35,15 @@ class ParserProcess:
         self._reactor = reactor
         self._pool: ProcessPoolExecutor | None = None
 
-    def analyse(self, text: bytes, catalogue: Catalogue | None, context: NameContext) -> Deferred[Facts]:
+    def analyse(self, text: bytes, catalogue: Catalogue | None, context: NameContext, follow: bool) -> Deferred[Facts]:
         """Fails with Unreadable: the grammar's word, a crash, or the deadline."""
         done: Deferred[Facts] = Deferred()
         pool = self._started()
         try:
-            future = pool.submit(analyse, text, catalogue, context)
+            future = pool.submit(analyse, text, catalogue, context, follow)
         except BrokenProcessPool:
             self._drop(pool)
-            future = self._started().submit(analyse, text, catalogue, context)
+            future = self._started().submit(analyse, text, catalogue, context, follow)
         timer = self._reactor.callLater(DEADLINE, self._too_slow, pool, done)
         future.add_done_callback(
             lambda future: self._reactor.callFromThread(self._finished, future, pool, done, timer.cancel, timer.active)

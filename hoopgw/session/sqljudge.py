@@ -14,12 +14,14 @@ from twisted.python.failure import Failure
 from zope.interface import classImplements
 
 from hoopgw.auth.access import Access
+from hoopgw.model.grant import COPY_MASKED
 from hoopgw.model.operation import BIND, EXECUTE, FUNCTION, PARSE, QUERY, Operation
 from hoopgw.model.verdict import Refusal, Verdict
 from hoopgw.policy.catalogue import Catalogue
 from hoopgw.policy.catalogue_types import FIRST_OWN
 from hoopgw.policy.facts import Facts, FunctionName, Statement
 from hoopgw.policy.guardrail import IGuardrail, judge
+from hoopgw.policy.lineage import Lineage
 from hoopgw.policy.masks import MaskGuardrail, SqlMasks, resolve
 from hoopgw.policy.policyset import Selection
 from hoopgw.policy.sql import MAX_IN_PROCESS, Unreadable, analyse
@@ -51,6 +53,7 @@ class Scope:
     def __init__(self, guardrails: tuple[IGuardrail, ...], catalogue: Catalogue | None) -> None:
         self.guardrails = guardrails
         self.catalogue = catalogue
+        self.follows = any(isinstance(each, MaskGuardrail) and each.follows for each in guardrails)
         # whether a parameter's type may bring calls that its text does not show
         self.casts = catalogue is not None and catalogue.types is not None and bool(catalogue.types.own_casts)
         self.known: dict[bytes, tuple[Verdict, Facts]] = {}
@@ -101,7 +104,8 @@ class Scopes:
         if scope is None:
             guardrails = selection.guardrails
             if selection.masks:
-                mask = MaskGuardrail(resolve(selection.masks, catalogue), catalogue, self._build)
+                copies = COPY_MASKED in selection.features
+                mask = MaskGuardrail(resolve(selection.masks, catalogue), catalogue, self._build, copies)
                 guardrails = (*guardrails, mask)
             scope = self._scopes[key] = Scope(guardrails, catalogue)
             if len(self._scopes) > MAX_SCOPES:
@@ -202,7 +206,7 @@ class SqlJudge:
         if len(operation.text) > MAX_IN_PROCESS:
             return self._in_child(operation, scope)
         try:
-            facts = analyse(operation.text, scope.catalogue, self._context)
+            facts = analyse(operation.text, scope.catalogue, self._context, scope.follows)
         except Unreadable as error:
             return _unreadable(operation, str(error))
         return self._weighed(operation, facts, scope)
@@ -259,7 +263,9 @@ class SqlJudge:
             failure.trap(Unreadable)
             return _unreadable(operation, str(failure.value))
 
-        return self._parser.analyse(operation.text, scope.catalogue, self._context).addCallbacks(read, unread)
+        return self._parser.analyse(operation.text, scope.catalogue, self._context, scope.follows).addCallbacks(
+            read, unread
+        )
 
     def _weighed(self, operation: Operation, facts: Facts, scope: Scope) -> Verdict | Deferred[Verdict]:
         meant = self._with_names(facts)
@@ -372,12 +378,21 @@ def _both(using: Statement, body: Statement) -> Statement:
         effects=body.effects | using.effects,
         unknown=body.unknown + using.unknown,
         opaque=body.opaque or using.opaque,
+        lineage=_explained(using, body),
+        place=using.place,
         writes=body.writes | using.writes,
         functions=body.functions | using.functions,
         temporary=body.temporary or using.temporary,
         ddl=body.ddl or using.ddl,
         writes_nothing=body.writes_nothing and using.writes_nothing,
     )
+
+
+def _explained(using: Statement, body: Statement) -> Lineage | None:
+    """EXPLAIN EXECUTE shows a plan in place of what the name's statement would show."""
+    if body.lineage is None or using.lineage is None:
+        return body.lineage
+    return replace(body.lineage, outputs=using.lineage.outputs, lost=body.lineage.lost or using.lineage.lost)
 
 
 def _changes(statement: Statement) -> bool:

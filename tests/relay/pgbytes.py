@@ -72,9 +72,11 @@ def columns(*names: bytes) -> bytes:
     return message(b"T", len(names).to_bytes(2, "big") + fields)
 
 
-def row(*values: bytes) -> bytes:
+def row(*values: bytes | None) -> bytes:
+    """None is NULL."""
     body = len(values).to_bytes(2, "big")
-    return message(b"D", body + b"".join([len(value).to_bytes(4, "big") + value for value in values]))
+    fields = [b"\xff" * 4 if value is None else len(value).to_bytes(4, "big") + value for value in values]
+    return message(b"D", body + b"".join(fields))
 
 
 def complete(tag: bytes) -> bytes:

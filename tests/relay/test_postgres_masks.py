@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.answer import Answer
+from hoopgw.policy.mask_traces import Shown
 from hoopgw.policy.masks import SqlMasks
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.wire.pgmessages import message
@@ -68,3 +69,57 @@ class Masks(SynchronousTestCase):
         self.assertEqual(hashed, self.told(masks(searched, email="hash"), []))
         self.assertNotIn(b"secret", hashed)
         self.assertEqual(hashed.count(b"\0\0\0\x10"), len(ROWS))
+
+
+COUNT = message(b"T", b"\0\2" + (b"n\0" + bytes(6) + (20).to_bytes(4, "big") + b"\xff" * 6 + b"\0\0") * 2)
+
+
+class Followed(SynchronousTestCase):
+    """Output columns that are masked by position, because what they depend on was followed."""
+
+    def told(self, sent: bytes, places: dict[int, tuple[Shown, ...]]) -> bytes:
+        chosen = SqlMasks({}, (), frozenset(), frozenset(), build=MaskBuilder(b"key"), places=places)
+        session = Session(relay(), always(Answer(masks=chosen)))
+        session.client(query(b"select 1; select 2; select 3"))
+        return to_client(session.target(sent))
+
+    def test_each_statement_has_its_own(self) -> None:
+        """Of several statements in one text each has its own columns, whether or not the others show rows."""
+        one, done = COUNT + row(b"1", b"2"), complete(b"SELECT 1")
+        computed = (Shown("", "n"), Shown("whole", ""))
+        masked = COUNT + row(b"1", None)
+        for sent, places, wanted in (
+            (one + done, {0: computed}, masked + done),
+            (one + done + one + done + one + done, {1: computed}, one + done + masked + done + one + done),
+            (complete(b"BEGIN") + one + done + complete(b"COMMIT"), {1: computed}, None),
+            (complete(b"COPY 3") + complete(b"NOTIFY") + one + done, {2: computed}, None),
+        ):
+            wanted = wanted or sent.replace(one, masked)
+            self.assertEqual(self.told(sent + ready(), places), wanted + ready())
+
+    def test_another_result_than_was_followed(self) -> None:
+        """A result with more, fewer or other columns than were followed shows nothing: its table was changed."""
+        sent = COUNT + row(b"1", b"2") + complete(b"SELECT 1") + ready()
+        nothing = sent.replace(row(b"1", b"2"), row(None, None))
+        shown, masked = Shown("", "n"), Shown("whole", "n")
+        for followed in ((masked,), (shown, shown, masked), (Shown("", "m"), masked), ()):
+            self.assertEqual(self.told(sent, {0: followed}), nothing)
+        self.assertEqual(
+            self.told(sent, {0: (Shown("", "\u00e9"), masked)}), sent.replace(row(b"1", b"2"), row(b"1", None))
+        )
+
+    def test_strictest_of_both(self) -> None:
+        """Where the target names a masked column too, the stricter of both is shown."""
+        sent = description() + row(b"1", b"a", b"secret", BORN) + complete(b"SELECT 1") + ready()
+        for how, followed, wanted in (
+            ("last4", "whole", None),
+            ("none", "last4", b"******"),
+            ("last4", "none", b"******"),
+            ("none", "", b"******"),
+        ):
+            columns = tuple(Shown(followed if name == b"email" else "", name.decode()) for name in COLUMNS)
+            chosen = SqlMasks({(7, 3): how}, (), frozenset(), frozenset(), build=MaskBuilder(b"k"), places={0: columns})
+            session = Session(relay(), always(Answer(masks=chosen)))
+            session.client(query(b"select"))
+            told = to_client(session.target(sent))
+            self.assertEqual(told, sent.replace(row(b"1", b"a", b"secret", BORN), row(b"1", b"a", wanted, BORN)))

@@ -98,7 +98,7 @@ class Masks:
     def __and__(self, other: object) -> "Masks":
         return self
 
-    def row_mask(self, fields: Sequence[tuple[bytes, int, int, int, int]], max_row: int) -> Stars | None:
+    def row_mask(self, fields: Sequence[tuple[bytes, int, int, int, int]], max_row: int, place: int) -> Stars | None:
         self.asked.append([name for name, *_ in fields])
         return Stars() if self.rows else None
 

@@ -1,0 +1,134 @@
+"""A statement's lineage and the masked columns -> what is refused of it, and what is shown of each output column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hoopgw.model.grant import COPY_MASKED
+from hoopgw.policy.catalogue import Catalogue
+from hoopgw.policy.lineage import Lineage, Source, Sources, Traced
+from hoopgw.policy.mask_table import WHOLE, Masked, MaskTable, Origin, stricter
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """`origin` is a masked column; `reason` goes behind its name."""
+
+    origin: Origin
+    reason: str
+    would_pass: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is shown of one output column: "" all of it, else none, last4, hash or whole; and the name that PostgreSQL
+    gives it, "" where that is not known."""
+
+    show: str
+    name: str
+
+
+def masked_of(table: MaskTable, sources: Iterable[Source]) -> list[Origin]:
+    """Those that are masked, and were not seen through an aggregate alone whose result may be shown."""
+    found = set()
+    for relation, attribute, aggregate in sources:
+        masked = table.masked.get((relation, attribute))
+        if masked is not None and aggregate not in masked.aggregates:
+            found.add((relation, attribute))
+    return sorted(found)
+
+
+def refused(table: MaskTable, lineage: Lineage, copies: bool) -> Refused | None:
+    """`copies`: masked values may be copied."""
+    return (
+        _decides(table, lineage)
+        or _stored(table, lineage.stored if not copies else frozenset())
+        or _not_told_apart(table, lineage.outputs)
+    )
+
+
+_DECIDES = (
+    ("chosen", 2, "is masked, and may not decide which rows come, or their order"),
+    ("equal", 1, "is masked, and may not decide which rows come"),
+    ("computed", 2, "is masked, and an error, or the time that it takes, could tell of its values"),
+)
+_ALLOWED = {"refuse": 0, "equal": 1, "allow": 2}
+
+
+def _decides(table: MaskTable, lineage: Lineage) -> Refused | None:
+    used: tuple[Sources, ...] = (lineage.chosen, lineage.equal, lineage.computed)
+    for (how, needed, reason), sources in zip(_DECIDES, used, strict=True):
+        for origin in masked_of(table, sources):
+            if _ALLOWED[table.masked[origin].predicates] < needed:
+                return Refused(origin, reason, _instead(how, table.masked[origin]))
+    return None
+
+
+def _instead(how: str, masked: Masked) -> str:
+    if how == "computed":
+        return "name the column in the SELECT list as it is"
+    if how == "chosen" and masked.predicates == "equal":
+        return "compare the whole column by =, IN or IS NULL; or choose rows by another column"
+    return "choose and sort rows by another column"
+
+
+def _stored(table: MaskTable, sources: Sources) -> Refused | None:
+    for origin in masked_of(table, sources):
+        reason = "is masked, and may not be copied into a table, a column or a file"
+        return Refused(origin, reason, f'leave the column out, or ask for a grant with features = ["{COPY_MASKED}"]')
+    return None
+
+
+def _not_told_apart(table: MaskTable, outputs: tuple[Traced, ...]) -> Refused | None:
+    """Where a star stands for columns that are not known, positions are not either: then only columns that the target
+    itself names can be masked."""
+    if not any(output.many for output in outputs):
+        return None
+    for output in outputs:
+        found = masked_of(table, output.sources)
+        if found and (output.many or output.origin == (0, 0)):
+            reason = "is masked, and which columns of the result show it cannot be known"
+            return Refused(found[0], reason, "name the columns one by one, with no * over a function")
+    return None
+
+
+def shown(table: MaskTable, lineage: Lineage | None) -> tuple[Shown, ...]:
+    """By position; empty where no output column depends on a masked one, or where the target's own words tell."""
+    if lineage is None or any(output.many for output in lineage.outputs):
+        return ()
+    found = tuple(Shown(show(table, output), output.name) for output in lineage.outputs)
+    return found if any(each.show for each in found) else ()
+
+
+def show(table: MaskTable, output: Traced) -> str:
+    masked = masked_of(table, output.sources)
+    if not masked:
+        return ""
+    if not output.plain:
+        return WHOLE
+    found = ""
+    for origin in masked:
+        found = stricter(found or None, table.masked[origin].show)
+    return found
+
+
+_SHOWN = {WHOLE: "NULL", "none": "none of it", "last4": "its last 4 characters", "hash": "its hash"}
+
+
+def told(table: MaskTable, catalogue: Catalogue, lineage: Lineage | None) -> Iterable[str]:
+    """In words: of each masked output column, which columns it depends on, and what is shown of it."""
+    for place, output in enumerate(lineage.outputs if lineage is not None else (), 1):
+        how = show(table, output)
+        if how:
+            names = ", ".join(column_name(catalogue, origin) for origin in masked_of(table, output.sources))
+            made = "from" if output.plain else "computed with"
+            yield f"{place} {output.name or '?'}: {made} {names}; shown: {_SHOWN[how]}"
+
+
+def column_name(catalogue: Catalogue | None, origin: Origin) -> str:
+    relation = catalogue.by_oid.get(origin[0]) if catalogue is not None else None
+    if relation is None:
+        return "a column"
+    name = next((column.name for column in relation.columns if column.number == origin[1]), "?")
+    return f"{relation.schema}.{relation.name}.{name}"
