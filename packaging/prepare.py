@@ -21,6 +21,11 @@ from doing import CannotPrepare, say
 TREE = Path(__file__).resolve().parent.parent
 CACHE = TREE / ".cache"
 POSTGRESQL = {"postgres": "postgresql-15", "initdb": "postgresql-15", "psql": "postgresql-client-15"}
+TESTED = POSTGRESQL | {
+    "pgbench": "postgresql-15",
+    "pg_dump": "postgresql-client-15",
+    "pg_restore": "postgresql-client-15",
+}
 PEERS = ({"pgbench": "postgresql-15"}, {"pgbouncer": "pgbouncer"})
 PURPOSES = ("demo", "test", "bench")
 
@@ -30,7 +35,8 @@ def prepare(purpose: str) -> None:
     environment.prepare(TREE, locks)
     tree = compiled.prepare(TREE, CACHE / "compiled", TREE / ".venv/bin/python")
     environment.link(TREE, tree)
-    debian.prepare(CACHE / "debian", POSTGRESQL, *(PEERS if purpose == "bench" else ()))
+    programs = TESTED if purpose == "test" else POSTGRESQL
+    debian.prepare(CACHE / "debian", programs, *(PEERS if purpose == "bench" else ()))
     if purpose == "test":
         clients.prepare(TREE, CACHE)
 

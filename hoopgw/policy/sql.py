@@ -22,6 +22,7 @@ from hoopgw.policy.sql_implicit import Implicit
 from hoopgw.policy.sql_names import NameContext
 from hoopgw.policy.sql_nodes import DDL, EFFECTS_OF, QUIET
 from hoopgw.policy.sql_objects import objects, stored_code
+from hoopgw.policy.sql_settings import setting_by_name
 from hoopgw.policy.sql_tree import Node, Unreadable, nodes
 
 MAX_IN_PROCESS = 16 * 1024  # bytes: deeper texts could exhaust the parser's stack; they are parsed in a child
@@ -98,6 +99,7 @@ class _Statement:
         self._lost: set[tuple[int, int]] = set()
         self._outputs: tuple[Output, ...] = ()
         self._settings: list[tuple[str, str | None]] = []
+        self._by_name = ""  # the setting that set_config(name, …) sets
         self._written: set[int] = set()  # ids of RangeVar nodes that are written
         self._copy: Copy | None = None
         self._secret = self._temporary = False
@@ -110,6 +112,8 @@ class _Statement:
     def read(self, tree: Node) -> Statement:
         kind, body = next(iter(tree.items()))
         self._collect_ctes(tree)
+        if kind == "SelectStmt":
+            self._by_name = setting_by_name(body, self._context)
         self._special(kind, body)
         if kind in ("PrepareStmt", "DeclareCursorStmt"):
             inner = _Statement(self._catalogue, self._context).read(body["query"])
@@ -421,7 +425,7 @@ class _Statement:
 
     def _set_config(self, node: Node) -> None:
         arguments = node.get("args", [])
-        name = _literal(arguments[0]) if arguments else None
+        name = (_literal(arguments[0]) if arguments else None) or self._by_name or None
         value = _literal(arguments[1]) if len(arguments) > 1 else None
         self._settings.append((name.lower() if name is not None else "*", value if name is not None else None))
 

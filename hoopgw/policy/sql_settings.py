@@ -1,0 +1,53 @@
+"""Which setting a `set_config` changes whose name is no literal: the one form of it that pg_dump sends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hoopgw.policy.sql_names import NameContext
+
+Node = dict[str, Any]
+# It narrows what a session can be made to read (CVE-2024-7348); pg_dump sets it only where the server knows it, so by
+#   SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings WHERE name = 'restrict_nonsystem_…'
+RESTRICTING = "restrict_nonsystem_relation_kind"
+_KINDS = frozenset(("view", "foreign-table"))
+
+
+def setting_by_name(select: Node, context: NameContext) -> str:
+    """`RESTRICTING` if this SELECT is that and its names mean what PostgreSQL's own mean; "" for any other.
+
+    Temporary objects could hide pg_settings, and a path that names pg_catalog could put an operator before its own.
+    """
+    if context.doubt() or "pg_catalog" in context.schemas:
+        return ""
+    if set(select) - {"targetList", "fromClause", "whereClause", "limitOption", "op"} or "fromClause" not in select:
+        return ""
+    condition = select.get("whereClause", {}).get("A_Expr", {})
+    compared = condition.get("kind"), condition.get("name"), _column(condition.get("lexpr"))
+    if compared != ("AEXPR_OP", [{"String": {"sval": "="}}], ["name"]) or _text(condition.get("rexpr")) != RESTRICTING:
+        return ""
+    tables = [each.get("RangeVar", {}) for each in select["fromClause"]]
+    if [(each.get("schemaname", "pg_catalog"), each.get("relname")) for each in tables] != [
+        ("pg_catalog", "pg_settings")
+    ]:
+        return ""
+    return RESTRICTING if _sets_by_name(select.get("targetList", [])) else ""
+
+
+def _sets_by_name(outputs: list[Node]) -> bool:
+    calls = [each.get("ResTarget", {}).get("val", {}).get("FuncCall", {}) for each in outputs]
+    arguments: list[Any] = calls[0].get("args", []) if len(calls) == 1 else []
+    if len(arguments) != 3 or _column(arguments[0]) != ["name"]:
+        return False
+    kinds = {word.strip() for word in _text(arguments[1]).split(",")}
+    return kinds <= _KINDS
+
+
+def _column(node: Any) -> list[str]:
+    fields = node.get("ColumnRef", {}).get("fields", []) if isinstance(node, dict) else []
+    return [field.get("String", {}).get("sval", "*") for field in fields]
+
+
+def _text(node: Any) -> str:
+    constant = node.get("A_Const", {}) if isinstance(node, dict) else {}
+    return str(constant.get("sval", {}).get("sval", ""))
