@@ -7,7 +7,7 @@ from enum import Enum
 
 from hoopgw.policy.lineage import Lineage
 
-# The closed list of effects.  `policy/sql.py` maps every statement node of PostgreSQL's grammar to one or more of
+# The closed list of effects.  `policy/sql_nodes.py` maps every statement node of PostgreSQL's grammar to one or more of
 # them; a node it does not know gives an `unknown`.  configuration: `statement = ["drop", "truncate", ...]`.
 ACTIONS = frozenset(
     (

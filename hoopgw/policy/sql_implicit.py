@@ -23,7 +23,8 @@ _READ = frozenset(("A_Expr", "SubLink", "CaseExpr", "SortBy", "TypeCast"))
 
 
 class Implicit:
-    """`relations` and `aliases` are what `policy/sql.py` found; `plain` are ids of references that are plain outputs.
+    """`relations` and `aliases` are what `policy/sql_relations.py` found; `plain` are ids of references that are plain
+    outputs.
 
     After `read`: `functions` (OID -> how it is called) and `unknown`.
     """

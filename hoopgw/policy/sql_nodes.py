@@ -10,7 +10,7 @@ def _words(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-# EXPLAIN, COPY, PREPARE, EXECUTE, DECLARE, FETCH and the like have more to them: see policy/sql.py
+# EXPLAIN, COPY, PREPARE, EXECUTE, DECLARE, FETCH and the like have more to them: see policy/sql_kinds.py
 EFFECTS_OF: dict[str, frozenset[str]] = {
     "SelectStmt": _words("select"),
     "InsertStmt": _words("insert"),

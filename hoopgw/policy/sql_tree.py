@@ -36,3 +36,19 @@ def nodes(tree: Any) -> Iterator[tuple[str, Node]]:
 def words(found: Any) -> list[str]:
     """The strings of a list of String nodes."""
     return [each["String"]["sval"] for each in found or [] if isinstance(each, dict) and "String" in each]
+
+
+def literal(node: Any) -> str | None:
+    """The text of a constant; None for anything else."""
+    if not isinstance(node, dict):
+        return None
+    if "TypeCast" in node:
+        return literal(node["TypeCast"].get("arg"))
+    constant = node.get("A_Const")
+    if constant is None or constant.get("isnull"):
+        return None
+    for kind, field in (("sval", "sval"), ("ival", "ival"), ("fval", "fval"), ("boolval", "boolval")):
+        if kind in constant:
+            value = constant[kind].get(field, 0 if kind == "ival" else "")
+            return str(value)
+    return None

@@ -1,0 +1,133 @@
+"""Functions that a statement calls: by name, as a field, and by its operators and casts."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from hoopgw.policy.facts import SOME_FUNCTION, FunctionName
+from hoopgw.policy.sql_calls import RUNS_TEXT, unread
+from hoopgw.policy.sql_draft import Draft
+from hoopgw.policy.sql_implicit import Implicit
+from hoopgw.policy.sql_relations import resolve
+from hoopgw.policy.sql_tree import Node, literal, nodes
+
+
+def function_call(draft: Draft, node: Node) -> None:
+    parts = [part["String"]["sval"] for part in node.get("funcname", []) if "String" in part]
+    schema, name = (parts[-2] if len(parts) > 1 else ""), parts[-1]
+    if name == "set_config":
+        set_config_call(draft, node)
+    if name.startswith("lo_") and schema in ("", "pg_catalog"):
+        draft.effects.add("large-object")
+    if draft.catalogue is None:
+        draft.functions.add(FunctionName(schema or "pg_catalog", name))
+        draft.unknown.append(f"what function {name} is, is not known: there is no catalogue")
+        draft.opaque = draft.opaque or f"function {name}"
+        return
+    found = schemas_with(draft, schema, name)
+    # An extension may have its own max() or replace(), for its own types: which is meant is seen once all is read
+    several = not schema and "pg_catalog" in found and "args" in node and draft.catalogue.types is not None
+    for each in found:
+        if several and each != "pg_catalog":
+            draft.overloads.append((each, name, node))
+        else:
+            called_by_name(draft, each, name)
+    if not found:
+        draft.functions.add(FunctionName(schema or "?", name))
+        if schema or not is_grammar_function(draft, name):
+            draft.unknown.append(f"function {name} is not in the gateway's catalogue")
+            draft.opaque = draft.opaque or f"function {name}"
+    if not schema and not several and draft.context.doubt() and any(each != "pg_catalog" for each in found):
+        draft.unknown.append(f"what function {name} means is not known: {draft.context.doubt()}")
+
+
+def called_by_name(draft: Draft, schema: str, name: str) -> None:
+    draft.functions.add(FunctionName(schema, name))
+    if schema not in ("pg_catalog", "information_schema") or name in RUNS_TEXT:
+        draft.opaque = draft.opaque or f"function {schema}.{name}"
+
+
+def schemas_with(draft: Draft, schema: str, name: str) -> list[str]:
+    """Schemas in which the function may be meant.  A path that nobody knows may put any before pg_catalog."""
+    assert draft.catalogue is not None
+    functions = draft.catalogue.functions
+    if draft.context.path_unknown and not schema:
+        return sorted(each for each, known in functions if known == name)
+    schemas = (schema,) if schema else tuple(dict.fromkeys(("pg_catalog", *draft.context.schemas)))
+    return [each for each in schemas if (each, name) in functions]
+
+
+def called_as_a_field(draft: Draft, node: Node) -> None:
+    """(x).f is f(x) where x has no field f (documentation, 8.16.5): any function of one argument can hide there."""
+    for part in node.get("indirection", []):
+        if "String" in part:
+            field_or_function(draft, part["String"]["sval"])
+
+
+def field_or_function(draft: Draft, name: str) -> None:
+    if draft.catalogue is None:
+        draft.functions.add(FunctionName("pg_catalog", name))
+        draft.unknown.append(f"whether .{name} is a field or a function is not known: there is no catalogue")
+    elif any(known == name for _, known in draft.catalogue.functions):
+        function_call(draft, {"funcname": [{"String": {"sval": name}}], "args": []})
+
+
+def is_grammar_function(draft: Draft, name: str) -> bool:
+    return name in ("coalesce", "greatest", "least", "nullif", "grouping", "xmlconcat")
+
+
+def implicit_calls(draft: Draft, tree: Node) -> None:
+    """What operators and casts call."""
+    catalogue = draft.catalogue
+    if catalogue is None or catalogue.types is None:
+        if catalogue is None and any(key in ("A_Expr", "TypeCast") for key, _ in nodes(tree)):
+            some_function(draft, "what operators and casts call is not known: there is no catalogue")
+        return
+    found = Implicit(
+        catalogue,
+        catalogue.types,
+        None if draft.context.path_unknown else draft.context.schemas,
+        draft.context.doubt_of_calls(),
+        draft.relations,
+        draft.aliases,
+        draft.plain,
+        partial(resolve, draft),
+    )
+    found.read(tree)
+    for schema, name, call in draft.overloads:
+        if any(found.may_call(each, call) for each in catalogue.functions[schema, name]):
+            called_by_name(draft, schema, name)
+            if draft.context.doubt():
+                draft.unknown.append(f"what function {name} means is not known: {draft.context.doubt()}")
+    for oid, how in found.functions.items():
+        called_implicitly(draft, oid, how)
+    if found.unknown:
+        some_function(draft, *found.unknown)
+
+
+def some_function(draft: Draft, *why: str) -> None:
+    """Called by an operator or a cast, and nobody knows which."""
+    draft.functions.add(SOME_FUNCTION)
+    draft.opaque = draft.opaque or "what an operator or a cast calls"
+    draft.unknown += why
+
+
+def called_implicitly(draft: Draft, oid: int, how: str) -> None:
+    """By an operator or a cast."""
+    assert draft.catalogue is not None
+    function = draft.catalogue.function_by_oid.get(oid)
+    if function is None:
+        some_function(draft, f"what {how} calls is not in the gateway's catalogue")
+        return
+    draft.functions.add(FunctionName(function.schema, function.name))
+    if function.name.startswith("lo_") and function.schema == "pg_catalog":
+        draft.effects.add("large-object")
+    if unread(function):
+        draft.opaque = draft.opaque or f"function {function.schema}.{function.name} ({how})"
+
+
+def set_config_call(draft: Draft, node: Node) -> None:
+    arguments = node.get("args", [])
+    name = (literal(arguments[0]) if arguments else None) or draft.by_name or None
+    value = literal(arguments[1]) if len(arguments) > 1 else None
+    draft.settings.append((name.lower() if name is not None else "*", value if name is not None else None))

@@ -1,0 +1,127 @@
+"""One statement's tree -> its facts.  The walk is iterative: no depth of nesting exhausts anything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hoopgw.policy.catalogue import Catalogue
+from hoopgw.policy.facts import Statement, Where
+from hoopgw.policy.sql_columns import note_inferred, note_join, note_reference, settle_columns
+from hoopgw.policy.sql_draft import Draft
+from hoopgw.policy.sql_functions import called_as_a_field, function_call, implicit_calls
+from hoopgw.policy.sql_kinds import READERS
+from hoopgw.policy.sql_names import NameContext
+from hoopgw.policy.sql_nodes import EFFECTS_OF
+from hoopgw.policy.sql_objects import objects, stored_code
+from hoopgw.policy.sql_outputs import mark_plain, settle_outputs, top_select
+from hoopgw.policy.sql_relations import relation_created, relation_named
+from hoopgw.policy.sql_settings import setting_by_name
+from hoopgw.policy.sql_tree import Node, Unreadable, nodes
+from hoopgw.policy.sql_where import where, worse
+
+_MERGED = {"CMD_INSERT": "insert", "CMD_UPDATE": "update", "CMD_DELETE": "delete"}
+
+
+def read_statement(tree: Node, catalogue: Catalogue | None, context: NameContext) -> Statement:
+    draft = Draft(catalogue, context)
+    kind, body = next(iter(tree.items()))
+    _collect_ctes(draft, tree)
+    if kind == "SelectStmt":
+        draft.by_name = setting_by_name(body, context)
+    _special(draft, kind, body)
+    if kind in ("PrepareStmt", "DeclareCursorStmt"):
+        inner = read_statement(body["query"], catalogue, context)
+        draft.body = (inner,)
+        draft.effects |= EFFECTS_OF[kind]
+        draft.defines = body.get("name") or body.get("portalname", "")
+        if kind == "DeclareCursorStmt":
+            return _declared(draft, inner)
+    else:
+        _walk(draft, tree)
+        settle_columns(draft)
+        settle_outputs(draft)
+        implicit_calls(draft, tree)
+    return draft.finished()
+
+
+def _declared(draft: Draft, inner: Statement) -> Statement:
+    """A cursor's query is planned at once and runs with FETCH: all of it counts here as well."""
+    return replace(inner, effects=inner.effects | draft.effects, defines=draft.defines, body=(inner,), outputs=())
+
+
+def _collect_ctes(draft: Draft, tree: Node) -> None:
+    for key, node in nodes(tree):
+        if key == "CommonTableExpr":
+            draft.ctes.add(node["ctename"])
+
+
+def _walk(draft: Draft, tree: Node) -> None:
+    for key, node in nodes(tree):
+        if key.endswith("Stmt") and key not in ("selectStmt", "RawStmt"):
+            _statement_node(draft, key, node)
+        if "relname" in node and isinstance(node["relname"], str):
+            relation_named(draft, node)
+        if key == "FuncCall":
+            function_call(draft, node)
+        elif key == "ColumnRef":
+            draft.dotted.append([field["String"]["sval"] for field in node.get("fields", []) if "String" in field])
+            if id(node) not in draft.plain:
+                note_reference(draft, node)
+        elif key == "JoinExpr":
+            note_join(draft, node)
+        elif key in ("infer", "inferClause", "InferClause"):
+            note_inferred(draft, node)
+        elif key == "A_Indirection":
+            called_as_a_field(draft, node)
+        elif key == "intoClause":  # also of the first part of a UNION
+            draft.effects |= {"create", "table"}
+            relation_created(draft, node.get("rel", {}))
+
+
+def _statement_node(draft: Draft, key: str, node: Node) -> None:
+    effects = EFFECTS_OF.get(key)
+    if effects is None:
+        draft.unknown.append(f"{key} is not a statement that is known here")
+        return
+    about = objects(key, node)
+    if about is None:
+        raise Unreadable(f"{key} of an object that is not known here")
+    draft.effects |= effects | about
+    draft.opaque = draft.opaque or stored_code(key, node)
+    if key in ("GrantStmt", "GrantRoleStmt") and not node.get("is_grant"):
+        draft.effects |= {"revoke"}
+    if key in ("InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"):
+        draft.written.add(id(node.get("relation")))
+    if key in ("UpdateStmt", "DeleteStmt"):
+        draft.where = worse(draft.where, where(node.get("whereClause")))
+    if key == "MergeStmt":
+        _merged(draft, node)
+    if key == "InsertStmt" and (node.get("onConflictClause") or {}).get("action") == "ONCONFLICT_UPDATE":
+        draft.effects.add("update")
+
+
+def _merged(draft: Draft, node: Node) -> None:
+    """MERGE inserts, updates and deletes as its WHEN clauses say; the rows are decided by ON and by each clause."""
+    joined = where(node.get("joinCondition"))
+    for each in node.get("mergeWhenClauses", []):
+        clause = each.get("MergeWhenClause", {})
+        effect = _MERGED.get(clause.get("commandType", ""), "")
+        if effect:
+            draft.effects.add(effect)
+        if effect in ("update", "delete"):
+            condition = clause.get("condition")
+            decided = joined is Where.PRESENT or where(condition) is Where.PRESENT
+            draft.where = worse(draft.where, Where.PRESENT if decided else Where.CONSTANT)
+
+
+def _special(draft: Draft, kind: str, body: Node) -> None:
+    top = body
+    if kind == "ExplainStmt":
+        query = body.get("query", {})
+        kind, top = next(iter(query.items())) if query else ("", {})
+    if kind == "SelectStmt":
+        top_select(draft, top)
+    elif kind in ("InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"):
+        mark_plain(draft, top.get("returningList", []))
+    if kind in READERS:
+        READERS[kind](draft, top)
