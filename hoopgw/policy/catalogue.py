@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hoopgw.policy.catalogue_types import TypeSystem
+from hoopgw.policy.lineage import Traced
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +91,5 @@ class Catalogue:
     search_path: tuple[str, ...]  # of the role, "$user" resolved, pg_catalog first unless it is named
     types: TypeSystem | None = None  # None: not read, and operators and casts are not looked at
     event_triggers: frozenset[int] = frozenset()  # OIDs of the functions that DDL calls
+    # by OID of a view: what its columns depend on, once somebody asked (policy/lineage_views.py)
+    followed: dict[int, tuple[Traced, ...] | None] = field(default_factory=dict, compare=False, repr=False)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from hoopgw.model.grant import Who
 from hoopgw.model.target import Selector
 from hoopgw.model.verdict import Source
 from hoopgw.policy.catalogue import Catalogue, Relation
+from hoopgw.policy.lineage import Sources, Traced
+from hoopgw.policy.lineage_views import view_columns
 
 BUILT_IN_PATTERNS = ("email", "payment-card", "us-ssn", "iban", "uk-nino")
 
@@ -20,7 +22,7 @@ WHOLE = "whole"
 _STRICTNESS = {WHOLE: 3, "none": 2, "hash": 1, "last4": 0}
 # What a masked column may decide besides the values that are shown, from the strictest on
 PREDICATES = ("refuse", "equal", "allow")
-_OWN = ("pg_catalog", "information_schema")  # rules are about other schemas
+OWN = ("pg_catalog", "information_schema")  # rules are about other schemas
 
 # What PostgreSQL keeps of columns' values: views on these are as closed as these
 STATISTICS = frozenset(("pg_stats", "pg_statistic", "pg_stats_ext", "pg_stats_ext_exprs", "pg_statistic_ext_data"))
@@ -76,6 +78,7 @@ class MaskTable:
     masked: Mapping[Origin, Masked] = field(default_factory=dict)
     relations: frozenset[int] = frozenset()  # OIDs of relations that have masked columns
     opaque: Mapping[int, str] = field(default_factory=dict)  # relations whose own rules read masked ones -> why
+    diverted: frozenset[int] = frozenset()  # OIDs of views of masked relations, where rules or triggers do the writing
     names: tuple[tuple[str, str], ...] = ()  # (glob over output names, show)
     patterns: frozenset[str] = frozenset()
     custom: frozenset[str] = frozenset()
@@ -97,19 +100,25 @@ def _add(masked: dict[Origin, Masked], origin: Origin, found: Masked) -> bool:
 
 def resolve(rules: Sequence[MaskRule], catalogue: Catalogue | None) -> MaskTable:
     """Closed over inheritance and partitions, both ways: a parent's rows are its children's, and a child can be read
-    itself.  Views, and tables with rules, that depend on a masked relation are opaque."""
+    itself.  A view's columns are masked by what they depend on; views that cannot be followed, and tables with rules,
+    that depend on a masked relation are opaque."""
     masked: dict[Origin, Masked] = {}
     opaque: dict[int, str] = {}
+    diverted: frozenset[int] = frozenset()
     if catalogue is not None:
         for origin, rule in _named_columns(rules, catalogue):
             _add(masked, origin, Masked(rule.show, rule.name, rule.predicates, rule.aggregates))
         _close_inheritance(masked, catalogue)
-        opaque = _opaque(masked, catalogue)
+        views = _Views(masked, catalogue)
+        views.close()
+        opaque = views.opaque
+        diverted = frozenset(oid for oid in views.followed if _diverts(catalogue.by_oid[oid]))
     return MaskTable(
         columns={origin: each.show for origin, each in masked.items()},
         masked=masked,
         relations=frozenset(relation for relation, _ in masked),
         opaque=opaque,
+        diverted=diverted,
         names=_output_names(rules),
         patterns=frozenset(pattern for rule in rules for pattern in rule.patterns),
         custom=frozenset(pattern for rule in rules for pattern in rule.custom),
@@ -169,7 +178,7 @@ def _matcher(glob: str) -> Matches:
 
 
 def _about(relation: Relation, name: str, schema: Matches, table: Matches) -> bool:
-    return relation.schema not in _OWN and table(name) and schema(relation.schema.lower())
+    return relation.schema not in OWN and table(name) and schema(relation.schema.lower())
 
 
 # ---- by descent
@@ -202,23 +211,71 @@ def _spread(masked: dict[Origin, Masked], one: Relation, other: Relation) -> boo
     return changed
 
 
-def _opaque(columns: Iterable[Origin], catalogue: Catalogue) -> dict[int, str]:
-    """What shows a masked relation, directly or through another that does."""
-    reached = {relation for relation, _ in columns}
-    if not reached:
-        return {}
-    reached |= {
-        each.oid for each in catalogue.by_oid.values() if each.schema == "pg_catalog" and each.name in STATISTICS
-    }
-    found: dict[int, str] = {}
-    ruled = [relation for relation in catalogue.by_oid.values() if relation.depends]
-    changed = True
-    while changed:
+def _diverts(view: Relation) -> bool:
+    return bool(view.rules or view.triggers)
+
+
+# ---- by views
+
+
+@dataclass
+class _Views:
+    """What depends on masked relations: views whose columns are followed, and what is not."""
+
+    masked: dict[Origin, Masked]
+    catalogue: Catalogue
+    opaque: dict[int, str] = field(default_factory=dict)  # OID -> what it may show, in words
+    followed: set[int] = field(default_factory=set)  # OIDs of views that show a masked relation
+
+    def close(self) -> None:
+        """Views of views, until nothing is new."""
+        known = self.catalogue.by_oid.values()
+        closed = {each.oid for each in known if each.schema == "pg_catalog" and each.name in STATISTICS}
+        if not self.masked:
+            return
+        showing = closed | {relation for relation, _ in self.masked}
+        ruled = [relation for relation in known if relation.depends]
+        changed = True
+        while changed:
+            changed = False
+            for relation in ruled:
+                below = relation.depends & showing
+                if below and relation.oid not in self.opaque and self._shows(relation, min(below), closed):
+                    showing.add(relation.oid)
+                    changed = True
+
+    def _shows(self, relation: Relation, below: int, closed: set[int]) -> bool:
+        """Whether something new is known of what it shows."""
+        columns = None
+        if relation.kind in ("v", "m") and not relation.depends & closed:
+            columns = view_columns(self.catalogue, relation)
+        if columns is None:
+            shown = self.catalogue.by_oid[below]
+            self.opaque[relation.oid] = f"{relation.schema}.{relation.name} shows {shown.schema}.{shown.name}"
+            closed.add(relation.oid)
+            return True
+        self.followed.add(relation.oid)
         changed = False
-        for relation in ruled:
-            below = catalogue.by_oid.get(min(relation.depends & reached, default=0))
-            if below is not None and relation.oid not in found:
-                found[relation.oid] = f"{relation.schema}.{relation.name} shows {below.schema}.{below.name}"
-                reached.add(relation.oid)
-                changed = True
-    return found
+        for column, traced in zip(relation.columns, columns, strict=True):
+            found = masked_by(self.masked, traced)
+            if found is not None:
+                changed |= _add(self.masked, (relation.oid, column.number), found)
+        return changed
+
+
+def masked_of(masked: Mapping[Origin, Masked], sources: Sources) -> list[Origin]:
+    """Those that are masked, and were not seen through an aggregate alone whose result may be shown."""
+    found = set()
+    for relation, attribute, aggregate in sources:
+        each = masked.get((relation, attribute))
+        if each is not None and aggregate not in each.aggregates:
+            found.add((relation, attribute))
+    return sorted(found)
+
+
+def masked_by(masked: Mapping[Origin, Masked], column: Traced) -> Masked | None:
+    """What holds for an output column that depends on masked ones."""
+    found: Masked | None = None
+    for origin in masked_of(masked, column.sources):
+        found = masked[origin] if found is None else found & masked[origin]
+    return found if found is None or column.plain else replace(found, show=WHOLE)

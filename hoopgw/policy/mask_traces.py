@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from hoopgw.model.grant import COPY_MASKED
 from hoopgw.policy.catalogue import Catalogue
-from hoopgw.policy.lineage import Lineage, Source, Sources, Traced
-from hoopgw.policy.mask_table import WHOLE, Masked, MaskTable, Origin, stricter
+from hoopgw.policy.lineage import Lineage, Sources, Traced
+from hoopgw.policy.mask_table import WHOLE, Masked, MaskTable, Origin, masked_by, masked_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +27,6 @@ class Shown:
 
     show: str
     name: str
-
-
-def masked_of(table: MaskTable, sources: Iterable[Source]) -> list[Origin]:
-    """Those that are masked, and were not seen through an aggregate alone whose result may be shown."""
-    found = set()
-    for relation, attribute, aggregate in sources:
-        masked = table.masked.get((relation, attribute))
-        if masked is not None and aggregate not in masked.aggregates:
-            found.add((relation, attribute))
-    return sorted(found)
 
 
 def refused(table: MaskTable, lineage: Lineage, copies: bool) -> Refused | None:
@@ -59,7 +49,7 @@ _ALLOWED = {"refuse": 0, "equal": 1, "allow": 2}
 def _decides(table: MaskTable, lineage: Lineage) -> Refused | None:
     used: tuple[Sources, ...] = (lineage.chosen, lineage.equal, lineage.computed)
     for (how, needed, reason), sources in zip(_DECIDES, used, strict=True):
-        for origin in masked_of(table, sources):
+        for origin in masked_of(table.masked, sources):
             if _ALLOWED[table.masked[origin].predicates] < needed:
                 return Refused(origin, reason, _instead(how, table.masked[origin]))
     return None
@@ -74,7 +64,7 @@ def _instead(how: str, masked: Masked) -> str:
 
 
 def _stored(table: MaskTable, sources: Sources) -> Refused | None:
-    for origin in masked_of(table, sources):
+    for origin in masked_of(table.masked, sources):
         reason = "is masked, and may not be copied into a table, a column or a file"
         return Refused(origin, reason, f'leave the column out, or ask for a grant with features = ["{COPY_MASKED}"]')
     return None
@@ -86,7 +76,7 @@ def _not_told_apart(table: MaskTable, outputs: tuple[Traced, ...]) -> Refused | 
     if not any(output.many for output in outputs):
         return None
     for output in outputs:
-        found = masked_of(table, output.sources)
+        found = masked_of(table.masked, output.sources)
         if found and (output.many or output.origin == (0, 0)):
             reason = "is masked, and which columns of the result show it cannot be known"
             return Refused(found[0], reason, "name the columns one by one, with no * over a function")
@@ -102,15 +92,8 @@ def shown(table: MaskTable, lineage: Lineage | None) -> tuple[Shown, ...]:
 
 
 def show(table: MaskTable, output: Traced) -> str:
-    masked = masked_of(table, output.sources)
-    if not masked:
-        return ""
-    if not output.plain:
-        return WHOLE
-    found = ""
-    for origin in masked:
-        found = stricter(found or None, table.masked[origin].show)
-    return found
+    found = masked_by(table.masked, output)
+    return found.show if found is not None else ""
 
 
 _SHOWN = {WHOLE: "NULL", "none": "none of it", "last4": "its last 4 characters", "hash": "its hash"}
@@ -121,7 +104,7 @@ def told(table: MaskTable, catalogue: Catalogue, lineage: Lineage | None) -> Ite
     for place, output in enumerate(lineage.outputs if lineage is not None else (), 1):
         how = show(table, output)
         if how:
-            names = ", ".join(column_name(catalogue, origin) for origin in masked_of(table, output.sources))
+            names = ", ".join(column_name(catalogue, origin) for origin in masked_of(table.masked, output.sources))
             made = "from" if output.plain else "computed with"
             yield f"{place} {output.name or '?'}: {made} {names}; shown: {_SHOWN[how]}"
 

@@ -22,8 +22,9 @@ from hoopgw.model.verdict import ALLOW, Refusal, Source, Verdict
 from hoopgw.policy.catalogue import Catalogue
 from hoopgw.policy.facts import Copy, Facts, FunctionName, Output, Statement
 from hoopgw.policy.guardrail import IGuardrail
-from hoopgw.policy.mask_table import BUILT_IN_PATTERNS, STATISTICS, MaskRule, MaskTable, Origin, resolve, stricter
+from hoopgw.policy.mask_table import BUILT_IN_PATTERNS, OWN, STATISTICS, MaskRule, MaskTable, Origin, resolve, stricter
 from hoopgw.policy.mask_traces import Shown, column_name, refused, shown
+from hoopgw.policy.sql_calls import COMPILED
 
 __all__ = ("BUILT_IN_PATTERNS", "MaskGuardrail", "MaskRule", "MaskTable", "SqlMasks", "custom_pattern", "resolve")
 
@@ -35,6 +36,7 @@ _READERS = (
     "bt_page_items*", "brin_page_items", "gist_page_items*", "hash_page_items", "pg_get_wal_*", "pg_stat_get_activity",
     "pg_stat_get_backend_activity", "pg_stat_statements", "pg_prepared_statement", "pg_cursor",
 )  # fmt: skip
+_WRITE = frozenset("insert update delete merge copy-from".split())
 _SHOW = frozenset("select insert update delete merge copy-to".split())
 _UNAMBIGUOUS = (b"\\N", b"")  # NULL marks of COPY's text format that no value but the empty one looks like
 
@@ -199,10 +201,21 @@ class MaskGuardrail:
             return self._refusal("what names mean is not known now, and columns are masked here")
         if statement.unknown:
             return self._refusal(f"whether it reads a masked column cannot be known: {statement.unknown[0]}")
-        if statement.opaque or statement.inside:
-            reason = f"{statement.opaque or statement.inside} may read a masked column: its body is not read"
+        unread = statement.opaque or statement.inside or self._unread(statement)
+        if unread:
+            reason = f"{unread} may read a masked column: its body is not read"
             return self._refusal(reason, "the statements of its body, written out")
         return None
+
+    def _unread(self, statement: Statement) -> str:
+        """A function of somebody's own: what its result depends on is not followed.  Compiled code was a superuser's
+        choice, and depends on what it is given."""
+        known = self._catalogue.functions if self._catalogue is not None else {}
+        for function in sorted(statement.functions, key=str):
+            found = known.get((function.schema, function.name), ())
+            if function.schema not in OWN and not all(each.language in COMPILED for each in found):
+                return f"function {function}"
+        return ""
 
     def _followed(self, statement: Statement) -> Refusal | None:
         lineage = statement.lineage
@@ -239,6 +252,10 @@ class MaskGuardrail:
             if relation.oid in self._table.opaque:
                 reason = f"{self._table.opaque[relation.oid]}, which has masked columns"
                 return self._refusal(reason, "read the table itself")
+        for relation in sorted(statement.writes, key=str):
+            if relation.oid in self._table.diverted and statement.effects & _WRITE:
+                reason = f"{relation} shows a masked table, and what its rules or triggers do is not followed"
+                return self._refusal(reason, "write to the table itself")
         for function in sorted(statement.functions, key=str):
             if reads_by_text(function):
                 return self._refusal(f"{function} may read a masked column")

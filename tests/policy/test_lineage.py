@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -11,8 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from hoopgw.model.operation import QUERY, Operation
 from hoopgw.model.target import Selector
 from hoopgw.model.verdict import Verdict
-from hoopgw.policy.catalogue import Catalogue, Column, Function, Relation
+from hoopgw.policy.catalogue import Catalogue, Column, Function, Relation, Rule
 from hoopgw.policy.catalogue_types import Operator, Type, type_system
+from hoopgw.policy.facts import Facts, FunctionName
 from hoopgw.policy.mask_table import MaskRule
 from hoopgw.policy.mask_traces import told
 from hoopgw.policy.masks import MaskGuardrail, SqlMasks, resolve
@@ -22,11 +24,11 @@ from hoopgw.policy.sql_names import context_of
 INT, TEXT, ANYELEMENT, RECORD = 23, 25, 2283, 2249
 
 
-def relation(oid: int, name: str, columns: str, schema: str = "public", kind: str = "r") -> Relation:
+def relation(oid: int, name: str, columns: str, schema: str = "public", kind: str = "r", **more: Any) -> Relation:
     made = tuple(
         Column(number, column, INT if column == "id" else TEXT) for number, column in enumerate(columns.split(), 1)
     )
-    return Relation(oid, schema, name, kind, made)
+    return Relation(oid, schema, name, kind, made, **more)
 
 
 # name -> type of the result
@@ -41,8 +43,33 @@ FUNCTIONS = {
 }
 
 
+def view(oid: int, name: str, columns: str, depends: tuple[int, ...], definition: str | None, **more: Any) -> Relation:
+    kind = more.pop("kind", "v")
+    return relation(oid, name, columns, kind=kind, depends=frozenset(depends), definition=definition, **more)
+
+
+VIEWS = (
+    view(300, "contacts", "id mail name", (200,), "SELECT id, email AS mail, name FROM public.customers c"),
+    view(301, "loud", "u id", (300,), "SELECT upper(mail) AS u, id FROM public.contacts", kind="m"),
+    view(302, "names", "id name", (200,), "SELECT id, name FROM public.customers WHERE email ~~ '%@example.org'::text"),
+    view(303, "many", "name n", (302,), "SELECT name, count(*) AS n FROM public.names GROUP BY name"),
+    view(304, "tally", "name n", (200,), "SELECT name, count(email) AS n FROM public.customers GROUP BY name"),
+    view(305, "either", "x", (100, 200), "SELECT note FROM public.orders UNION ALL SELECT email FROM public.customers"),
+    view(306, "shut", "id email", (200,), None),
+    view(307, "above", "id", (306,), "SELECT id FROM public.shut"),
+    view(308, "wide", "id", (200,), "SELECT id, email FROM public.customers"),
+    view(309, "newer", "id", (200,), "SELECT id FROM public.customers NEWER SYNTAX"),
+    view(310, "diverted", "id mail", (200,), "SELECT id, email AS mail FROM public.customers",
+         rules=(Rule("update", True, None),)),
+    view(311, "guesses", "v", (12101,), "SELECT v FROM pg_catalog.pg_stats"),
+    view(312, "noted", "id note", (100,), "SELECT id, note FROM public.orders"),
+)  # fmt: skip
+
+
 def shop() -> Catalogue:
     relations = (
+        *VIEWS,
+        relation(12101, "pg_stats", "v", "pg_catalog", "v"),
         relation(200, "customers", "id email name"),
         relation(100, "orders", "id customer note"),
         relation(201, "people", "id email city", "crm"),
@@ -477,6 +504,79 @@ class Stored(SynchronousTestCase):
                 self.assertNotEqual(shows(text, copies=True), "refused")
         text = "insert into orders(note) select email from customers returning (select max(email) from customers)"
         self.assertEqual(shows(text, copies=True), "w")
+
+
+class Views(SynchronousTestCase):
+    def test_columns(self) -> None:
+        """A view's column is masked by what it depends on, through as many views as there are."""
+        for text, wanted in (
+            ("select * from contacts", ".n."),
+            ("select upper(mail), name from contacts", "w."),
+            ("select * from loud", "w."),
+            ("select l.u from (select u, id from loud) l", "w"),
+            ("select id from loud", "-"),
+            ("select * from names", "-"),
+            ("select * from many", "-"),
+            ("select * from tally", ".w"),
+            ("select x from either", "n"),
+            ("select * from noted", "-"),
+            ("select id from contacts where mail = 'a'", "refused"),
+            ("select * from contacts order by mail", "refused"),
+            ("insert into orders(note) select u from loud", "refused"),
+            ("refresh materialized view loud", "-"),
+            ("update contacts set name = 'x' where id = 1 returning *", ".n."),
+            ("update contacts set mail = name where id = 1", "-"),
+        ):
+            with self.subTest(text):
+                self.assertEqual(shows(text), wanted)
+
+    def test_cannot_be_followed(self) -> None:
+        """A view without a definition, or with one that says something else, is refused; so is what stands on it."""
+        for name in ("shut", "above", "wide", "newer", "guesses"):
+            with self.subTest(name):
+                self.assertIn("shows", judged(f"select * from {name}").refusals[0].reason)
+
+    def test_written(self) -> None:
+        """Who writes to a view with rules of its own cannot know what they do; reading it is followed."""
+        self.assertEqual(shows("select * from diverted"), ".n")
+        self.assertIn("rules", judged("update diverted set id = 1 where id = 2").refusals[0].reason)
+
+    def test_aggregates(self) -> None:
+        """What the rule lets be counted may be counted in a view."""
+        self.assertEqual(shows("select * from tally", rule("customers.email", aggregates=frozenset(("count",)))), "-")
+
+    def test_kept(self) -> None:
+        """A view is read once for each catalogue."""
+        fresh = shop()
+        resolve((rule("customers.email"),), fresh)
+        before = dict(fresh.followed)
+        self.assertIn(301, before)
+        self.assertNotIn(312, before)
+        resolve((rule("customers.email"),), fresh)
+        for oid, columns in before.items():
+            self.assertIs(fresh.followed[oid], columns)
+
+
+class Functions(SynchronousTestCase):
+    def test_unread(self) -> None:
+        """A function of somebody's own may read what it likes: it is refused, whatever else is known of it."""
+        (found,) = analyse(b"select id from orders", SHOP, context_of(SHOP)).statements
+        calling = replace(found, functions=frozenset((FunctionName("public", "f"),)))
+        guardrail = MaskGuardrail(resolve((rule("customers.email"),), OWN), OWN, None)
+        verdict = guardrail.judge(Operation("postgresql", QUERY, b""), Facts((calling,)))
+        self.assertIn("public.f", verdict.refusals[0].reason)
+        compiled = replace(found, functions=frozenset((FunctionName("public", "c"),)))
+        self.assertEqual(guardrail.judge(Operation("postgresql", QUERY, b""), Facts((compiled,))).refusals, ())
+
+
+OWN = replace(
+    SHOP,
+    functions={
+        **SHOP.functions,
+        ("public", "f"): (Function(20000, "public", "f", "f", "sql", "v"),),
+        ("public", "c"): (Function(20001, "public", "c", "f", "c", "i"),),
+    },
+)
 
 
 class Lost(SynchronousTestCase):
