@@ -23,6 +23,9 @@ class Refusal:
     reason: str
     would_pass: str = ""
     source: Source = Source()
+    position: int = (
+        0  # of what the grammar does not accept in the text: characters from 1; 0 where it is about no place
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def analyse(text: bytes, catalogue: Catalogue | None, context: NameContext, foll
     except RecursionError as error:
         raise Unreadable("the text is nested too deeply") from error
     except pgparse.PGQueryError as error:
-        raise Unreadable(str(error.args[0]) if error.args else "syntax error") from error
+        raise Unreadable(str(error.message), int(error.position)) from error
     statements = []
     for place, tree in enumerate(trees):
         statement = read_statement(tree["stmt"], catalogue, context)

@@ -11,7 +11,15 @@ Node = dict[str, Any]
 
 
 class Unreadable(Exception):
-    """PostgreSQL's grammar does not accept the text; the words are the parser's."""
+    """PostgreSQL's grammar does not accept the text; the words are the parser's, the position is that of its first
+    unaccepted character, from 1, or 0 where it is not about a place."""
+
+    def __init__(self, words: str, position: int = 0) -> None:
+        super().__init__(words, position)  # both: it travels between processes
+        self.words, self.position = words, position
+
+    def __str__(self) -> str:
+        return self.words
 
 
 def nodes(tree: Any) -> Iterator[tuple[str, Node]]:

@@ -16,6 +16,8 @@ SQLSTATES: dict[Decision, bytes] = {
     Decision.OVER_BUDGET: b"ZG005",
     Decision.UNAVAILABLE: b"ZG006",
 }
+SYNTAX_ERROR = b"42601"  # a mistake in the text is what it is to every client, whoever finds it
+SYNTAX_HINT = "statements are read here by the grammar of PostgreSQL 17"
 ADMIN_SHUTDOWN = b"57P01"
 PROTOCOL_VIOLATION = b"08P01"
 CONNECTION_FAILURE = b"08006"
@@ -50,6 +52,14 @@ def fatal(sqlstate: bytes, reason: str, encoding: str, denial: Denial | None) ->
 
 
 def _fields(denial: Denial, encoding: str, extra: dict[str, object] | None) -> list[tuple[bytes, bytes]]:
+    if denial.position:
+        return [
+            (b"C", SYNTAX_ERROR),
+            (b"M", encoded(denial.reason, encoding)),
+            (b"D", _json(denial, extra)),
+            (b"H", SYNTAX_HINT.encode()),
+            (b"P", b"%d" % denial.position),
+        ]
     hint = denial.would_pass or _HINTS.get(denial.decision, "")
     return [
         (b"C", SQLSTATES[denial.decision]),

@@ -208,7 +208,7 @@ class SqlJudge:
         try:
             facts = analyse(operation.text, scope.catalogue, self._context, scope.follows)
         except Unreadable as error:
-            return _unreadable(operation, str(error))
+            return _unreadable(operation, error)
         return self._weighed(operation, facts, scope)
 
     def binding(self, operation: Operation) -> bytes:
@@ -261,7 +261,8 @@ class SqlJudge:
 
         def unread(failure: Failure) -> Verdict:
             failure.trap(Unreadable)
-            return _unreadable(operation, str(failure.value))
+            assert isinstance(failure.value, Unreadable)
+            return _unreadable(operation, failure.value)
 
         return self._parser.analyse(operation.text, scope.catalogue, self._context, scope.follows).addCallbacks(
             read, unread
@@ -408,10 +409,12 @@ def _unseen(name: str) -> str:
     return f"{name!r} names nothing that was prepared or declared in this session"
 
 
-def _unreadable(operation: Operation, why: str) -> Verdict:
+def _unreadable(operation: Operation, error: Unreadable) -> Verdict:
     if operation.text == b"\0":
         return _refused("built-in:names", "it names a prepared statement or portal that the gateway has not seen")
-    return _refused("built-in:grammar", f"PostgreSQL's grammar does not accept it: {why}")
+    if error.position:  # the words that PostgreSQL itself would say: whoever reads them knows what to do
+        return Verdict(refusals=(Refusal("built-in:grammar", error.words, position=error.position),), keep=False)
+    return _refused("built-in:grammar", f"PostgreSQL's grammar does not accept it: {error.words}")
 
 
 def built_in(facts: Facts) -> Verdict:

@@ -22,6 +22,7 @@ def refusal(verdict: Verdict, session: str, policy: str) -> Denial:
         would_pass="; ".join(dict.fromkeys(refusal.would_pass for refusal in refusals if refusal.would_pass)),
         session=session,
         policy=policy,
+        position=refusals[0].position if len(refusals) == 1 else 0,
     )
 
 

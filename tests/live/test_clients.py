@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import psycopg2
 import sqlalchemy
 from twisted.trial.unittest import SkipTest
@@ -24,6 +25,17 @@ from tests.live.clients.by_sqlalchemy import by_sqlalchemy
 from tests.live.clients.course import MASKS, REFUSED, SLEEP, Checked, held
 from tests.live.harness import LiveCase
 
+MISTAKES = (
+    "selec 1",
+    "select 1 where",
+    "select 'ÿ€' as a b c",
+    "select 'open",
+    "select 123abc",
+    "select 1; selec 2",
+    "create table t (a int, , b int)",
+    "select U&'\\+110000'",
+    "select '" + 20_000 * "ÿ" + "' as a b c",  # read by the child process
+)
 COMMANDS = Path(sys.prefix).parent / ".cache/clients/commands.json"  # packaging/clients.py
 
 
@@ -66,6 +78,22 @@ class Clients(LiveCase, Checked):
         self.assertEqual(ran.returncode, 0, ran.stderr)
         found: dict[str, Any] = json.loads(ran.stdout)
         return found
+
+    def test_mistakes(self) -> None:
+        """A mistake in the text has PostgreSQL's own SQLSTATE, words and position, beside the gateway's DETAIL."""
+        direct = psycopg.connect(self.stage.direct_url(), autocommit=True)
+        self.addCleanup(direct.close)
+        connection = self.connect("writer")
+        for text in MISTAKES:
+            told = []
+            for asked in (connection, direct):
+                error = self.assertRaises(psycopg.errors.SyntaxError, asked.execute, text)
+                assert isinstance(error, psycopg.Error)
+                told.append((error.diag.message_primary, error.diag.statement_position))
+                if asked is connection:
+                    self.assertEqual(json.loads(error.diag.message_detail or "")["decision"], "refused")
+            self.assertEqual(told[0], told[1])
+        self.assertEqual(connection.execute("select 1").fetchone(), (1,))
 
     def test_node_pg(self) -> None:
         """The course by node-pg, its cursor, and its cancel in the clear."""
