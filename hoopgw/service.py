@@ -33,6 +33,7 @@ from hoopgw.auth.fetch import https_fetch
 from hoopgw.auth.local import KEY_FILE, LocalTokens, load_or_make_key
 from hoopgw.auth.penalties import Penalties
 from hoopgw.auth.realm import GatewayRealm
+from hoopgw.auth.ssh_keys import SshKeyChecker
 from hoopgw.config_secrets import read_or_make, read_secrets, signing_key
 from hoopgw.model.errors import HoopgwError, OperatorError, SecretUnavailable
 from hoopgw.model.events import Code
@@ -49,6 +50,9 @@ from hoopgw.servers.dial import Dialer
 from hoopgw.servers.eager import make_eager
 from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.postgres import PostgresFactory
+from hoopgw.servers.ssh.dial import SshDialer
+from hoopgw.servers.ssh.hostkeys import by_algorithm, make_host_key, private_key
+from hoopgw.servers.ssh.server import SshFace, SshFactory
 from hoopgw.servers.tls import server_context
 from hoopgw.session.budgets import Budgets
 from hoopgw.session.catalogues import CatalogueCache
@@ -61,6 +65,7 @@ from hoopgw.session.rebuilding import rebuilt
 from hoopgw.session.registry import Registry
 from hoopgw.session.session import Session
 from hoopgw.session.sqljudge import Scopes, SqlJudge
+from hoopgw.session.sshjudge import SshJudge
 from hoopgw.store.opening import open_store
 from hoopgw.store.recorder import Recorder
 from hoopgw.store.recovery import REASON, recently_opened
@@ -110,6 +115,7 @@ class GatewayService(Service):
         self._secrets: dict[SecretReference, Secret] = {}
         self._ports: list[Any] = []
         self._loops: list[LoopingCall] = []
+        self.ssh: Any = None  # servers.ssh.server.SshFace, where something listens
         self._ready = False
         self._why_not = "starting"
         self._reloading = (
@@ -173,9 +179,10 @@ class GatewayService(Service):
         self.scopes = Scopes(MaskBuilder(mask_key(mask_secret)))
         self.parser = ParserProcess(reactor)
         self.checker = TokenChecker(reactor, self._issuer_failed)
+        self.key_checker = SshKeyChecker(reactor)
         self._configure_checker(self.config)
         self.realm = GatewayRealm(lambda: self.config, reactor)
-        self.portal = Portal(self.realm, [self.checker])
+        self.portal = Portal(self.realm, [self.checker, self.key_checker])
         self._gauges()
         await self._listen()
         self._every(RETENTION_EVERY, self._retire)
@@ -216,6 +223,7 @@ class GatewayService(Service):
             key = load_or_make_key(Path(loaded.settings.state) / KEY_FILE)
             local = LocalTokens(loaded.settings.name, key, loaded.settings.local)
         self.checker.configure(loaded.settings.issuers, lambda issuer: https_fetch(self._reactor, issuer.ca), local)
+        self.key_checker.configure(loaded.settings.ssh, loaded.settings.issuers)
 
     def _issuer_failed(self, issuer: str, why: str) -> None:
         self.events.emit(Code.ISSUER_UNAVAILABLE, issuer=issuer, reason=why)
@@ -249,9 +257,13 @@ class GatewayService(Service):
             token_bytes=os.urandom,
         )
         for endpoint in settings.listen.postgresql:
-            port = await serverFromString(self._reactor, endpoint).listen(PostgresFactory(self.gateway))
-            make_eager(port, self.departures)
-            self._ports.append(port)
+            await self._listen_on(endpoint, PostgresFactory(self.gateway))
+        if settings.listen.ssh:
+            self.ssh = SshFace(
+                SshDialer(self._reactor, self.departures, self._secret), self.key_checker, self._host_keys(self.config)
+            )
+            for endpoint in settings.listen.ssh:
+                await self._listen_on(endpoint, SshFactory(self.gateway, self.ssh))
         admin = Admin(
             portal=self.portal,
             events=self.events,
@@ -264,6 +276,16 @@ class GatewayService(Service):
         )
         remove_stale_socket(settings.listen.admin)
         self._ports.append(await serverFromString(self._reactor, settings.listen.admin).listen(admin_site(admin)))
+
+    async def _listen_on(self, endpoint: str, factory: Any) -> None:
+        port = await serverFromString(self._reactor, endpoint).listen(factory)
+        make_eager(port, self.departures)
+        self._ports.append(port)
+
+    def _host_keys(self, loaded: config.Config) -> dict[bytes, Any]:
+        """Raises OperatorError."""
+        references = loaded.settings.ssh.host_keys
+        return by_algorithm([private_key(self._secret(reference), str(reference)) for reference in references])
 
     def _recording(self, id: str) -> Iterator[bytes]:
         return self.recordings.pieces(id)
@@ -300,8 +322,12 @@ class GatewayService(Service):
         row = new_row(new_id("s_"), self.config.settings.name, access, client, policy, self._reactor.seconds())
         journal = self.recorder.open(row.id, described(row, access, opening), access.target.record)
         selection = self.config.policy.select(identity, access.target, access.role.name, access.grant.features)
-        started = opening.get("settings", {})
-        judge = SqlJudge(selection, access, self.catalogues, self.scopes, self.parser, started=started)
+        judge: SqlJudge | SshJudge
+        if access.target.protocol == "ssh":
+            judge = SshJudge(selection, access)
+        else:
+            started = opening.get("settings", {})
+            judge = SqlJudge(selection, access, self.catalogues, self.scopes, self.parser, started=started)
         session = Session(
             row=row,
             access=access,
@@ -344,6 +370,7 @@ class GatewayService(Service):
             before, self._secrets = self._secrets, {**self._secrets, **secrets}
             try:
                 server_tls = self._tls(loaded)
+                host_keys = self._host_keys(loaded) if self.ssh is not None else {}
                 self._configure_checker(loaded)
             except HoopgwError:
                 self._secrets = before
@@ -354,6 +381,8 @@ class GatewayService(Service):
             return False
         bound, needing = _bound_at_start(self.config.settings, loaded.settings)
         self.config, self.gateway.server_tls = replace(loaded, settings=bound), server_tls
+        if self.ssh is not None:
+            self.ssh.host_keys = host_keys
         self.dialer.reloaded()
         self.holds.reloaded(loaded.digest)
         for session in self.registry.all():
@@ -453,5 +482,13 @@ def _load(path: str) -> tuple[config.Config, dict[SecretReference, Secret]]:
 
 def _read_secrets(loaded: config.Config) -> dict[SecretReference, Secret]:
     """All that sessions will need, so that none reads a file.  Raises SecretUnavailable."""
-    wanted = [role.password for target in loaded.targets.values() for role in target.roles.values()]
-    return read_secrets([*wanted, loaded.settings.tls.key, loaded.settings.store.password])
+    settings = loaded.settings
+    roles = [role for target in loaded.targets.values() for role in target.roles.values()]
+    wanted = [reference for role in roles for reference in (role.password, role.key)]
+    host_keys: tuple[SecretReference, ...] = ()
+    if settings.listen.ssh:
+        host_keys = settings.ssh.host_keys
+        for reference in host_keys:
+            if reference.kind == "file" and Path(reference.name).parent == Path(settings.state) / "keys":
+                make_host_key(Path(reference.name))
+    return read_secrets([*wanted, *host_keys, settings.tls.key, settings.store.password])

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from doing import CannotPrepare, Stamp, attempt, digest, run, say
 
-SYSTEM = (Path("/usr/lib/postgresql/15/bin"), Path("/usr/bin"), Path("/usr/sbin"))
+TRIPLET = f"{os.uname().machine}-linux-gnu"
+SYSTEM = tuple(Path("/usr", path) for path in ("lib/postgresql/15/bin", "bin", "sbin", "lib/openssh", f"lib/{TRIPLET}"))
 INSIDE = tuple(Path(str(path).lstrip("/")) for path in SYSTEM)
 # Packages that the programs run without here: the machine's own C library must stay the only one; `jit` is off; and
 # what only an installed service needs

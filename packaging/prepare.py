@@ -26,6 +26,8 @@ TESTED = POSTGRESQL | {
     "pg_dump": "postgresql-client-15",
     "pg_restore": "postgresql-client-15",
 }
+SSH = {"sshd": "openssh-server", "sftp-server": "openssh-sftp-server", "libnss_wrapper.so": "libnss-wrapper"}
+CLIENTS = {"rsync": "rsync"}
 PEERS = ({"pgbench": "postgresql-15"}, {"pgbouncer": "pgbouncer"})
 PURPOSES = ("demo", "test", "bench")
 
@@ -37,6 +39,7 @@ def prepare(purpose: str) -> None:
     environment.link(TREE, tree)
     programs = TESTED if purpose == "test" else POSTGRESQL
     debian.prepare(CACHE / "debian", programs, *(PEERS if purpose == "bench" else ()))
+    debian.prepare(CACHE / "debian", SSH, *((CLIENTS,) if purpose == "test" else ()))
     if purpose == "test":
         clients.prepare(TREE, CACHE)
 

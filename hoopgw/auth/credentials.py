@@ -15,6 +15,28 @@ class IBearerToken(ICredentials):
     address = Attribute("str: where from, for events")
 
 
+class ISshSignature(ICredentials):
+    """A signature that only the holder of an SSH key can make, over the very login that it is shown for."""
+
+    algorithm = Attribute("bytes: of the signature, or of the certificate that has the key")
+    blob = Attribute("bytes: the public key, or certificate")
+    signed = Attribute("bytes: what was signed")
+    signature = Attribute("bytes: the signature blob")
+    address = Attribute("str: where from, for events and for certificates that are good from some addresses only")
+
+
+@implementer(ISshSignature)
+class SshSignature:
+    __slots__ = ("algorithm", "blob", "signed", "signature", "address")
+
+    def __init__(self, algorithm: bytes, blob: bytes, signed: bytes, signature: bytes, address: str) -> None:
+        self.algorithm = algorithm
+        self.blob = blob
+        self.signed = signed
+        self.signature = signature
+        self.address = address
+
+
 @implementer(IBearerToken)
 class BearerToken:
     __slots__ = ("token", "address")

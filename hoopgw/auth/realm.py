@@ -12,6 +12,7 @@ from zope.interface import Interface, implementer
 
 from hoopgw.auth.access import Access, AdminAccess, IAccess, IAdminAccess, Wanted
 from hoopgw.auth.local import local_issuer
+from hoopgw.auth.ssh_keys import still_known
 from hoopgw.model.errors import LoginRefused
 from hoopgw.model.grant import Grant
 from hoopgw.model.identity import Identity
@@ -73,6 +74,8 @@ def access(rules: Rules, identity: Identity, wanted: Wanted, now: float) -> Acce
     if target is None or target.protocol != wanted.protocol or _is_local(rules, identity):
         raise _no_grant(identity, wanted)
     database = wanted.database or target.database
+    if not wanted.role:
+        wanted = replace(wanted, role=_only_role(rules, identity, target, database, now))
     role = target.roles.get(wanted.role)
     for grant in rules.grants:
         if role is not None and grant.lets_in(identity, target, database, wanted.role, now):
@@ -80,9 +83,26 @@ def access(rules: Rules, identity: Identity, wanted: Wanted, now: float) -> Acce
     raise _no_grant(identity, wanted)
 
 
+def _only_role(rules: Rules, identity: Identity, target: Target, database: str, now: float) -> str:
+    """Of who names none: the one that it may have.  "" where there is none, LoginRefused where there are several."""
+    roles = [
+        role
+        for role in target.roles
+        if any(grant.lets_in(identity, target, database, role, now) for grant in rules.grants)
+    ]
+    if len(roles) > 1:
+        raise LoginRefused(
+            f"you have several roles there: name one of {', '.join(sorted(roles))}, as ROLE@TARGET",
+            detail=f"target {target.name!r}, no role named",
+        )
+    return roles[0] if roles else ""
+
+
 def reconsidered(rules: Rules, granted: Access, now: float) -> Access | None:
     identity, target = granted.identity, rules.targets.get(granted.target.name)
     known = any(one.issuer == identity.issuer and one.name == identity.provider for one in rules.settings.issuers)
+    if identity.proof and not still_known(rules.settings.ssh, identity.proof):
+        return None
     if not known or target is None or target.protocol != granted.target.protocol or now >= identity.expires:
         return None
     role = target.roles.get(granted.role.name)

@@ -31,6 +31,7 @@ class Identity:
     expires: float
     actors: tuple[Actor, ...] = ()
     claims: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    proof: tuple[str, ...] = ()  # where it was no token: the rule that knows the key, and the fingerprints of its keys
 
     @property
     def key(self) -> str:
@@ -46,4 +47,5 @@ class Identity:
             "groups": sorted(self.groups),
             "actors": [{"issuer": actor.issuer, "subject": actor.subject} for actor in self.actors],
             "expires": self.expires,
+            **({"proof": list(self.proof)} if self.proof else {}),
         }

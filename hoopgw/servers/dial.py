@@ -9,23 +9,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import Deferred, inlineCallbacks
-from twisted.internet.error import ConnectError, ConnectionDone
-from twisted.internet.protocol import ClientFactory, Protocol
+from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import Protocol
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
 from hoopgw.model.errors import MalformedFrame, TargetUnavailable
 from hoopgw.model.secret import Secret
-from hoopgw.model.target import Address, Target, TlsMode
+from hoopgw.model.target import Target, TlsMode
 from hoopgw.relay import postgres_target_login as login
 from hoopgw.servers import tls
 from hoopgw.servers.departures import Departures
-from hoopgw.servers.eager import connect
-from hoopgw.servers.resolve import resolve
+from hoopgw.servers.reach import Place, connected, reach
 from hoopgw.wire import pglogin, scram
 from hoopgw.wire.channel_binding import tls_server_end_point
 
-CONNECT_SECONDS = 5.0  # of one address: a host that drops packets must not use up the login's time
 LOGIN_SECONDS = 15.0  # from the first packet to ReadyForQuery
 CANCEL_SECONDS = 5.0  # until the target has closed a cancel connection
 
@@ -49,14 +47,6 @@ class Wanted:
     database: str
     settings: dict[str, str]
     application_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a target's connection leads, for a cancel request that must reach the same server."""
-
-    address: Address  # as configured: the name that TLS verifies
-    numeric: str
 
 
 class TargetConnection(Protocol):
@@ -158,23 +148,6 @@ class TargetConnection(Protocol):
             self._carry_out(self._login.target_closed(why))
 
 
-class _Once(ClientFactory):
-    """Builds one protocol.  `connected` fires when there is a connection for it, or fails with why there is none."""
-
-    noisy = False
-
-    def __init__(self, protocol: Protocol) -> None:
-        self._protocol = protocol
-        self.connected: Deferred[None] = Deferred()
-
-    def buildProtocol(self, address: Any) -> Protocol:
-        self.connected.callback(None)
-        return self._protocol
-
-    def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
-        self.connected.errback(reason)
-
-
 class _Cancelling(Protocol):
     """Sends one CancelRequest and waits for the target to close."""
 
@@ -235,26 +208,13 @@ class Dialer:
         only one that cannot be reached is.
         """
         context = self._context(wanted.target)
-        problem: Exception = TargetUnavailable(f"target {wanted.target.name} has no address")
-        for address in wanted.target.addresses:
-            for numeric in (yield resolve(self._reactor, address.host)) or ("",):
-                if not numeric:
-                    problem = TargetUnavailable(f"{address.host} has no address")
-                    continue
-                connection = TargetConnection(wanted, Place(address, numeric), context, self._derive)
-                try:
-                    yield self._connected(connection, connection.place)
-                except ConnectError as error:
-                    problem = TargetUnavailable(f"{address} ({numeric}): {error}")
-                    continue
-                ready = yield self._logged_in(connection)
-                return connection, ready
-        raise problem
 
-    def _connected(self, protocol: Protocol, place: Place) -> Deferred[None]:
-        factory = _Once(protocol)
-        connect(self._reactor, place.numeric, place.address.port, factory, CONNECT_SECONDS, self._departures)
-        return factory.connected
+        def connection(place: Place) -> TargetConnection:
+            return TargetConnection(wanted, place, context, self._derive)
+
+        reached = yield reach(self._reactor, self._departures, wanted.target, connection)
+        ready = yield self._logged_in(reached)
+        return reached, ready
 
     def _logged_in(self, connection: TargetConnection) -> Deferred[login.Ready]:
         def too_slow(result: Any, seconds: float) -> Any:
@@ -274,5 +234,5 @@ class Dialer:
             return
         context = self._context(target)
         protocol = _Cancelling(process, key, context, place.address.host)
-        yield self._connected(protocol, place)
+        yield connected(self._reactor, self._departures, protocol, place)
         yield protocol.closed.addTimeout(CANCEL_SECONDS, self._reactor, onTimeoutCancel=lambda result, seconds: None)

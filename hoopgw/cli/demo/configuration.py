@@ -16,6 +16,18 @@ AGENT, APPROVER, STRANGER = ("agents",), ("dba",), ("visitors",)
 
 
 @dataclass(frozen=True, slots=True)
+class Ssh:
+    """What the files say of SSH."""
+
+    port: int  # the gateway's
+    host_key: str  # private, the gateway's
+    target_port: int
+    target_key: str  # public, the target's host key
+    user: str
+    user_key: str  # private, by which the gateway logs in
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What the files name.  `more` is TOML added to files: {"hoopgw.toml": …, "guardrails.d/90-test.toml": …}."""
 
@@ -33,6 +45,7 @@ class Facts:
     target_labels: dict[str, str] = field(default_factory=lambda: {"env": "prod", "data": "pii"})
     shipped_guardrails: bool = True
     more: dict[str, str] = field(default_factory=dict)
+    ssh: Ssh | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +85,11 @@ def write(place: Path, facts: Facts) -> Written:
         "targets.d/shop.toml": _target(facts, directory),
         "grants.d/demo.toml": GRANTS,
     }
+    if facts.ssh is not None:
+        write_secret(directory / "secrets/ssh_host_key", facts.ssh.host_key)
+        write_secret(directory / "secrets/web1", facts.ssh.user_key)
+        files["targets.d/web1.toml"] = _host(facts.ssh, directory)
+        files["grants.d/web1.toml"] = SSH_GRANT
     for name, text in files.items():
         (directory / name).write_text(text)
     for name, text in facts.more.items():
@@ -86,7 +104,7 @@ state = "{written.state}"
 
 [listen]
 postgresql = ["tcp:{facts.port}:interface=127.0.0.1"]
-
+{_ssh(facts.ssh, written.config.parent)}
 [admin]
 socket = "{written.admin}"
 
@@ -104,6 +122,29 @@ ca = "{written.config.parent}/tls/issuer-ca.pem"
 [recordings]
 min_free = "64 MiB"
 spool_directory = "{written.admin.parent}"
+"""
+
+
+def _ssh(ssh: Ssh | None, directory: Path) -> str:
+    if ssh is None:
+        return ""
+    return f"""ssh = ["tcp:{ssh.port}:interface=127.0.0.1"]
+
+[ssh]
+host_keys = ["file:{directory}/secrets/ssh_host_key"]
+"""
+
+
+def _host(ssh: Ssh, directory: Path) -> str:
+    return f"""[target.web1]
+protocol = "ssh"
+address = ["127.0.0.1:{ssh.target_port}"]
+host_keys = ["{ssh.target_key}"]
+labels = {{ env = "demo" }}
+
+[target.web1.role.deploy]
+user = "{ssh.user}"
+key = "file:{directory}/secrets/web1"
 """
 
 
@@ -135,4 +176,10 @@ roles = ["reader", "writer"]
 [grant.dba-sees]
 groups = ["dba"]
 may = ["list", "view", "kill"]
+"""
+
+SSH_GRANT = """[grant.agents-web1]
+groups = ["agents"]
+target = { name = "web1" }
+roles = ["deploy"]
 """

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hoopgw.cli.demo.children import ChildFailed
 
-DIRECTORIES = ("usr/lib/postgresql/15/bin", "usr/bin", "usr/sbin")
+DIRECTORIES = ("usr/lib/postgresql/15/bin", "usr/bin", "usr/sbin", "usr/lib/openssh")
 LIBRARIES = ("usr/lib/{triplet}", "lib/{triplet}", "usr/lib", "lib")
 
 WRAPPER = "pg_wrapper"  # Debian's: it looks for a version, and may find none
@@ -56,6 +56,12 @@ class Programs:
         triplet = os.uname().machine + "-linux-gnu"
         paths = [self.root / path.format(triplet=triplet) for path in LIBRARIES]
         return {"LD_LIBRARY_PATH": ":".join(str(path) for path in paths if path.is_dir())}
+
+    def library(self, name: str) -> Path | None:
+        """The path of a shared library beside the programs."""
+        triplet = os.uname().machine + "-linux-gnu"
+        paths = (self.root / path.format(triplet=triplet) / name for path in LIBRARIES)
+        return next((path for path in paths if path.exists()), None)
 
     def typed(self, name: str) -> str:
         """How a person starts it at a shell of their own."""

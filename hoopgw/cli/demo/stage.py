@@ -11,6 +11,8 @@ from hoopgw.cli.demo import configuration, shop
 from hoopgw.cli.demo.authority import Authority
 from hoopgw.cli.demo.cluster import Cluster
 from hoopgw.cli.demo.gateway import Gateway
+from hoopgw.cli.demo.host import SshHost, new_key
+from hoopgw.cli.demo.host import found as find_sshd
 from hoopgw.cli.demo.issuer_process import IssuerProcess
 from hoopgw.cli.demo.place import free_port, new_password, private_directory
 from hoopgw.cli.demo.programs import Programs
@@ -47,6 +49,13 @@ class Stage:
     agent: str
     approver: str
     stranger: str
+    host: SshHost | None = None  # None: there is no sshd on this machine
+    ssh_port: int = 0
+
+    @property
+    def known_hosts(self) -> Path:
+        """What OpenSSH's clients know the gateway by, and the host behind it."""
+        return self.place / "known_hosts"
 
     def gateway_url(self, role: str, database: str = "shop", sslmode: str = "verify-full") -> str:
         """What a client connects to; the token goes as password, never in the address."""
@@ -72,7 +81,8 @@ def on_stage(options: Options = DEMO) -> Iterator[Stage]:
         cluster.run(*shop.statements(*passwords), database="shop")
         issuer = IssuerProcess(place / "issuer.log")
         stack.callback(issuer.stop)
-        gateway, state = _configure(place, options, authority, cluster, issuer, passwords)
+        host = _host(place, stack)
+        gateway, state, ssh_port = _configure(place, options, authority, cluster, issuer, passwords, host)
         stack.callback(gateway.stop)
         if options.gateway:
             gateway.start()
@@ -83,7 +93,19 @@ def on_stage(options: Options = DEMO) -> Iterator[Stage]:
             issuer.mint("approver@demo", configuration.APPROVER, TOKEN_LIFETIME),
             issuer.mint("stranger@demo", configuration.STRANGER, TOKEN_LIFETIME),
         ]
-        yield Stage(place, state, ca, authority, cluster, issuer, gateway, *tokens)
+        yield Stage(
+            place, state, ca, authority, cluster, issuer, gateway, tokens[0], tokens[1], tokens[2], host, ssh_port
+        )
+
+
+def _host(place: Path, stack: ExitStack) -> SshHost | None:
+    programs = find_sshd()
+    if programs is None:
+        return None
+    host = SshHost(place / "host", programs)
+    stack.callback(host.stop)
+    host.start()
+    return host
 
 
 def _configure(
@@ -93,8 +115,14 @@ def _configure(
     cluster: Cluster,
     issuer: IssuerProcess,
     passwords: tuple[str, str],
-) -> tuple[Gateway, Path]:
-    port = free_port()
+    host: SshHost | None,
+) -> tuple[Gateway, Path, int]:
+    port, ssh = free_port(), None
+    if host is not None:
+        key, public = new_key()
+        ssh = configuration.Ssh(free_port(), key, host.port, host.public, host.user, host.key)
+        known = f"[127.0.0.1]:{ssh.port} {public}\n{host.known_host()}"
+        (place / "known_hosts").write_text(known)
     certificate, key = authority.issue()
     facts = configuration.Facts(
         port,
@@ -110,6 +138,8 @@ def _configure(
         options.labels,
         options.shipped_guardrails,
         options.more,
+        ssh,
     )
     written = configuration.write(place, facts)
-    return Gateway(written.config, port, written.admin, place / "gateway.log"), written.state
+    gateway = Gateway(written.config, port, written.admin, place / "gateway.log")
+    return gateway, written.state, ssh.port if ssh is not None else 0

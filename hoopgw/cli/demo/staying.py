@@ -67,6 +67,13 @@ def write_facts(file: Path, stage: Stage) -> None:
             "direct": stage.direct_url(),
         },
     }
+    if stage.host is not None:
+        facts["ssh"] = {
+            "gateway": f"ssh://web1@127.0.0.1:{stage.ssh_port}",
+            "known_hosts": str(stage.known_hosts),
+            "direct": f"ssh://{stage.host.user}@127.0.0.1:{stage.host.port}",
+            "direct_key": str(stage.gateway.config.parent / "secrets/web1"),
+        }
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     write_secret(unfinished, json.dumps(facts, indent=2) + "\n")
     unfinished.replace(file)

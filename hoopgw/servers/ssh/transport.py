@@ -160,6 +160,10 @@ class Hardened(SSHTransportBase):
         self._rekeying = self._deadline = None
         self.lost(reason.getErrorMessage() if reason is not None else "")
 
+    def pauses(self, producer: Any) -> None:
+        """What is paused while keys are exchanged: whoever writes here."""
+        self._producer = producer
+
     def disconnect(self, reason: str, code: int = BY_APPLICATION) -> None:
         """Say why, and close after what was written before."""
         if self.closing:

@@ -1,0 +1,144 @@
+"""An SSH host of one's own on loopback: OpenSSH's sshd as an ordinary user, who is the only one it lets in."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+import time
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from hoopgw.cli.demo.children import Child, ChildFailed, Unprivileged
+from hoopgw.cli.demo.place import free_port, write_secret
+from hoopgw.cli.demo.programs import Programs
+from hoopgw.cli.demo.surroundings import surroundings
+
+PROGRAMS = ("sshd", "sftp-server")
+WRAPPER = "libnss_wrapper.so"  # shows sshd a user with a shell: `nobody`, whom root runs it as, has none
+READY = 30.0  # seconds for its start
+ATTEMPTS = 3  # another program may take the free port first
+
+
+def new_key() -> tuple[str, str]:
+    """(private key in OpenSSH's format, public line)."""
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    return private.decode(), public.decode()
+
+
+class SshHost:
+    """`start`, then `port`, `user`, `public` and `key`, then `stop`.  Everything lies in `directory`."""
+
+    def __init__(self, directory: Path, programs: Programs) -> None:
+        self._directory = directory
+        self._runner = Unprivileged.of_caller()
+        self.user = pwd.getpwuid(self._runner.uid if self._runner else os.geteuid()).pw_name
+        directory.mkdir()
+        directory.chmod(0o711)
+        self.programs = programs.reachable(directory) if self._runner else programs
+        self._host_key, self.public = new_key()
+        self.key, self._authorized = new_key()  # by which the gateway, and nobody else, logs in
+        self.home = directory / "home"
+        self.port = 0
+        self._child: Child | None = None
+
+    def start(self) -> None:
+        """Accepts connections when this returns.  Raises ChildFailed."""
+        self._write()
+        for attempt in range(ATTEMPTS):
+            self.port = free_port()
+            config = self._own(write_secret(self._directory / "sshd_config", self._settings()))
+            command: list[str | Path] = [self.programs["sshd"], "-D", "-e", "-f", config]
+            self._child = Child("sshd", command, self._directory / "sshd.log", self._env(), self._runner, cwd=self.home)
+            try:
+                self._wait_until_ready(self._child)
+                return
+            except ChildFailed:
+                self.stop()
+                if attempt == ATTEMPTS - 1:
+                    raise
+
+    def stop(self) -> None:
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
+
+    def known_host(self) -> str:
+        """The line by which a client knows it."""
+        return f"[127.0.0.1]:{self.port} {self.public}\n"
+
+    def _write(self) -> None:
+        self.home.mkdir(mode=0o700)
+        self._own(self.home)
+        self._own(write_secret(self._directory / "host_key", self._host_key))
+        self._own(write_secret(self._directory / "authorized_keys", self._authorized + "\n"))
+        if self._runner:
+            user = f"{self.user}:x:{self._runner.uid}:{self._runner.gid}:demo:{self.home}:/bin/sh\n"
+            self._own(write_secret(self._directory / "passwd", user))
+            self._own(write_secret(self._directory / "group", f"{self.user}:x:{self._runner.gid}:\n"))
+
+    def _own(self, path: Path) -> Path:
+        if self._runner:
+            self._runner.owns(path)
+        return path
+
+    def _settings(self) -> str:
+        """PAM would ask the machine who may come in; only this one user can, by this one key."""
+        return f"""Port {self.port}
+ListenAddress 127.0.0.1
+HostKey {self._directory}/host_key
+AuthorizedKeysFile {self._directory}/authorized_keys
+AllowUsers {self.user}
+PidFile none
+UsePAM no
+StrictModes no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+AcceptEnv LANG LC_* HOOPGW_*
+MaxSessions 100
+MaxStartups 200
+Subsystem sftp {self.programs["sftp-server"]}
+"""
+
+    def _env(self) -> dict[str, str]:
+        kept = {name: value for name, value in surroundings().items() if name in {"PATH", "LC_ALL", "LD_LIBRARY_PATH"}}
+        found = kept | dict(self.programs.environment)
+        if self._runner:
+            wrapper = self.programs.library(WRAPPER)
+            if wrapper is None:
+                raise ChildFailed(f"as root, sshd needs {WRAPPER}: apt-get install libnss-wrapper")
+            found |= {
+                "LD_PRELOAD": str(wrapper),
+                "NSS_WRAPPER_PASSWD": f"{self._directory}/passwd",
+                "NSS_WRAPPER_GROUP": f"{self._directory}/group",
+            }
+        return found
+
+    def _wait_until_ready(self, child: Child) -> None:
+        deadline = time.monotonic() + READY
+        while True:
+            child.must_live()
+            with socket.socket() as probe:
+                probe.settimeout(2)
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0 and probe.recv(4) == b"SSH-":
+                    return
+            if time.monotonic() > deadline:
+                raise ChildFailed("sshd does not answer")
+            time.sleep(0.05)
+
+
+def found() -> Programs | None:
+    """Where sshd is, and what it needs; None: nowhere, and the demo goes without."""
+    try:
+        programs = Programs.find(*PROGRAMS)
+    except ChildFailed:
+        return None
+    if os.geteuid() == 0 and programs.library(WRAPPER) is None:
+        return None
+    return programs

@@ -1,0 +1,128 @@
+"""Opens connections to SSH targets and logs in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.python.failure import Failure
+
+from hoopgw.auth.access import Access
+from hoopgw.model.errors import ProtocolViolation, TargetUnavailable
+from hoopgw.model.secret import Secret
+from hoopgw.model.target import SecretReference, Target
+from hoopgw.relay import ssh_target_login as login
+from hoopgw.servers.departures import Departures
+from hoopgw.servers.reach import Place, reach
+from hoopgw.servers.ssh.hostkeys import algorithms_of, signer
+from hoopgw.servers.ssh.transport import ClientLeg
+
+LOGIN_SECONDS = 15.0  # from connecting to the login's success
+MAX_EARLY = 256 * 1024  # bytes that a target says before its client is let in: host keys, a keepalive
+
+
+class SshTarget(ClientLeg):
+    """One connection to a target.  `ready` fires when it has let the gateway in; then runs go to `receive`.
+
+    `lost_later` is called once with the reason when the connection ends after that.
+    """
+
+    def __init__(self, access: Access, place: Place, signing: login.Signer | None, password: Secret | None) -> None:
+        super().__init__()
+        self.place = place
+        self.pinned = frozenset(access.target.host_keys)
+        self.signatures = algorithms_of(access.target.host_keys)
+        self._user = access.role.user
+        self._signing = signing
+        self._password = password
+        self._login: login.TargetLogin | None = None
+        self._early: list[bytes] = []
+        self._early_size = 0
+        self._finished = False
+        self.receive: Callable[[bytes], None] | None = None
+        self.lost_later: Callable[[str], None] = lambda reason: None
+        self.ready: Deferred[None] = Deferred(lambda _: self.transport and self.transport.abortConnection())
+
+    def secured(self) -> None:
+        assert self.sessionID is not None
+        self._login = login.TargetLogin(self.sessionID, self._user, self._signing, self._password)
+        self._signing = self._password = None
+        self._carry_out(self._login.start())
+
+    def told(self, message: bytes) -> None:
+        if self._login is None:
+            raise ProtocolViolation("a login before there are keys")
+        self._carry_out(self._login.from_target(message))
+
+    def _carry_out(self, steps: list[login.Step]) -> None:
+        for step in steps:
+            if isinstance(step, login.Send):
+                self.send(step.message)
+            elif isinstance(step, login.Ready):
+                self.established = True
+                self._finish(None)
+            elif isinstance(step, login.Failed):
+                self._finish(Failure(TargetUnavailable(step.reason)))
+                self.disconnect("bye")
+
+    def received(self, run: bytes) -> None:
+        if self.receive is not None:
+            self.receive(run)
+            return
+        self._early.append(run)
+        self._early_size += len(run)
+        if self._early_size > MAX_EARLY:
+            raise ProtocolViolation("too much before its client is let in")
+
+    def hand_over(self, receive: Callable[[bytes], None]) -> None:
+        """From now on runs go to `receive`, those first that came before."""
+        self.receive = receive
+        early, self._early = self._early, []
+        for run in early:
+            receive(run)
+
+    def failed(self, reason: str) -> None:
+        self._finish(Failure(TargetUnavailable(f"{self.place.address}: {reason}")))
+        self.said = self.said or reason
+
+    def lost(self, reason: str) -> None:
+        why = self.said or reason
+        self._finish(Failure(TargetUnavailable(f"{self.place.address}: {why}")))
+        self.lost_later(why)
+
+    def _finish(self, result: Failure | None) -> None:
+        if not self._finished:
+            self._finished = True
+            self.ready.callback(result)
+
+
+class SshDialer:
+    """Opens connections to targets."""
+
+    def __init__(self, reactor: Any, departures: Departures, secret: Callable[[SecretReference], Secret]) -> None:
+        self._reactor = reactor
+        self._departures = departures
+        self._secret = secret
+
+    @inlineCallbacks
+    def dial(self, access: Access, rekey: int) -> Generator[Deferred[Any], Any, SshTarget]:
+        """A connection that is logged in as the role.  Fails with TargetUnavailable; the words are for events, not for
+        clients."""
+        role = access.role
+        signing = signer(self._secret(role.key), str(role.key)) if role.key is not None else None
+        password = self._secret(role.password) if role.password is not None else None
+
+        def made(place: Place) -> SshTarget:
+            leg = SshTarget(access, place, signing, password)
+            leg.clock, leg.rekey_bytes = self._reactor, rekey
+            return leg
+
+        target: Target = access.target
+        leg: SshTarget = yield reach(self._reactor, self._departures, target, made)
+        yield leg.ready.addTimeout(LOGIN_SECONDS, self._reactor, onTimeoutCancel=_too_slow)
+        return leg
+
+
+def _too_slow(result: Any, seconds: float) -> Any:
+    raise TargetUnavailable(f"no login within {seconds:g} s")

@@ -1,0 +1,88 @@
+"""Private keys of the gateway: its own host keys, and those by which its roles log in to targets."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from twisted.conch.ssh import keys
+
+from hoopgw.model.errors import OperatorError, SecretUnavailable
+from hoopgw.model.secret import Secret
+from hoopgw.relay.ssh_target_login import Signer
+from hoopgw.wire.sshmessages import read_string
+
+RSA_BITS = 3072  # of a key that is made here
+MIN_RSA = 2048
+RSA_ALGORITHMS = (b"rsa-sha2-512", b"rsa-sha2-256")  # never SHA-1
+
+
+def private_key(secret: Secret, name: str) -> keys.Key:
+    """OpenSSH's own format or PEM, without a passphrase.  Raises OperatorError, which names it by `name`."""
+    data = secret.reveal() + b"\n"  # OpenSSH's format ends with one, and what reads secrets takes it off
+    try:
+        if b"OPENSSH PRIVATE KEY" in data:
+            found: Any = serialization.load_ssh_private_key(data, None)
+        else:
+            found = serialization.load_pem_private_key(data, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise OperatorError(f"{name} is not a private key without a passphrase, in OpenSSH's format or PEM") from error
+    if isinstance(found, rsa.RSAPrivateKey) and found.key_size < MIN_RSA:
+        raise OperatorError(f"{name} is an RSA key of {found.key_size} bits: it must have {MIN_RSA}")
+    if not isinstance(found, rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey):
+        raise OperatorError(f"{name} is a key of a kind that SSH has no use for here")
+    return keys.Key(found)
+
+
+def algorithms(key: keys.Key) -> tuple[bytes, ...]:
+    """Of the signatures that it makes."""
+    kind: bytes = key.sshType()
+    return RSA_ALGORITHMS if kind == b"ssh-rsa" else (kind,)
+
+
+def algorithms_of(blobs: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Of the signatures by which somebody with these public keys proves that it has one of them."""
+    kinds = [read_string(blob, 0)[0] for blob in blobs]
+    return tuple(dict.fromkeys(name for kind in kinds for name in (RSA_ALGORITHMS if kind == b"ssh-rsa" else (kind,))))
+
+
+def signer(secret: Secret, name: str) -> Signer:
+    """For a login by key.  Raises OperatorError."""
+    key = private_key(secret, name)
+    algorithm = algorithms(key)[0]
+    return Signer(algorithm, key.public().blob(), lambda data: key.sign(data, algorithm))
+
+
+def by_algorithm(found: list[keys.Key]) -> dict[bytes, keys.Key]:
+    """The host key that signs by each algorithm, in the order of preference."""
+    made: dict[bytes, keys.Key] = {}
+    for key in found:
+        for algorithm in algorithms(key):
+            made.setdefault(algorithm, key)
+    return made
+
+
+def make_host_key(path: Path) -> None:
+    """An RSA key where its name says so, else Ed25519: OpenSSH's format, mode 0600.  What is there stays.  Raises
+    SecretUnavailable."""
+    if path.exists():
+        return
+    key: Any = ed25519.Ed25519PrivateKey.generate()
+    if path.name.endswith("rsa"):
+        key = rsa.generate_private_key(65537, RSA_BITS)
+    data = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+    except OSError as error:
+        raise SecretUnavailable(f"{path} cannot be made: {error.strerror}") from error

@@ -1,0 +1,308 @@
+"""The SSH edge: one client connection from its first byte to its end.  Decides nothing.
+
+A connection is first a login (`relay.ssh_client_login`), then a session whose runs a `Pump` moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from enum import Enum
+from typing import Any
+
+from twisted.conch.ssh import keys
+from twisted.internet.defer import Deferred, inlineCallbacks, succeed
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from hoopgw.auth.access import Access, IAccess, Wanted
+from hoopgw.auth.credentials import BearerToken, SshSignature
+from hoopgw.auth.ssh_keys import SshKeyChecker
+from hoopgw.model.answer import Denial
+from hoopgw.model.errors import (
+    HoopgwError,
+    IssuerUnavailable,
+    LoginRefused,
+    OperatorError,
+    ProtocolViolation,
+    TargetUnavailable,
+    WireError,
+)
+from hoopgw.model.events import Code
+from hoopgw.relay import ssh_client_login as login
+from hoopgw.relay.ssh import SshRelay
+from hoopgw.servers.gateway import Gateway
+from hoopgw.servers.pump import Pump
+from hoopgw.servers.ssh.dial import SshDialer, SshTarget
+from hoopgw.servers.ssh.leg import Leg
+from hoopgw.servers.ssh.transport import ServerLeg
+from hoopgw.session.interfaces import IEdge
+
+PROTOCOL = "ssh"
+
+
+class _State(Enum):
+    LOGIN = 0
+    DECIDING = 1  # token or key, grant, target: the client must wait
+    OPEN = 2
+    ENDED = 3
+
+
+class SshFace:
+    """What of SSH all connections share; a reload replaces `host_keys`."""
+
+    def __init__(self, dialer: SshDialer, checker: SshKeyChecker, host_keys: dict[bytes, keys.Key]) -> None:
+        self.dialer = dialer
+        self.checker = checker
+        self.host_keys = host_keys
+
+
+@implementer(IEdge)
+class SshServer(ServerLeg):
+    """One client."""
+
+    _log = Logger()
+
+    def __init__(self, gateway: Gateway, face: SshFace, address: str) -> None:
+        super().__init__()
+        self.clock = gateway.reactor
+        self.host_keys = face.host_keys
+        self.signatures = tuple(face.host_keys)
+        self.rekey_bytes = gateway.settings.ssh.rekey
+        self._gateway = gateway
+        self._face = face
+        self._address = address
+        self._state = _State.LOGIN
+        self._login: login.ClientLogin | None = None
+        self._login_deadline: Any = None
+        self._entered = False
+        self._session: Any = None
+        self._target: SshTarget | None = None
+        self._pump: Pump | None = None
+        self._deciding: Deferred[Any] | None = None
+        self._leg = Leg(self)
+        self._user = ""
+        self._way = ""
+
+    # ---- the connection
+
+    def connectionMade(self) -> None:
+        reason = self._gateway.penalties.enter(self._address)
+        if reason:
+            self._refused(LoginRefused(reason, detail="penalty"))
+            self.closing = True
+            self.transport.loseConnection()
+            return
+        self._entered = True
+        limit = self._gateway.settings.limits.login_seconds
+        self._login_deadline = self._gateway.reactor.callLater(limit, self._too_late, limit)
+        super().connectionMade()
+
+    def _too_late(self, limit: float) -> None:
+        self._refuse(LoginRefused(f"the login took longer than {limit:g} s", detail="deadline"))
+
+    def lost(self, reason: str) -> None:
+        self._leave()
+        if self._pump is not None:
+            self._pump.client_gone()
+        elif self._session is not None:
+            self._close(Code.SESSION_CLOSED, "the client left before its session was open")
+        if self._deciding is not None:
+            self._deciding.cancel()
+        if self._target is not None and self._pump is None:
+            self._target.transport.abortConnection()
+        self._state = _State.ENDED
+
+    def failed(self, reason: str) -> None:
+        """The client broke the protocol: of SSH's transport, or of the login."""
+        if self._pump is not None:
+            self._leg.farewell = reason
+            self._pump.end(Code.PROTOCOL_VIOLATED, reason, None)
+        else:
+            self._refused(ProtocolViolation(reason))
+
+    def _leave(self) -> None:
+        if self._login_deadline is not None and self._login_deadline.active():
+            self._login_deadline.cancel()
+        if self._entered:
+            self._entered = False
+            self._gateway.penalties.leave(self._address)
+
+    # ---- the login
+
+    def secured(self) -> None:
+        assert self.sessionID is not None
+        self._login = login.ClientLogin(self.sessionID, self._gateway.settings.limits.max_token)
+
+    def told(self, message: bytes) -> None:
+        if self._login is None or self._state is not _State.LOGIN:
+            raise ProtocolViolation("a login where there can be none")
+        self._carry_out(self._login, self._login.from_client(message))
+
+    def _carry_out(self, machine: login.ClientLogin, steps: list[login.Step]) -> None:
+        for step in steps:
+            if isinstance(step, login.Reply):
+                self.send(step.message)
+            elif isinstance(step, login.KeyOffered):
+                good = self._face.checker.knows(step.algorithm, step.blob, self._address)
+                self._carry_out(machine, machine.offer_judged(good))
+            elif isinstance(step, login.TokenGiven):
+                self._way = f"password ({len(step.token.reveal())} bytes)"
+                self._decide(machine, step.user, BearerToken(step.token, self._address))
+            else:
+                self._way = f"publickey ({step.algorithm.decode('ascii', 'backslashreplace')})"
+                signature = SshSignature(step.algorithm, step.blob, step.signed, step.signature, self._address)
+                self._decide(machine, step.user, signature)
+
+    def _decide(self, machine: login.ClientLogin, user: str, credentials: Any) -> None:
+        self._state, self._user = _State.DECIDING, user
+        role, _, target = user.rpartition("@")
+        wanted = Wanted(PROTOCOL, target, role)
+        deciding = self._deciding = self._log_in(machine, wanted, credentials)
+        deciding.addErrback(self._login_failed, machine)
+
+    @inlineCallbacks
+    def _log_in(
+        self, machine: login.ClientLogin, wanted: Wanted, credentials: Any
+    ) -> Generator[Deferred[Any], Any, None]:
+        _, access, _ = yield self._gateway.portal.login(credentials, wanted, IAccess)
+        self._gateway.penalties.succeeded(self._address)
+        opening = {"ssh": self.described, "user": self._user, "login": [self._way]}
+        self._session = session = self._gateway.open_session(access, self, self._address, opening)
+        session.accepted(PROTOCOL)
+        self._target = target = yield self._face.dialer.dial(access, self.rekey_bytes)
+        target.transport.pauseProducing()  # until there is somebody to hand its messages to
+        yield session.ready()
+        yield session.judge.ready()
+        self._open(machine, access, target)
+
+    def _login_failed(self, failure: Failure, machine: login.ClientLogin) -> None:
+        self._deciding = None
+        if self._state is _State.ENDED:
+            return
+        error = failure.value
+        if isinstance(error, LoginRefused) and self._session is None:
+            self._try_again(machine, error)
+        elif isinstance(error, HoopgwError):
+            self._refuse(error)
+        else:
+            self._log.failure("a login failed", failure=failure)
+            self._refuse(OperatorError("the gateway failed"))
+
+    def _try_again(self, machine: login.ClientLogin, error: LoginRefused) -> None:
+        """The event and the penalty of this attempt; another one may follow."""
+        self._state = _State.LOGIN
+        self._refused(error)
+        try:
+            self._carry_out(machine, machine.refused(str(error)))
+        except WireError as violation:
+            self._state = _State.ENDED
+            self._leave()
+            self.disconnect(str(violation), 14)  # SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE
+
+    def _refuse(self, error: HoopgwError) -> None:
+        """Tell the client, write the event, close."""
+        if self._state is _State.ENDED:
+            return
+        self._refused(error)
+        self._state = _State.ENDED
+        if self._session is not None:
+            self._close(_code(error), str(error))
+        self._gateway.reactor.callLater(2.0, self._abort)
+        self.disconnect(_for_client(error))
+
+    def _refused(self, error: HoopgwError) -> None:
+        if isinstance(error, LoginRefused | WireError) and self._entered:
+            self._gateway.penalties.failed(self._address)
+        self._gateway.events.emit(
+            _code(error),
+            protocol=PROTOCOL,
+            client=self._address,
+            reason=str(error),
+            detail=getattr(error, "detail", ""),
+        )
+        if not isinstance(error, LoginRefused):
+            self._leave()
+
+    def _abort(self) -> None:
+        if not self.transport.disconnected:
+            self.transport.abortConnection()
+
+    def _close(self, code: Code, reason: str) -> None:
+        """Of a session that was never open for its client."""
+        session = self._session
+        session.close(code, reason).addBoth(lambda _: self._gateway.registry.remove(session))
+
+    # ---- the session
+
+    def _open(self, machine: login.ClientLogin, access: Access, target: SshTarget) -> None:
+        gateway, session = self._gateway, self._session
+        self._state, self._deciding = _State.OPEN, None
+        self._leave()
+        relay = SshRelay(session=session.id, policy=session.policy)
+        leg = Leg(target)
+        pump = self._pump = Pump(
+            session, relay, self._leg, leg, lambda: succeed(None), gateway.registry.remove, gateway.reactor
+        )
+        session.opened({"target": str(target.place.address), "ssh": target.described})
+        self.established = True
+        for step in machine.accepted():
+            if isinstance(step, login.Reply):
+                self.send(step.message)
+        target.lost_later = pump.target_gone
+        target.hand_over(pump.target_bytes)
+        target.transport.resumeProducing()
+
+    def received(self, run: bytes) -> None:
+        if self._pump is not None:
+            self._pump.client_bytes(run)
+
+    # ---- IEdge
+
+    def holding(self, lane: int, notice: Denial) -> None:
+        if self._pump is not None:
+            self._pump.holding(lane, notice)
+
+    def end(self, code: Code, reason: str, denial: Denial | None) -> None:
+        self._leg.farewell = reason
+        if self._pump is not None:
+            self._pump.end(code, reason, denial)
+        else:
+            self._refuse(LoginRefused(reason, detail=code.value))
+
+    def transaction_ran(self) -> bool:
+        return False
+
+    def rows_passed(self) -> int:
+        return 0
+
+
+_CODES: dict[type[HoopgwError], Code] = {
+    ProtocolViolation: Code.PROTOCOL_VIOLATED,
+    IssuerUnavailable: Code.ISSUER_UNAVAILABLE,
+    TargetUnavailable: Code.TARGET_UNAVAILABLE,
+}
+
+
+def _code(error: HoopgwError) -> Code:
+    return _CODES.get(type(error), Code.LOGIN_REFUSED)
+
+
+def _for_client(error: HoopgwError) -> str:
+    """Where a target is, and what it says to the gateway's credential, is nothing for its clients."""
+    return "the target cannot be reached" if isinstance(error, TargetUnavailable) else str(error)
+
+
+class SshFactory(Factory):
+    """Accepts SSH clients."""
+
+    noisy = False
+
+    def __init__(self, gateway: Gateway, face: SshFace) -> None:
+        self.gateway = gateway
+        self.face = face
+
+    def buildProtocol(self, address: IAddress | None) -> SshServer:
+        return SshServer(self.gateway, self.face, getattr(address, "host", "local"))
