@@ -89,29 +89,44 @@ def _literal(facts: Facts) -> bool:
     return any(statement.copy is not None or statement.secret for statement in facts.statements)
 
 
+class Held:
+    """A session's hold on its scope, which ends when a later catalogue is judged by: an idle session must not keep all
+    of an earlier one, several megabytes, until its next statement."""
+
+    def __init__(self, scope: Scope | None) -> None:
+        self.scope = scope
+
+
 class Scopes:
     """Shared by all sessions of the gateway."""
 
     def __init__(self, build: MaskBuilder) -> None:
         self._build = build
-        self._scopes: OrderedDict[tuple[Any, ...], Scope] = OrderedDict()
+        self._scopes: OrderedDict[tuple[Any, ...], Held] = OrderedDict()
 
-    def of(self, selection: Selection, place: tuple[str, str, str], entry: Entry, context: NameContext) -> Scope:
+    def of(self, selection: Selection, place: tuple[str, str, str], entry: Entry, context: NameContext) -> Held:
+        """Holds a scope of the entry's catalogue, which is current."""
         catalogue = entry.current
         generation = catalogue.generation if catalogue is not None else -1
         key = (selection.key, place, generation, context)
-        scope = self._scopes.get(key)
-        if scope is None:
+        held = self._scopes.get(key)
+        if held is None:
+            self._forget_before(generation, place)
             guardrails = selection.guardrails
             if selection.masks:
                 copies = COPY_MASKED in selection.features
                 mask = MaskGuardrail(resolve(selection.masks, catalogue), catalogue, self._build, copies)
                 guardrails = (*guardrails, mask)
-            scope = self._scopes[key] = Scope(guardrails, catalogue)
+            held = self._scopes[key] = Held(Scope(guardrails, catalogue))
             if len(self._scopes) > MAX_SCOPES:
                 self._scopes.popitem(last=False)
         self._scopes.move_to_end(key)
-        return scope
+        return held
+
+    def _forget_before(self, generation: int, place: tuple[str, str, str]) -> None:
+        """Nobody judges by these again: whoever finds an earlier catalogue in its scope asks for another."""
+        for key in [key for key in self._scopes if key[1] == place and key[2] < generation]:
+            self._scopes.pop(key).scope = None
 
     def ambient(self, selection: Selection) -> SqlMasks | None:
         """For notices and notifications of no statement: patterns only."""
@@ -167,7 +182,7 @@ class SqlJudge:
         self._entry = catalogues.entry(access.target, access.role, access.database)
         self._context = context_of(self._entry.current)
         self.names = names or SessionNames()
-        self._scope: Scope | None = None
+        self._held = Held(None)
         self._refreshing: Deferred[None] | None = None
 
     @property
@@ -180,7 +195,7 @@ class SqlJudge:
 
     def _begin(self, _: None) -> None:
         self._context = context_of(self._entry.current)
-        self._scope = None
+        self._held = Held(None)
 
     def successor(self, selection: Selection, access: Access) -> SqlJudge:
         """After a reload: the same session's names, other rules."""
@@ -193,7 +208,7 @@ class SqlJudge:
     def judge(self, operation: Operation) -> Verdict | Deferred[Verdict]:
         if self._refreshing is not None:
             return self._later(operation)
-        scope = self._scope
+        scope = self._held.scope
         if scope is None or scope.catalogue is not self._entry.current:
             scope = self._current_scope()
         kept = scope.known.get(operation.text) or scope.of_shape(operation.text)
@@ -237,14 +252,15 @@ class SqlJudge:
             schemas = tuple(dict.fromkeys(self._context.schemas + catalogue.search_path))
             self._context = replace(self._context, schemas=schemas)
         self._catalogues.fresh(self._entry)
-        self._scope = self._scopes.of(self._selection, self._place, self._entry, self._context)
-        return self._scope
+        self._held = self._scopes.of(self._selection, self._place, self._entry, self._context)
+        assert self._held.scope is not None  # only a later catalogue ends it, and this one is current
+        return self._held.scope
 
     def _refreshed(self, _: None, refreshing: Deferred[None]) -> None:
         if self._refreshing is refreshing:
             self._refreshing = None
             self._context = replace(self._context, changing=False, calls_changing=False)
-            self._scope = None
+            self._held = Held(None)
 
     # No generators here: inlineCallbacks refuses those of a compiled module
     def _later(self, operation: Operation) -> Deferred[Verdict]:
@@ -301,7 +317,7 @@ class SqlJudge:
                     self._settings.add(name, text)
         if context != self._context:
             self._context = context
-            self._scope = None
+            self._held = Held(None)
 
     def _with_names(self, facts: Facts) -> Facts:
         """EXECUTE and FETCH are judged by what the name stands for; a name that was not seen keeps its `uses`, and is
