@@ -1,6 +1,6 @@
 # hoopgw: each target prepares what it needs; nothing outside this directory changes.
 
-.PHONY: help prepare demo test lint bench compiled lock clean
+.PHONY: help prepare demo test lint bench fuzz compiled lock clean
 .DEFAULT_GOAL := help
 
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
@@ -11,6 +11,7 @@ help:
 	@echo 'make demo     a PostgreSQL, an issuer and the gateway on loopback, and an agent that uses them'
 	@echo 'make test     lint, types, and all tests: plain and compiled'
 	@echo 'make bench    pgbench through gateway, pgbouncer and direct, in alternation; BENCH="--rounds 3 --seconds 2"'
+	@echo 'make fuzz     each decoder against inputs nobody wrote; SECONDS=60 a target, TARGET=pg-relay for one, JOBS=2'
 	@echo 'make lint     ruff and mypy alone'
 	@echo 'make lock     write requirements/*.txt from requirements/*.in'
 	@echo 'make clean    remove what the others made'
@@ -30,6 +31,10 @@ lint:
 bench:
 	@$(PREPARE) bench
 	@.venv/bin/python -P -m bench --results bench/results.json $(BENCH)
+
+fuzz:
+	@$(PREPARE) fuzz
+	@.venv/bin/python packaging/fuzz.py --seconds $(or $(SECONDS),60) --jobs $(or $(JOBS),2) $(TARGET)
 
 compiled:
 	@$(PREPARE) test

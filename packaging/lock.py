@@ -15,6 +15,7 @@ EARLIER = {
     "runtime": [],
     "build": ["runtime"],
     "test": ["runtime", "build"],
+    "fuzz": ["runtime", "build", "test"],
     "clients": [],
 }  # one version of each where they meet
 

@@ -1,4 +1,4 @@
-"""Prepares a checkout, with the standard library alone: `prepare.py demo|test|bench`.  Quick where all is there.
+"""Prepares a checkout, with the standard library alone: `prepare.py demo|test|bench|fuzz`.  Quick where all is there.
 
 .venv               /usr/bin/python3 with hash-locked wheels
 .cache/compiled     the tree once more, with the codecs compiled; .venv runs this one where there is a compiler
@@ -29,11 +29,11 @@ TESTED = POSTGRESQL | {
 SSH = {"sshd": "openssh-server", "sftp-server": "openssh-sftp-server", "libnss_wrapper.so": "libnss-wrapper"}
 CLIENTS = {"rsync": "rsync"}
 PEERS = ({"pgbench": "postgresql-15"}, {"pgbouncer": "pgbouncer"})
-PURPOSES = ("demo", "test", "bench")
+PURPOSES = ("demo", "test", "bench", "fuzz")
 
 
 def prepare(purpose: str) -> None:
-    locks = ["runtime", "build"] if purpose == "demo" else ["test"]
+    locks = {"demo": ["runtime", "build"], "fuzz": ["test", "fuzz"]}.get(purpose, ["test"])
     environment.prepare(TREE, locks)
     tree = compiled.prepare(TREE, CACHE / "compiled", TREE / ".venv/bin/python")
     environment.link(TREE, tree)

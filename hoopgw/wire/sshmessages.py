@@ -134,7 +134,7 @@ def read_adjust(data: bytes) -> int:
 def data_size(data: bytes) -> int:
     """How much of the window a CHANNEL_DATA or CHANNEL_EXTENDED_DATA takes.  Raises MalformedFrame unless it is whole,
     and no byte more."""
-    at = 5 if data[0] == CHANNEL_DATA else 9
+    at = 5 if data and data[0] == CHANNEL_DATA else 9
     size = read_u32(data, at)
     if at + 4 + size != len(data):
         raise MalformedFrame("channel data whose length is not that of its message")
@@ -143,7 +143,7 @@ def data_size(data: bytes) -> int:
 
 def read_request(data: bytes) -> Request:
     """Of a CHANNEL_REQUEST or GLOBAL_REQUEST.  Raises MalformedFrame."""
-    channel, here = (0, 1) if data[0] == GLOBAL_REQUEST else (read_u32(data, 1), 5)
+    channel, here = (0, 1) if data and data[0] == GLOBAL_REQUEST else (read_u32(data, 1), 5)
     name, here = _name(data, here)
     return Request(channel, name, read_boolean(data, here), data[here + 1 :])
 

@@ -61,6 +61,8 @@ class Fields(SynchronousTestCase):
         for read in READERS:
             with contextlib.suppress(WireError):
                 read(bytes((number,)) + data)
+            with contextlib.suppress(WireError):
+                read(data)
 
     def test_lengths_before_bytes(self) -> None:
         """must-survive 25: a length of 4 GiB is refused by what is there, not tried."""

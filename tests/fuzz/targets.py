@@ -1,0 +1,32 @@
+"""Every fuzz target by its name: a function that takes bytes, and raises where a promise is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from tests.fuzz import masking_targets, policy_targets, record_targets, relay_targets, wire_targets
+
+TARGETS: Mapping[str, Callable[[bytes], None]] = {
+    "pg-frames": wire_targets.pg_frames,
+    "pg-messages": wire_targets.pg_messages,
+    "pg-login": wire_targets.pg_login,
+    "scram": wire_targets.scram_exchange,
+    "passwords": wire_targets.passwords,
+    "ssh-messages": wire_targets.ssh_messages,
+    "finders": masking_targets.finders,
+    "values": masking_targets.values,
+    "rows": masking_targets.rows,
+    "copies": masking_targets.copies,
+    "pg-relay": relay_targets.pg_relay,
+    "pg-client-login": relay_targets.pg_client_login,
+    "pg-target-login": relay_targets.pg_target_login,
+    "ssh-relay": relay_targets.ssh_relay,
+    "ssh-run": relay_targets.ssh_run,
+    "sql-shape": policy_targets.sql_shape,
+    "sql": policy_targets.sql,
+    "configuration": policy_targets.configuration,
+    "journal": record_targets.journal,
+    "entries": record_targets.entries,
+    "segment": record_targets.segment,
+    "spool": record_targets.spool,
+}
