@@ -115,6 +115,13 @@ class ClientLogin:
         self._state = _State.OPENING
         self._parameters: dict[str, str] = {}
         self._settings: dict[str, str] = {}
+        self._version = pglogin.PROTOCOL_3_0
+
+    @property
+    def key_bytes(self) -> int:
+        """How long this client's cancel key may be: one of 3.0 has room for four bytes."""
+        long = self._version >= pglogin.PROTOCOL_3_2
+        return pglogin.LONG_CANCEL_KEY if long else pglogin.MIN_CANCEL_KEY
 
     def from_client(self, data: bytes) -> list[LoginEffect]:
         """Never raises: what the client should not have said is a Refuse."""
@@ -182,7 +189,7 @@ class ClientLogin:
             effects.append(Reply(b"N"))
 
     def _startup(self, packet: pglogin.StartupPacket, effects: list[LoginEffect]) -> None:
-        major, minor = packet.code >> 16, packet.code & 0xFFFF
+        major = packet.code >> 16
         if major != 3:
             raise LoginRefused("only version 3 of the PostgreSQL protocol is spoken here", detail=f"version {major}")
         if self._tls_required and not self.encrypted:
@@ -191,7 +198,9 @@ class ClientLogin:
         options = sorted(name for name in said if name.startswith("_pq_."))
         self._parameters = {name: value for name, value in said.items() if not name.startswith("_pq_.")}
         self._settings = self._wanted_settings()
-        greeting = pglogin.negotiate_protocol_version(options) if minor or options else b""
+        self._version = pglogin.negotiated_version(packet.code)
+        agreed = self._version == packet.code and not options
+        greeting = b"" if agreed else pglogin.negotiate_protocol_version(self._version, options)
         effects.append(Reply(greeting + pglogin.authentication(pglogin.CLEARTEXT)))
         self._state = _State.PASSWORD
 

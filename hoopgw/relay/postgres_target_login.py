@@ -124,10 +124,12 @@ class TargetLogin:
         *,
         tls: bool,
         random: bytes,
+        version: int = pglogin.PROTOCOL_3_2,
     ) -> None:
         """`settings` come from `postgres_settings.target_settings`; "" as `application_name` sends none.
 
-        `random` are `wire.scram.NONCE_BYTES` fresh random bytes.
+        `random` are `wire.scram.NONCE_BYTES` fresh random bytes; `version` is the newest protocol
+        to ask for.
         """
         named = [("application_name", application_name)] if application_name else []
         own = [("standard_conforming_strings", "on")]
@@ -142,6 +144,8 @@ class TargetLogin:
         self._count = 0
         self._parameters: dict[str, str] = {}
         self._process, self._key = 0, b""
+        self._version = version
+        self._negotiated = False
         self._state = _State.NEW
 
     # ---- what the edge calls
@@ -198,7 +202,7 @@ class TargetLogin:
 
     def _say_hello(self) -> list[TargetEffect]:
         self._state = _State.STARTED
-        return [Send(pglogin.startup_message(self._startup), "StartupMessage")]
+        return [Send(pglogin.startup_message(self._startup, self._version), "StartupMessage")]
 
     def _tls_answer(self, effects: list[TargetEffect]) -> None:
         """One byte.  More in the same segment was sent in the clear to be taken for encrypted (CVE-2021-23222); an
@@ -230,6 +234,9 @@ class TargetLogin:
             self._error(body, effects)
         elif tag == b"R":
             self._authentication(body, effects)
+        elif tag == b"v" and self._state is _State.STARTED and not self._negotiated:
+            self._negotiated = True
+            self._version = pglogin.read_negotiated_version(body, self._version)
         elif tag != b"N":  # a notice of a login trigger is nobody's yet
             self._after_authentication(tag, body, effects)
         return True

@@ -275,9 +275,9 @@ class PostgresServer(Protocol):
 
     def _new_key(self) -> tuple[int, bytes]:
         """A number and a key that only this client knows."""
-        registry = self._gateway.registry
+        registry, length = self._gateway.registry, self._client_login().key_bytes
         while True:
-            process, key = int.from_bytes(os.urandom(4), "big") & 0x7FFFFFFF, os.urandom(4)
+            process, key = int.from_bytes(os.urandom(4), "big") & 0x7FFFFFFF, os.urandom(length)
             if registry.register_key(process, key, self._cancelled):
                 self._cancel_key = process, key
                 return process, key

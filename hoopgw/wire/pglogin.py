@@ -7,6 +7,7 @@ from typing import final
 from hoopgw.model.errors import MalformedFrame
 
 PROTOCOL_3_0 = 3 << 16
+PROTOCOL_3_2 = 3 << 16 | 2  # PostgreSQL 18: long cancel keys; there is no 3.1
 CANCEL_REQUEST = 80877102
 SSL_REQUEST = 80877103
 GSSENC_REQUEST = 80877104
@@ -26,6 +27,7 @@ SASL_FINAL = 12
 MAX_PARAMETERS = 64  # of one StartupMessage; drivers send three to ten
 MIN_CANCEL_KEY = 4  # bytes: protocol 3.0
 MAX_CANCEL_KEY = 256  # bytes: protocol 3.2
+LONG_CANCEL_KEY = 32  # bytes of the keys that are given to who speaks 3.2, as PostgreSQL 18 does
 
 
 @final
@@ -111,14 +113,14 @@ def message(tag: bytes, body: bytes) -> bytes:
     return tag + (len(body) + 4).to_bytes(4, "big") + body
 
 
-def startup_message(parameters: list[tuple[str, str]]) -> bytes:
-    """StartupMessage of protocol 3.0.  Raises MalformedFrame for a NUL, which would begin another parameter."""
+def startup_message(parameters: list[tuple[str, str]], version: int = PROTOCOL_3_0) -> bytes:
+    """StartupMessage of protocol `version`.  Raises MalformedFrame for a NUL, which would begin another parameter."""
     body = b""
     for name, value in parameters:
         if "\0" in name or "\0" in value:
             raise MalformedFrame("a start-up parameter with a NUL")
         body += name.encode() + b"\0" + value.encode() + b"\0"
-    return (len(body) + 9).to_bytes(4, "big") + PROTOCOL_3_0.to_bytes(4, "big") + body + b"\0"
+    return (len(body) + 9).to_bytes(4, "big") + version.to_bytes(4, "big") + body + b"\0"
 
 
 def request(code: int) -> bytes:
@@ -135,10 +137,28 @@ def authentication(code: int, data: bytes = b"") -> bytes:
     return message(b"R", code.to_bytes(4, "big") + data)
 
 
-def negotiate_protocol_version(options: list[str]) -> bytes:
-    """The newest version spoken here is 3.0, and none of these `_pq_.` options is known."""
+def negotiated_version(asked: int) -> int:
+    """The newest version of major 3 that is spoken here and is not newer than what was asked for."""
+    return PROTOCOL_3_2 if asked >= PROTOCOL_3_2 else PROTOCOL_3_0
+
+
+def negotiate_protocol_version(version: int, options: list[str]) -> bytes:
+    """`version` is spoken, and none of these `_pq_.` options is known."""
     named = b"".join([option.encode() + b"\0" for option in options])
-    return message(b"v", PROTOCOL_3_0.to_bytes(4, "big") + len(options).to_bytes(4, "big") + named)
+    return message(b"v", version.to_bytes(4, "big") + len(options).to_bytes(4, "big") + named)
+
+
+def read_negotiated_version(body: bytes, asked: int) -> int:
+    """What a server makes of the version that was asked for, without any `_pq_.` option.
+
+    Raises MalformedFrame for one that is not there, newer than asked, or of options that nobody asked for.
+    """
+    version = int.from_bytes(body[:4], "big")
+    if len(body) != 8 or body[4:] != b"\0\0\0\0":
+        raise MalformedFrame("a negotiated protocol version with options that were not asked for")
+    if version >= asked or version not in (PROTOCOL_3_0, PROTOCOL_3_2):
+        raise MalformedFrame("a negotiated protocol version that there is not, or that is not older than asked")
+    return version
 
 
 def sasl_initial_response(mechanism: bytes, data: bytes) -> bytes:

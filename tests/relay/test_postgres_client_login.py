@@ -94,13 +94,29 @@ class Moves(SynchronousTestCase):
         self.assertIn("TLS is required", fields(effect.data)["M"])
 
     def test_newer_protocols(self) -> None:
-        """Another minor version and unknown `_pq_.` options are negotiated down to 3.0 (documentation, 55.2.1)."""
-        packet = bytearray(startup_message([("user", "reader"), ("database", "pay"), ("_pq_.x", "1")]))
-        packet[4:8] = (3 << 16 | 2).to_bytes(4, "big")
-        newer = pglogin.message(b"v", (3 << 16).to_bytes(4, "big") + b"\0\0\0\1_pq_.x\0")
-        self.assertEqual(shown(login().from_client(bytes(packet))), [newer + ASK])
-        packet[4:8] = (4 << 16).to_bytes(4, "big")
-        self.assertEqual(shown(login().from_client(bytes(packet))), [("refused", "28000")])
+        """3.0 and 3.2 are spoken; a newer minor version and unknown `_pq_.` options are negotiated down, and never to
+        more than was asked for (documentation, 55.2.1)."""
+        plain, odd = [("user", "reader"), ("database", "pay")], [("_pq_.x", "1")]
+        none, one = b"\0\0\0\0", b"\0\0\0\1_pq_.x\0"
+        for minor, options, spoken in (
+            (0, [], b""),
+            (2, [], b""),
+            (1, [], b"\0\3\0\0" + none),
+            (3, [], b"\0\3\0\2" + none),
+            (9999, odd, b"\0\3\0\2" + one),
+            (0, odd, b"\0\3\0\0" + one),
+        ):
+            negotiated = pglogin.message(b"v", spoken) if spoken else b""
+            packet = startup_message(plain + options, 3 << 16 | minor)
+            self.assertEqual(shown(login().from_client(packet)), [negotiated + ASK], minor)
+        self.assertEqual(shown(login().from_client(startup_message(plain, 4 << 16))), [("refused", "28000")])
+
+    def test_key_of_a_version(self) -> None:
+        """must-survive 12: who speaks 3.2 gets a key of 32 bytes; who speaks 3.0 has room for four."""
+        for minor, length in ((0, 4), (1, 4), (2, 32), (9999, 32)):
+            client = login()
+            client.from_client(startup_message([("user", "reader"), ("database", "pay")], 3 << 16 | minor))
+            self.assertEqual(client.key_bytes, length)
 
     def test_database_of_a_target(self) -> None:
         """`TARGET/DATABASE`, or with %2F, names another database; half a name is refused."""

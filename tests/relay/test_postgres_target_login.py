@@ -127,6 +127,24 @@ class Moves(SynchronousTestCase):
         for size, kind in ((256, Ready), (4, Ready), (257, Failed), (3, Failed), (0, Failed)):
             only(started(None).from_target(OK + PINNED + message(b"K", bytes(4 + size)) + IDLE), kind)
 
+    def test_version(self) -> None:
+        """3.2 is asked for; an older target says 3.0, once, and before anything else."""
+        (hello,) = target().start()
+        assert isinstance(hello, Send)
+        self.assertEqual(hello.data[4:8], b"\0\3\0\2")
+        older = pglogin.negotiate_protocol_version(pglogin.PROTOCOL_3_0, [])
+        only(started(None).from_target(older + OK + PINNED + KEY + IDLE), Ready)
+        for wrong in (
+            older + older,
+            OK + older,
+            pglogin.negotiate_protocol_version(pglogin.PROTOCOL_3_2, []),
+            pglogin.negotiate_protocol_version(3 << 16 | 1, []),
+            pglogin.negotiate_protocol_version(2 << 16, []),
+            pglogin.negotiate_protocol_version(pglogin.PROTOCOL_3_0, ["_pq_.x"]),
+            message(b"v", b"\0\3\0\0"),
+        ):
+            only(started(None).from_target(wrong + OK + PINNED + KEY + IDLE), Failed)
+
     def test_notices_are_nobodys(self) -> None:
         """A notice during the login is dropped."""
         notice = message(b"N", b"SNOTICE\0Mhello\0\0")

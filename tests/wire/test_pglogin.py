@@ -41,7 +41,12 @@ class Codec(SynchronousTestCase):
         for find in (pglogin.startup_packet_end, pglogin.message_end):
             with contextlib.suppress(WireError):
                 self.assertLessEqual(find(junk, limit), min(len(junk), limit + 1))
-        for read in (pglogin.read_parameters, pglogin.read_cancel):
+        readers = (
+            pglogin.read_parameters,
+            pglogin.read_cancel,
+            lambda body: pglogin.read_negotiated_version(body, limit),
+        )
+        for read in readers:
             with contextlib.suppress(WireError):
                 read(junk)
 
