@@ -23,7 +23,7 @@ _WHERE = {"missing": Where.MISSING, "constant": Where.CONSTANT}
 _CONDITIONS = (
     "statement", "tables", "schemas", "functions", "where", "opaque", "secret", "regex",
 )  # fmt: skip
-_SSH_CONDITIONS = ("operation", "command", "command_not", "regex")
+_SSH_CONDITIONS = ("operation", "command", "command_not", "program", "program_not", "argument", "regex")
 
 
 def exempt(reader: Reader, values: dict[str, Any], key: Key, known: Known) -> Who | None:
@@ -102,6 +102,9 @@ def _ssh_conditions(reader: Reader, values: dict[str, Any], key: Key) -> SshCond
         operations=values["operation"],
         commands=frozenset(text.encode() for text in values["command"]),
         commands_not=frozenset(text.encode() for text in values["command_not"]),
+        programs=values["program"],
+        programs_not=values["program_not"],
+        arguments=values["argument"],
         pattern=expression(reader, values["regex"], (*key, "regex")) if values["regex"] else None,
     )
 

@@ -1,27 +1,47 @@
-"""What is known of a command line before a shell reads it: the facts that guardrails of SSH match on.
-
-The seam for a parser: as long as there is none, only the exact text is known, and which commands stand in it is not.
-"""
+"""What is known of a command line before a shell reads it: the facts that guardrails of SSH match on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hoopgw.model.operation import EXEC, SHELL, Operation
+from hoopgw.policy.shell_facts import Command
+from hoopgw.policy.shell_reading import read
+
+MAX_KEPT = 4096  # bytes of a text whose facts are kept
+KEPT = 1024  # of them
 
 
 @dataclass(frozen=True, slots=True)
 class ShellFacts:
-    """`doubt` says why it cannot be known what runs; "" where the text is all there is to know."""
+    """`doubt` says why nothing is known, not even a text; "" where there is one.
+
+    commands   every program that the text may start, with its words: in pipelines, lists, substitutions, functions,
+               and behind what starts other programs (`sudo`, `env`, `xargs`, `find -exec`, `sh -c` …)
+    unknown    why there may be others, in words
+    """
 
     text: bytes
     doubt: str = ""
+    commands: tuple[Command, ...] = ()
+    unknown: tuple[str, ...] = ()
 
 
 def facts_of(operation: Operation) -> ShellFacts:
     """A shell reads what it runs from its input: nobody knows that before."""
     if operation.kind == SHELL:
         return ShellFacts(b"", "what a shell reads from its input is not known before it runs")
-    if operation.kind == EXEC and not operation.text.strip():
+    if operation.kind != EXEC:
+        return ShellFacts(operation.text)
+    if not operation.text.strip():
         return ShellFacts(operation.text, "an empty command is a shell")
-    return ShellFacts(operation.text)
+    return _kept(operation.text) if len(operation.text) <= MAX_KEPT else _facts(operation.text)
+
+
+def _facts(text: bytes) -> ShellFacts:
+    commands, unknown = read(text)
+    return ShellFacts(text, "", commands, unknown)
+
+
+_kept = lru_cache(maxsize=KEPT)(_facts)  # a fact about a text, so one for all sessions

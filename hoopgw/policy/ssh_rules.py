@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 from zope.interface import implementer
@@ -12,6 +13,7 @@ from hoopgw.model.verdict import ALLOW, HoldTerms, Refusal, Source, Verdict
 from hoopgw.policy.guardrail import IGuardrail
 from hoopgw.policy.guardrails import Action, Match
 from hoopgw.policy.shell import ShellFacts
+from hoopgw.policy.shell_facts import Command
 
 OPERATIONS = (EXEC, SHELL, SUBSYSTEM, PTY, ENV, FORWARD)
 MAX_SHOWN = 60  # characters of a command in a reason
@@ -19,16 +21,27 @@ MAX_SHOWN = 60  # characters of a command in a reason
 
 @dataclass(frozen=True, slots=True)
 class SshConditions:
-    """All that are given must hold.  Conditions on a text are about commands, unless `operations` says about what."""
+    """All that are given must hold.  Conditions on a text are about commands, unless `operations` says about what.
+
+    `programs`, `programs_not` and `arguments` are globs, and about every command that the text starts: one of these
+    programs, one of no others, one that gets such a word.
+    """
 
     operations: frozenset[str] = frozenset()
     commands: frozenset[bytes] = frozenset()
     commands_not: frozenset[bytes] = frozenset()
+    programs: tuple[str, ...] = ()
+    programs_not: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
     pattern: Any = None  # a compiled re2 pattern over the text
 
     @property
     def reads_text(self) -> bool:
-        return bool(self.commands or self.commands_not or self.pattern is not None)
+        return bool(self.commands or self.commands_not or self.pattern is not None or self._reads_programs)
+
+    @property
+    def _reads_programs(self) -> bool:
+        return bool(self.programs or self.programs_not or self.arguments)
 
     def match(self, operation: Operation, facts: ShellFacts) -> Match:
         if self.operations and operation.kind not in self.operations:
@@ -45,7 +58,28 @@ class SshConditions:
             not self.commands_not or text not in self.commands_not,
             self.pattern is None or bool(self.pattern.search(text)),
         )
-        return Match.YES if all(found) else Match.NO
+        if not all(found):
+            return Match.NO
+        return self._started(facts) if self._reads_programs else Match.YES
+
+    def _started(self, facts: ShellFacts) -> Match:
+        found = [self._starts(command) for command in facts.commands]
+        if Match.YES in found:
+            return Match.YES
+        return Match.DOUBT if facts.unknown or Match.DOUBT in found else Match.NO
+
+    def _starts(self, command: Command) -> Match:
+        if self.programs and not _any(command.program, self.programs):
+            return Match.NO
+        if self.programs_not and _any(command.program, self.programs_not):
+            return Match.NO
+        if not self.arguments or any(word is not None and _any(word, self.arguments) for word in command.arguments):
+            return Match.YES
+        return Match.DOUBT if None in command.arguments else Match.NO
+
+
+def _any(text: str, globs: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(text, glob) for glob in globs)
 
 
 @implementer(IGuardrail)
@@ -76,7 +110,8 @@ class SshRule:
         """Refused.  A rule that only asks for a stricter recording gets it: that takes nothing from anybody."""
         if self.action.controls == frozenset(("record",)):
             return Verdict(mode=self.action.mode)
-        reason = f"it cannot be known whether this is what {self.name} is about: {facts.doubt}"
+        why = facts.doubt or "; ".join(facts.unknown) or "an argument is computed"
+        reason = f"it cannot be known whether this is what {self.name} is about: {why}"
         return Verdict(refusals=(Refusal(self.name, reason, "", self.source),), mode=self.action.mode)
 
     def _verdict(self, operation: Operation) -> Verdict:

@@ -45,6 +45,34 @@ class Rules(SynchronousTestCase):
         self.assertTrue(refused(rule, "exec", b"cd / && rm  -rf srv"))
         self.assertFalse(refused(rule, "exec", b"ls -rf"))
 
+    def test_programs(self) -> None:
+        """`program` finds it wherever it stands, and refuses where it cannot be known."""
+        rule = SshConditions(programs=("rm", "mkfs*"))
+        for bad in (b"rm x", b"ls; sudo /bin/rm x", b"find . -exec rm {} +", b"sh -c 'mkfs.ext4 x'"):
+            self.assertTrue(refused(rule, "exec", bad).startswith("exec "), bad)
+        for good in (b"ls rm", b"echo 'rm x'", b"rmdir x"):
+            self.assertEqual(refused(rule, "exec", good), "", good)
+        self.assertIn("the name of a program is computed", refused(rule, "exec", b"$X x"))
+        self.assertIn("what sh reads is not known", refused(rule, "exec", b"echo rm | sh"))
+        self.assertIn("reads from its input", refused(rule, "shell"))
+
+    def test_only_programs(self) -> None:
+        """`program_not` refuses every text that starts another one."""
+        rule = SshConditions(programs_not=("uptime", "df", "grep"))
+        for good in (b"uptime", b"df -h | grep /srv", b"/usr/bin/uptime"):
+            self.assertEqual(refused(rule, "exec", good), "", good)
+        for bad in (b"uptime; id", b"df $(id)", b"$X", b"uptime > >(id)", b"sh -c uptime"):
+            self.assertTrue(refused(rule, "exec", bad), bad)
+
+    def test_arguments(self) -> None:
+        """`argument` looks at the words of the program itself."""
+        rule = SshConditions(programs=("rm",), arguments=("-*r*", "--recursive"))
+        for bad in (b"rm -rf x", b"sudo rm x '-r'", b"rm --recursive x"):
+            self.assertTrue(refused(rule, "exec", bad).startswith("exec "), bad)
+        for good in (b"rm x", b"ls -r; rm x", b"$X; rm"[4:]):
+            self.assertEqual(refused(rule, "exec", good), "", good)
+        self.assertIn("an argument is computed", refused(rule, "exec", b'rm "$X"'))
+
     def test_shell_is_doubt(self) -> None:
         """What a shell will read is not known: a rule about commands refuses it, and an empty command as well; one that
         names `exec` alone, or asks for a recording mode only, does not."""

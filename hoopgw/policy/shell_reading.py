@@ -1,0 +1,203 @@
+"""A shell's text -> the commands that stand in it, by tree-sitter's grammar of bash.
+
+The grammar is not the shell's own, so doubt is on the safe side: what is not understood, what is computed, and what may
+change what names mean makes the text `unknown`.  tests/policy/test_shell.py holds it to bash itself.
+"""
+
+from __future__ import annotations
+
+import re
+
+import tree_sitter_bash
+from tree_sitter import Language, Node, Parser
+
+from hoopgw.policy.shell_facts import Command
+from hoopgw.policy.shell_starters import DANGEROUS, SHELLS, starts
+from hoopgw.policy.shell_words import name, text_of, word
+
+MAX_TEXT = 64 * 1024  # bytes: what a person or a program writes in one line is far below
+MAX_DEPTH = 60  # of the tree, and of texts inside texts
+MAX_COMMANDS = 1000
+MAX_UNKNOWN = 8  # reasons that are kept
+# None of them belongs into a command line
+_CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
+_ARITHMETIC = frozenset(("arithmetic_expansion", "c_style_for_statement"))
+_BASH = Language(tree_sitter_bash.language())
+
+
+def read(text: bytes) -> tuple[tuple[Command, ...], tuple[str, ...]]:
+    """(every command that may run, why there may be others)."""
+    reader = _Reader()
+    reader.script(text, 0)
+    return tuple(reader.commands), tuple(reader.unknown)
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.commands: list[Command] = []
+        self.unknown: list[str] = []
+        self._parser = Parser(_BASH)
+
+    def doubt(self, why: str) -> None:
+        if why not in self.unknown and len(self.unknown) < MAX_UNKNOWN:
+            self.unknown.append(why)
+
+    # ---- texts
+
+    def script(self, text: bytes, depth: int) -> None:
+        """A text that a shell reads."""
+        if len(text) > MAX_TEXT or depth > MAX_DEPTH:
+            self.doubt("the text is too long, or too deep, to be read")
+            return
+        if _CONTROL.search(text):
+            self.doubt("a control character stands in the text")
+            return
+        try:
+            text.decode()
+        except UnicodeDecodeError:
+            self.doubt("the text is not UTF-8")
+            return
+        if re.search(rb"[^\s]\\\n[^\s]", text):
+            self.doubt("a word goes on in the next line")
+        root = self._parser.parse(text).root_node
+        if root.has_error:
+            self.doubt("the text is not understood as a shell's")
+        self._walk(root, depth)
+
+    def _walk(self, node: Node, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            self.doubt("the text is too long, or too deep, to be read")
+            return
+        kind = node.type
+        if kind == "command":
+            self._command(node, depth)
+        elif kind == "declaration_command":
+            self._declared(node)
+        elif kind == "variable_assignment":
+            self._assigned(node)
+        elif kind == "for_statement":
+            self._set(text_of(node.children[1]) if node.child_count > 1 else "")
+        elif kind in _ARITHMETIC or (kind == "compound_statement" and text_of(node).startswith("((")):
+            self._computed(text_of(node))
+        elif kind == "subscript":
+            self._computed(re.sub(r"\A\w+\[[@*]?|\]\Z", "", text_of(node)))
+        elif kind == "test_command" and not text_of(node).startswith("[["):
+            self._tested(node)
+        elif kind == "test_operator":
+            if text_of(node) in ("-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v", "-R"):
+                self._computed("x")
+        elif kind == "simple_expansion" or kind == "expansion":
+            self._expanded(node)
+        for child in node.children:
+            self._walk(child, depth + 1)
+
+    # ---- what may change what names mean
+
+    def _set(self, variable: str) -> None:
+        if DANGEROUS.match(variable.split("[", maxsplit=1)[0].rstrip("+")):
+            self.doubt(f"{variable} is set: names may mean something else")
+
+    def _assigned(self, node: Node) -> None:
+        variable = node.child_by_field_name("name")
+        self._set(text_of(variable) if variable is not None else text_of(node).partition("=")[0])
+
+    def _declared(self, node: Node) -> None:
+        """export, declare, local, readonly, typeset."""
+        for child in node.named_children:
+            if child.type in ("variable_assignment", "variable_name"):
+                self._set(text_of(child).partition("=")[0])
+                continue
+            given = word(child)
+            if given is None:
+                self.doubt("what is declared is not known")
+            elif given.startswith("-") and re.search(r"[inA]", given):
+                self.doubt("a variable of a kind that is computed when it is read")
+            else:
+                self._set(given.partition("=")[0])
+
+    def _computed(self, text: str) -> None:
+        """A variable in an expression is read as an expression again, and may run what stands in a subscript."""
+        if re.search(r"[A-Za-z_$`]", text):
+            self.doubt("an expression that is computed from variables")
+
+    def _tested(self, node: Node) -> None:
+        """`[ … ]` is a program: what is computed may be an operator that runs what stands in a subscript."""
+        text = text_of(node)
+        quoted = re.sub(r'"(\\.|[^"\\])*"', "q", text)
+        if re.search(r"[$`]", quoted) or re.search(r"\s-[ao]\s", quoted):
+            if re.search(r"[$`]", text):
+                self.doubt("a test of what is not known may run what stands in it")
+        elif re.search(r"[$`]", text) and not re.search(r"\s(!?=|==|-[a-zA-Z]{1,2})\s", quoted):
+            self.doubt("a test of what is not known may run what stands in it")
+
+    def _expanded(self, node: Node) -> None:
+        """`${x@P}` runs what stands in a value, `${x:=…}` sets a variable."""
+        text = text_of(node)
+        if re.search(r"@[A-Za-z]\}|\A\$\{\w+(\[[^]]*\])?:\s*[^-+=?\s\d}]", text) or "${!" in text:
+            self.doubt("a variable is read in a way that may run what stands in it")
+        found = re.match(r"\$\{(\w+):?=", text)
+        if found:
+            self._set(found[1])
+
+    # ---- commands
+
+    def _command(self, node: Node, depth: int) -> None:
+        called = node.child_by_field_name("name")
+        if called is None:
+            return  # assignments or redirections alone
+        program = name(called)
+        if program is None:
+            self.doubt("the name of a program is computed")
+            return
+        arguments = tuple(word(child) for child in node.children_by_field_name("argument"))
+        self._started((program, *arguments), depth, self._input(node))
+
+    def _started(self, words: tuple[str | None, ...], depth: int, text: str | None = None) -> None:
+        """A command of these words; `text` is what it reads from its input, where that stands in the script."""
+        if not words:
+            return
+        if len(self.commands) >= MAX_COMMANDS or depth > MAX_DEPTH:
+            self.doubt("there are too many commands to be read")
+            return
+        path = words[0]
+        if path is None:
+            self.doubt("the name of a program is not known")
+            return
+        program = path.rpartition("/")[2]
+        self.commands.append(Command(program, words[1:]))
+        if program in SHELLS and text is not None and all(given in ("-s", "-") for given in words[1:]):
+            self.script(text.encode("utf-8", "surrogateescape"), depth + 1)
+            return
+        found = starts(program, words[1:])
+        if found.unknown:
+            self.doubt(found.unknown)
+        for each in found.words:
+            self._started(each, depth + 1, text)
+        for script in found.scripts:
+            self.script(script.encode("utf-8", "surrogateescape"), depth + 1)
+
+    def _input(self, node: Node) -> str | None:
+        """The text of a heredoc or herestring of this command, where nothing in it is computed."""
+        texts: list[str | None] = []
+        parent = node.parent
+        around = [parent] if parent is not None and parent.type == "redirected_statement" else []
+        for holder in (node, *around):
+            for child in holder.children:
+                if child.type == "herestring_redirect":
+                    texts.append(word(child.named_children[-1]) if child.named_child_count else None)
+                elif child.type == "heredoc_redirect":
+                    texts.append(_heredoc(child))
+                elif child.type == "file_redirect" and "<" in text_of(child):
+                    texts.append(None)
+        return texts[0] if len(texts) == 1 else None
+
+
+def _heredoc(node: Node) -> str | None:
+    """The body, where it is taken as it stands: its end is quoted, or nothing in it means anything to the shell."""
+    begin = next((child for child in node.children if child.type == "heredoc_start"), None)
+    body = next((child for child in node.children if child.type == "heredoc_body"), None)
+    if begin is None or body is None or any(child.type == "pipeline" for child in node.children):
+        return None
+    text = text_of(body)
+    quoted = text_of(begin)[:1] in "'\"\\"
+    return text if quoted or not re.search(r"[$`\\]", text) else None

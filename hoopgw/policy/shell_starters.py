@@ -1,0 +1,369 @@
+"""Programs that start what their arguments say, and what of it can be known."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from hoopgw.policy.shell_options import Options, Words, longs
+
+
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """What a command starts besides itself.
+
+    words     of another command
+    scripts   texts that a shell reads
+    unknown   why something else may run; "" where nothing does
+    """
+
+    words: tuple[tuple[str | None, ...], ...] = ()
+    scripts: tuple[str, ...] = ()
+    unknown: str = ""
+
+
+NOTHING = Starts()
+SHELLS = frozenset("sh bash dash ash zsh ksh mksh rbash".split())
+# Names that change what other names mean, or run by themselves
+DANGEROUS = re.compile(
+    r"(PATH|IFS|ENV|SHELLOPTS|BASHOPTS|PS[0-4]|PROMPT_COMMAND|FPATH|SHELL|EDITOR|VISUAL|BROWSER|LESS(OPEN|CLOSE)"
+    r"|\w*PAGER|\w+_?OPT(S|IONS)?|(LD|BASH|GIT|TAR|RSYNC|NODE|DYLD|MAN)_\w+|(PYTHON|PERL|RUBY)\w*)\Z"
+)
+
+_PLAIN = {  # NAME [options] COMMAND [argument…]
+    "nohup": Options(),
+    "builtin": Options(),
+    "coproc": Options(),
+    "time": Options("apvq", "fo", longs("portability append verbose quiet"), longs("format output")),
+    "nice": Options("", "n", frozenset(), longs("adjustment"), numbers=True),
+    "ionice": Options("t", "cn", longs("ignore"), longs("class classdata")),
+    "setsid": Options("cfw", "", longs("ctty fork wait")),
+    "stdbuf": Options("", "ioe", frozenset(), longs("input output error")),
+    "timeout": Options("fpv", "ks", longs("preserve-status foreground verbose"), longs("kill-after signal"), skip=1),
+    "chroot": Options("", "", longs("skip-chdir"), longs("groups userspec"), skip=1),
+    "doas": Options("nL", "u"),
+    "exec": Options("cl", "a"),
+    "busybox": Options(),
+    "toybox": Options(),
+    "chronic": Options("ev"),
+    "unbuffer": Options("p"),
+    "sudo": Options(
+        "ABbEHkLnPS",
+        "CDghpRrTtUu",
+        longs("askpass background preserve-env set-home reset-timestamp non-interactive preserve-groups stdin"),
+        longs("close-from chdir group host prompt chroot role command-timeout type other-user user preserve-env"),
+        assigns=True,
+    ),
+}
+_XARGS = Options(
+    "0rtpxo",
+    "adEILnPs",
+    longs("null no-run-if-empty verbose interactive exit open-tty show-limits"),
+    longs("arg-file delimiter max-lines max-args max-procs max-chars process-slot-var replace"),
+)
+_ENV = Options("iv0", "uC", longs("ignore-environment null debug"), longs("unset chdir"), assigns=True)
+_FLOCK = Options(
+    "sxnuoeF", "wE", longs("shared exclusive nonblock unlock close no-fork"), longs("timeout wait conflict-exit-code")
+)
+_SSH = Options("46AaCfGgKkMNnqsTtVvXxYy", "BbcDEeFIiJLlmOopQRSWw", skip=1)
+_SU = ("su", "runuser")
+# They start programs in more ways than are read here
+_OPAQUE = frozenset(
+    (
+        "parallel expect script screen tmux at batch crontab systemd-run nsenter unshare strace ltrace gdb docker "
+        "podman kubectl machinectl fc enable bind complete compgen history sg newgrp start-stop-daemon daemon runcon "
+        "setpriv capsh watchdog entr run-parts cpulimit numactl taskset chrt prlimit torsocks proxychains firejail"
+    ).split()
+)
+_CODE = {  # the option behind which code stands; a script in a file is a program like any other
+    "python": "c", "perl": "eE", "ruby": "e", "node": "ep", "php": "rBRE", "lua": "e", "Rscript": "e", "tclsh": "",
+    "osascript": "e", "deno": "", "bun": "e",
+}  # fmt: skip
+_OPTIONS_THAT_RUN = {
+    "tar": ("--to-command", "--checkpoint-action", "--use-compress-program", "--info-script", "--new-volume-script",
+            "--rsh-command", "-I", "-F"),
+    "rsync": ("-e", "--rsh", "--rsync-path"),
+    "git": ("-c", "--config-env", "--exec-path", "--upload-pack", "--receive-pack", "-u", "--exec"),
+    "scp": ("-S", "-o"),
+    "sftp": ("-S", "-o", "-D"),
+    "zip": ("-TT", "--unzip-command"),
+    "sort": ("--compress-program",),
+    "split": ("--filter",),
+    "man": ("-P", "--pager", "-H"),
+    "vi": ("-c", "--cmd", "+", "-S"),
+    "vim": ("-c", "--cmd", "+", "-S"),
+    "nvim": ("-c", "--cmd", "+", "-S"),
+    "less": ("+",),
+    "psql": ("-c", "-f", "--command", "--file"),
+    "mysql": ("-e", "--execute", "--pager"),
+    "sqlite3": ("-cmd",),
+}  # fmt: skip
+_READ_INPUT = frozenset(("psql", "mysql", "sqlite3", "ed", "ex", "vi", "vim", "nvim", "gdb", "bc", "m4", "make"))
+_QUIET_AWK = re.compile(r"system|getline|\||@load")
+_QUIET_SED = re.compile(
+    r"\s*(?:(?:\d+|\$|/[^/\n;]*/)(?:,(?:\d+|\$|/[^/\n;]*/))?\s*!?\s*[pdqD=]"
+    r"|s(?P<by>[/|#,:@])(?:(?!(?P=by))[^\\\n]|\\.)*(?P=by)(?:(?!(?P=by))[^\\\n]|\\.)*(?P=by)[gIip0-9]*)"
+    r"\s*(?:;|\Z)"
+)
+
+
+def starts(program: str, arguments: Words) -> Starts:
+    """What `program` starts because of these arguments."""
+    options = _PLAIN.get(program)
+    if options is not None:
+        return _plain(program, options, arguments)
+    special = _SPECIAL.get(program)
+    if special is not None:
+        return special(program, arguments)
+    if program in _OPAQUE:
+        return Starts(unknown=f"what {program} starts is not read here")
+    return _code(program, arguments)
+
+
+def _plain(program: str, options: Options, words: Words, more: tuple[str | None, ...] = ()) -> Starts:
+    end = options.end(words)
+    if end is None:
+        return Starts(unknown=f"an option of {program} that is not known")
+    for given in words[:end]:
+        if options.assigns and given is not None and not given.startswith("-") and DANGEROUS.match(given.split("=")[0]):
+            return Starts(unknown=f"{program} sets {given.split('=')[0]}")
+    rest = (*words[end:], *more)
+    return Starts((rest,)) if end < len(words) else NOTHING
+
+
+def _sudo(program: str, words: Words) -> Starts:
+    for given in words:
+        if given is None or not given.startswith("-"):
+            break
+        if given in ("-l", "-v", "-V", "-K", "--list", "--validate", "--version", "--remove-timestamp"):
+            return NOTHING
+        if given in ("-e", "--edit"):
+            return Starts(unknown="sudo -e starts an editor")
+        if given in ("-i", "-s", "--login", "--shell"):
+            return Starts(unknown=f"{program} {given} starts a shell")
+    return _plain(program, _PLAIN["sudo"], words)
+
+
+def _env(program: str, words: Words) -> Starts:
+    if any(given is not None and (given.startswith(("-S", "--split-string"))) for given in words):
+        return Starts(unknown="env -S splits a text by its own rules")
+    return _plain(program, _ENV, words)
+
+
+def _command(program: str, words: Words) -> Starts:
+    if words and words[0] in ("-v", "-V"):
+        return NOTHING
+    return _plain(program, Options("p"), words)
+
+
+def _xargs(program: str, words: Words) -> Starts:
+    replaced = "{}"
+    for given, value in zip(words, [*words[1:], None], strict=True):
+        if given in ("-I", "--replace") and value:
+            replaced = value
+        elif given and given.startswith("-I") and len(given) > 2:
+            replaced = given[2:]
+    found = _plain(program, _XARGS, words, (None,))
+    made = tuple(tuple(None if word and replaced in word else word for word in each) for each in found.words)
+    return Starts(made, (), found.unknown)
+
+
+def _shell(program: str, words: Words) -> Starts:
+    """`sh -c TEXT`; otherwise it reads a file or its input, which the caller may know."""
+    here = 0
+    while here < len(words):
+        given = words[here]
+        if given is None or given[:1] not in ("-", "+") or given in ("-", "--", "--rcfile", "--init-file"):
+            break
+        letters = given[1:] if given[1:2] != "-" else ""
+        if "c" in letters and "o" not in letters.lower():
+            text = words[here + 1] if here + 1 < len(words) else None
+            if text is None or text[:1] in ("-", "+"):
+                return Starts(unknown=f"the text that {program} -c gets is not known")
+            return Starts(scripts=(text,))
+        if "s" in letters or ("o" in letters.lower() and "c" in letters):
+            break
+        here += 2 if "o" in letters.lower() else 1
+    return Starts(unknown=f"what {program} reads is not known")
+
+
+def _su(program: str, words: Words) -> Starts:
+    texts: list[str] = []
+    for place, given in enumerate(words):
+        if given is None:
+            return Starts(unknown=f"an argument of {program} that is not known")
+        if given in ("-c", "--command"):
+            text = words[place + 1] if place + 1 < len(words) else None
+            if text is None:
+                return Starts(unknown=f"the text that {program} -c gets is not known")
+            texts.append(text)
+        elif given.startswith("--command="):
+            texts.append(given.partition("=")[2])
+    if texts:
+        return Starts(scripts=tuple(texts))
+    if program == "runuser" and "-u" in words:
+        return _plain(program, Options("flmp", "ugG"), words)
+    return Starts(unknown=f"{program} starts a shell")
+
+
+def _eval(program: str, words: Words) -> Starts:
+    if None in words:
+        return Starts(unknown=f"what {program} reads is not known")
+    return Starts(scripts=(" ".join(word for word in words if word is not None),))
+
+
+def _trap(program: str, words: Words) -> Starts:
+    if not words or words[0] in ("-l", "-p", "-", ""):
+        return NOTHING
+    first = words[1] if words[0] == "--" and len(words) > 1 else words[0]
+    return Starts(unknown="what trap runs is not known") if first is None else Starts(scripts=(first,))
+
+
+def _source(program: str, words: Words) -> Starts:
+    return Starts(unknown=f"the file that {program} reads is not seen")
+
+
+def _flock(program: str, words: Words) -> Starts:
+    end = _FLOCK.end(words)
+    if end is None or end >= len(words):
+        return Starts(unknown="an option of flock that is not known")
+    rest = words[end + 1 :]
+    if rest and rest[0] in ("-c", "--command"):
+        return _eval(program, rest[1:])
+    return Starts((tuple(rest),)) if rest else NOTHING
+
+
+def _watch(program: str, words: Words) -> Starts:
+    longer = longs("beep color differences errexit chgexit exec precise no-title no-wrap equexit")
+    end = Options("bcdegprtxw", "nq", longer, longs("interval equexit")).end(words)
+    return Starts(unknown="an option of watch that is not known") if end is None else _eval(program, words[end:])
+
+
+def _ssh(program: str, words: Words) -> Starts:
+    """Another host's shell reads what follows the host."""
+    if any(given is not None and re.search(r"(?i)command|include|match", given) for given in words[:-1]):
+        return Starts(unknown="an option of ssh that may start a program")
+    end = _SSH.end(words)
+    if end is None:
+        return Starts(unknown="an option of ssh that is not known")
+    return _eval(program, words[end:]) if end < len(words) else Starts(unknown="ssh without a command is a shell")
+
+
+def _find(program: str, words: Words) -> Starts:
+    found: list[tuple[str | None, ...]] = []
+    here = 0
+    if None in words:
+        return Starts(unknown=f"an argument of {program} that is not known")
+    while here < len(words):
+        if words[here] in ("-exec", "-execdir", "-ok", "-okdir", "-x", "-X", "--exec", "--exec-batch"):
+            begin = here = here + 1
+            while here < len(words) and words[here] not in (";", "+"):
+                here += 1
+            found.append(tuple(None if word and "{" in word else word for word in words[begin:here]))
+        here += 1
+    return Starts(tuple(found))
+
+
+def _awk(program: str, words: Words) -> Starts:
+    if None in words or any(given and (given.startswith("-f") or _QUIET_AWK.search(given)) for given in words):
+        return Starts(unknown=f"the program that {program} runs may start others")
+    return NOTHING
+
+
+def _sed(program: str, words: Words) -> Starts:
+    if None in words or any(word and re.match(r"-[nErzis]*f|--(expression|file)", word) for word in words):
+        return Starts(unknown="the script that sed runs is not known")
+    texts = [word for word in words if word is not None]
+    scripts = [after for before, after in pairwise(texts) if re.fullmatch(r"-[nErzis]*e", before)]
+    if not scripts:
+        scripts = [word for word in texts if not word.startswith("-")][:1]
+    for script in scripts:
+        while script.strip():
+            found = _QUIET_SED.match(script)
+            if found is None:
+                return Starts(unknown="a script of sed that may start a program")
+            script = script[found.end() :]
+    return NOTHING
+
+
+def _assigning(program: str, words: Words) -> Starts:
+    """Builtins that set variables, by names that their arguments give."""
+    for given in words:
+        if given is None:
+            return Starts(unknown=f"an argument of {program} that is not known")
+        if DANGEROUS.match(given.split("=")[0].split("[")[0]):
+            return Starts(unknown=f"{program} may set {given.split('=')[0]}")
+        if "$(" in given or "`" in given or given == "-C":
+            return Starts(unknown=f"{program} may run what stands in {given!r}")
+    return NOTHING
+
+
+def _printf(program: str, words: Words) -> Starts:
+    if words and (words[0] is None or words[0].startswith("-")):
+        return Starts(unknown="printf may set a variable")
+    return NOTHING
+
+
+def _test(program: str, words: Words) -> Starts:
+    """`-v` runs what stands in a subscript; so may what expands to several words."""
+    if None in words or "-v" in words or "-R" in words:
+        return Starts(unknown=f"{program} of what is not known may run what stands in it")
+    return NOTHING
+
+
+def _alias(program: str, words: Words) -> Starts:
+    return Starts(unknown="aliases change what names mean")
+
+
+def _shopt(program: str, words: Words) -> Starts:
+    if None in words or "expand_aliases" in words:
+        return Starts(unknown="aliases change what names mean")
+    return NOTHING
+
+
+def _hash(program: str, words: Words) -> Starts:
+    return Starts(unknown="hash changes what names mean") if words and words != ("-r",) else NOTHING
+
+
+def _code(program: str, words: Words) -> Starts:
+    interpreter = re.sub(r"[\d.]+\Z", "", program)
+    if interpreter in _CODE:
+        given = words[0] if words else ""
+        reads = given is None or given in ("", "-") or given.startswith("-")
+        if reads and given not in ("-V", "--version", "-v", "--help"):
+            return Starts(unknown=f"code that {program} reads is not read here")
+        return NOTHING
+    for option in _OPTIONS_THAT_RUN.get(program, ()):
+        for word in words:
+            if word is None or word.startswith(option):
+                return Starts(unknown=f"{program} may start what its arguments say")
+    if program in _READ_INPUT and not words:
+        return Starts(unknown=f"what {program} reads may start others")
+    return NOTHING
+
+
+_SPECIAL: dict[str, Callable[[str, Words], Starts]] = {
+    **dict.fromkeys(SHELLS, _shell),
+    **dict.fromkeys(_SU, _su),
+    **dict.fromkeys(("awk", "gawk", "mawk", "nawk"), _awk),
+    **dict.fromkeys(("source", "."), _source),
+    **dict.fromkeys(("find", "fd", "fdfind"), _find),
+    **dict.fromkeys(("alias", "unalias"), _alias),
+    **dict.fromkeys(("read", "readarray", "mapfile", "getopts", "let", "unset", "wait"), _assigning),
+    **dict.fromkeys(("test", "["), _test),
+    "printf": _printf,
+    "sudo": _sudo,
+    "env": _env,
+    "command": _command,
+    "xargs": _xargs,
+    "eval": _eval,
+    "trap": _trap,
+    "flock": _flock,
+    "watch": _watch,
+    "ssh": _ssh,
+    "sed": _sed,
+    "shopt": _shopt,
+    "hash": _hash,
+}

@@ -1,0 +1,269 @@
+"""What a command line starts, held to what bash does with it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from hoopgw.model.operation import Operation
+from hoopgw.policy.shell import ShellFacts, facts_of
+
+PROGRAMS = ("rm", "dd", "ls", "id", "mkfs")  # each writes its name into the log, and does nothing else
+REAL = (
+    "sh",
+    "bash",
+    "env",
+    "xargs",
+    "find",
+    "nice",
+    "nohup",
+    "timeout",
+    "stdbuf",
+    "setsid",
+    "cat",
+    "sed",
+    "awk",
+    "tee",
+)
+
+
+def facts(text: str) -> ShellFacts:
+    return facts_of(Operation("ssh", "exec", text.encode("utf-8", "surrogateescape")))
+
+
+def programs(text: str) -> set[str]:
+    return {command.program for command in facts(text).commands}
+
+
+class Known(SynchronousTestCase):
+    """Commands that are found, and nothing is in doubt."""
+
+    def known(self, text: str, *expected: str) -> None:
+        found = facts(text)
+        self.assertEqual(found.unknown, (), text)
+        self.assertEqual({command.program for command in found.commands}, set(expected), text)
+
+    def test_lists_and_pipelines(self) -> None:
+        """Every command of them."""
+        self.known("rm -rf /srv", "rm")
+        self.known(
+            "ls | sort -u && id || dd if=x; mkfs & uptime\nwho", "ls", "sort", "id", "dd", "mkfs", "uptime", "who"
+        )
+        self.known("! rm x", "rm")
+        self.known("{ rm; }; ( dd )", "rm", "dd")
+        self.known("if ls; then rm; elif id; then dd; else mkfs; fi", "ls", "rm", "id", "dd", "mkfs")
+        self.known(
+            "for i in a b; do rm a; done; while ls; do id; done; until dd; do :; done", "rm", "ls", "id", "dd", ":"
+        )
+        self.known("case x in x) rm;; *) dd;; esac", "rm", "dd")
+
+    def test_substitutions(self) -> None:
+        """Wherever they stand."""
+        self.known('echo $(rm x) `dd` "$(ls; id)"', "echo", "rm", "dd", "ls", "id")
+        self.known("cat <(rm) > >(dd)", "cat", "rm", "dd")
+        self.known("echo ${x:-$(rm)}", "echo", "rm")
+        self.known("x=$(rm)", "rm")
+        self.known("cat <<END\n$(rm)\nEND\n", "cat", "rm")
+        self.known("cat <<'END'\n$(rm)\nEND\n", "cat")
+
+    def test_quotes(self) -> None:
+        """A name is what the shell makes of it."""
+        for text in (
+            "'rm' x",
+            '"rm" x',
+            "r\\m x",
+            "r''m x",
+            'r"m" x',
+            "$'\\x72m' x",
+            "$'r\\155' x",
+            "/bin/rm x",
+            "FOO=1 rm x",
+        ):
+            self.known(text, "rm")
+
+    def test_starters(self) -> None:
+        """Behind what starts other programs."""
+        for text in (
+            "sudo rm x", "sudo -u bob -n rm x", "sudo --user=bob -- rm x", "sudo A=b rm", "env -i A=b rm x", "env rm",
+            "nice -n 5 rm", "nice -10 rm", "nohup rm", "timeout -k 5 10 rm", "stdbuf -oL rm", "setsid -w rm",
+            "time rm",
+            "command rm", "builtin rm", "exec rm", "exec -a x rm", "sh -c 'rm x'", 'bash -ec "rm"',
+            "bash -euo pipefail -c rm",
+            "eval rm x", "eval 'rm x'", "xargs rm", "xargs -0 -n1 rm", "xargs -I{} rm {}",
+            "find . -name x -exec rm {} ;",
+            "find . -execdir rm {} +", "trap 'rm' EXIT", "sudo sh -c 'env nice rm'", "su -c rm", "su - bob -c 'rm x'",
+            "flock /tmp/x rm", "flock /tmp/x -c 'rm'", "watch -n 5 rm", "ssh -p 22 host rm x", "bash <<< 'rm x'",
+            "bash <<'X'\nrm\nX\n", "sh -s <<'X'\nrm\nX\n", "f() { rm; }; f", "busybox rm x", "coproc rm",
+            "ionice -c3 rm",
+            "chroot /x rm", "doas -u bob rm",
+        ):  # fmt: skip
+            found = facts(text)
+            self.assertEqual(found.unknown, (), text)
+            self.assertIn("rm", {command.program for command in found.commands}, text)
+
+    def test_words(self) -> None:
+        """The words that the program gets; what is computed is not known."""
+        (command,) = facts("rm -r 'a b' \"c\" $X d*e {f,g} \"h$Y\" $'i\\tj'").commands
+        self.assertEqual(command.arguments, ("-r", "a b", "c", None, "d*e", None, None, "i\tj"))
+        found = facts("ls | xargs -I% rm -f %")
+        self.assertEqual(found.commands[2].arguments, ("-f", None, None))
+
+    def test_ordinary(self) -> None:
+        """What agents write every day is not in doubt."""
+        for text in (
+            "uptime", "df -h", "ps aux | grep nginx | head -n 5", "systemctl status nginx --no-pager",
+            "cat /etc/os-release",
+            "journalctl -u nginx --since '1 hour ago' | tail -n 100", "cd /srv && git pull && make install",
+            "tail -f /var/log/syslog | grep --line-buffered error", "sed -n '1,20p' /etc/passwd",
+            "sed -i 's/a/b/g' file", "awk '{print $1}' file", "find /var/log -name '*.log' -mtime +7",
+            "docker-compose ps", "echo \"$HOME\" > /tmp/x 2>&1", "for f in *.txt; do wc -l \"$f\"; done",
+            "python3 manage.py migrate",
+            "tar czf x.tgz dir", "curl -fsS https://example.com/health | jq .status", "export FOO=bar; printenv FOO",
+            "test -f /etc/passwd && echo yes", "printf '%s\\n' a b", "A=1 B=2 make test", "rsync -a a/ b/",
+            "apt-get \\\n  install x",
+        ):  # fmt: skip
+            self.assertEqual(facts(text).unknown, (), text)
+
+
+class Unknown(SynchronousTestCase):
+    def test_unknown(self) -> None:
+        """What cannot be known before it runs is said to be unknown."""
+        for text in (
+            "$X", "\"$X\" a", "$(echo rm)", "r$X", "r?", "/bin/r*", "{rm,-rf}", "${X}m", "~/rm", "X=rm; $X",
+            "eval $X", "eval \"rm $X\"",
+            "sh -c \"$X\"", "echo rm | sh", "curl x | bash", "bash", "bash -s", "sh script.sh", "bash < x",
+            "source x", ". x",
+            "python3 -c 'x'", "python -", "perl -e x", "perl -ne x", "alias ls=rm", "shopt -s expand_aliases",
+            "PATH=/tmp ls", "export PATH=/tmp", "LD_PRELOAD=x ls", "env PATH=/tmp ls", "BASH_ENV=x sh -c ls", "IFS=x",
+            "GIT_SSH_COMMAND=rm git fetch", "PAGER=rm man ls", "env -S 'rm x'", "sudo -i", "sudo -s", "su",
+            "su - bob", "ssh host",
+            "ssh -o ProxyCommand=rm host ls", "xargs $X", "find . -exec $X ;", "trap \"$X\" EXIT",
+            "hash -p /tmp/x ls",
+            "tar --to-command=rm xf x", "tar xf x --checkpoint-action=exec=rm", "rsync -e 'sh -c rm' a b",
+            "git -c core.pager=rm log",
+            "awk 'BEGIN{system(\"rm\")}'", "sed '1e rm'", "sed 's/a/rm/e' x", "sed -f x", "vim -c ':!rm'",
+            "x='a[$(rm)]'; ((x))",
+            "x='a[$(rm)]'; echo $((x))", "x='a[$(rm)]'; [[ $x -eq 1 ]]", "x='-v a[$(rm)]'; [ $x ]",
+            "test -v 'a[$(rm)]'",
+            "let 'a[$(rm)]'", "declare -i x='a[$(rm)]'", "echo ${x@P}", "echo ${!x}", "printf -v PATH x", "read PATH",
+            "mapfile -C rm x", "r\\\nm x", "ls\x01", "ls \x00", "(ls", "if", "ls )", "docker run x",
+            "strace rm", "parallel rm",
+            "enable -f x y", "exec $X", "sudo $X", "sudo --frob rm", "command $X",
+            "for PATH in /tmp; do ls; done", "echo ${PATH:=/tmp}",
+            "bash <<X\n$Y\nX\n", "cat <<'X' | sh\nrm\nX\n", "coproc $X", "time $X",
+            "x=rm; f() { \"$@\"; }; f rm", "set -- rm; \"$@\"",
+        ):  # fmt: skip
+            self.assertTrue(facts(text).unknown, text)
+
+    def test_bounds(self) -> None:
+        """A text of any depth and length is read in bounded time, or unknown."""
+        for text in (
+            "(" * 20_000,
+            "$(" * 20_000,
+            "a;" * 40_000,
+            "`" * 9999,
+            "if " * 9999,
+            "sh -c '" * 200,
+            "x" * (1 << 20),
+        ):
+            self.assertTrue(facts(text).unknown or facts(text).commands)
+
+    @given(st.binary(max_size=80))
+    @settings(deadline=None)
+    def test_junk(self, data: bytes) -> None:
+        """Any bytes have facts."""
+        facts_of(Operation("ssh", "exec", data))
+
+
+WORDS = st.sampled_from(
+    (
+        *PROGRAMS,
+        "'rm'",
+        "r''m",
+        "r\\m",
+        '"rm"',
+        "$'\\x72m'",
+        "x",
+        "-c",
+        "$x",
+        '"$x"',
+        "$(rm)",
+        "`dd`",
+        "a b",
+        "{rm,x}",
+        "r?",
+        "*",
+    )
+)
+STARTERS = st.sampled_from(
+    ("", "env ", "env A=1 ", "nice ", "nohup ", "timeout 5 ", "xargs ", "command ", "eval ", "exec ", "sh -c ",
+    "bash -c ", "x=rm ",
+     "time ", "! ", "stdbuf -o0 ", "f() { ", "alias x=", "builtin ", "trap ", "echo ",
+     "find . -maxdepth 0 -exec ", "if ", "{ ", "( ")
+)  # fmt: skip
+JOINS = st.sampled_from(
+    (
+        ";",
+        " | ",
+        " && ",
+        " || ",
+        "\n",
+        " ; done",
+        " ; fi",
+        " }",
+        " )",
+        " {} ;",
+        " \\;",
+        " <<< ",
+        " | sh",
+        " EXIT;",
+        "'",
+        '"',
+        "\\\n",
+    )
+)
+TEXTS = st.lists(
+    st.tuples(STARTERS, WORDS, st.just(" ") | JOINS, WORDS | st.just(""), JOINS), min_size=1, max_size=4
+).map(lambda parts: "".join("".join(part) for part in parts))
+
+
+class BesideBash(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.place = Path(self.mktemp()).resolve()
+        self.work, self.bin, self.log = self.place / "work", self.place / "bin", self.place / "log"
+        self.work.mkdir(parents=True)
+        self.bin.mkdir()
+        for name in PROGRAMS:
+            (self.bin / name).write_text(f'#!/bin/sh\necho {name} >> "{self.log}"\n')
+            (self.bin / name).chmod(0o755)
+        for name in REAL:
+            for directory in ("/usr/bin", "/bin"):
+                if os.path.exists(f"{directory}/{name}") and not (self.bin / name).exists():
+                    (self.bin / name).symlink_to(f"{directory}/{name}")
+
+    def ran(self, text: str) -> set[str]:
+        """The programs that bash started for it."""
+        self.log.write_text("")
+        environment = {"PATH": str(self.bin), "HOME": str(self.work)}
+        subprocess.run(
+            ["/bin/bash", "-c", text], cwd=self.work, env=environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=20, check=False,
+        )  # fmt: skip
+        return set(self.log.read_text().split())
+
+    @given(TEXTS)
+    @settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+    def test_nothing_runs_that_was_not_found(self, text: str) -> None:
+        """must-survive 72: what bash runs was found, or the text is unknown."""
+        found = facts(text)
+        if not found.unknown:
+            self.assertLessEqual(self.ran(text), {command.program for command in found.commands}, text)
+
+    def test_it_can_fail(self) -> None:
+        """The programs of the test do run."""
+        self.assertEqual(self.ran("rm x; sh -c 'dd'; echo $(ls)"), {"rm", "dd", "ls"})
