@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tests.fuzz import masking_targets, policy_targets, record_targets, relay_targets, wire_targets
+from tests.fuzz import masking_targets, policy_targets, record_targets, relay_targets, ssh_targets, wire_targets
 
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "pg-frames": wire_targets.pg_frames,
@@ -21,6 +21,9 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "pg-client-login": relay_targets.pg_client_login,
     "pg-target-login": relay_targets.pg_target_login,
     "ssh-relay": relay_targets.ssh_relay,
+    "ssh-packets": ssh_targets.ssh_packets,
+    "ssh-client-login": ssh_targets.ssh_client_login,
+    "ssh-target-login": ssh_targets.ssh_target_login,
     "ssh-run": relay_targets.ssh_run,
     "sql-shape": policy_targets.sql_shape,
     "sql": policy_targets.sql,

@@ -1,0 +1,93 @@
+"""Fuzz targets of SSH before its connection layer: packets, and both logins."""
+
+from __future__ import annotations
+
+import contextlib
+
+from hoopgw.model.errors import WireError
+from hoopgw.model.secret import Secret
+from hoopgw.relay import ssh_client_login as client
+from hoopgw.relay import ssh_target_login as target
+from hoopgw.wire.sshmessages import framed, string
+from hoopgw.wire.sshpackets import GcmOpener, GcmSealer, Opener, Sealer
+from tests.fuzz.choices import Choices, cut
+from tests.relay.test_ssh_logins import SERVICE, asked, key, password
+from tests.wire.test_sshpackets import IV, KEY
+
+
+def ssh_packets(data: bytes) -> None:
+    """What was sealed opens, at any cut; with one byte changed nothing behind it does; junk is a WireError."""
+    choices = Choices(data)
+    keyed, places, at, bit = choices.flag(), choices.some(), choices.number(65536), choices.number(256)
+    messages = [b"x" + choices.some() for _ in range(choices.number(4))]
+    stream = (GcmSealer(KEY, IV) if keyed else Sealer()).seal_run(b"".join(map(framed, messages)))
+    assert _opened(keyed, stream, places) == messages
+    if stream and bit and keyed:
+        changed = bytearray(stream)
+        changed[at % len(stream)] ^= bit
+        found = _opened(keyed, bytes(changed), places)
+        assert len(found) < len(messages) and found == messages[: len(found)], "changed, and it opens"
+    _opened(keyed, choices.rest(), places)
+
+
+def _opened(keyed: bool, stream: bytes, places: bytes) -> list[bytes]:
+    """Up to what is no packet."""
+    opener = GcmOpener(KEY, IV) if keyed else Opener()
+    found: list[bytes] = []
+    rest = b""
+    with contextlib.suppress(WireError):
+        for read in cut(stream, places):
+            data, here = rest + read, 0
+            while (end := opener.packet_end(data, here)) and end <= len(data):
+                found.append(opener.open(data, here, end))
+                here = end
+            rest = data[here:]
+    return found
+
+
+SAID = (
+    SERVICE, password(b"web1", b"token"), password(b"web2", b""), key(b"web1", b"blob"), key(b"web1", b"blob", b"sig"),
+    asked(b"web1", b"none"), asked(b"web1", b"keyboard-interactive", string(b"") * 2), asked(b"", b"publickey", b"\1"),
+)  # fmt: skip
+
+
+def ssh_client_login(data: bytes) -> None:
+    """A step or WireError; SUCCESS is said only by whoever checks, and to the user that it began with."""
+    choices = Choices(data)
+    login = client.ClientLogin(b"session", 100)
+    users: set[str] = set()
+    with contextlib.suppress(WireError):
+        while choices.more:
+            message = choices.pick(SAID) if choices.flag() else (choices.piece(1) or b"\x32") + choices.some()
+            for step in login.from_client(message):
+                if isinstance(step, client.Reply):
+                    assert step.message[:1] != b"\x34", "SUCCESS without a check"
+                elif isinstance(step, client.Attempt):
+                    users.add(step.user)
+                    assert len(users) == 1, "another user than it began with"
+                    more = (
+                        login.offer_judged(choices.flag()) if isinstance(step, client.KeyOffered) else login.refused("")
+                    )
+                    assert all(not isinstance(one, client.Reply) or one.message[:1] != b"\x34" for one in more)
+
+
+TARGETS_WORDS = (
+    b"\x06" + string(b"ssh-userauth"),
+    b"\x33" + string(b"password") + b"\0",
+    b"\x34",
+    b"\x35" + string(b"hi") * 2,
+)
+
+
+def ssh_target_login(data: bytes) -> None:
+    """A step or WireError; the credential goes out once each way, after the target has accepted the service."""
+    choices = Choices(data)
+    signer = target.Signer(b"ssh-ed25519", b"blob", lambda signed: b"signature") if choices.flag() else None
+    login = target.TargetLogin(b"session", "web", signer, Secret(b"s3cret") if choices.flag() else None)
+    sent = [step.message for step in login.start() if isinstance(step, target.Send)]
+    with contextlib.suppress(WireError):
+        while choices.more:
+            known = choices.flag()
+            message = choices.pick(TARGETS_WORDS) if known else (choices.piece(1) or b"\x35") + choices.some()
+            sent += [step.message for step in login.from_target(message) if isinstance(step, target.Send)]
+    assert sum(b"s3cret" in message for message in sent) <= 1 and sum(b"signature" in message for message in sent) <= 1
