@@ -93,6 +93,7 @@ class SshServer(ServerLeg):
         if reason:
             self._refused(LoginRefused(reason, detail="penalty"))
             self.closing = True
+            self.transport.write(f"hoopgw: {reason}\r\n".encode())  # in place of a version (RFC 4253, 4.2)
             self.transport.loseConnection()
             return
         self._entered = True

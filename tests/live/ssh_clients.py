@@ -1,0 +1,107 @@
+"""OpenSSH's clients for the live tests, with nothing of the caller's: no configuration, agent, keys, known hosts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any, ClassVar
+
+from hoopgw.cli.demo.host import found
+from hoopgw.cli.demo.programs import Programs
+from hoopgw.cli.demo.surroundings import surroundings
+from tests.live.harness import LiveCase
+
+TIMEOUT = 60.0  # seconds for any client
+
+
+class SshCase(LiveCase):
+    """`ssh`, `scp` and the others of this machine, as the agent by token unless a test says otherwise."""
+
+    _asking: ClassVar[dict[str, Path]] = {}
+
+    def setUp(self) -> None:
+        self.assertIsNotNone(found(), "`make test` unpacks sshd, sftp-server and libnss-wrapper")
+        super().setUp()
+        self.scratch = Path(tempfile.mkdtemp(prefix="hoopgw-ssh-"))
+        self.addCleanup(self._remove)
+
+    def _remove(self) -> None:
+        subprocess.run(["rm", "-rf", str(self.scratch)], check=True)
+
+    @property
+    def home(self) -> Path:
+        """Where sessions on the host begin."""
+        assert self.stage.host is not None
+        return self.stage.host.home
+
+    def settings(self, *more: str) -> list[str]:
+        given = (
+            *more,  # of an option that is given twice OpenSSH takes the first
+            f"UserKnownHostsFile={self.stage.known_hosts}",
+            "GlobalKnownHostsFile=/dev/null",
+            "StrictHostKeyChecking=yes",
+            "IdentitiesOnly=yes",
+            "NumberOfPasswordPrompts=1",
+            "LogLevel=ERROR",
+            "ConnectTimeout=20",
+        )
+        return ["-F", "none", *(word for each in given for word in ("-o", each))]
+
+    def env(self, token: str = "") -> dict[str, str]:
+        """ssh asks a program for the password: it stands in no argument and no variable."""
+        asking = self.scratch / "asking"
+        asking.write_text(f"#!/bin/sh\necho '{token or self.stage.agent}'\n")
+        asking.chmod(0o700)
+        more = {
+            "SSH_ASKPASS": str(asking),
+            "SSH_ASKPASS_REQUIRE": "force",
+            "DISPLAY": "none",
+            "HOME": str(self.scratch),
+        }
+        kept = surroundings(more)
+        kept.pop("SSH_AUTH_SOCK", None)
+        return kept
+
+    def ssh(self, *words: str, user: str = "web1", options: tuple[str, ...] = (), **more: Any) -> Any:
+        """`ssh USER@gateway WORDS`, ended; `more` is for subprocess.run."""
+        port = ["-p", str(self.stage.ssh_port)]
+        return self.ran(["ssh", *self.settings(*options), *port, f"{user}@127.0.0.1", *words], **more)
+
+    def forgiven(self) -> None:
+        """A good login: failures of this address count no more."""
+        self.assertEqual(self.ssh("true").returncode, 0)
+
+    def ran(self, command: list[str], token: str = "", **more: Any) -> Any:
+        more.setdefault("stdin", subprocess.DEVNULL) if "input" not in more else None
+        return subprocess.run(
+            command,
+            env=self.env(token) | more.pop("env", {}),
+            capture_output=True,
+            timeout=TIMEOUT,
+            check=False,
+            **more,
+        )
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        command = ["ssh", *self.settings(), "-p", str(self.stage.ssh_port), *words]
+        process = subprocess.Popen(
+            command, env=self.env(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def program(self, name: str) -> tuple[Path, dict[str, str]]:
+        """One that `make test` fetches, and what its loader needs."""
+        programs = Programs.find(name)
+        return programs[name], dict(programs.environment)
+
+    def events(self, code: str) -> list[str]:
+        lines = self.stage.gateway.log.read_text(errors="replace").splitlines()
+        return [line for line in lines if f'"code":"{code}"' in line]
+
+
+def is_root() -> bool:
+    return os.geteuid() == 0

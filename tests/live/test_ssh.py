@@ -1,0 +1,241 @@
+"""What SSH clients are promised: OpenSSH's own, a real sshd, and the gateway between them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import time
+from typing import ClassVar
+
+from hoopgw.cli.demo.place import free_port
+from hoopgw.cli.demo.stage import Options
+from tests.live.ssh_clients import SshCase
+
+RULES = """
+[guardrail.test-held]
+protocol = "ssh"
+command = ["echo held"]
+operation = ["exec"]
+then = { hold = { approvers = ["dba"], wait = "30s" } }
+reason = "a test"
+"""
+STAGE = Options(more={"guardrails.d/90-test.toml": RULES})
+
+
+class Clients(SshCase):
+    options: ClassVar[Options] = STAGE
+
+    def test_exec(self) -> None:
+        """Output, errors, input and status of a command, each on its own."""
+        done = self.ssh("cat; echo err >&2; exit 7", input=b"through\n")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (7, b"through\n", b"err\n"))
+        self.assertEqual(self.ssh("kill -9 $$").returncode, 255)
+
+    def test_role(self) -> None:
+        """ROLE@TARGET chooses the role; TARGET alone takes the only one; another is refused."""
+        for user in ("web1", "deploy@web1"):
+            self.assertEqual(self.ssh("true", user=user).returncode, 0, user)
+        for user in ("root@web1", "web2", "shop", "deploy@", "@"):
+            done = self.ssh("true", user=user, options=("LogLevel=INFO",))
+            self.assertEqual(done.returncode, 255, user)
+            self.assertIn(b"no grant lets agent@demo reach", done.stderr, user)
+            self.forgiven()
+
+    def test_stranger(self) -> None:
+        """must-survive 27: no grant, a forged token or an unknown key: no connection, and an event says why."""
+        before = len(self.events("login.refused"))
+        self.assertEqual(self.ssh("true", token=self.stage.stranger).returncode, 255)
+        self.assertEqual(self.ssh("true", token=self.stage.agent[:-8] + "AAAAAAAA").returncode, 255)
+        self.forgiven()
+        self.assertEqual(len(self.events("login.refused")), before + 2)
+
+    def test_terminal(self) -> None:
+        """A terminal of the size that the client has, and a shell that reads what is typed."""
+        done = self.ssh("-tt", "tty; stty size")
+        self.assertIn(b"/dev/pts/", done.stdout)
+        done = self.ssh("-tt", input=b"echo $((6*7))\nexit 5\n")
+        self.assertEqual(done.returncode, 5)
+        self.assertIn(b"42", done.stdout)
+
+    def test_bytes(self) -> None:
+        """64 MiB each way, more than any window and across new keys, come as they went."""
+        data = os.urandom(1 << 20) * 64
+        digest = hashlib.sha256(data).hexdigest().encode()
+        for options in ((), ("RekeyLimit=8M",)):
+            up = self.ssh("sha256sum", input=data, options=options)
+            self.assertEqual(up.stdout.split()[0], digest, up.stderr)
+        there = self.ssh("head -c 67108864 /dev/zero", options=("RekeyLimit=8M",))
+        self.assertEqual((len(there.stdout), there.stdout.count(b"\0")), (64 << 20, 64 << 20))
+
+    def test_copies(self) -> None:
+        """scp by SFTP and by its old protocol, sftp, rsync: there and back."""
+        data = os.urandom(300_000)
+        (self.scratch / "one").write_bytes(data)
+        port = str(self.stage.ssh_port)
+        for old in ((), ("-O",)):
+            up = ["scp", *old, *self.settings(), "-P", port, str(self.scratch / "one"), "web1@127.0.0.1:copied"]
+            self.assertEqual(self.ran(up).returncode, 0, old)
+            self.assertEqual((self.home / "copied").read_bytes(), data)
+            back = ["scp", *old, *self.settings(), "-P", port, "web1@127.0.0.1:copied", str(self.scratch / "two")]
+            self.assertEqual(self.ran(back).returncode, 0, old)
+            self.assertEqual((self.scratch / "two").read_bytes(), data)
+        batch = self.scratch / "batch"
+        batch.write_text(f"put {self.scratch}/one put\nrename put renamed\nget renamed {self.scratch}/three\nls\n")
+        done = self.ran(["sftp", *self.settings("BatchMode=no"), "-P", port, "-b", str(batch), "web1@127.0.0.1"])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual((self.scratch / "three").read_bytes(), data)
+
+    def test_rsync(self) -> None:
+        """rsync's own protocol on both ends."""
+        rsync, env = self.program("rsync")
+        (self.scratch / "tree").mkdir()
+        for number in range(20):
+            (self.scratch / f"tree/{number}").write_bytes(os.urandom(5000))
+        shell = " ".join(["ssh", *self.settings(), "-p", str(self.stage.ssh_port)])
+        loader = " ".join(f"{name}={value}" for name, value in env.items())
+        there = f"env {loader} {rsync}" if loader else str(rsync)
+        command = [str(rsync), "-a", "-e", shell, f"--rsync-path={there}", f"{self.scratch}/tree", "web1@127.0.0.1:"]
+        done = self.ran(command, env=env)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual((self.home / "tree/7").read_bytes(), (self.scratch / "tree/7").read_bytes())
+
+    def test_git(self) -> None:
+        """A clone and a push."""
+        self.assertEqual(self.ssh("git init -q --bare repository").returncode, 0)
+        work, git = (
+            self.scratch / "work",
+            ["git", "-c", "user.name=t", "-c", "user.email=t@t", "-c", "safe.directory=*"],
+        )
+        env = {"GIT_SSH_COMMAND": " ".join(["ssh", *self.settings()])}
+        address = f"ssh://web1@127.0.0.1:{self.stage.ssh_port}{self.home}/repository"
+        self.assertEqual(self.ran(["git", "clone", "-q", address, str(work)], env=env).returncode, 0)
+        (work / "file").write_text("text")
+        for words in (["add", "file"], ["commit", "-qm", "one"], ["push", "-q", "origin", "HEAD:main"]):
+            done = self.ran([*git, "-C", str(work), *words], env=env)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"one", self.ssh("git -C repository log --oneline main").stdout)
+
+    def test_refused(self) -> None:
+        """126, the reason in words and as the last line in JSON; the event says refused."""
+        before = len(self.events("operation.refused"))
+        done = self.ssh("rm -rf /")
+        self.assertEqual((done.returncode, done.stdout), (126, b""))
+        told = done.stderr.decode().splitlines()
+        self.assertEqual(told[0], "hoopgw: refused: This removes everything.")
+        said = json.loads(told[-1])
+        self.assertEqual((said["decision"], said["guardrails"]), ("refused", ["ssh-remove-root"]))
+        self.assertEqual(len(self.events("operation.refused")), before + 1)
+
+    def test_forwards(self) -> None:
+        """must-survive 41: -L, -R, -D, -W, -A and a tunnel are refused, and each refusal is an event."""
+        before = len(self.events("operation.refused"))
+        done = self.ssh("-W", "127.0.0.1:22", options=("LogLevel=INFO",))
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn(b"direct-tcpip is not granted", done.stderr)
+        done = self.ssh("-R", "0:127.0.0.1:22", "true", options=("ExitOnForwardFailure=yes",))
+        self.assertIn(b"remote port forwarding failed", done.stderr)
+        ports = [free_port() for _ in range(3)]
+        words = ["-N", "-L", f"{ports[0]}:127.0.0.1:22", "-D", str(ports[1]), "-L", f"{ports[2]}:/run/x.sock"]
+        process = self.start(*words, "web1@127.0.0.1")
+        socks = b"\5\1\0" + b"\5\1\0\1\x7f\0\0\1\0\x16"
+        for port, said in zip(ports, (b"", socks, b""), strict=True):
+            self.assertFalse(self.answered(port, said), port)
+        process.terminate()
+        kinds = [json.loads(line) for line in self.events("operation.refused")[before:]]
+        self.assertEqual({each["kind"] for each in kinds}, {"forward"})
+        self.assertEqual(len(kinds), 5)
+
+    def answered(self, port: int, said: bytes) -> bytes:
+        """What a forwarded port gives back, beyond a SOCKS server's greeting, until it closes."""
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                with socket.create_connection(("127.0.0.1", port), 20) as connection:
+                    connection.sendall(said)
+                    found = b"".join(iter(lambda: connection.recv(100), b""))
+                    return found.removeprefix(b"\5\0").removeprefix(b"\5\0\0\1\0\0\0\0\0\0")
+            except ConnectionRefusedError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+            except ConnectionResetError:
+                return b""
+
+    def test_variables(self) -> None:
+        """LANG and LC_* go through; others do not, whatever the host would accept."""
+        done = self.ssh(
+            "echo $LC_TEST-$HOOPGW_TEST",
+            options=("SendEnv=LC_TEST HOOPGW_TEST",),
+            env={"LC_TEST": "a", "HOOPGW_TEST": "b"},
+        )
+        self.assertEqual(done.stdout, b"a-\n")
+
+    def test_names(self) -> None:
+        """must-survive 36: what a user's name holds reaches no log line and no terminal as it is."""
+        for user in ("$(id)", "a%20b", "web1;id", "-oProxyCommand=id"):
+            done = self.ssh("true", options=(f"User={user}",), user="x")
+            self.assertEqual(done.returncode, 255)
+            self.forgiven()
+        self.assertNotIn("\x1b", self.stage.gateway.log.read_text(errors="replace"))
+
+
+class Holding(SshCase):
+    options: ClassVar[Options] = STAGE
+
+    def hold(self) -> str:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            found = json.loads(self.hoopgw("approvals", "list", "--json").stdout)
+            if found:
+                return str(found[0]["id"])
+            time.sleep(0.1)
+        self.fail("nothing waits")
+
+    def test_approved(self) -> None:
+        """must-survive 81: a held command waits and says so; another channel of the same connection goes on; approved
+        by somebody else it runs."""
+        control = ["-o", f"ControlPath={self.scratch}/control", "web1@127.0.0.1"]
+        master = self.start("-o", "ControlMaster=yes", "-N", *control)
+        deadline = time.monotonic() + 20
+        while not (self.scratch / "control").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        waiting = self.start(*control, "echo held")
+        hold = self.hold()
+        for number in range(3):
+            done = self.ran(["ssh", *self.settings(), "-p", str(self.stage.ssh_port), *control, f"echo {number}"])
+            self.assertEqual(done.stdout, b"%d\n" % number)
+        self.assertIsNone(waiting.poll())
+        own = self.hoopgw("approvals", "approve", hold, "--reason", "mine", token=self.stage.agent)
+        self.assertEqual(own.returncode, 1)
+        approved = self.hoopgw("approvals", "approve", hold, "--reason", "a test")
+        self.assertEqual(approved.returncode, 0, approved.stderr)
+        out, err = waiting.communicate(timeout=20)
+        self.assertEqual((waiting.returncode, out), (0, b"held\n"))
+        self.assertIn(b"hoopgw: waiting for approval: a test", err)
+        self.assertIsNone(master.poll())
+
+    def test_taken_back(self) -> None:
+        """A client that leaves withdraws what waits."""
+        waiting = self.start("web1@127.0.0.1", "echo held")
+        self.hold()
+        waiting.terminate()
+        waiting.wait(20)
+        deadline = time.monotonic() + 10
+        while json.loads(self.hoopgw("approvals", "list", "--json").stdout) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.assertEqual(json.loads(self.hoopgw("approvals", "list", "--json").stdout), [])
+
+    def test_killed(self) -> None:
+        """`hoopgw sessions kill` ends it within a second, and the client reads why."""
+        running = self.start("web1@127.0.0.1", "echo begun; sleep 60")
+        assert running.stdout is not None
+        self.assertEqual(running.stdout.readline(), b"begun\n")
+        session = json.loads(self.events("session.opened")[-1])["session"]
+        began = time.monotonic()
+        done = self.hoopgw("sessions", "kill", session, "--reason", "a test")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        _, err = running.communicate(timeout=20)
+        self.assertIn(b"ended by approver@demo: a test", err)
+        self.assertLess(time.monotonic() - began, 5)
