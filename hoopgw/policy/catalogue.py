@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from hoopgw.policy.catalogue_memo import Memo
 from hoopgw.policy.catalogue_types import TypeSystem
 from hoopgw.policy.lineage import Traced
 
@@ -91,5 +92,6 @@ class Catalogue:
     search_path: tuple[str, ...]  # of the role, "$user" resolved, pg_catalog first unless it is named
     types: TypeSystem | None = None  # None: not read, and operators and casts are not looked at
     event_triggers: frozenset[int] = frozenset()  # OIDs of the functions that DDL calls
+    memo: Memo = field(default_factory=Memo, compare=False, repr=False)
     # by OID of a view: what its columns depend on, once somebody asked (policy/lineage_views.py)
     followed: dict[int, tuple[Traced, ...] | None] = field(default_factory=dict, compare=False, repr=False)

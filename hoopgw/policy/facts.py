@@ -98,7 +98,8 @@ class Statement:
     read        all (relation OID, attribute number) that are read at all, plain output included
     read_below, written_below
                 what the relations of `reads` and `writes` stand for besides themselves: what views show, partitions,
-                parents; a rule that names a table is about its rows, by whatever name they are reached
+                parents, and all that bodies, triggers, rules and cascades touch (policy/touched.py); a rule that names
+                a table is about its rows, by whatever name they are reached
     functions   that it calls by name, or by operators and casts that are not PostgreSQL's own
     names       statement and cursor names: what PREPARE, DECLARE define and EXECUTE, FETCH use
     """
@@ -116,7 +117,12 @@ class Statement:
     lost: frozenset[tuple[int, int]] = frozenset()
     copy: Copy | None = None
     opaque: str = ""  # a body that cannot be read: "DO", "CALL x()", "function x()"
-    inside: str = ""  # the same inside a view that it reads: "function x() in the view y"
+    inside: str = ""  # the same behind a view that it reads: "view y -> function x()"
+    beside: str = ""  # the same of what PostgreSQL runs by itself: triggers, rules, defaults, policies
+    runs: frozenset[tuple[int, str]] = frozenset()  # (relation OID, select | insert | update | delete | truncate …)
+    calls: frozenset[int] = frozenset()  # OIDs of functions of one's own
+    functions_beside: frozenset[FunctionName] = frozenset()  # called by what PostgreSQL runs by itself
+    ways: tuple[str, ...] = ()  # what leads where: "view public.v -> table public.t"
     secret: bool = False  # the text carries a password
     settings: tuple[tuple[str, str | None], ...] = ()  # (name, literal value; None: not a literal)
     defines: str = ""  # name of PREPARE or DECLARE

@@ -73,7 +73,11 @@ class Conditions:
             if _any(str(name), self.tables) or _any(name.schema, self.schemas):
                 return Match.YES
         doubt = (
-            statement.unknown or statement.opaque or statement.inside or any(map(reads_by_text, statement.functions))
+            statement.unknown
+            or statement.opaque
+            or statement.inside
+            or statement.beside
+            or any(map(reads_by_text, statement.functions))
         )
         return Match.DOUBT if doubt else Match.NO
 
@@ -81,7 +85,7 @@ class Conditions:
         """A function whose schema is in doubt could be any of its name; another name it cannot be."""
         if not self.functions:
             return Match.YES
-        if any(_any(str(function), self.functions) for function in statement.functions):
+        if any(_any(str(function), self.functions) for function in statement.functions | statement.functions_beside):
             return Match.YES
         if SOME_FUNCTION in statement.functions:
             return Match.DOUBT
@@ -92,7 +96,7 @@ class Conditions:
 
     def found(self, statement: Statement) -> str:
         """What was found, in a few words, for who wrote no `reason`."""
-        called = [each for each in statement.functions if _any(str(each), self.functions)]
+        called = [each for each in statement.functions | statement.functions_beside if _any(str(each), self.functions)]
         return described(statement, called) + (", and its text matches" if self.pattern is not None else "")
 
 
@@ -182,8 +186,8 @@ class SqlRule:
 def _doubt(statement: Statement) -> str:
     if statement.unknown:
         return "; ".join(statement.unknown[:SHOWN])
-    if statement.opaque or statement.inside:
-        return f"{statement.opaque or statement.inside} cannot be read"
+    if statement.opaque or statement.inside or statement.beside:
+        return f"{statement.opaque or statement.inside or statement.beside} cannot be read"
     return f"{', '.join(sorted(map(str, filter(reads_by_text, statement.functions))))} reads what no statement names"
 
 

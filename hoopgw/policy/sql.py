@@ -10,12 +10,14 @@ from dataclasses import replace
 
 import pgparse
 
+from hoopgw.policy.bodies import block_body
 from hoopgw.policy.catalogue import Catalogue
 from hoopgw.policy.facts import Facts, Statement
 from hoopgw.policy.lineage_trace import trace
 from hoopgw.policy.sql_names import NameContext
 from hoopgw.policy.sql_statement import read_statement
 from hoopgw.policy.sql_tree import Node, Unreadable
+from hoopgw.policy.touched import expanded, with_block
 
 MAX_IN_PROCESS = 16 * 1024  # bytes: deeper texts could exhaust the parser's stack; they are parsed in a child
 
@@ -36,7 +38,7 @@ def analyse(text: bytes, catalogue: Catalogue | None, context: NameContext, foll
         raise Unreadable(str(error.message), int(error.position)) from error
     statements = []
     for place, tree in enumerate(trees):
-        statement = read_statement(tree["stmt"], catalogue, context)
+        statement = _complete(read_statement(tree["stmt"], catalogue, context), tree["stmt"], catalogue, context)
         statement = _with_lineage(statement, tree["stmt"], catalogue if follow else None, context, place)
         context = context.after(statement)
         statements.append(statement)
@@ -44,6 +46,15 @@ def analyse(text: bytes, catalogue: Catalogue | None, context: NameContext, foll
     if any(statement.secret for statement in statements):
         redacted = "; ".join(_without_secret(statement) for statement in statements).encode()
     return Facts(tuple(statements), redacted)
+
+
+def _complete(statement: Statement, tree: Node, catalogue: Catalogue | None, context: NameContext) -> Statement:
+    """With what it leads to; also what PREPARE and DECLARE hold, and what DO says."""
+    if "DoStmt" in tree and catalogue is not None:
+        statement = with_block(statement, block_body(tree["DoStmt"], catalogue, context), catalogue, context)
+    if statement.body:
+        statement = replace(statement, body=tuple(expanded(each, catalogue, context) for each in statement.body))
+    return expanded(statement, catalogue, context)
 
 
 def _with_lineage(

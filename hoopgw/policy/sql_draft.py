@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hoopgw.policy.catalogue import Catalogue, Relation
+from hoopgw.policy.catalogue import Catalogue, Function, Relation
 from hoopgw.policy.facts import Copy, FunctionName, Output, RelationName, Statement, Where
 from hoopgw.policy.sql_names import NameContext
 from hoopgw.policy.sql_nodes import DDL, QUIET
@@ -23,7 +23,7 @@ class Draft:
         self.functions: set[FunctionName] = set()
         self.overloads: list[tuple[str, str, Node]] = []  # calls of a name that PostgreSQL has too
         self.unknown: list[str] = []
-        self.opaque = self.inside = ""
+        self.opaque = ""
         self.where = Where.NONE
         self.ctes: set[str] = set()
         self.relations: dict[int, Relation] = {}  # by OID: every relation that is touched
@@ -37,6 +37,10 @@ class Draft:
         self.outputs: tuple[Output, ...] = ()
         self.settings: list[tuple[str, str | None]] = []
         self.by_name = ""  # the setting that set_config(name, …) sets
+        self.runs: set[tuple[int, str]] = set()
+        self.named: list[tuple[Function, Node]] = []  # functions of one's own that may be called by name
+        self.calls: dict[int, str] = {}  # OIDs of functions of one's own -> how they are called
+        self.events: dict[int, frozenset[str]] = {}  # by id of the RangeVar: what is done with it
         self.written: set[int] = set()  # ids of RangeVar nodes that are written
         self.copy: Copy | None = None
         self.secret = self.temporary = False
@@ -65,7 +69,8 @@ class Draft:
             lost=frozenset(self.lost),
             copy=self.copy,
             opaque=self.opaque,
-            inside=self.inside,
+            runs=frozenset(self.runs),
+            calls=frozenset(self.calls),
             secret=self.secret,
             settings=tuple(self.settings),
             defines=self.defines,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from hoopgw.policy.catalogue_types import FIRST_OWN
 from hoopgw.policy.facts import SOME_FUNCTION, FunctionName
 from hoopgw.policy.sql_calls import RUNS_TEXT, unread
 from hoopgw.policy.sql_draft import Draft
@@ -31,7 +32,7 @@ def function_call(draft: Draft, node: Node) -> None:
         if several and each != "pg_catalog":
             draft.overloads.append((each, name, node))
         else:
-            called_by_name(draft, each, name)
+            called_by_name(draft, each, name, node)
     if not found:
         draft.functions.add(FunctionName(schema or "?", name))
         if schema or not is_grammar_function(draft, name):
@@ -41,10 +42,22 @@ def function_call(draft: Draft, node: Node) -> None:
         draft.unknown.append(f"what function {name} means is not known: {draft.context.doubt()}")
 
 
-def called_by_name(draft: Draft, schema: str, name: str) -> None:
+def called_by_name(draft: Draft, schema: str, name: str, call: Node) -> None:
+    """What the bodies do is seen later (policy/touched.py).  Compiled code and aggregates have
+    none that can be read."""
+    assert draft.catalogue is not None
     draft.functions.add(FunctionName(schema, name))
-    if schema not in ("pg_catalog", "information_schema") or name in RUNS_TEXT:
+    if name in RUNS_TEXT:
         draft.opaque = draft.opaque or f"function {schema}.{name}"
+    for function in draft.catalogue.functions[schema, name]:
+        if schema in ("pg_catalog", "information_schema") and function.oid < FIRST_OWN:
+            continue
+        if function.definition is None:
+            draft.opaque = draft.opaque or f"function {schema}.{name}"
+        draft.named.append((function, call))
+    doubt = draft.context.doubt_of_qualified(schema)
+    if doubt:
+        draft.unknown.append(f"what function {name} does is not known: {doubt}")
 
 
 def schemas_with(draft: Draft, schema: str, name: str) -> list[str]:
@@ -80,6 +93,7 @@ def implicit_calls(draft: Draft, tree: Node) -> None:
     """What operators and casts call."""
     catalogue = draft.catalogue
     if catalogue is None or catalogue.types is None:
+        draft.calls |= {function.oid: "" for function, _ in draft.named}
         if catalogue is None and any(key in ("A_Expr", "TypeCast") for key, _ in nodes(tree)):
             some_function(draft, "what operators and casts call is not known: there is no catalogue")
         return
@@ -96,9 +110,13 @@ def implicit_calls(draft: Draft, tree: Node) -> None:
     found.read(tree)
     for schema, name, call in draft.overloads:
         if any(found.may_call(each, call) for each in catalogue.functions[schema, name]):
-            called_by_name(draft, schema, name)
+            called_by_name(draft, schema, name, call)
             if draft.context.doubt():
                 draft.unknown.append(f"what function {name} means is not known: {draft.context.doubt()}")
+    for function, call in draft.named:
+        alone = len(catalogue.functions[function.schema, function.name]) == 1
+        if alone or found.may_call(function, call):
+            draft.calls[function.oid] = ""
     for oid, how in found.functions.items():
         called_implicitly(draft, oid, how)
     if found.unknown:
@@ -123,7 +141,9 @@ def called_implicitly(draft: Draft, oid: int, how: str) -> None:
     if function.name.startswith("lo_") and function.schema == "pg_catalog":
         draft.effects.add("large-object")
     if unread(function):
-        draft.opaque = draft.opaque or f"function {function.schema}.{function.name} ({how})"
+        draft.calls.setdefault(oid, how)
+        if function.definition is None:
+            draft.opaque = draft.opaque or f"function {function.schema}.{function.name} ({how})"
 
 
 def set_config_call(draft: Draft, node: Node) -> None:

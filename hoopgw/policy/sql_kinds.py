@@ -24,6 +24,7 @@ def _copy(draft: Draft, body: Node) -> None:
         draft.effects.add("copy-file")
     if reading:
         draft.written.add(id(body.get("relation")))
+        draft.events[id(body.get("relation"))] = frozenset(("insert",))
         return
     draft.copy = copy_shape(options)
     if body.get("query"):
@@ -55,10 +56,6 @@ def _fetch(draft: Draft, body: Node) -> None:
 
 def _do(draft: Draft, body: Node) -> None:
     draft.opaque = "DO"
-
-
-def _call(draft: Draft, body: Node) -> None:
-    draft.opaque = "CALL"
 
 
 def _variable_set(draft: Draft, body: Node) -> None:
@@ -117,7 +114,15 @@ def _alter_default_privileges(draft: Draft, body: Node) -> None:
 
 
 def _truncate(draft: Draft, body: Node) -> None:
-    draft.written |= {id(each.get("RangeVar")) for each in body.get("relations", [])}
+    event = "cascade" if body.get("behavior") == "DROP_CASCADE" else "truncate"
+    for each in body.get("relations", []):
+        draft.written.add(id(each.get("RangeVar")))
+        draft.events[id(each.get("RangeVar"))] = frozenset((event,))
+
+
+def _refresh_mat_view(draft: Draft, body: Node) -> None:
+    draft.written.add(id(body.get("relation")))
+    draft.events[id(body.get("relation"))] = frozenset(("select",))
 
 
 def _alter_table(draft: Draft, body: Node) -> None:
@@ -164,7 +169,6 @@ READERS: dict[str, Callable[[Draft, Node], None]] = {
     "ExecuteStmt": _execute,
     "FetchStmt": _fetch,
     "DoStmt": _do,
-    "CallStmt": _call,
     "VariableSetStmt": _variable_set,
     "AlterSystemStmt": _alter_system,
     "CreateRoleStmt": _create_role,
@@ -174,6 +178,7 @@ READERS: dict[str, Callable[[Draft, Node], None]] = {
     "VacuumStmt": _vacuum,
     "AlterDefaultPrivilegesStmt": _alter_default_privileges,
     "TruncateStmt": _truncate,
+    "RefreshMatViewStmt": _refresh_mat_view,
     "AlterTableStmt": _alter_table,
     "CreateStmt": _create,
     "CreateForeignTableStmt": _create_foreign_table,

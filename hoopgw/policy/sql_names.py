@@ -10,6 +10,8 @@ from hoopgw.policy.facts import Statement
 MAX_NAMED = 4096  # prepared statements and cursors of one session
 # Effects after which an operator or a cast may call something else; `schema`: a rename puts another one in the path
 CHANGE_CALLS = frozenset("routine operator cast type extension language schema do call".split())
+# What only makes something new: no name that was there before means something else after it
+NEW_ALONE = frozenset("create table index sequence statistics select comment".split())
 PINNED_ENCODINGS = frozenset(("utf8", "utf-8", "unicode", "sql_ascii"))
 
 
@@ -25,6 +27,7 @@ class NameContext:
     temporary: bool = False
     changing: bool = False  # DDL since the catalogue was read
     calls_changing: bool = False  # the same, of what operators and casts mean
+    moved: bool = False  # the same, of what names with a schema mean, and of what bodies and triggers do
 
     def doubt(self) -> str:
         """Why an unqualified name's meaning cannot be known; "" where it can."""
@@ -35,6 +38,18 @@ class NameContext:
         if self.changing:
             return "the schema is being changed in this transaction"
         return ""
+
+    def doubt_of_qualified(self, schema: str) -> str:
+        """The same of a name with a schema: it may have been given to something else."""
+        if schema in ("pg_catalog", "information_schema"):
+            return ""
+        if schema.startswith("pg_temp"):
+            return "it is a temporary object"
+        return self.doubt_of_bodies()
+
+    def doubt_of_bodies(self) -> str:
+        """Why what a function, a trigger or a rule does cannot be known; "" where it can."""
+        return "what is there is being changed in this transaction" if self.moved else ""
 
     def doubt_of_calls(self) -> str:
         """Why what operators and casts call cannot be known; "" where it can.  An unknown path is no doubt here:
@@ -57,7 +72,8 @@ class NameContext:
             context = replace(context, temporary=True)
         if statement.ddl:
             changes = bool(statement.effects & CHANGE_CALLS)
-            context = replace(context, changing=True, calls_changing=context.calls_changing or changes)
+            moved = context.moved or not statement.effects <= NEW_ALONE
+            context = replace(context, changing=True, calls_changing=context.calls_changing or changes, moved=moved)
         return context
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from hoopgw.policy.catalogue import Relation
-from hoopgw.policy.facts import SOME_FUNCTION, FunctionName, RelationName
-from hoopgw.policy.sql_calls import unread
+from hoopgw.policy.catalogue import Catalogue, Relation
+from hoopgw.policy.facts import RelationName
 from hoopgw.policy.sql_draft import Draft
 from hoopgw.policy.sql_tree import Node
+
+_READ = frozenset(("select",))
 
 
 def relation_named(draft: Draft, node: Node) -> None:
@@ -32,46 +34,55 @@ def relation_named(draft: Draft, node: Node) -> None:
     for relation in found:
         shown = RelationName(relation.schema, relation.name, relation.oid)
         (draft.writes if written else draft.reads)[str(shown)] = shown
-        under = list(below(draft, relation))
-        (draft.written_below if written else draft.read_below).update(under)
-        inside_views(draft, [relation.oid, *(each.oid for each in under)])
+        assert draft.catalogue is not None
+        (draft.written_below if written else draft.read_below).update(below(draft.catalogue, relation))
+        _ran(draft, node, relation.oid, written)
         draft.relations[relation.oid] = relation
         draft.aliases.setdefault(alias, set()).add(relation.oid)
     if (node.get("alias") or {}).get("colnames"):  # FROM t AS a(x, y): x and y are columns of t by other names
         draft.renamed |= {relation.oid for relation in found}
-    if not schema:
-        doubt = draft.context.doubt()
-        if doubt:
-            draft.unknown.append(f"what {name} means is not known: {doubt}")
+    doubt = draft.context.doubt() if not schema else draft.context.doubt_of_qualified(schema)
+    if doubt:
+        draft.unknown.append(f"what {name} means is not known: {doubt}")
 
 
-def inside_views(draft: Draft, oids: list[int]) -> None:
-    """What views call by themselves.  A view is its owner's choice, so this is no unread code of the statement; but
-    it may read what a rule or a mask is about."""
-    assert draft.catalogue is not None
-    for relation in (draft.catalogue.by_oid[oid] for oid in oids):
-        for oid in relation.calls:
-            function = draft.catalogue.function_by_oid.get(oid)
-            name = FunctionName(function.schema, function.name) if function is not None else SOME_FUNCTION
-            draft.functions.add(name)
-            if function is None or unread(function):
-                draft.inside = draft.inside or f"function {name} in the view {relation.schema}.{relation.name}"
+def _ran(draft: Draft, node: Node, oid: int, written: bool) -> None:
+    for event in draft.events.get(id(node), frozenset() if written else _READ):
+        draft.runs.add((oid, event))
 
 
-def below(draft: Draft, relation: Relation) -> Iterator[RelationName]:
+def below(catalogue: Catalogue, relation: Relation) -> tuple[RelationName, ...]:
     """What a view of that name shows, and whose rows a table has by inheritance or as a partition."""
-    assert draft.catalogue is not None
-    by_oid = draft.catalogue.by_oid
+    kept: tuple[RelationName, ...] | None = catalogue.memo.get(("below", relation.oid))
+    if kept is None:
+        kept = tuple(_below(catalogue, relation))
+        catalogue.memo.keep(("below", relation.oid), kept)
+    return kept
+
+
+def _below(catalogue: Catalogue, relation: Relation) -> Iterator[RelationName]:
+    by_oid = catalogue.by_oid
     found = {relation.oid}
-    below = [relation]
-    while below:
-        each = below.pop()
-        children = [other.oid for other in by_oid.values() if each.oid in other.parents] if each.kind in "rpf" else []
-        for oid in (*children, *sorted(each.depends | each.parents)):
+    waiting = [relation]
+    while waiting:
+        each = waiting.pop()
+        for oid in (*children(catalogue, each.oid), *sorted(each.depends | each.parents)):
             if oid in by_oid and oid not in found:
                 found.add(oid)
-                below.append(by_oid[oid])
+                waiting.append(by_oid[oid])
                 yield RelationName(by_oid[oid].schema, by_oid[oid].name, oid)
+
+
+def children(catalogue: Catalogue, oid: int) -> tuple[int, ...]:
+    """What inherits from it, or is a part of it."""
+    found = catalogue.memo.children
+    if found is None:
+        gathered: dict[int, list[int]] = defaultdict(list)
+        for relation in catalogue.by_oid.values():
+            for parent in relation.parents:
+                gathered[parent].append(relation.oid)
+        found = catalogue.memo.children = {parent: tuple(sorted(each)) for parent, each in gathered.items()}
+    return found.get(oid, ())
 
 
 def resolve(draft: Draft, schema: str, name: str) -> list[Relation]:
@@ -92,9 +103,10 @@ def object_name(draft: Draft, node: Any) -> tuple[str, str]:
 def relation_touched(draft: Draft, schema: str, name: str) -> None:
     found = resolve(draft, schema, name)
     for relation in found:
+        assert draft.catalogue is not None
         shown = RelationName(relation.schema, relation.name, relation.oid)
         draft.writes[str(shown)] = shown
-        draft.written_below.update(below(draft, relation))
+        draft.written_below.update(below(draft.catalogue, relation))
     if not found:
         shown = RelationName(schema or "?", name)
         draft.writes[str(shown)] = shown
@@ -103,5 +115,5 @@ def relation_touched(draft: Draft, schema: str, name: str) -> None:
 def relation_created(draft: Draft, relation: Node) -> None:
     draft.written.add(id(relation))
     draft.new.add(id(relation))
-    if relation.get("relpersistence") == "t":
+    if relation.get("relpersistence") == "t" or relation.get("schemaname", "").startswith("pg_temp"):
         draft.temporary = True

@@ -61,7 +61,7 @@ def _walk(draft: Draft, tree: Node) -> None:
             _statement_node(draft, key, node)
         if "relname" in node and isinstance(node["relname"], str):
             relation_named(draft, node)
-        if key == "FuncCall":
+        if key in ("FuncCall", "funccall"):  # the other is CALL's
             function_call(draft, node)
         elif key == "ColumnRef":
             draft.dotted.append([field["String"]["sval"] for field in node.get("fields", []) if "String" in field])
@@ -92,12 +92,27 @@ def _statement_node(draft: Draft, key: str, node: Node) -> None:
         draft.effects |= {"revoke"}
     if key in ("InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"):
         draft.written.add(id(node.get("relation")))
+        draft.events[id(node.get("relation"))] = _events(key, node)
     if key in ("UpdateStmt", "DeleteStmt"):
         draft.where = worse(draft.where, where(node.get("whereClause")))
     if key == "MergeStmt":
         _merged(draft, node)
     if key == "InsertStmt" and (node.get("onConflictClause") or {}).get("action") == "ONCONFLICT_UPDATE":
         draft.effects.add("update")
+
+
+def _events(key: str, node: Node) -> frozenset[str]:
+    """What is done with the rows of the relation that is written."""
+    found = {_MERGED.get(each.get("MergeWhenClause", {}).get("commandType", ""), "") for each in _clauses(node)}
+    found.add({"InsertStmt": "insert", "UpdateStmt": "update", "DeleteStmt": "delete"}.get(key, ""))
+    if (node.get("onConflictClause") or {}).get("action") == "ONCONFLICT_UPDATE":
+        found.add("update")
+    return frozenset(found - {""})
+
+
+def _clauses(node: Node) -> list[Node]:
+    clauses: list[Node] = node.get("mergeWhenClauses", [])
+    return clauses
 
 
 def _merged(draft: Draft, node: Node) -> None:

@@ -28,6 +28,7 @@ from hoopgw.policy.sql import MAX_IN_PROCESS, Unreadable, analyse
 from hoopgw.policy.sql_calls import with_parameters
 from hoopgw.policy.sql_names import NameContext, SessionNames, context_of
 from hoopgw.policy.sql_shape import shape
+from hoopgw.policy.touched import expanded
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.relay.postgres_settings import encoding_name
 from hoopgw.session.catalogues import CatalogueCache, Entry
@@ -184,6 +185,7 @@ class SqlJudge:
         self.names = names or SessionNames()
         self._held = Held(None)
         self._refreshing: Deferred[None] | None = None
+        self._ended = False  # a transaction that changed the schema has, since the last reading began
 
     @property
     def ambient_masks(self) -> SqlMasks | None:
@@ -241,8 +243,8 @@ class SqlJudge:
         return repr(parts).encode()
 
     def catalogue_changed(self) -> None:
-        refreshing = self._refreshing = self._catalogues.refresh(self._entry)
-        refreshing.addCallback(self._refreshed, refreshing)
+        """The transaction that changed it has ended: what is read now is what there is."""
+        self._refresh(ended=True)
 
     # ---- how
 
@@ -256,10 +258,17 @@ class SqlJudge:
         assert self._held.scope is not None  # only a later catalogue ends it, and this one is current
         return self._held.scope
 
+    def _refresh(self, ended: bool) -> None:
+        refreshing = self._refreshing = self._catalogues.refresh(self._entry)
+        self._ended = ended or self._ended
+        refreshing.addCallback(self._refreshed, refreshing)
+
     def _refreshed(self, _: None, refreshing: Deferred[None]) -> None:
         if self._refreshing is refreshing:
             self._refreshing = None
-            self._context = replace(self._context, changing=False, calls_changing=False)
+            if self._ended:  # else the gateway's own connection does not see what this transaction has changed
+                self._context = replace(self._context, changing=False, calls_changing=False, moved=False)
+                self._ended = False
             self._held = Held(None)
 
     # No generators here: inlineCallbacks refuses those of a compiled module
@@ -342,7 +351,7 @@ class SqlJudge:
         return missing and self._catalogues.may_ask(self._entry)
 
     def _again(self, operation: Operation) -> Deferred[Verdict]:
-        self.catalogue_changed()
+        self._refresh(ended=False)
         return self._later(operation)
 
     def _completed(self, verdict: Verdict, facts: Facts) -> Verdict:
@@ -362,6 +371,7 @@ class SqlJudge:
         effects = {"function"}
         unknown: tuple[str, ...] = ()
         functions: frozenset[FunctionName] = frozenset()
+        calls: frozenset[int] = frozenset()
         opaque = ""
         if function is None:
             unknown = (f"function {operation.text.decode()} is not in the gateway's catalogue",)
@@ -370,9 +380,12 @@ class SqlJudge:
             functions = frozenset((FunctionName(function.schema, function.name),))
             if function.name.startswith("lo_"):
                 effects.add("large-object")
-            if function.schema != "pg_catalog":
+            if function.oid >= FIRST_OWN and function.definition is None:
                 opaque = f"function {function.schema}.{function.name}"
-        statement = Statement(frozenset(effects), functions=functions, unknown=unknown, opaque=opaque)
+            elif function.oid >= FIRST_OWN:
+                calls = frozenset((function.oid,))
+        statement = Statement(frozenset(effects), functions=functions, unknown=unknown, opaque=opaque, calls=calls)
+        statement = expanded(statement, scope.catalogue, self._context)
         return self._completed(judge(scope.guardrails, operation, Facts((statement,))), Facts((statement,)))
 
 

@@ -161,7 +161,7 @@ class Rules(SynchronousTestCase):
             self.assertIs(said(rule, text), ALLOW, text)
 
     def test_bodies(self) -> None:
-        """Code that cannot be read: DO, CALL, functions that are not built in, bodies that CREATE brings."""
+        """Code that cannot be read: DO, functions whose body is not there, bodies that CREATE brings."""
         rule = Conditions(opaque=True)
         for text in (
             "do $$ begin delete from pay.accounts; end $$",

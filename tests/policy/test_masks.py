@@ -81,7 +81,9 @@ class Refused(SynchronousTestCase):
         """A view whose body calls a function of somebody's own may show what that function reads."""
         calling = relation(302, "calling", "id", kind="v", calls=frozenset((20000,)))
         names = catalogue(CUSTOMERS, ORDERS, calling)
-        self.assertIn("in the view public.calling", judged("select id from calling", names=names).refusals[0].reason)
+        self.assertIn(
+            "view public.calling -> function", judged("select id from calling", names=names).refusals[0].reason
+        )
         self.assertEqual(judged("select id from orders", names=names).refusals, ())
 
     def test_what_decides_or_copies(self) -> None:
