@@ -275,8 +275,8 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "opaque": Key(
             values.boolean,
             False,
-            "Code that cannot be read: DO, functions of one's own whose body is dynamic or in another language than SQL "
-            "and PL/pgSQL, bodies that CREATE stores ([judging.md](judging.md)).",
+            "Code that cannot be read: DO, functions of one's own whose body is dynamic, or in other languages than "
+            "SQL and PL/pgSQL, bodies that CREATE stores ([judging.md](judging.md)).",
         ),
         "secret": Key(values.boolean, False, "Statements whose text carries a password."),
         "regex": Key(values.text, "", "An RE2 expression over the text. No look-around, no back-references."),
