@@ -1,6 +1,6 @@
 # hoopgw: each target prepares what it needs; nothing outside this directory changes.
 
-.PHONY: help prepare demo test lint bench fuzz compiled lock clean
+.PHONY: help prepare demo test lint bench fuzz compiled deb lock clean
 .DEFAULT_GOAL := help
 
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
@@ -13,6 +13,7 @@ help:
 	@echo 'make bench    pgbench through gateway, pgbouncer and direct, in alternation; BENCH="--rounds 3 --seconds 2"'
 	@echo 'make fuzz     each decoder against inputs nobody wrote; SECONDS=60 a target, TARGET=pg-relay for one, JOBS=2'
 	@echo 'make lint     ruff and mypy alone'
+	@echo 'make deb      dist/hoopgw_VERSION_amd64.deb; DEB=--twice builds it again and compares'
 	@echo 'make lock     write requirements/*.txt from requirements/*.in'
 	@echo 'make clean    remove what the others made'
 
@@ -39,9 +40,13 @@ fuzz:
 compiled:
 	@$(PREPARE) test
 
+deb:
+	@$(PREPARE) test
+	@.venv/bin/python packaging/build_deb.py $(DEB)
+
 lock:
 	@$(PREPARE) test
 	@.venv/bin/python packaging/lock.py
 
 clean:
-	rm -rf .venv .cache _trial_temp* .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .cache dist _trial_temp* .mypy_cache .ruff_cache .hypothesis

@@ -181,6 +181,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "max_sessions": Key(values.count, 10_000, "Live sessions in all."),
         "max_sessions_per_identity": Key(values.count, 200, "Live sessions of one identity."),
         "login": Key(values.duration, 30.0, "From connecting to the session's start."),
+        "drain": Key(values.duration, 10.0, "On a stop, how long sessions may finish what runs and what they began."),
         "max_statement": Key(values.size, 128 << 20, "Largest message of a client that is judged."),
         "max_masked_row": Key(values.size, 16 << 20, "Largest row that is masked; a longer one ends the result."),
     },

@@ -55,6 +55,7 @@ def settings(reader: Reader) -> Settings:
             max_sessions=limits["max_sessions"],
             max_sessions_per_identity=limits["max_sessions_per_identity"],
             login_seconds=limits["login"],
+            drain=limits["drain"],
             max_statement=limits["max_statement"],
             max_masked_row=limits["max_masked_row"],
         ),

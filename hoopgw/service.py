@@ -71,7 +71,7 @@ from hoopgw.store.recorder import Recorder
 from hoopgw.store.recovery import REASON, recently_opened
 
 STDERR = 2  # events go to the standard error that systemd keeps in the journal; twistd has replaced sys.stderr
-STOP_SECONDS = 5.0  # in which sessions end and the recorder empties its spool
+STOP_SECONDS = 5.0  # after [limits] drain, in which the last sessions end
 BOUND = ("name", "state", "listen", "store", "recordings", "limits", "mask_key")  # settings that a start takes up
 RECENT = 600.0  # seconds before the last word of an earlier gateway: sessions that its index may not have
 RETENTION_EVERY = 3600.0  # seconds between looks for recordings that are past their age
@@ -278,7 +278,10 @@ class GatewayService(Service):
         self._ports.append(await serverFromString(self._reactor, settings.listen.admin).listen(admin_site(admin)))
 
     async def _listen_on(self, endpoint: str, factory: Any) -> None:
-        port = await serverFromString(self._reactor, endpoint).listen(factory)
+        server = self._server(endpoint)
+        if server is None:
+            return
+        port = await server.listen(factory)
         make_eager(port, self.departures)
         self._ports.append(port)
 
@@ -286,6 +289,17 @@ class GatewayService(Service):
         """Raises OperatorError."""
         references = loaded.settings.ssh.host_keys
         return by_algorithm([private_key(self._secret(reference), str(reference)) for reference in references])
+
+    def _server(self, endpoint: str) -> Any:
+        """None for a socket that systemd was to pass and did not, as where another service has its port: what listens
+        elsewhere, and the admin socket, must not wait for that."""
+        try:
+            return serverFromString(self._reactor, endpoint)
+        except (KeyError, IndexError):
+            if not endpoint.startswith("systemd:"):
+                raise
+        self.events.emit(Code.LISTENER_MISSING, endpoint=endpoint, reason="systemd passed no such socket")
+        return None
 
     def _recording(self, id: str) -> Iterator[bytes]:
         return self.recordings.pieces(id)
@@ -429,14 +443,10 @@ class GatewayService(Service):
         if not hasattr(self, "parser"):  # it did not get that far
             return
         await gatherResults([Deferred.fromCoroutine(_stopped(port)) for port in self._ports])
+        await self._drain()
         for loop in self._loops:
             if loop.running:
                 loop.stop()
-        for session in self.registry.all():
-            session.end(Code.SESSION_CLOSED, "the gateway is stopping")
-        deadline = self._reactor.seconds() + STOP_SECONDS
-        while len(self.registry) and self._reactor.seconds() < deadline:
-            await _sleep(self._reactor, 0.02)
         self.holds.stop()
         self.parser.stop()
         await self.budgets.drained()
@@ -445,6 +455,16 @@ class GatewayService(Service):
         self.departures.stop()
         await self.store.stop()
         self.events.emit(Code.GATEWAY_STOPPED)
+
+    async def _drain(self) -> None:
+        """Sessions end where nobody loses work by it: idle ones now, the others when they are, or their time is up."""
+        deadline = self._reactor.seconds() + self.config.settings.limits.drain
+        while len(self.registry) and self._reactor.seconds() < deadline + STOP_SECONDS:
+            late = self._reactor.seconds() >= deadline
+            for session in self.registry.all():
+                if late or not session.in_transaction():
+                    session.end(Code.SESSION_CLOSED, "the gateway is stopping")
+            await _sleep(self._reactor, 0.02)
 
 
 def _bound_at_start(before: Settings, after: Settings) -> tuple[Settings, list[str]]:

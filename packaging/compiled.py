@@ -20,7 +20,7 @@ def prepare(tree: Path, copy: Path, python: Path) -> Path:
     if lacking:
         say(f"codecs: not compiled, {lacking}; all works, slower")
         return tree
-    _mirror(tree, copy)
+    mirror(tree, copy)
     stamp = Stamp(copy / "compiled.stamp", digest([*_sources(copy), copy / "requirements/build.txt"]))
     if not stamp.is_current():
         say("codecs: compiling (a minute or two)")
@@ -55,7 +55,7 @@ def _lacking(cache: Path, python: Path) -> str:
     return "" if good else "Python's headers are not there (python3-dev)"
 
 
-def _mirror(tree: Path, copy: Path) -> None:
+def mirror(tree: Path, copy: Path) -> None:
     """`copy` holds what `tree` holds; files that are the same keep their times, so that little is compiled again."""
     wanted: dict[Path, Path] = {}
     for top in COPIED:

@@ -13,6 +13,7 @@ QUIET = ["--quiet", "--no-header", "--no-emit-index-url", "--no-emit-find-links"
 SHAPE = ["--no-emit-options", "--generate-hashes", "--allow-unsafe", "--strip-extras", "--annotation-style=line"]
 EARLIER = {
     "runtime": [],
+    "package": ["runtime"],
     "build": ["runtime"],
     "test": ["runtime", "build"],
     "fuzz": ["runtime", "build", "test"],

@@ -159,6 +159,7 @@ CHANGES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("limits", "max_sessions"): (M, "[limits]", "[limits]\nmax_sessions = 7"),
     ("limits", "max_sessions_per_identity"): (M, "[limits]", "[limits]\nmax_sessions_per_identity = 7"),
     ("limits", "login"): (M, "[limits]", '[limits]\nlogin = "5s"'),
+    ("limits", "drain"): (M, "[limits]", '[limits]\ndrain = "5s"'),
     ("limits", "max_statement"): (M, "[limits]", '[limits]\nmax_statement = "1 MiB"'),
     ("limits", "max_masked_row"): (M, "[limits]", '[limits]\nmax_masked_row = "1 MiB"'),
     ("target", "address"): (T, "db1.internal:5432", "db2.internal:5432"),

@@ -13,6 +13,7 @@ class Code(Enum):
 
     GATEWAY_STARTED = "gateway.started"
     GATEWAY_STOPPED = "gateway.stopped"
+    LISTENER_MISSING = "listener.missing"  # systemd was to pass a socket, and did not: nothing listens there
     CONFIGURATION_RELOADED = "configuration.reloaded"
     CONFIGURATION_KEPT = "configuration.kept"  # a reload found mistakes: the old one stays
     LOGIN_ACCEPTED = "login.accepted"

@@ -110,6 +110,7 @@ class LimitSettings:
     max_sessions: int = 10_000
     max_sessions_per_identity: int = 200
     login_seconds: float = 30.0  # from connect to ReadyForQuery
+    drain: float = 10.0  # seconds from the wish to stop until sessions that still work are ended
     max_startup_packet: int = 10_000  # PostgreSQL's own MAX_STARTUP_PACKET_LENGTH
     max_statement: int = 128 * MIB  # bytes of one client message
     max_masked_row: int = 16 * MIB

@@ -162,6 +162,10 @@ class Session:
             note(self._journal, {"code": code.value, "reason": reason, **fields})
         self._edge.end(code, reason, denial)
 
+    def in_transaction(self) -> bool:
+        """Something runs, or a transaction is open: ending the session now takes that from its client."""
+        return bool(self._edge.transaction_ran())
+
     def reloaded(self, policy: str, judge: IJudge, access: Access | None) -> None:
         """For later operations.  `access` is None where the identity's grant is gone: the session ends.
 

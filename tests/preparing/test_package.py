@@ -1,0 +1,126 @@
+"""The Debian package's parts that need no build: what is locked, listed, written in manual pages, and started."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from hoopgw import __version__
+from hoopgw.cli.main import COMMANDS
+from hoopgw.config_schema import SECTIONS
+from tests.preparing.test_prepare import PACKAGING, module
+
+TREE = PACKAGING.parent
+UNITS = sorted((TREE / "systemd").glob("*.service")) + sorted((TREE / "systemd").glob("*.socket"))
+LOCK = """\
+psycopg==3.3.9 \\
+    --hash=sha256:aa
+    # via x
+psycopg2-binary==2.9.13 \\
+    --hash=sha256:bb \\
+    --hash=sha256:cc
+    # via y
+pyjwt==2.15.0 \\
+    --hash=sha256:dd
+"""
+
+
+class Package(SynchronousTestCase):
+    def test_version_is_the_programs(self) -> None:
+        first = (PACKAGING / "deb/changelog").read_text().splitlines()[0]
+        self.assertIn(f"({__version__})", first)
+
+    def test_what_the_package_replaces_is_not_fetched(self) -> None:
+        """psycopg2 comes from source for Debian's libpq; its hashes go with it, its neighbours stay."""
+        kept = module("build_deb").locked(LOCK)
+        self.assertNotIn("psycopg2", kept)
+        self.assertNotIn("sha256:bb", kept)
+        self.assertNotIn("sha256:cc", kept)
+        self.assertEqual(re.findall("^[a-z0-9]+==", kept, re.MULTILINE), ["psycopg==", "pyjwt=="])
+        self.assertIn("sha256:aa", kept)
+        self.assertIn("sha256:dd", kept)
+
+    def test_each_release_has_its_suffix(self) -> None:
+        suffix = module("build_deb").release_suffix
+        self.assertEqual(suffix('ID=debian\nVERSION_ID="12"\n'), "")
+        self.assertEqual(suffix('VERSION_ID="13"\n'), "+deb13")
+        self.assertRaises(module("doing").CannotPrepare, suffix, "ID=other\n")
+
+    def test_the_list_of_libraries(self) -> None:
+        """Name, version, licence and hash of each wheel; the same again for the same wheels."""
+        place = Path(self.mktemp())
+        info = place / "site/lib_x-1.2.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text("Name: lib.x\nVersion: 1.2\nLicense-Expression: MIT\n")
+        own = place / "site/hoopgw-0.1.0.dist-info"
+        own.mkdir()
+        (own / "METADATA").write_text("Name: hoopgw\nVersion: 0.1.0\nLicense: Apache-2.0\n")
+        wheels = [place / "lib_x-1.2-py3-none-any.whl", place / "hoopgw-0.1.0-cp311.whl"]
+        for wheel in wheels:
+            wheel.write_text("")
+        made = module("sbom").document(place / "site", wheels)
+        self.assertEqual(made, module("sbom").document(place / "site", wheels))
+        [library] = made["components"]
+        self.assertEqual((library["purl"], library["licenses"]), ("pkg:pypi/lib-x@1.2", [{"expression": "MIT"}]))
+        self.assertEqual(library["hashes"][0]["content"][:8], "e3b0c442")
+        self.assertEqual(made["metadata"]["component"]["name"], "hoopgw")
+
+
+class Manual(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.pages: dict[str, str] = module("manual").pages()
+
+    def test_every_command_has_a_page_and_every_key_stands_in_one(self) -> None:
+        self.assertLessEqual({f"hoopgw-{name}.1" for name in COMMANDS}, set(self.pages))
+        schema = self.pages["hoopgw.toml.5"] + self.pages["hoopgw-guardrails.5"]
+        for section, keys in SECTIONS.items():
+            for key in keys:
+                self.assertIn(f".B {module('manual').roff(key)}\n", schema, (section, key))
+
+    def test_text_is_never_a_request(self) -> None:
+        """A line that begins with a dot or a quote is text, as is a backslash."""
+        roff = module("manual").roff
+        self.assertEqual(roff(".de x\n'y \\z"), "\\&.de x\n\\&'y \\ez")
+
+    def test_pages_are_without_warnings(self) -> None:
+        if shutil.which("man") is None:
+            self.skipTest("man is not installed here")
+        place = Path(self.mktemp())
+        place.mkdir()
+        for name, text in self.pages.items():
+            (place / name).write_text(text)
+            ran = subprocess.run(
+                ["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", place / name],
+                capture_output=True,
+                check=False,
+            )
+            self.assertEqual((ran.returncode, ran.stderr), (0, b""), name)
+
+
+class Units(SynchronousTestCase):
+    def test_systemd_finds_no_mistake(self) -> None:
+        """Sections, keys and values, as systemd itself reads them; what the units start is not installed here."""
+        if shutil.which("systemd-analyze") is None:
+            self.skipTest("systemd is not installed here")
+        ran = subprocess.run(
+            ["systemd-analyze", "verify", "--man=no", *UNITS], capture_output=True, text=True, check=False
+        )
+        wrong = [line for line in ran.stderr.splitlines() if "hoopgw" in line and "/usr/lib/hoopgw/bin" not in line]
+        self.assertEqual(wrong, [])
+
+    def test_what_is_open_to_attack(self) -> None:
+        """`systemd-analyze security` gives less than 1.5 of 10."""
+        if shutil.which("systemd-analyze") is None:
+            self.skipTest("systemd is not installed here")
+        unit = TREE / "systemd/hoopgw.service"
+        command = ["systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", unit]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)
+        self.assertEqual(ran.returncode, 0, ran.stdout[-400:] + ran.stderr)
+
+    def test_the_socket_is_the_one_that_the_configuration_names(self) -> None:
+        [name] = re.findall(r"^FileDescriptorName=(.*)$", (TREE / "systemd/hoopgw-postgresql.socket").read_text(), re.M)
+        self.assertIn(f':name={name}"', (TREE / "etc/hoopgw/hoopgw.toml").read_text())
