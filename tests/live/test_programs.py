@@ -20,7 +20,7 @@ select 1;
 RUN = re.compile(r"^\\(un)?restrict .*$|^-- (Started|Completed) on .*$", re.MULTILINE)
 
 
-class Pgbench(OwnerCase):
+class Programs(OwnerCase):
     def bench(self, *words: str, database: str) -> str:
         done = ran(self.stage, machines(), "pgbench", *words, address(self.stage, database=database))
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -48,8 +48,6 @@ class Pgbench(OwnerCase):
             shown = self.bench("-n", "-M", mode, "-f", str(script), "-c", "2", "-t", "50", database="shop")
             self.assertIn("actually processed: 100/100", shown)
 
-
-class Dumps(OwnerCase):
     def dump(self, version: Version, where: str, *words: str, token: str = "") -> str:
         done = ran(self.stage, version, "pg_dump", *words, where, token=token)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
