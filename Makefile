@@ -1,6 +1,6 @@
 # hoopgw: each target prepares what it needs; nothing outside this directory changes.
 
-.PHONY: help prepare demo test lint bench fuzz compiled deb lock clean
+.PHONY: help prepare demo test lint bench fuzz regress compiled deb lock clean
 .DEFAULT_GOAL := help
 
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
@@ -12,6 +12,7 @@ help:
 	@echo 'make test     lint, types, and all tests: plain and compiled'
 	@echo 'make bench    pgbench through gateway, pgbouncer and direct, in alternation; BENCH="--rounds 3 --seconds 2"'
 	@echo 'make fuzz     each decoder against inputs nobody wrote; SECONDS=60 a target, TARGET=pg-relay for one, JOBS=2'
+	@echo "make regress  PostgreSQL's own regression scripts, through the gateway and direct; REGRESS='boolean copy'"
 	@echo 'make lint     ruff and mypy alone'
 	@echo 'make deb      dist/hoopgw_VERSION_amd64.deb; DEB=--twice builds it again and compares'
 	@echo 'make lock     write requirements/*.txt from requirements/*.in'
@@ -36,6 +37,10 @@ bench:
 fuzz:
 	@$(PREPARE) fuzz
 	@.venv/bin/python packaging/fuzz.py --seconds $(or $(SECONDS),60) --jobs $(or $(JOBS),2) $(TARGET)
+
+regress:
+	@$(PREPARE) regress
+	@.venv/bin/python -P -m tests.regress $(REGRESS)
 
 compiled:
 	@$(PREPARE) test

@@ -1,9 +1,10 @@
-"""Prepares a checkout, with the standard library alone: `prepare.py demo|test|bench|fuzz`.  Quick where all is there.
+"""Prepares a checkout by the standard library alone: `prepare.py demo|test|bench|fuzz|regress`. Quick once done.
 
 .venv               /usr/bin/python3 with hash-locked wheels
 .cache/compiled     the tree once more, with the codecs compiled; .venv runs this one where there is a compiler
 .cache/debian       server programs that the machine does not have, unpacked and never installed
 .cache/clients      drivers of other languages, for the tests
+.cache/regress      PostgreSQL's regression scripts
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import clients
 import compiled
 import debian
 import environment
+import regression
 from doing import CannotPrepare, say
 
 TREE = Path(__file__).resolve().parent.parent
@@ -29,7 +31,7 @@ TESTED = POSTGRESQL | {
 SSH = {"sshd": "openssh-server", "sftp-server": "openssh-sftp-server", "libnss_wrapper.so": "libnss-wrapper"}
 CLIENTS = {"rsync": "rsync"}
 PEERS = ({"pgbench": "postgresql-15"}, {"pgbouncer": "pgbouncer"})
-PURPOSES = ("demo", "test", "bench", "fuzz")
+PURPOSES = ("demo", "test", "bench", "fuzz", "regress")
 
 
 def prepare(purpose: str) -> None:
@@ -42,6 +44,8 @@ def prepare(purpose: str) -> None:
     debian.prepare(CACHE / "debian", SSH, *((CLIENTS,) if purpose == "test" else ()))
     if purpose == "test":
         clients.prepare(TREE, CACHE)
+    if purpose == "regress":
+        regression.prepare(CACHE)
 
 
 def main() -> int:

@@ -93,7 +93,8 @@ class Large(OwnerCase):
             ((shown, came),) = cursor.execute("select t, b from wide where id = 1").fetchall()
             self.assertTrue(shown == text and came == data, f"binary {binary}")
             cursor.execute("delete from wide where id = 1")
-        connection.execute(f"insert into wide values (2, '{text}', '\\x{data.hex()}')".encode())
+        connection.execute(f"insert into wide values (2, '{text}')".encode())
+        connection.execute(f"update wide set b = '\\x{data.hex()}' where id = 2".encode())
         ((size, digest),) = connection.execute("select length(t), sha256(b) from wide").fetchall()
         self.assertEqual((size, digest), (VALUE, hashlib.sha256(data).digest()))
 

@@ -1,0 +1,1 @@
+"""PostgreSQL's own regression scripts, through the gateway and direct: `make regress`."""
