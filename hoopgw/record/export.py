@@ -8,11 +8,13 @@ from collections.abc import Iterable, Iterator
 
 from hoopgw.model.answer import rfc3339
 from hoopgw.model.escaping import escaped
+from hoopgw.model.operation import BIND, EXECUTE, FUNCTION, PARSE, QUERY
 from hoopgw.record.copies import MAX_TEXT, CopyIn, copy_in, insert
 from hoopgw.record.happenings import Happening
 from hoopgw.record.sqltext import for_psql, literal
 
 MAX_STATEMENT = 16 * 1024  # characters of a COPY that is read: deeper texts could exhaust the parser's stack
+SQL_KINDS = frozenset((QUERY, PARSE, BIND, EXECUTE, FUNCTION))
 _COPY = re.compile(r"\bcopy\b", re.IGNORECASE)
 _FAILS = "SELECT 1/0; -- fails, as this did"  # else an open transaction would keep what came before it
 
@@ -42,6 +44,8 @@ def sql(happenings: Iterable[Happening]) -> Iterator[str]:
         if copying is not None and each.fields.get("operation") == copying.number:
             yield from copying.of(each)
             copying = None if copying.ended else copying
+        elif each.what == "operation" and each.fields["kind"] not in SQL_KINDS:
+            yield f"-- {each.fields['number']}: {escaped(each.fields['kind'])}, which is no SQL"
         elif each.what == "operation":
             yield from _operation(each)
             copying = _Copying.begun(each) or copying

@@ -21,6 +21,8 @@ class Happening:
     done                        tag, rows, milliseconds since it was asked
     error, notice               sqlstate, message, and what else the target or the gateway said
     notification                channel, payload
+    input, output               SSH: stream (stdin, stdout, stderr), data
+    exit                        SSH: status, or signal
     completed                   what only the gateway counted: rows, masked, note
     opaque                      direction, bytes, reason: recorded, and not shown here
     damaged                     chunk, last_chunk, reason, operations (the first, and the last where it is known):
@@ -45,10 +47,10 @@ class IDecoder(Protocol):
 
 
 def limited(happenings: Iterable[Happening], rows: int) -> Iterator[Happening]:
-    """At most `rows` rows of each result, and of each COPY; then one `more` with their count."""
+    """At most `rows` rows of each result, of each COPY, and packets of a command; then one `more` with their count."""
     shown, last = 0, 0
     for each in happenings:
-        if each.what in ("row", "copy"):
+        if each.what in ("row", "copy", "input", "output"):
             shown, last = shown + 1, each.time
             if shown <= rows:
                 yield each

@@ -14,8 +14,12 @@ from hoopgw.record.covering import Covered
 from hoopgw.record.entries import Kind, read_completed
 from hoopgw.record.happenings import Happening, IDecoder, Opaque
 from hoopgw.record.postgres import PostgresDecoder
+from hoopgw.record.ssh import SshDecoder
 
-DECODERS: Mapping[str, Callable[[], IDecoder]] = {"postgresql": PostgresDecoder}  # by the OPEN entry's `protocol`
+DECODERS: Mapping[str, Callable[[], IDecoder]] = {
+    "postgresql": PostgresDecoder,
+    "ssh": SshDecoder,
+}  # by the OPEN entry's `protocol`
 MAX_KEPT = 16 << 20  # bytes of one entry: of a message far less is shown (pgstream.MAX_BODY)
 _TOLD = {Kind.NOTE: "note", Kind.GAP: "gap", Kind.CLOSE: "close"}
 _MISSING = "not here, or damaged beyond recognition"

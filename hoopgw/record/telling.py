@@ -28,6 +28,8 @@ def _lines(each: Happening) -> Iterator[str]:
             yield f"{_UNDER[:13]} row  {_row(fields['values'])}"
         case "copy":
             yield f"{_UNDER[:13]}copy  {_copy(fields)}"
+        case "input" | "output":
+            yield from _stream(each)
         case "more":
             yield f"{_UNDER[:19]}… {fields['rows']} more"
         case "coverage":
@@ -45,7 +47,8 @@ def _said(each: Happening) -> str:
     match each.what:
         case "open":
             who = fields.get("identity", {}).get("subject", "?")
-            return f"{who} on {fields.get('target')}/{fields.get('database')} as {fields.get('role')}"
+            place = "/".join(filter(None, (fields.get("target"), fields.get("database"))))
+            return f"{who} on {place} as {fields.get('role')}"
         case "done":
             took = f" in {fields['milliseconds']} ms" if "milliseconds" in fields else ""
             return f"{_number(fields)}{fields['tag']}{took}"
@@ -57,6 +60,9 @@ def _said(each: Happening) -> str:
             return f"{words}, {fields['note']}" if fields["note"] else words
         case "notification":
             return f"{fields['channel']}: {fields['payload']}"
+        case "exit":
+            ended = f"signal {fields['signal']}" if "signal" in fields else f"status {fields['status']}"
+            return f"{_number(fields)}{ended}"
         case "gap":
             return f"{fields.get('entries')} entries, {fields.get('bytes')} bytes were not recorded"
         case "opaque":
@@ -109,6 +115,12 @@ def _row(values: dict[str, str | None] | list[str | None]) -> str:
     if isinstance(values, dict):
         return "  ".join(f"{name}={_value(value)}" for name, value in values.items())
     return "  ".join(map(_value, values))
+
+
+def _stream(each: Happening) -> Iterator[str]:
+    mark = {"stdin": ">", "stdout": "<", "stderr": "!"}[each.fields["stream"]]
+    for line in each.fields["data"].splitlines():
+        yield f"{_UNDER[:13]}{each.what:>6}  {mark} {line}"
 
 
 def _copy(fields: dict[str, Any]) -> str:

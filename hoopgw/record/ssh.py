@@ -1,0 +1,182 @@
+"""Entries of an SSH session -> what happened in it: operations, input, output, and how each command ended."""
+
+from __future__ import annotations
+
+import codecs
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from hoopgw.model.errors import MalformedFrame
+from hoopgw.record.chunks import Entry
+from hoopgw.record.entries import DECISIONS, KINDS, Kind, read_asked
+from hoopgw.record.happenings import Happening
+from hoopgw.wire import sshmessages as wire
+
+MAX_CHANNELS = 1024  # that are remembered: a relay has 256 open ones
+MAX_VERDICTS = 1024
+_KINDS = {number: name for name, number in KINDS.items()}
+_DECISIONS = {0: "allowed"} | {number: decision.value for decision, number in DECISIONS.items()}
+_STARTS = ("exec", "shell", "subsystem")
+
+
+class _Channel:
+    """`operation` is the number of what runs there; characters may end in another packet than they begin in."""
+
+    def __init__(self) -> None:
+        self.operation = 0
+        self.texts: dict[str, codecs.IncrementalDecoder] = {}
+
+    def text(self, stream: str, data: bytes) -> str:
+        if stream not in self.texts:
+            self.texts[stream] = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+        return self.texts[stream].decode(data)
+
+
+class SshDecoder:
+    """See `happenings.IDecoder`."""
+
+    def __init__(self) -> None:
+        self._verdicts: OrderedDict[int, dict[str, Any]] = OrderedDict()
+        self._by_target: OrderedDict[int, _Channel] = OrderedDict()  # by the number that the target gave
+        self._by_client: OrderedDict[int, _Channel] = OrderedDict()
+
+    def of(self, entry: Entry) -> Iterator[Happening]:
+        if entry.kind == Kind.ASKED:
+            yield from self._asked(entry)
+        elif entry.kind in (Kind.TO_CLIENT, Kind.TO_TARGET):
+            yield from self._passed(entry)
+        elif entry.kind == Kind.VERDICT:
+            self._verdict(entry)
+        else:
+            raise MalformedFrame(f"an entry of kind {entry.kind}")
+
+    def lost(self) -> None:
+        self._by_client.clear()
+        self._by_target.clear()
+
+    def _verdict(self, entry: Entry) -> None:
+        try:
+            verdict = orjson.loads(entry.payload)
+            self._verdicts[verdict["verdict"]] = verdict
+        except (ValueError, KeyError, TypeError) as error:
+            raise MalformedFrame(f"entry {entry.sequence} is no verdict") from error
+        while len(self._verdicts) > MAX_VERDICTS:
+            self._verdicts.popitem(last=False)
+
+    # ---- operations
+
+    def _asked(self, entry: Entry) -> Iterator[Happening]:
+        operations, data = read_asked(entry.payload)
+        for number, kind, decision, reference in operations:
+            name = _KINDS.get(kind, str(kind))
+            fields: dict[str, Any] = {"number": number, "kind": name}
+            fields |= {"decision": _DECISIONS.get(decision, str(decision))}
+            try:
+                fields |= self._read(data, name, number)
+            except MalformedFrame:
+                fields["text"] = "… (it cannot be read)"
+            yield Happening("operation", entry.time, fields | self._why(reference))
+
+    def _read(self, run: bytes, kind: str, number: int) -> dict[str, Any]:
+        (message,) = wire.messages(run) or (b"\0",)
+        if message[0] == wire.CHANNEL_OPEN:
+            opening = wire.read_open(message)
+            return {"name": _text(opening.kind), "text": _text(_said(opening.rest))}
+        asked = wire.read_request(message)
+        if kind in _STARTS:
+            self._channel(self._by_target, asked.channel).operation = number
+        if kind == "shell":
+            return {"text": ""}
+        if kind == "forward":
+            return {"name": _text(asked.name), "text": _text(_said(asked.body))}
+        text, here = wire.read_string(asked.body, 0)
+        if kind == "env":
+            value, _ = wire.read_string(asked.body, here)
+            text += b"=" + value
+        return {"text": _text(text)}
+
+    def _why(self, reference: int) -> dict[str, Any]:
+        verdict = self._verdicts.get(reference, {})
+        rules = [rule for part in ("refusals", "holds") for rule in verdict.get(part, [])]
+        found: dict[str, Any] = {}
+        if rules:
+            found["guardrails"] = sorted({rule["guardrail"] for rule in rules})
+        if verdict.get("refusals"):
+            found["reason"] = "; ".join(dict.fromkeys(rule["reason"] for rule in verdict["refusals"]))
+        return found | {name: verdict[name] for name in ("redacted",) if verdict.get(name)}
+
+    # ---- what passed
+
+    def _passed(self, entry: Entry) -> Iterator[Happening]:
+        to_client = entry.kind == Kind.TO_CLIENT
+        here, run = 0, entry.payload
+        try:
+            for end in wire.message_ends(run, 0):
+                yield from self._message(run[here + 4 : end], to_client, entry.time)
+                here = end
+        except MalformedFrame:
+            pass  # the rest of the run is told below, as what it is
+        if here < len(run) or entry.missing:
+            direction = "to client" if to_client else "to target"
+            size = len(run) - here + entry.missing
+            yield Happening(
+                "opaque", entry.time, {"direction": direction, "bytes": size, "reason": "it cannot be read as messages"}
+            )
+
+    def _message(self, message: bytes, to_client: bool, time: int) -> Iterator[Happening]:
+        number = message[0]
+        if number == wire.CHANNEL_OPEN_CONFIRMATION:
+            self._opened(message, to_client)
+            return
+        if number not in (wire.CHANNEL_DATA, wire.CHANNEL_EXTENDED_DATA, wire.CHANNEL_REQUEST):
+            return
+        table = self._by_client if to_client else self._by_target
+        channel = self._channel(table, wire.read_channel(message))
+        fields: dict[str, Any] = {"operation": channel.operation} if channel.operation else {}
+        if number == wire.CHANNEL_REQUEST:
+            yield from _ended(message, fields, time)
+            return
+        at = 5 if number == wire.CHANNEL_DATA else 9
+        data, _ = wire.read_string(message, at)
+        stream = ("stdout" if to_client else "stdin") if number == wire.CHANNEL_DATA else "stderr"
+        what = "output" if to_client else "input"
+        yield Happening(what, time, fields | {"stream": stream, "data": channel.text(stream, data)})
+
+    def _opened(self, message: bytes, to_client: bool) -> None:
+        recipient, sender, _, _ = wire.read_confirmation(message)
+        client, target = (recipient, sender) if to_client else (sender, recipient)
+        channel = _Channel()
+        for table, key in ((self._by_client, client), (self._by_target, target)):
+            table.pop(key, None)
+            table[key] = channel
+            while len(table) > MAX_CHANNELS:
+                table.popitem(last=False)
+
+    @staticmethod
+    def _channel(table: OrderedDict[int, _Channel], number: int) -> _Channel:
+        """A forward's has no operation; nor has one whose opening is missing."""
+        return table.get(number) or table.setdefault(number, _Channel())
+
+
+def _ended(message: bytes, fields: dict[str, Any], time: int) -> Iterator[Happening]:
+    asked = wire.read_request(message)
+    if asked.name == b"exit-status":
+        yield Happening("exit", time, fields | {"status": wire.read_u32(asked.body, 0)})
+    elif asked.name == b"exit-signal":
+        yield Happening("exit", time, fields | {"signal": _text(wire.read_string(asked.body, 0)[0])})
+
+
+def _said(fields: bytes) -> bytes:
+    """HOST:PORT or a path of a forward; b"" where it says neither."""
+    try:
+        place, here = wire.read_string(fields, 0)
+        return b"%s:%d" % (place, wire.read_u32(fields, here)) if here + 4 <= len(fields) else place
+    except MalformedFrame:
+        return b""
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "backslashreplace")

@@ -1,0 +1,104 @@
+"""Recordings of SSH sessions, read again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from hoopgw.model.errors import MalformedFrame
+from hoopgw.model.operation import Operation
+from hoopgw.record.chunks import Entry
+from hoopgw.record.entries import Kind, asked
+from hoopgw.record.happenings import Happening
+from hoopgw.record.ssh import SshDecoder
+from hoopgw.record.telling import told
+from hoopgw.wire import sshmessages as wire
+
+
+def entry(kind: Kind, payload: bytes, missing: int = 0) -> Entry:
+    return Entry(kind, 1, 0, payload, missing)
+
+
+def run(*messages: bytes) -> bytes:
+    return b"".join(map(wire.framed, messages))
+
+
+def operation(kind: str, message: bytes, number: int = 1, decision: int = 0, reference: int = 0) -> Entry:
+    return entry(
+        Kind.ASKED,
+        b"".join(asked((Operation("ssh", kind, b"", number=number),), [decision], [reference], run(message))),
+    )
+
+
+def read(*entries: Entry) -> list[tuple[str, dict[str, Any]]]:
+    decoder = SshDecoder()
+    return [(each.what, each.fields) for one in entries for each in decoder.of(one)]
+
+
+class Reading(SynchronousTestCase):
+    def test_command(self) -> None:
+        """must-survive 66: a command, its input, output and errors, each under its own name, in order, with its number;
+        a character that two packets share is one."""
+        found = read(
+            entry(Kind.TO_CLIENT, run(wire.confirmation(3, 8, 9, 9))),
+            operation("exec", wire.request(8, b"exec", True, wire.string(b"id")), 4),
+            entry(Kind.TO_TARGET, run(wire.channel_data(8, b"in"))),
+            entry(Kind.TO_CLIENT, run(wire.channel_data(3, b"a\xc3"), wire.stderr(3, b"err"))),
+            entry(Kind.TO_CLIENT, run(wire.channel_data(3, b"\xa4"), wire.exit_status(3, 2))),
+        )
+        self.assertEqual(
+            found,
+            [
+                ("operation", {"number": 4, "kind": "exec", "decision": "allowed", "text": "id"}),
+                ("input", {"operation": 4, "stream": "stdin", "data": "in"}),
+                ("output", {"operation": 4, "stream": "stdout", "data": "a"}),
+                ("output", {"operation": 4, "stream": "stderr", "data": "err"}),
+                ("output", {"operation": 4, "stream": "stdout", "data": "ä"}),
+                ("exit", {"operation": 4, "status": 2}),
+            ],
+        )
+
+    def test_others(self) -> None:
+        """Variables, forwards and refusals say what they were and why."""
+        verdict = b'{"verdict":1,"refusals":[{"guardrail":"ssh:forward","reason":"not granted"}]}'
+        place = wire.string(b"db") + wire.u32(5432)
+        found = read(
+            entry(Kind.VERDICT, verdict),
+            operation("env", wire.request(8, b"env", False, wire.string(b"LANG") + wire.string(b"C"))),
+            operation("forward", wire.ChannelOpen(b"direct-tcpip", 1, 2, 3, place).encoded(), 2, 1, 1),
+        )
+        self.assertEqual(found[0][1]["text"], "LANG=C")
+        self.assertEqual(
+            found[1][1],
+            {
+                "number": 2, "kind": "forward", "decision": "refused", "name": "direct-tcpip", "text": "db:5432",
+                "guardrails": ["ssh:forward"], "reason": "not granted",
+            },
+        )  # fmt: skip
+
+    def test_on_a_terminal(self) -> None:
+        """What the target sent moves no cursor of whoever looks at the recording."""
+        seen = [
+            Happening("output", 0, {"stream": "stdout", "data": "a\x1b[2Jb\n"}),
+            Happening("exit", 0, {"status": 0}),
+        ]
+        lines = list(told(seen, 10))
+        self.assertIn("< a\\x1b[2Jb", lines[0])
+        self.assertIn("status 0", lines[1])
+
+    @given(st.sampled_from([Kind.ASKED, Kind.TO_CLIENT, Kind.TO_TARGET, Kind.VERDICT]), st.binary(max_size=80))
+    def test_junk(self, kind: Kind, payload: bytes) -> None:
+        """Junk is told as opaque, or is a MalformedFrame."""
+        try:
+            read(entry(kind, payload))
+        except MalformedFrame:
+            return
+
+    @given(st.lists(st.tuples(st.integers(80, 100), st.binary(max_size=40)), max_size=5))
+    def test_junk_messages(self, messages: list[tuple[int, bytes]]) -> None:
+        """The same of messages in good framing."""
+        payload = run(*(bytes((number,)) + rest for number, rest in messages))
+        read(entry(Kind.TO_CLIENT, payload), entry(Kind.TO_TARGET, payload))
