@@ -14,10 +14,10 @@ from hoopgw.policy.sql_names import NameContext
 from hoopgw.policy.sql_nodes import EFFECTS_OF
 from hoopgw.policy.sql_objects import objects, stored_code
 from hoopgw.policy.sql_outputs import mark_plain, settle_outputs, top_select
-from hoopgw.policy.sql_relations import relation_created, relation_named
+from hoopgw.policy.sql_relations import relation_created, relation_named, resolve
 from hoopgw.policy.sql_settings import setting_by_name
 from hoopgw.policy.sql_tree import Node, Unreadable, nodes
-from hoopgw.policy.sql_where import where, worse
+from hoopgw.policy.sql_where import Written, where, worse
 
 _MERGED = {"CMD_INSERT": "insert", "CMD_UPDATE": "update", "CMD_DELETE": "delete"}
 
@@ -94,11 +94,20 @@ def _statement_node(draft: Draft, key: str, node: Node) -> None:
         draft.written.add(id(node.get("relation")))
         draft.events[id(node.get("relation"))] = _events(key, node)
     if key in ("UpdateStmt", "DeleteStmt"):
-        draft.where = worse(draft.where, where(node.get("whereClause")))
+        draft.where = worse(draft.where, where(node.get("whereClause"), _written(draft, node.get("relation", {}))))
     if key == "MergeStmt":
         _merged(draft, node)
     if key == "InsertStmt" and (node.get("onConflictClause") or {}).get("action") == "ONCONFLICT_UPDATE":
         draft.effects.add("update")
+
+
+def _written(draft: Draft, relation: Node) -> Written:
+    """By its alias alone where it has one."""
+    name = relation.get("relname", "")
+    found = resolve(draft, relation.get("schemaname", ""), name)
+    never = [{column.name for column in each.columns if column.not_null} for each in found]
+    alias = str((relation.get("alias") or {}).get("aliasname", name))
+    return Written((alias,), frozenset(set.intersection(*never)) if never else frozenset())
 
 
 def _events(key: str, node: Node) -> frozenset[str]:
