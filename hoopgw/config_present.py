@@ -12,8 +12,8 @@ from hoopgw.config_files import Document, Key, Mistake
 from hoopgw.config_secrets import read_secret
 from hoopgw.model.errors import OperatorError, SecretUnavailable
 from hoopgw.model.settings import Settings, TlsSettings
-from hoopgw.model.target import SecretReference, Target
-from hoopgw.servers.tls import server_context
+from hoopgw.model.target import Role, SecretReference, Target
+from hoopgw.servers.tls import server_context, target_context
 
 
 def absent(settings: Settings, targets: dict[str, Target], documents: list[Document]) -> list[Mistake]:
@@ -37,7 +37,8 @@ def _wrong(settings: Settings, targets: dict[str, Target]) -> Iterator[tuple[Key
         yield from _authority(("target", target.name, "ca"), target.ca)
         for role in target.roles.values():
             yield from _secret(("target", target.name, "role", role.name, "password"), role.password)
-            yield from _secret(("target", target.name, "role", role.name, "key"), role.key)
+            missing = [*_secret(("target", target.name, "role", role.name, "key"), role.key)]
+            yield from missing or _shown(target, role)
 
 
 def _authority(key: Key, path: str) -> Iterator[tuple[Key, str]]:
@@ -61,6 +62,23 @@ def _certificate(tls: TlsSettings, key: SecretReference) -> Iterator[tuple[Key, 
     except OperatorError as error:
         if not isinstance(error.__cause__, PermissionError):
             yield ("tls", "certificate"), str(error)
+
+
+def _shown(target: Target, role: Role) -> Iterator[tuple[Key, str]]:
+    """The certificate that a role shows to a PostgreSQL target."""
+    if not role.certificate or role.key is None:
+        return
+    key = ("target", target.name, "role", role.name, "certificate")
+    if not Path(role.certificate).exists():
+        yield key, f"{role.certificate} cannot be used: there is no such file"
+        return
+    try:
+        target_context(target, role.certificate, read_secret(role.key))
+    except SecretUnavailable:
+        return
+    except OperatorError as error:
+        if not isinstance(error.__cause__, PermissionError):
+            yield key, str(error)
 
 
 def _secret(key: Key, reference: SecretReference | None) -> Iterator[tuple[Key, str]]:

@@ -60,8 +60,8 @@ def shown(key: Key) -> str:
         for shift, unit in ((30, "GiB"), (20, "MiB")):
             if default >= 1 << shift and default % (1 << shift) == 0:
                 return f'`"{default >> shift} {unit}"`'
-    if isinstance(default, tuple):
-        return "`[" + ", ".join(f'"{item}"' for item in default) + "]`"
+    if isinstance(default, tuple | frozenset):
+        return "`[" + ", ".join(f'"{item}"' for item in sorted(default)) + "]`"
     return f'`"{default}"`' if isinstance(default, str) else f"`{default}`"
 
 

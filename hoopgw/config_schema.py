@@ -16,6 +16,7 @@ from hoopgw.model.target import SecretReference
 from hoopgw.policy.policyset import CONTROLS
 from hoopgw.policy.ssh_forwards import FEATURES
 from hoopgw.policy.ssh_rules import OPERATIONS
+from hoopgw.relay.postgres_hosts import ANY, PREFER_STANDBY, PRIMARY, READ_ONLY, READ_WRITE, STANDBY
 
 REQUIRED = object()
 
@@ -200,6 +201,27 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "labels": Key(values.table_of_texts, {}, "What grants, guardrails and masks select targets by."),
         "catalogue_role": Key(values.text, "", "The role that reads the catalogue. Default: the session's own."),
         "application_name": Key(values.boolean, True, "The target is told session and subject as application_name."),
+        "auth": Key(
+            some_of("scram-sha-256", "md5", "password"),
+            frozenset(("scram-sha-256",)),
+            "PostgreSQL: how passwords may be used: `scram-sha-256`; `md5`, which does not prove who the target is; "
+            "`password`, in clear text and over verified TLS only.",
+        ),
+        "target_session_attrs": Key(
+            one_of(ANY, READ_WRITE, READ_ONLY, PRIMARY, STANDBY, PREFER_STANDBY),
+            ANY,
+            "PostgreSQL: which of its addresses will do, as libpq has it: `any`, `read-write`, `read-only`, `primary`, "
+            "`standby`, `prefer-standby`.",
+        ),
+        "load_balance_hosts": Key(
+            values.boolean, False, "PostgreSQL: its addresses are tried in random order, for each connection anew."
+        ),
+        "connect_timeout": Key(values.duration, 5.0, "PostgreSQL: how long one address may take to connect."),
+        "max_protocol_version": Key(
+            one_of("3.0", "3.2"),
+            "3.2",
+            "PostgreSQL: the newest protocol to ask for. `3.0` for a pooler that cannot negotiate.",
+        ),
         "host_keys": Key(values.public_keys, (), "SSH, needed: its public host keys; any other is refused."),
         "environment": Key(values.texts, ("LANG", "LC_*"), "SSH: globs over variables that clients may set there."),
         "role": Key(table, REQUIRED, "See [target.NAME.role.ROLE]."),
@@ -207,7 +229,12 @@ SECTIONS: dict[str, dict[str, Key]] = {
     "role": {
         "user": Key(values.text, REQUIRED, "The user that the target knows."),
         "password": Key(values.secret, None, "Its password."),
-        "key": Key(values.secret, None, "SSH: its private key (OpenSSH or PEM, without a passphrase)."),
+        "key": Key(
+            values.secret,
+            None,
+            "SSH: its private key (OpenSSH or PEM, without a passphrase). PostgreSQL: that of `certificate` (PEM).",
+        ),
+        "certificate": Key(values.text, "", "PostgreSQL: PEM file, the certificate that it shows to the target."),
     },
     "selector": {
         "name": Key(names, frozenset(), "One target's name, or a list."),

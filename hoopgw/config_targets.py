@@ -37,13 +37,18 @@ def target(reader: Reader, name: str, given: dict[str, Any], mode: Mode) -> Targ
         words = f"there is no role {given['catalogue_role']!r}" + nearest(given["catalogue_role"], list(roles))
         reader.wrong((*key, "catalogue_role"), words)
     _of_protocol(reader, key, given, roles)
+    mode_of_tls = _tls(reader, key, given)
+    _credentials(reader, key, given, roles, mode_of_tls)
     return Target(
         name=name,
         protocol=given["protocol"],
         addresses=given["address"] or (),
-        tls=_tls(reader, key, given),
+        tls=mode_of_tls,
         roles={
-            role: Role(role, values["user"] or "", values["password"], values["key"]) for role, values in roles.items()
+            role: Role(
+                role, values["user"] or "", values["password"], values["key"], reader.path(values["certificate"])
+            )
+            for role, values in roles.items()
         },
         database=given["database"] or "",
         labels=given["labels"],
@@ -51,6 +56,11 @@ def target(reader: Reader, name: str, given: dict[str, Any], mode: Mode) -> Targ
         record=Mode(given["record"]) if given["record"] else mode,
         catalogue_role=given["catalogue_role"],
         application_name=given["application_name"],
+        auth=given["auth"],
+        session_attrs=given["target_session_attrs"],
+        load_balance=given["load_balance_hosts"],
+        connect_seconds=given["connect_timeout"],
+        max_protocol=given["max_protocol_version"],
         host_keys=given["host_keys"],
         environment=given["environment"],
     )
@@ -58,7 +68,18 @@ def target(reader: Reader, name: str, given: dict[str, Any], mode: Mode) -> Targ
 
 # What only one protocol has, with what it is where it is not given
 _ONLY: dict[str, dict[str, Any]] = {
-    "postgresql": {"database": None, "tls": "", "ca": "", "catalogue_role": "", "application_name": True},
+    "postgresql": {
+        "database": None,
+        "tls": "",
+        "ca": "",
+        "catalogue_role": "",
+        "application_name": True,
+        "auth": frozenset(("scram-sha-256",)),
+        "target_session_attrs": "any",
+        "load_balance_hosts": False,
+        "connect_timeout": 5.0,
+        "max_protocol_version": "3.2",
+    },
     "ssh": {"host_keys": (), "environment": ("LANG", "LC_*")},
 }
 
@@ -73,12 +94,14 @@ def _of_protocol(reader: Reader, key: Key, given: dict[str, Any], roles: dict[st
         if given["database"] is None:
             reader.wrong(key, "needs `database`: The database when a client names only the target.")
         for role, values in roles.items():
-            if values["key"] is not None:
-                reader.wrong((*key, "role", role, "key"), 'does nothing with protocol = "postgresql"')
+            if bool(values["key"]) != bool(values["certificate"]):
+                reader.wrong((*key, "role", role), "needs both certificate and key, or neither")
     else:
         if not given["host_keys"]:
             reader.wrong(key, "needs `host_keys`: who it is must be known; `ssh-keyscan` shows them")
         for role, values in roles.items():
+            if values["certificate"]:
+                reader.wrong((*key, "role", role, "certificate"), f'does nothing with protocol = "{given["protocol"]}"')
             if values["key"] is None and values["password"] is None:
                 reader.wrong((*key, "role", role), "has no credential: give key or password")
 
@@ -93,6 +116,20 @@ def _tls(reader: Reader, key: Key, given: dict[str, Any]) -> TlsMode:
     if given["ca"] and mode in (TlsMode.DISABLE, TlsMode.REQUIRE):
         reader.wrong((*key, "ca"), f'does nothing with tls = "{mode.value}": ask for verify-ca or verify-full')
     return mode
+
+
+def _credentials(
+    reader: Reader, key: Key, given: dict[str, Any], roles: dict[str, dict[str, Any]], tls: TlsMode
+) -> None:
+    """What goes to a target in a way that the channel must protect."""
+    if given["protocol"] != "postgresql":
+        return
+    if "password" in given["auth"] and tls not in (TlsMode.VERIFY_CA, TlsMode.VERIFY_FULL):
+        words = f'"password" sends it in clear text: only with tls = "verify-full" or "verify-ca", not "{tls.value}"'
+        reader.wrong((*key, "auth"), words)
+    for role, values in roles.items():
+        if values["certificate"] and tls is TlsMode.DISABLE:
+            reader.wrong((*key, "role", role, "certificate"), "does nothing without TLS")
 
 
 def grant(reader: Reader, name: str, given: dict[str, Any], known: Known) -> Grant:

@@ -58,7 +58,8 @@ class Role:
     name: str  # what the client asks for
     user: str  # what the target is told
     password: SecretReference | None = None
-    key: SecretReference | None = None  # SSH: an OpenSSH private key
+    key: SecretReference | None = None  # SSH: an OpenSSH private key; PostgreSQL: that of `certificate`, PEM
+    certificate: str = ""  # PostgreSQL: path of a PEM file, the client certificate that TLS shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,11 @@ class Target:
     record: Mode = Mode.STRICT
     catalogue_role: str = ""  # the role that reads the catalogue; "" is the session's own
     application_name: bool = True  # the target is told session id and subject
+    auth: frozenset[str] = frozenset(("scram-sha-256",))  # PostgreSQL: by what its password may be used
+    session_attrs: str = "any"  # PostgreSQL: which of its servers will do (relay/postgres_hosts.py)
+    load_balance: bool = False  # its addresses are tried in random order
+    connect_seconds: float = 5.0  # for one address, until TCP stands
+    max_protocol: str = "3.2"  # PostgreSQL: the newest protocol to ask for
     host_keys: tuple[bytes, ...] = ()  # SSH: the blobs of the keys by which it proves that it is the target
     environment: tuple[str, ...] = ()  # SSH: globs over the names of variables that a client may set there
 

@@ -11,8 +11,11 @@ from typing import final
 
 from hoopgw.model.errors import MalformedFrame, ProtocolViolation, TargetUnavailable, WireError
 from hoopgw.model.secret import Secret
+from hoopgw.relay import postgres_hosts
+from hoopgw.relay.postgres_hosts import Standing
 from hoopgw.relay.postgres_settings import ENCODINGS
 from hoopgw.wire import pglogin
+from hoopgw.wire.pgmessages import query
 from hoopgw.wire.scram import ScramClient, chosen_mechanism
 
 MAX_MESSAGE = 64 * 1024  # bytes of one login message; PostgreSQL's longest are error texts
@@ -23,11 +26,15 @@ MAX_DETAIL = 500  # characters of a target's error for the event log
 
 _UNSUPPORTED = {
     pglogin.KERBEROS: "Kerberos V5",
-    pglogin.CLEARTEXT: "a password in clear text",
-    pglogin.MD5: "MD5",
     pglogin.GSS: "GSSAPI",
     pglogin.SSPI: "SSPI",
 }
+
+SCRAM_METHOD = "scram-sha-256"
+MD5_METHOD = "md5"
+CLEAR_METHOD = "password"
+_OLD = {pglogin.CLEARTEXT: (CLEAR_METHOD, "a password in clear text"), pglogin.MD5: (MD5_METHOD, "MD5")}
+_ELSEWHERE = "57P03"  # cannot_connect_now: another server of the target may, as libpq takes it
 
 # What of a target's SQLSTATEs a client may know, in our words.  All others are "08001".
 _TOLD = {
@@ -49,8 +56,10 @@ class _State(Enum):
     SASL_FIRST = 4
     DERIVING = 5
     SASL_FINAL = 6
-    AUTHENTICATED = 7
-    ENDED = 8
+    PASSWORD = 7  # an older method's answer is out
+    AUTHENTICATED = 8
+    ASKING = 9  # an older server is asked whether it is a standby
+    ENDED = 10
 
 
 class TargetEffect:
@@ -90,11 +99,14 @@ class DeriveKey(TargetEffect):
 @final
 class Ready(TargetEffect):
     """The session stands.  `process` and `key` cancel at the target (key b"" where it gave none); `rest` are bytes
-    behind ReadyForQuery, for the relay."""
+    behind ReadyForQuery, for the relay.  `standing` is None where nobody asked and the target did not say."""
 
-    __slots__ = ("parameters", "process", "key", "rest")
+    __slots__ = ("parameters", "process", "key", "rest", "standing")
 
-    def __init__(self, parameters: dict[str, str], process: int, key: bytes, rest: bytes) -> None:
+    def __init__(
+        self, parameters: dict[str, str], process: int, key: bytes, rest: bytes, standing: Standing | None
+    ) -> None:
+        self.standing = standing
         self.parameters = parameters
         self.process = process
         self.key = key
@@ -103,11 +115,15 @@ class Ready(TargetEffect):
 
 @final
 class Failed(TargetEffect):
-    """Close.  `sqlstate` and `message` are for the client, `detail` for the event log; none holds the credential."""
+    """Close.  `sqlstate` and `message` are for the client, `detail` for the event log; none holds the credential.
 
-    __slots__ = ("sqlstate", "message", "detail")
+    `elsewhere` where another server of the same target may well let us in.
+    """
 
-    def __init__(self, sqlstate: str, message: str, detail: str) -> None:
+    __slots__ = ("sqlstate", "message", "detail", "elsewhere")
+
+    def __init__(self, sqlstate: str, message: str, detail: str, elsewhere: bool = False) -> None:
+        self.elsewhere = elsewhere
         self.sqlstate = sqlstate
         self.message = message
         self.detail = detail
@@ -125,11 +141,15 @@ class TargetLogin:
         tls: bool,
         random: bytes,
         version: int = pglogin.PROTOCOL_3_2,
+        methods: frozenset[str] = frozenset((SCRAM_METHOD,)),
+        verified: bool = False,
+        asks: bool = False,
     ) -> None:
         """`settings` come from `postgres_settings.target_settings`; "" as `application_name` sends none.
 
         `random` are `wire.scram.NONCE_BYTES` fresh random bytes; `version` is the newest protocol
-        to ask for.
+        to ask for; `methods` are those by which the password may be used, `verified` that TLS verifies the target;
+        `asks` that it must say whether it is a standby.
         """
         named = [("application_name", application_name)] if application_name else []
         own = [("standard_conforming_strings", "on")]
@@ -144,7 +164,12 @@ class TargetLogin:
         self._count = 0
         self._parameters: dict[str, str] = {}
         self._process, self._key = 0, b""
+        self._user = user
         self._version = version
+        self._methods = methods
+        self._verified = tls and verified
+        self._asks = asks
+        self._answers: list[bytes] = []  # of an older server that is asked: two
         self._negotiated = False
         self._state = _State.NEW
 
@@ -195,7 +220,8 @@ class TargetLogin:
     def target_closed(self, why: str = "the target closed the connection") -> list[TargetEffect]:
         effects: list[TargetEffect] = []
         if self._state is not _State.ENDED:
-            self._fail(effects, "08001", "the target cannot be reached at the moment", why)
+            begun = self._state is _State.SASL_FIRST or self._state is _State.SASL_FINAL
+            self._fail(effects, "08001", "the target cannot be reached at the moment", why, not begun)
         return effects
 
     # ---- states
@@ -255,6 +281,8 @@ class TargetLogin:
             self._scram.server_final(data)
         elif code == pglogin.OK:
             self._authenticated()
+        elif code in _OLD and self._state is _State.STARTED:
+            self._old_method(code, data, effects)
         elif code in _UNSUPPORTED and self._state is _State.STARTED:
             named = _UNSUPPORTED[code]
             words = f"the target asks for {named}, which is not supported yet: use scram-sha-256"
@@ -262,9 +290,27 @@ class TargetLogin:
         else:
             raise ProtocolViolation("an authentication request out of turn")
 
+    def _old_method(self, code: int, data: bytes, effects: list[TargetEffect]) -> None:
+        """MD5 and clear text prove nothing of the target: the operator must have allowed them, and clear text goes to
+        nobody whose certificate was not verified."""
+        method, named = _OLD[code]
+        if method not in self._methods:
+            words = f"the target asks for {named}, which is not allowed here: use scram-sha-256"
+            self._fail(effects, "0A000", words, f"authentication by {named}: not in its `auth`")
+            return
+        password = self._secret().reveal()
+        if code == pglogin.MD5:
+            password = pglogin.md5_password(self._user.encode(), password, data)
+        elif not self._verified:
+            raise ProtocolViolation("a password in clear text is asked for by a target that was not verified")
+        self._state = _State.PASSWORD
+        effects.append(Send(pglogin.password_message(password), "PasswordMessage"))
+
     def _begin_scram(self, offered: bytes, effects: list[TargetEffect]) -> None:
         if not offered.endswith(b"\0\0"):
             raise MalformedFrame("a list of SASL mechanisms without its terminator")
+        if SCRAM_METHOD not in self._methods:
+            raise TargetUnavailable("the target asks for scram-sha-256, which is not in its `auth`")
         mechanism = chosen_mechanism(offered[:-2].split(b"\0"), self._binding)
         if not mechanism:
             words = "the target offers no SASL mechanism that is supported: use scram-sha-256"
@@ -285,17 +331,22 @@ class TargetLogin:
         if self._scram is not None:
             if not self._scram.verified:
                 raise ProtocolViolation("the target did not prove that it knows the password")
-        elif self._password is not None:
+        elif self._password is not None and self._state is not _State.PASSWORD:
             raise TargetUnavailable("the role has a password and the target did not ask for it (pg_hba.conf: trust?)")
-        if self._state not in (_State.STARTED, _State.SASL_FINAL):
+        if self._state not in (_State.STARTED, _State.SASL_FINAL, _State.PASSWORD):
             raise ProtocolViolation("AuthenticationOk out of turn")
         self._state = _State.AUTHENTICATED
 
     def _after_authentication(self, tag: bytes, body: bytes, effects: list[TargetEffect]) -> None:
-        if self._state is not _State.AUTHENTICATED:
+        asking = self._state is _State.ASKING
+        if self._state is not _State.AUTHENTICATED and not asking:
             raise ProtocolViolation("a message that may only come after AuthenticationOk")
         if tag == b"S":
             self._parameter(body)
+        elif asking and tag == b"D" and len(self._answers) < 2:
+            self._answers.append(postgres_hosts.only_value(body))
+        elif asking and (tag == b"T" or tag == b"C"):
+            pass  # what stands around the answers
         elif tag == b"K":
             if not pglogin.MIN_CANCEL_KEY <= len(body) - 4 <= pglogin.MAX_CANCEL_KEY:
                 raise MalformedFrame("a cancel key of a length that no protocol version has")
@@ -321,9 +372,16 @@ class TargetLogin:
         encoding = self._parameters.get("client_encoding")
         if encoding != self._encoding or encoding not in ENCODINGS:
             raise TargetUnavailable("client_encoding is not what was asked for")
+        standing = postgres_hosts.reported(self._parameters)
+        if self._state is _State.ASKING:
+            standing = postgres_hosts.answered(self._answers)
+        elif self._asks and standing is None:
+            self._state = _State.ASKING
+            effects.append(Send(query(postgres_hosts.QUESTION), "Query"))
+            return
         self._state = _State.ENDED
         rest, self._buffer = self._buffer, b""
-        effects.append(Ready(self._parameters, self._process, self._key, rest))
+        effects.append(Ready(self._parameters, self._process, self._key, rest, standing))
 
     # ---- failures
 
@@ -333,12 +391,15 @@ class TargetLogin:
         sqlstate, text = found.get(b"C", ""), found.get(b"M", "")
         words = _TOLD.get(sqlstate)
         code = sqlstate if words else "08001"
-        self._fail(effects, code, words or "the target refused the gateway's login", f"{sqlstate[:5]} {text}")
+        message, detail = words or "the target refused the gateway's login", f"{sqlstate[:5]} {text}"
+        self._fail(effects, code, message, detail, code == _ELSEWHERE)
 
-    def _fail(self, effects: list[TargetEffect], sqlstate: str, message: str, detail: str) -> None:
+    def _fail(
+        self, effects: list[TargetEffect], sqlstate: str, message: str, detail: str, elsewhere: bool = False
+    ) -> None:
         self._state = _State.ENDED
         self._buffer = b""
-        effects.append(Failed(sqlstate, message, _without(detail, self._password)))
+        effects.append(Failed(sqlstate, message, _without(detail, self._password), elsewhere))
 
 
 def _without(text: str, secret: Secret | None) -> str:

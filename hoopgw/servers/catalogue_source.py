@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from hoopgw.model.errors import MalformedFrame, TargetUnavailable, WireError
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import Role, SecretReference, Target
-from hoopgw.servers.dial import Dialer, TargetConnection, Wanted
+from hoopgw.servers.dial import Dialer, TargetConnection, wanted_as
 from hoopgw.wire import pgmessages
 
 MAX_RESULT = 256 << 20  # bytes of all results together: a million columns are about 100 MB
@@ -125,9 +125,8 @@ class CatalogueSource:
         self, target: Target, role: Role, database: str, queries: tuple[str, ...]
     ) -> Generator[Deferred[Any], Any, tuple[tuple[Row, ...], ...]]:
         """The rows of each query.  Fails with TargetUnavailable."""
-        password = self._secret(role.password) if role.password is not None else None
         settings = {"client_encoding": "UTF8"}
-        connection, _ = yield self._dialer.dial(Wanted(target, role.user, password, database, settings, NAME))
+        connection, _ = yield self._dialer.dial(wanted_as(target, role, database, settings, NAME, self._secret))
         asked = _Queries(connection)
         asked.run(queries)
         results: tuple[tuple[Row, ...], ...] = yield asked.done

@@ -6,35 +6,42 @@ import os
 import ssl
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any
+from random import SystemRandom
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, inlineCallbacks
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectError, ConnectionDone
 from twisted.internet.protocol import Protocol
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
 from hoopgw.model.errors import MalformedFrame, TargetUnavailable
 from hoopgw.model.secret import Secret
-from hoopgw.model.target import Target, TlsMode
+from hoopgw.model.target import Role, SecretReference, Target, TlsMode
+from hoopgw.relay import postgres_hosts
 from hoopgw.relay import postgres_target_login as login
 from hoopgw.servers import tls
 from hoopgw.servers.departures import Departures
-from hoopgw.servers.reach import Place, connected, reach
-from hoopgw.wire import pglogin, scram
+from hoopgw.servers.reach import Place, connected
+from hoopgw.servers.resolve import resolve
+from hoopgw.wire import pglogin, pgmessages, scram
 from hoopgw.wire.channel_binding import tls_server_end_point
 
 LOGIN_SECONDS = 15.0  # from the first packet to ReadyForQuery
 CANCEL_SECONDS = 5.0  # until the target has closed a cancel connection
+_VERSIONS = {"3.0": pglogin.PROTOCOL_3_0, "3.2": pglogin.PROTOCOL_3_2}
+
+_Place = TypeVar("_Place")
 
 
 class TargetRefused(TargetUnavailable):
     """The target was reached and the login did not succeed; `str(error)` is for the client, `detail` for events."""
 
-    def __init__(self, sqlstate: str, message: str, detail: str) -> None:
+    def __init__(self, sqlstate: str, message: str, detail: str, elsewhere: bool = False) -> None:
         super().__init__(message)
         self.sqlstate = sqlstate
         self.detail = detail
+        self.elsewhere = elsewhere  # another server of the target may let us in
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,22 @@ class Wanted:
     database: str
     settings: dict[str, str]
     application_name: str
+    certificate: str = ""  # path of the client certificate that TLS shows
+    key: Secret | None = None  # its private key
+
+
+def wanted_as(
+    target: Target,
+    role: Role,
+    database: str,
+    settings: dict[str, str],
+    application_name: str,
+    secret: Callable[[SecretReference], Secret],
+) -> Wanted:
+    """With the role's credentials, which `secret` reads."""
+    password = secret(role.password) if role.password is not None else None
+    key = secret(role.key) if role.key is not None else None
+    return Wanted(target, role.user, password, database, settings, application_name, role.certificate, key)
 
 
 class TargetConnection(Protocol):
@@ -72,6 +95,10 @@ class TargetConnection(Protocol):
             wanted.application_name,
             tls=context is not None,
             random=os.urandom(scram.NONCE_BYTES),
+            version=_VERSIONS[wanted.target.max_protocol],
+            methods=wanted.target.auth,
+            verified=wanted.target.tls in (TlsMode.VERIFY_CA, TlsMode.VERIFY_FULL),
+            asks=wanted.target.session_attrs != postgres_hosts.ANY,
         )
         self._deriving: Deferred[Any] | None = None
         self.ready: Deferred[login.Ready] = Deferred(lambda _: self.transport and self.transport.abortConnection())
@@ -93,6 +120,11 @@ class TargetConnection(Protocol):
         """From now on bytes go straight to `receive`."""
         self.dataReceived = receive  # type: ignore[method-assign,assignment]
 
+    def leave(self) -> None:
+        """It is not wanted after all."""
+        self.transport.write(pgmessages.TERMINATE)
+        self.transport.loseConnection()
+
     def _carry_out(self, effects: list[login.TargetEffect]) -> None:
         for effect in effects:
             match effect:
@@ -112,8 +144,8 @@ class TargetConnection(Protocol):
                     deriving.addErrback(self._broken)
                 case login.Ready():
                     self._finish(effect)
-                case login.Failed(sqlstate=sqlstate, message=message, detail=detail):
-                    self._finish(Failure(TargetRefused(sqlstate, message, detail)))
+                case login.Failed(sqlstate=sqlstate, message=message, detail=detail, elsewhere=elsewhere):
+                    self._finish(Failure(TargetRefused(sqlstate, message, detail, elsewhere)))
                     self.transport.loseConnection()
 
     def _encrypted(self, connection: ssl.SSLObject) -> None:
@@ -138,7 +170,8 @@ class TargetConnection(Protocol):
     def _finish(self, result: login.Ready | Failure) -> None:
         if not self._finished:
             self._finished = True
-            self.ready.callback(result)
+            if not self.ready.called:  # it is where the login took too long
+                self.ready.callback(result)
 
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
         why = reason.getErrorMessage()
@@ -188,37 +221,65 @@ class Dialer:
     def __init__(self, reactor: Any, departures: Departures) -> None:
         self._reactor = reactor
         self._departures = departures
-        self._contexts: dict[tuple[TlsMode, str], ssl.SSLContext | None] = {}
+        self._contexts: dict[tuple[TlsMode, str, str], ssl.SSLContext | None] = {}
+        self._random = SystemRandom()
 
     def reloaded(self) -> None:
-        """CA files may have changed: read them again."""
+        """CA files, certificates and keys may have changed: read them again."""
         self._contexts.clear()
 
-    def _context(self, target: Target) -> ssl.SSLContext | None:
-        key = target.tls, target.ca
-        if key not in self._contexts:
-            self._contexts[key] = tls.target_context(target)
-        return self._contexts[key]
+    def _context(self, target: Target, certificate: str = "", key: Secret | None = None) -> ssl.SSLContext | None:
+        known = target.tls, target.ca, certificate
+        if known not in self._contexts:
+            self._contexts[known] = tls.target_context(target, certificate, key)
+        return self._contexts[known]
 
     @inlineCallbacks
     def dial(self, wanted: Wanted) -> Generator[Deferred[Any], Any, tuple[TargetConnection, login.Ready]]:
-        """The first of the target's addresses that lets us in.
+        """The first of the target's addresses that lets us in and is what `target_session_attrs` wants.
 
-        Fails with TargetUnavailable.  A target that answered and refused is not passed over for the next address:
-        only one that cannot be reached is.
+        Fails with TargetUnavailable.  As with libpq, a server that answered and refused is not passed over for the next
+        one: only one that cannot be reached, does not take connections now, or is of the other kind.
         """
-        context = self._context(wanted.target)
+        problem: Exception = TargetUnavailable(f"target {wanted.target.name} has no address")
+        for attrs in postgres_hosts.rounds(wanted.target.session_attrs):
+            for address in self._in_order(wanted.target, wanted.target.addresses):
+                found: tuple[str, ...] = yield resolve(self._reactor, address.host)
+                if not found:
+                    problem = TargetUnavailable(f"{address.host} has no address")
+                for numeric in self._in_order(wanted.target, found):
+                    try:
+                        connection, ready = yield self._tried(wanted, Place(address, numeric))
+                    except TargetUnavailable as error:
+                        if isinstance(error, TargetRefused) and not error.elsewhere:
+                            raise
+                        problem = error
+                        continue
+                    if ready.standing is None or ready.standing.fits(attrs):
+                        return connection, ready
+                    problem = TargetUnavailable(f"{address} ({numeric}) is not what is wanted: {attrs}")
+                    connection.leave()
+        raise problem
 
-        def connection(place: Place) -> TargetConnection:
-            return TargetConnection(wanted, place, context, self._derive)
+    def _in_order(self, target: Target, places: tuple[_Place, ...]) -> tuple[_Place, ...]:
+        return tuple(self._random.sample(places, len(places))) if target.load_balance else places
 
-        reached = yield reach(self._reactor, self._departures, wanted.target, connection)
-        ready = yield self._logged_in(reached)
-        return reached, ready
+    @inlineCallbacks
+    def _tried(
+        self, wanted: Wanted, place: Place
+    ) -> Generator[Deferred[Any], Any, tuple[TargetConnection, login.Ready]]:
+        context = self._context(wanted.target, wanted.certificate, wanted.key)
+        connection = TargetConnection(wanted, place, context, self._derive)
+        try:
+            yield connected(self._reactor, self._departures, connection, place, wanted.target.connect_seconds)
+        except ConnectError as error:
+            raise TargetUnavailable(f"{place.address} ({place.numeric}): {error}") from error
+        ready = yield self._logged_in(connection)
+        return connection, ready
 
     def _logged_in(self, connection: TargetConnection) -> Deferred[login.Ready]:
         def too_slow(result: Any, seconds: float) -> Any:
-            raise TargetRefused("08001", "the target did not answer in time", f"no login within {seconds:g} s")
+            raise TargetRefused("08001", "the target did not answer in time", f"no login within {seconds:g} s", True)
 
         return connection.ready.addTimeout(LOGIN_SECONDS, self._reactor, onTimeoutCancel=too_slow)
 
@@ -234,5 +295,5 @@ class Dialer:
             return
         context = self._context(target)
         protocol = _Cancelling(process, key, context, place.address.host)
-        yield connected(self._reactor, self._departures, protocol, place)
+        yield connected(self._reactor, self._departures, protocol, place, target.connect_seconds)
         yield protocol.closed.addTimeout(CANCEL_SECONDS, self._reactor, onTimeoutCancel=lambda result, seconds: None)

@@ -234,9 +234,8 @@ class PostgresServer(Protocol):
         self._open(access, target, ready, named)
 
     def _wanted(self, access: Access, asked: login.Login, named: str) -> dial.Wanted:
-        reference = access.role.password
-        password = self._gateway.secret(reference) if reference is not None else None
-        return dial.Wanted(access.target, access.role.user, password, access.database, asked.settings, named)
+        secret = self._gateway.secret
+        return dial.wanted_as(access.target, access.role, access.database, asked.settings, named, secret)
 
     # ---- the session
 

@@ -45,10 +45,12 @@ class _Once(ClientFactory):
         self.connected.errback(reason)
 
 
-def connected(reactor: Any, departures: Departures, protocol: Protocol, place: Place) -> Deferred[None]:
+def connected(
+    reactor: Any, departures: Departures, protocol: Protocol, place: Place, seconds: float = CONNECT_SECONDS
+) -> Deferred[None]:
     """Fires when `protocol` is about to get its connection; fails with ConnectError."""
     factory = _Once(protocol)
-    connect(reactor, place.numeric, place.address.port, factory, CONNECT_SECONDS, departures)
+    connect(reactor, place.numeric, place.address.port, factory, seconds, departures)
     return factory.connected
 
 

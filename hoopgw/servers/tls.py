@@ -40,13 +40,19 @@ def _load_chain(context: ssl.SSLContext, certificate: str, key: Secret) -> None:
         os.close(descriptor)
 
 
-def target_context(target: Target) -> ssl.SSLContext | None:
-    """For a target; None where the configuration says clear text."""
+def target_context(target: Target, certificate: str = "", key: Secret | None = None) -> ssl.SSLContext | None:
+    """For a target; None where the configuration says clear text.  `certificate` and `key` are the client's own."""
     if target.tls is TlsMode.DISABLE:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols([POSTGRESQL_ALPN])
+    if certificate and key is not None:
+        try:
+            _load_chain(context, certificate, key)
+        except (OSError, ssl.SSLError) as error:
+            words = f"target {target.name}: the certificate {certificate} and its key cannot be used: {error}"
+            raise OperatorError(words) from error
     context.check_hostname = target.tls is TlsMode.VERIFY_FULL
     if target.tls is TlsMode.REQUIRE:
         context.verify_mode = ssl.CERT_NONE

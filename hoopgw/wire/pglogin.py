@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import final
 
 from hoopgw.model.errors import MalformedFrame
@@ -159,6 +160,21 @@ def read_negotiated_version(body: bytes, asked: int) -> int:
     if version >= asked or version not in (PROTOCOL_3_0, PROTOCOL_3_2):
         raise MalformedFrame("a negotiated protocol version that there is not, or that is not older than asked")
     return version
+
+
+def password_message(password: bytes) -> bytes:
+    """Clear text, or what `md5_password` gives.  Raises MalformedFrame for a NUL, which would end it early."""
+    if b"\0" in password:
+        raise MalformedFrame("a password with a NUL")
+    return message(b"p", password + b"\0")
+
+
+def md5_password(user: bytes, password: bytes, salt: bytes) -> bytes:
+    """The answer to AuthenticationMD5Password (PostgreSQL documentation, 55.2.1)."""
+    if len(salt) != 4:
+        raise MalformedFrame("a salt that is not of four bytes")
+    stored = hashlib.md5(password + user, usedforsecurity=False).hexdigest().encode()
+    return b"md5" + hashlib.md5(stored + salt, usedforsecurity=False).hexdigest().encode()
 
 
 def sasl_initial_response(mechanism: bytes, data: bytes) -> bytes:

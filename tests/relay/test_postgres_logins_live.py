@@ -4,129 +4,38 @@ from __future__ import annotations
 
 import atexit
 import os
-import pwd
-import shutil
-import signal
 import socket
 import ssl
-import subprocess
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from hoopgw.cli.demo.authority import Authority
-from hoopgw.cli.demo.programs import Programs
 from hoopgw.model.secret import Secret
 from hoopgw.relay import postgres_client_login as client_side
 from hoopgw.relay import postgres_target_login as target_side
 from hoopgw.wire.channel_binding import tls_server_end_point
 from hoopgw.wire.scram import NONCE_BYTES, salted_password
-from tests.programs import SERVER, environment, found
-
-TIMEOUT = 10.0
-HBA = """
-hostssl all bound    127.0.0.1/32 scram-sha-256
-host    all bound    127.0.0.1/32 scram-sha-256
-host    all trusted  127.0.0.1/32 trust
-host    all old      127.0.0.1/32 md5
-host    all clear    127.0.0.1/32 password
-hostssl all postgres 127.0.0.1/32 trust
-"""
-ROLES = """
-SET password_encryption = 'scram-sha-256';
-CREATE ROLE bound LOGIN PASSWORD 'h\u00e9slo \u00aa';
-CREATE ROLE clear LOGIN PASSWORD 'plain';
-CREATE ROLE trusted LOGIN;
-SET password_encryption = 'md5';
-CREATE ROLE old LOGIN PASSWORD 'old';
-"""
-PASSWORD = Secret("h\u00e9slo a".encode())  # SASLprep makes it the same as the one above
-
-
-class Cluster:
-    """One PostgreSQL with TLS, on a free port of loopback, as nobody."""
-
-    def __init__(self, programs: Programs) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="hoopgw-login-"))
-        self.authority = Authority()
-        certificate, key = self.authority.issue()
-        data = self.directory / "data"
-        self._own(self.directory)
-        self.directory.chmod(0o711)
-        self.programs = programs.reachable(self.directory) if os.geteuid() == 0 else programs
-        self._run("initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
-        for name, text in (("server.crt", certificate), ("server.key", key), ("pg_hba.conf", HBA)):
-            (data / name).write_text(text)
-            (data / name).chmod(0o600)
-            self._own(data / name)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
-        settings = [
-            "ssl=on",
-            f"port={self.port}",
-            "listen_addresses=127.0.0.1",
-            "unix_socket_directories=",
-            "fsync=off",
-            "jit=off",
-        ]
-        options = [option for setting in settings for option in ("-c", setting)]
-        self.log = (self.directory / "log").open("wb")
-        command = [*self._as_nobody(), str(self.programs["postgres"]), "-D", str(data), *options]
-        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, cwd="/", env=self._env())
-        self._wait()
-
-    def _wait(self) -> None:
-        for _ in range(100):
-            try:
-                self.execute(ROLES)
-                return
-            except psycopg.OperationalError:
-                threading.Event().wait(0.1)
-        words = (self.directory / "log").read_text()
-        self.stop()
-        raise AssertionError(words)
-
-    def execute(self, sql: str) -> None:
-        with psycopg.connect(f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres", autocommit=True) as link:
-            link.execute(sql.encode())
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGINT)  # fast shutdown: sessions are ended
-        self.process.wait(TIMEOUT)
-        self.log.close()
-        shutil.rmtree(self.directory)
-
-    def _own(self, path: Path) -> None:
-        if os.geteuid() == 0:
-            nobody = pwd.getpwnam("nobody")
-            os.chown(path, nobody.pw_uid, nobody.pw_gid)
-
-    def _as_nobody(self) -> list[str]:
-        return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.geteuid() == 0 else []
-
-    def _run(self, program: str, *arguments: str) -> None:
-        command = [*self._as_nobody(), str(self.programs[program]), *arguments]
-        subprocess.run(command, check=True, capture_output=True, cwd="/", env=self._env())
-
-    def _env(self) -> dict[str, str]:
-        return environment(self.programs)
-
+from tests.pgcluster import TIMEOUT, Cluster
+from tests.programs import SERVER, found
 
 CLUSTER: list[Cluster] = []
+READY = target_side.Ready
+PASSWORD = Secret("h\u00e9slo a".encode())  # SASLprep makes it the same as the role's
 
 
 class Target:
     """Carries out a TargetLogin's effects on a blocking socket."""
 
-    def __init__(self, cluster: Cluster, login: target_side.TargetLogin) -> None:
+    def __init__(self, cluster: Cluster, login: target_side.TargetLogin, certificate: str = "") -> None:
         self.socket: socket.socket = socket.create_connection(("127.0.0.1", cluster.port), TIMEOUT)
         self.login = login
         self.context = ssl.create_default_context(cadata=cluster.authority.certificate)
+        if certificate:
+            self.context.load_cert_chain(certificate)
 
     def run(self) -> target_side.Ready | target_side.Failed:
         effects = self.login.start()
@@ -164,13 +73,20 @@ class Live(SynchronousTestCase):
             self.addCleanup(os.environ.__setitem__, name, os.environ.pop(name))
 
     def login(
-        self, user: str, password: Secret | None, *, tls: bool = True, database: str = "postgres"
+        self,
+        user: str,
+        password: Secret | None,
+        *,
+        tls: bool = True,
+        database: str = "postgres",
+        certificate: str = "",
+        **how: Any,
     ) -> tuple[Target, target_side.Ready | target_side.Failed]:
         settings = {"client_encoding": "UTF8", "timezone": "Asia/Tokyo"}
         random = os.urandom(NONCE_BYTES)
         name = target_side.application_name("s_1", "alice", "psql")
-        login = target_side.TargetLogin(user, database, password, settings, name, tls=tls, random=random)
-        target = Target(self.cluster, login)
+        login = target_side.TargetLogin(user, database, password, settings, name, tls=tls, random=random, **how)
+        target = Target(self.cluster, login, certificate)
         try:
             return target, target.run()
         finally:
@@ -205,11 +121,37 @@ class Live(SynchronousTestCase):
         self.assertIsInstance(self.login("trusted", PASSWORD)[1], target_side.Failed)
 
     def test_old_methods(self) -> None:
-        """md5 and password in pg_hba.conf are refused by name."""
-        for user, named in (("old", "MD5"), ("clear", "clear text")):
-            failed = self.login(user, Secret(b"plain"))[1]
+        """md5 and password in pg_hba.conf are refused by name, unless the operator allows them; clear text goes to a
+        verified target only."""
+        for user, named, method in (("old", "MD5", "md5"), ("clear", "clear text", "password")):
+            password = Secret(b"old" if user == "old" else b"plain")
+            failed = self.login(user, password)[1]
             assert isinstance(failed, target_side.Failed)
             self.assertIn(named, failed.message)
+            allowed = frozenset((method,))
+            self.assertIsInstance(self.login(user, password, methods=allowed, verified=True)[1], target_side.Ready)
+            wrong = self.login(user, Secret(b"wrong"), methods=allowed, verified=True)[1]
+            assert isinstance(wrong, target_side.Failed)
+            self.assertEqual(wrong.sqlstate, "28P01")
+        self.assertIsInstance(self.login("old", Secret(b"old"), tls=False, methods=frozenset(("md5",)))[1], READY)
+        for tls, verified in ((True, False), (False, True), (False, False)):
+            clear = self.login("clear", Secret(b"plain"), tls=tls, verified=verified, methods=frozenset(("password",)))
+            self.assertIsInstance(clear[1], target_side.Failed)
+
+    def test_certificate(self) -> None:
+        """A role without password proves itself by a client certificate; without one it is refused."""
+        certificate, key = self.cluster.authority.issue(("certified",), client=True)
+        path = Path(self.mktemp())
+        path.write_text(certificate + key)
+        self.assertIsInstance(self.login("certified", None, certificate=str(path))[1], target_side.Ready)
+        self.assertIsInstance(self.login("certified", None)[1], target_side.Failed)
+
+    def test_standing(self) -> None:
+        """A server says whether it is a standby, and whether its sessions only read."""
+        for user, password, read_only in (("bound", PASSWORD, False), ("reading", Secret(b"plain"), True)):
+            _, ready = self.login(user, password, asks=True)
+            assert isinstance(ready, target_side.Ready) and ready.standing is not None
+            self.assertEqual((ready.standing.standby, ready.standing.read_only), (False, read_only))
 
     def test_no_such_database(self) -> None:
         """A missing database keeps its SQLSTATE."""

@@ -24,13 +24,14 @@ class Authority:
         self._certificate = built.sign(self._key, hashes.SHA256())
         self.certificate: str = self._certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    def issue(self, names: tuple[str, ...] = LOOPBACK) -> tuple[str, str]:
-        """(certificate, key) for a server of these host names and addresses, both PEM."""
+    def issue(self, names: tuple[str, ...] = LOOPBACK, *, client: bool = False) -> tuple[str, str]:
+        """(certificate, key) for a server of these host names and addresses, or a client of that name; both PEM."""
+        purpose = x509.oid.ExtendedKeyUsageOID.CLIENT_AUTH if client else x509.oid.ExtendedKeyUsageOID.SERVER_AUTH
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])])
         built = self._builder(subject, key.public_key()).add_extension(x509.BasicConstraints(False, None), True)
         built = built.add_extension(_usage(signs_certificates=False), True)
-        built = built.add_extension(x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]), False)
+        built = built.add_extension(x509.ExtendedKeyUsage([purpose]), False)
         built = built.add_extension(x509.SubjectAlternativeName([_name(name) for name in names]), False)
         certificate = built.sign(self._key, hashes.SHA256())
         return certificate.public_bytes(serialization.Encoding.PEM).decode(), private_pem(key)
