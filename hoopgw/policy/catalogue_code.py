@@ -43,6 +43,9 @@ class Code:
         }
 
     def of_function(self, oid: int) -> dict[str, Any]:
+        """Nothing for most: PostgreSQL's own."""
+        if oid not in self.functions and oid not in self.calls:
+            return {}
         owner, definition = self.functions.get(oid, ("", None))
         return {"definition": definition, "owner": owner, "calls": self.calls.get(oid, frozenset())}
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
 
 from hoopgw.policy.catalogue import Catalogue, Column, Function, Relation
 from hoopgw.policy.catalogue_code import code
@@ -74,6 +76,12 @@ QUERIES: tuple[str, ...] = (
 )
 
 
+# Most rows are PostgreSQL's own, and the same at each reading: what was made of them is kept.  The reactor waits while
+# a catalogue is made, after every change of a schema: 10 ms instead of 60.
+KEPT_ROWS = 16_384
+Row = tuple[bytes | None, ...]
+
+
 class TooLarge(Exception):
     """The database has more objects than a catalogue holds; the words say which."""
 
@@ -93,7 +101,7 @@ def catalogue(results: Sequence[Rows], generation: int) -> Catalogue:
             raise TooLarge(f"{len(found)} {what}, more than {bound}")
     columns_of: dict[int, list[Column]] = defaultdict(list)
     for row in columns:
-        columns_of[number(row[0])].append(Column(number(row[1]), text(row[2]), number(row[3]), row[4] == b"t"))
+        columns_of[number(row[0])].append(_column(tuple(row[1:5])))
     depends_of, parents_of, calls_of = pairs(depends), pairs(inherits), pairs(called)
     attached = code(rest)
     by_oid: dict[int, Relation] = {}
@@ -113,17 +121,8 @@ def catalogue(results: Sequence[Rows], generation: int) -> Catalogue:
     by_function: dict[int, Function] = {}
     overloads: dict[tuple[str, str], list[Function]] = defaultdict(list)
     for row in functions:
-        described = (text(row[1]), text(row[2]), text(row[3]), text(row[4]), text(row[5]))
-        function = Function(
-            number(row[0]),
-            *described,
-            security_definer=row[6] == b"t",
-            result=number(row[7]),
-            arguments=tuple(map(int, text(row[8]).split())),
-            defaults=number(row[9]),
-            variadic=number(row[10]) != 0,
-            **attached.of_function(number(row[0])),
-        )
+        more = attached.of_function(number(row[0]))
+        function = replace(_function(tuple(row)), **more) if more else _function(tuple(row))
         by_function[function.oid] = function
         overloads[function.schema, function.name].append(function)
     return Catalogue(
@@ -138,21 +137,49 @@ def catalogue(results: Sequence[Rows], generation: int) -> Catalogue:
     )
 
 
+@lru_cache(maxsize=KEPT_ROWS)
+def _column(row: Row) -> Column:
+    """Of all but the first of its columns."""
+    return Column(number(row[0]), text(row[1]), number(row[2]), row[3] == b"t")
+
+
+@lru_cache(maxsize=KEPT_ROWS)
+def _function(row: Row) -> Function:
+    """Without what its body says."""
+    described = (text(row[1]), text(row[2]), text(row[3]), text(row[4]), text(row[5]))
+    return Function(
+        number(row[0]),
+        *described,
+        security_definer=row[6] == b"t",
+        result=number(row[7]),
+        arguments=tuple(map(int, text(row[8]).split())),
+        defaults=number(row[9]),
+        variadic=number(row[10]) != 0,
+    )
+
+
+@lru_cache(maxsize=KEPT_ROWS)
+def _type(row: Row, calls: frozenset[int]) -> Type:
+    return Type(
+        oid=number(row[0]),
+        schema=text(row[1]),
+        name=text(row[2]),
+        kind=text(row[3]),
+        base=number(row[4]),
+        element=number(row[5]),
+        input=number(row[6]),
+        calls=calls,
+    )
+
+
+@lru_cache(maxsize=KEPT_ROWS)
+def _operator(row: Row) -> Operator:
+    return Operator(number(row[0]), text(row[1]), text(row[2]), *map(number, row[3:7]))
+
+
 def _types(types: Rows, operators: Rows, casts: Rows, checks: dict[int, frozenset[int]]) -> TypeSystem:
     return type_system(
-        (
-            Type(
-                oid=number(row[0]),
-                schema=text(row[1]),
-                name=text(row[2]),
-                kind=text(row[3]),
-                base=number(row[4]),
-                element=number(row[5]),
-                input=number(row[6]),
-                calls=checks.get(number(row[0]), frozenset()),
-            )
-            for row in types
-        ),
-        (Operator(number(row[0]), text(row[1]), text(row[2]), *map(number, row[3:7])) for row in operators),
+        (_type(tuple(row), checks.get(number(row[0]), frozenset())) for row in types),
+        (_operator(tuple(row)) for row in operators),
         (Cast(number(row[0]), number(row[1]), number(row[2]), number(row[3]), text(row[4])) for row in casts),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from functools import lru_cache
 from typing import Any
 
 from twisted.internet.defer import Deferred, inlineCallbacks
@@ -97,7 +98,20 @@ class _Queries:
             self.done.errback(TargetUnavailable(f"the target closed while its catalogue was read: {reason}"))
 
 
+KEPT_ROWS = 16_384  # most are the same at each reading
+KEPT_ROW = 512  # bytes: longer ones hold texts
+
+
 def _row(body: bytes) -> Row:
+    return _short_row(body) if len(body) <= KEPT_ROW else _any_row(body)
+
+
+@lru_cache(maxsize=KEPT_ROWS)
+def _short_row(body: bytes) -> Row:
+    return _any_row(body)
+
+
+def _any_row(body: bytes) -> Row:
     values: list[bytes | None] = []
     here = 2
     for _ in range(int.from_bytes(body[:2], "big")):
