@@ -107,6 +107,12 @@ SECTIONS: dict[str, dict[str, Key]] = {
             (),
             "Where PostgreSQL clients connect: Twisted endpoint strings, as `tcp:5432`.",
         ),
+        "postgresql_login": Key(
+            one_of("password", "oauthbearer"),
+            "password",
+            "How they show their token: `password`, or `oauthbearer` (libpq 18). A client chooses for itself by "
+            "`options=-c hoopgw.login=oauthbearer`, or `=password`.",
+        ),
         "ssh": Key(values.texts, (), "Where SSH clients connect, as `tcp:2222`."),
     },
     "admin": {
@@ -146,6 +152,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "algorithms": Key(values.texts, ("RS256", "ES256"), "Signature algorithms that are accepted; no others."),
         "subject": Key(values.text, "sub", "The claim that names the identity."),
         "groups": Key(values.text, "groups", "The claim that lists its groups."),
+        "scope": Key(values.text, "openid", "What OAUTHBEARER clients are told to ask for, by the first [oidc.NAME]."),
         "ca": Key(values.text, "", "PEM file that the issuer's certificate is verified by. Default: the system's."),
         "skew": Key(values.duration, 30.0, "How far clocks may be apart."),
         "keys_fresh": Key(values.duration, 300.0, "The issuer's keys are fetched again after this."),

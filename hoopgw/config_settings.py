@@ -74,6 +74,7 @@ def _listen(reader: Reader, parts: dict[str, dict[str, Any]]) -> ListenSettings:
     # What keeps two gateways apart is the spool's lock.
     return ListenSettings(
         postgresql=parts["listen"]["postgresql"],
+        postgresql_login=parts["listen"]["postgresql_login"],
         ssh=parts["listen"]["ssh"],
         admin=f"unix:{socket}:mode=660:lockfile=0",
     )

@@ -21,6 +21,7 @@ class OidcSettings:
     algorithms: tuple[str, ...] = ("RS256", "ES256")  # asymmetric only; the header never chooses
     subject: str = "sub"
     groups: str = "groups"
+    scope: str = "openid"  # what OAUTHBEARER clients are told to ask for
     ca: str = ""  # PEM file for the issuer's certificate; "" is the system's
     skew: float = 30.0  # seconds, for exp, nbf and iat
     keys_fresh: float = 300.0  # JWKS is fetched again after this
@@ -48,6 +49,7 @@ class ListenSettings:
     """Twisted endpoint strings."""
 
     postgresql: tuple[str, ...] = ()
+    postgresql_login: str = "password"  # or "oauthbearer": how clients show their token unless they say otherwise
     ssh: tuple[str, ...] = ()
     admin: str = "unix:/run/hoopgw/admin.sock:mode=660:lockfile=0"
 

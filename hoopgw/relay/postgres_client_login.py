@@ -20,17 +20,23 @@ from hoopgw.model.errors import (
 )
 from hoopgw.model.secret import Secret
 from hoopgw.relay.postgres_settings import options_settings, refused, target_settings, wants_replication
-from hoopgw.wire import pglogin
+from hoopgw.wire import oauthbearer, pglogin
 
+LOGIN_OPTION = "hoopgw.login"  # in `options`: how this client wants to show its token
+PASSWORD_LOGIN, BEARER_LOGIN = "password", "oauthbearer"
+DISCOVERY = "discovery"  # detail of a refusal that only tells where a token is to be had
 MAX_NAME = 256  # characters of a role, target or database; PostgreSQL's own names have 63
+MAX_AROUND = 1024  # bytes around a token in OAUTHBEARER: mechanism, header, host and port
 
 
 class _State(Enum):
     OPENING = 0  # SSLRequest, GSSENCRequest, CancelRequest or StartupMessage
     SHAKING = 1  # TLS begins; nothing comes through here before it has
     PASSWORD = 2
-    WAITING = 3  # for the edge: nothing may come
-    ENDED = 4
+    BEARER = 3  # OAUTHBEARER in the password's place
+    WAITING = 4  # for the edge: nothing may come
+    REFUSING = 5  # the client was told why in JSON, and must agree before it is refused
+    ENDED = 6
 
 
 class LoginEffect:
@@ -103,8 +109,16 @@ class ClientLogin:
         encrypted: bool = False,
         max_startup: int = 10_000,
         max_token: int = 16 * 1024,
+        login: str = PASSWORD_LOGIN,
+        refusal: bytes = b"",
     ) -> None:
-        """`encrypted` where direct TLS is up already.  Bounds are in bytes (`[limits]`)."""
+        """`encrypted` where direct TLS is up already.  Bounds are in bytes (`[limits]`).
+
+        `login` is how a client shows its token unless it says otherwise; `refusal` what `oauthbearer.refusal` gives.
+        """
+        self._login = login
+        self._refusal = refusal
+        self._error: LoginRefused | None = None
         self._tls_offered = tls_offered
         self._tls_required = tls_required
         self.encrypted = encrypted
@@ -151,6 +165,10 @@ class ClientLogin:
             return self._opening(effects)
         if self._state is _State.PASSWORD:
             return self._password(effects)
+        if self._state is _State.BEARER:
+            return self._bearer(effects)
+        if self._state is _State.REFUSING:
+            return self._agreed()
         if self._state is _State.ENDED:
             return False
         raise ProtocolViolation("bytes came while the login was being decided")
@@ -201,8 +219,13 @@ class ClientLogin:
         self._version = pglogin.negotiated_version(packet.code)
         agreed = self._version == packet.code and not options
         greeting = b"" if agreed else pglogin.negotiate_protocol_version(self._version, options)
-        effects.append(Reply(greeting + pglogin.authentication(pglogin.CLEARTEXT)))
-        self._state = _State.PASSWORD
+        if self._login == BEARER_LOGIN:
+            asked = pglogin.authentication(pglogin.SASL, oauthbearer.MECHANISM + b"\0\0")
+            self._state = _State.BEARER
+        else:
+            asked = pglogin.authentication(pglogin.CLEARTEXT)
+            self._state = _State.PASSWORD
+        effects.append(Reply(greeting + asked))
 
     def _wanted_settings(self) -> dict[str, str]:
         """Refuses by name what cannot be, before anything is asked of the client."""
@@ -216,7 +239,9 @@ class ClientLogin:
         own = ("user", "database", "replication", "options", "application_name")
         settings = {name: value for name, value in said.items() if name not in own}
         for name, value in options_settings(said.get("options", "")).items():
-            if name == "application_name":
+            if name == LOGIN_OPTION and value in (PASSWORD_LOGIN, BEARER_LOGIN):
+                self._login = value
+            elif name == "application_name":
                 self._parameters.setdefault(name, value)
             elif name in {other.lower() for other in settings}:
                 raise refused(name, "is given twice")
@@ -226,23 +251,71 @@ class ClientLogin:
 
     # ---- the password
 
-    def _password(self, effects: list[LoginEffect]) -> bool:
+    def _message(self, limit: int) -> bytes | None:
+        """The body of the one message that may come now; None while it is not all there."""
         if self._buffer[0] != ord("p"):
             raise ProtocolViolation("a password was expected")
-        end = pglogin.message_end(self._buffer, self._max_token + 5)
+        end = pglogin.message_end(self._buffer, limit)
         if not end:
-            return False
+            return None
         body, rest = self._buffer[5:end], self._buffer[end:]
         self._buffer = b""
-        if rest or body[-1:] != b"\0" or b"\0" in body[:-1]:
-            raise ProtocolViolation("a password message of another shape, or with bytes behind it")
+        if rest:
+            raise ProtocolViolation("a password message with bytes behind it")
+        return body
+
+    def _password(self, effects: list[LoginEffect]) -> bool:
+        body = self._message(self._max_token + 5)
+        if body is None:
+            return False
+        if body[-1:] != b"\0" or b"\0" in body[:-1]:
+            raise ProtocolViolation("a password message of another shape")
         if len(body) == 1:
             raise LoginRefused("a token is needed as the password", detail="empty password")
+        self._asks(body[:-1], effects)
+        return True
+
+    def _bearer(self, effects: list[LoginEffect]) -> bool:
+        body = self._message(self._max_token + MAX_AROUND)
+        if body is None:
+            return False
+        mechanism, said = oauthbearer.sasl_initial(body)
+        if mechanism != oauthbearer.MECHANISM:
+            raise ProtocolViolation("a SASL mechanism that was not offered")
+        token = oauthbearer.bearer_token(said)
+        if len(token) > self._max_token:
+            raise LoginRefused("the token is longer than one may be here", detail="token length")
+        self._state = _State.WAITING
+        if token:
+            self._asks(token, effects)
+        else:
+            needed = "a token is needed: get one where the gateway's OAUTHBEARER answer says"
+            effects += self.token_refused(LoginRefused(needed, detail=DISCOVERY))
+        return True
+
+    @property
+    def by_bearer(self) -> bool:
+        """The token that is being checked came by OAUTHBEARER: a refusal is told by `token_refused`."""
+        return self._login == BEARER_LOGIN and self._state is _State.WAITING
+
+    def token_refused(self, error: LoginRefused) -> list[LoginEffect]:
+        """Say so in JSON; the Refuse follows when the client has answered (RFC 7628, 3.2.3)."""
+        self._state, self._error = _State.REFUSING, error
+        return [Reply(pglogin.authentication(pglogin.SASL_CONTINUE, self._refusal))]
+
+    def _agreed(self) -> bool:
+        body = self._message(MAX_AROUND)
+        if body is None:
+            return False
+        if body != oauthbearer.AGREED or self._error is None:
+            raise ProtocolViolation("another answer to a refused token than the one that there is")
+        raise self._error
+
+    def _asks(self, token: bytes, effects: list[LoginEffect]) -> None:
         target, database = _places(self._parameters["database"])
         role, application = self._parameters["user"], self._parameters.get("application_name", "")
-        effects.append(Login(role, target, database, self._settings, application, Secret(body[:-1])))
+        effects.append(Login(role, target, database, self._settings, application, Secret(token)))
         self._state = _State.WAITING
-        return True
 
 
 def _is_name(said: str) -> bool:

@@ -39,6 +39,7 @@ from hoopgw.servers import dial, tls
 from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.pump import Pump
 from hoopgw.session.interfaces import IEdge
+from hoopgw.wire import oauthbearer
 
 PROTOCOL = "postgresql"
 TLS_HANDSHAKE = 0x16  # first byte of a TLS record that begins a connection (RFC 8446, 5.1): direct TLS
@@ -134,8 +135,15 @@ class PostgresServer(Protocol):
                 encrypted=self.transport.encrypted,
                 max_startup=limits.max_startup_packet,
                 max_token=limits.max_token,
+                login=self._gateway.settings.listen.postgresql_login,
+                refusal=self._bearer_refusal(),
             )
         return self._login
+
+    def _bearer_refusal(self) -> bytes:
+        """Tokens are to be had from the first issuer: the answer has room for one."""
+        issuers = self._gateway.settings.issuers
+        return oauthbearer.refusal(issuers[0].issuer, issuers[0].scope) if issuers else oauthbearer.refusal("", "")
 
     def _carry_out(self, effects: list[login.LoginEffect]) -> None:
         for effect in effects:
@@ -175,7 +183,7 @@ class PostgresServer(Protocol):
         if self._state is _State.ENDED:
             return
         self._state = _State.ENDED
-        faulty = isinstance(error, LoginRefused | WireError)
+        faulty = isinstance(error, LoginRefused | WireError) and getattr(error, "detail", "") != login.DISCOVERY
         if faulty and self._entered:
             self._gateway.penalties.failed(self._address)
         self._leave()
@@ -202,7 +210,10 @@ class PostgresServer(Protocol):
         if self._state is _State.ENDED:
             return
         error = failure.value
-        if isinstance(error, dial.TargetRefused):
+        if isinstance(error, LoginRefused) and self._session is None and self._client_login().by_bearer:
+            self._state = _State.LOGIN
+            self._carry_out(self._client_login().token_refused(error))
+        elif isinstance(error, dial.TargetRefused):
             self._refuse(error, login.fatal_error(error.sqlstate, str(error)))
         elif isinstance(error, HoopgwError):
             self._refuse(error)
@@ -216,11 +227,12 @@ class PostgresServer(Protocol):
         wanted = Wanted(PROTOCOL, asked.target, asked.role, asked.database)
         _, access, _ = yield self._gateway.portal.login(credentials, wanted, IAccess)
         self._gateway.penalties.succeeded(self._address)
+        shown_by = "SASLInitialResponse" if self._client_login().by_bearer else "PasswordMessage"
         opening = {
             "tls": self._tls,
             "application_name": asked.application_name,
             "settings": asked.settings,
-            "login": ["StartupMessage", f"PasswordMessage ({len(asked.token.reveal())} bytes)"],
+            "login": ["StartupMessage", f"{shown_by} ({len(asked.token.reveal())} bytes)"],
         }
         self._session = session = self._gateway.open_session(access, self, self._address, opening)
         session.accepted(PROTOCOL)

@@ -165,6 +165,72 @@ class Moves(SynchronousTestCase):
         self.assertEqual(repr(effect.token), "Secret()")
 
 
+class Bearer(SynchronousTestCase):
+    """OAUTHBEARER in the password's place."""
+
+    ask = pglogin.authentication(pglogin.SASL, b"OAUTHBEARER\0\0")
+    json = pglogin.authentication(pglogin.SASL_CONTINUE, b"{}")
+
+    def client(self, **limits: Any) -> ClientLogin:
+        client = ClientLogin(
+            tls_offered=True, tls_required=True, encrypted=True, login="oauthbearer", refusal=b"{}", **limits
+        )
+        self.assertEqual(shown(client.from_client(HELLO)), [self.ask])
+        return client
+
+    def said(self, token: bytes) -> bytes:
+        return pglogin.sasl_initial_response(b"OAUTHBEARER", b"n,,\1auth=" + token + b"\1\1")
+
+    def test_token(self) -> None:
+        """The token is the same login as one that comes as password, however it is cut."""
+        stream = self.said(b"Bearer " + TOKEN)
+        for cut in range(len(stream)):
+            client = self.client()
+            effects = client.from_client(stream[:cut]) + client.from_client(stream[cut:])
+            self.assertEqual(shown(effects), [LOGGED_IN])
+            self.assertTrue(client.by_bearer)
+
+    def test_discovery(self) -> None:
+        """Without a token: where to get one, then an error, once the client has taken note."""
+        client = self.client()
+        self.assertEqual(shown(client.from_client(self.said(b""))), [self.json])
+        (effect,) = client.from_client(pglogin.sasl_response(b"\1"))
+        assert isinstance(effect, Refuse) and isinstance(effect.error, LoginRefused)
+        self.assertEqual((fields(effect.data)["C"], effect.error.detail), ("28000", "discovery"))
+
+    def test_refused_token(self) -> None:
+        """A token that is no good: JSON, the client's note, and then why in words; a second token is not heard."""
+        for answer, code in ((b"\1", "28000"), (b"", "08P01"), (b"n,,\1auth=Bearer x\1\1", "08P01")):
+            client = self.client()
+            client.from_client(self.said(b"Bearer " + TOKEN))
+            self.assertEqual(shown(client.token_refused(LoginRefused("it has expired"))), [self.json])
+            self.assertEqual(shown(client.from_client(pglogin.sasl_response(answer))), [("refused", code)])
+            self.assertEqual(client.from_client(self.said(b"Bearer " + TOKEN)), [])
+
+    def test_out_of_turn(self) -> None:
+        """must-survive 3: another mechanism, a password, a second start-up, bytes behind, a token too long: refused."""
+        for data, code in (
+            (pglogin.sasl_initial_response(b"SCRAM-SHA-256", b"n,,\1auth=Bearer x\1\1"), "08P01"),
+            (password(), "08P01"),
+            (HELLO, "08P01"),
+            (self.said(b"Bearer " + TOKEN) + b"p", "08P01"),
+            (self.said(b"Bearer " + b"x" * 2000), "28000"),
+        ):
+            self.assertEqual(shown(self.client(max_token=1500).from_client(data)), [("refused", code)])
+        too_long = pglogin.message(b"p", bytes(5000))
+        self.assertEqual(shown(self.client(max_token=1500).from_client(too_long[:5])), [("refused", "08P01")])
+
+    def test_client_chooses(self) -> None:
+        """`options=-c hoopgw.login=` beats the configuration, both ways; what is neither is refused by name."""
+        for default, said, asked in (("password", "oauthbearer", self.ask), ("oauthbearer", "password", ASK)):
+            client = ClientLogin(tls_offered=True, tls_required=True, encrypted=True, login=default)
+            options = ("options", f"-c hoopgw.login={said}")
+            hello = startup_message([("user", "reader"), ("database", "pay"), options])
+            self.assertEqual(shown(client.from_client(hello)), [asked])
+        hello = startup_message([("user", "reader"), ("database", "pay"), ("options", "-c hoopgw.login=trust")])
+        self.assertEqual(shown(login().from_client(hello)), [("refused", "28000")])
+
+
 class OutOfTurn(SynchronousTestCase):
     def refused(self, client: ClientLogin, data: bytes) -> None:
         effects = client.from_client(data)
