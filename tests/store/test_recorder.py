@@ -533,6 +533,7 @@ CHILD = textwrap.dedent(
     from hoopgw.model.settings import RecordingSettings
     from hoopgw.model.target import Mode, SecretReference
     from hoopgw.record.entries import Kind
+    from hoopgw.store import segments
     from hoopgw.store.recorder import Recorder
     from hoopgw.auth.local import load_or_make_key
     place, point = Path(sys.argv[1]), sys.argv[2]
@@ -540,6 +541,7 @@ CHILD = textwrap.dedent(
         min_free=1, signing_key=SecretReference("file", str(place / "keys/recording.key")), seal_every=0.02)
     name, _, number = point.partition(":")
     left = int(number or 0)
+    segments.SEGMENT = 8192  # so that they are cut while this runs
     half = name == "half"  # of the bytes of a write are written
     name = "write" if half else name
     if name:
@@ -557,7 +559,7 @@ CHILD = textwrap.dedent(
     recorder.start()
     journals = [recorder.open(sys.argv[3 + n], {}, Mode.STRICT) for n in range(3)]
     n = 0
-    while n < 20000:
+    while n < 2000:
         for at, journal in enumerate(journals):
             while True:
                 try:
@@ -589,7 +591,7 @@ class Killed(SynchronousTestCase):
             time.sleep(after)
             child.send_signal(signal.SIGKILL)
         told, _ = child.communicate(timeout=60)
-        self.assertEqual(child.returncode, -signal.SIGKILL)
+        self.assertEqual(child.returncode, -signal.SIGKILL, f"{point} was not reached")
         kept: dict[int, int] = {}
         for line in told.decode().splitlines()[:-1]:
             at, number = line.split()
@@ -635,3 +637,24 @@ class Killed(SynchronousTestCase):
             "fdatasync:6",
         ):
             self.run_and_kill(point, 0)
+
+    def test_at_every_step_of_cutting(self) -> None:
+        """Killed in the n-th step of what moves chunks to journals: made, written, cut to length, synced, segment gone."""
+        for point in (
+            "mkdir:4",
+            "mkdir:6",
+            "fsync:2",
+            "fsync:4",
+            "pwrite:1",
+            "pwrite:4",
+            "pwrite:30",
+            "ftruncate:2",
+            "ftruncate:4",
+            "unlink:1",
+            "unlink:2",
+        ):
+            self.run_and_kill(point, 0)
+
+    def test_at_the_naming_of_the_key(self) -> None:
+        """Killed before the public key has its name: nothing was recorded yet, and the next start names it."""
+        self.run_and_kill("replace:1", 0)
