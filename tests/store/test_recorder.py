@@ -639,7 +639,7 @@ class Killed(SynchronousTestCase):
             self.run_and_kill(point, 0)
 
     def test_at_every_step_of_cutting(self) -> None:
-        """Killed in the n-th step of what moves chunks to journals: made, written, cut to length, synced, segment gone."""
+        """Killed in the n-th step of moving chunks to journals: made, written, cut to length, synced, segment gone."""
         for point in (
             "mkdir:4",
             "mkdir:6",

@@ -28,6 +28,23 @@ FILTERS: tuple[dict[str, Any], ...] = (
     {"table": "pay.accounts", "before": (1.0, "s_1")},
 )
 
+# By the filters: the index that must be read where several are combined
+COMBINED: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"subject": "a", "verdict": "held"}, "sessions_held_subject"),
+    ({"target": "t", "verdict": "held"}, "sessions_held_target"),
+    ({"target": "t", "verdict": "refused"}, "sessions_refused_target"),
+    ({"target": "t", "live": True}, "sessions_live_target"),
+    ({"subject": "a", "live": True}, "sessions_live_subject"),
+    ({"subject": "a", "protocol": "ssh"}, "sessions_subject"),
+    ({"target": "t", "protocol": "ssh"}, "sessions_target"),
+    ({"verdict": "refused", "protocol": "ssh"}, "sessions_refused"),
+    ({"live": True, "protocol": "ssh"}, "sessions_live"),
+    ({"table": "pay.accounts", "subject": "a"}, "sessions_subject"),
+    ({"table": "pay.accounts", "target": "t"}, "sessions_target"),
+    ({"table": "pay.accounts", "verdict": "held"}, "sessions_held"),
+    ({"table": "pay.accounts", "live": True}, "sessions_live"),
+)
+
 
 class Pages(SynchronousTestCase):
     def test_no_sort_and_no_scan(self) -> None:
@@ -41,6 +58,18 @@ class Pages(SynchronousTestCase):
             self.assertNotIn("B-TREE", " ".join(plan), wanted)
             for step in plan:
                 self.assertRegex(step, "INDEX|PRIMARY KEY", wanted)
+
+    def test_few_first(self) -> None:
+        """Of several filters the one that the fewest sessions pass chooses the index: neither all of a protocol
+        nor all of a table are read for those of one subject."""
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        self.addCleanup(connection.close)
+        sqlite._migrate(connection)
+        for wanted, index in COMBINED:
+            statement, values = session_page(SessionFilter(**wanted))
+            plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sqlite._sql(statement)}", values)]
+            self.assertRegex(plan[0], rf"INDEX {index}( |$)", wanted)
+            self.assertNotIn("B-TREE", " ".join(plan), wanted)
 
     def test_bounded(self) -> None:
         """No page is larger than the bound, whatever is asked for."""
