@@ -38,7 +38,7 @@ def explain(
     sql: str,
     as_json: bool,
 ) -> None:
-    """Verdict, rules with file and line, and why.
+    """Verdict, rules with file and line, and why; what it touches, and through which views, bodies and triggers.
 
     Reads the configuration, and the target's catalogue with the role's credential (so it needs to read the secrets of
     the configuration). Exit status 0: it would run as it is; 1: it would be refused or held, or nobody can say; 2:
@@ -111,7 +111,8 @@ def _judged(
         "reads": sorted({str(name) for each in statements for name in each.reads}),
         "writes": sorted({str(name) for each in statements for name in each.writes}),
         "functions": sorted({str(name) for each in statements for name in each.functions}),
-        "unknown": [why for each in statements for why in each.unknown],
+        "through": list(dict.fromkeys(way for each in statements for way in each.ways)),
+        "unknown": [why for each in statements for why in _doubts(each)],
     }
     verdict = judge(guardrails, operation, facts) & built_in(facts)
     if verdict.masks is not None and catalogue is not None:
@@ -119,6 +120,12 @@ def _judged(
     if verdict.masks is not None:
         shown["masks"] = sorted(rule.name for rule in selection.masks)
     return verdict, shown
+
+
+def _doubts(statement: Any) -> list[str]:
+    """Why something of it cannot be known; of bodies, which one."""
+    bodies = (statement.opaque, statement.inside, statement.beside)
+    return [*statement.unknown, *dict.fromkeys(f"{each} cannot be read" for each in bodies if each)]
 
 
 def _catalogue(loaded: Any, target: Any, role: Any, database: str) -> Any:

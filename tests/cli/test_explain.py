@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, ClassVar
 
+import psycopg
+
 from hoopgw.cli.demo.stage import Options
 from tests.live.harness import LiveCase
 
@@ -62,6 +64,26 @@ class Explained(LiveCase):
         facts = answer["facts"]
         self.assertEqual((facts["effects"], facts["reads"]), (["select"], ["public.orders", "public.products"]))
         self.assertEqual((facts["functions"], facts["writes"], facts["unknown"]), (["pg_catalog.count"], [], []))
+
+    def test_through(self) -> None:
+        """What a statement touches behind the names that it has, and by which way; what of it cannot be read."""
+        with psycopg.connect(self.stage.direct_url(), autocommit=True) as connection:
+            connection.execute(
+                b"create view cheap as select id from products where price < 5;"
+                b"create function raised(a int) returns int language plpgsql as $$"
+                b" begin update products set price = price + 1 where id = a; return a; end $$;"
+                b"create function made(a text) returns void language plpgsql as $$ begin execute a; end $$"
+            )
+        answer, status = self.explained("select * from cheap")
+        self.assertEqual((answer["decision"], status), ("allowed", 0))
+        self.assertIn("view public.cheap -> table public.products", answer["facts"]["through"])
+        answer, status = self.explained("select raised(1)")
+        self.assertIn("shelves", {rule["guardrail"] for rule in answer["rules"]})
+        self.assertIn("function public.raised -> table public.products", answer["facts"]["through"])
+        self.assertIn("update", answer["facts"]["effects"])
+        answer, status = self.explained("select made('x')")
+        self.assertIn("no-unread-code", {rule["guardrail"] for rule in answer["rules"]})
+        self.assertIn("EXECUTE of a text that it makes", answer["facts"]["unknown"][0])
 
     def test_refused(self) -> None:
         """The rule, its file and line, its reason and what would pass; exit status 1."""

@@ -1,0 +1,154 @@
+"""Verdicts are shared by who has the same rules and the same catalogue; and what a transaction does to names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from hoopgw.model.grant import Who
+from hoopgw.model.operation import QUERY, Operation
+from hoopgw.model.target import Selector
+from hoopgw.model.verdict import Verdict
+from hoopgw.policy.catalogue_queries import QUERIES
+from hoopgw.policy.guardrails import Action, Conditions, SqlRule
+from hoopgw.policy.policyset import PolicySet, Scoped
+from hoopgw.relay.postgres_masks import MaskBuilder
+from hoopgw.session.catalogues import CatalogueCache
+from hoopgw.session.parser_process import ParserProcess
+from hoopgw.session.sqljudge import Scopes, SqlJudge
+from tests.session.fakes import ROLE, TARGET, Emitted, access, identity
+
+Rows = list[list[bytes]]
+TEXT = "select * from app.pay"
+
+
+def no_reading(*tables: str, groups: tuple[str, ...] = ("contractors",), digest: str = "one") -> PolicySet:
+    rule = SqlRule("no-reading", Conditions(tables=tables or ("app.pay",)), Action(refuse=True))
+    scoped = Scoped(rule, "postgresql", Who(groups=frozenset(groups)), None, Selector())
+    return PolicySet((scoped,), (), digest)
+
+
+class Case(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.tables: Rows = [[b"20001", b"app", b"pay", b"r"], [b"20002", b"app", b"orders", b"r"]]
+        self.catalogues = CatalogueCache(self._read_all, self.clock, Emitted())
+        self.scopes = Scopes(MaskBuilder(b"k" * 32))
+        self.waiting: Deferred[Any] | None = None
+
+    def _read_all(self, *_: Any) -> Deferred[Any]:
+        rows: list[Rows] = [[] for _ in QUERIES]
+        rows[0] = list(self.tables)
+        return self.waiting or succeed(rows)
+
+    def judge(self, policy: PolicySet, *groups: str) -> SqlJudge:
+        who = identity("agent", *groups)
+        selection = policy.select(who, TARGET, ROLE.name)
+        made = SqlJudge(selection, access(who), self.catalogues, self.scopes, ParserProcess(self.clock))
+        made.ready()
+        return made
+
+    def refused(self, judge: SqlJudge, text: str = TEXT) -> bool:
+        verdict = judge.judge(Operation("postgresql", QUERY, text.encode()))
+        if isinstance(verdict, Deferred):
+            verdict = self.successResultOf(verdict)
+        assert isinstance(verdict, Verdict)
+        return bool(verdict.refusals)
+
+
+class Shared(Case):
+    def test_one_identitys_verdict_never_serves_anothers_rules(self) -> None:
+        """must-survive 80: different groups, the same text, in either order, again and again; the same after a reload
+        and after a change of the schema."""
+        for first, second in ((("contractors",), ("staff",)), (("staff",), ("contractors",))):
+            self.setUp()
+            for policy in (no_reading(), no_reading(groups=("staff",), digest="two")):
+                strict = "contractors" if policy.digest == "one" else "staff"
+                one, two = self.judge(policy, *first), self.judge(policy, *second)
+                for _ in range(3):
+                    self.assertEqual(self.refused(one), strict in first)
+                    self.assertEqual(self.refused(two), strict in second)
+                self.tables.append([b"20003", b"app", b"more", b"r"])
+                one.catalogue_changed()
+                self.assertEqual((self.refused(one), self.refused(two)), (strict in first, strict in second))
+
+    def test_reload_of_a_session(self) -> None:
+        """A rule that a reload brings holds for texts that were let through before; and the other way round."""
+        before = self.judge(no_reading(), "staff")
+        self.assertFalse(self.refused(before))
+        who = identity("agent", "staff")
+        strict = no_reading(groups=("staff",), digest="two").select(who, TARGET, ROLE.name)
+        after = before.successor(strict, access(who))
+        self.assertTrue(self.refused(after))
+        self.assertFalse(self.refused(before))
+
+    def test_a_table_that_becomes_another(self) -> None:
+        """What was let through by one reading of the catalogue is judged anew by the next."""
+        judge = self.judge(no_reading("hr.*"), "contractors")
+        self.assertFalse(self.refused(judge))
+        self.tables[:] = [[b"20001", b"app", b"pay", b"v"], [b"20009", b"hr", b"salaries", b"r"]]
+        judge.catalogue_changed()
+        self.assertTrue(self.refused(judge, "select * from hr.salaries"))
+
+
+class Transactions(Case):
+    def test_rename_in_the_open_transaction(self) -> None:
+        """must-survive 17: app.orders may be what app.pay was, until the transaction has ended and was read again."""
+        judge = self.judge(no_reading(), "contractors")
+        self.assertFalse(self.refused(judge, "select * from app.orders"))
+        for text in ("begin", "alter table app.orders rename to was", "alter table app.was rename to orders"):
+            self.refused(judge, text)
+        self.assertTrue(self.refused(judge, "select * from app.orders"))
+        judge.catalogue_changed()
+        self.assertFalse(self.refused(judge, "select * from app.orders"))
+
+    def test_a_reading_in_the_middle_changes_nothing(self) -> None:
+        """An unknown name makes the gateway read again: its own connection does not see what this session has not
+        committed, so nothing is known better."""
+        judge = self.judge(no_reading(), "contractors")
+        self.refused(judge, "begin; alter table app.orders rename to was")
+        self.clock.advance(10)
+        self.assertTrue(self.refused(judge, "select * from app.unheard_of"))
+        self.assertTrue(self.refused(judge, "select * from app.orders"))
+
+    def test_set_undone_by_rollback(self) -> None:
+        """Both paths count from then on, whatever became of the SET."""
+        self.tables += [[b"20005", b"other", b"pay", b"r"]]
+        judge = self.judge(no_reading("other.pay"), "contractors")
+        self.refused(judge, "set search_path = app")
+        self.assertFalse(self.refused(judge, "select * from pay"))
+        for text in ("begin", "set search_path = other", "rollback"):
+            self.refused(judge, text)
+        self.assertTrue(self.refused(judge, "select * from pay"))
+
+    def test_role_and_settings(self) -> None:
+        """must-survive 9: nobody becomes another role, nor switches triggers off, by any way of saying it."""
+        judge = self.judge(PolicySet(), "staff")
+        for text in (
+            "set role postgres",
+            "set local role postgres",
+            "set session authorization postgres",
+            "select set_config('role', 'postgres', false)",
+            "select set_config('ro' || 'le', 'postgres', false)",
+            "select set_config('session_authorization', 'postgres', true)",
+            "set session_replication_role = replica",
+            "select pg_catalog.set_config('session_replication_role', 'replica', false)",
+            "with s as (select set_config('role', 'postgres', false)) select * from s",
+            "update app.pay set a = set_config('role', 'x', false)",
+        ):
+            self.assertTrue(self.refused(judge, text), text)
+        for text in ("reset role", "set statement_timeout = 1", "select set_config('application_name', 'x', false)"):
+            self.assertFalse(self.refused(judge, text), text)
+
+    def test_temporary_objects_shadow(self) -> None:
+        """A temporary table hides one that a rule is about, or is not: nobody knows which a bare name means."""
+        judge = self.judge(no_reading(), "contractors")
+        self.refused(judge, "set search_path = app")
+        self.assertFalse(self.refused(judge, "select * from orders"))
+        self.refused(judge, "create table pg_temp.orders (id int)")
+        self.assertTrue(self.refused(judge, "select * from orders"))
+        self.refused(judge, "rollback")
+        self.assertTrue(self.refused(judge, "select * from orders"))
