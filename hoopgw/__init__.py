@@ -5,13 +5,13 @@ The floors.  Imports go down only; equals do not import each other (``tests/test
 ====  ===================  ==========================================================================================
 0     ``model/``           frozen values; no I/O, no Twisted: operation, verdict, identity, target, grant, errors
 1     ``wire/``            bytes <-> messages, sans-IO; knows no user and no rule.  Compiled by mypyc in packages
-1     ``policy/``          operation -> verdict; pure.  SQL by PostgreSQL's own grammar; masks; budgets
+1     ``policy/``          operation -> verdict; pure.  SQL by PostgreSQL's own grammar; SSH by text; masks; budgets
 2     ``relay/``           the sans-IO middle of each protocol: from_client, from_target, decided -> effects
 2     ``record/``          journal entries, chunk chain, seals, verification, replay, exports
 3     ``session/``         a client on a target: decide, record; holds; budgets.  Deferreds from here on
 3     ``store/``           what outlives a process: index, approvals, budgets (SQLite | PostgreSQL); spool, recordings
-3     ``auth/``            one way in for every protocol: OIDC tokens; checkers, realm
-4     ``servers/``         Twisted edges; thin: eager transport, pump, postgres, tls, dial, admin
+3     ``auth/``            one way in for every protocol: OIDC tokens, SSH keys and certificates; checkers, realm
+4     ``servers/``         Twisted edges; thin: eager transport, pump, postgres, ssh/, tls, reach, dial, admin
 5     ``cli/``             the ``hoopgw`` command
 5     ``config*``          TOML -> frozen Config: files, schema, values, secrets, the reference
 5     ``service``          Options and makeService; ``systemd``: readiness
@@ -25,6 +25,14 @@ The path of a statement.
 3. ``relay.decided``: allowed -> ``ToTarget`` with the original bytes.  Else -> the target is made to fail a substitute,
    so that its transaction state stays true, and its error is replaced by the gateway's.
 4. Rows come back through ``from_target``: first the mask, then the record, then the client.
+
+The path of a command.
+
+1. ``servers/ssh/transport`` opens packets (``wire/sshpackets``) -> a run of messages (``wire/sshmessages``).
+2. ``relay/ssh`` passes channels 1:1 to the one connection that the session has to its target; what starts something is
+   an ``Ask`` on its channel's lane, and no other channel waits for it.
+3. ``relay.decided``: allowed -> the request goes on.  Else -> reason and JSON on stderr, status 126, and CLOSE to the
+   target, paid from a reserve of the client's window (``relay/ssh_channel``).
 """
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""`hoopgw explain`: what the rules say of a statement, and which file and line says it.  Nothing runs."""
+"""`hoopgw explain`: what the rules say of a statement or command, and which file and line says it.  Nothing runs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from hoopgw.auth.access import Access
 from hoopgw.cli.configured import configured
 from hoopgw.cli.output import json_option, print_fields, print_json
 from hoopgw.model.errors import HoopgwError
@@ -23,7 +24,8 @@ from hoopgw.model.verdict import Verdict
 @click.option("--role", default="", help="One of the target's roles. Default: the first that a grant gives.")
 @click.option("--database", default="", help="Default: the target's own.")
 @click.option("--offline", is_flag=True, help="Do not read the target's catalogue: names stay unknown.")
-@click.argument("sql")
+@click.option("--shell", is_flag=True, help="SSH: a login shell in place of a command.")
+@click.argument("sql", metavar="STATEMENT", default="")
 @json_option
 @click.pass_obj
 def explain(
@@ -35,19 +37,26 @@ def explain(
     role: str,
     database: str,
     offline: bool,
+    shell: bool,
     sql: str,
     as_json: bool,
 ) -> None:
     """Verdict, rules with file and line, and why; what it touches, and through which views, bodies and triggers.
 
+    Of an SQL statement or, where the target is an SSH host, a command.
+
     Reads the configuration, and the target's catalogue with the role's credential (so it needs to read the secrets of
     the configuration). Exit status 0: it would run as it is; 1: it would be refused or held, or nobody can say; 2:
     wrong use.
     """
+    if bool(sql) == shell:
+        raise click.UsageError("name a statement or command, or --shell")
     loaded = configured(settings)
     target = loaded.targets.get(target_name)
     if target is None:
         raise click.UsageError(f"there is no target {target_name!r}")
+    if shell and target.protocol != "ssh":
+        raise click.UsageError(f"{target_name} is no SSH host")
     named = frozenset(part.strip() for part in groups.split(",") if part.strip())
     issuer = loaded.settings.issuers[0] if loaded.settings.issuers else None
     identity = Identity(
@@ -64,8 +73,13 @@ def explain(
         _answer(as_json, "no connection", [], "no grant lets this identity reach the target", {})
         sys.exit(1)
     grant, name = grants[0]
-    catalogue = None if offline else _catalogue(loaded, target, target.roles[name], place)
-    verdict, facts = _judged(loaded, identity, target, grant, name, catalogue, sql)
+    if target.protocol == "ssh":
+        verdict, facts = _judged_ssh(
+            loaded, Access(identity, target, target.roles[name], place, grant, 0.0), sql, shell
+        )
+    else:
+        catalogue = None if offline else _catalogue(loaded, target, target.roles[name], place)
+        verdict, facts = _judged(loaded, identity, target, grant, name, catalogue, sql)
     decision = "refused" if verdict.refusals else "held" if verdict.holds else "allowed"
     rules = [_rule(each) for part in (verdict.refusals, verdict.holds, verdict.limits) for each in part]
     _answer(as_json, decision, rules, f"grant {grant.name}, role {name}", facts)
@@ -80,6 +94,15 @@ def _rule(each: Any) -> dict[str, Any]:
         "reason": each.reason,
         "would_pass": getattr(each, "would_pass", ""),
     }
+
+
+def _judged_ssh(loaded: Any, access: Access, command: str, shell: bool) -> tuple[Verdict, dict[str, Any]]:
+    from hoopgw.model.operation import EXEC, SHELL, Operation
+    from hoopgw.session.sshjudge import SshJudge
+
+    selection = loaded.policy.select(access.identity, access.target, access.role.name, access.grant.features)
+    operation = Operation("ssh", SHELL, b"") if shell else Operation("ssh", EXEC, command.encode())
+    return SshJudge(selection, access).judge(operation), {"kind": [operation.kind]}
 
 
 def _judged(

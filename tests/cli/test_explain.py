@@ -174,12 +174,25 @@ class Explained(LiveCase):
         self.assertIn("grant agents-shop, role writer", done.stdout)
         self.assertEqual((done.returncode, done.stderr, "\x1b" in done.stdout), (1, "", False))
 
+    def test_command(self) -> None:
+        """Of an SSH host a command is judged, or a shell; a rule about exec alone says nothing of a shell."""
+        words = ("explain", "--as", "a", "--groups", "agents", "--target", "web1", "--json")
+        for given, decision, status in (
+            ("uptime", "allowed", 0),
+            ("rm -rf /", "refused", 1),
+            ("--shell", "allowed", 0),
+        ):
+            done = self.hoopgw(*words, given)
+            self.assertEqual((json.loads(done.stdout)["decision"], done.returncode), (decision, status), given)
+
     def test_wrong_use(self) -> None:
         """A target that there is none of, or a word missing: exit status 2, and nothing on standard output."""
         for words in (
             ("explain", "--as", "a", "--target", "nothing", "select 1"),
             ("explain", "--target", "shop", "select 1"),
             ("explain", "--as", "a", "--target", "shop"),
+            ("explain", "--as", "a", "--target", "shop", "--shell"),
+            ("explain", "--as", "a", "--target", "web1", "--shell", "id"),
         ):
             done = self.hoopgw(*words)
             self.assertEqual((done.returncode, done.stdout), (2, ""), words)
