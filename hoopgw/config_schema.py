@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from hoopgw import config_values as values
-from hoopgw.model.grant import COPY_MASKED
+from hoopgw.model.grant import COPY_MASKED, REPLICATION
 from hoopgw.model.target import SecretReference
 from hoopgw.policy.policyset import CONTROLS
 from hoopgw.policy.ssh_forwards import FEATURES
@@ -255,9 +255,10 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "databases": Key(names, frozenset(), "Databases besides the target's own."),
         "budget": Key(table, {}, "See [grant.NAME.budget]."),
         "features": Key(
-            some_of(COPY_MASKED, *FEATURES),
+            some_of(COPY_MASKED, REPLICATION, *FEATURES),
             frozenset(),
-            "PostgreSQL: `copy-masked`: masked values may be copied, unseen, into tables and files. SSH: what may be "
+            "PostgreSQL: `copy-masked`: masked values may be copied, unseen, into tables and files; "
+            "`replication`: physical and logical replication, past every rule and mask. SSH: what may be "
             "forwarded: " + ", ".join(f"`{name}`" for name in FEATURES) + ".",
         ),
         "until": Key(values.moment, None, "The grant's end: a date (its last day, UTC) or a date-time."),

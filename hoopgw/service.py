@@ -37,6 +37,7 @@ from hoopgw.auth.ssh_keys import SshKeyChecker
 from hoopgw.config_secrets import read_or_make, read_secrets, signing_key
 from hoopgw.model.errors import HoopgwError, OperatorError, SecretUnavailable
 from hoopgw.model.events import Code
+from hoopgw.model.grant import REPLICATION
 from hoopgw.model.secret import Secret
 from hoopgw.model.settings import Settings
 from hoopgw.model.target import SecretReference
@@ -341,7 +342,15 @@ class GatewayService(Service):
             judge = SshJudge(selection, access)
         else:
             started = opening.get("settings", {})
-            judge = SqlJudge(selection, access, self.catalogues, self.scopes, self.parser, started=started)
+            judge = SqlJudge(
+                selection,
+                access,
+                self.catalogues,
+                self.scopes,
+                self.parser,
+                started=started,
+                replication=bool(opening.get("replication")),
+            )
         session = Session(
             row=row,
             access=access,
@@ -409,6 +418,9 @@ class GatewayService(Service):
     def _reload_session(self, session: Session) -> None:
         access = self.realm.still_allowed(session.access, self._reactor.seconds())
         judge: Any = session.judge
+        replicates = isinstance(judge, SqlJudge) and judge.replication
+        if replicates and access is not None and REPLICATION not in access.grant.features:
+            access = None
         if access is not None:
             selection = self.config.policy.select(
                 access.identity, access.target, access.role.name, access.grant.features

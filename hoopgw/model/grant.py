@@ -60,6 +60,7 @@ class Budget:
 
 NO_BUDGET = Budget()
 COPY_MASKED = "copy-masked"  # masked values may be copied, unseen, into tables and files
+REPLICATION = "replication"  # PostgreSQL: walsender connections, whose streams no rule and no mask looks into
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class Grant:
     budget: Budget = NO_BUDGET
     until: float | None = None  # POSIX time; None: no end
     may: frozenset[str] = frozenset()  # "list" | "view" | "kill"
-    features: frozenset[str] = frozenset()  # COPY_MASKED; SSH: what may be forwarded (policy/ssh_forwards.py)
+    features: frozenset[str] = frozenset()  # the words above; SSH: what may be forwarded
 
     def lets_in(self, identity: Identity, target: Target, database: str, role: str, now: float) -> bool:
         if self.target is None or (self.until is not None and now >= self.until):

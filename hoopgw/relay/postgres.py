@@ -51,14 +51,18 @@ class PostgresRelay:
         max_masked_row: int,
         token_bytes: Callable[[int], bytes],
         ambient_masks: Any = None,
+        replication: bool = False,
     ) -> None:
         """`parameters` are the target's ParameterStatus at login; `application_name` must stay ("" where it need not).
 
         `ambient_masks` screen notices and notifications of no statement.  Sizes are in bytes.
+        `replication`: the target is a walsender, whose commands and streams are let through.
         """
+        self._replication = replication
         self._name = application_name.encode("ascii", "replace")
         self._results = Results(session, policy, parameters, self._name, max_statement, max_masked_row)
         self._results.ambient_masks = ambient_masks
+        self._results.replication = replication
         self._planner = Planner(self._results, max_statement)
         self._token_bytes = token_bytes
         self._skip = 0  # bytes of a CopyData that are still to come
@@ -110,7 +114,8 @@ class PostgresRelay:
 
     def coverage(self) -> dict[str, Any]:
         """What was seen exactly, inferred, or passed opaque (docs/recording-format.md)."""
-        return {"exact": ["statements", "parameters", "results", "errors"], "inferred": [], "opaque": []}
+        opaque = ["replication"] if self._replication else []
+        return {"exact": ["statements", "parameters", "results", "errors"], "inferred": [], "opaque": opaque}
 
     # ---- from the client
 

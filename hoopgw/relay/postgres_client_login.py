@@ -19,10 +19,13 @@ from hoopgw.model.errors import (
     WireError,
 )
 from hoopgw.model.secret import Secret
-from hoopgw.relay.postgres_settings import options_settings, refused, target_settings, wants_replication
+from hoopgw.relay import postgres_replication
+from hoopgw.relay.postgres_settings import options_settings, refused, target_settings
 from hoopgw.wire import oauthbearer, pglogin
 
 LOGIN_OPTION = "hoopgw.login"  # in `options`: how this client wants to show its token
+# The same, of physical replication: which target.  pg_basebackup has a database's name of its own, which means nothing.
+TARGET_OPTION = "hoopgw.target"
 PASSWORD_LOGIN, BEARER_LOGIN = "password", "oauthbearer"
 DISCOVERY = "discovery"  # detail of a refusal that only tells where a token is to be had
 MAX_NAME = 256  # characters of a role, target or database; PostgreSQL's own names have 63
@@ -74,13 +77,21 @@ class Cancel(LoginEffect):
 @final
 class Login(LoginEffect):
     """Check the token, then the grant.  `database` is "" where the client named only the target; `settings` are for
-    the target, `application_name` is what the client calls itself."""
+    the target, `application_name` is what the client calls itself, `replication` "", "physical" or "logical"."""
 
-    __slots__ = ("role", "target", "database", "settings", "application_name", "token")
+    __slots__ = ("role", "target", "database", "settings", "application_name", "token", "replication")
 
     def __init__(
-        self, role: str, target: str, database: str, settings: dict[str, str], application_name: str, token: Secret
+        self,
+        role: str,
+        target: str,
+        database: str,
+        settings: dict[str, str],
+        application_name: str,
+        token: Secret,
+        replication: str = "",
     ) -> None:
+        self.replication = replication
         self.role = role
         self.target = target
         self.database = database
@@ -130,6 +141,7 @@ class ClientLogin:
         self._parameters: dict[str, str] = {}
         self._settings: dict[str, str] = {}
         self._version = pglogin.PROTOCOL_3_0
+        self._replication = ""
 
     @property
     def key_bytes(self) -> int:
@@ -230,8 +242,10 @@ class ClientLogin:
     def _wanted_settings(self) -> dict[str, str]:
         """Refuses by name what cannot be, before anything is asked of the client."""
         said = self._parameters
-        if wants_replication(said.get("replication", "off")):
-            raise LoginRefused("replication is not supported here", detail="parameter")
+        try:
+            self._replication = postgres_replication.wanted(said.get("replication", "off"))
+        except ValueError as error:
+            raise refused("replication", str(error)) from error
         if not _is_name(said.get("user", "")):
             raise LoginRefused("name the role as the user: user=ROLE", detail="parameter")
         if not _is_name(said.get("database", "")):
@@ -241,6 +255,8 @@ class ClientLogin:
         for name, value in options_settings(said.get("options", "")).items():
             if name == LOGIN_OPTION and value in (PASSWORD_LOGIN, BEARER_LOGIN):
                 self._login = value
+            elif name == TARGET_OPTION and self._replication == postgres_replication.PHYSICAL:
+                self._parameters["database"] = value
             elif name == "application_name":
                 self._parameters.setdefault(name, value)
             elif name in {other.lower() for other in settings}:
@@ -314,7 +330,7 @@ class ClientLogin:
     def _asks(self, token: bytes, effects: list[LoginEffect]) -> None:
         target, database = _places(self._parameters["database"])
         role, application = self._parameters["user"], self._parameters.get("application_name", "")
-        effects.append(Login(role, target, database, self._settings, application, Secret(token)))
+        effects.append(Login(role, target, database, self._settings, application, Secret(token), self._replication))
         self._state = _State.WAITING
 
 

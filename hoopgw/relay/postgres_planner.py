@@ -11,6 +11,7 @@ from hoopgw.relay.postgres_expect import Expect
 from hoopgw.relay.postgres_hints import COPIES, DEFINES, hints
 from hoopgw.relay.postgres_names import Meaning
 from hoopgw.relay.postgres_plan import Plan, Planned
+from hoopgw.relay.postgres_replication import takes_data
 from hoopgw.relay.postgres_results import Results
 from hoopgw.wire import pgmessages
 from hoopgw.wire.pgframes import HEADER, message_end, needed
@@ -121,7 +122,10 @@ class Planner:
             self._segment += 1
             return Planned(tag, start, end, Expect(expecting.SYNC), -1, b"")
         if tag == TAG_QUERY:
-            expect = self._asked(plan, QUERY, expecting.QUERY, self._meaning(_terminated_text(data, body, end)))
+            meaning = self._meaning(_terminated_text(data, body, end))
+            if self._results.replication and takes_data(meaning.text):
+                meaning.hints |= COPIES
+            expect = self._asked(plan, QUERY, expecting.QUERY, meaning)
             self._segment += 1
             return Planned(tag, start, end, expect, index, b"")
         if tag == TAG_PARSE:

@@ -61,6 +61,7 @@ class Results:
         self.fatal_seen = False
         self.at_rest = True  # ReadyForQuery was the last: no pipeline is open
         self.ambient_masks: Any = None
+        self.replication = False  # the target is a walsender
         self._commands = Commands(self.statements, self.portals)
         self._rows = Rows(session, policy, max_masked_row)
         self._max_masked_row = max_masked_row
@@ -272,6 +273,9 @@ class Results:
         elif tag == 71:  # G
             self._rows.copy_in_begins(head)
         elif tag == 72:  # H
+            self._rows.copy_out_begins(head)
+        elif tag == 87 and self.replication:  # W
+            self._rows.copy_in_begins(head)
             self._rows.copy_out_begins(head)
         elif tag == 99:  # c: CopyDone of a COPY TO
             shown = self._rows.copy_out_ends(head, data[start:end], effects)

@@ -37,7 +37,6 @@ PASSED = frozenset(
 # A role's default may say that it only reads: a client may add to that and not take it back.
 _ONLY_ON = frozenset(("default_transaction_read_only",))
 _TRUE = frozenset(("on", "true", "yes", "1"))
-_FALSE = frozenset(("off", "false", "no", "0"))
 
 
 def encoding_name(said: str) -> str:
@@ -112,10 +111,6 @@ def _words(options: str) -> list[str]:
             words.append(word)
             word, begun = "", False
     return [*words, word] if begun else words
-
-
-def wants_replication(value: str) -> bool:
-    return value.lower() not in _FALSE
 
 
 def refused(name: str, why: str) -> LoginRefused:

@@ -13,6 +13,7 @@ from hoopgw.model.errors import MalformedFrame, ProtocolViolation, TargetUnavail
 from hoopgw.model.secret import Secret
 from hoopgw.relay import postgres_hosts
 from hoopgw.relay.postgres_hosts import Standing
+from hoopgw.relay.postgres_replication import LOGICAL
 from hoopgw.relay.postgres_settings import ENCODINGS
 from hoopgw.wire import pglogin
 from hoopgw.wire.pgmessages import query
@@ -144,6 +145,7 @@ class TargetLogin:
         methods: frozenset[str] = frozenset((SCRAM_METHOD,)),
         verified: bool = False,
         asks: bool = False,
+        replication: str = "",
     ) -> None:
         """`settings` come from `postgres_settings.target_settings`; "" as `application_name` sends none.
 
@@ -153,7 +155,8 @@ class TargetLogin:
         """
         named = [("application_name", application_name)] if application_name else []
         own = [("standard_conforming_strings", "on")]
-        self._startup = [("user", user), ("database", database), *settings.items(), *named, *own]
+        walsender = [("replication", "database" if replication == LOGICAL else "true")] if replication else []
+        self._startup = [("user", user), ("database", database), *walsender, *settings.items(), *named, *own]
         self._encoding = settings.get("client_encoding", "UTF8")
         self._password = password
         self._tls = tls
@@ -168,7 +171,7 @@ class TargetLogin:
         self._version = version
         self._methods = methods
         self._verified = tls and verified
-        self._asks = asks
+        self._asks = asks and not replication  # a walsender before 14 cannot be asked
         self._answers: list[bytes] = []  # of an older server that is asked: two
         self._negotiated = False
         self._state = _State.NEW

@@ -56,6 +56,7 @@ class Wanted:
     application_name: str
     certificate: str = ""  # path of the client certificate that TLS shows
     key: Secret | None = None  # its private key
+    replication: str = ""  # or "physical", "logical"
 
 
 def wanted_as(
@@ -98,6 +99,7 @@ class TargetConnection(Protocol):
             version=_VERSIONS[wanted.target.max_protocol],
             methods=wanted.target.auth,
             verified=wanted.target.tls in (TlsMode.VERIFY_CA, TlsMode.VERIFY_FULL),
+            replication=wanted.replication,
             asks=wanted.target.session_attrs != postgres_hosts.ANY,
         )
         self._deriving: Deferred[Any] | None = None

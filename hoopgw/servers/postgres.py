@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Generator
+from dataclasses import replace
 from enum import Enum
 from typing import Any
 
@@ -32,6 +33,7 @@ from hoopgw.model.errors import (
     WireError,
 )
 from hoopgw.model.events import Code
+from hoopgw.model.grant import REPLICATION
 from hoopgw.relay import postgres_client_login as login
 from hoopgw.relay.postgres import PostgresRelay
 from hoopgw.relay.postgres_target_login import Ready, application_name
@@ -227,11 +229,14 @@ class PostgresServer(Protocol):
         wanted = Wanted(PROTOCOL, asked.target, asked.role, asked.database)
         _, access, _ = yield self._gateway.portal.login(credentials, wanted, IAccess)
         self._gateway.penalties.succeeded(self._address)
+        if asked.replication and REPLICATION not in access.grant.features:
+            raise LoginRefused("the grant does not let this identity replicate", detail="replication")
         shown_by = "SASLInitialResponse" if self._client_login().by_bearer else "PasswordMessage"
         opening = {
             "tls": self._tls,
             "application_name": asked.application_name,
             "settings": asked.settings,
+            "replication": asked.replication,
             "login": ["StartupMessage", f"{shown_by} ({len(asked.token.reveal())} bytes)"],
         }
         self._session = session = self._gateway.open_session(access, self, self._address, opening)
@@ -247,7 +252,8 @@ class PostgresServer(Protocol):
 
     def _wanted(self, access: Access, asked: login.Login, named: str) -> dial.Wanted:
         secret = self._gateway.secret
-        return dial.wanted_as(access.target, access.role, access.database, asked.settings, named, secret)
+        found = dial.wanted_as(access.target, access.role, access.database, asked.settings, named, secret)
+        return replace(found, replication=asked.replication)
 
     # ---- the session
 
@@ -264,6 +270,7 @@ class PostgresServer(Protocol):
             max_masked_row=limits.max_masked_row,
             token_bytes=gateway.token_bytes,
             ambient_masks=session.ambient_masks,
+            replication=bool(target.wanted.replication),
         )
         self._key = ready.process, ready.key
         pump = self._pump = Pump(

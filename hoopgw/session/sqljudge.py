@@ -16,7 +16,7 @@ from zope.interface import classImplements
 from hoopgw.auth.access import Access
 from hoopgw.model.grant import COPY_MASKED
 from hoopgw.model.operation import BIND, EXECUTE, FUNCTION, PARSE, QUERY, Operation
-from hoopgw.model.verdict import Refusal, Verdict
+from hoopgw.model.verdict import ALLOW, Refusal, Verdict
 from hoopgw.policy.catalogue import Catalogue
 from hoopgw.policy.catalogue_types import FIRST_OWN
 from hoopgw.policy.facts import Facts, FunctionName, Statement
@@ -29,6 +29,7 @@ from hoopgw.policy.sql_calls import with_parameters
 from hoopgw.policy.sql_names import NameContext, SessionNames, context_of
 from hoopgw.policy.sql_shape import shape
 from hoopgw.policy.touched import expanded
+from hoopgw.relay import postgres_replication
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.relay.postgres_settings import encoding_name
 from hoopgw.session.catalogues import CatalogueCache, Entry
@@ -171,8 +172,10 @@ class SqlJudge:
         parser: ParserProcess,
         names: SessionNames | None = None,
         started: Mapping[str, str] | None = None,
+        replication: bool = False,
     ) -> None:
-        """`started` are the settings that the client logged in with."""
+        """`started` are the settings that the client logged in with; `replication`: the target is a walsender."""
+        self.replication = replication
         self._started = sorted((name, value) for name, value in (started or {}).items() if name not in NO_MEANING)
         self._selection = selection
         self._catalogues = catalogues
@@ -203,11 +206,14 @@ class SqlJudge:
         """After a reload: the same session's names, other rules."""
         after = SqlJudge(selection, access, self._catalogues, self._scopes, self._parser, self.names)
         after._context = self._context
+        after.replication = self.replication
         return after
 
     # ---- IJudge
 
     def judge(self, operation: Operation) -> Verdict | Deferred[Verdict]:
+        if self.replication and operation.kind == QUERY and postgres_replication.command(operation.text):
+            return ALLOW  # by the grant's feature, which the login has looked at: no grammar of SQL has these
         if self._refreshing is not None:
             return self._later(operation)
         scope = self._held.scope

@@ -418,9 +418,29 @@ class Settings(SynchronousTestCase):
             self.assertIn("encoding", str(self.ask(("client_encoding", encoding))))
 
     def test_replication(self) -> None:
-        """Replication is refused by name, whatever it is called."""
-        for value in ("true", "database", "1", "on", "x", ""):
+        """What is asked for is told to the edge, which asks the grant; what is no word for it is refused."""
+        for value, wanted in (
+            ("true", "physical"), ("1", "physical"), ("ON", "physical"), ("Database", "logical"), ("off", ""),
+        ):  # fmt: skip
+            client = login()
+            client.from_client(startup_message([("user", "r"), ("database", "pay"), ("replication", value)]))
+            (effect,) = client.from_client(password())
+            assert isinstance(effect, Login)
+            self.assertEqual(effect.replication, wanted)
+        for value in ("x", "", "of", "physical"):
             self.assertIn("replication", str(self.ask(("replication", value))))
+
+    def test_target_of_physical_replication(self) -> None:
+        """pg_basebackup's database is always `replication`: its target stands in `options`.  Others have their own
+        place for it, and may not say it twice."""
+        where = [("user", "r"), ("database", "replication"), ("options", "-c hoopgw.target=pay")]
+        client = login()
+        client.from_client(startup_message([*where, ("replication", "true")]))
+        (effect,) = client.from_client(password())
+        assert isinstance(effect, Login)
+        self.assertEqual(effect.target, "pay")
+        for more in ([], [("replication", "database")]):
+            self.assertEqual(shown(login().from_client(startup_message(where + more))), [("refused", "28000")])
 
     def test_options(self) -> None:
         """`options` may hold settings from the same list, in each spelling that PostgreSQL takes."""

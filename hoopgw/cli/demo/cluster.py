@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import psycopg
@@ -17,7 +18,11 @@ from hoopgw.cli.demo.surroundings import surroundings
 
 READY = 60.0  # seconds for the server's start
 ATTEMPTS = 3  # another program may take the free port first
-HBA = "hostssl all all 127.0.0.1/32 scram-sha-256\nhostnossl all all 127.0.0.1/32 scram-sha-256\n"
+HBA = "".join(
+    f"{how} {what} all 127.0.0.1/32 scram-sha-256\n"
+    for how in ("hostssl", "hostnossl")
+    for what in ("all", "replication")
+)
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -34,7 +39,11 @@ SETTINGS = {
 class Cluster:
     """`start`, then `port`, `password` and `run`, then `stop`.  Everything lies in `directory`."""
 
-    def __init__(self, directory: Path, authority: Authority, programs: Programs) -> None:
+    def __init__(
+        self, directory: Path, authority: Authority, programs: Programs, settings: Mapping[str, str] | None = None
+    ) -> None:
+        """`settings` are the server's, beside those above or in their place."""
+        self._settings = SETTINGS | dict(settings or {})
         self._directory, self._authority = directory, authority
         self._user = Unprivileged.of_caller()
         directory.mkdir()
@@ -49,7 +58,7 @@ class Cluster:
         self._initialise()
         for attempt in range(ATTEMPTS):
             self.port = free_port()
-            options = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
+            options = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
             command: list[str | Path] = [self.programs["postgres"], "-D", self._data, "-p", str(self.port), *options]
             # SIGINT is PostgreSQL's fast shutdown: clients are sent away, nothing waits for them
             self._child = Child(

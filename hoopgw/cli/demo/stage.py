@@ -29,6 +29,7 @@ class Options:
     labels: dict[str, str] = field(default_factory=lambda: {"env": "prod", "data": "pii"})
     shipped_guardrails: bool = True
     more: dict[str, str] = field(default_factory=dict)  # TOML added to files of the configuration
+    server: dict[str, str] = field(default_factory=dict)  # settings of PostgreSQL
     gateway: bool = True  # False: configured, not started
 
 
@@ -73,7 +74,7 @@ def on_stage(options: Options = DEMO) -> Iterator[Stage]:
     with ExitStack() as stack:
         place = stack.enter_context(private_directory())
         authority = Authority()
-        cluster = Cluster(place / "postgresql", authority, programs)
+        cluster = Cluster(place / "postgresql", authority, programs, options.server)
         stack.callback(cluster.stop)
         cluster.start()
         passwords = new_password(), new_password()
