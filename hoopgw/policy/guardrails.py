@@ -44,10 +44,13 @@ class Conditions:
         """Of one statement; `text` is the whole text that it stands in."""
         if self.pattern is not None and not self.pattern.search(text):
             return Match.NO
-        found = (self._does(statement), self._names(statement), self._calls(statement))
-        if Match.NO in found:
-            return Match.NO
-        return Match.DOUBT if Match.DOUBT in found else Match.YES
+        doubt = False
+        for condition in (self._does, self._names, self._calls):
+            found = condition(statement)
+            if found is Match.NO:
+                return Match.NO
+            doubt = doubt or found is Match.DOUBT
+        return Match.DOUBT if doubt else Match.YES
 
     def _does(self, statement: Statement) -> Match:
         """Effects, WHERE, bodies and secrets: read from the text alone, and so known unless what runs is not."""
@@ -89,9 +92,10 @@ class Conditions:
             return Match.YES
         if SOME_FUNCTION in statement.functions:
             return Match.DOUBT
-        bare = [glob.rpartition(".")[2] for glob in self.functions]
-        if statement.unknown and any(_any(function.name, bare) for function in statement.functions):
-            return Match.DOUBT
+        if statement.unknown:
+            bare = [glob.rpartition(".")[2] for glob in self.functions]
+            if any(_any(function.name, bare) for function in statement.functions):
+                return Match.DOUBT
         return Match.NO if statement.understood else Match.DOUBT
 
     def found(self, statement: Statement) -> str:

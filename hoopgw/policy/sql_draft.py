@@ -40,6 +40,7 @@ class Draft:
         self.runs: set[tuple[int, str]] = set()
         self.named: list[tuple[Function, Node]] = []  # functions of one's own that may be called by name
         self.calls: dict[int, str] = {}  # OIDs of functions of one's own -> how they are called
+        self.nodes: list[tuple[str, Node]] = []  # the whole tree
         self.events: dict[int, frozenset[str]] = {}  # by id of the RangeVar: what is done with it
         self.written: set[int] = set()  # ids of RangeVar nodes that are written
         self.copy: Copy | None = None

@@ -10,7 +10,7 @@ from hoopgw.policy.sql_calls import RUNS_TEXT, unread
 from hoopgw.policy.sql_draft import Draft
 from hoopgw.policy.sql_implicit import Implicit
 from hoopgw.policy.sql_relations import resolve
-from hoopgw.policy.sql_tree import Node, literal, nodes
+from hoopgw.policy.sql_tree import Node, literal
 
 
 def function_call(draft: Draft, node: Node) -> None:
@@ -89,12 +89,12 @@ def is_grammar_function(draft: Draft, name: str) -> bool:
     return name in ("coalesce", "greatest", "least", "nullif", "grouping", "xmlconcat")
 
 
-def implicit_calls(draft: Draft, tree: Node) -> None:
+def implicit_calls(draft: Draft) -> None:
     """What operators and casts call."""
     catalogue = draft.catalogue
     if catalogue is None or catalogue.types is None:
         draft.calls |= {function.oid: "" for function, _ in draft.named}
-        if catalogue is None and any(key in ("A_Expr", "TypeCast") for key, _ in nodes(tree)):
+        if catalogue is None and any(key in ("A_Expr", "TypeCast") for key, _ in draft.nodes):
             some_function(draft, "what operators and casts call is not known: there is no catalogue")
         return
     found = Implicit(
@@ -107,7 +107,7 @@ def implicit_calls(draft: Draft, tree: Node) -> None:
         draft.plain,
         partial(resolve, draft),
     )
-    found.read(tree)
+    found.read(draft.nodes)
     for schema, name, call in draft.overloads:
         if any(found.may_call(each, call) for each in catalogue.functions[schema, name]):
             called_by_name(draft, schema, name, call)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from hoopgw.policy.catalogue import Catalogue, Function, Relation
 from hoopgw.policy.catalogue_types import TypeSystem
 from hoopgw.policy.sql_calls import Called
 from hoopgw.policy.sql_stored import stored_values
-from hoopgw.policy.sql_tree import Node, nodes, words
+from hoopgw.policy.sql_tree import Node, words
 from hoopgw.policy.sql_types import Types, Typing
 
 MAX_ROUNDS = 6  # of subqueries whose columns are named by columns of others; beyond, they may have any type
@@ -62,9 +62,9 @@ class Implicit:
         """Of a FuncCall of the tree that was read: whether this one of its name may be meant."""
         return self._typing.may_call(function, call)
 
-    def read(self, tree: Node) -> None:
+    def read(self, tree: Iterable[tuple[str, Node]]) -> None:
         found: list[tuple[str, Node]] = []
-        for key, node in nodes(tree):
+        for key, node in tree:
             self._collect(key, node)
             if key in _READ or key in _WRITES or key in ("ColumnRef", "FuncCall", "JoinExpr"):
                 found.append((key, node))

@@ -25,7 +25,8 @@ _MERGED = {"CMD_INSERT": "insert", "CMD_UPDATE": "update", "CMD_DELETE": "delete
 def read_statement(tree: Node, catalogue: Catalogue | None, context: NameContext) -> Statement:
     draft = Draft(catalogue, context)
     kind, body = next(iter(tree.items()))
-    _collect_ctes(draft, tree)
+    draft.nodes = nodes(tree)
+    _collect_ctes(draft)
     if kind == "SelectStmt":
         draft.by_name = setting_by_name(body, context)
     _special(draft, kind, body)
@@ -37,10 +38,10 @@ def read_statement(tree: Node, catalogue: Catalogue | None, context: NameContext
         if kind == "DeclareCursorStmt":
             return _declared(draft, inner)
     else:
-        _walk(draft, tree)
+        _walk(draft)
         settle_columns(draft)
         settle_outputs(draft)
-        implicit_calls(draft, tree)
+        implicit_calls(draft)
     return draft.finished()
 
 
@@ -49,14 +50,14 @@ def _declared(draft: Draft, inner: Statement) -> Statement:
     return replace(inner, effects=inner.effects | draft.effects, defines=draft.defines, body=(inner,), outputs=())
 
 
-def _collect_ctes(draft: Draft, tree: Node) -> None:
-    for key, node in nodes(tree):
+def _collect_ctes(draft: Draft) -> None:
+    for key, node in draft.nodes:
         if key == "CommonTableExpr":
             draft.ctes.add(node["ctename"])
 
 
-def _walk(draft: Draft, tree: Node) -> None:
-    for key, node in nodes(tree):
+def _walk(draft: Draft) -> None:
+    for key, node in draft.nodes:
         if key.endswith("Stmt") and key not in ("selectStmt", "RawStmt"):
             _statement_node(draft, key, node)
         if "relname" in node and isinstance(node["relname"], str):

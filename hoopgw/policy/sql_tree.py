@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 MAX_NODES = 2_000_000  # of one text: more is refused
@@ -22,23 +21,27 @@ class Unreadable(Exception):
         return self.words
 
 
-def nodes(tree: Any) -> Iterator[tuple[str, Node]]:
+def nodes(tree: Any) -> list[tuple[str, Node]]:
     """Every (key, dict) of the tree; the key is the node's type where the tree names it.
 
     Iterative: no depth of nesting exhausts anything.  Raises Unreadable for more than MAX_NODES.
     """
+    found: list[tuple[str, Node]] = []
     stack: list[tuple[str, Any]] = [("", tree)]
-    count = 0
     while stack:
-        key, value = stack.pop()
+        here = stack.pop()
+        key, value = here
         if isinstance(value, dict):
-            count += 1
-            if count > MAX_NODES:
+            found.append(here)
+            if len(found) > MAX_NODES:
                 raise Unreadable(f"a text of more than {MAX_NODES} nodes")
-            yield key, value
-            stack.extend(value.items())
+            for name, inner in value.items():
+                if isinstance(inner, (dict, list)):  # most are leaves
+                    stack.append((name, inner))
         elif isinstance(value, list):
-            stack.extend((key, item) for item in value)
+            for inner in value:
+                stack.append((key, inner))
+    return found
 
 
 def words(found: Any) -> list[str]:
