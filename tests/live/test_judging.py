@@ -1,0 +1,127 @@
+"""What a session can do to names, through a running gateway: none of it opens a table that a rule is about."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import psycopg
+
+from hoopgw.cli.demo.shop import WRITER
+from hoopgw.cli.demo.stage import Options
+from tests.live.harness import LiveCase
+
+RULES = """
+[guardrail.salaries]
+tables = ["hr.salaries"]
+then = "refuse"
+"""
+SCHEMA = """
+CREATE SCHEMA hr; CREATE TABLE hr.salaries (id int PRIMARY KEY, amount int); INSERT INTO hr.salaries VALUES (1, 4242);
+CREATE VIEW payroll AS SELECT amount FROM hr.salaries;
+CREATE FUNCTION paid() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT amount FROM hr.salaries';
+CREATE FUNCTION quiet(a int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN a + 1; END $$;
+CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN UPDATE hr.salaries SET amount = amount + 1; RETURN NULL; END $$;
+CREATE TABLE notes (id int); CREATE TRIGGER noting AFTER INSERT ON notes EXECUTE FUNCTION noted();
+CREATE TABLE free (id int); INSERT INTO free VALUES (7);
+GRANT USAGE, CREATE ON SCHEMA hr, public TO PUBLIC; GRANT ALL ON ALL TABLES IN SCHEMA hr, public TO PUBLIC;
+"""
+MORE = {"guardrails.d/90-salaries.toml": RULES}
+
+
+def refused(case: LiveCase, connection: psycopg.Connection[tuple[object, ...]], text: str) -> str:
+    """By the gateway; its words."""
+    with case.assertRaises(psycopg.DatabaseError, msg=text) as caught:
+        connection.execute(text.encode())
+    case.assertIn('"decision": "refused"', caught.exception.diag.message_detail or "", text)
+    return str(caught.exception)
+
+
+class Judged(LiveCase):
+    options: ClassVar[Options] = Options(more=MORE)
+    _made: ClassVar[bool] = False
+
+    def setUp(self) -> None:
+        super().setUp()
+        if not Judged._made:
+            with psycopg.connect(self.stage.direct_url(), autocommit=True) as connection:
+                connection.execute(SCHEMA.encode())
+            Judged._made = True
+
+    def refused(self, connection: psycopg.Connection[tuple[object, ...]], text: str) -> str:
+        """The refusal's words."""
+        return refused(self, connection, text)
+
+    def test_by_whatever_name(self) -> None:
+        """Through a view, a body, a trigger; and what leads nowhere near it is let through."""
+        connection = self.connect("writer")
+        for text in (
+            "select * from hr.salaries",
+            "select * from payroll",
+            "select paid()",
+            "insert into notes values (1)",
+            "with a as (select paid()) select * from a",
+            "explain analyze select * from payroll",
+            "copy payroll to stdout",
+        ):
+            self.assertIn("salaries", self.refused(connection, text), text)
+        self.assertEqual(connection.execute("select quiet(id) from free").fetchall(), [(8,)])
+
+    def test_path(self) -> None:
+        """must-survive 9, 17: by a path that was set, set back by ROLLBACK, computed, or given at login."""
+        connection = self.connect("writer")
+        connection.execute("set search_path = hr, public")
+        self.refused(connection, "select * from salaries")
+        connection = self.connect("writer", autocommit=False)
+        connection.execute("set search_path = hr")
+        connection.rollback()
+        self.refused(connection, "select * from salaries")
+        connection.rollback()
+        connection = self.connect("writer")
+        connection.execute("select set_config('search_path', 'h' || 'r', false)")
+        self.refused(connection, "select * from salaries")
+
+    def test_temporary_objects(self) -> None:
+        """A temporary view of a harmless name is not taken for the table of that name."""
+        connection = self.connect("writer")
+        connection.execute("create temporary table free (id int)")
+        self.refused(connection, "select * from free")
+        self.assertEqual(connection.execute("select id from public.free").fetchall(), [(7,)])
+
+    def test_nobody_else(self) -> None:
+        """SET ROLE, SET SESSION AUTHORIZATION and set_config are refused; the session goes on."""
+        connection = self.connect("writer")
+        for text in (
+            "set role postgres",
+            "set session authorization postgres",
+            "select set_config('role', 'postgres', false)",
+            "set session_replication_role = replica",
+        ):
+            self.refused(connection, text)
+        self.assertEqual(connection.execute("select 1").fetchall(), [(1,)])
+
+
+class Changed(LiveCase):
+    """Without the shipped rules against changes of the schema: the table's rule holds by itself."""
+
+    options: ClassVar[Options] = Options(more=MORE, shipped_guardrails=False)
+
+    def test_in_the_open_transaction(self) -> None:
+        """must-survive 17: a rename in the open transaction makes nothing else of a name."""
+        with psycopg.connect(self.stage.direct_url(), autocommit=True) as direct:
+            direct.execute(SCHEMA.encode())
+            direct.execute(f"alter table free owner to {WRITER}; alter function quiet(int) owner to {WRITER}".encode())
+        for change, text in (
+            ("alter table public.free rename to was", "select * from public.free"),
+            ("alter table public.free rename to was", "select * from public.was"),
+            ("alter function public.quiet(int) rename to was", "select public.quiet(1)"),
+        ):
+            connection = self.connect("writer", autocommit=False)
+            connection.execute(change.encode())
+            refused(self, connection, text)
+            connection.rollback()
+            connection.close()
+        connection = self.connect("writer")
+        self.assertEqual(connection.execute("select quiet(id) from public.free").fetchall(), [(8,)])
+        connection.execute("alter table public.free rename to was")
+        self.assertEqual(connection.execute("select id from public.was").fetchall(), [(7,)])
