@@ -34,7 +34,7 @@ SETTINGS = (
 
 
 def _sql(statement: str) -> str:
-    return statement.format(at=f"{SCHEMA}.").replace("?", "%s")
+    return statement.format(at=f"{SCHEMA}.", aside="").replace("?", "%s")
 
 
 @implementer(IStore)

@@ -31,7 +31,7 @@ Work = Callable[[sqlite3.Connection], T]
 
 
 def _sql(statement: str) -> str:
-    return statement.format(at="")
+    return statement.format(at="", aside="+")
 
 
 @implementer(IStore)

@@ -1,7 +1,8 @@
 """The SQL that both providers of the store speak.
 
 Placeholders are `?`; the PostgreSQL provider writes them as `%s`, so no statement here holds another `?` or a `%`.
-`{at}` stands before each table's name: nothing in SQLite, the schema `hoopgw.` in PostgreSQL.
+`{at}` stands before each table's name: nothing in SQLite, the schema `hoopgw.` in PostgreSQL.  `{aside}` stands before
+a column by which no index may be chosen: `+` in SQLite, nothing in PostgreSQL, which knows how common each value is.
 """
 
 # ruff: noqa: S608  only names of this module's own lists stand in the texts; every value is a parameter
@@ -140,8 +141,9 @@ def session_page(wanted: SessionFilter) -> tuple[str, list[Any]]:
         conditions, values, key = ["t.name = ?"], [wanted.table], "t"
     for name in ("subject", "target", "protocol"):
         if getattr(wanted, name):
-            # as an expression it chooses no index: neither planner may begin with the half million of one protocol
-            column = f"s.{name} || ''" if name == "protocol" and (few or wanted.table) else f"s.{name}"
+            # a protocol is what many share: subject, target and the others say more
+            aside = name == "protocol" and (few or wanted.table)
+            column = f"{{aside}}s.{name}" if aside else f"s.{name}"
             conditions.append(f"{column} = ?")
             values.append(getattr(wanted, name))
     for bound, condition in ((wanted.since, f"{key}.opened >= ?"), (wanted.until, f"{key}.opened < ?")):

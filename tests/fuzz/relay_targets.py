@@ -12,6 +12,7 @@ from hoopgw.model.secret import Secret
 from hoopgw.relay.effects import Hangup
 from hoopgw.relay.postgres_client_login import Cancel, Login, Refuse
 from hoopgw.relay.postgres_client_login import StartTls as ClientTls
+from hoopgw.relay.postgres_planner import UNSEEN
 from hoopgw.relay.postgres_target_login import DeriveKey, Failed, Ready, TargetEffect
 from hoopgw.relay.postgres_target_login import StartTls as TargetTls
 from hoopgw.wire import pglogin
@@ -68,7 +69,7 @@ TARGET = (
 
 
 def _decided(operation: Operation) -> Answer:
-    if FORBIDDEN in operation.text:
+    if FORBIDDEN in operation.text or operation.text == UNSEEN:  # as the judge does: nobody can read that one
         return NO
     if b"masked" in operation.text:
         return Answer(masks=Masks(errors=True))
@@ -116,8 +117,10 @@ def _violated(session: Session) -> bool:
     return any(isinstance(each, Hangup) and each.code is Code.PROTOCOL_VIOLATED for each in session.effects)
 
 
-def _asked(session: Session) -> list[tuple[object, ...]]:
-    return [(each.kind, each.text, each.name, each.parameters) for each in session.operations]
+def _asked(session: Session) -> list[tuple[str, bytes, bool]]:
+    """Kind, name, whether it is refused.  A statement that the target skips because of an error before it is unseen,
+    or has its text still where it stands in the same read: refused it is both times."""
+    return [(each.kind, each.name, _decided(each) is NO) for each in session.operations]
 
 
 def _sent(session: Session) -> bytes:
