@@ -36,7 +36,11 @@ def nodes(tree: Any) -> list[tuple[str, Node]]:
             if len(found) > MAX_NODES:
                 raise Unreadable(f"a text of more than {MAX_NODES} nodes")
             for name, inner in value.items():
-                if isinstance(inner, (dict, list)):  # most are leaves
+                kind = type(inner)
+                if kind is list:
+                    for each in inner:
+                        stack.append((name, each))
+                elif kind is dict:  # most are leaves
                     stack.append((name, inner))
         elif isinstance(value, list):
             for inner in value:
