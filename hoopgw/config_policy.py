@@ -23,7 +23,7 @@ _WHERE = {"missing": Where.MISSING, "constant": Where.CONSTANT}
 _CONDITIONS = (
     "statement", "tables", "schemas", "functions", "where", "opaque", "secret", "regex",
 )  # fmt: skip
-_SSH_CONDITIONS = ("operation", "command", "command_not", "program", "program_not", "argument", "regex")
+_SSH_CONDITIONS = ("operation", "command", "command_not", "program", "program_not", "argument", "file", "path", "regex")
 
 
 def exempt(reader: Reader, values: dict[str, Any], key: Key, known: Known) -> Who | None:
@@ -105,6 +105,8 @@ def _ssh_conditions(reader: Reader, values: dict[str, Any], key: Key) -> SshCond
         programs=values["program"],
         programs_not=values["program_not"],
         arguments=values["argument"],
+        files=values["file"],
+        paths=values["path"],
         pattern=expression(reader, values["regex"], (*key, "regex")) if values["regex"] else None,
     )
 

@@ -15,7 +15,7 @@ from hoopgw.model.grant import COPY_MASKED, REPLICATION
 from hoopgw.model.target import SecretReference
 from hoopgw.policy.policyset import CONTROLS
 from hoopgw.policy.ssh_forwards import FEATURES
-from hoopgw.policy.ssh_rules import OPERATIONS
+from hoopgw.policy.ssh_rules import ACTIONS, OPERATIONS
 from hoopgw.relay.postgres_hosts import ANY, PREFER_STANDBY, PRIMARY, READ_ONLY, READ_WRITE, STANDBY
 
 REQUIRED = object()
@@ -296,6 +296,10 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "program": Key(values.texts, (), "SSH: globs over the programs that a command line starts, wherever in it."),
         "program_not": Key(values.texts, (), "SSH: a command line that starts any program but these globs."),
         "argument": Key(values.texts, (), "SSH: globs over the words that such a program gets."),
+        "file": Key(
+            some_of(*ACTIONS), frozenset(), "SFTP: what is done: " + ", ".join(f"`{name}`" for name in ACTIONS) + "."
+        ),
+        "path": Key(values.texts, (), "SFTP: globs over canonical paths; `*` goes over slashes as well."),
         "statement": Key(names, frozenset(), "What the statement does: any of the effects listed below."),
         "tables": Key(values.texts, (), 'Globs over schema.table: ["pay.*"].'),
         "schemas": Key(values.texts, (), "Globs over schemas."),

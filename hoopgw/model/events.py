@@ -46,6 +46,7 @@ class Code(Enum):
     RECORDING_RECOVERED = "recording.recovered"  # the spool of a gateway that died was drained
     SETTING_CHANGED = "setting.changed"  # the target says that who acts there, or as what, is another now
     PROTOCOL_VIOLATED = "protocol.violated"
+    FILE_TOUCHED = "file.touched"  # SFTP: read or written and closed, renamed, removed, made
     TARGET_UNAVAILABLE = "target.unavailable"
     CATALOGUE_REFRESHED = "catalogue.refreshed"
     CATALOGUE_UNAVAILABLE = "catalogue.unavailable"

@@ -17,6 +17,9 @@ SUBSYSTEM = "subsystem"  # `text` is its name: "sftp"; `parameters` as for EXEC
 SHELL = "shell"  # a login shell; no text; `parameters` as for EXEC
 PTY = "pty"  # a terminal: `text` is its type
 ENV = "env"  # one variable: `text` is NAME=VALUE
+# A request of SFTP: `name` is its action, `text` the action and its paths, quoted as for a shell; `parameters` the
+# undecoded request
+FILE = "file"
 FORWARD = "forward"  # `name` is what is forwarded (FORWARDS in relay/ssh_forwards.py), `text` from where to where
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from functools import lru_cache
 
-from hoopgw.model.operation import EXEC, SHELL, Operation
+from hoopgw.model.operation import EXEC, FILE, SHELL, Operation
 from hoopgw.policy.shell_facts import Command
 from hoopgw.policy.shell_reading import read
 
@@ -20,18 +21,24 @@ class ShellFacts:
     commands   every program that the text may start, with its words: in pipelines, lists, substitutions, functions,
                and behind what starts other programs (`sudo`, `env`, `xargs`, `find -exec`, `sh -c` …)
     unknown    why there may be others, in words
+    action     of a request of SFTP; `paths` are what it is about
     """
 
     text: bytes
     doubt: str = ""
     commands: tuple[Command, ...] = ()
     unknown: tuple[str, ...] = ()
+    action: str = ""
+    paths: tuple[str, ...] = ()
 
 
 def facts_of(operation: Operation) -> ShellFacts:
     """A shell reads what it runs from its input: nobody knows that before."""
     if operation.kind == SHELL:
         return ShellFacts(b"", "what a shell reads from its input is not known before it runs")
+    if operation.kind == FILE:
+        words = shlex.split(operation.text.decode("utf-8", "surrogateescape"))
+        return ShellFacts(operation.text, action=words[0], paths=tuple(words[1:]))
     if operation.kind != EXEC:
         return ShellFacts(operation.text)
     if not operation.text.strip():

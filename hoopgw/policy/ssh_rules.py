@@ -8,14 +8,15 @@ from typing import Any
 
 from zope.interface import implementer
 
-from hoopgw.model.operation import ENV, EXEC, FORWARD, PTY, SHELL, SUBSYSTEM, Operation
+from hoopgw.model.operation import ENV, EXEC, FILE, FORWARD, PTY, SHELL, SUBSYSTEM, Operation
 from hoopgw.model.verdict import ALLOW, HoldTerms, Refusal, Source, Verdict
 from hoopgw.policy.guardrail import IGuardrail
 from hoopgw.policy.guardrails import Action, Match
 from hoopgw.policy.shell import ShellFacts
 from hoopgw.policy.shell_facts import Command
 
-OPERATIONS = (EXEC, SHELL, SUBSYSTEM, PTY, ENV, FORWARD)
+OPERATIONS = (EXEC, SHELL, SUBSYSTEM, PTY, ENV, FORWARD, FILE)
+ACTIONS = ("read", "write", "list", "remove", "rename", "mkdir", "rmdir", "link", "setstat")  # of FILE
 MAX_SHOWN = 60  # characters of a command in a reason
 
 
@@ -24,7 +25,8 @@ class SshConditions:
     """All that are given must hold.  Conditions on a text are about commands, unless `operations` says about what.
 
     `programs`, `programs_not` and `arguments` are globs, and about every command that the text starts: one of these
-    programs, one of no others, one that gets such a word.
+    programs, one of no others, one that gets such a word.  `files` are actions of SFTP, `paths` globs over its
+    canonical paths.
     """
 
     operations: frozenset[str] = frozenset()
@@ -33,6 +35,8 @@ class SshConditions:
     programs: tuple[str, ...] = ()
     programs_not: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
+    files: frozenset[str] = frozenset()
+    paths: tuple[str, ...] = ()
     pattern: Any = None  # a compiled re2 pattern over the text
 
     @property
@@ -46,6 +50,8 @@ class SshConditions:
     def match(self, operation: Operation, facts: ShellFacts) -> Match:
         if self.operations and operation.kind not in self.operations:
             return Match.NO
+        if self.files or self.paths:
+            return self._touches(facts) if operation.kind == FILE else Match.NO
         if not self.reads_text:
             return Match.YES
         if not self.operations and operation.kind not in (EXEC, SHELL):
@@ -61,6 +67,13 @@ class SshConditions:
         if not all(found):
             return Match.NO
         return self._started(facts) if self._reads_programs else Match.YES
+
+    def _touches(self, facts: ShellFacts) -> Match:
+        if self.files and facts.action not in self.files:
+            return Match.NO
+        if not self.paths or any(_any(path, self.paths) for path in facts.paths):
+            return Match.YES
+        return Match.NO if all(path.startswith("/") for path in facts.paths) else Match.DOUBT
 
     def _started(self, facts: ShellFacts) -> Match:
         found = [self._starts(command) for command in facts.commands]
@@ -110,7 +123,8 @@ class SshRule:
         """Refused.  A rule that only asks for a stricter recording gets it: that takes nothing from anybody."""
         if self.action.controls == frozenset(("record",)):
             return Verdict(mode=self.action.mode)
-        why = facts.doubt or "; ".join(facts.unknown) or "an argument is computed"
+        why = facts.doubt or "; ".join(facts.unknown)
+        why = why or ("where a relative path begins is not known" if facts.paths else "an argument is computed")
         reason = f"it cannot be known whether this is what {self.name} is about: {why}"
         return Verdict(refusals=(Refusal(self.name, reason, "", self.source),), mode=self.action.mode)
 

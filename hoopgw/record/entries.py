@@ -18,6 +18,7 @@ from hoopgw.model.operation import (
     ENV,
     EXEC,
     EXECUTE,
+    FILE,
     FORWARD,
     FUNCTION,
     PARSE,
@@ -55,6 +56,7 @@ KINDS: Final[dict[str, int]] = {  # what an ASKED entry calls them
     PTY: 19,
     ENV: 20,
     FORWARD: 21,
+    FILE: 22,
 }
 DECISIONS: Final[dict[Decision, int]] = {  # what an ASKED entry calls them; 0 is "go"
     Decision.REFUSED: 1,

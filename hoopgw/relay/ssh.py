@@ -14,12 +14,15 @@ from typing import Any, final
 from hoopgw.model.answer import Answer, Decision, Denial
 from hoopgw.model.errors import ProtocolViolation, WireError
 from hoopgw.model.events import Code
-from hoopgw.model.operation import ENV, EXEC, FORWARD, PTY, SHELL, SUBSYSTEM, Operation
+from hoopgw.model.operation import ENV, EXEC, FILE, FORWARD, PTY, SHELL, SUBSYSTEM, Operation
 from hoopgw.relay import ssh_forwards as forwards
 from hoopgw.relay import ssh_words as words
 from hoopgw.relay.effects import RECORDED, Ask, Completed, Effect, Hangup, ToClient, ToTarget, Withdraw
 from hoopgw.relay.ssh_channel import Channel, State, Successor
+from hoopgw.relay.ssh_files import Files
+from hoopgw.relay.ssh_paths import described
 from hoopgw.relay.ssh_replies import Replies
+from hoopgw.wire import sftp
 from hoopgw.wire import sshmessages as wire
 
 GLOBAL_LANE = 0
@@ -87,7 +90,7 @@ class SshRelay:
 
     def coverage(self) -> dict[str, Any]:
         """What was seen exactly, inferred, or passed opaque (docs/recording-format.md)."""
-        exact = ["commands", "subsystems", "environment", "forwards", "input", "output"]
+        exact = ["commands", "subsystems", "environment", "files", "forwards", "input", "output"]
         return {"exact": exact, "inferred": [], "opaque": sorted(self._forwarded)}
 
     # ---- from the client
@@ -141,7 +144,7 @@ class SshRelay:
         size = int.from_bytes(run[start + 5 : start + 9], "big")
         number = int.from_bytes(run[start + 1 : start + 5], "big")
         channel = self._by_target.get(number) if from_client else self._by_client.get(number)
-        if channel is None or channel.state is not State.OPEN or start + 9 + size != end:
+        if channel is None or channel.state is not State.OPEN or start + 9 + size != end or channel.files is not None:
             return False
         if from_client:
             if channel.asked or channel.client_closed:
@@ -189,7 +192,10 @@ class SshRelay:
         """What has its order in the channel: data, EOF, requests."""
         number = message[0]
         if number == wire.CHANNEL_DATA or number == wire.CHANNEL_EXTENDED_DATA:
-            channel.to_target -= wire.data_size(message)
+            size = wire.data_size(message)
+            if channel.files is not None and number == wire.CHANNEL_DATA:
+                return self._file_data(channel, channel.files, message[9:])
+            channel.to_target -= size
             return True
         if number == wire.CHANNEL_EOF:
             return True
@@ -241,6 +247,73 @@ class SshRelay:
         self._asking[channel.lane] = channel
         self._out.append(_asked(channel.lane, operation, message))
 
+    # ---- files
+
+    def _file_data(self, channel: Channel, files: Files, data: bytes) -> bool:
+        """Data of the client on an SFTP channel, up to the first request that has to be asked about."""
+        passed, rest = files.client(data)
+        if files.request is None and passed == data:
+            channel.to_target -= len(data)
+            return True
+        self._to_target(channel, passed)
+        channel.owed += files.injected
+        files.injected = 0
+        request = files.request
+        if request is not None:
+            text = described(request)
+            operation = self._numbered(FILE, text, request.action.encode(), files.packet[sftp.HEADER :])
+            self._ask(channel, operation, wire.channel_data(channel.target, files.packet))
+            if rest:
+                channel.keep(wire.channel_data(channel.target, rest))
+        return False
+
+    def _to_target(self, channel: Channel, data: bytes) -> None:
+        """Data in messages that the target takes."""
+        channel.to_target -= len(data)
+        step = max(1, channel.target_packet)
+        for start in range(0, len(data), step):
+            piece = wire.channel_data(channel.target, data[start : start + step])
+            self._out.append(ToTarget(wire.framed(piece)))
+
+    def _file_decided(self, channel: Channel, files: Files, answer: Answer) -> None:
+        """Denied: less goes to the target than the client has sent, and so the client's window grows by the rest."""
+        size = len(files.packet)
+        if answer.denial is None:
+            channel.to_target -= size
+            self._out.append(ToTarget(wire.framed(wire.channel_data(channel.target, files.allowed())), RECORDED))
+            return
+        told = words.denied(answer.denial, channel.terminal)
+        if len(told) <= channel.credit // 2:  # OpenSSH's sftp shows no words of a STATUS
+            self._to_client(channel.told(told))
+        instead = files.denied(words.reason(answer.denial))
+        self._to_target(channel, instead)
+        if size > len(instead):
+            self._to_client(wire.framed(wire.adjust(channel.client, size - len(instead))))
+        self._out.append(Completed(channel.operation, 0, 0, answer.denial.decision.value))
+
+    def _file_answer(self, channel: Channel, files: Files, data: bytes) -> bool:
+        shown = files.target(data, channel.credit)
+        if files.swallowed:
+            channel.to_client += files.swallowed
+            self._out.append(ToTarget(wire.framed(wire.adjust(channel.target, files.swallowed))))
+            files.swallowed = 0
+        channel.grown(files.grown)
+        files.grown = 0
+        if shown is not None:
+            step = max(1, channel.packet)
+            for start in range(0, len(shown), step):
+                self._to_client(wire.framed(wire.channel_data(channel.client, shown[start : start + step])))
+        elif files.happened:
+            self._to_client(wire.framed(wire.channel_data(channel.client, data)))
+        self._happened(files)
+        if files.stalled and not channel.asked:
+            self._file_data(channel, files, b"")
+        return shown is None and not self._out
+
+    def _happened(self, files: Files) -> None:
+        self._out += files.happened
+        files.happened = []
+
     def _answer(self, channel: Channel, asked: wire.Request, number: int) -> None:
         """The gateway's own reply, in its turn."""
         if asked.wants_reply:
@@ -270,6 +343,10 @@ class SshRelay:
         if message[0] == wire.CHANNEL_OPEN:
             self._open_decided(channel, message, answer)
             return
+        if channel.files is not None and message[0] == wire.CHANNEL_DATA:
+            self._file_decided(channel, channel.files, answer)
+            self._resume(channel)
+            return
         asked = wire.read_request(message)
         if answer.denial is None:
             self._allowed(channel, asked, message, answer)
@@ -290,6 +367,8 @@ class SshRelay:
         if asked.name in STARTS:
             channel.started = True
             channel.meter = answer.meter
+            if asked.name == b"subsystem" and wire.read_string(asked.body, 0)[0] == b"sftp":
+                channel.files = Files()
         elif asked.name == b"pty-req":
             channel.terminal = True
         elif asked.name == b"env":
@@ -420,6 +499,7 @@ class SshRelay:
         if before is not None and not (before.state is State.REFUSED and before.target_closed):
             raise ProtocolViolation("a channel number that is in use")
         channel.target, channel.to_target, channel.state = target, window, State.OPEN
+        channel.target_packet = packet
         if before is None:
             self._by_target[target] = channel
             return True
@@ -466,6 +546,9 @@ class SshRelay:
     def _target_closes(self, channel: Channel) -> bool:
         channel.target_closed = True
         self._withdraw(channel)
+        if channel.files is not None:
+            channel.files.ended()
+            self._happened(channel.files)
         self._to_client(channel.client_asks.ended())
         self._to_client(wire.framed(wire.simple(wire.CHANNEL_CLOSE, channel.client)))
         self._forget_closed(channel)
@@ -523,10 +606,17 @@ class SshRelay:
         if channel.state is State.REFUSED:
             return False
         if number == wire.CHANNEL_DATA or number == wire.CHANNEL_EXTENDED_DATA:
-            return self._target_data(channel, wire.data_size(message))
-        if number == wire.CHANNEL_WINDOW_ADJUST:
-            channel.target_adjusted(wire.read_adjust(message))
+            if not self._target_data(channel, wire.data_size(message)):
+                return False
+            if channel.files is not None and number == wire.CHANNEL_DATA:
+                return self._file_answer(channel, channel.files, message[9:])
             return True
+        if number == wire.CHANNEL_WINDOW_ADJUST:
+            size = wire.read_adjust(message)
+            left = channel.target_adjusted(size)
+            if left and left != size:
+                self._to_client(wire.framed(wire.adjust(channel.client, left)))
+            return left == size
         if number == wire.CHANNEL_EOF:
             return True
         if number == wire.CHANNEL_REQUEST:
@@ -656,7 +746,11 @@ def _asked(lane: int, operation: Operation, message: bytes) -> Ask:
 
 def _redacted(message: bytes, texts: dict[int, bytes]) -> bytes:
     """The same request with its text replaced, in valid framing; an opening or global request has none to hide."""
-    if 0 not in texts or message[0] != wire.CHANNEL_REQUEST:
+    if 0 not in texts:
+        return wire.framed(message)
+    if message[0] == wire.CHANNEL_DATA:
+        return wire.framed(wire.channel_data(wire.read_channel(message), texts[0]))
+    if message[0] != wire.CHANNEL_REQUEST:
         return wire.framed(message)
     asked = wire.read_request(message)
     body = wire.string(texts[0])

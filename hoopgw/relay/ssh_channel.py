@@ -11,6 +11,7 @@ from typing import final
 
 from hoopgw.model.answer import Meter
 from hoopgw.model.errors import ProtocolViolation
+from hoopgw.relay.ssh_files import Files
 from hoopgw.relay.ssh_replies import Replies
 from hoopgw.wire import sshmessages as wire
 
@@ -32,7 +33,8 @@ class Channel:
     __slots__ = (
         "lane", "client", "target", "state", "packet", "reserve", "credit", "to_client", "to_target", "terminal",
         "started", "environment", "client_asks", "target_asks", "asked", "operation", "kept", "kept_data",
-        "kept_requests", "meter", "client_closed", "target_closed", "successor", "opaque",
+        "kept_requests", "meter", "client_closed", "target_closed", "successor", "opaque", "files",
+        "target_packet", "owed",
     )  # fmt: skip
 
     def __init__(self, lane: int, client: int, target: int) -> None:
@@ -60,6 +62,9 @@ class Channel:
         self.target_closed = False
         # The target may use its number anew while the client has not closed: that channel waits here
         self.successor: Successor | None = None
+        self.files: Files | None = None  # of the subsystem sftp
+        self.target_packet = 0  # the largest payload of data that the target takes
+        self.owed = 0  # bytes of the target's window that the gateway has used: its next adjusts pay for them
         self.opaque = ""  # what it forwards, where it is a forward
 
     def grant(self, window: int, packet: int) -> int:
@@ -78,10 +83,14 @@ class Channel:
         self.credit += repaid
         return size - repaid
 
-    def target_adjusted(self, size: int) -> None:
+    def target_adjusted(self, size: int) -> int:
+        """The target grants more: what of it is the client's."""
         if self.to_target + size > wire.MAX_WINDOW:
             raise ProtocolViolation("a window that grows past 2^32 - 1")
         self.to_target += size
+        paid = min(size, self.owed)
+        self.owed -= paid
+        return size - paid
 
     def told(self, words: bytes) -> bytes:
         """A run that says `words` on stderr: as much of them as the credit has room for."""
@@ -94,6 +103,11 @@ class Channel:
             piece = words[start : min(start + step, room)]
             pieces.append(wire.framed(wire.stderr(self.client, piece)))
         return b"".join(pieces)
+
+    def grown(self, size: int) -> None:
+        """The gateway adds bytes to what the target sends: they come from its credit."""
+        self.credit -= size
+        self.to_client -= size
 
     def keep(self, message: bytes) -> None:
         """Behind the decision.  Raises ProtocolViolation beyond the window that the target gave, or MAX_REQUESTS."""

@@ -9,6 +9,7 @@ from hoopgw.model.answer import Decision, Denial
 from hoopgw.model.escaping import escaped
 
 REFUSED_STATUS = 126  # of a command that was found and may not run, as shells say it
+MAX_STATUS = 200  # bytes of a refusal in an SFTP status
 MAX_WORDS = 1000  # characters of one field: two answers fit into the reserve of a channel (RESERVE in ssh_channel)
 
 _HINTS: dict[Decision, str] = {
@@ -24,6 +25,11 @@ _HINTS: dict[Decision, str] = {
 def denied(denial: Denial, terminal: bool) -> bytes:
     """What did not run, why, and what would help; then the JSON line."""
     return lines([_said(denial.decision.value, denial.reason), *_hints(denial), _json(denial)], terminal)
+
+
+def reason(denial: Denial) -> bytes:
+    """The same in one short line, for the STATUS of an SFTP request."""
+    return f"{denial.decision.value}: {escaped(denial.reason)}".encode("utf-8", "backslashreplace")[:MAX_STATUS]
 
 
 def waiting(notice: Denial, terminal: bool) -> bytes:

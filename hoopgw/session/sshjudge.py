@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from hoopgw.auth.access import Access
-from hoopgw.model.operation import ENV, EXEC, FORWARD, SHELL, SUBSYSTEM, Operation
+from hoopgw.model.operation import ENV, EXEC, FILE, FORWARD, SHELL, SUBSYSTEM, Operation
 from hoopgw.model.verdict import ALLOW, Refusal, Verdict
 from hoopgw.policy.guardrail import judge
 from hoopgw.policy.policyset import Selection
@@ -18,7 +18,7 @@ from hoopgw.policy.ssh_forwards import feature
 from hoopgw.policy.ssh_rules import OPERATIONS
 from hoopgw.session.interfaces import IJudge
 
-WAITS = frozenset((EXEC, SHELL, SUBSYSTEM))  # what can be held: the rest is allowed or refused at once
+WAITS = frozenset((EXEC, SHELL, SUBSYSTEM, FILE))  # what can be held: the rest is allowed or refused at once
 
 
 @implementer(IJudge)
@@ -66,6 +66,8 @@ class SshJudge:
             words = f"grant the feature {needed}" if needed else ""
             what = operation.name.decode("ascii", "backslashreplace")
             return _refused("ssh:forward", f"{what} is not granted", words)
+        if operation.kind == FILE and not operation.name:
+            return _refused("ssh:file", "a request of SFTP that is not known here")
         if operation.kind == ENV:
             name = operation.name.decode("utf-8", "backslashreplace")
             if not any(fnmatchcase(name, glob) for glob in self._environment):

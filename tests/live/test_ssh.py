@@ -20,6 +20,13 @@ command = ["echo held"]
 operation = ["exec"]
 then = { hold = { approvers = ["dba"], wait = "30s" } }
 reason = "a test"
+
+[guardrail.test-keys]
+protocol = "ssh"
+file = ["write", "remove"]
+path = ["*.key"]
+then = "refuse"
+reason = "keys stay"
 """
 STAGE = Options(more={"guardrails.d/90-test.toml": RULES})
 
@@ -86,6 +93,28 @@ class Clients(SshCase):
         done = self.ran(["sftp", *self.settings("BatchMode=no"), "-P", port, "-b", str(batch), "web1@127.0.0.1"])
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual((self.scratch / "three").read_bytes(), data)
+
+    def test_files(self) -> None:
+        """Each file is an event with its size and digest; a path that a rule names is refused, and sftp goes on."""
+        data = os.urandom(100_000)
+        (self.scratch / "one").write_bytes(data)
+        batch = self.scratch / "batch"
+        lines = ("put {0}/one told", "-put {0}/one no/../secret.key", "-rm told.key", "get told {0}/back", "rm told")
+        batch.write_text("\n".join(lines).format(self.scratch) + "\n")
+        before = len(self.events("file.touched"))
+        port = str(self.stage.ssh_port)
+        done = self.ran(["sftp", *self.settings("BatchMode=no"), "-P", port, "-b", str(batch), "web1@127.0.0.1"])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stderr.count(b"ermission denied"), 2, done.stderr)
+        self.assertIn(b'"guardrails": ["test-keys"]', done.stderr)
+        self.assertFalse((self.home / "secret.key").exists())
+        self.assertEqual((self.scratch / "back").read_bytes(), data)
+        events = [json.loads(line) for line in self.events("file.touched")[before:]]
+        told = [event for event in events if event["path"] == f"{self.home.resolve()}/told"]
+        kept = [event for event in told if event["action"] != "setstat"]
+        self.assertEqual([event["action"] for event in kept], ["write", "read", "remove"])
+        self.assertEqual(kept[0]["sha256"], hashlib.sha256(data).hexdigest())
+        self.assertEqual((kept[0]["bytes"], kept[1]["bytes"]), (100_000, 100_000))
 
     def test_rsync(self) -> None:
         """rsync's own protocol on both ends."""

@@ -1,0 +1,106 @@
+"""What a file request of SFTP asks: an action, and the paths that it is about."""
+
+from __future__ import annotations
+
+from shlex import quote
+from typing import Final, final
+
+from hoopgw.wire import sftp
+
+READ: Final = "read"
+WRITE: Final = "write"
+LIST: Final = "list"
+REMOVE: Final = "remove"
+RENAME: Final = "rename"
+MAKE: Final = "mkdir"
+UNMAKE: Final = "rmdir"
+LINK: Final = "link"
+SET: Final = "setstat"
+
+_ONE: Final = {
+    sftp.SETSTAT: SET, sftp.OPENDIR: LIST, sftp.REMOVE: REMOVE, sftp.MKDIR: MAKE, sftp.RMDIR: UNMAKE,
+}  # fmt: skip
+_TWO: Final = {sftp.RENAME: RENAME, sftp.SYMLINK: LINK}
+_EXTENSIONS: Final = {
+    b"posix-rename@openssh.com": (RENAME, 2),
+    b"hardlink@openssh.com": (LINK, 2),
+    b"lsetstat@openssh.com": (SET, 1),
+}
+# They say something of a file or of the server, and change no name and no content
+_QUIET_EXTENSIONS: Final = frozenset(
+    (
+        b"statvfs@openssh.com", b"fstatvfs@openssh.com", b"fsync@openssh.com", b"limits@openssh.com",
+        b"expand-path@openssh.com", b"home-directory", b"users-groups-by-id@openssh.com",
+    )
+)  # fmt: skip
+# What passes without a question: it works on what was opened, or looks at names
+QUIET: Final = frozenset(
+    (
+        sftp.INIT, sftp.CLOSE, sftp.READ, sftp.WRITE, sftp.LSTAT, sftp.FSTAT, sftp.FSETSTAT, sftp.READDIR,
+        sftp.REALPATH, sftp.STAT, sftp.READLINK,
+    )
+)  # fmt: skip
+
+
+@final
+class FileRequest:
+    """`paths` are canonical: absolute, without `.` and `..`; one that is relative to a directory that nobody has told
+    is left as it is.  `action` is "" for a request that nobody knows."""
+
+    __slots__ = ("action", "paths")
+
+    def __init__(self, action: str, paths: list[bytes]) -> None:
+        self.action = action
+        self.paths = paths
+
+
+def asked(packet: bytes, home: bytes) -> FileRequest | None:
+    """What has to be asked about a whole packet; None where it is an extension that passes.  Raises MalformedFrame."""
+    kind = packet[4]
+    if kind == sftp.OPEN:
+        path, here = sftp.read_string(packet, sftp.HEADER)
+        flags = int.from_bytes(packet[here : here + 4], "big")
+        return FileRequest(WRITE if flags & sftp.WRITES else READ, [canonical(path, home)])
+    if kind in _ONE:
+        return FileRequest(_ONE[kind], _paths(packet, sftp.HEADER, 1, home))
+    if kind in _TWO:
+        return FileRequest(_TWO[kind], _paths(packet, sftp.HEADER, 2, home))
+    if kind == sftp.EXTENDED:
+        name, here = sftp.read_string(packet, sftp.HEADER)
+        if name in _QUIET_EXTENSIONS:
+            return None
+        known = _EXTENSIONS.get(name)
+        if known is not None:
+            return FileRequest(known[0], _paths(packet, here, known[1], home))
+    return FileRequest("", [])
+
+
+def described(request: FileRequest) -> bytes:
+    """`rename '/a b' /c`: the action and the paths, quoted as for a shell, so that one text has one meaning."""
+    words = [request.action or "unknown"]
+    words += [quote(path.decode("utf-8", "surrogateescape")) for path in request.paths]
+    return " ".join(words).encode("utf-8", "surrogateescape")
+
+
+def _paths(packet: bytes, here: int, count: int, home: bytes) -> list[bytes]:
+    found: list[bytes] = []
+    for _ in range(count):
+        path, here = sftp.read_string(packet, here)
+        found.append(canonical(path, home))
+    return found
+
+
+def canonical(path: bytes, home: bytes) -> bytes:
+    """By the text alone: what is a symbolic link, only the target knows.  `home` is absolute, or b"" where unknown."""
+    if not path.startswith(b"/"):
+        if not home:
+            return path
+        path = home + b"/" + path
+    parts: list[bytes] = []
+    for part in path.split(b"/"):
+        if part == b"..":
+            if parts:
+                parts.pop()
+        elif part and part != b".":
+            parts.append(part)
+    return b"/" + b"/".join(parts)
