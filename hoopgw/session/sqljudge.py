@@ -25,7 +25,7 @@ from hoopgw.policy.lineage import Lineage
 from hoopgw.policy.masks import MaskGuardrail, SqlMasks, resolve
 from hoopgw.policy.policyset import Selection
 from hoopgw.policy.sql import MAX_IN_PROCESS, Unreadable, analyse
-from hoopgw.policy.sql_calls import with_parameters
+from hoopgw.policy.sql_calls import RUNS_TEXT, with_parameters
 from hoopgw.policy.sql_names import NameContext, SessionNames, context_of
 from hoopgw.policy.sql_shape import shape
 from hoopgw.policy.touched import expanded
@@ -44,6 +44,7 @@ MAX_SCOPES = 512  # sets of rules, names and catalogue that verdicts are kept fo
 MAX_VERDICTS = 4096  # texts of one scope
 MAX_TEXTS = 8 << 20  # bytes of them
 MAX_KEPT_TEXT = 64 * 1024  # bytes of one text that is kept: longer ones are rarely repeated
+SET_CONFIG = 2078  # the OID of pg_catalog.set_config (pg_proc.dat), also where no catalogue can be read
 MAX_TABLES = 32  # names of one verdict, for the index
 KINDS = frozenset((QUERY, PARSE, BIND, EXECUTE, FUNCTION))
 WRAPPERS = frozenset(("explain", "prepare"))  # effects of what holds another statement: alone, that one is not known
@@ -386,13 +387,21 @@ class SqlJudge:
             functions = frozenset((FunctionName(function.schema, function.name),))
             if function.name.startswith("lo_"):
                 effects.add("large-object")
-            if function.oid >= FIRST_OWN and function.definition is None:
+            if function.name in RUNS_TEXT or (function.oid >= FIRST_OWN and function.definition is None):
                 opaque = f"function {function.schema}.{function.name}"
             elif function.oid >= FIRST_OWN:
                 calls = frozenset((function.oid,))
-        statement = Statement(frozenset(effects), functions=functions, unknown=unknown, opaque=opaque, calls=calls)
-        statement = expanded(statement, scope.catalogue, self._context)
-        return self._completed(judge(scope.guardrails, operation, Facts((statement,))), Facts((statement,)))
+        # its arguments are not looked at: which setting it would change is not known
+        sets = int(operation.text) == SET_CONFIG or (function is not None and function.name == "set_config")
+        settings: tuple[tuple[str, str | None], ...] = (("*", None),) if sets else ()
+        statement = Statement(
+            frozenset(effects), functions=functions, unknown=unknown, opaque=opaque, calls=calls, settings=settings
+        )
+        facts = Facts((expanded(statement, scope.catalogue, self._context),))
+        verdict = judge(scope.guardrails, operation, facts) & built_in(facts)
+        if not verdict.refusals:
+            self._happens(facts, operation.text)
+        return self._completed(verdict, facts)
 
 
 classImplements(SqlJudge, IJudge)  # not by a decorator: compiled classes take none

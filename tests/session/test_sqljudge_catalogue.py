@@ -9,9 +9,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.grant import Who
-from hoopgw.model.operation import QUERY, Operation
+from hoopgw.model.operation import FUNCTION, QUERY, Operation
 from hoopgw.model.target import Selector
 from hoopgw.model.verdict import Verdict
+from hoopgw.policy.catalogue_code_queries import CODE_QUERIES
 from hoopgw.policy.catalogue_queries import QUERIES
 from hoopgw.policy.guardrails import Action, Conditions, SqlRule
 from hoopgw.policy.policyset import PolicySet, Scoped
@@ -35,6 +36,7 @@ class Case(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.tables: Rows = [[b"20001", b"app", b"pay", b"r"], [b"20002", b"app", b"orders", b"r"]]
+        self.bodies: dict[bytes, bytes] = {}  # of functions of one's own: one at most
         self.catalogues = CatalogueCache(self._read_all, self.clock, Emitted())
         self.scopes = Scopes(MaskBuilder(b"k" * 32))
         self.waiting: Deferred[Any] | None = None
@@ -42,6 +44,8 @@ class Case(SynchronousTestCase):
     def _read_all(self, *_: Any) -> Deferred[Any]:
         rows: list[Rows] = [[] for _ in QUERIES]
         rows[0] = list(self.tables)
+        rows[4] = [[b"20100", b"app", name, b"f", b"sql", b"v", b"f", b"23", b"", b"0", b"0"] for name in self.bodies]
+        rows[len(QUERIES) - len(CODE_QUERIES) + 3] = [[b"20100", b"own", body] for body in self.bodies.values()]
         return self.waiting or succeed(rows)
 
     def judge(self, policy: PolicySet, *groups: str) -> SqlJudge:
@@ -51,8 +55,8 @@ class Case(SynchronousTestCase):
         made.ready()
         return made
 
-    def refused(self, judge: SqlJudge, text: str = TEXT) -> bool:
-        verdict = judge.judge(Operation("postgresql", QUERY, text.encode()))
+    def refused(self, judge: SqlJudge, text: str = TEXT, kind: str = QUERY) -> bool:
+        verdict = judge.judge(Operation("postgresql", kind, text.encode()))
         if isinstance(verdict, Deferred):
             verdict = self.successResultOf(verdict)
         assert isinstance(verdict, Verdict)
@@ -151,4 +155,30 @@ class Transactions(Case):
         self.refused(judge, "create table pg_temp.orders (id int)")
         self.assertTrue(self.refused(judge, "select * from orders"))
         self.refused(judge, "rollback")
+        self.assertTrue(self.refused(judge, "select * from orders"))
+
+
+class FunctionCalls(Case):
+    """The protocol's own FunctionCall, by OID."""
+
+    def test_set_config(self) -> None:
+        """must-survive 9, 17: it would change role, path and string syntax where no text says so; without any rule."""
+        self.assertTrue(self.refused(self.judge(PolicySet(), "staff"), "2078", FUNCTION))
+
+    def test_bodies(self) -> None:
+        """Judged by what its body does, as a SELECT of it is; what it sets counts for what follows."""
+        body = b"CREATE FUNCTION app.f() RETURNS int LANGUAGE sql AS 'SELECT 1 FROM app.pay'"
+        self.bodies[b"f"] = body
+        self.assertTrue(self.refused(self.judge(no_reading(), "contractors"), "20100", FUNCTION))
+        self.assertFalse(
+            self.refused(self.judge(no_reading("app.orders", digest="two"), "contractors"), "20100", FUNCTION)
+        )
+
+    def test_temporary_objects_of_a_body(self) -> None:
+        """A body that makes a temporary table puts bare names in doubt."""
+        self.bodies[b"f"] = b"CREATE FUNCTION app.f() RETURNS void LANGUAGE sql AS 'CREATE TEMP TABLE orders (a int)'"
+        judge = self.judge(no_reading(), "contractors")
+        self.refused(judge, "set search_path = app")
+        self.assertFalse(self.refused(judge, "select * from orders"))
+        self.assertFalse(self.refused(judge, "20100", FUNCTION))
         self.assertTrue(self.refused(judge, "select * from orders"))
