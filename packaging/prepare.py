@@ -4,6 +4,7 @@
 .cache/compiled     the tree once more, with the codecs compiled; .venv runs this one where there is a compiler
 .cache/debian       server programs that the machine does not have, unpacked and never installed
 .cache/clients      drivers of other languages, for the tests
+.cache/servers      PostgreSQL of other versions, for the tests
 .cache/regress      PostgreSQL's regression scripts
 """
 
@@ -18,6 +19,7 @@ import compiled
 import debian
 import environment
 import regression
+import servers
 from doing import CannotPrepare, say
 
 TREE = Path(__file__).resolve().parent.parent
@@ -44,6 +46,7 @@ def prepare(purpose: str) -> None:
     debian.prepare(CACHE / "debian", SSH, *((CLIENTS,) if purpose == "test" else ()))
     if purpose == "test":
         clients.prepare(TREE, CACHE)
+        servers.prepare(TREE, CACHE)
     if purpose == "regress":
         regression.prepare(CACHE)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from hoopgw.cli.demo.children import ChildFailed
 
-DIRECTORIES = ("usr/lib/postgresql/15/bin", "usr/bin", "usr/sbin", "usr/lib/openssh")
-LIBRARIES = ("usr/lib/{triplet}", "lib/{triplet}", "usr/lib", "lib")
+DIRECTORIES = ("native/bin", "usr/lib/postgresql/15/bin", "usr/bin", "usr/sbin", "usr/lib/openssh")
+LIBRARIES = ("native/lib", "usr/lib/{triplet}", "lib/{triplet}", "usr/lib", "lib")
 
 WRAPPER = "pg_wrapper"  # Debian's: it looks for a version, and may find none
 
@@ -75,7 +75,7 @@ class Programs:
         for path in (place / "usr", place / "usr/share"):  # passable whatever the caller's umask
             path.mkdir()
             path.chmod(0o755)
-        for name in ("usr/lib", "usr/bin", "usr/sbin", "usr/share/postgresql"):
+        for name in ("native", "usr/lib", "usr/bin", "usr/sbin", "usr/share/postgresql"):
             if (self.root / name).is_dir():
                 shutil.copytree(self.root / name, place / name, symlinks=True)
         return Programs(place)

@@ -30,6 +30,7 @@ class Options:
     shipped_guardrails: bool = True
     more: dict[str, str] = field(default_factory=dict)  # TOML added to files of the configuration
     server: dict[str, str] = field(default_factory=dict)  # settings of PostgreSQL
+    programs: Programs | None = None  # another PostgreSQL than the machine's
     gateway: bool = True  # False: configured, not started
 
 
@@ -74,7 +75,7 @@ def on_stage(options: Options = DEMO) -> Iterator[Stage]:
     with ExitStack() as stack:
         place = stack.enter_context(private_directory())
         authority = Authority()
-        cluster = Cluster(place / "postgresql", authority, programs, options.server)
+        cluster = Cluster(place / "postgresql", authority, options.programs or programs, options.server)
         stack.callback(cluster.stop)
         cluster.start()
         passwords = new_password(), new_password()
