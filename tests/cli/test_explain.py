@@ -117,6 +117,10 @@ class Explained(LiveCase):
         answer, status = self.explained("select email from customers")
         self.assertEqual((answer["decision"], status), ("allowed", 0))
         self.assertIn("mail", answer["facts"]["masks"])
+        self.assertEqual(answer["facts"]["outputs"], ["1 email: from public.customers.email; shown: none of it"])
+        answer, status = self.explained("select id, upper(email) as loud from customers")
+        self.assertEqual(status, 0)
+        self.assertEqual(answer["facts"]["outputs"], ["2 loud: computed with public.customers.email; shown: NULL"])
         answer, status = self.explained("select 1 from customers where email like 'a%'")
         (rule,) = answer["rules"]
         self.assertEqual((rule["guardrail"], status), ("mask:mail", 1))

@@ -559,18 +559,26 @@ class Views(SynchronousTestCase):
 
 class Functions(SynchronousTestCase):
     def test_unread(self) -> None:
-        """A function of somebody's own may read what it likes: it is refused, whatever else is known of it."""
+        """A function of somebody's own may read what it likes: it is refused, whatever else is known of it, also where a
+        view calls it."""
         (found,) = analyse(b"select id from orders", SHOP, context_of(SHOP)).statements
         calling = replace(found, functions=frozenset((FunctionName("public", "f"),)))
         guardrail = MaskGuardrail(resolve((rule("customers.email"),), OWN), OWN, None)
         verdict = guardrail.judge(Operation("postgresql", QUERY, b""), Facts((calling,)))
         self.assertIn("public.f", verdict.refusals[0].reason)
+        behind = view(320, "sly", "x", (100,), "SELECT public.f() AS x FROM public.orders", calls=frozenset((20000,)))
+        names = replace(OWN, relations={**OWN.relations, ("public", "sly"): behind}, by_oid={**OWN.by_oid, 320: behind})
+        (reading,) = analyse(b"select x from sly", names, context_of(names)).statements
+        masks = MaskGuardrail(resolve((rule("customers.email"),), names), names, None)
+        refused = masks.judge(Operation("postgresql", QUERY, b""), Facts((replace(reading, inside="", opaque=""),)))
+        self.assertIn("function public.f", refused.refusals[0].reason)
         compiled = replace(found, functions=frozenset((FunctionName("public", "c"),)))
         self.assertEqual(guardrail.judge(Operation("postgresql", QUERY, b""), Facts((compiled,))).refusals, ())
 
 
 OWN = replace(
     SHOP,
+    function_by_oid={**SHOP.function_by_oid, 20000: Function(20000, "public", "f", "f", "sql", "v")},
     functions={
         **SHOP.functions,
         ("public", "f"): (Function(20000, "public", "f", "f", "sql", "v"),),
