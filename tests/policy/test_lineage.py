@@ -559,8 +559,7 @@ class Views(SynchronousTestCase):
 
 class Functions(SynchronousTestCase):
     def test_unread(self) -> None:
-        """A function of somebody's own may read what it likes: it is refused, whatever else is known of it, also where a
-        view calls it."""
+        """A function of somebody's own may read what it likes: it is refused, also where a view calls it."""
         (found,) = analyse(b"select id from orders", SHOP, context_of(SHOP)).statements
         calling = replace(found, functions=frozenset((FunctionName("public", "f"),)))
         guardrail = MaskGuardrail(resolve((rule("customers.email"),), OWN), OWN, None)
