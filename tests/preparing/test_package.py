@@ -122,5 +122,7 @@ class Units(SynchronousTestCase):
         self.assertEqual(ran.returncode, 0, ran.stdout[-400:] + ran.stderr)
 
     def test_the_socket_is_the_one_that_the_configuration_names(self) -> None:
-        [name] = re.findall(r"^FileDescriptorName=(.*)$", (TREE / "systemd/hoopgw-postgresql.socket").read_text(), re.M)
-        self.assertIn(f':name={name}"', (TREE / "etc/hoopgw/hoopgw.toml").read_text())
+        for socket in (TREE / "systemd").glob("*.socket"):
+            [name] = re.findall(r"^FileDescriptorName=(.*)$", socket.read_text(), re.M)
+            self.assertIn(f':name={name}"', (TREE / "etc/hoopgw/hoopgw.toml").read_text())
+            self.assertIn(socket.name, (TREE / "systemd/hoopgw.service").read_text())
