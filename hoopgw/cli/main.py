@@ -17,6 +17,7 @@ COMMANDS = {
     "approvals": ("hoopgw.cli.approvals", "approvals"),
     "check": ("hoopgw.cli.check", "check"),
     "demo": ("hoopgw.cli.demo.command", "demo"),
+    "doctor": ("hoopgw.cli.doctor", "doctor"),
     "explain": ("hoopgw.cli.explain", "explain"),
     "grants": ("hoopgw.cli.grants", "grants"),
     "sessions": ("hoopgw.cli.sessions", "sessions"),

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from hoopgw import __version__
 from hoopgw.cli.main import COMMANDS
 from hoopgw.config_schema import SECTIONS
+from hoopgw.model.events import Code
 from tests.preparing.test_prepare import PACKAGING, module
 
 TREE = PACKAGING.parent
@@ -126,3 +127,26 @@ class Units(SynchronousTestCase):
             [name] = re.findall(r"^FileDescriptorName=(.*)$", socket.read_text(), re.M)
             self.assertIn(f':name={name}"', (TREE / "etc/hoopgw/hoopgw.toml").read_text())
             self.assertIn(socket.name, (TREE / "systemd/hoopgw.service").read_text())
+
+
+class Pages(SynchronousTestCase):
+    def test_troubleshooting_knows_only_events_that_there_are(self) -> None:
+        known = {code.value for code in Code}
+        named = re.findall(r"^\| `([a-z.]+)`", (TREE / "docs/troubleshooting.md").read_text(), re.MULTILINE)
+        self.assertEqual([code for code in named if code not in known], [])
+        self.assertGreater(len(named), 15)
+
+    def test_scripts_are_shell(self) -> None:
+        """dpkg runs them as root: each can at least be read."""
+        for name in ("preinst", "postinst", "prerm", "postrm"):
+            script = PACKAGING / "deb" / name
+            ran = subprocess.run(["sh", "-n", script], capture_output=True, text=True, check=False)
+            self.assertEqual((ran.returncode, ran.stderr), (0, ""), name)
+
+    def test_an_older_version_is_refused(self) -> None:
+        """By the script that dpkg asks first, with the words that dpkg gives it."""
+        for old, new, status in (("1.0", "0.9", 1), ("0.9", "1.0", 0), ("1.0", "1.0", 0)):
+            script = (PACKAGING / "deb/preinst").read_text()
+            ran = subprocess.run(["sh", "-c", script, "preinst", "upgrade", old, new], capture_output=True, check=False)
+            self.assertEqual(ran.returncode, status, (old, new))
+            self.assertEqual(b"is not replaced by the older" in ran.stderr, bool(status))

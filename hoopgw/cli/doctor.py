@@ -1,0 +1,228 @@
+"""`hoopgw doctor`: looks from outside at what the gateway needs, and names the fix for what is wrong."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+from cryptography import x509
+
+from hoopgw.cli.output import json_option, print_json
+from hoopgw.model.escaping import escaped
+from hoopgw.model.settings import OidcSettings, Settings
+from hoopgw.model.target import Target
+
+PATIENCE = 5.0  # seconds for each question to the network
+MAX_BODY = 1 << 20  # bytes of an issuer's answer
+MAX_APART = 5.0  # seconds between this clock and an issuer's; its Date has whole seconds
+SOON = 21 * 86400.0  # a certificate that ends within this is to be renewed
+SYSTEMCTL = "/usr/bin/systemctl"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`fix` is empty where all is well."""
+
+    what: str
+    said: str
+    fix: str = ""
+
+
+def findings(settings: Settings, targets: dict[str, Target], admin: str, now: float) -> Iterator[Finding]:
+    """One of each thing that was looked at; asks the network, and changes nothing."""
+    yield _gateway(admin)
+    yield from _units()
+    if settings.tls.certificate:
+        yield _certificate(Path(settings.tls.certificate), now)
+    yield _disk(Path(settings.recordings.directory), settings.recordings.min_free)
+    if not settings.issuers:
+        yield Finding("issuer", "none is named: nobody is admitted", "[oidc.NAME] in hoopgw.toml")
+    for issuer in settings.issuers:
+        yield from _issuer(issuer, now)
+    if not targets:
+        yield Finding("target", "none is named", "a file in targets.d/, as the commented example")
+    for target in targets.values():
+        for address in target.addresses:
+            yield _reached(f"target {target.name}", address.host, address.port)
+
+
+def _gateway(path: str) -> Finding:
+    connection = http.client.HTTPConnection("admin", timeout=PATIENCE)
+    try:
+        with socket.socket(socket.AF_UNIX) as admin:
+            admin.settimeout(PATIENCE)
+            admin.connect(path)
+            connection.sock = admin
+            connection.request("GET", "/v1/health")
+            body = json.loads(connection.getresponse().read(MAX_BODY))
+    except PermissionError:
+        return Finding("gateway", f"{path} may not be opened by you", "as root, or as a member of the group hoopgw")
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return Finding(
+            "gateway", f"does not answer at {path}: {error}", "systemctl status hoopgw; journalctl -u hoopgw"
+        )
+    if not body.get("healthy"):
+        return Finding("gateway", f"is not well: {body.get('reason', '')}", "docs/troubleshooting.md")
+    return Finding("gateway", f"{body.get('version')}, {body.get('sessions')} sessions")
+
+
+def _units() -> Iterator[Finding]:
+    """Of those that are installed; nothing where systemd does not run."""
+    if not Path("/run/systemd/system").is_dir():
+        return
+    for unit in ("hoopgw.service", "hoopgw-postgresql.socket", "hoopgw-ssh.socket"):
+        state = _shown(unit)
+        if state.get("LoadState") == "loaded":
+            active = state.get("ActiveState", "")
+            fix = "" if active == "active" else f"systemctl status {unit}; another service may have its port"
+            yield Finding(unit, f"{active} ({state.get('SubState', '')})", fix)
+
+
+def _shown(unit: str) -> dict[str, str]:
+    command = [SYSTEMCTL, "show", "-p", "LoadState,ActiveState,SubState", unit]
+    try:
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return {}
+    return dict(line.split("=", 1) for line in ran.stdout.splitlines() if "=" in line)
+
+
+def _certificate(path: Path, now: float) -> Finding:
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError) as error:
+        return Finding("certificate", f"{path}: {error}", "[tls] certificate names a PEM file")
+    left = certificate.not_valid_after_utc.timestamp() - now
+    if left < SOON:
+        return Finding("certificate", f"{path} ends in {left / 86400:.0f} days", "put a new one there, and reload")
+    own = certificate.issuer == certificate.subject
+    return Finding("certificate", f"{left / 86400:.0f} days left{', signed by itself' if own else ''}")
+
+
+def _disk(directory: Path, least: int) -> Finding:
+    place = next(path for path in (directory, *directory.parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    said = f"{free / 2**30:.1f} GiB free at {place}, {least / 2**30:.1f} needed"
+    return Finding("disk", said, "" if free > 2 * least else "make room, or a larger disk: below it nobody is admitted")
+
+
+def _issuer(issuer: OidcSettings, now: float) -> Iterator[Finding]:
+    name, address = f"issuer {issuer.name}", urlsplit(issuer.issuer)
+    host, port = address.hostname or "", address.port or (443 if address.scheme == "https" else 80)
+    reached = _reached(name, host, port)
+    if reached.fix:
+        yield reached
+        return
+    try:
+        status, date, body = _fetched(address.scheme, host, port, address.path.rstrip("/"), issuer.ca)
+    except ssl.SSLError as error:
+        yield Finding(name, f"its certificate: {error}", "`ca` of [oidc.NAME], if its authority is a private one")
+        return
+    except (OSError, http.client.HTTPException) as error:
+        yield Finding(
+            name, f"{issuer.issuer}: {error}", "from this machine, as the gateway reaches it: proxy, firewall"
+        )
+        return
+    yield _discovery(name, issuer.issuer, status, body)
+    if date is not None:
+        apart = now - date
+        fix = "" if abs(apart) <= MAX_APART else "systemctl status systemd-timesyncd (or chrony): tokens are timed"
+        yield Finding("clock", f"{abs(apart):.0f} s from that of issuer {issuer.name}", fix)
+
+
+def _fetched(scheme: str, host: str, port: int, path: str, ca: str) -> tuple[int, float | None, bytes]:
+    """(status, the issuer's clock, body) of its discovery document.  Follows no redirect, as the gateway does not."""
+    connection: http.client.HTTPConnection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
+    if scheme == "https":
+        context = ssl.create_default_context(cafile=ca or None)
+        connection = http.client.HTTPSConnection(host, port, timeout=PATIENCE, context=context)
+    try:
+        connection.request("GET", f"{path}/.well-known/openid-configuration")
+        answer = connection.getresponse()
+        date = answer.getheader("Date")
+        return answer.status, _posix(date), answer.read(MAX_BODY)
+    finally:
+        connection.close()
+
+
+def _posix(date: str | None) -> float | None:
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return parsedate_to_datetime(date).timestamp() if date else None
+    except ValueError:
+        return None
+
+
+def _discovery(name: str, issuer: str, status: int, body: bytes) -> Finding:
+    try:
+        said = json.loads(body).get("issuer") if status == 200 else None
+    except (ValueError, AttributeError):
+        said = None
+    if said is None:
+        return Finding(name, f"answers {status} without a discovery document", f"is {issuer} its address?")
+    if said != issuer:
+        return Finding(name, f"says it is {said}", "`issuer` of [oidc.NAME] must be that, to the letter")
+    return Finding(name, "its keys can be found")
+
+
+def _reached(name: str, host: str, port: int) -> Finding:
+    place = f"{host}:{port}"
+    try:
+        socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        return Finding(name, f"{host} has no address: {error.strerror}", "DNS (/etc/resolv.conf), or the spelling")
+    try:
+        socket.create_connection((host, port), PATIENCE).close()
+    except OSError as error:
+        return Finding(name, f"{place}: {error.strerror or error}", "does it run; a firewall between here and there?")
+    return Finding(name, f"{place} is reached")
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def doctor(settings: dict[str, str], as_json: bool) -> None:
+    """Look at what the gateway needs, and say what to do where something is wrong.
+
+    Configuration, the running gateway, its units, certificate, disk, issuers, targets, clock. It changes nothing.
+
+    Exit status 0 when all is well; 1 otherwise.
+    """
+    from hoopgw import config
+
+    try:
+        loaded = config.load_whole(settings["config"])
+    except config.ConfigurationMistakes as error:
+        found = [Finding("configuration", str(mistake), "hoopgw check") for mistake in error.mistakes]
+    else:
+        found = [Finding("configuration", "no mistakes")]
+        found += findings(loaded.settings, dict(loaded.targets), settings["socket"], time.time())
+    if as_json:
+        print_json([_shape(each) for each in found])
+    else:
+        _print(found)
+    sys.exit(1 if any(each.fix for each in found) else 0)
+
+
+def _shape(one: Finding) -> dict[str, Any]:
+    return {"what": one.what, "said": one.said, "fix": one.fix, "good": not one.fix}
+
+
+def _print(found: list[Finding]) -> None:
+    for each in found:
+        click.echo(f"{'WRONG' if each.fix else 'good '}  {escaped(each.what)}: {escaped(each.said)}")
+        if each.fix:
+            click.echo(f"       fix: {each.fix}")

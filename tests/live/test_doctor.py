@@ -1,0 +1,67 @@
+"""`hoopgw doctor` on a gateway that runs, and on what is wrong with one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from hoopgw.cli.doctor import findings
+from hoopgw.model.settings import OidcSettings, RecordingSettings, Settings, TlsSettings
+from hoopgw.model.target import Address, Role, Target, TlsMode
+from tests.live.harness import LiveCase
+
+
+class Doctor(LiveCase):
+    def asked(self) -> dict[str, dict[str, Any]]:
+        ran = self.hoopgw("doctor", "--json")
+        self.assertIn(ran.returncode, (0, 1), ran.stderr)
+        return {each["what"]: each for each in json.loads(ran.stdout)}
+
+    def test_all_that_runs_is_well(self) -> None:
+        """Issuer, its clock, target, disk and the gateway itself; a certificate of two days is to be renewed."""
+        found = self.asked()
+        for what in ("configuration", "gateway", "issuer demo", "clock", "target shop", "disk"):
+            self.assertTrue(found[what]["good"], found[what])
+        self.assertFalse(found["certificate"]["good"])
+
+    def test_each_thing_that_is_wrong_has_its_fix(self) -> None:
+        """A gateway that is not there, a name without address, a port where nobody is, a disk that is too small, and
+        an issuer that calls itself otherwise."""
+        place = Path(self.mktemp())
+        place.mkdir()
+        issuer = next(each for each in self._settings().issuers)
+        renamed = OidcSettings("other", issuer.issuer + "/", "hoopgw", ca=issuer.ca)
+        untrusted = OidcSettings("untrusted", issuer.issuer, "hoopgw")
+        addresses = (Address("no-such-host.invalid", 5432), Address("127.0.0.1", 1))
+        target = Target("pay", "postgresql", addresses, TlsMode.DISABLE, {"reader": Role("reader", "ro")})
+        settings = Settings(
+            tls=TlsSettings(str(place / "none.pem")),
+            issuers=(renamed, untrusted),
+            recordings=RecordingSettings(directory=str(place), min_free=shutil.disk_usage(place).total),
+        )
+        found = [
+            each
+            for each in findings(settings, {"pay": target}, str(place / "none.sock"), 0.0)
+            if "hoopgw" not in each.what
+        ]
+        said = {each.what for each in found if each.fix}
+        wanted = {"gateway", "certificate", "disk", "issuer other", "issuer untrusted", "target pay", "clock"}
+        self.assertEqual(said, wanted, found)
+        self.assertEqual(len([each for each in found if each.what == "target pay" and each.fix]), 2)
+
+    def _settings(self) -> Settings:
+        from hoopgw import config
+
+        return config.load(self.stage.gateway.config).settings
+
+    def test_mistakes_come_first(self) -> None:
+        """With a mistake in a file nothing else is asked: what it would be asked about is not known."""
+        extra = self.stage.gateway.config.parent / "targets.d/wrong.toml"
+        extra.write_text("[target.x]\naddres = 1\n")
+        self.addCleanup(extra.unlink)
+        ran = self.hoopgw("doctor")
+        self.assertEqual(ran.returncode, 1)
+        self.assertIn("wrong.toml", ran.stdout)
+        self.assertNotIn("gateway:", ran.stdout)
