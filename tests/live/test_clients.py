@@ -79,6 +79,45 @@ class Clients(LiveCase, Checked):
         found: dict[str, Any] = json.loads(ran.stdout)
         return found
 
+    def test_pipelines_of_psycopg3(self) -> None:
+        """A pipeline with a statement that waits for its approval and one that is refused, in text and in binary."""
+        for binary in (False, True):
+            connection = self.connect("writer")
+            with self.approving(), connection.pipeline() as pipeline:
+                cursors = [connection.cursor(binary=binary) for _ in range(4)]
+                cursors[0].execute("select %s::int8 * 2", (21,))
+                cursors[1].execute(held(1_900_000 + binary).encode())
+                cursors[2].execute("select email from customers where id = %s", (1,))
+                pipeline.sync()
+                self.assertEqual(cursors[0].fetchone(), (42,))
+                self.assertGreaterEqual(cursors[1].rowcount, 8)
+                self.assertEqual(cursors[2].fetchone(), ("*****************.com",))
+                cursors[3].execute(REFUSED)
+                error = self.assertRaises(psycopg.Error, pipeline.sync)
+                assert isinstance(error, psycopg.Error)
+                self.assertEqual(error.sqlstate, "ZG001")
+            self.assertEqual(connection.execute("select 1").fetchone(), (1,))
+
+    def test_cursors_on_the_server(self) -> None:
+        """Named cursors of psycopg 3 and 2: forward, back and to a place, masked, in text and binary."""
+        connection = self.connect("writer", autocommit=False)
+        for binary in (False, True):
+            with connection.cursor(name="walk", binary=binary, scrollable=True) as cursor:
+                cursor.execute("select id, email from customers where id <= %s order by id", (50,))
+                self.assertEqual([row[0] for row in cursor.fetchmany(7)], list(range(1, 8)))
+                cursor.scroll(-3)
+                self.assertEqual(cursor.fetchone(), (5, "*****************.com"))
+                cursor.scroll(49, mode="absolute")
+                self.assertEqual([row[0] for row in cursor.fetchall()], [50])
+        older = psycopg2.connect(**self.where(), sslmode="verify-full", sslrootcert=str(self.stage.ca))
+        self.addCleanup(older.close)
+        with older.cursor(name="walk", scrollable=True) as cursor:
+            cursor.itersize = 7
+            cursor.execute("select id, email from customers where id <= %s order by id", (50,))
+            self.assertEqual([row[0] for row in cursor], list(range(1, 51)))
+            cursor.scroll(0, mode="absolute")
+            self.assertEqual(cursor.fetchone(), (1, "*****************.com"))
+
     def test_mistakes(self) -> None:
         """A mistake in the text has PostgreSQL's own SQLSTATE, words and position, beside the gateway's DETAIL."""
         direct = psycopg.connect(self.stage.direct_url(), autocommit=True)
