@@ -13,6 +13,7 @@ from pathlib import Path
 
 import debian
 from doing import CannotPrepare, Stamp, attempt, digest, run, say
+from environment import BUNDLE
 
 OURS = Path("tests/live/clients")
 JDBC = "libpostgresql-jdbc-java"
@@ -61,7 +62,9 @@ def npm_ci(tree: Path, cache: Path) -> list[str]:
     node, npm = _node_and_npm(tree, cache)
     # scripts of packages are not run; what is written to the caller's home otherwise goes to the cache
     options = ["--ignore-scripts", "--no-audit", "--no-fund", "--cache", str(cache / "npm")]
-    return [*([node, npm] if npm.endswith(".js") else [npm]), "ci", *options]
+    # Node.js trusts authorities of its own only; the machine's may have one more
+    trust = ["/usr/bin/env", f"NODE_EXTRA_CA_CERTS={BUNDLE}"] if BUNDLE.exists() else []
+    return [*trust, *([node, npm] if npm.endswith(".js") else [npm]), "ci", *options]
 
 
 def _pgx(tree: Path, place: Path, cache: Path) -> list[str]:

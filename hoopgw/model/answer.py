@@ -37,7 +37,7 @@ class Denial:
     retry_after: int | None = None
     session: str = ""
     policy: str = ""
-    position: int = 0  # not 0: a mistake in the text, at this character from 1 on
+    position: int = 0  # not 0: a mistake in the text, at this character from 1 on, or -1: in no one place
 
     def fields(self) -> dict[str, Any]:
         """The JSON object, in the order in which people read it; empty fields are left out."""

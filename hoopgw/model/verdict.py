@@ -23,9 +23,8 @@ class Refusal:
     reason: str
     would_pass: str = ""
     source: Source = Source()
-    position: int = (
-        0  # of what the grammar does not accept in the text: characters from 1; 0 where it is about no place
-    )
+    # not 0: the grammar does not accept the text, at this character from 1 on, or -1: in no one place
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from hoopgw.policy.facts import Facts, Statement
 from hoopgw.policy.lineage_trace import trace
 from hoopgw.policy.sql_names import NameContext
 from hoopgw.policy.sql_statement import read_statement
-from hoopgw.policy.sql_tree import Node, Unreadable
+from hoopgw.policy.sql_tree import NOWHERE, Node, Unreadable
 from hoopgw.policy.touched import expanded, with_block
 
 MAX_IN_PROCESS = 16 * 1024  # bytes: deeper texts could exhaust the parser's stack; they are parsed in a child
@@ -35,7 +35,7 @@ def analyse(text: bytes, catalogue: Catalogue | None, context: NameContext, foll
     except RecursionError as error:
         raise Unreadable("the text is nested too deeply") from error
     except pgparse.PGQueryError as error:
-        raise Unreadable(str(error.message), int(error.position)) from error
+        raise Unreadable(str(error.message), int(error.position) or NOWHERE) from error
     statements = []
     for place, tree in enumerate(trees):
         statement = _complete(read_statement(tree["stmt"], catalogue, context), tree["stmt"], catalogue, context)

@@ -9,9 +9,12 @@ MAX_NODES = 2_000_000  # of one text: more is refused
 Node = dict[str, Any]
 
 
+NOWHERE = -1  # of a mistake in the text that the grammar finds in no one place
+
+
 class Unreadable(Exception):
-    """PostgreSQL's grammar does not accept the text; the words are the parser's, the position is that of its first
-    unaccepted character, from 1, or 0 where it is not about a place."""
+    """The text cannot be read.  `position` where PostgreSQL's grammar does not accept it, and the words are the
+    parser's: its character, from 1, or NOWHERE; 0 for any other reason."""
 
     def __init__(self, words: str, position: int = 0) -> None:
         super().__init__(words, position)  # both: it travels between processes

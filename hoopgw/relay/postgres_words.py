@@ -53,12 +53,13 @@ def fatal(sqlstate: bytes, reason: str, encoding: str, denial: Denial | None) ->
 
 def _fields(denial: Denial, encoding: str, extra: dict[str, object] | None) -> list[tuple[bytes, bytes]]:
     if denial.position:
+        place = [(b"P", b"%d" % denial.position)] if denial.position > 0 else []
         return [
             (b"C", SYNTAX_ERROR),
             (b"M", encoded(denial.reason, encoding)),
             (b"D", _json(denial, extra)),
             (b"H", SYNTAX_HINT.encode()),
-            (b"P", b"%d" % denial.position),
+            *place,
         ]
     hint = denial.would_pass or _HINTS.get(denial.decision, "")
     return [

@@ -33,6 +33,7 @@ MISTAKES = (
     "select 123abc",
     "select 1; selec 2",
     "create table t (a int, , b int)",
+    "select 1 fetch first 2 rows with ties",  # in no one place
     "select U&'\\+110000'",
     "select '" + 20_000 * "ÿ" + "' as a b c",  # read by the child process
 )
