@@ -102,7 +102,9 @@ def pg_relay(data: bytes) -> None:
     one, other = Session(relay(), _decided), Session(relay(), _decided)
     for from_client, read in script:
         (one.client if from_client else one.target)(read)
-        for piece in cut(read, places):
+        # while bytes of the client wait for the target, it matters when its words come: they are not cut then
+        pieces = cut(read, places) if from_client or not other.relay._kept_size else [read]
+        for piece in pieces:
             (other.client if from_client else other.target)(piece)
     for each in (one, other):
         _refused_stays_here(pgbytes.to_target(each.effects))
