@@ -60,12 +60,10 @@ class Promises(LiveCase):
             self.assertTrue(all(value.startswith("***") for (value,) in cursor.fetchall()))
 
     def test_masked_column_in_no_other_use(self) -> None:
-        """must-survive 19, 20: a predicate, an expression, an order, a view, a function body: refused by name."""
+        """must-survive 19, 20: a predicate, an order, text that is run: refused by name; what is computed is NULL."""
         connection = self.connect()
         for text in (
             "select id from customers where email like 'a%'",
-            "select lower(email) from customers",
-            "select customers from customers",
             "select distinct email from customers",
             "select * from pg_stats",
             "select query_to_xml('select email from customers', true, true, '')",
@@ -73,7 +71,8 @@ class Promises(LiveCase):
             denial = self.refused(connection, text)
             self.assertEqual(denial["decision"], "refused")
             self.assertTrue(any("mask" in name for name in denial["guardrails"]), denial)
-        self.assertEqual(connection.execute("select 1").fetchone(), (1,))
+        for text in ("select lower(email) from customers limit 1", "select customers from customers limit 1"):
+            self.assertEqual(connection.execute(text.encode()).fetchone(), (None,), text)
 
     def test_error_text_of_a_masked_column(self) -> None:
         """must-survive 19: what PostgreSQL says about a masked value is withheld; SQLSTATE stays."""
