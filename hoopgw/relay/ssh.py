@@ -67,6 +67,7 @@ class SshRelay:
         self._globals: list[bytes] = []  # behind it
         self._out: list[Effect] = []  # of the message in hand
         self._gone = False
+        self._reason = ""
         self._forwarded: set[str] = set()
 
     # ---- what others ask
@@ -92,6 +93,10 @@ class SshRelay:
         """What was seen exactly, inferred, or passed opaque (docs/recording-format.md)."""
         exact = ["commands", "subsystems", "environment", "files", "forwards", "input", "output"]
         return {"exact": exact, "inferred": [], "opaque": sorted(self._forwarded)}
+
+    def last_words(self) -> str:
+        """Why the session ended; "" before that."""
+        return self._reason
 
     # ---- from the client
 
@@ -730,6 +735,7 @@ class SshRelay:
         if self._gone:
             return []
         self._gone = True
+        self._reason = reason
         effects: list[Effect] = []
         for channel in self._by_client.values():
             if channel.state is State.OPEN and channel.reserve:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from hoopgw.servers.ssh.transport import Hardened
 
 
 class Leg:
-    """`farewell` is what the peer reads as the reason of the end."""
+    """The peer reads `farewell` as the reason of the end; where nobody set it, what `words` gives then."""
 
     def __init__(self, protocol: Hardened) -> None:
         self._protocol = protocol
-        self.farewell = "the session is over"
+        self.farewell = ""
+        self.words: Callable[[], str] = lambda: ""
 
     @property
     def disconnected(self) -> bool:
@@ -36,7 +38,7 @@ class Leg:
         self._protocol.transport.resumeProducing()
 
     def loseConnection(self) -> None:
-        self._protocol.disconnect(self.farewell)
+        self._protocol.disconnect(self.farewell or self.words() or "the session is over")
 
     def abortConnection(self) -> None:
         self._protocol.transport.abortConnection()

@@ -243,7 +243,7 @@ class SshServer(ServerLeg):
         self._state, self._deciding = _State.OPEN, None
         self._leave()
         relay = SshRelay(session=session.id, policy=session.policy)
-        leg = Leg(target)
+        leg, self._leg.words = Leg(target), relay.last_words
         pump = self._pump = Pump(
             session, relay, self._leg, leg, lambda: succeed(None), gateway.registry.remove, gateway.reactor
         )
