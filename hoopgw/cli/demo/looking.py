@@ -75,7 +75,7 @@ def _place(copy: Path, chunk: Chunk) -> tuple[Path, int]:
 
 def _refused(scene: Scene) -> str:
     """The session with the refusal."""
-    refused = [row["id"] for row in _sessions(scene) if row["refused"]]
+    refused = [row["id"] for row in _sessions(scene) if row["refused"] and row["target"] == "shop"]
     if not refused:
         raise Surprise("no session has a refusal")
     return str(refused[0])

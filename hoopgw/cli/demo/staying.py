@@ -87,6 +87,9 @@ def say_how_to_connect(tell: Teller, stage: Stage) -> None:
     approver = f"HOOPGW_TOKEN=file:{files['approver']} {shlex.quote(str(command))} --socket {stage.gateway.admin}"
     tell.says(f"The agent:     PGPASSWORD=$(cat {files['agent']}) {psql} '{stage.gateway_url('reader')}'")
     tell.says(f"  to write:    the same with {stage.gateway_url('writer')!r}")
+    if stage.host is not None:
+        known = f"-o UserKnownHostsFile={stage.known_hosts}"
+        tell.says(f"  on a host:   ssh {known} -p {stage.ssh_port} web1@127.0.0.1, with that token as password")
     tell.says(f"The approver:  {approver} approvals list")
     tell.says(f"Its logs and configuration: {stage.place}")
     tell.says("Ctrl-C ends it and removes all of it.")
