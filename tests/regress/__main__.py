@@ -36,7 +36,7 @@ KNOWN = {
     **dict.fromkeys(("strings", "errors", "rowsecurity", "publication"), "the grammar gives no HINT or DETAIL"),
     "privileges": "the OID of a large object",
     "psql": "a client knows the database as shop/regression, and that is what psql compares names with",
-    "portals": "a cursor that a function opened by itself has no statement to judge",
+    **dict.fromkeys(("portals", "plpgsql"), "a cursor that a function opened by itself has no statement to judge"),
 }
 
 
