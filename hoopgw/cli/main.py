@@ -15,6 +15,7 @@ DEFAULT_SOCKET = "/run/hoopgw/admin.sock"
 # name -> (module, attribute): a command's module is imported when it is used, so that `--help` is quick
 COMMANDS = {
     "approvals": ("hoopgw.cli.approvals", "approvals"),
+    "bypass": ("hoopgw.cli.bypass", "bypass"),
     "check": ("hoopgw.cli.check", "check"),
     "demo": ("hoopgw.cli.demo.command", "demo"),
     "doctor": ("hoopgw.cli.doctor", "doctor"),
