@@ -75,7 +75,8 @@ class Spool:
         if size > PAGE and first.startswith(MAGIC):
             words = memoryview(first).cast("Q")
             old, head, tail = words[SIZE // 8], words[HEAD // 8], words[TAIL // 8]
-            if old + PAGE != size or not tail <= head <= tail + old:
+            # offsets only grow, but not to where a word ends in any machine's life
+            if old + PAGE != size or not tail <= head <= tail + old or head >> 62:
                 raise OperatorError(f"the spool {self.path} is damaged: move it away to start without what it holds")
             if first[BOOT : BOOT + len(_boot())] == _boot():
                 if head != tail or old == capacity:

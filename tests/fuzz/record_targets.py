@@ -192,7 +192,8 @@ def _others_are_there(recordings: Recordings, damaged: bytes) -> None:
     for session, stored in STORED.items():
         found = [chunk.stored() for chunk in recordings.chunks(session) if chunk.whole]
         wanted = [each for each in stored if each in damaged]
-        assert found == wanted, "a whole chunk is not found"
+        # found may be more: anybody can make a chunk's own check right; that is what the chain is for
+        assert [each for each in found if each in wanted] == wanted, "a whole chunk is not found"
 
 
 def spool(data: bytes) -> None:

@@ -11,7 +11,7 @@ from hoopgw.model.errors import OperatorError, SpoolFull
 from hoopgw.record.chunks import ENTRY
 from hoopgw.record.entries import Kind
 from hoopgw.store.rounds import taken
-from hoopgw.store.spool import BOOT, PAGE, TAIL, Spool
+from hoopgw.store.spool import BOOT, HEAD, PAGE, TAIL, Spool
 
 SESSION = b"s" * 16
 
@@ -119,3 +119,9 @@ class Spooling(SynchronousTestCase):
             file.seek(TAIL)
             file.write((1 << 40).to_bytes(8, "little"))
         self.assertRaises(OperatorError, Spool, damaged, 64 * 1024)
+        far = self.written()
+        with far.open("r+b") as file:
+            for word in (HEAD, TAIL):
+                file.seek(word)
+                file.write(((1 << 64) - 100).to_bytes(8, "little"))
+        self.assertRaises(OperatorError, Spool, far, 64 * 1024)
