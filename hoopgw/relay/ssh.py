@@ -53,7 +53,10 @@ TARGET_GLOBALS = frozenset((b"keepalive@openssh.com",))
 class SshRelay:
     """One session.  Never raises for what a peer sends: an error of the peer ends the session by effects."""
 
-    def __init__(self, *, session: str, policy: str) -> None:
+    def __init__(self, *, session: str, policy: str, subject: str = "") -> None:
+        """The target is told `session` and `subject` in each channel's environment, where it accepts them."""
+        told = {b"HOOPGW_SESSION": session, b"HOOPGW_SUBJECT": subject}
+        self._told = [wire.string(name) + wire.string(value.encode()) for name, value in told.items() if subject]
         self._session = session
         self._policy = policy
         self._by_client: dict[int, Channel] = {}  # what the target calls a channel by: the client's number
@@ -505,9 +508,12 @@ class SshRelay:
             raise ProtocolViolation("a channel number that is in use")
         channel.target, channel.to_target, channel.state = target, window, State.OPEN
         channel.target_packet = packet
+        for variable in () if channel.opaque else self._told:  # no reply is asked for: none comes between the client's
+            self._out.append(ToTarget(wire.framed(wire.request(target, b"env", False, variable))))
         if before is None:
             self._by_target[target] = channel
-            return True
+            self._to_client(wire.framed(message))
+            return False
         channel.state = State.WITHHELD
         before.successor = Successor(channel, message)
         return False

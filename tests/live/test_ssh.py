@@ -201,6 +201,11 @@ class Clients(SshCase):
         )
         self.assertEqual(done.stdout, b"a-\n")
 
+    def test_who_it_is(self) -> None:
+        """Where the host accepts it, the command's environment says which session and whose it is."""
+        session, subject = self.ssh("echo $HOOPGW_SESSION $HOOPGW_SUBJECT").stdout.decode().split()
+        self.assertEqual((session[:2], subject), ("s_", "agent@demo"))
+
     def test_names(self) -> None:
         """must-survive 36: what a user's name holds reaches no log line and no terminal as it is."""
         for user in ("$(id)", "a%20b", "web1;id", "-oProxyCommand=id"):

@@ -112,6 +112,19 @@ class Passing(SynchronousTestCase):
         self.assertEqual([(each.kind, each.text) for each in play.operations], [("exec", b"id")])
         self.assertEqual(play.relay.channels, 0)
 
+    def test_target_is_told(self) -> None:
+        """Session and subject go into each session channel's environment, before anything of the client's, with no
+        reply that the client could take for its own."""
+        play = Play()
+        play.relay = SshRelay(session="s_1", policy="sha256:0", subject="ann")
+        play.client(opening())
+        play.target(wire.confirmation(0, 7, WINDOW, 32768))
+        play.client(execute(7, b"id"))
+        self.assertEqual(
+            play.took()[1][1:],
+            [environment(7, b"HOOPGW_SESSION", b"s_1"), environment(7, b"HOOPGW_SUBJECT", b"ann"), execute(7, b"id")],
+        )
+
     def test_environment_is_bound(self) -> None:
         """A command's operation carries the variables that were let through, and not those that were refused."""
         play = Play(lambda operation: NO if operation.text.startswith(b"LD_") else GO)

@@ -242,7 +242,7 @@ class SshServer(ServerLeg):
         gateway, session = self._gateway, self._session
         self._state, self._deciding = _State.OPEN, None
         self._leave()
-        relay = SshRelay(session=session.id, policy=session.policy)
+        relay = SshRelay(session=session.id, policy=session.policy, subject=access.identity.subject)
         leg, self._leg.words = Leg(target), relay.last_words
         pump = self._pump = Pump(
             session, relay, self._leg, leg, lambda: succeed(None), gateway.registry.remove, gateway.reactor
