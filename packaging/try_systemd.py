@@ -195,8 +195,6 @@ def first_start(machine: Machine) -> None:
     say(f"systemd-analyze security: {score[1]}")
     for path, wanted in {"/var/lib/hoopgw": "700 hoopgw", "/run/hoopgw": "750 hoopgw"}.items():
         expect(machine.inside("stat", "-c", "%a %U", path), wanted, path)
-    memory = int(machine.shown("MemoryCurrent") or "0") if machine.shown("MemoryCurrent").isdigit() else 0
-    say(f"memory, with the spool: {memory / 1e6:.0f} MB")
 
 
 ANALYZE = ("systemd-analyze", "security", "--no-pager", "hoopgw.service")
