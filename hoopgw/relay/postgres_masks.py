@@ -5,8 +5,10 @@ type                  shown by a column mask              searched by patterns
 ====================  ==================================  ============================
 text and its like     none, last4 or hash                 yes, replaced at its length
 json, jsonb           NULL                                yes, and it stays JSON
-fixed-width types     a stated constant (`CONSTANTS`)     no
+int8                  a stated constant                   yes; a hit becomes 0
+other fixed widths    a stated constant (`CONSTANTS`)     no
 numeric               NULL                                yes; a hit becomes 0
+bytea                 NULL                                its bytes; a hit becomes NULL
 everything else       NULL                                yes; a hit becomes NULL
 ====================  ==================================  ============================
 
@@ -24,6 +26,7 @@ from hoopgw.policy.mask_table import WHOLE, stricter
 from hoopgw.policy.mask_traces import Shown
 from hoopgw.policy.masks import SqlMasks, custom_pattern
 from hoopgw.wire import masking, scanners
+from hoopgw.wire.binary_values import INT8, NUMERIC, holds_numbers
 from hoopgw.wire.masking import Action, Hashes, ValueMask
 from hoopgw.wire.pgcopy import CopyMask
 from hoopgw.wire.rowmask import RowMask
@@ -31,7 +34,7 @@ from hoopgw.wire.scanners import Scanner
 
 # pg_type.oid (catalog/pg_type.dat)
 TEXTS = frozenset((18, 19, 25, 142, 705, 1042, 1043, 2275))  # char, name, text, xml, unknown, bpchar, varchar, cstring
-JSON, JSONB, NUMERIC = 114, 3802, 1700
+BYTEA, JSON, JSONB = 17, 114, 3802
 TEXT_ARRAYS = frozenset((1002, 1003, 1009, 1014, 1015, 1263))
 
 # type OID -> (text format, binary format): a stated constant of the right width
@@ -163,7 +166,7 @@ def _copied(kind: int, binary: int, scanner: Scanner | None) -> Action | None:
     if scanner is None:
         return None
     if kind == 0 or kind >= FIRST_OWN:  # a domain, for example: text in the text formats
-        return Action(masking.SCAN_OPAQUE if binary else masking.SCAN)
+        return Action(masking.SCAN_BINARY, oid=max(kind, FIRST_OWN)) if binary else Action(masking.SCAN)
     return searched(kind, binary)
 
 
@@ -184,12 +187,14 @@ def searched(kind: int, binary: int) -> Action | None:
         return Action(masking.SCAN_JSON)
     if kind == JSONB:
         return Action(masking.SCAN_JSONB if binary else masking.SCAN_JSON)
-    if kind == NUMERIC:
-        return None if binary else Action(masking.SCAN_NUMBER, b"0")
-    if kind == 20:
-        return None if binary else Action(masking.SCAN_NUMBER, b"0")
+    if kind in (NUMERIC, INT8):  # binary zero of either is eight bytes of zeros
+        return Action(masking.SCAN_BINARY, bytes(8), kind) if binary else Action(masking.SCAN_NUMBER, b"0")
+    if kind == BYTEA and not binary:
+        return Action(masking.SCAN_BYTEA)
     if kind in CONSTANTS:
         return None
     if kind in TEXT_ARRAYS:
-        return Action(masking.SCAN_ARRAY if binary else masking.SCAN)
+        return Action(masking.SCAN_ARRAY if binary else masking.SCAN_ARRAY_TEXT)
+    if binary and holds_numbers(kind):
+        return Action(masking.SCAN_BINARY, oid=kind)
     return Action(masking.SCAN_OPAQUE)

@@ -8,6 +8,7 @@ from typing import Final, final
 from librt.strings import read_i64_be
 from mypy_extensions import i64
 
+from hoopgw.wire.binary_values import finds
 from hoopgw.wire.scanners import Scanner
 
 PASS: Final = 0
@@ -22,6 +23,9 @@ SCAN_JSONB: Final = 8  # binary jsonb: a version byte in front
 SCAN_NUMBER: Final = 9  # a value in which a pattern finds something becomes the constant
 SCAN_OPAQUE: Final = 10  # cannot be read: NULL where a pattern finds something anywhere in it
 SCAN_ARRAY: Final = 11  # binary array of text: each element
+SCAN_BINARY: Final = 12  # numbers in binary, and what may hold them: the constant where a pattern finds something
+SCAN_ARRAY_TEXT: Final = 14  # array of text in text format: what is found becomes stars, and it stays an array
+SCAN_BYTEA: Final = 13  # bytea in text format, hex or escape: NULL where a pattern finds something in the bytes
 
 _BASE32: Final = b"abcdefghijklmnopqrstuvwxyz234567"
 MAX_HASHES: Final = 4096  # values whose hash is kept: about 500 KiB
@@ -31,11 +35,12 @@ MAX_HASHES: Final = 4096  # values whose hash is kept: about 500 KiB
 class Action:
     """What becomes of one column in one format."""
 
-    __slots__ = ("constant", "kind")
+    __slots__ = ("constant", "kind", "oid")
 
-    def __init__(self, kind: int, constant: bytes = b"") -> None:
+    def __init__(self, kind: int, constant: bytes = b"", oid: int = 0) -> None:
         self.kind = kind
-        self.constant = constant
+        self.constant = constant  # of SCAN_BINARY, empty: NULL
+        self.oid = oid  # of the type, for SCAN_BINARY
 
 
 def hidden(data: bytes, start: i64, end: i64) -> i64:
@@ -69,6 +74,36 @@ def base32(digest: bytes) -> bytes:
         while shift > 19:
             out.append(_BASE32[(word >> shift) & 31])
             shift -= 5
+    return bytes(out)
+
+
+def bytea(text: bytes) -> bytes:
+    """What a bytea in hex or escape format holds; what is neither is taken as it is."""
+    if text.startswith(b"\\x"):
+        try:
+            return bytes.fromhex(text[2:].decode("ascii"))
+        except ValueError:
+            return text
+    if b"\\" not in text:
+        return text
+    out = bytearray()
+    here = 0
+    while here < len(text):
+        c = text[here]
+        octal = text[here + 1 : here + 4]
+        if (
+            c == 92
+            and len(octal) == 3
+            and octal.isdigit()
+            and octal < b"400"
+            and b"8" not in octal
+            and b"9" not in octal
+        ):
+            out.append(int(octal, 8))
+            here += 4
+            continue
+        out.append(c)
+        here += 2 if text[here : here + 2] == b"\\\\" else 1
     return bytes(out)
 
 
@@ -130,7 +165,18 @@ class ValueMask:
             return action.constant if self.scanner.spans(value, 0, len(value)) else value
         if kind == SCAN_ARRAY:
             return self._array(value)
+        if kind == SCAN_ARRAY_TEXT:
+            return self.scanner.masked_array(value)
+        if kind == SCAN_BINARY:
+            return (action.constant or None) if finds(self.scanner, action.oid, value) else value
+        if kind == SCAN_BYTEA:
+            return None if self._in_bytea(self.scanner, value) else value
         return None if self.scanner.spans(value, 0, len(value)) else value
+
+    def _in_bytea(self, scanner: Scanner, value: bytes) -> bool:
+        """Whether something is found in the bytes that this text means (documentation, 8.4), or in the text."""
+        data = bytea(value)
+        return bool(scanner.spans(data, 0, len(data)) or scanner.spans(value, 0, len(value)))
 
     def _array(self, value: bytes) -> bytes | None:
         """Binary array (src/backend/utils/adt/arrayfuncs.c, array_send): dimensions, flags, element type, bounds,

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from librt.strings import read_i32_be
+from librt.strings import read_i32_be, read_i64_be
 from mypy_extensions import i64
 
 from hoopgw.model.errors import MalformedFrame
+from hoopgw.wire.binary_values import INT8
 from hoopgw.wire.finds import Finds
-from hoopgw.wire.masking import LAST4, NONE, PASS, SCAN, SCAN_NUMBER, Action, ValueMask, hidden
+from hoopgw.wire.masking import LAST4, NONE, PASS, SCAN, SCAN_BINARY, SCAN_NUMBER, Action, ValueMask, hidden
 from hoopgw.wire.rewriting import Rewriting
 from hoopgw.wire.scanners import Scanner
 
 _EVEN: Final = (PASS, NONE, LAST4, SCAN)  # none of them changes a length, or gives another value than stars
 _NOTHING: Final = Scanner(0)
+_SHORT: Final = 1_000_000_000_000  # from here on, up or down, a number has 13 digits
 
 
 @final
@@ -102,8 +104,19 @@ class RowMask:
         elif kind == LAST4:
             if start < end:
                 run.stars(start, hidden(data, start, end))
+        elif kind == SCAN_BINARY:
+            if not self._short(data, start, end, index):
+                self._other(data, here, end, index, run)
         elif kind != SCAN_NUMBER or end - start >= self._scanner.least_digits:
             self._other(data, here, end, index, run)
+
+    def _short(self, data: bytes, start: i64, end: i64, index: i64) -> bool:
+        """Whether it is an int8 with fewer digits than any pattern needs."""
+        action = self._actions[index]
+        if end - start != 8 or action is None or action.oid != INT8 or not self._scanner.least_digits:
+            return False
+        number: i64 = read_i64_be(data, start)
+        return -_SHORT < number < _SHORT
 
     def _other(self, data: bytes, here: i64, end: i64, index: i64, run: Rewriting) -> None:
         action = self._actions[index]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
+from textwrap import wrap
 from typing import Any
 
 from hypothesis import example, given, settings
@@ -11,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.errors import WireError
 from hoopgw.wire import masking
+from hoopgw.wire.binary_values import finds, numeric_text
 from hoopgw.wire.masking import Action, Hashes, ValueMask, last4
 from hoopgw.wire.pgmessages import message
 from hoopgw.wire.rowmask import RowMask
@@ -174,3 +177,60 @@ class Rows(SynchronousTestCase):
         mask_value = ValueMask(ALL, Hashes(b"")).of
         self.assertEqual(mask_value(Action(masking.SCAN_ARRAY), array), array.replace(b"a@b.example", b"*" * 11))
         self.assertIsNone(mask_value(Action(masking.SCAN_ARRAY), b"\0\0\0\1 junk"))
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.decimals(allow_infinity=False, allow_nan=False, places=4, min_value=-(10**30), max_value=10**30))
+    @example(Decimal(0))
+    @example(Decimal("0.00001200"))
+    def test_numerics_are_written_as_postgresql_does(self, number: Decimal) -> None:
+        """Whatever the pattern looks at is the number's text, so that no format hides a card."""
+        self.assertEqual(Decimal(numeric_text(numeric(number)).decode()), number)
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.sampled_from((20, 1700, 1016, 1231, 2249, 2287, 3926, 3906, 3927, 4536, 4532, 99999)), st.binary())
+    def test_junk_in_binary_ends(self, oid: int, value: bytes) -> None:
+        """What is not laid out as its type says is a find for a known type, and never an error."""
+        self.assertIn(finds(ALL, oid, value), (True, False))
+        if oid == 20 and len(value) != 8:
+            self.assertTrue(finds(ALL, oid, value))
+
+    def test_arrays_in_text(self) -> None:
+        """An array stays one: a brace may belong to an e-mail address, and bounds and quotes to what a pattern says."""
+        of = ValueMask(ALL, Hashes(b"")).of
+        action = Action(masking.SCAN_ARRAY_TEXT)
+        for array, masked in (
+            (b"{me@b.example,x}", b"{************,x}"),
+            (b"[0:1]={x,me@b.example}", b"[0:1]={x,************}"),
+            (b'{"a,me@b.example",NULL}', b'{"a,************",NULL}'),
+            (b"{{{me@b.example}}}", b"{{{************}}}"),
+        ):
+            self.assertEqual(of(action, array), masked)
+        self.assertEqual(of(action, b"{x}"), b"{x}")
+
+    def test_values_within_values(self) -> None:
+        """Deeper ones than may be looked into count as a find."""
+        record = (1).to_bytes(4, "big") + b"\0\0\0\x17" + b"\0\0\0\4\0\0\0\7"
+        for depth in range(20):
+            self.assertEqual(finds(ALL, 2249, record), depth > 15, depth)
+            record = b"\0\0\0\1" + (2249).to_bytes(4, "big") + len(record).to_bytes(4, "big") + record
+
+
+def numeric(number: Decimal) -> bytes:
+    """As numeric_send() writes it."""
+    sign, digits, exponent = number.as_tuple()
+    assert isinstance(exponent, int)
+    scale = max(-exponent, 0)
+    text = "".join(map(str, digits)) + "0" * max(exponent, 0)
+    text = text.rjust(scale + 1, "0")
+    whole, after = (text[:-scale], text[-scale:]) if scale else (text, "")
+    whole = whole.rjust(-(-len(whole) // 4) * 4, "0")
+    after = after.ljust(-(-len(after) // 4) * 4, "0")
+    groups = [int(each) for each in wrap(whole + after, 4)]
+    weight = len(whole) // 4 - 1
+    while groups and not groups[0]:
+        groups.pop(0)
+        weight -= 1
+    while groups and not groups[-1]:
+        groups.pop()
+    head = (len(groups), weight if groups else 0, 0x4000 if sign else 0, scale)
+    return b"".join((each & 0xFFFF).to_bytes(2, "big") for each in (*head, *groups))
