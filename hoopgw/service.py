@@ -261,7 +261,10 @@ class GatewayService(Service):
             await self._listen_on(endpoint, PostgresFactory(self.gateway))
         if settings.listen.ssh:
             self.ssh = SshFace(
-                SshDialer(self._reactor, self.departures, self._secret), self.key_checker, self._host_keys(self.config)
+                SshDialer(self._reactor, self.departures, self._secret),
+                self.key_checker,
+                self._host_keys(self.config),
+                settings.ssh.rekey,
             )
             for endpoint in settings.listen.ssh:
                 await self._listen_on(endpoint, SshFactory(self.gateway, self.ssh))
@@ -405,7 +408,7 @@ class GatewayService(Service):
         bound, needing = _bound_at_start(self.config.settings, loaded.settings)
         self.config, self.gateway.server_tls = replace(loaded, settings=bound), server_tls
         if self.ssh is not None:
-            self.ssh.host_keys = host_keys
+            self.ssh.host_keys, self.ssh.rekey = host_keys, loaded.settings.ssh.rekey
         self.dialer.reloaded()
         self.holds.reloaded(loaded.digest)
         for session in self.registry.all():

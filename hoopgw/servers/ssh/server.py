@@ -51,12 +51,13 @@ class _State(Enum):
 
 
 class SshFace:
-    """What of SSH all connections share; a reload replaces `host_keys`."""
+    """What of SSH all connections share; a reload replaces `host_keys` and `rekey` (bytes) for later ones."""
 
-    def __init__(self, dialer: SshDialer, checker: SshKeyChecker, host_keys: dict[bytes, keys.Key]) -> None:
+    def __init__(self, dialer: SshDialer, checker: SshKeyChecker, host_keys: dict[bytes, keys.Key], rekey: int) -> None:
         self.dialer = dialer
         self.checker = checker
         self.host_keys = host_keys
+        self.rekey = rekey
 
 
 @implementer(IEdge)
@@ -70,7 +71,7 @@ class SshServer(ServerLeg):
         self.clock = gateway.reactor
         self.host_keys = face.host_keys
         self.signatures = tuple(face.host_keys)
-        self.rekey_bytes = gateway.settings.ssh.rekey
+        self.rekey_bytes = face.rekey
         self._gateway = gateway
         self._face = face
         self._address = address
