@@ -70,7 +70,9 @@ def _pip(tree: Path, venv: Path) -> list[str | Path]:
     wheels = sorted((unpacked / "usr/share/python-wheels").glob("pip-*.whl"))
     if not wheels:
         raise CannotPrepare("python3-pip-whl holds no wheel of pip")
-    return [python, wheels[-1] / "pip"]
+    # the wheels of clients, of servers and of the package are fetched by it too
+    run([python, wheels[-1] / "pip", "install", "--quiet", "--no-index", "--no-deps", wheels[-1]])
+    return pip
 
 
 def _install(tree: Path, pip: list[str | Path], file: Path) -> None:

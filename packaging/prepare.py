@@ -30,7 +30,15 @@ TESTED = POSTGRESQL | {
     "pg_dump": "postgresql-client-15",
     "pg_restore": "postgresql-client-15",
 }
-SSH = {"sshd": "openssh-server", "sftp-server": "openssh-sftp-server", "libnss_wrapper.so": "libnss-wrapper"}
+SSH = {
+    "sshd": "openssh-server",
+    "sftp-server": "openssh-sftp-server",
+    "libnss_wrapper.so": "libnss-wrapper",
+    "ssh": "openssh-client",
+    "scp": "openssh-client",
+    "sftp": "openssh-client",
+    "ssh-keygen": "openssh-client",
+}
 CLIENTS = {"rsync": "rsync"}
 PEERS = ({"pgbench": "postgresql-15"}, {"pgbouncer": "pgbouncer"})
 PURPOSES = ("demo", "test", "bench", "fuzz", "regress")

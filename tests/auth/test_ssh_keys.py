@@ -25,10 +25,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.auth.credentials import SshSignature
 from hoopgw.auth.ssh_keys import SshKeyChecker, fingerprint, still_known, verify
+from hoopgw.cli.demo.programs import Programs
 from hoopgw.model.errors import LoginRefused
 from hoopgw.model.identity import Identity
 from hoopgw.model.settings import OidcSettings, SshAuthority, SshKey, SshSettings
 from hoopgw.wire.sshmessages import string
+from tests.programs import environment
 
 ISSUER = OidcSettings("corp", "https://idp.example", "hoopgw")
 SIGNED = b"the login"
@@ -162,7 +164,9 @@ class Certificates(Checking):
         self.checker.configure(SshSettings(authorities=authorities), (ISSUER,))
 
     def keygen(self, *words: str) -> None:
-        subprocess.run(["ssh-keygen", "-q", *words], check=True, stdin=subprocess.DEVNULL)
+        programs = Programs.find("ssh-keygen")
+        command = [str(programs["ssh-keygen"]), "-q", *words]
+        subprocess.run(command, env=environment(programs), check=True, stdin=subprocess.DEVNULL)
 
     def blob(self, name: str) -> bytes:
         return b64decode((self.place / f"{name}.pub").read_bytes().split()[1])

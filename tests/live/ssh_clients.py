@@ -17,12 +17,14 @@ TIMEOUT = 60.0  # seconds for any client
 
 
 class SshCase(LiveCase):
-    """`ssh`, `scp` and the others of this machine, as the agent by token unless a test says otherwise."""
+    """`ssh`, `scp` and the others that lie beside sshd, as the agent by token unless a test says otherwise."""
 
     _asking: ClassVar[dict[str, Path]] = {}
 
     def setUp(self) -> None:
-        self.assertIsNotNone(found(), "`make test` unpacks sshd, sftp-server and libnss-wrapper")
+        programs = found()
+        assert programs is not None, "`make test` unpacks sshd, sftp-server, ssh and libnss-wrapper"
+        self.programs = programs
         super().setUp()
         self.scratch = Path(tempfile.mkdtemp(prefix="hoopgw-ssh-"))
         self.addCleanup(self._remove)
@@ -35,6 +37,11 @@ class SshCase(LiveCase):
         """Where sessions on the host begin."""
         assert self.stage.host is not None
         return self.stage.host.home
+
+    def openssh(self, name: str, *more: str) -> list[str]:
+        """A client's words up to its settings; scp and sftp would start the machine's ssh."""
+        starts = ["-S", str(self.programs["ssh"])] if name in {"scp", "sftp"} else []
+        return [str(self.programs[name]), *starts, *self.settings(*more)]
 
     def settings(self, *more: str) -> list[str]:
         given = (
@@ -60,14 +67,14 @@ class SshCase(LiveCase):
             "DISPLAY": "none",
             "HOME": str(self.scratch),
         }
-        kept = surroundings(more)
+        kept = surroundings(more | dict(self.programs.environment))
         kept.pop("SSH_AUTH_SOCK", None)
         return kept
 
     def ssh(self, *words: str, user: str = "web1", options: tuple[str, ...] = (), **more: Any) -> Any:
         """`ssh USER@gateway WORDS`, ended; `more` is for subprocess.run."""
         port = ["-p", str(self.stage.ssh_port)]
-        return self.ran(["ssh", *self.settings(*options), *port, f"{user}@127.0.0.1", *words], **more)
+        return self.ran([*self.openssh("ssh", *options), *port, f"{user}@127.0.0.1", *words], **more)
 
     def forgiven(self) -> None:
         """A good login: failures of this address count no more."""
@@ -85,7 +92,7 @@ class SshCase(LiveCase):
         )
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
-        command = ["ssh", *self.settings(), "-p", str(self.stage.ssh_port), *words]
+        command = [*self.openssh("ssh"), "-p", str(self.stage.ssh_port), *words]
         process = subprocess.Popen(
             command, env=self.env(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )

@@ -82,15 +82,15 @@ class Clients(SshCase):
         (self.scratch / "one").write_bytes(data)
         port = str(self.stage.ssh_port)
         for old in ((), ("-O",)):
-            up = ["scp", *old, *self.settings(), "-P", port, str(self.scratch / "one"), "web1@127.0.0.1:copied"]
+            up = [*self.openssh("scp"), *old, "-P", port, str(self.scratch / "one"), "web1@127.0.0.1:copied"]
             self.assertEqual(self.ran(up).returncode, 0, old)
             self.assertEqual((self.home / "copied").read_bytes(), data)
-            back = ["scp", *old, *self.settings(), "-P", port, "web1@127.0.0.1:copied", str(self.scratch / "two")]
+            back = [*self.openssh("scp"), *old, "-P", port, "web1@127.0.0.1:copied", str(self.scratch / "two")]
             self.assertEqual(self.ran(back).returncode, 0, old)
             self.assertEqual((self.scratch / "two").read_bytes(), data)
         batch = self.scratch / "batch"
         batch.write_text(f"put {self.scratch}/one put\nrename put renamed\nget renamed {self.scratch}/three\nls\n")
-        done = self.ran(["sftp", *self.settings("BatchMode=no"), "-P", port, "-b", str(batch), "web1@127.0.0.1"])
+        done = self.ran([*self.openssh("sftp", "BatchMode=no"), "-P", port, "-b", str(batch), "web1@127.0.0.1"])
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual((self.scratch / "three").read_bytes(), data)
 
@@ -103,7 +103,7 @@ class Clients(SshCase):
         batch.write_text("\n".join(lines).format(self.scratch) + "\n")
         before = len(self.events("file.touched"))
         port = str(self.stage.ssh_port)
-        done = self.ran(["sftp", *self.settings("BatchMode=no"), "-P", port, "-b", str(batch), "web1@127.0.0.1"])
+        done = self.ran([*self.openssh("sftp", "BatchMode=no"), "-P", port, "-b", str(batch), "web1@127.0.0.1"])
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stderr.count(b"ermission denied"), 2, done.stderr)
         self.assertIn(b'"guardrails": ["test-keys"]', done.stderr)
@@ -122,7 +122,7 @@ class Clients(SshCase):
         (self.scratch / "tree").mkdir()
         for number in range(20):
             (self.scratch / f"tree/{number}").write_bytes(os.urandom(5000))
-        shell = " ".join(["ssh", *self.settings(), "-p", str(self.stage.ssh_port)])
+        shell = " ".join([*self.openssh("ssh"), "-p", str(self.stage.ssh_port)])
         loader = " ".join(f"{name}={value}" for name, value in env.items())
         there = f"env {loader} {rsync}" if loader else str(rsync)
         command = [str(rsync), "-a", "-e", shell, f"--rsync-path={there}", f"{self.scratch}/tree", "web1@127.0.0.1:"]
@@ -137,7 +137,7 @@ class Clients(SshCase):
             self.scratch / "work",
             ["git", "-c", "user.name=t", "-c", "user.email=t@t", "-c", "safe.directory=*"],
         )
-        env = {"GIT_SSH_COMMAND": " ".join(["ssh", *self.settings()])}
+        env = {"GIT_SSH_COMMAND": " ".join(self.openssh("ssh"))}
         address = f"ssh://web1@127.0.0.1:{self.stage.ssh_port}{self.home}/repository"
         self.assertEqual(self.ran(["git", "clone", "-q", address, str(work)], env=env).returncode, 0)
         (work / "file").write_text("text")
@@ -238,7 +238,7 @@ class Holding(SshCase):
         waiting = self.start(*control, "echo held")
         hold = self.hold()
         for number in range(3):
-            done = self.ran(["ssh", *self.settings(), "-p", str(self.stage.ssh_port), *control, f"echo {number}"])
+            done = self.ran([*self.openssh("ssh"), "-p", str(self.stage.ssh_port), *control, f"echo {number}"])
             self.assertEqual(done.stdout, b"%d\n" % number)
         self.assertIsNone(waiting.poll())
         own = self.hoopgw("approvals", "approve", hold, "--reason", "mine", token=self.stage.agent)

@@ -159,7 +159,19 @@ class Keys(RawCase):
             ("agents", ["-O", "force-command=id"], 255),
         ):
             (self.scratch / "key.pub").write_text(public)
-            words = ["ssh-keygen", "-q", "-s", str(ca), "-I", "ann@demo", "-n", principals, "-V", "+5m", *more]
+            words = [
+                str(self.programs["ssh-keygen"]),
+                "-q",
+                "-s",
+                str(ca),
+                "-I",
+                "ann@demo",
+                "-n",
+                principals,
+                "-V",
+                "+5m",
+                *more,
+            ]
             self.assertEqual(self.ran([*words, str(self.scratch / "key.pub")]).returncode, 0)
             (self.scratch / "key.pub").unlink()
             options = (

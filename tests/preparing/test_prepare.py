@@ -13,6 +13,8 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from hoopgw.cli.demo.host import PROGRAMS, WRAPPER
+
 PACKAGING = Path(__file__).resolve().parents[2] / "packaging"
 SIMULATED = """\
 Inst openssl (3.0.20-1~deb12u2 Debian:12.15/oldstable [amd64])
@@ -84,6 +86,13 @@ class Together(SynchronousTestCase):
         self.assertEqual(self.fetched_where(("psql",)), [["client", "server"]])
 
 
+class Ssh(SynchronousTestCase):
+    def test_a_machine_without_any_of_openssh(self) -> None:
+        """Whatever the demo and the tests start of OpenSSH is fetched: the clients as well as sshd."""
+        started = {*PROGRAMS, WRAPPER, "scp", "sftp", "ssh-keygen"}
+        self.assertEqual(started - set(module("prepare").SSH), set())
+
+
 class Pip(SynchronousTestCase):
     def installed_with(self, caller: dict[str, str]) -> dict[str, str]:
         """What pip's environment gets on top of the caller's, on a machine without ca-certificates."""
@@ -102,6 +111,23 @@ class Pip(SynchronousTestCase):
         extra: dict[str, str] = run.call_args.kwargs["extra"]
         self.assertTrue(extra["PIP_CACHE_DIR"].startswith(f"{tree}/.cache/"), "pip fills the caller's home")
         return extra
+
+    def test_is_in_the_environment_where_the_machine_has_no_ensurepip(self) -> None:
+        """Or nothing after the first wheels is installed: drivers, other servers, the package's own."""
+        environment, top = module("environment"), Path(self.mktemp()).resolve()
+        wheels = top / "unpacked/usr/share/python-wheels"
+        wheels.mkdir(parents=True)
+        (wheels / "pip-23.0.1-py3-none-any.whl").touch()
+        with (
+            mock.patch.object(environment, "attempt", return_value=(False, "")),
+            mock.patch.object(environment.debian, "unpack", return_value=top / "unpacked"),
+            mock.patch.object(environment, "say"),
+            mock.patch.object(environment, "run") as run,
+        ):
+            pip = environment._pip(top, top / ".venv")
+        self.assertEqual(pip, [top / ".venv/bin/python", "-m", "pip"])
+        self.assertEqual(run.call_args.args[0][2], "install")
+        self.assertEqual(run.call_args.args[0][-1], wheels / "pip-23.0.1-py3-none-any.whl")
 
     def test_trusts_the_unpacked_certificates_where_the_machine_has_none(self) -> None:
         self.assertEqual(Path(self.installed_with({})["PIP_CERT"]).read_text(), "one\n")

@@ -16,7 +16,7 @@ from hoopgw.cli.demo.place import free_port, write_secret
 from hoopgw.cli.demo.programs import Programs
 from hoopgw.cli.demo.surroundings import surroundings
 
-PROGRAMS = ("sshd", "sftp-server")
+PROGRAMS = ("sshd", "sftp-server", "ssh")
 WRAPPER = "libnss_wrapper.so"  # shows sshd a user with a shell: `nobody`, whom root runs it as, has none
 READY = 30.0  # seconds for its start
 ATTEMPTS = 3  # another program may take the free port first
@@ -134,7 +134,7 @@ Subsystem sftp {self.programs["sftp-server"]}
 
 
 def found() -> Programs | None:
-    """Where sshd is, and what it needs; None: nowhere, and the demo goes without."""
+    """Where sshd is, what it needs, and a client; None: nowhere, and the demo goes without."""
     try:
         programs = Programs.find(*PROGRAMS)
     except ChildFailed:

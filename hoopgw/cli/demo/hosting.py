@@ -13,7 +13,8 @@ from hoopgw.cli.demo.surroundings import surroundings
 
 def ssh(scene: Scene, command: str, *options: str) -> Ran:
     """`ssh web1@gateway COMMAND`, told and shown.  ssh asks a program for the password, which is the agent's token."""
-    place = scene.stage.place
+    place, host = scene.stage.place, scene.stage.host
+    assert host is not None
     token = write_secret(place / "ssh.token", scene.stage.agent)
     asking = write_secret(place / "ssh-asking", f"#!/bin/sh\ncat {shlex.quote(str(token))}\n")
     asking.chmod(0o700)
@@ -22,8 +23,11 @@ def ssh(scene: Scene, command: str, *options: str) -> Ran:
     words = ["-F", "none", *(word for option in given for word in ("-o", option)), *options]
     scene.tell.typed("agent", f"ssh {' '.join(options)}{' ' if options else ''}web1@gateway {shlex.quote(command)}")
     done = subprocess.run(
-        ["ssh", *words, "-p", str(scene.stage.ssh_port), "web1@127.0.0.1", command],
-        env=surroundings({"SSH_ASKPASS": str(asking), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": "none"}),
+        [host.programs["ssh"], *words, "-p", str(scene.stage.ssh_port), "web1@127.0.0.1", command],
+        env=surroundings(
+            {"SSH_ASKPASS": str(asking), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": "none"}
+            | dict(host.programs.environment)
+        ),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

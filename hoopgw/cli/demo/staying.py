@@ -89,7 +89,8 @@ def say_how_to_connect(tell: Teller, stage: Stage) -> None:
     tell.says(f"  to write:    the same with {stage.gateway_url('writer')!r}")
     if stage.host is not None:
         known = f"-o UserKnownHostsFile={stage.known_hosts}"
-        tell.says(f"  on a host:   ssh {known} -p {stage.ssh_port} web1@127.0.0.1, with that token as password")
+        ssh = stage.host.programs.typed("ssh")
+        tell.says(f"  on a host:   {ssh} {known} -p {stage.ssh_port} web1@127.0.0.1, with that token as password")
     tell.says(f"The approver:  {approver} approvals list")
     tell.says(f"Its logs and configuration: {stage.place}")
     tell.says("Ctrl-C ends it and removes all of it.")
