@@ -29,6 +29,7 @@ class Traced:
     plain     it shows values of `sources` unchanged, and nothing else; else they are computed with
     origin    (relation OID, attribute number) where it is one column of one table or view of this query's FROM
     many      any number of columns: a star over something whose columns are not known
+    lazy      computing it may fail or wait, and is put off until the query around asks for it: subqueries are pulled up
     """
 
     name: str
@@ -37,6 +38,7 @@ class Traced:
     origin: tuple[int, int] = (0, 0)
     type_oid: int = 0
     many: bool = False
+    lazy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

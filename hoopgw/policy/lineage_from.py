@@ -74,15 +74,25 @@ class FromClause:
         relations = self.relations(schema, name)
         if len(relations) == 1:
             there = bool(relations[0].columns)  # else of PostgreSQL's own: its columns were not read
-            return _named(Item(name, _columns(relations[0]), there, there), node)
+            return _named(Item(name, self._columns(relations[0]), there, there), node)
         # it may be either: `*` is not known, and a name means the columns of both
-        columns = tuple(replace(each, origin=(0, 0)) for relation in relations for each in _columns(relation))
+        columns = tuple(replace(each, origin=(0, 0)) for relation in relations for each in self._columns(relation))
         return _named(Item(name, columns, False, False, union(each.sources for each in columns)), node)
 
     def relations(self, schema: str, name: str) -> list[Relation]:
         schemas = (schema,) if schema else self._schemas
         found = (self._catalogue.relations.get((each, name)) for each in schemas)
         return [relation for relation in found if relation is not None]
+
+    def _columns(self, relation: Relation) -> tuple[Traced, ...]:
+        columns = _own(relation)
+        if relation.kind != "v":
+            return columns
+        followed = self._catalogue.followed.get(
+            relation.oid
+        )  # none: it shows nothing that is masked, or may do anything
+        lazy = [each.lazy for each in followed] if followed is not None else [True] * len(columns)
+        return tuple(replace(each, lazy=late) for each, late in zip(columns, lazy, strict=True))
 
     # ---- functions
 
@@ -178,7 +188,7 @@ def _called(body: Node) -> str:
     return ""
 
 
-def _columns(relation: Relation) -> tuple[Traced, ...]:
+def _own(relation: Relation) -> tuple[Traced, ...]:
     return tuple(
         Traced(
             column.name,

@@ -52,9 +52,13 @@ class Queries:
 
     def term(self, node: Any, scope: Scope) -> Sources:
         """A value that is put somewhere; how it is computed counts."""
+        return self.made("", node, scope).sources
+
+    def made(self, name: str, node: Any, scope: Scope) -> Traced:
+        """The same as an output column."""
         term = self.terms.read(node, scope)
         self.use(COMPUTED, term.computed)
-        return term.sources
+        return Traced(name, term.sources, lazy=term.lazy)
 
     def decided(self, kind: str, term: Term) -> None:
         self.use(kind, term.sources)
@@ -133,7 +137,7 @@ class Queries:
         found: list[Columns] = []
         for row in rows:
             items = row.get("List", {}).get("items", [])
-            found.append(tuple(Traced(f"column{index}", self.term(item, scope)) for index, item in enumerate(items, 1)))
+            found.append(tuple(self.made(f"column{index}", item, scope) for index, item in enumerate(items, 1)))
         return _either(found)
 
     def _plain_select(self, body: Node, outer: Scope | None, ctes: Ctes) -> Columns:
@@ -178,7 +182,7 @@ class Queries:
         indirection = value.get("A_Indirection", {}).get("indirection", [])
         if indirection and "A_Star" in indirection[-1]:
             return self._expanded(value["A_Indirection"], scope)
-        return (Traced(name or _figured(value), self.term(value, scope)),)
+        return (self.made(name or _figured(value), value, scope),)
 
     def _expanded(self, body: Node, scope: Scope) -> Iterable[Traced]:
         """(row).*"""
@@ -186,7 +190,7 @@ class Queries:
         item = scope.row(words(reference.get("fields"))) if reference is not None else None
         if item is not None and len(body["indirection"]) == 1:
             return item.star()
-        return (Traced("", self.term(body.get("arg"), scope), many=True),)
+        return (replace(self.made("", body.get("arg"), scope), many=True),)
 
     # ---- which rows, and in which order
 
@@ -287,8 +291,9 @@ def _either(parts: list[Columns]) -> Columns:
     found = parts[0] if parts else ()
     for part in parts[1:]:
         if len(part) != len(found) or any(each.many for each in (*part, *found)):
-            every = union(each.sources for each in (*part, *found))
-            return (Traced("", every, many=True),)
+            every = (*part, *found)
+            lazy = any(each.lazy for each in every)
+            return (Traced("", union(each.sources for each in every), many=True, lazy=lazy),)
         found = tuple(both(one, other) for one, other in zip(found, part, strict=True))
     return tuple(replace(each, origin=(0, 0)) for each in found) if len(parts) > 1 else found
 

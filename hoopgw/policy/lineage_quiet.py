@@ -33,6 +33,8 @@ _TEXTS = frozenset(("text", "varchar", "bpchar", "name"))
 
 # Nodes that decide by a value whether another part is computed at all
 FORKS = frozenset(("CaseExpr", "CoalesceExpr", "BoolExpr", "agg_filter"))
+# Comparisons of parts, that end at the first one that decides (so do those of rows)
+_ENDING = ("BETWEEN", "IN")
 # Nodes that may fail by what a value is
 _LOUD = frozenset(
     (
@@ -55,6 +57,18 @@ def loud(kind: str, node: Node) -> bool:
             or "arrayBounds" in node.get("typeName", {})
         )
     return kind in _LOUD
+
+
+def forks(kind: str, node: object) -> bool:
+    """Whether a value in it decides what else of it is computed at all."""
+    if kind in FORKS:
+        return True
+    if kind == "SubLink" and isinstance(node, dict):
+        return "testexpr" in node  # ANY and ALL end at the first row that decides
+    if kind != "A_Expr" or not isinstance(node, dict):
+        return False
+    rows = any("RowExpr" in (node.get(side) or {}) for side in ("lexpr", "rexpr") if isinstance(node.get(side), dict))
+    return rows or any(each in node.get("kind", "") for each in _ENDING)
 
 
 def _call(node: Node) -> bool:

@@ -29,6 +29,10 @@ class Item:
     def sources(self) -> Sources:
         return union(each.sources for each in self.columns) | self.rest
 
+    @property
+    def lazy(self) -> bool:
+        return any(each.lazy for each in self.columns)
+
     def renamed(self, alias: str, names: list[str]) -> Item:
         """AS alias (names)."""
         columns = tuple(
@@ -77,7 +81,7 @@ class Scope:
         """`x` or `a.x`.  What cannot be told apart counts together; what is not found may be anything here."""
         found = self._qualified(names[-2], names[-1]) if len(names) > 1 else self._bare(names[0])
         if found is None:
-            found = Traced("", self._everything())
+            found = self._everything()
         return replace(found, name=names[-1])
 
     def star(self, names: list[str]) -> tuple[Traced, ...]:
@@ -87,8 +91,8 @@ class Scope:
         items = self._items(names[-1])
         if len(items) == 1:
             return items[0].star()
-        every = union(item.sources for item in items) if items else self._everything()
-        return (Traced("", every, many=True),)
+        every = _whole("", items) if items else self._everything()
+        return (replace(every, many=True),)
 
     def has(self, name: str) -> bool:
         """Whether a column of this query's own FROM may be meant by it."""
@@ -124,7 +128,7 @@ class Scope:
         if not found and not any(item.named for item in items):
             return Traced(name, union(item.rest for item in items))
         # x.f is f(x) where x has no column f (documentation, 8.16.5)
-        return Traced(name, union(item.sources for item in items))
+        return _whole(name, items)
 
     def _bare(self, name: str) -> Traced | None:
         """PostgreSQL looks for a column in all queries around, and then for a whole row of that name."""
@@ -140,11 +144,17 @@ class Scope:
                     seen, doubtful = True, doubtful | item.rest
         items = self._items(name)
         if items:
-            return Traced(name, union(item.sources for item in items) | doubtful)
+            whole = _whole(name, items)
+            return replace(whole, sources=whole.sources | doubtful)
         return Traced(name, doubtful) if seen or name in SYSTEM else None
 
-    def _everything(self) -> Sources:
-        return union(item.sources for space in self.levels() for item in space.items)
+    def _everything(self) -> Traced:
+        return _whole("", [item for space in self.levels() for item in space.items])
+
+
+def _whole(name: str, items: list[Item]) -> Traced:
+    """All columns of these."""
+    return Traced(name, union(item.sources for item in items), lazy=any(item.lazy for item in items))
 
 
 def _named(space: Space, name: str) -> list[Traced]:
@@ -156,7 +166,7 @@ def _named(space: Space, name: str) -> list[Traced]:
 def _together(found: list[Traced], name: str) -> Traced:
     if len(found) == 1:
         return found[0]
-    return Traced(name, union(each.sources for each in found))
+    return Traced(name, union(each.sources for each in found), lazy=any(each.lazy for each in found))
 
 
 def single(item: Item) -> Space:
@@ -172,6 +182,7 @@ def both(one: Traced, other: Traced) -> Traced:
         plain=(one.plain or not one.sources) and (other.plain or not other.sources),
         type_oid=types.pop() if len(types) == 1 else 0,
         many=one.many or other.many,
+        lazy=one.lazy or other.lazy,
     )
 
 

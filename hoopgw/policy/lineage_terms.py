@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hoopgw.policy.lineage import CHOSEN, EQUAL, NOTHING, Sources
-from hoopgw.policy.lineage_quiet import FORKS, constant, loud
+from hoopgw.policy.lineage import CHOSEN, EQUAL, NOTHING, Sources, Traced, union
+from hoopgw.policy.lineage_quiet import constant, forks, loud
 from hoopgw.policy.lineage_scope import Scope
 from hoopgw.policy.sql_tree import Node, words
 
@@ -22,10 +22,11 @@ _APART = frozenset(("typeName", "funcname", "name", "names", "over"))
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """`computed`: of `sources`, those of which an error or the time taken may tell."""
+    """`computed`: of `sources`, those of which an error or the time taken may tell; `lazy`: it may fail or wait."""
 
     sources: Sources = NOTHING
     computed: Sources = NOTHING
+    lazy: bool = False
 
 
 class Terms:
@@ -39,7 +40,7 @@ class Terms:
     def read(self, node: Any, scope: Scope) -> Term:
         """Iterative: no depth of nesting exhausts anything but that of subqueries."""
         found: list[Sources] = []
-        noisy = forks = nested = False
+        noisy = forking = late = False  # late: may fail or wait where a fork asks for it
         stack: list[tuple[str, Any]] = [("", node)]
         while stack:
             key, value = stack.pop()
@@ -49,16 +50,19 @@ class Terms:
             if not isinstance(value, dict):
                 continue
             if key == "ColumnRef":
-                found.append(self._column(value, scope))
+                columns = self._columns(value, scope)
+                found.append(union(each.sources for each in columns))
+                late = late or any(each.lazy for each in columns)
                 continue
             noisy = noisy or loud(key, value)
             if key == "A_Indirection" and (field := self._field(value, scope)) is not None:
-                found.append(field)
+                found.append(field.sources)
+                late = late or field.lazy
                 continue
             noisy = noisy or (key == "A_Indirection" and bool(words(value.get("indirection"))))  # (x).f may be f(x)
-            forks = forks or key in FORKS
+            forking = forking or forks(key, value)
             if key == "SubLink":
-                nested = True
+                late = True
                 rows = value.get("subLinkType") == "EXISTS_SUBLINK"
                 found.append(self._subquery(value["subselect"], scope, rows)[0])
                 stack.append(("", value.get("testexpr")))
@@ -69,14 +73,14 @@ class Terms:
                     found.append(scope.windows | self._window(value["over"], scope))
                 stack.extend(item for item in value.items() if item[0] not in _APART)
         sources = NOTHING.union(*found) if found else NOTHING
-        return Term(sources, sources if noisy or (nested and forks) else NOTHING)
+        return Term(sources, sources if noisy or (late and forking) else NOTHING, noisy or late)
 
-    def _column(self, node: Node, scope: Scope) -> Sources:
+    def _columns(self, node: Node, scope: Scope) -> tuple[Traced, ...]:
         fields = node.get("fields", [])
         names = words(fields)
         if any("A_Star" in field for field in fields):
-            return NOTHING.union(*(each.sources for each in scope.star(names)))
-        return scope.column(names).sources if names else NOTHING
+            return scope.star(names)
+        return (scope.column(names),) if names else ()
 
     def _aggregated(self, node: Node, scope: Scope) -> Sources | None:
         """f(column), bare: a rule may let this aggregate's result be shown."""
@@ -89,10 +93,11 @@ class Terms:
             return None
         return frozenset(
             (relation, attribute, before or name)
-            for relation, attribute, before in self._column(arguments[0]["ColumnRef"], scope)
+            for column in self._columns(arguments[0]["ColumnRef"], scope)
+            for relation, attribute, before in column.sources
         )
 
-    def _field(self, node: Node, scope: Scope) -> Sources | None:
+    def _field(self, node: Node, scope: Scope) -> Traced | None:
         """(alias).column: of a whole row, one column."""
         reference = node.get("arg", {}).get("ColumnRef")
         item = scope.row(words(reference.get("fields"))) if reference is not None else None
@@ -100,7 +105,7 @@ class Terms:
         if item is None or not names or not item.known:
             return None
         columns = [column for column in item.columns if column.name == names[0]]
-        return columns[0].sources if len(columns) == 1 else None
+        return columns[0] if len(columns) == 1 else None
 
     # ---- conditions
 

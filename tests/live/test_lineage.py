@@ -31,6 +31,7 @@ CREATE VIEW names AS SELECT id, name FROM customers WHERE email LIKE '%@example.
 CREATE VIEW many AS SELECT name, count(*) AS n FROM names GROUP BY name;
 CREATE VIEW tally AS SELECT name, count(email) AS n FROM customers GROUP BY name;
 CREATE VIEW either AS SELECT note AS x FROM orders UNION ALL SELECT email FROM customers;
+CREATE VIEW risky AS SELECT email AS mail, 1 / id AS n FROM customers;
 CREATE VIEW noted AS SELECT id, note FROM orders;
 GRANT USAGE ON SCHEMA crm TO shop_rw;
 GRANT ALL ON ALL TABLES IN SCHEMA public, crm TO shop_rw;

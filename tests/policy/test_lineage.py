@@ -62,6 +62,7 @@ VIEWS = (
     view(310, "diverted", "id mail", (200,), "SELECT id, email AS mail FROM public.customers",
          rules=(Rule("update", True, None),)),
     view(311, "guesses", "v", (12101,), "SELECT v FROM pg_catalog.pg_stats"),
+    view(313, "risky", "mail n", (200,), "SELECT email AS mail, 1 / id AS n FROM public.customers"),
     view(312, "noted", "id note", (100,), "SELECT id, note FROM public.orders"),
 )  # fmt: skip
 
@@ -150,6 +151,8 @@ FORMS = {
     "select email || name, name || 'x' from customers": "w.",
     "select email::text, email::varchar(3), name::text from customers": "ww.",
     "select coalesce(email, name), coalesce(name, 'x') from customers": "w.",
+    "select case when e = 'a' then n end from (select email as e, lower(name) as n from customers) q": "w",
+    "select case when mail = 'a' then note end, mail in ('a', note) from contacts join orders using (id)": "ww",
     "select nullif(email, 'a') from customers": "w",
     "select greatest(email, name), least(id, 1) from customers": "w.",
     "select case when id = 1 then email else name end from customers": "w",
@@ -339,6 +342,23 @@ CHOSEN = (
     "select email = 'a' and (select id from orders) = 1 from customers",
     "select count(*) filter (where email = 'a' and (select id from orders) = 1) from customers",
     "select 1 / (select count(email) from customers)",
+    # a part that is reached only if the value before it has not decided: whether it fails tells
+    "select email between 'a' and (select note from orders) from customers",
+    "select email not between symmetric 'a' and (select note from orders) from customers",
+    "select email in ('a', (select note from orders)) from customers",
+    "select (email, name) < ('a', (select note from orders)) from customers",
+    "select (email, name) is distinct from ('a', (select note from orders)) from customers",
+    "select email < any (select 'a' union all select (1 / id)::text from orders) from customers",
+    "select 'a' > all (select email from customers union all select (1 / id)::text from orders)",
+    "select case when e > 'a' then n end from (select email as e, 1 / id as n from customers) q",
+    "select coalesce(e, n) from (select email as e, (select note from orders) as n from customers) q",
+    "select q.e > 'a' and q::text = 'b' from (select email as e, (1 / id)::text as n from customers) q",
+    "select case when e > 'a' then (q).n end from (select email as e, 1 / id as n from customers) q",
+    "with q as (select email as e, 1 / id as n from customers) select case when e > 'a' then n end from q",
+    "select case when c.email > 'a' then v.n end from customers c, lateral (values (1 / c.id)) v(n)",
+    "select case when email > 'a' then a.n end from customers, (select 1 as n union all select 1 / id from orders) a",
+    "select case when c.email > 'a' then n.note end from customers c, noted n",  # a view that nobody has followed
+    "select case when mail > 'a' then n end from risky",
     "update customers set name = 'x' where email like 'a%'",
     "delete from orders using customers where note like email",
     "merge into orders o using customers c on o.id = c.id when matched and c.email like 'a%' then delete",
@@ -622,7 +642,8 @@ class Lost(SynchronousTestCase):
     def test_composed(self, data: st.DataObject) -> None:
         """However queries are put together: the column that carries the masked one is masked, the other never is."""
         text = data.draw(_queries(3))
-        self.assertIn(shows(f"select a, b from ({text}) q"), ("n.", "w."), text)
+        late = ("refused",) if "(select max" in text else ()  # a subquery behind CASE: when it runs could tell
+        self.assertIn(shows(f"select a, b from ({text}) q"), ("n.", "w.", *late), text)
 
 
 def _queries(depth: int) -> st.SearchStrategy[str]:
@@ -645,7 +666,7 @@ def _queries(depth: int) -> st.SearchStrategy[str]:
             "select s{n}.a, s{n}.b from ({}) s{n}",
             "select y as a, x as b from (select b as x, a as y from ({}) s{n}) t{n}",
             "with w{n} as ({}) select * from w{n}",
-            "with w{n}(p, q) as ({}) select coalesce(p, q) as a, q as b from w{n}",
+            "with w{n}(p, q) as ({}) select concat(p, q) as a, q as b from w{n}",
             "select max(a) as a, b from ({}) s{n} group by b",
             "select l.* from orders cross join lateral ({}) l",
             "select (array_agg(a))[1] as a, 'z'::text as b from ({}) s{n}",
