@@ -8,7 +8,7 @@ from enum import Enum
 from fnmatch import fnmatchcase
 from typing import Any
 
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from hoopgw.model.operation import Operation
 from hoopgw.model.target import Mode
@@ -132,7 +132,6 @@ class Action:
         return frozenset(control for control, wanted in asked.items() if wanted)
 
 
-@implementer(IGuardrail)
 @dataclass(frozen=True, slots=True)
 class SqlRule:
     """One `[guardrail.NAME]` for PostgreSQL."""
@@ -185,6 +184,9 @@ class SqlRule:
             recorded=(facts.redacted or b"(redacted)") if action.redact else b"",
             mode=action.mode,
         )
+
+
+classImplements(SqlRule, IGuardrail)  # not by a decorator: compiled classes take none
 
 
 def _doubt(statement: Statement) -> str:
