@@ -8,6 +8,8 @@ from hoopgw.policy.catalogue import Catalogue
 from hoopgw.policy.facts import Statement
 
 MAX_NAMED = 4096  # prepared statements and cursors of one session
+MAX_TEXTS = 16  # that gave one name a meaning
+MAX_BYTES = 8 << 20  # of all of these: drivers prepare some hundreds of texts of some KB
 # Effects after which an operator or a cast may call something else; `schema`: a rename puts another one in the path
 CHANGE_CALLS = frozenset("routine operator cast type extension language schema do call".split())
 # What only makes something new: no name that was there before means something else after it
@@ -77,21 +79,47 @@ class NameContext:
         return context
 
 
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a name stands for by one text.
+
+    PostgreSQL looks up the names in a prepared statement anew once the path or what they mean has changed.  `reading`
+    is what they were read by, the catalogue's generation and the context; None: a cursor, whose plan stays what it was.
+    """
+
+    statements: tuple[Statement, ...]
+    reading: tuple[int, NameContext] | None = None
+
+
 class SessionNames:
     """Prepared statements and cursors of one session, by name: all that a name may stand for."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[Statement, ...]] = {}
+        self._known: dict[str, dict[bytes, Meaning]] = {}
+        self._size = 0
 
-    def define(self, name: str, statements: tuple[Statement, ...]) -> None:
+    def define(self, name: str, text: bytes, meaning: Meaning) -> None:
         """A name that is defined again may still mean what it did: both count."""
-        before = self._known.get(name, ())
-        if len(self._known) >= MAX_NAMED and not before:
+        texts = self._known.get(name, {})
+        if text in texts:  # read again; or several of one name in one text
+            earlier = texts[text]
+            both = tuple(dict.fromkeys(earlier.statements + meaning.statements))
+            texts[text] = replace(meaning, statements=both) if earlier.reading == meaning.reading else meaning
+            return
+        if self._size + len(text) > MAX_BYTES or (not texts and len(self._known) >= MAX_NAMED):
             self._known.clear()  # what is not known is refused
-        self._known[name] = tuple(dict.fromkeys(before + statements))[-16:]
+            self._size, texts = 0, {}
+        self._known[name] = texts
+        texts[text] = meaning
+        self._size += len(text)
+        if len(texts) > MAX_TEXTS:
+            oldest = next(iter(texts))
+            self._size -= len(oldest)
+            del texts[oldest]
 
-    def of(self, name: str) -> tuple[Statement, ...]:
-        return self._known.get(name, ())
+    def of(self, name: str) -> list[tuple[bytes, Meaning]]:
+        """Each text that gave it a meaning."""
+        return list(self._known.get(name, {}).items())
 
 
 def context_of(catalogue: Catalogue | None) -> NameContext:

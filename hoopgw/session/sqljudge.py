@@ -26,7 +26,7 @@ from hoopgw.policy.masks import MaskGuardrail, SqlMasks, resolve
 from hoopgw.policy.policyset import Selection
 from hoopgw.policy.sql import MAX_IN_PROCESS, Unreadable, analyse
 from hoopgw.policy.sql_calls import RUNS_TEXT, with_parameters
-from hoopgw.policy.sql_names import NameContext, SessionNames, context_of
+from hoopgw.policy.sql_names import Meaning, NameContext, SessionNames, context_of
 from hoopgw.policy.sql_shape import shape
 from hoopgw.policy.touched import expanded
 from hoopgw.relay import postgres_replication
@@ -223,7 +223,7 @@ class SqlJudge:
         kept = scope.known.get(operation.text) or scope.of_shape(operation.text)
         if kept is not None and operation.kind != FUNCTION and not (scope.casts and _own_types(operation)):
             if operation.kind == PARSE and operation.name:
-                self._define(operation.name.decode("utf-8", "replace"), kept[1].statements, operation.text)
+                self._parsed(operation, kept[1], scope)
             return kept[0]
         if operation.kind == FUNCTION or operation.kind not in KINDS:
             return self._function(operation, scope)
@@ -301,7 +301,7 @@ class SqlJudge:
         )
 
     def _weighed(self, operation: Operation, facts: Facts, scope: Scope) -> Verdict | Deferred[Verdict]:
-        meant = self._with_names(facts)
+        meant = self._with_names(facts, scope)
         if scope.casts:
             meant = with_parameters(meant, scope.catalogue, _own_types(operation))
         verdict = judge(scope.guardrails, operation, meant) & built_in(meant)
@@ -312,22 +312,34 @@ class SqlJudge:
         if plain and verdict.keep:
             scope.keep(operation.text, verdict, facts)
         if operation.kind == PARSE and operation.name:
-            self._define(operation.name.decode("utf-8", "replace"), facts.statements, operation.text)
+            self._parsed(operation, facts, scope)
         if not verdict.refusals and operation.kind in (QUERY, EXECUTE):
-            self._happens(facts, operation.text)
+            self._happens(facts, operation.text, scope)
         return verdict
 
-    def _define(self, name: str, statements: tuple[Statement, ...], text: bytes) -> None:
-        self.names.define(name, statements)
+    def _parsed(self, operation: Operation, facts: Facts, scope: Scope) -> None:
+        meaning = Meaning(facts.statements, self._reading(scope))
+        self._define(operation.name.decode("utf-8", "replace"), operation.text, meaning)
+
+    def _define(self, name: str, text: bytes, meaning: Meaning) -> None:
+        self.names.define(name, text, meaning)
         self._named.add(name, text)
 
-    def _happens(self, facts: Facts, text: bytes) -> None:
+    def _reading(self, scope: Scope) -> tuple[int, NameContext]:
+        return scope.catalogue.generation if scope.catalogue is not None else -1, self._context
+
+    def _happens(self, facts: Facts, text: bytes, scope: Scope) -> None:
         """What the session's names may mean from now on."""
         context = self._context
+        reading = self._reading(scope)
         for statement in facts.statements:
             context = context.after(statement)
             if statement.defines:
-                self._define(statement.defines, statement.body, text)
+                self._define(
+                    statement.defines,
+                    text,
+                    Meaning(statement.body, reading if "prepare" in statement.effects else None),
+                )
             for name, _ in statement.settings:
                 if name not in NO_MEANING:
                     self._settings.add(name, text)
@@ -335,7 +347,25 @@ class SqlJudge:
             self._context = context
             self._held = Held(None)
 
-    def _with_names(self, facts: Facts) -> Facts:
+    def _meant(self, name: str, scope: Scope) -> list[Statement]:
+        """What a name stands for now: a prepared text is read again where its names may mean something else."""
+        found: list[Statement] = []
+        for text, meaning in self.names.of(name):
+            if meaning.reading is not None and meaning.reading != self._reading(scope):
+                meaning = self._read_again(name, text, scope)
+            found += meaning.statements
+        return found
+
+    def _read_again(self, name: str, text: bytes, scope: Scope) -> Meaning:
+        if len(text) > MAX_IN_PROCESS:
+            return Meaning((Statement(frozenset(), unknown=(f"{name!r} was prepared before names changed",)),))
+        read = analyse(text, scope.catalogue, self._context, scope.follows).statements
+        held = tuple(body for each in read if each.defines == name for body in each.body)
+        meaning = Meaning(held or read, self._reading(scope))
+        self.names.define(name, text, meaning)
+        return meaning
+
+    def _with_names(self, facts: Facts, scope: Scope) -> Facts:
         """EXECUTE and FETCH are judged by what the name stands for; a name that was not seen keeps its `uses`, and is
         refused by `built_in`."""
         if not any(statement.uses for statement in facts.statements):
@@ -345,7 +375,7 @@ class SqlJudge:
             if not statement.uses:
                 statements.append(statement)
                 continue
-            bodies = self.names.of(statement.uses)
+            bodies = self._meant(statement.uses, scope)
             if not bodies:
                 statements.append(replace(statement, unknown=(*statement.unknown, _unseen(statement.uses))))
             for body in bodies:
@@ -400,7 +430,7 @@ class SqlJudge:
         facts = Facts((expanded(statement, scope.catalogue, self._context),))
         verdict = judge(scope.guardrails, operation, facts) & built_in(facts)
         if not verdict.refusals:
-            self._happens(facts, operation.text)
+            self._happens(facts, operation.text, scope)
         return self._completed(verdict, facts)
 
 

@@ -24,7 +24,8 @@ CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN UPDATE hr.salaries SET amount = amount + 1; RETURN NULL; END $$;
 CREATE TABLE notes (id int); CREATE TRIGGER noting AFTER INSERT ON notes EXECUTE FUNCTION noted();
 CREATE TABLE free (id int); INSERT INTO free VALUES (7);
-GRANT USAGE, CREATE ON SCHEMA hr, public TO PUBLIC; GRANT ALL ON ALL TABLES IN SCHEMA hr, public TO PUBLIC;
+CREATE SCHEMA open; CREATE TABLE open.salaries (amount int); INSERT INTO open.salaries VALUES (1);
+GRANT USAGE, CREATE ON SCHEMA hr, open, public TO PUBLIC; GRANT ALL ON ALL TABLES IN SCHEMA hr, open, public TO PUBLIC;
 """
 MORE = {"guardrails.d/90-salaries.toml": RULES}
 
@@ -80,6 +81,15 @@ class Judged(LiveCase):
         connection = self.connect("writer")
         connection.execute("select set_config('search_path', 'h' || 'r', false)")
         self.refused(connection, "select * from salaries")
+
+    def test_prepared_under_another_path(self) -> None:
+        """PostgreSQL looks up the names of what was prepared anew: EXECUTE is judged by the path of now."""
+        connection = self.connect("writer")
+        connection.execute("set search_path = open")
+        connection.execute("prepare p as select amount from salaries")
+        self.assertEqual(connection.execute("execute p").fetchall(), [(1,)])
+        connection.execute("set search_path = hr")
+        self.refused(connection, "execute p")
 
     def test_temporary_objects(self) -> None:
         """A temporary view of a harmless name is not taken for the table of that name."""

@@ -9,13 +9,16 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.grant import Who
-from hoopgw.model.operation import FUNCTION, QUERY, Operation
+from hoopgw.model.operation import FUNCTION, PARSE, QUERY, Operation
 from hoopgw.model.target import Selector
 from hoopgw.model.verdict import Verdict
 from hoopgw.policy.catalogue_code_queries import CODE_QUERIES
 from hoopgw.policy.catalogue_queries import QUERIES
+from hoopgw.policy.facts import Statement
 from hoopgw.policy.guardrails import Action, Conditions, SqlRule
 from hoopgw.policy.policyset import PolicySet, Scoped
+from hoopgw.policy.sql import MAX_IN_PROCESS
+from hoopgw.policy.sql_names import Meaning, NameContext
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.session.catalogues import CatalogueCache
 from hoopgw.session.parser_process import ParserProcess
@@ -61,6 +64,66 @@ class Case(SynchronousTestCase):
             verdict = self.successResultOf(verdict)
         assert isinstance(verdict, Verdict)
         return bool(verdict.refusals)
+
+
+class Prepared(Case):
+    """PostgreSQL looks up the names of a prepared statement anew when the path or what they mean has changed."""
+
+    def defined(self, judge: SqlJudge, text: str, kind: str) -> None:
+        operation = Operation("postgresql", kind, (f"prepare p as {text}" if kind == QUERY else text).encode(), b"p")
+        assert isinstance(judge.judge(operation), Verdict)
+
+    def test_another_path(self) -> None:
+        """EXECUTE reads the table of the path of now, however and under whichever path the name was prepared."""
+        self.tables.append([b"20003", b"other", b"pay", b"r"])
+        for kind in (QUERY, PARSE):
+            session = self.judge(no_reading(), "contractors")
+            self.assertFalse(self.refused(session, "set search_path = other"))
+            self.defined(session, "select * from pay", kind)
+            self.assertFalse(self.refused(session, "execute p"))
+            self.assertFalse(self.refused(session, "set search_path = app"))
+            self.assertTrue(self.refused(session, "execute p"))
+            self.assertTrue(self.refused(session, "explain analyze execute p"))
+
+    def test_temporary_objects(self) -> None:
+        """A temporary view takes the place of the table that the statement was prepared for."""
+        session = self.judge(no_reading(), "contractors")
+        self.assertFalse(self.refused(session, "set search_path = app"))
+        self.defined(session, "select * from orders", QUERY)
+        self.assertFalse(self.refused(session, "create temp table orders (id int)"))
+        self.assertTrue(self.refused(session, "execute p"))
+
+    def test_another_table_of_that_name(self) -> None:
+        """Renamed in this transaction, or by somebody else since: in either direction, what there is now counts."""
+        session = self.judge(no_reading("app.pay"), "contractors")
+        self.defined(session, "select * from app.orders", QUERY)
+        self.assertFalse(self.refused(session, "alter table app.orders rename to was"))
+        self.assertTrue(self.refused(session, "execute p"))
+        session.catalogue_changed()
+        self.assertFalse(self.refused(session, "execute p"))
+        self.defined(session, "select * from app.new", QUERY)
+        self.assertTrue(self.refused(session, "execute p"))
+        self.tables.append([b"20003", b"app", b"new", b"r"])
+        session.catalogue_changed()
+        self.assertFalse(self.refused(session, "execute p"))
+
+    def test_cursors(self) -> None:
+        """A cursor is planned when it is declared: it goes on reading what it read."""
+        session = self.judge(no_reading(), "contractors")
+        self.assertFalse(self.refused(session, "set search_path = app"))
+        self.assertFalse(self.refused(session, "declare c cursor for select * from orders"))
+        self.assertFalse(self.refused(session, "create temp table orders (id int)"))
+        self.assertFalse(self.refused(session, "fetch all from c"))
+
+    def test_too_long_to_read_again(self) -> None:
+        """What was prepared by a very long text is refused once names mean something else."""
+        session = self.judge(no_reading(), "contractors")
+        self.assertFalse(self.refused(session, "set search_path = app"))
+        for name, length, wanted in (("short", 1, False), ("long", MAX_IN_PROCESS, True)):
+            text = f"prepare {name} as select 1{' ' * length}".encode()
+            earlier = Meaning((Statement(frozenset(("select",))),), (0, NameContext()))
+            session.names.define(name, text, earlier)
+            self.assertEqual(self.refused(session, f"execute {name}"), wanted)
 
 
 class Shared(Case):
