@@ -175,8 +175,8 @@ class GatewayService(Service):
         self.holds = Holds(self.store, self.events, reactor, mask_secret, os.urandom)
         self.holds.start(self.config.digest)
         self.budgets = Budgets(self.store, reactor)
-        source = CatalogueSource(self.dialer, self._secret)
-        self.catalogues = CatalogueCache(source.run, reactor, self.events)
+        self.catalogue_source = CatalogueSource(self.dialer, self._secret, reactor)
+        self.catalogues = CatalogueCache(self.catalogue_source.run, reactor, self.events)
         self.scopes = Scopes(MaskBuilder(mask_key(mask_secret)))
         self.parser = ParserProcess(reactor)
         self.checker = TokenChecker(reactor, self._issuer_failed)
@@ -410,6 +410,7 @@ class GatewayService(Service):
         if self.ssh is not None:
             self.ssh.host_keys, self.ssh.rekey = host_keys, loaded.settings.ssh.rekey
         self.dialer.reloaded()
+        self.catalogue_source.forget()
         self.holds.reloaded(loaded.digest)
         for session in self.registry.all():
             self._reload_session(session)
@@ -464,6 +465,7 @@ class GatewayService(Service):
                 loop.stop()
         self.holds.stop()
         self.parser.stop()
+        self.catalogue_source.forget()
         await self.budgets.drained()
         await deferToThread(self.recorder.stop)
         await self.registry.stop()  # the final seals are known now

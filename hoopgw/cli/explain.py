@@ -162,13 +162,17 @@ def _catalogue(loaded: Any, target: Any, role: Any, database: str) -> Any:
     from hoopgw.servers.departures import Departures
     from hoopgw.servers.dial import Dialer
 
-    source = CatalogueSource(Dialer(reactor, Departures(reactor)), read_secret)
-    found: list[Any] = []
     running: Any = reactor
+    source = CatalogueSource(Dialer(reactor, Departures(reactor)), read_secret, running)
+    found: list[Any] = []
     reader = target.roles[target.catalogue_role] if target.catalogue_role else role
 
     def begin() -> None:
-        source.run(target, reader, database, QUERIES).addBoth(found.append).addBoth(lambda _: running.stop())
+        source.run(target, reader, database, QUERIES).addBoth(found.append).addBoth(end)
+
+    def end(_: Any) -> None:
+        source.forget()
+        running.stop()
 
     running.callWhenRunning(begin)
     running.run()

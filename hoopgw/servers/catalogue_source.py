@@ -1,147 +1,120 @@
-"""Runs the queries of a catalogue on a connection of the gateway's own, in one read-only transaction."""
+"""Reads catalogues over connections of the gateway's own, kept for a moment: changes of a schema come in rows."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Generator
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from hoopgw.model.errors import MalformedFrame, TargetUnavailable, WireError
+from hoopgw.model.errors import TargetUnavailable
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import Role, SecretReference, Target
-from hoopgw.servers.dial import Dialer, TargetConnection, wanted_as
-from hoopgw.wire import pgmessages
+from hoopgw.servers.catalogue_link import Link, Results, Row
+from hoopgw.servers.dial import Dialer, wanted_as
 
-MAX_RESULT = 256 << 20  # bytes of all results together: a million columns are about 100 MB
-MAX_MESSAGE = 1 << 20  # bytes of one message: names are short
 NAME = "hoopgw:catalogue"
-
-Row = tuple[bytes | None, ...]
-
-
-class _Queries:
-    """One simple Query of several statements, and its results."""
-
-    def __init__(self, connection: TargetConnection) -> None:
-        self._connection = connection
-        self._rest = b""
-        self._size = 0
-        self._rows: list[Row] = []
-        self._results: list[tuple[Row, ...]] = []
-        self._wanted = 0
-        self.done: Deferred[tuple[tuple[Row, ...], ...]] = Deferred(lambda _: connection.transport.abortConnection())
-        connection.hand_over(self._received)
-        connection.lost = self._lost
-
-    def run(self, queries: tuple[str, ...]) -> None:
-        self._wanted = len(queries)
-        text = "; ".join(
-            (
-                "BEGIN READ ONLY",
-                "SET LOCAL statement_timeout = '15s'",
-                "SET LOCAL lock_timeout = '2s'",
-                *queries,
-                "COMMIT",
-            )
-        )
-        self._connection.transport.write(pgmessages.query(text.encode()))
-
-    def _received(self, data: bytes) -> None:
-        try:
-            self._take(self._rest + data)
-        except WireError as error:
-            self._fail(str(error))
-
-    def _take(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._size > MAX_RESULT:
-            raise MalformedFrame(f"a catalogue of more than {MAX_RESULT} bytes")
-        here = 0
-        while here + 5 <= len(data):
-            length = int.from_bytes(data[here + 1 : here + 5], "big")
-            if not 4 <= length <= MAX_MESSAGE:
-                raise MalformedFrame(f"a message of {length} bytes")
-            end = here + 1 + length
-            if end > len(data):
-                break
-            self._message(data[here], data[here + 5 : end])
-            here = end
-        self._rest = data[here:]
-
-    def _message(self, tag: int, body: bytes) -> None:
-        if tag == 68:  # D
-            self._rows.append(_row(body))
-        elif tag == 67:  # C
-            if body.startswith(b"SELECT"):
-                self._results.append(tuple(self._rows))
-                self._rows = []
-        elif tag == 69:  # E
-            fields = dict(pgmessages.report_fields(body))
-            self._fail(f"{fields.get(b'C', b'').decode()} {fields.get(b'M', b'').decode('utf-8', 'replace')}"[:300])
-        elif tag == 90 and not self.done.called:  # Z
-            self._connection.transport.write(pgmessages.TERMINATE)
-            self._connection.transport.loseConnection()
-            if len(self._results) == self._wanted:
-                self.done.callback(tuple(self._results))
-            else:
-                self.done.errback(TargetUnavailable("the target answered fewer queries than it was asked"))
-
-    def _fail(self, why: str) -> None:
-        if not self.done.called:
-            self.done.errback(TargetUnavailable(f"the catalogue could not be read: {why}"))
-        self._connection.transport.abortConnection()
-
-    def _lost(self, reason: str) -> None:
-        if not self.done.called:
-            self.done.errback(TargetUnavailable(f"the target closed while its catalogue was read: {reason}"))
+MAX_KEPT = 32  # idle connections, of all targets together; the one kept longest goes
+IDLE = 2.0  # seconds: DROP DATABASE waits five for others to leave (CountOtherDBBackends)
+LIFETIME = 10.0  # seconds: a role that may not log in any more, a server that is not the first any more
+# What a connection began with and ALTER ROLE or ALTER DATABASE has changed since: its search path among it
+BEGAN_WITH = (
+    "SELECT s.setdatabase, s.setrole, s.setconfig FROM pg_catalog.pg_db_role_setting s"
+    " WHERE s.setdatabase OPERATOR(pg_catalog.=) ANY (ARRAY['0'::pg_catalog.oid, (SELECT d.oid FROM"
+    " pg_catalog.pg_database d WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())])"
+    " AND s.setrole OPERATOR(pg_catalog.=) ANY (ARRAY['0'::pg_catalog.oid, (SELECT r.oid FROM"
+    " pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) SESSION_USER)]) ORDER BY 1, 2"
+)
 
 
-KEPT_ROWS = 16_384  # most are the same at each reading
-KEPT_ROW = 512  # bytes: longer ones hold texts
-
-
-def _row(body: bytes) -> Row:
-    return _short_row(body) if len(body) <= KEPT_ROW else _any_row(body)
-
-
-@lru_cache(maxsize=KEPT_ROWS)
-def _short_row(body: bytes) -> Row:
-    return _any_row(body)
-
-
-def _any_row(body: bytes) -> Row:
-    values: list[bytes | None] = []
-    here = 2
-    for _ in range(int.from_bytes(body[:2], "big")):
-        length = int.from_bytes(body[here : here + 4], "big", signed=True)
-        here += 4
-        if length < 0:
-            values.append(None)
-        else:
-            values.append(body[here : here + length])
-            here += length
-    if here != len(body):
-        raise MalformedFrame("a row that is not as long as it says")
-    return tuple(values)
+@dataclass(slots=True)
+class _Kept:
+    link: Link
+    target: Target
+    role: Role
+    until: float
+    began_with: tuple[Row, ...]
+    closing: IDelayedCall | None = None
 
 
 class CatalogueSource:
     """Gives `session.catalogues.CatalogueCache` its `run`."""
 
-    def __init__(self, dialer: Dialer, secret: Callable[[SecretReference], Secret]) -> None:
+    def __init__(self, dialer: Dialer, secret: Callable[[SecretReference], Secret], clock: IReactorTime) -> None:
         self._dialer = dialer
         self._secret = secret
+        self._clock = clock
+        self._kept: OrderedDict[tuple[str, str, str], _Kept] = OrderedDict()
+        self._round = 0  # of `forget`: what was dialled in an earlier one is not kept
 
     @inlineCallbacks
     def run(
         self, target: Target, role: Role, database: str, queries: tuple[str, ...]
-    ) -> Generator[Deferred[Any], Any, tuple[tuple[Row, ...], ...]]:
+    ) -> Generator[Deferred[Any], Any, Results]:
         """The rows of each query.  Fails with TargetUnavailable."""
+        key = target.name, database, role.name
+        kept = self._taken(key, target, role)
+        if kept is not None:
+            results: Results | None = yield self._again(kept, queries)
+            if results is not None:
+                self._keep(key, kept)
+                return results
+        now = self._round
         settings = {"client_encoding": "UTF8"}
         connection, _ = yield self._dialer.dial(wanted_as(target, role, database, settings, NAME, self._secret))
-        asked = _Queries(connection)
-        asked.run(queries)
-        results: tuple[tuple[Row, ...], ...] = yield asked.done
-        return results
+        link = Link(connection)
+        began_with, *rest = yield link.run((BEGAN_WITH, *queries))
+        if now == self._round:
+            self._keep(key, _Kept(link, target, role, self._clock.seconds() + LIFETIME, began_with))
+        else:
+            link.leave()
+        return tuple(rest)
+
+    def forget(self) -> None:
+        """None is used again that was opened before: credentials may have changed, or the gateway ends."""
+        self._round += 1
+        for key in list(self._kept):
+            self._close(key)
+
+    @inlineCallbacks
+    def _again(self, kept: _Kept, queries: tuple[str, ...]) -> Generator[Deferred[Any], Any, Results | None]:
+        """None: this connection does not serve, another is needed; it may have ended while it was idle."""
+        now = self._round
+        try:
+            began_with, *rest = yield kept.link.run((BEGAN_WITH, *queries))
+        except TargetUnavailable:
+            return None
+        if began_with != kept.began_with or now != self._round:
+            kept.link.leave()
+            return None
+        return tuple(rest)
+
+    def _taken(self, key: tuple[str, str, str], target: Target, role: Role) -> _Kept | None:
+        kept = self._kept.pop(key, None)
+        if kept is None:
+            return None
+        if kept.closing is not None and kept.closing.active():
+            kept.closing.cancel()
+        fits = kept.target == target and kept.role == role and self._clock.seconds() < kept.until
+        if not (fits and kept.link.usable):
+            kept.link.leave()
+            return None
+        return kept
+
+    def _keep(self, key: tuple[str, str, str], kept: _Kept) -> None:
+        if key in self._kept or not kept.link.usable:  # two readings at once, around a reload
+            kept.link.leave()
+            return
+        self._kept[key] = kept
+        kept.closing = self._clock.callLater(IDLE, self._close, key)
+        if len(self._kept) > MAX_KEPT:
+            self._close(next(iter(self._kept)))
+
+    def _close(self, key: tuple[str, str, str]) -> None:
+        kept = self._kept.pop(key)
+        if kept.closing is not None and kept.closing.active():
+            kept.closing.cancel()
+        kept.link.leave()

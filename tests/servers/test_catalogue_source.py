@@ -1,0 +1,148 @@
+"""Readings of a catalogue by a real server: over one connection while it serves, never longer than that."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Generator
+from typing import Any
+
+import psycopg
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.task import Clock, deferLater
+from twisted.trial.unittest import SkipTest, TestCase
+
+from hoopgw.model.errors import TargetUnavailable
+from hoopgw.model.secret import Secret
+from hoopgw.model.target import Address, Role, SecretReference, Target, TlsMode
+from hoopgw.policy.catalogue_queries import QUERIES, catalogue
+from hoopgw.servers.catalogue_source import IDLE, LIFETIME, CatalogueSource
+from hoopgw.servers.departures import Departures
+from hoopgw.servers.dial import Dialer
+from tests.pgcluster import Cluster
+from tests.programs import SERVER, found
+
+BACKEND = ("SELECT pg_catalog.pg_backend_pid()",)
+PASSWORD = Secret("h\u00e9slo a".encode())
+CLUSTERS: list[Cluster] = []
+READER = Role("reader", "bound", SecretReference("env", "PASSWORD"))
+
+
+class Kept(TestCase):
+    timeout = 60
+
+    def setUp(self) -> None:
+        programs = found(*SERVER)
+        if programs is None:
+            raise SkipTest("PostgreSQL 15 is not here")
+        if not CLUSTERS:
+            CLUSTERS.append(Cluster(programs))
+            atexit.register(CLUSTERS[0].stop)  # trial knows no tearDownClass
+        self.primary = CLUSTERS[0]
+        departures = Departures(reactor)
+        self.addCleanup(departures.stop)
+        self.clock = Clock()
+        self.password = PASSWORD
+        self.source = CatalogueSource(Dialer(reactor, departures), lambda _: self.password, self.clock)
+        self.addCleanup(self.source.forget)
+
+    def at(self, **labels: str) -> Target:
+        address = Address("127.0.0.1", self.primary.port)
+        return Target("pay", "postgresql", (address,), roles={}, tls=TlsMode.DISABLE, labels=labels)
+
+    @inlineCallbacks
+    def backend(self, target: Target | None = None) -> Generator[Deferred[Any], Any, int]:
+        results = yield self.source.run(target or self.at(), READER, "postgres", BACKEND)
+        return int(results[0][0][0])
+
+    def direct(self) -> psycopg.Connection[tuple[Any, ...]]:
+        where = f"host=127.0.0.1 port={self.primary.port} user=postgres dbname=postgres"
+        return psycopg.connect(where, autocommit=True)
+
+    @inlineCallbacks
+    def test_one_after_another(self) -> Generator[Deferred[Any], Any, None]:
+        """Readings that follow each other share a connection, and each sees what there is then."""
+        first = yield self.backend()
+        with self.direct() as direct:
+            direct.execute("create table made_meanwhile (id int)")
+            self.addCleanup(self.primary.execute, "drop table made_meanwhile")
+        results = yield self.source.run(self.at(), READER, "postgres", QUERIES)
+        self.assertIn(("public", "made_meanwhile"), catalogue(results, 1).relations)
+        again = yield self.backend()
+        self.assertEqual(first, again)
+
+    @inlineCallbacks
+    def test_not_for_long(self) -> Generator[Deferred[Any], Any, None]:
+        """Idle it is closed after IDLE; used all the time, after LIFETIME; a reload closes it."""
+        seen = []
+        for seconds in (0, IDLE + 0.1, *([IDLE / 2] * int(LIFETIME / IDLE * 2 + 1))):
+            self.clock.advance(seconds)
+            seen.append((yield self.backend()))
+        self.source.forget()
+        seen.append((yield self.backend()))
+        self.assertEqual(len(set(seen)), 4, seen)
+        self.assertNotEqual(seen[0], seen[1])
+        self.clock.advance(IDLE + 0.1)
+        yield self.gone(seen[-1])
+
+    @inlineCallbacks
+    def gone(self, backend: int) -> Generator[Deferred[Any], Any, None]:
+        """The target has ended it within seconds: nothing stays open."""
+        for _ in range(100):
+            with self.direct() as direct:
+                left = direct.execute("select 1 from pg_stat_activity where pid = %s", (backend,)).fetchall()
+            if not left:
+                return
+            yield deferLater(reactor, 0.05, lambda: None)  # type: ignore[arg-type]
+        self.fail("the connection stays open")
+
+    @inlineCallbacks
+    def test_ended_by_the_target(self) -> Generator[Deferred[Any], Any, None]:
+        """A connection that the target ended while it was idle is replaced: the reading succeeds."""
+        first = yield self.backend()
+        self.primary.execute(f"select pg_terminate_backend({first})")
+        again = yield self.backend()
+        self.assertNotEqual(first, again)
+
+    @inlineCallbacks
+    def test_settings_of_the_role(self) -> Generator[Deferred[Any], Any, None]:
+        """ALTER ROLE and ALTER DATABASE give later sessions another path: it is not read by a connection that began
+        before."""
+        path = ("SELECT pg_catalog.current_setting('search_path')",)
+        for change, undo in (
+            ("alter role bound set search_path = hr", "alter role bound reset search_path"),
+            ("alter database postgres set search_path = sales", "alter database postgres reset search_path"),
+        ):
+            before = yield self.source.run(self.at(), READER, "postgres", path)
+            self.primary.execute(change)
+            try:
+                after = yield self.source.run(self.at(), READER, "postgres", path)
+            finally:
+                self.primary.execute(undo)
+            self.assertNotEqual(before, after)
+            self.assertEqual(after, (((change.split()[-1].encode(),),),))
+
+    @inlineCallbacks
+    def test_a_query_that_fails(self) -> Generator[Deferred[Any], Any, None]:
+        """Fails the reading, on a new connection as on a kept one; the next has one of its own."""
+        first = yield self.backend()
+        wrong = self.source.run(self.at(), READER, "postgres", ("SELECT 1/0",))
+        error = yield self.assertFailure(wrong, TargetUnavailable)
+        self.assertIn("22012", str(error))
+        again = yield self.backend()
+        self.assertNotEqual(first, again)
+
+    @inlineCallbacks
+    def test_another_target_of_that_name(self) -> Generator[Deferred[Any], Any, None]:
+        """After a reload that says something else of the target."""
+        first = yield self.backend()
+        again = yield self.backend(self.at(env="prod"))
+        self.assertNotEqual(first, again)
+
+    @inlineCallbacks
+    def test_credentials_that_changed(self) -> Generator[Deferred[Any], Any, None]:
+        """After `forget` a reading needs the credential that is configured then."""
+        yield self.backend()
+        self.password = Secret(b"another")
+        self.source.forget()
+        yield self.assertFailure(self.backend(), TargetUnavailable)
