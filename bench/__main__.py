@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from bench import report
+from bench.beside import LOADS, REDOS, load, p99
 from bench.measure import BenchFailed, Burst, Way, bulk, burst, disk, median_latency, pinned, run_pgbench
 from bench.peers import Pgbouncer
 from hoopgw.cli.demo.children import ChildFailed
@@ -24,7 +25,7 @@ MODES = ("simple", "extended", "prepared")
 CLIENTS = (8, 32)
 SCALE = 10  # pgbench_accounts: 1 M rows, all in shared buffers
 BULK_ROWS = 1_000_000
-# three targets on one database: without masks, with a masked column, with searched values
+# targets on one database: without masks, with a masked column, with searched values, with REDOS
 TARGETS = """[target.{name}]
 protocol = "postgresql"
 address = ["127.0.0.1:{port}"]
@@ -61,13 +62,13 @@ CREATE TABLE bulk AS SELECT n AS id, 'row number ' || n AS name, 'customer' || n
 def ways() -> Iterator[tuple[Stage, Programs, dict[str, Way]]]:
     """The stage, and the ways to its database: gateway, pgbouncer, direct."""
     programs = Programs.find("pgbench")
-    more = {"guardrails.d/90-bench.toml": MASKS, "grants.d/bench.toml": GRANT}
+    more = {"guardrails.d/90-bench.toml": MASKS + REDOS, "grants.d/bench.toml": GRANT}
     options = Options(False, "disable", {"env": "bench", "bench": "plain"}, more=more, gateway=False)
     with on_stage(options) as stage, ExitStack() as stack:
         directory = stage.gateway.config.parent
         secret = directory / "secrets/reader"
         (directory / "guardrails.d/60-masks.toml").unlink()  # it searches every target; here only `pattern` is
-        for name in ("column", "pattern"):
+        for name in ("column", "pattern", "redos"):
             text = TARGETS.format(name=name, port=stage.cluster.port, secret=secret)
             (directory / f"targets.d/{name}.toml").write_text(text)
         stage.gateway.start()
@@ -142,6 +143,20 @@ class Bench:
             direct.append(bulk(self._ways["direct"], "SELECT * FROM bulk"))
         return report.row(f"postgresql.bulk.{name}", "direct", ours, direct, "MB/s")
 
+    def beside(self, name: str) -> list[report.Row]:
+        """p99 of a session while another is this load: against the same session alone, and both without the gateway."""
+        taken: dict[str, list[float]] = {"ours": [], "alone": [], "direct": []}
+        for _ in range(self._rounds):
+            taken["alone"].append(p99(self._ways["ours"], self._seconds))
+            for way in ("ours", "direct"):
+                loaded = self._ways[way]
+                if way == "ours" and name == "redos":
+                    loaded = replace(loaded, database="redos")
+                with load(name, loaded):
+                    taken[way].append(p99(self._ways[way], self._seconds))
+        row = f"postgresql.p99.beside.{name}"
+        return [report.row(row, peer, taken["ours"], taken[peer], "us", "lower") for peer in ("alone", "direct")]
+
 
 @click.command()
 @click.option("--rounds", default=5, show_default=True, help="Rounds of each comparison; the median counts.")
@@ -181,6 +196,9 @@ def _rows(bench: Bench, only: str) -> Iterator[report.Row]:
     for name, database in (("recorded", "shop"), ("column-mask", "column"), ("pattern-mask", "pattern")):
         if only in f"postgresql.bulk.{name}":
             yield from _told([bench.bulk(name, database)])
+    for name in LOADS:
+        if only in f"postgresql.p99.beside.{name}":
+            yield from _told(bench.beside(name))
 
 
 def _told(rows: list[report.Row]) -> list[report.Row]:
