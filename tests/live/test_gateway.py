@@ -198,11 +198,13 @@ class Promises(LiveCase):
         self.assertFalse(running.is_alive())
         self.assertEqual(failed[0].sqlstate, "57P01")
         deadline = time.monotonic() + 5
-        text = "select count(*) from pg_stat_activity where query like '%to be killed%' and state = 'active'"
-        while self.stage.cluster.run(text + " and pid <> pg_backend_pid()") != [("0",)] and time.monotonic() < deadline:
+        text = (
+            "select count(*) from pg_stat_activity where query like '%to be killed%' and state = 'active'"
+            " and pid <> pg_backend_pid()"
+        )
+        while (left := self.stage.cluster.run(text)) != [(0,)] and time.monotonic() < deadline:
             time.sleep(0.1)
-        left = self.stage.cluster.run(text + " and pid <> pg_backend_pid()")
-        self.assertEqual(str(left[0][0]), "0")
+        self.assertEqual(left, [(0,)])
 
     def test_socket_is_no_identity(self) -> None:
         """must-survive 82: without an approver's token nothing is listed, viewed, killed or approved."""
