@@ -46,7 +46,8 @@ compiled:
 	@$(PREPARE) test
 
 deb:
-	@$(PREPARE) test
+	@sh packaging/python3.sh && /usr/bin/python3 -B packaging/build_deb.py --lacking
+	@$(PREPARE) deb
 	@.venv/bin/python packaging/build_deb.py $(DEB)
 
 lock:

@@ -1,4 +1,5 @@
-"""`make deb`: dist/hoopgw_VERSION_amd64.deb.  `--twice` builds a second time and compares.
+"""`make deb`: dist/hoopgw_VERSION_amd64.deb.  `--twice` builds a second time and compares; `--lacking` only says what
+the machine lacks for it.
 
 The wheels of requirements/runtime.txt are fetched or built once, each checked against its hash.  Nothing more
 is fetched.
@@ -106,15 +107,18 @@ def lint(package: Path) -> None:
     say("deb: lintian has nothing to say")
 
 
+def lacking() -> list[str]:
+    """Debian packages that the build needs and the machine does not have."""
+    asked = {tool: subprocess.run(["dpkg", "-s", tool], capture_output=True, check=False).stdout for tool in TOOLS}
+    return [tool for tool, said in asked.items() if b"install ok installed" not in said]
+
+
 def main(words: list[str]) -> int:
-    lacking = [
-        tool
-        for tool in TOOLS
-        if b"install ok installed" not in subprocess.run(["dpkg", "-s", tool], capture_output=True, check=False).stdout
-    ]
-    if lacking:
-        say(f"cannot go on.  As root:  apt-get install --no-install-recommends {' '.join(lacking)}")
+    if missing := lacking():
+        say(f"cannot go on.  As root:  apt-get install --no-install-recommends {' '.join(missing)}")
         return 1
+    if "--lacking" in words:
+        return 0
     os.umask(0o022)
     try:
         first = build()

@@ -1,4 +1,4 @@
-"""Prepares a checkout by the standard library alone: `prepare.py demo|test|bench|fuzz|regress`. Quick once done.
+"""Prepares a checkout by the standard library alone: `prepare.py demo|test|bench|fuzz|regress|deb`. Quick once done.
 
 .venv               /usr/bin/python3 with hash-locked wheels
 .cache/compiled     the tree once more, with the codecs compiled; .venv runs this one where there is a compiler
@@ -41,12 +41,15 @@ SSH = {
 }
 CLIENTS = {"rsync": "rsync"}
 PEERS = ({"pgbench": "postgresql-15"}, {"pgbouncer": "pgbouncer"})
-PURPOSES = ("demo", "test", "bench", "fuzz", "regress")
+PURPOSES = ("demo", "test", "bench", "fuzz", "regress", "deb")
 
 
 def prepare(purpose: str) -> None:
-    locks = {"demo": ["runtime", "build"], "fuzz": ["test", "fuzz"]}.get(purpose, ["test"])
-    environment.prepare(TREE, locks)
+    few = ["runtime", "build"]
+    environment.prepare(TREE, {"demo": few, "deb": few, "fuzz": ["test", "fuzz"]}.get(purpose, ["test"]))
+    if purpose == "deb":  # it compiles a copy of its own, and its manual pages are of the sources as they are
+        environment.link(TREE, TREE)
+        return
     tree = compiled.prepare(TREE, CACHE / "compiled", TREE / ".venv/bin/python")
     environment.link(TREE, tree)
     programs = TESTED if purpose == "test" else POSTGRESQL
