@@ -21,7 +21,8 @@ from doing import CannotPrepare, Stamp, digest, run, say
 
 TREE = Path(__file__).resolve().parent.parent
 WORK = TREE / ".cache/deb"
-TOOLS = ["debhelper", "dpkg-dev", "fakeroot", "gcc", "libc6-dev", "libpq-dev", "python3-dev"]
+# dpkg-buildpackage asks for build-essential, whatever debian/control says
+TOOLS = ["build-essential", "debhelper", "fakeroot", "libpq-dev", "python3-dev"]
 # the package uses Debian's libpq instead of the one that these wheels carry (requirements/package.in)
 REPLACED = re.compile(r"^(psycopg2-binary|psycopg-binary)==")
 
