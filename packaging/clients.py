@@ -62,8 +62,9 @@ def npm_ci(tree: Path, cache: Path) -> list[str]:
     node, npm = _node_and_npm(tree, cache)
     # scripts of packages are not run; what is written to the caller's home otherwise goes to the cache
     options = ["--ignore-scripts", "--no-audit", "--no-fund", "--cache", str(cache / "npm")]
-    # Node.js trusts authorities of its own only; the machine's may have one more
-    trust = ["/usr/bin/env", f"NODE_EXTRA_CA_CERTS={BUNDLE}"] if BUNDLE.exists() else []
+    # Node.js trusts authorities of its own only; the machine's may have one more, unless the caller names others
+    own = BUNDLE.exists() and "NODE_EXTRA_CA_CERTS" not in os.environ
+    trust = ["/usr/bin/env", f"NODE_EXTRA_CA_CERTS={BUNDLE}"] if own else []
     return [*trust, *([node, npm] if npm.endswith(".js") else [npm]), "ci", *options]
 
 

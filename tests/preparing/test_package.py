@@ -35,6 +35,15 @@ class Package(SynchronousTestCase):
         first = (PACKAGING / "deb/changelog").read_text().splitlines()[0]
         self.assertIn(f"({__version__})", first)
 
+    def test_what_a_bare_machine_lacks_is_named(self) -> None:
+        """Whoever types the line that `make deb` prints can build: dpkg-buildpackage's own demand is in it."""
+        tools = set(module("build_deb").TOOLS)
+        wanted = re.search(r"^Build-Depends: (.*)$", (PACKAGING / "deb/control").read_text(), re.MULTILINE)
+        assert wanted is not None
+        brought = {"debhelper-compat (= 13)": "debhelper", "gcc": "build-essential", "libc6-dev": "build-essential"}
+        self.assertEqual({brought.get(name, name) for name in wanted[1].split(", ")} - tools, set())
+        self.assertIn("build-essential", tools)
+
     def test_what_the_package_replaces_is_not_fetched(self) -> None:
         """psycopg2 comes from source for Debian's libpq; its hashes go with it, its neighbours stay."""
         kept = module("build_deb").locked(LOCK)

@@ -136,6 +136,24 @@ class Pip(SynchronousTestCase):
         self.assertNotIn("PIP_CERT", self.installed_with({"PIP_CERT": "/etc/corporate.pem"}))
 
 
+class Npm(SynchronousTestCase):
+    def trusts(self, caller: dict[str, str]) -> bool:
+        """Whether npm is told of the machine's authorities."""
+        clients, top = module("clients"), Path(self.mktemp()).resolve()
+        with (
+            mock.patch.dict(os.environ, caller, clear=True),
+            mock.patch.object(clients, "BUNDLE", PACKAGING),
+            mock.patch.object(clients, "_node_and_npm", return_value=("node", "npm")),
+        ):
+            return f"NODE_EXTRA_CA_CERTS={PACKAGING}" in clients.npm_ci(top, top)
+
+    def test_trusts_the_machines_authorities(self) -> None:
+        self.assertTrue(self.trusts({}))
+
+    def test_trusts_what_the_caller_names(self) -> None:
+        self.assertFalse(self.trusts({"NODE_EXTRA_CA_CERTS": "/etc/corporate.pem"}))
+
+
 class Compiled(SynchronousTestCase):
     def test_what_is_compiled_is_compiled_again_when_it_changes(self) -> None:
         """A stale compiled module would run in place of the edited one, without a word."""
