@@ -52,6 +52,7 @@ class Relation:
     columns: tuple[Column, ...] = ()
     depends: frozenset[int] = frozenset()  # OIDs that a view's rule reads, directly
     parents: frozenset[int] = frozenset()  # inheritance and partitioning
+    generated: tuple[tuple[int, int], ...] = ()  # (attribute number, that of a column which it is computed from)
     calls: frozenset[int] = frozenset()  # OIDs of functions of one's own that a view calls, directly
     definition: str | None = None  # a view's SELECT, every name with its schema; None: none, or it could not be read
     rules: tuple[Rule, ...] = ()

@@ -72,6 +72,17 @@ QUERIES: tuple[str, ...] = (
     " LEFT JOIN pg_catalog.pg_operator o ON o.oid OPERATOR(pg_catalog.=) d.refobjid"
     " AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_operator'::pg_catalog.regclass"
     " WHERE r.ev_type OPERATOR(pg_catalog.=) '1'",
+    # generated columns and what they are computed from: noted of the expression since 15, of the column before
+    "SELECT DISTINCT a.attrelid, a.attnum, d.refobjsubid FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_attrdef e"
+    " ON e.adrelid OPERATOR(pg_catalog.=) a.attrelid AND e.adnum OPERATOR(pg_catalog.=) a.attnum"
+    " JOIN pg_catalog.pg_depend d ON d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass"
+    " AND d.refobjid OPERATOR(pg_catalog.=) a.attrelid AND d.refobjsubid OPERATOR(pg_catalog.>) 0"
+    " AND d.refobjsubid OPERATOR(pg_catalog.<>) a.attnum"
+    " AND (d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_attrdef'::pg_catalog.regclass"
+    " AND d.objid OPERATOR(pg_catalog.=) e.oid"
+    " OR d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass"
+    " AND d.objid OPERATOR(pg_catalog.=) a.attrelid AND d.objsubid OPERATOR(pg_catalog.=) a.attnum)"
+    " WHERE a.attgenerated OPERATOR(pg_catalog.<>) ''",
     *CODE_QUERIES,
 )
 
@@ -89,6 +100,7 @@ class TooLarge(Exception):
 def catalogue(results: Sequence[Rows], generation: int) -> Catalogue:
     """From the rows of QUERIES, in their order.  Raises TooLarge, or ValueError for rows that are no such thing."""
     relations, columns, depends, inherits, functions, path, types, operators, casts, checks, called, *rest = results
+    generated, *rest = rest
     for found, bound, what in (
         (relations, MAX_RELATIONS, "relations"),
         (columns, MAX_COLUMNS, "columns"),
@@ -103,6 +115,9 @@ def catalogue(results: Sequence[Rows], generation: int) -> Catalogue:
     for row in columns:
         columns_of[number(row[0])].append(_column(tuple(row[1:5])))
     depends_of, parents_of, calls_of = pairs(depends), pairs(inherits), pairs(called)
+    generated_of: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for row in generated:
+        generated_of[number(row[0])].append((number(row[1]), number(row[2])))
     attached = code(rest)
     by_oid: dict[int, Relation] = {}
     for row in relations:
@@ -116,6 +131,7 @@ def catalogue(results: Sequence[Rows], generation: int) -> Catalogue:
             depends=depends_of.get(oid, frozenset()),
             parents=parents_of.get(oid, frozenset()),
             calls=calls_of.get(oid, frozenset()),
+            generated=tuple(sorted(generated_of.get(oid, ()))),
             **attached.of_relation(oid),
         )
     by_function: dict[int, Function] = {}

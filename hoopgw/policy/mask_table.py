@@ -100,8 +100,8 @@ def _add(masked: dict[Origin, Masked], origin: Origin, found: Masked) -> bool:
 
 def resolve(rules: Sequence[MaskRule], catalogue: Catalogue | None) -> MaskTable:
     """Closed over inheritance and partitions, both ways: a parent's rows are its children's, and a child can be read
-    itself.  A view's columns are masked by what they depend on; views that cannot be followed, and tables with rules,
-    that depend on a masked relation are opaque."""
+    itself; and over generated columns.  A view's columns are masked by what they depend on; views that cannot be
+    followed, and tables with rules, that depend on a masked relation are opaque."""
     masked: dict[Origin, Masked] = {}
     opaque: dict[int, str] = {}
     diverted: frozenset[int] = frozenset()
@@ -109,6 +109,8 @@ def resolve(rules: Sequence[MaskRule], catalogue: Catalogue | None) -> MaskTable
         for origin, rule in _named_columns(rules, catalogue):
             _add(masked, origin, Masked(rule.show, rule.name, rule.predicates, rule.aggregates))
         _close_inheritance(masked, catalogue)
+        if _close_generated(masked, catalogue):
+            _close_inheritance(masked, catalogue)
         views = _Views(masked, catalogue)
         views.close()
         opaque = views.opaque
@@ -208,6 +210,17 @@ def _spread(masked: dict[Origin, Masked], one: Relation, other: Relation) -> boo
         found = masked.get((one.oid, column.number))
         if found is not None and column.name in theirs:
             changed |= _add(masked, (other.oid, theirs[column.name]), found)
+    return changed
+
+
+def _close_generated(masked: dict[Origin, Masked], catalogue: Catalogue) -> bool:
+    """What the table computes with a masked column is not shown.  None of these is computed from another of them."""
+    changed = False
+    for relation in catalogue.by_oid.values():
+        for column, source in relation.generated:
+            found = masked.get((relation.oid, source))
+            if found is not None:
+                changed |= _add(masked, (relation.oid, column), replace(found, show=WHOLE))
     return changed
 
 

@@ -263,6 +263,8 @@ class MaskGuardrail:
 
     def _renamed(self, statement: Statement) -> Refusal | None:
         """Masks hang on names: who renames a column, or takes a partition out of its table, takes its mask away."""
+        if "cluster" in statement.effects and (not statement.reads or self._touches(statement)):
+            return self._refusal("CLUSTER would put rows in the order of a masked column")
         if not statement.effects & {"rename", "alter"}:
             return None
         if "rename" in statement.effects and not statement.writes:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from hoopgw.policy.facts import Output
+from hoopgw.policy.sql_columns import note_inferred
 from hoopgw.policy.sql_copy import copy_shape
 from hoopgw.policy.sql_draft import Draft
 from hoopgw.policy.sql_outputs import top_select
@@ -120,6 +121,13 @@ def _truncate(draft: Draft, body: Node) -> None:
         draft.events[id(each.get("RangeVar"))] = frozenset((event,))
 
 
+def _index(draft: Draft, body: Node) -> None:
+    """Rows come in the order of an index that has all of their columns; a unique one tells what is there twice."""
+    _alter_table(draft, body)
+    for clause in ("indexParams", "indexIncludingParams"):
+        note_inferred(draft, {"indexElems": body.get(clause, [])})
+
+
 def _refresh_mat_view(draft: Draft, body: Node) -> None:
     draft.written.add(id(body.get("relation")))
     draft.events[id(body.get("relation"))] = frozenset(("select",))
@@ -196,7 +204,7 @@ READERS: dict[str, Callable[[Draft, Node], None]] = {
     "CreateFdwStmt": _create_user_mapping,
     "AlterFdwStmt": _create_user_mapping,
     "RenameStmt": _alter_table,
-    "IndexStmt": _alter_table,
+    "IndexStmt": _index,
     "AlterObjectSchemaStmt": _alter_table,
     "RuleStmt": _create_trig,
 }

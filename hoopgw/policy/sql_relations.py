@@ -38,6 +38,8 @@ def relation_named(draft: Draft, node: Node) -> None:
         (draft.written_below if written else draft.read_below).update(below(draft.catalogue, relation))
         _ran(draft, node, relation.oid, written)
         draft.relations[relation.oid] = relation
+        if written and relation.schema == "pg_catalog":  # a superuser may
+            draft.unknown.append(f"writing to {shown} changes what names mean")
         draft.aliases.setdefault(alias, set()).add(relation.oid)
     if (node.get("alias") or {}).get("colnames"):  # FROM t AS a(x, y): x and y are columns of t by other names
         draft.renamed |= {relation.oid for relation in found}

@@ -31,6 +31,8 @@ CREATE VIEW names AS SELECT id, name FROM customers WHERE email LIKE '%@example.
 CREATE VIEW many AS SELECT name, count(*) AS n FROM names GROUP BY name;
 CREATE VIEW tally AS SELECT name, count(email) AS n FROM customers GROUP BY name;
 CREATE VIEW either AS SELECT note AS x FROM orders UNION ALL SELECT email FROM customers;
+CREATE TABLE crm.customers (id integer, email text, shout text GENERATED ALWAYS AS (upper(email)) STORED);
+INSERT INTO crm.customers VALUES (1, 'sekret001@example.org');
 CREATE VIEW risky AS SELECT email AS mail, 1 / id AS n FROM customers;
 CREATE VIEW noted AS SELECT id, note FROM orders;
 GRANT USAGE ON SCHEMA crm TO shop_rw;
@@ -52,6 +54,7 @@ OTHER = FILL.format(secret=SECRET, factor=89, at="example.org")  # as long, in a
 MORE = {
     "select * from contacts": ".n.",
     "select * from loud": "w.",
+    "select id, shout, email from crm.customers": ".wn",
     "select c.mail, l.u, t.* from contacts c, loud l, tally t": "nw.w",
     "select * from names": "-",
     "select * from many": "-",

@@ -183,10 +183,27 @@ class Refused(SynchronousTestCase):
             "alter table customers set schema elsewhere",
             "alter schema public rename to x",
             "alter table customers alter column name type text using email",
+            "update pg_class set relname = 'x' where relname = 'customers'",
+            "insert into pg_catalog.pg_class values (1)",
         ):
             with self.subTest(text):
                 self.assertTrue(judged(text).refusals, text)
         for text in ("alter table orders rename column note to x", "alter table orders add column x text"):
+            with self.subTest(text):
+                self.assertEqual(judged(text).refusals, (), text)
+
+    def test_order_of_rows(self) -> None:
+        """Rows come in the order of an index that has all of their columns, or that the table was clustered by."""
+        for text in (
+            "create index on customers (email)",
+            "create unique index on customers (name, email)",
+            "create index on customers (name) include (email)",
+            "cluster customers using customers_email_idx",
+            "cluster",
+        ):
+            with self.subTest(text):
+                self.assertTrue(judged(text).refusals, text)
+        for text in ("create index on customers (name)", "create index on orders (note)", "cluster orders"):
             with self.subTest(text):
                 self.assertEqual(judged(text).refusals, (), text)
 
@@ -315,6 +332,15 @@ class Tables(SynchronousTestCase):
             table = resolve((rule(asked),), names)
             self.assertEqual(set(table.columns), {(200, 2), (401, 1), (402, 2), (403, 1)})
             self.assertEqual(table.relations, {200, 401, 402, 403})
+
+    def test_generated(self) -> None:
+        """What the table itself computes with a masked column is not shown, in children neither."""
+        made = relation(410, "made", "id email shout", generated=((3, 2),))
+        child = relation(411, "made_more", "shout email", parents=frozenset((410,)))
+        table = resolve((rule("made.email", show="last4"),), catalogue(made, child))
+        shown = {(410, 2): "last4", (410, 3): "whole", (411, 2): "last4", (411, 1): "whole"}
+        self.assertEqual(table.columns, shown)
+        self.assertEqual(resolve((rule("made.id"),), catalogue(made, child)).relations, {410})
 
 
 class Pieces(SynchronousTestCase):
