@@ -10,10 +10,12 @@ import click
 
 from hoopgw.cli.configured import configured
 from hoopgw.model.escaping import escaped
+from hoopgw.model.target import TlsMode
 
 if TYPE_CHECKING:
     from hoopgw.model.target import Role, Target
 
+DATABASES = "all,replication"  # `all` is every database, and not physical replication
 Addresses = tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, ...]
 
 
@@ -53,8 +55,8 @@ def bypass() -> None:
 def pg_hba(settings: dict[str, str], gateways: Addresses) -> None:
     """Lines for the top of each PostgreSQL target's pg_hba.conf.
 
-    The users of the gateway's roles may log in from the gateway, over TLS, and from nowhere else. Other users are not
-    spoken of.
+    The users of the gateway's roles may log in from the gateway, as it does (over TLS, unless the target has `tls =
+    "disable"`), and from nowhere else. Other users are not spoken of.
     """
     for target in configured(settings).targets.values():
         if target.protocol == "postgresql":
@@ -65,17 +67,22 @@ def pg_hba(settings: dict[str, str], gateways: Addresses) -> None:
 def hba_lines(target: Target, gateways: Addresses) -> Iterator[str]:
     places = ", ".join(f"{each.host}:{each.port}" for each in target.addresses)
     yield f"# target {escaped(target.name)}: {escaped(places)}"
-    for user, method in sorted({role.user: _method(role) for role in target.roles.values()}.items()):
+    kind = "host   " if target.tls is TlsMode.DISABLE else "hostssl"
+    for user, method in sorted({role.user: _method(target, role) for role in target.roles.values()}.items()):
         name = _quoted(user)
         for address in gateways:
-            yield f"hostssl  all  {name}  {address}/{address.max_prefixlen}  {method}"
-        yield f"host     all  {name}  all  reject"
-        yield f"local    all  {name}  reject"
+            yield f"{kind}  {DATABASES}  {name}  {address}/{address.max_prefixlen}  {method}"
+        yield f"host     {DATABASES}  {name}  all  reject"
+        yield f"local    {DATABASES}  {name}  reject"
 
 
-def _method(role: Role) -> str:
-    """How the gateway logs in as it."""
-    return "cert" if role.certificate and role.password is None else "scram-sha-256"
+def _method(target: Target, role: Role) -> str:
+    """How the gateway logs in as it.  PostgreSQL takes `md5` as SCRAM where it has the password so."""
+    if role.certificate and role.password is None:
+        return "cert"
+    if "md5" in target.auth:
+        return "md5"
+    return "password" if target.auth == {"password"} else "scram-sha-256"
 
 
 def _quoted(user: str) -> str:
