@@ -6,20 +6,24 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
-from hoopgw.cli import verifying
+from hoopgw.cli import player, verifying
+from hoopgw.cli.film import Film
 from hoopgw.cli.output import json_option, moment, print_fields, print_json, print_table
-from hoopgw.cli.socket_client import Gateway, segment
+from hoopgw.cli.socket_client import Gateway, Refused, segment
 from hoopgw.model.escaping import escaped
 from hoopgw.record import export as exports
 from hoopgw.record.chunks import Chunk, Damage
 from hoopgw.record.coverage import Coverage, with_coverage
 from hoopgw.record.replay import replayed
 from hoopgw.record.telling import told
+from hoopgw.record.terminals import Start, asciicast, chosen, moments, starts
+from hoopgw.record.transcript import transcript
 from hoopgw.store.recordings import SESSION_ID, Recordings, read_chunks
 
 PAGE = 500
@@ -176,13 +180,26 @@ def _streamed(gateway: Gateway, id: str) -> Iterator[Chunk | Damage]:
         yield from read_chunks(file)
 
 
-def _chunks_of(settings: dict[str, str], named: str) -> Iterator[Chunk | Damage]:
-    """By id from the gateway, or of a journal file."""
-    if SESSION_ID.fullmatch(named):
-        yield from _streamed(Gateway(settings["socket"]), named)
+@contextmanager
+def _journal(settings: dict[str, str], named: str) -> Iterator[BinaryIO]:
+    """The journal, by id from the gateway or a file, to be read as often as one likes."""
+    if not SESSION_ID.fullmatch(named):
+        with _file(named).open("rb") as file:
+            yield file
         return
-    with _file(named).open("rb") as file:
-        yield from read_chunks(file)
+    with tempfile.TemporaryFile() as kept:
+        for piece in _stored(settings, named):
+            kept.write(piece)
+        kept.flush()
+        yield kept
+
+
+def _start(file: BinaryIO, number: int | None) -> Start | None:
+    """What of an SSH session is to be shown."""
+    found = chosen(starts(replayed(read_chunks(file))), number)
+    if found is None and number is not None:
+        raise click.UsageError(f"no command or shell that ran has the number {number}")
+    return found
 
 
 def _stored(settings: dict[str, str], named: str) -> Iterator[bytes]:
@@ -205,29 +222,78 @@ def _file(named: str) -> Path:
 @sessions.command()
 @click.argument("session")
 @click.option("--rows", default=MAX_ROWS, show_default=True, help="Rows shown of one result.")
+@click.option("--lines", is_flag=True, help="As lines, where a terminal would be played.")
+@click.option("--operation", type=int, help="Play the terminal of this one; by default of the first that has one.")
+@click.option("--speed", type=click.FloatRange(*player.SPEEDS), default=1.0, show_default=True, help="Of the play.")
+@click.option("--idle", type=click.FloatRange(min=0), default=3.0, show_default=True, help="Longest pause, in seconds.")
 @json_option
 @click.pass_obj
-def replay(settings: dict[str, str], session: str, rows: int, as_json: bool) -> None:
-    """What was asked, what was decided, and what was shown, in order."""
-    found = with_coverage(replayed(_chunks_of(settings, session)))
-    for line in exports.jsonl(found) if as_json else told(found, rows):
-        click.echo(line)
+def replay(
+    settings: dict[str, str],
+    session: str,
+    rows: int,
+    lines: bool,
+    operation: int | None,
+    speed: float,
+    idle: float,
+    as_json: bool,
+) -> None:
+    """What was asked, what was decided, and what was shown, in order.
+
+    On a terminal, what ran on an SSH terminal is played as it was seen: space pauses, the arrow keys seek by 5 and 60
+    seconds, `.` steps, + and - change the speed, q ends.  Nothing in it does more to your terminal than to draw.
+    """
+    with _journal(settings, session) as file:
+        on_terminal = sys.stdin.isatty() and sys.stdout.isatty() and not (as_json or lines)
+        start = _start(file, operation) if on_terminal else None
+        if start is not None and (start.terminal or operation is not None):
+            found = moments(replayed(read_chunks(file)), start)
+            with closing(Film(found, start.time, idle)) as film:
+                player.play(film, speed)
+            return
+        all = with_coverage(replayed(read_chunks(file)))
+        for line in exports.jsonl(all) if as_json else told(all, rows):
+            click.echo(line)
 
 
 @sessions.command()
 @click.argument("session")
-@click.option("--format", "form", type=click.Choice(["jsonl", "sql", "journal"]), default="jsonl", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", "sql", "asciicast", "text", "journal"]),
+    default="jsonl",
+    show_default=True,
+)
+@click.option("--operation", type=int, help="asciicast: of this one; by default of the first on a terminal.")
+@click.option("--typed", is_flag=True, help="asciicast: with what was typed, passwords among it.")
 @click.option("--output", type=click.File("wb"), default="-", help="Where to; standard output by default.")
 @click.pass_obj
-def export(settings: dict[str, str], session: str, form: str, output: Any) -> None:
-    """A session as JSON lines, as an SQL script, or as the journal itself (which `verify` reads)."""
+def export(settings: dict[str, str], session: str, form: str, operation: int | None, typed: bool, output: Any) -> None:
+    """A session as JSON lines, an SQL script, a terminal's film, a text, or the journal itself.
+
+    `asciicast` (version 3) is one SSH terminal, for asciinema; what would do more to a terminal than draw is left out.
+    `text` is all of an SSH session, as lines.  `journal` is what `verify` reads.
+    """
     if form == "journal":
         for piece in _stored(settings, session):
             output.write(piece)
         return
-    found = replayed(_chunks_of(settings, session))
-    for line in exports.jsonl(with_coverage(found)) if form == "jsonl" else exports.sql(found):
-        output.write(line.encode() + b"\n")
+    with _journal(settings, session) as file:
+        for line in _exported(file, form, operation, typed):
+            output.write(line.encode() + b"\n")
+
+
+def _exported(file: BinaryIO, form: str, operation: int | None, typed: bool) -> Iterator[str]:
+    if form == "asciicast":
+        start = _start(file, operation)
+        if start is None:
+            raise Refused("nothing ran in this session that a terminal could show")
+        return asciicast(replayed(read_chunks(file)), start, typed=typed)
+    found = replayed(read_chunks(file))
+    if form == "sql":
+        return exports.sql(found)
+    return transcript(with_coverage(found)) if form == "text" else exports.jsonl(with_coverage(found))
 
 
 # ---- verification

@@ -22,6 +22,7 @@ class Happening:
     error, notice               sqlstate, message, and what else the target or the gateway said
     notification                channel, payload
     input, output               SSH: stream (stdin, stdout, stderr), data
+    resize                      SSH: columns, rows of a terminal; what starts on one has `terminal`: type, columns, rows
     exit                        SSH: status, or signal
     completed                   what only the gateway counted: rows, masked, note
     opaque                      direction, bytes, reason: recorded, and not shown here

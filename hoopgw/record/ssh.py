@@ -27,6 +27,7 @@ class _Channel:
 
     def __init__(self) -> None:
         self.operation = 0
+        self.terminal: dict[str, Any] = {}
         self.texts: dict[str, codecs.IncrementalDecoder] = {}
 
     def text(self, stream: str, data: bytes) -> str:
@@ -75,24 +76,29 @@ class SshDecoder:
             fields: dict[str, Any] = {"number": number, "kind": name}
             fields |= {"decision": _DECISIONS.get(decision, str(decision))}
             try:
-                fields |= self._read(data, name, number)
+                fields |= self._read(data, name, number, decision == 0)
             except MalformedFrame:
                 fields["text"] = "… (it cannot be read)"
             yield Happening("operation", entry.time, fields | self._why(reference))
 
-    def _read(self, run: bytes, kind: str, number: int) -> dict[str, Any]:
+    def _read(self, run: bytes, kind: str, number: int, allowed: bool) -> dict[str, Any]:
         (message,) = wire.messages(run) or (b"\0",)
         if message[0] == wire.CHANNEL_OPEN:
             opening = wire.read_open(message)
             return {"name": _text(opening.kind), "text": _text(_said(opening.rest))}
         asked = wire.read_request(message)
         if kind in _STARTS:
-            self._channel(self._by_target, asked.channel).operation = number
-        if kind == "shell":
-            return {"text": ""}
+            channel = self._channel(self._by_target, asked.channel)
+            channel.operation = number
+            text = b"" if kind == "shell" else wire.read_string(asked.body, 0)[0]
+            shown = {"terminal": channel.terminal} if channel.terminal and kind != "subsystem" else {}
+            return {"text": _text(text), **shown}
         if kind == "forward":
             return {"name": _text(asked.name), "text": _text(_said(asked.body))}
         text, here = wire.read_string(asked.body, 0)
+        if kind == "pty" and allowed:
+            terminal = {"type": _text(text), **_size(asked.body, here)}
+            self._channel(self._by_target, asked.channel).terminal = terminal
         if kind == "env":
             value, _ = wire.read_string(asked.body, here)
             text += b"=" + value
@@ -137,7 +143,7 @@ class SshDecoder:
         channel = self._channel(table, wire.read_channel(message))
         fields: dict[str, Any] = {"operation": channel.operation} if channel.operation else {}
         if number == wire.CHANNEL_REQUEST:
-            yield from _ended(message, fields, time)
+            yield from _requested(message, fields, time)
             return
         at = 5 if number == wire.CHANNEL_DATA else 9
         data, _ = wire.read_string(message, at)
@@ -161,12 +167,19 @@ class SshDecoder:
         return table.get(number) or table.setdefault(number, _Channel())
 
 
-def _ended(message: bytes, fields: dict[str, Any], time: int) -> Iterator[Happening]:
+def _requested(message: bytes, fields: dict[str, Any], time: int) -> Iterator[Happening]:
     asked = wire.read_request(message)
     if asked.name == b"exit-status":
         yield Happening("exit", time, fields | {"status": wire.read_u32(asked.body, 0)})
+    elif asked.name == b"window-change":
+        yield Happening("resize", time, fields | _size(asked.body, 0))
     elif asked.name == b"exit-signal":
         yield Happening("exit", time, fields | {"signal": _text(wire.read_string(asked.body, 0)[0])})
+
+
+def _size(body: bytes, start: int) -> dict[str, int]:
+    """Of a terminal, in characters (RFC 4254, 6.2 and 6.7)."""
+    return {"columns": wire.read_u32(body, start), "rows": wire.read_u32(body, start + 4)}
 
 
 def _said(fields: bytes) -> bytes:

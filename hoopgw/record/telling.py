@@ -60,6 +60,8 @@ def _said(each: Happening) -> str:
             return f"{words}, {fields['note']}" if fields["note"] else words
         case "notification":
             return f"{fields['channel']}: {fields['payload']}"
+        case "resize":
+            return f"{_number(fields)}{fields['columns']} columns, {fields['rows']} rows"
         case "exit":
             ended = f"signal {fields['signal']}" if "signal" in fields else f"status {fields['status']}"
             return f"{_number(fields)}{ended}"

@@ -18,6 +18,8 @@ from hoopgw.record import export
 from hoopgw.record.chunks import Chunk
 from hoopgw.record.coverage import with_coverage
 from hoopgw.record.entries import Kind, asked
+from hoopgw.record.harmless import Harmless
+from hoopgw.record.lines import MAX_LINE, Lines
 from hoopgw.record.replay import replayed
 from hoopgw.record.telling import told
 from hoopgw.record.verify import GATEWAY, Result, SessionVerifier
@@ -31,6 +33,7 @@ from hoopgw.store.writer import Writer
 from tests.fuzz.choices import Choices
 from tests.record import chains_for_tests, recorded
 from tests.record.chains_for_tests import Maker
+from tests.record.test_harmless import LEFT
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 SESSIONS = tuple(bytes([65 + number]) * 16 for number in range(3))
@@ -223,3 +226,15 @@ def spool(data: bytes) -> None:
     finally:
         writer._segments.close()
         ring.close()
+
+
+def terminal(data: bytes) -> None:
+    """Whatever a target writes, the viewer's terminal is only drawn on, and no line of text is obeyed."""
+    choices = Choices(data)
+    drawn, lines, text = Harmless(), Lines(), ""
+    while choices.more:
+        piece = choices.some().decode("utf-8", "backslashreplace")
+        text += drawn.of(piece)
+        for line in lines.of(piece):
+            assert line.isprintable() and len(line) <= 10 * MAX_LINE, line
+    assert LEFT.fullmatch(text), text

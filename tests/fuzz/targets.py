@@ -30,6 +30,7 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "configuration": policy_targets.configuration,
     "journal": record_targets.journal,
     "entries": record_targets.entries,
+    "terminal": record_targets.terminal,
     "segment": record_targets.segment,
     "spool": record_targets.spool,
 }

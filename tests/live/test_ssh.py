@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import socket
+import subprocess
 import time
 from typing import ClassVar
 
 from hoopgw.cli.demo.place import free_port
 from hoopgw.cli.demo.stage import Options
+from hoopgw.record.harmless import RESET
+from tests.live.harness import command, environment
 from tests.live.ssh_clients import SshCase
 
 RULES = """
@@ -65,6 +69,58 @@ class Clients(SshCase):
         done = self.ssh("-tt", input=b"echo $((6*7))\nexit 5\n")
         self.assertEqual(done.returncode, 5)
         self.assertIn(b"42", done.stdout)
+
+    def test_films(self) -> None:
+        """What was on a terminal, as asciicast and as text; played on a terminal it draws, sets no title, and is left
+        as it was found; a key ends it."""
+        program = "stty -echo; echo ready; read word; printf '\\033]0;t\\007\\033[1mbold\\n'; exit 5"
+        words = [*self.openssh("ssh"), "-p", str(self.stage.ssh_port), "-tt", "web1@127.0.0.1", program]
+        with subprocess.Popen(
+            words, env=self.env(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as running:
+            assert running.stdin is not None and running.stdout is not None
+            self.assertEqual(running.stdout.readline(), b"ready\r\n")
+            out, _ = running.communicate(b"h1dden\n", timeout=20)
+        self.assertIn(b"\x1b]0;t\x07\x1b[1mbold", out)
+        id = json.loads(self.events("session.opened")[-1])["session"]
+        deadline = time.monotonic() + 10
+        while '"x"' not in self.hoopgw("sessions", "export", id, "--format", "asciicast").stdout:
+            self.assertLess(time.monotonic(), deadline)
+        header, *moments = [json.loads(line) for line in self.export(id, "asciicast").splitlines()]
+        self.assertEqual((header["version"], moments[-1][1:]), (3, ["x", "5"]))
+        self.assertTrue(all(each[1] in "orx" for each in moments))
+        shown = "".join(each[2] for each in moments if each[1] == "o")
+        self.assertIn("\x1b[1mbold", shown)
+        self.assertNotIn("\x1b]", shown)
+        text = self.export(id, "text")
+        self.assertIn("\nbold\n", text)
+        self.assertNotIn("\x1b", text)
+        self.assertNotIn("h1dden", text + shown)
+        played = self.on_terminal("sessions", "replay", id, "--speed", "100")
+        self.assertIn(b"\x1b[1mbold", played)
+        self.assertNotIn(b"\x1b]0", played)
+        self.assertTrue(played.rstrip().endswith(RESET.encode()), played)
+
+    def export(self, id: str, form: str) -> str:
+        done = self.hoopgw("sessions", "export", id, "--format", form)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def on_terminal(self, *words: str, keys: bytes = b"") -> bytes:
+        """All that the command wrote to a terminal of its own."""
+        main, its = os.openpty()
+        env = environment() | {"HOOPGW_TOKEN": self.stage.approver}
+        running = subprocess.Popen(
+            command("--socket", str(self.stage.gateway.admin), *words), env=env, stdin=its, stdout=its, stderr=its
+        )
+        os.close(its)
+        os.write(main, keys)
+        seen = b""
+        with contextlib.suppress(OSError), os.fdopen(main, "rb", 0) as reading:  # EIO: the other end is closed
+            while piece := reading.read(65536):
+                seen += piece
+        self.assertEqual(running.wait(20), 0, seen)
+        return seen
 
     def test_bytes(self) -> None:
         """64 MiB each way, more than any window and across new keys, come as they went."""

@@ -61,6 +61,21 @@ class Reading(SynchronousTestCase):
             ],
         )
 
+    def test_terminal(self) -> None:
+        """What starts on a terminal says which; its new sizes are told; a terminal that was refused is none."""
+        size = wire.u32(100) + wire.u32(30) + wire.u32(0) + wire.u32(0)
+        asking = wire.request(8, b"pty-req", True, wire.string(b"xterm") + size + wire.string(b""))
+        for decision, terminal in ((0, {"terminal": {"type": "xterm", "columns": 100, "rows": 30}}), (1, {})):
+            found = read(
+                entry(Kind.TO_CLIENT, run(wire.confirmation(3, 8, 9, 9))),
+                operation("pty", asking, 1, decision),
+                operation("shell", wire.request(8, b"shell", True), 2),
+                entry(Kind.TO_TARGET, run(wire.request(8, b"window-change", False, wire.u32(90) + size[4:]))),
+            )
+            started = {"number": 2, "kind": "shell", "decision": "allowed", "text": ""}
+            self.assertEqual(found[1], ("operation", started | terminal))
+            self.assertEqual(found[2], ("resize", {"operation": 2, "columns": 90, "rows": 30}))
+
     def test_others(self) -> None:
         """Variables, forwards and refusals say what they were and why."""
         verdict = b'{"verdict":1,"refusals":[{"guardrail":"ssh:forward","reason":"not granted"}]}'
