@@ -111,9 +111,17 @@ class Observed(Effect):
 
 @final
 class CatalogueChanged(Effect):
-    """The target has completed a statement that may have changed what names mean."""
+    """A transaction has ended; what names mean may be something else.
 
-    __slots__ = ()
+    changed   the target has completed a statement in it that may do that; else one has failed
+    settled   nothing that was let through is still to run
+    """
+
+    __slots__ = ("changed", "settled")
+
+    def __init__(self, changed: bool, settled: bool) -> None:
+        self.changed = changed
+        self.settled = settled
 
 
 @final

@@ -15,7 +15,17 @@ from hoopgw.model.errors import WireError
 from hoopgw.model.events import Code
 from hoopgw.relay import postgres_expect as expecting
 from hoopgw.relay import postgres_words as words
-from hoopgw.relay.effects import RECORDED, Ask, Effect, Hangup, PauseClient, ResumeClient, ToClient, ToTarget
+from hoopgw.relay.effects import (
+    RECORDED,
+    Ask,
+    CatalogueChanged,
+    Effect,
+    Hangup,
+    PauseClient,
+    ResumeClient,
+    ToClient,
+    ToTarget,
+)
 from hoopgw.relay.postgres_expect import Expect
 from hoopgw.relay.postgres_plan import Plan, Planned
 from hoopgw.relay.postgres_planner import (
@@ -337,8 +347,19 @@ class PostgresRelay:
             for said in self._notices:
                 effects.append(ToClient(said))
             self._notices.clear()
+        if results.unsettled and results.status == "I":
+            self._tell_of_names(effects)
         self._answered(effects)
         return self._continued(effects) if self._kept or self._paused else effects
+
+    def _tell_of_names(self, effects: list[Effect]) -> None:
+        """Where something that was let through is still to run, names stay in doubt behind this transaction's end."""
+        results = self._results
+        settled = results.at_rest and self._asked is None
+        if settled or results.changed:
+            effects.append(CatalogueChanged(results.changed, settled))
+        results.changed = False
+        results.unsettled = not settled
 
     def _answered(self, effects: list[Effect]) -> None:
         results, planner = self._results, self._planner

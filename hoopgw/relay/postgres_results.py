@@ -11,7 +11,7 @@ from typing import Any, Final, final
 from hoopgw.model.errors import MalformedFrame, ProtocolViolation, WireError
 from hoopgw.model.events import Code
 from hoopgw.relay import postgres_words as words
-from hoopgw.relay.effects import CatalogueChanged, Effect, Observed, ToClient
+from hoopgw.relay.effects import Effect, Observed, ToClient
 from hoopgw.relay.postgres_answers import Answers, report
 from hoopgw.relay.postgres_commands import Commands
 from hoopgw.relay.postgres_expect import (
@@ -59,6 +59,8 @@ class Results:
         self.rows_passed = 0
         self.broken: WireError | None = None  # the target did what it must not: the session ends
         self.fatal_seen = False
+        self.changed = False  # a transaction has ended that may have changed what names mean; nobody was told yet
+        self.unsettled = False  # the same, or a statement that would have has failed
         self.at_rest = True  # ReadyForQuery was the last: no pipeline is open
         self.ambient_masks: Any = None
         self.replication = False  # the target is a walsender
@@ -341,7 +343,7 @@ class Results:
         if status == "I":
             self.answers.tainted = False
             if self._commands.transaction_ended():
-                effects.append(CatalogueChanged())
+                self.changed = self.unsettled = True
         return head.own
 
     def _error(self, body: bytes, effects: list[Effect]) -> None:
@@ -357,7 +359,7 @@ class Results:
         if head is None or self.fatal_seen:
             self._tell(fields, head, effects)
             return
-        head.failed = True
+        head.failed = self.unsettled = True
         head.copying = head.sends = False
         if head.cut:
             self._end_cut(head, effects, completed=False)

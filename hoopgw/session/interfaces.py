@@ -29,8 +29,9 @@ class IJudge(Interface):
         """What else changes the meaning of a statement's bytes now: database, role, the settings in force, what the
         prepared statement stands for that it executes.  A hold is bound to it."""
 
-    def catalogue_changed() -> None:
-        """The target completed something that may have changed what names mean."""
+    def catalogue_changed(changed: bool = True, settled: bool = True) -> None:
+        """A transaction has ended in which the target completed something that may have `changed` what names mean, or
+        in which something failed.  `settled`: nothing that was let through is still to run."""
 
 
 class IEdge(Interface):

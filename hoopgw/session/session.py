@@ -252,7 +252,7 @@ class Session:
                 self.emit(effect.code, reason=effect.reason)
             self.totals.reason = self.totals.reason or f"{effect.code.value}: {effect.reason}"
         elif isinstance(effect, CatalogueChanged):
-            self.judge.catalogue_changed()
+            self.judge.catalogue_changed(effect.changed, effect.settled)
 
     def _cut(self, completed: Completed) -> None:
         """A result that ended at a bound in its middle; what was denied before it began has its event already."""

@@ -208,6 +208,8 @@ class SqlJudge:
         after = SqlJudge(selection, access, self._catalogues, self._scopes, self._parser, self.names)
         after._context = self._context
         after.replication = self.replication
+        if self._refreshing is not None:
+            after._refresh(ended=self._ended)
         return after
 
     # ---- IJudge
@@ -216,7 +218,7 @@ class SqlJudge:
         if self.replication and operation.kind == QUERY and postgres_replication.command(operation.text):
             return ALLOW  # by the grant's feature, which the login has looked at: no grammar of SQL has these
         if self._refreshing is not None:
-            return self._later(operation)
+            return self._doubted(operation) or self._later(operation)
         scope = self._held.scope
         if scope is None or scope.catalogue is not self._entry.current:
             scope = self._current_scope()
@@ -249,11 +251,35 @@ class SqlJudge:
         )
         return repr(parts).encode()
 
-    def catalogue_changed(self) -> None:
-        """The transaction that changed it has ended: what is read now is what there is."""
-        self._refresh(ended=True)
+    def catalogue_changed(self, changed: bool = True, settled: bool = True) -> None:
+        """A transaction that may have `changed` it has ended.  `settled`: what is read now is what there is."""
+        if changed or self._context.changing:  # what failed may have been to change it: then names are in doubt as well
+            self._refresh(ended=settled)
 
     # ---- how
+
+    def _doubted(self, operation: Operation) -> Verdict | None:
+        """While the catalogue is read again: judged as in a transaction that has changed everything.  None where that
+        does not let it through, or what it says of names must not be kept in doubt: then it waits."""
+        names_nothing = operation.kind == PARSE and not operation.name
+        if not self._ended or not (names_nothing or operation.kind in (QUERY, BIND, EXECUTE)):
+            return None
+        if len(operation.text) > MAX_IN_PROCESS or _own_types(operation):
+            return None
+        self._context = replace(self._context, changing=True, calls_changing=True, moved=True)
+        scope = self._current_scope()
+        try:
+            facts = analyse(operation.text, scope.catalogue, self._context, scope.follows)
+        except Unreadable:
+            return None
+        if any(each.settings or each.defines or each.uses or each.temporary for each in facts.statements):
+            return None
+        verdict = judge(scope.guardrails, operation, facts) & built_in(facts)
+        if verdict.refusals or verdict.holds:
+            return None
+        if operation.kind in (QUERY, EXECUTE):
+            self._happens(facts, operation.text, scope)
+        return replace(self._completed(verdict, facts), keep=False)
 
     def _current_scope(self) -> Scope:
         catalogue = self._entry.current
@@ -334,6 +360,8 @@ class SqlJudge:
         reading = self._reading(scope)
         for statement in facts.statements:
             context = context.after(statement)
+            if statement.ddl:
+                self._ended = False  # a reading that has begun does not see what this will do
             if statement.defines:
                 self._define(
                     statement.defines,

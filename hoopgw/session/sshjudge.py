@@ -55,7 +55,7 @@ class SshJudge:
         """The environment is part of the operation; nothing else changes what a command means before it runs."""
         return b""
 
-    def catalogue_changed(self) -> None:
+    def catalogue_changed(self, changed: bool = True, settled: bool = True) -> None:
         """SSH has none."""
 
     def _granted(self, operation: Operation) -> Verdict:

@@ -803,6 +803,23 @@ class Settings(SynchronousTestCase):
         session.client(query(b"select 1"))
         self.assertEqual(of(session.target(complete(b"SELECT 1") + ready()), CatalogueChanged), [])
 
+    def test_catalogue_of_what_failed(self) -> None:
+        """A change that failed is told as none: names that were in doubt for it are not from then on."""
+        session = Session(relay())
+        session.client(query(b"alter table nowhere rename to was"))
+        told = of(session.target(failed(b"42P01", b"it is not there") + ready()), CatalogueChanged)
+        self.assertEqual([(each.changed, each.settled) for each in told], [(False, True)])
+
+    def test_catalogue_while_more_is_to_run(self) -> None:
+        """With another statement behind it in the pipeline nothing is settled: that one may change names as well."""
+        session = Session(relay())
+        session.client(query(b"create table t()") + query(b"alter table t rename to u") + query(b"select 1"))
+        told = []
+        for tag in (b"CREATE TABLE", b"ALTER TABLE", b"SELECT 1"):
+            told.append(of(session.target(complete(tag) + ready()), CatalogueChanged))
+        said = [[(each.changed, each.settled) for each in some] for some in told]
+        self.assertEqual(said, [[(True, False)], [(True, False)], [(False, True)]])
+
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     edges = [0, *sorted({place % (len(data) + 1) for place in places}), len(data)]

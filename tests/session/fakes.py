@@ -86,7 +86,7 @@ class Judge:
     def binding(self, operation: Operation) -> bytes:
         return self.settings
 
-    def catalogue_changed(self) -> None:
+    def catalogue_changed(self, changed: bool = True, settled: bool = True) -> None:
         self.changes += 1
 
 

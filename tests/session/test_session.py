@@ -376,7 +376,7 @@ class Recording(Case):
 
     def test_catalogue(self) -> None:
         """The judge hears that names may mean something else."""
-        self.session().record(CatalogueChanged())
+        self.session().record(CatalogueChanged(True, True))
         self.assertEqual(self.judge.changes, 1)
 
 

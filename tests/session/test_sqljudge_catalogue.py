@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.grant import Who
-from hoopgw.model.operation import FUNCTION, PARSE, QUERY, Operation
+from hoopgw.model.operation import EXECUTE, FUNCTION, PARSE, QUERY, Operation
 from hoopgw.model.target import Selector
 from hoopgw.model.verdict import Verdict
 from hoopgw.policy.catalogue_code_queries import CODE_QUERIES
@@ -245,3 +245,87 @@ class FunctionCalls(Case):
         self.assertFalse(self.refused(judge, "select * from orders"))
         self.assertFalse(self.refused(judge, "20100", FUNCTION))
         self.assertTrue(self.refused(judge, "select * from orders"))
+
+
+class WhileItIsRead(Case):
+    """Between the end of a transaction that changed the schema and the catalogue that shows it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.session = self.judge(no_reading(), "contractors")
+        self.refused(self.session, "alter table app.orders rename to was")
+        self.waiting = self.reading = Deferred()
+
+    def said(self, text: str, kind: str = QUERY, name: bytes = b"") -> Verdict | Deferred[Verdict]:
+        return self.session.judge(Operation("postgresql", kind, text.encode(), name))
+
+    def read(self) -> None:
+        self.tables[1] = [b"20002", b"app", b"was", b"r"]
+        reading, self.waiting = self.reading, None
+        rows: list[Rows] = [[] for _ in QUERIES]
+        rows[0] = list(self.tables)
+        reading.callback(rows)
+
+    def test_what_needs_no_names(self) -> None:
+        """Goes on at once where every rule lets it through though nothing is known; what a rule is in doubt about
+        waits, and is judged by what there is then."""
+        self.session.catalogue_changed()
+        for text, kind in (("select 1", QUERY), ("begin", QUERY), ("select 2", PARSE), ("select 2", EXECUTE)):
+            self.assertIsInstance(self.said(text, kind), Verdict, text)
+        for text in ("select * from app.was", "select * from app.pay", "select app.f()"):
+            self.assertIsInstance(self.said(text), Deferred, text)
+        later = {text: self.said(text) for text in ("select * from app.was", "select * from app.pay")}
+        self.read()
+        refused = []
+        for text, verdict in later.items():
+            assert isinstance(verdict, Deferred)
+            if self.successResultOf(verdict).refusals:
+                refused.append(text)
+        self.assertEqual(refused, ["select * from app.pay"])
+
+    def test_names_are_not_defined_in_doubt(self) -> None:
+        """What a prepared statement stands for is settled by the catalogue that is read."""
+        self.session.catalogue_changed()
+        for text, kind, name in (("select 1", PARSE, b"s"), ("prepare p as select 1", QUERY, b"")):
+            self.assertIsInstance(self.said(text, kind, name), Deferred, text)
+
+    def test_another_change_meanwhile(self) -> None:
+        """What is let through while the catalogue is read may change it: that reading does not show it, so names stay
+        in doubt until one that began later has ended."""
+        loose = self.judge(no_reading("hr.*"), "staff")
+        loose.catalogue_changed()
+        change = loose.judge(Operation("postgresql", QUERY, b"alter schema app rename to hr"))
+        self.assertIsInstance(change, Verdict)
+        self.read()
+        self.assertFalse(self.refused(loose, "select 1"))
+        self.assertTrue(loose._context.moved)
+        loose.catalogue_changed()
+        self.assertFalse(loose._context.moved)
+
+    def test_not_settled(self) -> None:
+        """The end of one transaction says nothing of what is still to run in the next."""
+        self.waiting = None
+        self.session.catalogue_changed(True, False)
+        self.assertTrue(self.refused(self.session, "select * from app.orders"))
+        self.session.catalogue_changed(False, True)
+        self.assertFalse(self.refused(self.session, "select * from app.orders"))
+
+    def test_a_change_that_failed(self) -> None:
+        """The names of this session are not in doubt for ever; a failure of anything else reads nothing again."""
+        self.waiting = None
+        self.assertTrue(self.refused(self.session, "select * from app.orders"))
+        self.session.catalogue_changed(False, True)
+        self.assertFalse(self.refused(self.session, "select * from app.orders"))
+        generation = self.session._entry.current
+        self.session.catalogue_changed(False, True)
+        self.assertIs(self.session._entry.current, generation)
+
+    def test_reload_meanwhile(self) -> None:
+        """The judge by the new rules waits for the same reading."""
+        self.session.catalogue_changed()
+        who = identity("agent", "contractors")
+        self.session = self.session.successor(no_reading().select(who, TARGET, ROLE.name), access(who))
+        verdict = self.said("select * from app.was")
+        assert isinstance(verdict, Deferred)
+        self.read()
+        self.assertFalse(self.successResultOf(verdict).refusals)
