@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hoopgw import __version__, config_policy, config_settings, config_targets
-from hoopgw.config_files import Document, Key, Mistake, listed, read
+from hoopgw.config_files import Document, Instead, Key, Mistake, listed, read
 from hoopgw.config_present import absent
 from hoopgw.config_reader import Reader, nearest
 from hoopgw.model.grant import Grant
@@ -19,7 +19,12 @@ from hoopgw.model.target import Target
 from hoopgw.policy.masks import MaskRule
 from hoopgw.policy.policyset import PolicySet, Scoped
 
-TABLES = {"targets.d": ("target",), "grants.d": ("grant",), "guardrails.d": ("guardrail", "mask", "pattern")}
+TABLES = {
+    "conf.d": ("oidc", "local"),
+    "targets.d": ("target",),
+    "grants.d": ("grant",),
+    "guardrails.d": ("guardrail", "mask", "pattern"),
+}
 
 
 class ConfigurationMistakes(Exception):
@@ -53,9 +58,12 @@ def load(path: str | Path) -> Config:
     return config
 
 
-def load_whole(path: str | Path) -> Config:
-    """As `load`, for who will run on it: the files that it names must be there too."""
-    loading = _Loading(Path(path))
+def load_whole(path: str | Path, instead: Instead | None = None) -> Config:
+    """As `load`, for who will run on it: the files that it names must be there too.
+
+    With `instead`, as if those files stood there already.
+    """
+    loading = _Loading(Path(path), instead or {})
     config = loading.load()
     if not loading.mistakes:
         loading.mistakes += absent(config.settings, dict(config.targets), loading.documents)
@@ -76,20 +84,30 @@ def check(path: str | Path) -> list[Mistake]:
 class _Loading:
     """One reading of all files."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, instead: Instead | None = None) -> None:
         self._path = path
+        self._instead: Instead = instead or {}
         self.mistakes: list[Mistake] = []
         self._places: dict[Key, str] = {}  # where each name was first given
         self._documents: list[Document] = []
+        self._beside: list[Document] = []  # of conf.d
         self._missing = False  # a file of targets could not be read: what names them cannot be checked
 
     def load(self) -> Config:
-        main = read(self._path)
+        main = read(self._path, self._instead)
         if isinstance(main, Mistake):
             self.mistakes.append(main)
             main = Document(str(self._path), {}, {})
         self._main = main
-        settings = config_settings.settings(Reader(main, self.mistakes))
+        for kind in TABLES["conf.d"]:
+            given = main.values.get(kind)
+            for name in given if isinstance(given, dict) else ():
+                self._places[kind, name] = f"{main.file}:{main.line((kind, name))}"
+        beside = [
+            config_settings.Beside(reader, self._named(reader, "oidc"), self._named(reader, "local"))
+            for reader in self._directory("conf.d")
+        ]
+        settings = config_settings.settings(Reader(main, self.mistakes), beside)
         targets = self._targets(settings)
         known = config_targets.Known(settings, targets, complete=not self._missing)
         grants = tuple(
@@ -102,7 +120,7 @@ class _Loading:
 
     @property
     def documents(self) -> list[Document]:
-        return [self._main, *self._documents]
+        return [self._main, *self._beside, *self._documents]
 
     def _targets(self, settings: Settings) -> dict[str, Target]:
         before = len(self.mistakes)
@@ -130,17 +148,17 @@ class _Loading:
         return tuple(guardrails), tuple(masks)
 
     def _directory(self, name: str) -> list[Reader]:
-        paths = listed(self._path.parent / name)
+        paths = listed(self._path.parent / name, self._instead)
         if isinstance(paths, Mistake):
             self.mistakes.append(paths)
             return []
         readers = []
         for path in paths:
-            document = read(path)
+            document = read(path, self._instead)
             if isinstance(document, Mistake):
                 self.mistakes.append(document)
                 continue
-            self._documents.append(document)
+            (self._beside if name == "conf.d" else self._documents).append(document)
             reader = Reader(document, self.mistakes)
             for key in document.values:
                 if key not in TABLES[name]:
@@ -161,9 +179,9 @@ class _Loading:
         return found
 
     def _digest(self, settings: Settings) -> str:
-        """Of the values of every file but hoopgw.toml, in a canonical form: comments and order do not count.
+        """Of the values of every file but hoopgw.toml and those of conf.d, in a canonical form.
 
-        The version is in it because the built-in rules are, and the default recording mode because targets take it.
+        Comments and order do not count.  The version is in it because the built-in rules are, and the default recording mode because targets take it.
         """
         deciding: dict[str, Any] = {"version": __version__, "mode": settings.recordings.mode.value}
         for document in self._documents:

@@ -6,6 +6,7 @@ import os
 import re
 import stat
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import tree_sitter_toml
 MAX_FILE = 4 << 20  # bytes: a configuration, not data
 
 Key = tuple[str, ...]
+Instead = Mapping[Path, bytes]  # files as if they stood there already
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -46,30 +48,44 @@ class Document:
         return self.lines.get(key, 1)
 
 
-def listed(directory: Path) -> list[Path] | Mistake:
-    """The *.toml files of a directory, by name; none where there is no directory.
+def listed(directory: Path, instead: Instead) -> list[Path] | Mistake:
+    """The *.toml files of a directory, by name, with those of `instead`; none where there is no directory.
 
     One that may not be read is a mistake: rules that are silently not there would wave everything by.
     """
     try:
-        names = sorted(os.listdir(directory))
+        names = os.listdir(directory)
     except FileNotFoundError:
-        return []
+        names = []
     except OSError as error:
         return Mistake(str(directory), 1, "", f"cannot be read: {error.strerror}")
+    names = sorted({*names, *(path.name for path in instead if path.parent == directory)})
     return [directory / name for name in names if name.endswith(".toml") and not name.startswith(".")]
 
 
-def read(path: Path) -> Document | Mistake:
-    """One file, or what keeps it from being read."""
+def read(path: Path, instead: Instead) -> Document | Mistake:
+    """One file, or what keeps it from being read; what `instead` has of it comes first."""
+    raw = instead.get(path)
+    if raw is None:
+        found = _content(path)
+        if isinstance(found, Mistake):
+            return found
+        raw = found
+    return _parsed(path, raw)
+
+
+def _content(path: Path) -> bytes | Mistake:
     try:
         # a FIFO with no writer must not stop a reload for ever
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 return Mistake(str(path), 1, "", "is not a file")
-            raw = file.read(MAX_FILE + 1)
+            return file.read(MAX_FILE + 1)
     except OSError as error:
         return Mistake(str(path), 1, "", f"cannot be read: {error.strerror}")
+
+
+def _parsed(path: Path, raw: bytes) -> Document | Mistake:
     if len(raw) > MAX_FILE:
         return Mistake(str(path), 1, "", f"is larger than {MAX_FILE} bytes")
     try:

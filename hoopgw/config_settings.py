@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -29,7 +31,16 @@ MIN_SPOOL = 4 << 20  # bytes: a read of every live session has to fit
 MAX_SKEW = 300.0  # seconds: clocks that are further apart are broken, and a token's end would mean little
 
 
-def settings(reader: Reader) -> Settings:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """One file of conf.d: its tables, of which no other file has one by the same name."""
+
+    reader: Reader
+    oidc: dict[str, dict[str, Any]]
+    local: dict[str, dict[str, Any]]
+
+
+def settings(reader: Reader, beside: Sequence[Beside] = ()) -> Settings:
     top = reader.table("", reader.document.values, ())
     parts = {
         name: reader.table(name, top[name], (name,))
@@ -43,11 +54,10 @@ def settings(reader: Reader) -> Settings:
         state=state,
         listen=_listen(reader, parts),
         tls=_tls(reader, parts["tls"], parts["listen"]["postgresql"]),
-        issuers=(issuers := _issuers(reader, top["oidc"])),
+        issuers=(issuers := _issuers(_all_of(reader, top, "oidc", beside))),
         ssh=ssh_settings(reader, parts["ssh"], top, [issuer.name for issuer in issuers], keys),
         local=tuple(
-            LocalIssuer(name, values["may"] or frozenset())
-            for name, values in reader.tables("local", top["local"], ("local",)).items()
+            LocalIssuer(name, values["may"] or frozenset()) for _, name, values in _all_of(reader, top, "local", beside)
         ),
         store=_store(reader, parts["store"], state),
         recordings=_recordings(reader, parts["recordings"], state, keys),
@@ -104,9 +114,20 @@ def _tls(reader: Reader, tls: dict[str, Any], listening: tuple[str, ...]) -> Tls
     return TlsSettings(reader.path(tls["certificate"]), tls["key"], tls["required"])
 
 
-def _issuers(reader: Reader, values: Any) -> tuple[OidcSettings, ...]:
+def _all_of(
+    reader: Reader, top: dict[str, Any], kind: str, beside: Sequence[Beside]
+) -> Iterator[tuple[Reader, str, dict[str, Any]]]:
+    """Tables of one kind, of hoopgw.toml and then of conf.d, each with who reads its file."""
+    for name, values in reader.tables(kind, top[kind], (kind,)).items():
+        yield reader, name, values
+    for each in beside:
+        for name, values in (each.oidc if kind == "oidc" else each.local).items():
+            yield each.reader, name, values
+
+
+def _issuers(tables: Iterator[tuple[Reader, str, dict[str, Any]]]) -> tuple[OidcSettings, ...]:
     found: list[OidcSettings] = []
-    for name, given in reader.tables("oidc", values, ("oidc",)).items():
+    for reader, name, given in tables:
         key: Key = ("oidc", name)
         for algorithm in given["algorithms"]:
             if algorithm not in ALGORITHMS:

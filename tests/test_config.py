@@ -63,7 +63,7 @@ class Configuration(SynchronousTestCase):
         place = Path(self.mktemp())
         given = {"main": MAIN, "target": TARGET, "grant": GRANT, "rules": RULES, **files}
         names = {"main": "hoopgw.toml", "target": "targets.d/a.toml", "grant": "grants.d/a.toml"}
-        names |= {"rules": "guardrails.d/a.toml", "more": "guardrails.d/b.toml"}
+        names |= {"rules": "guardrails.d/a.toml", "more": "guardrails.d/b.toml", "beside": "conf.d/a.toml"}
         for name, text in given.items():
             path = place / names[name]
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,6 +115,37 @@ class Configuration(SynchronousTestCase):
         found = config.check(path)
         self.assertIn(("a.toml", 10), [(Path(m.file).name, m.line) for m in found])
         self.assertTrue(any(m.key == "guardrail.no-drop.then" for m in found), found)
+
+    def test_beside(self) -> None:
+        """conf.d holds issuers and local accounts, and does not change the digest of what decides."""
+        text = '[oidc.second]\nissuer = "https://two.example.com"\naudience = "hoopgw"\n[local.ops]\nmay = ["list"]\n'
+        loaded = config.load(self.write(beside=text))
+        self.assertEqual([each.name for each in loaded.settings.issuers], ["corp", "second"])
+        self.assertEqual([(each.name, each.may) for each in loaded.settings.local], [("ops", frozenset(["list"]))])
+        self.assertEqual(loaded.digest, config.load(self.write()).digest)
+
+    def test_beside_mistakes(self) -> None:
+        """A name that hoopgw.toml has, an issuer twice, a wrong key, a table without a place: each in its own file."""
+        text = '[oidc.corp]\nissuer = "https://x.example.com"\naudience = "a"\n'
+        text += '[oidc.other]\nissuer = "https://idp.example.com"\naudience = "a"\nskw = "1s"\n[limits]\nlogin = "1s"\n'
+        found = {(Path(m.file).name, m.line, m.key): m.message for m in config.check(self.write(beside=text))}
+        self.assertIn("given twice", found["a.toml", 1, "oidc.corp"])
+        self.assertIn("another [oidc.NAME]", found["a.toml", 5, "oidc.other.issuer"])
+        self.assertIn('did you mean "skew"', found["a.toml", 7, "oidc.other.skw"])
+        self.assertIn("has no place in conf.d/", found["a.toml", 8, "limits"])
+
+    def test_files_as_if_they_stood_there(self) -> None:
+        """What is to be written is checked before it is: in place of a file, and in a directory that is not there."""
+        path = self.write()
+        instead = {
+            path.parent / "conf.d/new.toml": b'[local.ops]\nmay = ["lst"]\n',
+            path.parent / "targets.d/a.toml": TARGET.replace("pay_ro", "other").encode() + b"wrong = 1\n",
+        }
+        with self.assertRaises(config.ConfigurationMistakes) as caught:
+            config.load_whole(path, instead)
+        said = {(Path(m.file).name, m.key) for m in caught.exception.mistakes}
+        self.assertEqual(said, {("new.toml", "local.ops.may"), ("a.toml", "target.pay.role.reader.wrong")})
+        self.assertEqual(config.check(path), [])
 
     def test_clear_text_off_loopback(self) -> None:
         """tls = "disable" is for loopback addresses."""
