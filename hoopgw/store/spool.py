@@ -30,6 +30,8 @@ RECORD_SIZE: Final = 40  # RECORD.size, as a constant of the compiled code
 SKIP: Final = 0  # as a kind: nothing up to the ring's end
 UNSYNCED: Final = 1.0  # seconds after which what is not on disk yet makes sessions wait
 LOOK_EVERY: Final = 20_000_000  # ns between looks at that
+SMALL: Final = PAGE  # bytes of an entry that finds room where a large one has to wait: a statement, a few rows
+RESERVE: Final = 8  # one part in so many of the ring is for small entries alone: a large result makes nobody else wait
 LAST_PIECE: Final = 1  # flag of an entry: the payload ends here
 _ZEROS: Final = bytes(MAX_PIECE)
 _MOST_PIECES: Final = 1 << 16  # numbers of pieces start over
@@ -158,12 +160,15 @@ class Spool:
         return here
 
     def _room(self, size: int) -> int:
-        """Where in the map `size` bytes may go.  Raises SpoolFull."""
+        """Where in the map `size` bytes may go.  Raises SpoolFull, for a large entry while the reserve is free."""
         head: int = self.head
+        end = self.tail + self.capacity
+        if size > RECORD_SIZE + SMALL:
+            end -= self.capacity // RESERVE
         begin = head % self.capacity
         left = self.capacity - begin
         if size > left:  # a record does not go over the end
-            if head + left + size > self.tail + self.capacity:
+            if head + left + size > end:
                 raise SpoolFull("the spool has no room now")
             if left >= RECORD_SIZE:
                 self._map[PAGE + begin : PAGE + begin + RECORD_SIZE] = RECORD.pack(
@@ -171,7 +176,7 @@ class Spool:
                 )
             self._publish(PAGE + begin + left)
             return PAGE
-        if head + size > self.tail + self.capacity:
+        if head + size > end:
             raise SpoolFull("the spool has no room now")
         return PAGE + begin
 

@@ -11,7 +11,7 @@ from hoopgw.model.errors import OperatorError, SpoolFull
 from hoopgw.record.chunks import ENTRY
 from hoopgw.record.entries import Kind
 from hoopgw.store.rounds import taken
-from hoopgw.store.spool import BOOT, HEAD, PAGE, TAIL, Spool
+from hoopgw.store.spool import BOOT, HEAD, PAGE, SMALL, TAIL, Spool
 
 SESSION = b"s" * 16
 
@@ -55,6 +55,19 @@ class Spooling(SynchronousTestCase):
         self.assertGreater(sent, 14)
         self.assertRaises(SpoolFull, spool.append, SESSION, 1, Kind.NOTE, 5, (bytes(4000),))
         self.assertEqual(payloads(spool), [bytes(4000)] * sent)
+
+    def test_small_beside_large(self) -> None:
+        """must-survive 64: where large entries find no room, those of other sessions' statements still do."""
+        spool, sent = self.spool(), 0
+        with self.assertRaises(SpoolFull):
+            while True:
+                spool.append(SESSION, 1, Kind.TO_CLIENT, 5, (bytes(SMALL + 1),))
+                sent += 1
+        self.assertGreater(sent, 10)
+        for number in range(20):
+            spool.append(b"t" * 16, number, Kind.NOTE, 5, (b"select 1",))
+        self.assertRaises(SpoolFull, spool.append, SESSION, 1, Kind.TO_CLIENT, 5, (bytes(SMALL + 1),))
+        self.assertEqual(sorted(payloads(spool)), sorted([bytes(SMALL + 1)] * sent + [b"select 1"] * 20))
 
     def test_larger_than_the_ring(self) -> None:
         """must-survive 78: an entry many times as large as the ring goes through it in pieces, half of it at a time."""
