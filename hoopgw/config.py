@@ -181,7 +181,8 @@ class _Loading:
     def _digest(self, settings: Settings) -> str:
         """Of the values of every file but hoopgw.toml and those of conf.d, in a canonical form.
 
-        Comments and order do not count.  The version is in it because the built-in rules are, and the default recording mode because targets take it.
+        Comments and order do not count.  The version is in it because the built-in rules are, and the default recording
+        mode because targets take it.
         """
         deciding: dict[str, Any] = {"version": __version__, "mode": settings.recordings.mode.value}
         for document in self._documents:
