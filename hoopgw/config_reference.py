@@ -17,9 +17,9 @@ Made from the code's own schema by `python -m hoopgw.config_reference`; a test h
 `hoopgw.toml`, and beside it `targets.d/*.toml`, `grants.d/*.toml`, `guardrails.d/*.toml` and `conf.d/*.toml` (which may
 hold `[oidc.NAME]` and `[local.NAME]`; `hoopgw setup` writes them there). Names are unique over all files.
 
-`hoopgw check` names every mistake with file, line and key; the service does not start on mistakes, and a reload (SIGHUP)
-with mistakes keeps what is in force. A reload takes targets, grants, guardrails, masks, issuers, keys and certificates;
-`[listen]`, `[admin]`, `[store]`, `[recordings]` and `[limits]` are bound at start.
+`hoopgw check` names every mistake with file, line and key; the service does not start on mistakes, and a reload
+(SIGHUP) with mistakes keeps what is in force. A reload takes targets, grants, guardrails, masks, issuers, keys and
+certificates; `[listen]`, `[admin]`, `[store]`, `[recordings]` and `[limits]` are bound at start.
 
 | a value of | is written |
 | --- | --- |
