@@ -16,6 +16,7 @@ from bench import report
 from bench.beside import LOADS, REDOS, load, p99
 from bench.measure import BenchFailed, Burst, Way, bulk, burst, disk, median_latency, pinned, run_pgbench
 from bench.peers import Pgbouncer
+from bench.ssh import DIRECTIONS, SshWays
 from hoopgw.cli.demo.children import ChildFailed
 from hoopgw.cli.demo.programs import Programs
 from hoopgw.cli.demo.stage import Options, Stage, on_stage
@@ -143,6 +144,16 @@ class Bench:
             direct.append(bulk(self._ways["direct"], "SELECT * FROM bulk"))
         return report.row(f"postgresql.bulk.{name}", "direct", ours, direct, "MB/s")
 
+    def ssh(self, direction: str) -> list[report.Row]:
+        """MB/s of one connection against the same sshd without the gateway, and by a jump through it."""
+        ways = SshWays(self._stage)
+        taken: dict[str, list[float]] = {"ours": [], "direct": [], "jump": []}
+        for _ in range(self._rounds):
+            for name, figures in taken.items():
+                figures.append(ways.rate(name, direction))
+        row = f"ssh.bulk.{direction}"
+        return [report.row(row, peer, taken["ours"], taken[peer], "MB/s") for peer in ("direct", "jump")]
+
     def beside(self, name: str) -> list[report.Row]:
         """p99 of a session while another is this load: against the same session alone, and both without the gateway."""
         taken: dict[str, list[float]] = {"ours": [], "alone": [], "direct": []}
@@ -196,6 +207,9 @@ def _rows(bench: Bench, only: str) -> Iterator[report.Row]:
     for name, database in (("recorded", "shop"), ("column-mask", "column"), ("pattern-mask", "pattern")):
         if only in f"postgresql.bulk.{name}":
             yield from _told([bench.bulk(name, database)])
+    for direction in DIRECTIONS:
+        if only in f"ssh.bulk.{direction}":
+            yield from _told(bench.ssh(direction))
     for name in LOADS:
         if only in f"postgresql.p99.beside.{name}":
             yield from _told(bench.beside(name))
