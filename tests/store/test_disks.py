@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -60,8 +59,8 @@ class Disks(_Recording):
 
     @inlineCallbacks
     def test_full(self) -> Any:
-        """must-survive 59, 74: ENOSPC: every note that was acknowledged is there, sessions are refused while it is full,
-        and with room it goes on and verifies."""
+        """must-survive 59, 74: ENOSPC: every note that was acknowledged is there, sessions are refused while it
+        is full, and with room it goes on and verifies."""
         recorder = self.recorder(self.mounted("-t", "tmpfs", "-o", f"size={TMPFS}", "none"))
         recorder.start()
         self.addCleanup(recorder.stop)
