@@ -36,7 +36,7 @@ class NameContext:
         if self.path_unknown:
             return "search_path was set to something that is not a literal"
         if self.temporary:
-            return "this session has temporary objects, which hide others"
+            return "this session has temporary objects, which hide others: write its schema"
         if self.changing:
             return "the schema is being changed in this transaction"
         return ""

@@ -12,6 +12,7 @@ _DDL: Final = (
     b"CREATE", b"ALTER", b"DROP", b"TRUNCATE", b"GRANT", b"REVOKE", b"COMMENT", b"DO", b"CALL", b"IMPORT", b"REFRESH",
     b"SECURITY", b"REASSIGN", b"DISCARD",
 )  # fmt: skip
+_MAKES: Final = (b"SELECT", b"EXPLAIN")  # of CREATE TABLE AS, and of EXPLAIN ANALYZE of one
 _PLAIN: Final = frozenset((b"SELECT", b"INSERT", b"UPDATE", b"DELETE", b"BEGIN"))  # the usual ones say nothing of names
 
 
@@ -33,7 +34,7 @@ class Commands:
         """
         if command[:6] in _PLAIN and not hints & CREATES:
             return
-        if command.startswith(_DDL) or (command.startswith(b"SELECT") and hints & CREATES):
+        if command.startswith(_DDL) or (command.startswith(_MAKES) and hints & CREATES):
             self.changed = True
         if command in (b"DISCARD ALL", b"DEALLOCATE ALL"):
             self._statements.forget()

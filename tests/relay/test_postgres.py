@@ -800,8 +800,11 @@ class Settings(SynchronousTestCase):
         self.assertEqual(len(of(session.target(complete(b"COMMIT") + ready()), CatalogueChanged)), 1)
         session.client(query(b"create table u as select 1"))
         self.assertEqual(len(of(session.target(complete(b"SELECT 1") + ready()), CatalogueChanged)), 1)
-        session.client(query(b"select 1"))
-        self.assertEqual(of(session.target(complete(b"SELECT 1") + ready()), CatalogueChanged), [])
+        session.client(query(b"explain analyze create table v as select 1"))
+        self.assertEqual(len(of(session.target(complete(b"EXPLAIN") + ready()), CatalogueChanged)), 1)
+        for text, tag in ((b"select 1", b"SELECT 1"), (b"explain select 1", b"EXPLAIN")):
+            session.client(query(text))
+            self.assertEqual(of(session.target(complete(tag) + ready()), CatalogueChanged), [])
 
     def test_catalogue_of_what_failed(self) -> None:
         """A change that failed is told as none: names that were in doubt for it are not from then on."""

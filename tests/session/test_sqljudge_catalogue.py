@@ -92,6 +92,10 @@ class Prepared(Case):
         self.defined(session, "select * from orders", QUERY)
         self.assertFalse(self.refused(session, "create temp table orders (id int)"))
         self.assertTrue(self.refused(session, "execute p"))
+        verdict = session.judge(Operation("postgresql", QUERY, b"select * from orders"))
+        assert isinstance(verdict, Verdict)
+        self.assertIn("write its schema", verdict.refusals[0].reason)
+        self.assertFalse(self.refused(session, "select * from app.orders"))
 
     def test_another_table_of_that_name(self) -> None:
         """Renamed in this transaction, or by somebody else since: in either direction, what there is now counts."""
