@@ -44,7 +44,9 @@ class Options:
             operand = words[here]
             if operand is None:
                 return None
-            if self.assigns and "=" in operand.partition("/")[0]:
+            if self.assigns and "=" in operand:
+                if "/" in operand.partition("=")[0]:  # env sets it, others take it for a path
+                    return None
                 here += 1
             elif left:
                 left -= 1

@@ -22,6 +22,8 @@ MAX_UNKNOWN = 8  # reasons that are kept
 # None of them belongs into a command line
 _CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 _ARITHMETIC = frozenset(("arithmetic_expansion", "c_style_for_statement"))
+_DOCUMENT = frozenset(("<<", "<<-", "heredoc_start", "heredoc_body", "heredoc_end", "\n"))
+_PLAIN_FILE = re.compile(r"&>>?[ \t]*[\w./-]+\Z")
 _BASH = Language(tree_sitter_bash.language())
 
 
@@ -59,6 +61,8 @@ class _Reader:
             return
         if re.search(rb"[^\s]\\\n[^\s]", text):
             self.doubt("a word goes on in the next line")
+        if b"`" in text and re.search(rb"\\[`\\$]", text):
+            self.doubt("a backslash where backquotes take its meaning")
         root = self._parser.parse(text).root_node
         if root.has_error:
             self.doubt("the text is not understood as a shell's")
@@ -81,13 +85,20 @@ class _Reader:
             self._computed(text_of(node))
         elif kind == "subscript":
             self._computed(re.sub(r"\A\w+\[[@*]?|\]\Z", "", text_of(node)))
-        elif kind == "test_command" and not text_of(node).startswith("[["):
+        elif kind == "test_command":
             self._tested(node)
         elif kind == "test_operator":
             if text_of(node) in ("-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v", "-R"):
                 self._computed("x")
         elif kind == "simple_expansion" or kind == "expansion":
             self._expanded(node)
+        elif kind == "unset_command":
+            if "[" in text_of(node):
+                self.doubt("unset of what stands in a subscript")
+        elif kind == "heredoc_redirect":
+            self._document(node)
+        elif kind in ("file_redirect", "ansi_c_string"):
+            self._posix(node)
         for child in node.children:
             self._walk(child, depth + 1)
 
@@ -98,7 +109,9 @@ class _Reader:
             self.doubt(f"{variable} is set: names may mean something else")
 
     def _assigned(self, node: Node) -> None:
-        variable = node.child_by_field_name("name")
+        variable, value = node.child_by_field_name("name"), node.child_by_field_name("value")
+        if value is not None and value.type == "array" and re.search(r"\[[^]]*[A-Za-z_$`][^]]*\]\+?=", text_of(value)):
+            self._computed("x")
         self._set(text_of(variable) if variable is not None else text_of(node).partition("=")[0])
 
     def _declared(self, node: Node) -> None:
@@ -110,7 +123,7 @@ class _Reader:
             given = word(child)
             if given is None:
                 self.doubt("what is declared is not known")
-            elif given.startswith("-") and re.search(r"[inA]", given):
+            elif (given.startswith(("-", "+")) and re.search(r"[inaA]", given)) or "[" in given:
                 self.doubt("a variable of a kind that is computed when it is read")
             else:
                 self._set(given.partition("=")[0])
@@ -124,6 +137,10 @@ class _Reader:
         """`[ … ]` is a program: what is computed may be an operator that runs what stands in a subscript."""
         text = text_of(node)
         quoted = re.sub(r'"(\\.|[^"\\])*"', "q", text)
+        if text.startswith("[["):
+            if "|" in text:  # to a shell that has no `[[` it is the name of a program, and `||` ends the command
+                self.doubt("a text of which shells make different things")
+            return
         if re.search(r"[$`]", quoted) or re.search(r"\s-[ao]\s", quoted):
             if re.search(r"[$`]", text):
                 self.doubt("a test of what is not known may run what stands in it")
@@ -133,11 +150,33 @@ class _Reader:
     def _expanded(self, node: Node) -> None:
         """`${x@P}` runs what stands in a value, `${x:=…}` sets a variable."""
         text = text_of(node)
-        if re.search(r"@[A-Za-z]\}|\A\$\{\w+(\[[^]]*\])?:\s*[^-+=?\s\d}]", text) or "${!" in text:
+        if re.search(r"@[A-Za-z]\}", text) or "${!" in text or _computes(text):
             self.doubt("a variable is read in a way that may run what stands in it")
+        if "'" in text:
+            self.doubt("a quote in an expansion, of which shells make different things")
         found = re.match(r"\$\{(\w+):?=", text)
         if found:
             self._set(found[1])
+
+    # ---- where the grammar, bash and a POSIX shell read different things
+
+    def _document(self, node: Node) -> None:
+        """In a heredoc's body the grammar finds no backquotes, and nothing where tabs are taken away."""
+        body = next((text_of(child) for child in node.children if child.type == "heredoc_body"), "")
+        begin = next((text_of(child) for child in node.children if child.type == "heredoc_start"), "")
+        tabs = any(child.type == "<<-" for child in node.children)
+        if begin[:1] not in ("'", '"', "\\") and ("`" in body or (tabs and "$" in body)):
+            self.doubt("a heredoc in which something is computed")
+
+    def _posix(self, node: Node) -> None:
+        """dash ends a command at the `&` of `&>`, and knows no `$'…'`, where `\\'` would be the end of a string."""
+        text = text_of(node)
+        if node.type == "ansi_c_string":
+            differs = "\\'" in text
+        else:
+            differs = text.startswith("&>") and (not _PLAIN_FILE.match(text) or not _last(node))
+        if differs:
+            self.doubt("a text of which shells make different things")
 
     # ---- commands
 
@@ -163,6 +202,8 @@ class _Reader:
         if path is None:
             self.doubt("the name of a program is not known")
             return
+        if re.search(r"[*?\[~]", path) and path != "[":
+            self.doubt("the name of a program is a pattern")
         program = path.rpartition("/")[2]
         self.commands.append(Command(program, words[1:]))
         if program in SHELLS and text is not None and all(given in ("-s", "-") for given in words[1:]):
@@ -184,7 +225,7 @@ class _Reader:
         for holder in (node, *around):
             for child in holder.children:
                 if child.type == "herestring_redirect":
-                    texts.append(word(child.named_children[-1]) if child.named_child_count else None)
+                    texts.append(word(child.named_children[-1]) if child.named_child_count == 1 else None)
                 elif child.type == "heredoc_redirect":
                     texts.append(_heredoc(child))
                 elif child.type == "file_redirect" and "<" in text_of(child):
@@ -196,8 +237,25 @@ def _heredoc(node: Node) -> str | None:
     """The body, where it is taken as it stands: its end is quoted, or nothing in it means anything to the shell."""
     begin = next((child for child in node.children if child.type == "heredoc_start"), None)
     body = next((child for child in node.children if child.type == "heredoc_body"), None)
-    if begin is None or body is None or any(child.type == "pipeline" for child in node.children):
+    # More than a body: another number than 0, another redirection behind it, a pipeline
+    if begin is None or body is None or any(child.type not in _DOCUMENT for child in node.children):
         return None
     text = text_of(body)
+    if any(child.type == "<<-" for child in node.children):
+        text = re.sub(r"(?m)^\t+", "", text)
     quoted = text_of(begin)[:1] in "'\"\\"
     return text if quoted or not re.search(r"[$`\\]", text) else None
+
+
+def _computes(text: str) -> bool:
+    """`${x:BEGIN:LENGTH}`: both are expressions, in which a variable is read as an expression again."""
+    found = re.match(r"\$\{(?:\w+|[@*#?$!-])(?:\[[^]]*\])?:(?![-+=?])(.*)\}\Z", text, re.DOTALL)
+    return found is not None and re.search(r"[A-Za-z_$`]", found[1]) is not None
+
+
+def _last(node: Node) -> bool:
+    """Behind it, the command is at its end."""
+    top = node
+    while top.parent is not None:
+        top = top.parent
+    return re.match(rb"[ \t]*(\Z|[;&|)\n])", (top.text or b"")[node.end_byte - top.start_byte :]) is not None

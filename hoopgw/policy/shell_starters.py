@@ -35,7 +35,6 @@ DANGEROUS = re.compile(
 _PLAIN = {  # NAME [options] COMMAND [argument…]
     "nohup": Options(),
     "builtin": Options(),
-    "coproc": Options(),
     "time": Options("apvq", "fo", longs("portability append verbose quiet"), longs("format output")),
     "nice": Options("", "n", frozenset(), longs("adjustment"), numbers=True),
     "ionice": Options("t", "cn", longs("ignore"), longs("class classdata")),
@@ -74,7 +73,8 @@ _OPAQUE = frozenset(
     (
         "parallel expect script screen tmux at batch crontab systemd-run nsenter unshare strace ltrace gdb docker "
         "podman kubectl machinectl fc enable bind complete compgen history sg newgrp start-stop-daemon daemon runcon "
-        "setpriv capsh watchdog entr run-parts cpulimit numactl taskset chrt prlimit torsocks proxychains firejail"
+        "setpriv capsh watchdog entr run-parts cpulimit numactl taskset chrt prlimit torsocks proxychains firejail "
+        "coproc"
     ).split()
 )
 _CODE = {  # the option behind which code stands; a script in a file is a program like any other
@@ -101,6 +101,7 @@ _OPTIONS_THAT_RUN = {
     "sqlite3": ("-cmd",),
 }  # fmt: skip
 _READ_INPUT = frozenset(("psql", "mysql", "sqlite3", "ed", "ex", "vi", "vim", "nvim", "gdb", "bc", "m4", "make"))
+_EXECS = frozenset(("-exec", "-execdir", "-ok", "-okdir", "-x", "-X", "--exec", "--exec-batch"))
 _QUIET_AWK = re.compile(r"system|getline|\||@load")
 _QUIET_SED = re.compile(
     r"\s*(?:(?:\d+|\$|/[^/\n;]*/)(?:,(?:\d+|\$|/[^/\n;]*/))?\s*!?\s*[pdqD=]"
@@ -159,15 +160,17 @@ def _command(program: str, words: Words) -> Starts:
 
 
 def _xargs(program: str, words: Words) -> Starts:
-    replaced = "{}"
+    replaced = {"{}"}
     for given, value in zip(words, [*words[1:], None], strict=True):
-        if given in ("-I", "--replace") and value:
-            replaced = value
-        elif given and given.startswith("-I") and len(given) > 2:
-            replaced = given[2:]
+        option = re.match(r"(?:-[0rtpxo]*[Ii]|--replace=?)(.*)", given or "", re.DOTALL)
+        if option is not None:
+            replaced.add(option[1] or value or "{}")
     found = _plain(program, _XARGS, words, (None,))
-    made = tuple(tuple(None if word and replaced in word else word for word in each) for each in found.words)
-    return Starts(made, (), found.unknown)
+    commands = tuple(
+        tuple(None if word and any(each in word for each in replaced) else word for word in made)
+        for made in found.words
+    )
+    return Starts(commands, (), found.unknown)
 
 
 def _shell(program: str, words: Words) -> Starts:
@@ -211,7 +214,18 @@ def _su(program: str, words: Words) -> Starts:
 def _eval(program: str, words: Words) -> Starts:
     if None in words:
         return Starts(unknown=f"what {program} reads is not known")
-    return Starts(scripts=(" ".join(word for word in words if word is not None),))
+    rest = words[1:] if words and words[0] == "--" else words
+    return Starts(scripts=(" ".join(word for word in rest if word is not None),))
+
+
+def _declaring(program: str, words: Words) -> Starts:
+    """The builtin by a quoted name, or behind `command`: the grammar sees no declaration then."""
+    return Starts(unknown=f"what {program} declares is not read here") if words else NOTHING
+
+
+def _jobs(program: str, words: Words) -> Starts:
+    runs = any(word is None or (word.startswith("-") and "x" in word) for word in words)
+    return Starts(unknown="jobs -x starts a program") if runs else NOTHING
 
 
 def _trap(program: str, words: Words) -> Starts:
@@ -257,10 +271,12 @@ def _find(program: str, words: Words) -> Starts:
     if None in words:
         return Starts(unknown=f"an argument of {program} that is not known")
     while here < len(words):
-        if words[here] in ("-exec", "-execdir", "-ok", "-okdir", "-x", "-X", "--exec", "--exec-batch"):
+        if words[here] in _EXECS:
             begin = here = here + 1
-            while here < len(words) and words[here] not in (";", "+"):
+            while here < len(words) and words[here] != ";" and words[here - 1 : here + 1] != ("{}", "+"):
                 here += 1
+            if any(word in _EXECS for word in words[begin:here]):
+                return Starts(unknown=f"where a command of {program} begins is not known")
             found.append(tuple(None if word and "{" in word else word for word in words[begin:here]))
         here += 1
     return Starts(tuple(found))
@@ -290,12 +306,15 @@ def _sed(program: str, words: Words) -> Starts:
 
 def _assigning(program: str, words: Words) -> Starts:
     """Builtins that set variables, by names that their arguments give."""
+    if program == "let":
+        return Starts(unknown="let computes what stands in variables")
     for given in words:
         if given is None:
             return Starts(unknown=f"an argument of {program} that is not known")
-        if DANGEROUS.match(given.split("=")[0].split("[")[0]):
+        attached = (given[at:] for at in range(2, len(given))) if given.startswith("-") else ()
+        if any(DANGEROUS.match(name) for name in (given.split("=")[0].split("[")[0], *attached)):
             return Starts(unknown=f"{program} may set {given.split('=')[0]}")
-        if "$(" in given or "`" in given or given == "-C":
+        if "[" in given or "`" in given or (given.startswith("-") and "C" in given):
             return Starts(unknown=f"{program} may run what stands in {given!r}")
     return NOTHING
 
@@ -353,6 +372,8 @@ _SPECIAL: dict[str, Callable[[str, Words], Starts]] = {
     **dict.fromkeys(("alias", "unalias"), _alias),
     **dict.fromkeys(("read", "readarray", "mapfile", "getopts", "let", "unset", "wait"), _assigning),
     **dict.fromkeys(("test", "["), _test),
+    **dict.fromkeys(("declare", "typeset", "local", "export", "readonly"), _declaring),
+    "jobs": _jobs,
     "printf": _printf,
     "sudo": _sudo,
     "env": _env,
