@@ -12,7 +12,8 @@ import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
 from hoopgw.policy.shell_facts import Command
-from hoopgw.policy.shell_starters import DANGEROUS, SHELLS, starts
+from hoopgw.policy.shell_programs import DANGEROUS, SHELLS
+from hoopgw.policy.shell_starters import starts
 from hoopgw.policy.shell_words import name, text_of, word
 
 MAX_TEXT = 64 * 1024  # bytes: what a person or a program writes in one line is far below

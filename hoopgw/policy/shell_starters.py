@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from hoopgw.policy.shell_options import Options, Words, longs
+from hoopgw.policy.shell_programs import CODE, DANGEROUS, OPAQUE, OPTIONS_THAT_RUN, READ_INPUT, SHELLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +26,6 @@ class Starts:
 
 
 NOTHING = Starts()
-SHELLS = frozenset("sh bash dash ash zsh ksh mksh rbash".split())
-# Names that change what other names mean, or run by themselves
-DANGEROUS = re.compile(
-    r"(PATH|IFS|ENV|SHELLOPTS|BASHOPTS|PS[0-4]|PROMPT_COMMAND|FPATH|SHELL|EDITOR|VISUAL|BROWSER|LESS(OPEN|CLOSE)"
-    r"|\w*PAGER|\w+_?OPT(S|IONS)?|(LD|BASH|GIT|TAR|RSYNC|NODE|DYLD|MAN)_\w+|(PYTHON|PERL|RUBY)\w*)\Z"
-)
-
 _PLAIN = {  # NAME [options] COMMAND [argument…]
     "nohup": Options(),
     "builtin": Options(),
@@ -68,41 +62,9 @@ _FLOCK = Options(
 )
 _SSH = Options("46AaCfGgKkMNnqsTtVvXxYy", "BbcDEeFIiJLlmOopQRSWw", skip=1)
 _SU = ("su", "runuser")
-# They start programs in more ways than are read here
-_OPAQUE = frozenset(
-    (
-        "parallel expect script screen tmux at batch crontab systemd-run nsenter unshare strace ltrace gdb docker "
-        "podman kubectl machinectl fc enable bind complete compgen history sg newgrp start-stop-daemon daemon runcon "
-        "setpriv capsh watchdog entr run-parts cpulimit numactl taskset chrt prlimit torsocks proxychains firejail "
-        "coproc"
-    ).split()
-)
-_CODE = {  # the option behind which code stands; a script in a file is a program like any other
-    "python": "c", "perl": "eE", "ruby": "e", "node": "ep", "php": "rBRE", "lua": "e", "Rscript": "e", "tclsh": "",
-    "osascript": "e", "deno": "", "bun": "e",
-}  # fmt: skip
-_OPTIONS_THAT_RUN = {
-    "tar": ("--to-command", "--checkpoint-action", "--use-compress-program", "--info-script", "--new-volume-script",
-            "--rsh-command", "-I", "-F"),
-    "rsync": ("-e", "--rsh", "--rsync-path"),
-    "git": ("-c", "--config-env", "--exec-path", "--upload-pack", "--receive-pack", "-u", "--exec"),
-    "scp": ("-S", "-o"),
-    "sftp": ("-S", "-o", "-D"),
-    "zip": ("-TT", "--unzip-command"),
-    "sort": ("--compress-program",),
-    "split": ("--filter",),
-    "man": ("-P", "--pager", "-H"),
-    "vi": ("-c", "--cmd", "+", "-S"),
-    "vim": ("-c", "--cmd", "+", "-S"),
-    "nvim": ("-c", "--cmd", "+", "-S"),
-    "less": ("+",),
-    "psql": ("-c", "-f", "--command", "--file"),
-    "mysql": ("-e", "--execute", "--pager"),
-    "sqlite3": ("-cmd",),
-}  # fmt: skip
-_READ_INPUT = frozenset(("psql", "mysql", "sqlite3", "ed", "ex", "vi", "vim", "nvim", "gdb", "bc", "m4", "make"))
+_SED_OPTION = re.compile(r"-[nErsuz]*(?:e|i[\w.]*)?|--|--quiet|--silent|--posix|--in-place|--debug|--null-data")
 _EXECS = frozenset(("-exec", "-execdir", "-ok", "-okdir", "-x", "-X", "--exec", "--exec-batch"))
-_QUIET_AWK = re.compile(r"system|getline|\||@load")
+_QUIET_AWK = re.compile(r"system|getline|\||@")
 _QUIET_SED = re.compile(
     r"\s*(?:(?:\d+|\$|/[^/\n;]*/)(?:,(?:\d+|\$|/[^/\n;]*/))?\s*!?\s*[pdqD=]"
     r"|s(?P<by>[/|#,:@])(?:(?!(?P=by))[^\\\n]|\\.)*(?P=by)(?:(?!(?P=by))[^\\\n]|\\.)*(?P=by)[gIip0-9]*)"
@@ -118,7 +80,7 @@ def starts(program: str, arguments: Words) -> Starts:
     special = _SPECIAL.get(program)
     if special is not None:
         return special(program, arguments)
-    if program in _OPAQUE:
+    if program in OPAQUE:
         return Starts(unknown=f"what {program} starts is not read here")
     return _code(program, arguments)
 
@@ -257,7 +219,10 @@ def _watch(program: str, words: Words) -> Starts:
 
 def _ssh(program: str, words: Words) -> Starts:
     """Another host's shell reads what follows the host."""
-    if any(given is not None and re.search(r"(?i)command|include|match", given) for given in words[:-1]):
+    if any(
+        given is not None and re.search(r"(?i)command|include|match|provider|xauth|\A-[A-Za-z]*[FI]", given)
+        for given in words[:-1]
+    ):
         return Starts(unknown="an option of ssh that may start a program")
     end = _SSH.end(words)
     if end is None:
@@ -283,16 +248,16 @@ def _find(program: str, words: Words) -> Starts:
 
 
 def _awk(program: str, words: Words) -> Starts:
-    if None in words or any(given and (given.startswith("-f") or _QUIET_AWK.search(given)) for given in words):
+    if None in words or any(given and (re.match(r"-[^Fv-]|--.", given) or _QUIET_AWK.search(given)) for given in words):
         return Starts(unknown=f"the program that {program} runs may start others")
     return NOTHING
 
 
 def _sed(program: str, words: Words) -> Starts:
-    if None in words or any(word and re.match(r"-[nErzis]*f|--(expression|file)", word) for word in words):
+    if None in words or any(word and word.startswith("-") and not _SED_OPTION.fullmatch(word) for word in words):
         return Starts(unknown="the script that sed runs is not known")
     texts = [word for word in words if word is not None]
-    scripts = [after for before, after in pairwise(texts) if re.fullmatch(r"-[nErzis]*e", before)]
+    scripts = [after for before, after in pairwise(texts) if re.fullmatch(r"-[nErsuz]*e", before)]
     if not scripts:
         scripts = [word for word in texts if not word.startswith("-")][:1]
     for script in scripts:
@@ -347,20 +312,38 @@ def _hash(program: str, words: Words) -> Starts:
 
 
 def _code(program: str, words: Words) -> Starts:
-    interpreter = re.sub(r"[\d.]+\Z", "", program)
-    if interpreter in _CODE:
+    interpreter = re.sub(r"\d.*\Z", "", program, flags=re.DOTALL)  # perl5.36-x86_64-linux-gnu
+    if interpreter in CODE:
         given = words[0] if words else ""
-        reads = given is None or given in ("", "-") or given.startswith("-")
+        reads = given is None or given[:1] in ("", "-") or re.search(r"/(dev|proc)/", "/" + given) is not None
         if reads and given not in ("-V", "--version", "-v", "--help"):
             return Starts(unknown=f"code that {program} reads is not read here")
         return NOTHING
-    for option in _OPTIONS_THAT_RUN.get(program, ()):
-        for word in words:
-            if word is None or word.startswith(option):
-                return Starts(unknown=f"{program} may start what its arguments say")
-    if program in _READ_INPUT and not words:
+    for place, word in enumerate(words if program in OPTIONS_THAT_RUN else ()):
+        if word is None or _runs(program, word, place):
+            return Starts(unknown=f"{program} may start what its arguments say")
+    if program.startswith("ld-") and ".so" in program:
+        return Starts(unknown="a loader starts what its arguments say")
+    if program in READ_INPUT and not words:
         return Starts(unknown=f"what {program} reads may start others")
     return NOTHING
+
+
+def _runs(program: str, word: str, place: int) -> bool:
+    """`word` may be one of the options: in whole, as a long one cut short, or as a letter among others."""
+    letters = r"-[a-z]{0,3}" if program == "git" else r"-[A-Za-z0-9]*"
+    for option in OPTIONS_THAT_RUN[program]:
+        if word.startswith(option):
+            return True
+        stem = word.partition("=")[0]
+        if len(stem) > 3 and stem.startswith("--") and option.startswith(stem):
+            return True
+        if len(option) == 2 and option[0] == "-" and re.match(letters + re.escape(option[1]), word):
+            return True
+        if program == "tar" and place == 0 and len(option) == 2 and word[:1] != "-" and option[1] in word:
+            return True
+    # A name of a file may be an option as well
+    return program in ("tar", "zip", "rsync", "sort", "split", "scp") and word[:1] in ("*", "?", "[")
 
 
 _SPECIAL: dict[str, Callable[[str, Words], Starts]] = {

@@ -77,6 +77,52 @@ READ_OTHERWISE = (
 )
 
 
+# Programs that start others, by options cut short or bundled, files of the kernel, and the environment
+STARTED_OTHERWISE = (
+    "tar cf x --checkpoint=1 --checkpoint-act=exec=rm y",
+    "tar cIf rm x y",
+    "tar -cIrm -f x y",
+    "tar -cf x --use-compress=rm y",
+    "tar czf x *",
+    "sort --compress-prog=rm x",
+    "split --filt=rm x",
+    "sed -l 1p '1e rm' x",
+    "sed -e p -ue '1e rm' x",
+    "awk -W exec x",
+    "awk --exec x",
+    "make --eva='x:;rm' x",
+    "make -f- x <<< 'x:;rm'",
+    "make x SHELL=rm",
+    "MAKEFLAGS='--eval=x:;rm' make x",
+    "python3 /dev/stdin <<< x",
+    "perl ../dev/fd/0 <<< x",
+    "perl5.36-x86_64-linux-gnu -e x",
+    "setarch x86_64 rm",
+    "linux64 rm",
+    "ssh-agent rm",
+    "choom -n 0 rm",
+    "pkexec rm",
+    "fish -c rm",
+    "/lib64/ld-linux-x86-64.so.2 /bin/rm",
+    "install -s --strip-prog=rm x y",
+    "git config alias.x '!rm'; git x",
+    "git grep -Orm x",
+    "git difftool -x rm",
+    "git ls-remote 'ext::rm'",
+    "git submodule foreach rm",
+    "HOME=. git status",
+    "scp -qS rm a b:c",
+    "sftp -qSrm b",
+    "wget --use-askpass=rm http://x/",
+    "dpkg --pre-invoke=rm -i x",
+    "apt-get -o APT::Update::Pre-Invoke::=rm update",
+    "psql -tAc '\\! rm'",
+    "ssh -F x host ls",
+    "ip netns exec x rm",
+    "nc -e rm host 1",
+)
+
+
 def facts(text: str) -> ShellFacts:
     return facts_of(Operation("ssh", "exec", text.encode("utf-8", "surrogateescape")))
 
@@ -210,6 +256,38 @@ class Unknown(SynchronousTestCase):
         for text in READ_OTHERWISE:
             found = facts(text)
             self.assertTrue(found.unknown or "rm" in programs(text), text)
+
+    def test_programs_start_others(self) -> None:
+        """Each of these started `rm` unseen, or would where the program is there."""
+        for text in STARTED_OTHERWISE:
+            found = facts(text)
+            self.assertTrue(found.unknown or "rm" in programs(text), text)
+
+    def test_what_agents_do_stays_known(self) -> None:
+        """Doubt is for what may start something."""
+        for text in (
+            "tar -czf x.tgz dir",
+            "tar xzf x.tgz",
+            "git status",
+            "git log --oneline -5",
+            "git clean -xfd",
+            "sed -n 1,5p f",
+            "sed -i s/a/b/ f",
+            "awk -F: '{print $1}' f",
+            "rsync -av a b:c",
+            "sort -u f",
+            "scp -rp a b:c",
+            "make test",
+            "python3 run.py",
+            "find . -name '*.py'",
+            "ls *.txt",
+            "grep -r x . &>/dev/null",
+            "apt-get update",
+            "curl -s http://x",
+            "git commit -am fix",
+            "ip addr",
+        ):
+            self.assertEqual(facts(text).unknown, (), text)
 
     def test_bounds(self) -> None:
         """A text of any depth and length is read in bounded time, or unknown."""
