@@ -12,7 +12,7 @@ The floors.  Imports go down only; equals do not import each other (``tests/test
 3     ``store/``           what outlives a process: index, approvals, budgets (SQLite | PostgreSQL); spool, recordings
 3     ``auth/``            one way in for every protocol: OIDC tokens, SSH keys and certificates; checkers, realm
 4     ``servers/``         Twisted edges; thin: eager transport, pump, postgres, ssh/, tls, reach, dial, admin
-5     ``cli/``             the ``hoopgw`` command
+5     ``cli/``             the ``hoopgw`` command; ``setup/``, ``backup/`` and ``demo/`` are rooms of their own
 5     ``config*``          TOML -> frozen Config: files, schema, values, secrets, the reference
 5     ``service``          Options and makeService; ``systemd``: readiness
 ====  ===================  ==========================================================================================

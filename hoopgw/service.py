@@ -119,6 +119,7 @@ class GatewayService(Service):
         self.ssh: Any = None  # servers.ssh.server.SshFace, where something listens
         self._ready = False
         self._why_not = "starting"
+        self._loaded, self._kept = 1, 0  # configurations taken up, and reloads that changed nothing: `setup` looks
         self._reloading = (
             DeferredLock()
         )  # one at a time, and none before the start is done: the last one asked for holds
@@ -322,6 +323,7 @@ class GatewayService(Service):
             except OperatorError as error:
                 why = str(error)
         body = {"healthy": not why, "version": __version__, "sessions": len(self.registry)}
+        body |= {"loaded": self._loaded, "kept": self._kept}
         return not why, {**body, "reason": why} if why else body
 
     def _every(self, seconds: float, call: Any) -> None:
@@ -402,6 +404,7 @@ class GatewayService(Service):
                 self._secrets = before
                 raise
         except (config.ConfigurationMistakes, HoopgwError) as error:
+            self._kept += 1
             self.events.emit(Code.CONFIGURATION_KEPT, reason=str(error))
             systemd.notify("READY=1")
             return False
@@ -415,6 +418,7 @@ class GatewayService(Service):
         for session in self.registry.all():
             self._reload_session(session)
         restart = {"restart": needing} if needing else {}
+        self._loaded += 1
         self.events.emit(Code.CONFIGURATION_RELOADED, policy=loaded.digest, **restart)
         systemd.notify("READY=1")
         return True

@@ -21,6 +21,7 @@ COMMANDS = {
     "doctor": ("hoopgw.cli.doctor", "doctor"),
     "explain": ("hoopgw.cli.explain", "explain"),
     "grants": ("hoopgw.cli.grants", "grants"),
+    "setup": ("hoopgw.cli.setup.command", "setup"),
     "sessions": ("hoopgw.cli.sessions", "sessions"),
     "targets": ("hoopgw.cli.targets", "targets"),
     "token": ("hoopgw.cli.token", "token"),

@@ -1,0 +1,1 @@
+"""`hoopgw setup`: from an installed package to a first connection."""

@@ -1,0 +1,60 @@
+"""What a setup is told: by options, or at a terminal; frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerAnswer:
+    """`[oidc.NAME]`."""
+
+    name: str
+    issuer: str
+    audience: str
+    subject: str = ""  # "": the schema's default, here and below
+    groups: str = ""
+    algorithms: tuple[str, ...] = ()
+    ca: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleAnswer:
+    """`[target.NAME.role.ROLE]`; `password` and `key` say where the secret is."""
+
+    name: str
+    user: str
+    password: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetAnswer:
+    """`[target.NAME]` with one role, and the groups that may use it."""
+
+    name: str
+    protocol: str
+    address: tuple[str, ...]
+    role: RoleAnswer
+    database: str = ""
+    tls: str = ""
+    ca: str = ""
+    host_keys: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorAnswer:
+    """`[local.NAME]`."""
+
+    name: str
+    may: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """None: not asked for, and left as it is."""
+
+    issuer: IssuerAnswer | None = None
+    target: TargetAnswer | None = None
+    operator: OperatorAnswer | None = None

@@ -1,0 +1,132 @@
+"""Options, and at a terminal questions for what they leave open -> answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from hoopgw.cli.setup.answers import Answers, IssuerAnswer, OperatorAnswer, RoleAnswer, TargetAnswer
+from hoopgw.config_reader import NAME
+from hoopgw.config_values import secret
+
+TYPED = "typed"  # in the place of a reference: the secret is asked for, and goes to a file of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the configuration has already: no question is asked about it."""
+
+    issuers: frozenset[str]
+    targets: frozenset[str]
+    operators: frozenset[str]
+
+
+def answers(given: dict[str, Any], known: Known, terminal: bool) -> Answers:
+    """Raises click.UsageError for what is missing or is no name."""
+    return Answers(_issuer(given, known, terminal), _target(given, known, terminal), _operator(given, known, terminal))
+
+
+def _issuer(given: dict[str, Any], known: Known, terminal: bool) -> IssuerAnswer | None:
+    issuer = given["issuer"]
+    if not issuer and terminal and not known.issuers:
+        issuer = click.prompt("Address of the issuer of your agents' tokens (empty: later)", "", show_default=False)
+    if not issuer:
+        _alone(given, "issuer", "audience", "issuer_ca", "subject_claim", "groups_claim", "algorithm")
+        return None
+    audience = given["audience"] or (click.prompt("Audience of those tokens", "hoopgw") if terminal else "")
+    if not audience:
+        raise click.UsageError("--issuer needs --audience: what the tokens' `aud` must name")
+    return IssuerAnswer(
+        _name("--issuer-name", given["issuer_name"]),
+        issuer,
+        audience,
+        given["subject_claim"] or "",
+        given["groups_claim"] or "",
+        given["algorithm"],
+        given["issuer_ca"] or "",
+    )
+
+
+def _target(given: dict[str, Any], known: Known, terminal: bool) -> TargetAnswer | None:
+    name = given["target"]
+    if not name and terminal and not known.targets:
+        name = click.prompt("Name of a first target, as clients will call it (empty: later)", "", show_default=False)
+    if not name:
+        needs = "protocol address database tls ca host_key role role_user role_password role_key groups".split()
+        _alone(given, "target", *needs)
+        return None
+    protocol = given["protocol"] or (_asked("Protocol (postgresql, ssh)", terminal, "--protocol", "postgresql"))
+    address = given["address"] or tuple(_asked("Its address, HOST:PORT", terminal, "--address").split(","))
+    database = given["database"] or ""
+    if protocol == "postgresql" and not database:
+        database = _asked("Its database", terminal, "--database")
+    role = _role(given, terminal)
+    groups = given["groups"]
+    if not groups and terminal:
+        groups = click.prompt("Groups that may use it, with commas (empty: nobody yet)", "", show_default=False)
+    return TargetAnswer(
+        _name("--target", name),
+        protocol,
+        address,
+        role,
+        database,
+        given["tls"] or "",
+        given["ca"] or "",
+        given["host_key"],
+        tuple(group.strip() for group in (groups or "").split(",") if group.strip()),
+    )
+
+
+def _role(given: dict[str, Any], terminal: bool) -> RoleAnswer:
+    name = given["role"] or _asked("A role, as clients will call it", terminal, "--role")
+    user = given["role_user"] or _asked("The user that it is at the target", terminal, "--role-user")
+    password, key = given["role_password"] or "", given["role_key"] or ""
+    if not password and not key and terminal:
+        words = "Where its password is (file:/PATH, credential:NAME; empty: type it now)"
+        password = click.prompt(words, "", show_default=False) or TYPED
+    if not password and not key:
+        raise click.UsageError("a role needs --role-password or --role-key: file:/PATH, credential:NAME or env:NAME")
+    for option, value in (("--role-password", password), ("--role-key", key)):
+        if value and value != TYPED:
+            _reference(option, value)
+    return RoleAnswer(_name("--role", name), user, password, key)
+
+
+def _operator(given: dict[str, Any], known: Known, terminal: bool) -> OperatorAnswer | None:
+    name = given["operator"]
+    if not name and terminal and not known.operators:
+        words = "Name of the first local operator, who sees and ends sessions (empty: none)"
+        name = click.prompt(words, "operator")
+    if not name:
+        return None
+    may = tuple(each.strip() for each in given["operator_may"].split(",") if each.strip())
+    return OperatorAnswer(_name("--operator", name), may)
+
+
+def _asked(words: str, terminal: bool, option: str, default: str | None = None) -> str:
+    if not terminal:
+        raise click.UsageError(f"--target needs {option} as well")
+    found: str = click.prompt(words, default)
+    return found.strip()
+
+
+def _alone(given: dict[str, Any], needed: str, *names: str) -> None:
+    """An option that would do nothing is a mistake of the caller's."""
+    for name in names:
+        if given[name]:
+            raise click.UsageError(f"--{name.replace('_', '-')} says nothing without --{needed}")
+
+
+def _name(option: str, value: str) -> str:
+    if not NAME.fullmatch(value):
+        raise click.UsageError(f"{option}: {value!r} is not a name: at most 63 ASCII letters, digits, `_`, `.`, `-`")
+    return value
+
+
+def _reference(option: str, value: str) -> None:
+    try:
+        secret(value)
+    except ValueError as error:
+        raise click.UsageError(f"{option} {error}") from error

@@ -1,0 +1,72 @@
+"""Makes the running gateway take up what was written, and looks whether it did."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import struct
+import time
+from typing import Any
+
+from hoopgw.cli.doctor import Finding
+
+PATIENCE = 5.0  # seconds for one answer
+TAKEN = 30.0  # seconds until a reload is done: secrets and certificates are read again
+MAX_BODY = 1 << 20
+START = "systemctl start hoopgw, or twistd --nodaemon hoopgw --config FILE"
+
+
+def reload_gateway(admin: str) -> Finding:
+    """By SIGHUP to whoever listens at the admin socket; good when it says that it has loaded once more."""
+    try:
+        pid, before = _asked(admin)
+    except PermissionError:
+        return Finding("reload", f"{admin} may not be opened by you", "as root: systemctl reload hoopgw")
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return Finding("reload", f"no gateway answers at {admin} ({error})", START)
+    if "loaded" not in before or pid <= 0:
+        return Finding("reload", "the running gateway is of another version or container", "systemctl restart hoopgw")
+    try:
+        os.kill(pid, signal.SIGHUP)
+    except PermissionError:
+        return Finding("reload", f"the gateway, process {pid}, is another user's", "as root: systemctl reload hoopgw")
+    except ProcessLookupError:
+        return Finding("reload", f"the gateway, process {pid}, has just ended", START)
+    return _taken(admin, before)
+
+
+def _taken(admin: str, before: dict[str, Any]) -> Finding:
+    deadline = time.monotonic() + TAKEN
+    while time.monotonic() < deadline:
+        try:
+            _, now = _asked(admin)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            return Finding("reload", f"the gateway does not answer any more ({error})", "journalctl -u hoopgw")
+        if now["loaded"] != before["loaded"]:
+            return Finding("reload", "the running gateway has taken it up")
+        if now["kept"] != before["kept"]:
+            return Finding(
+                "reload",
+                "the gateway keeps its old configuration",
+                "journalctl -u hoopgw: `configuration.kept` says why",
+            )
+        time.sleep(0.1)
+    return Finding("reload", f"the gateway did not take it up within {TAKEN:g} s", "journalctl -u hoopgw")
+
+
+def _asked(admin: str) -> tuple[int, dict[str, Any]]:
+    """Who listens there, and what it says of its health."""
+    connection = http.client.HTTPConnection("admin", timeout=PATIENCE)
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(PATIENCE)
+        sock.connect(admin)
+        pid, _, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        connection.sock = sock
+        connection.request("GET", "/v1/health")
+        body = json.loads(connection.getresponse().read(MAX_BODY))
+    if not isinstance(body, dict):
+        raise ValueError("its answer is no object")
+    return pid, body

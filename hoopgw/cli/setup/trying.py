@@ -1,0 +1,163 @@
+"""Asks an issuer for its keys and logs in to a target, by the gateway's own code: what works here works there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.python.failure import Failure
+
+from hoopgw.auth.access import Access
+from hoopgw.auth.fetch import https_fetch
+from hoopgw.auth.keyring import Keyring
+from hoopgw.cli.doctor import Finding
+from hoopgw.config_secrets import read_secret
+from hoopgw.model.errors import HoopgwError, SecretUnavailable
+from hoopgw.model.grant import Grant, Who
+from hoopgw.model.identity import Identity
+from hoopgw.model.settings import OidcSettings
+from hoopgw.model.target import Role, SecretReference, Target, TlsMode
+from hoopgw.servers.catalogue_link import Link
+from hoopgw.servers.departures import Departures
+from hoopgw.servers.dial import Dialer, TargetRefused, wanted_as
+from hoopgw.servers.ssh.dial import SshDialer
+
+PATIENCE = 45.0  # seconds for one issuer or target: of several addresses each may take its time
+REKEY = 1 << 30
+NAME = "hoopgw:setup"
+_FIXES = {
+    "28P01": "the password that the role's `password` names is not this user's",
+    "28000": "pg_hba.conf of the target must let this user in from this machine, by scram-sha-256",
+    "3D000": "`--database` names a database that the target has",
+    "42501": "GRANT CONNECT ON DATABASE … TO the role's user",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be tried."""
+
+    issuers: tuple[OidcSettings, ...]
+    roles: tuple[tuple[Target, Role], ...]
+
+
+def tried(asked: Asked) -> list[Finding]:
+    """One for each, in order.  Runs a reactor of its own, once in a process."""
+    from hoopgw.servers import reactor as lean_reactor
+
+    lean_reactor.install()
+    from twisted.internet import reactor
+
+    running: Any = reactor
+    found: list[Finding] = []
+    broken: list[Failure] = []
+
+    def begin() -> None:
+        _all(running, asked, found).addErrback(broken.append).addBoth(lambda _: running.stop())
+
+    running.callWhenRunning(begin)
+    running.run()
+    for failure in broken:
+        failure.raiseException()
+    return found
+
+
+@inlineCallbacks
+def _all(reactor: Any, asked: Asked, found: list[Finding]) -> Generator[Deferred[Any], Any, None]:
+    departures = Departures(reactor)
+    departures.start()
+    for issuer in asked.issuers:
+        found.append((yield _in_time(reactor, _issuer(reactor, issuer), f"issuer {issuer.name}")))
+    for target, role in asked.roles:
+        name = f"target {target.name} as {role.name}"
+        trying = _ssh if target.protocol == "ssh" else _postgresql
+        found.append((yield _in_time(reactor, trying(reactor, departures, target, role, name), name)))
+    departures.stop()
+
+
+def _in_time(reactor: Any, trying: Deferred[Finding], name: str) -> Deferred[Finding]:
+    def late(result: Any, seconds: float) -> Finding:
+        return Finding(name, f"no answer within {seconds:g} s", "a firewall between here and there?")
+
+    return trying.addTimeout(PATIENCE, reactor, onTimeoutCancel=late)
+
+
+@inlineCallbacks
+def _issuer(reactor: Any, issuer: OidcSettings) -> Generator[Deferred[Any], Any, Finding]:
+    name = f"issuer {issuer.name}"
+    why: list[str] = []
+    keyring = Keyring(issuer, reactor, why.append)
+    try:
+        keyring.use(https_fetch(reactor, issuer.ca))
+        for algorithm in issuer.algorithms:  # the first of them fetches
+            yield keyring.key(None, algorithm)
+    except HoopgwError as error:
+        return Finding(name, "; ".join(why) or str(error), _issuer_fix(" ".join(why)))
+    if why:
+        return Finding(name, "; ".join(why), _issuer_fix(" ".join(why)))
+    return Finding(name, f"{issuer.issuer} publishes keys that tokens can be checked by")
+
+
+def _issuer_fix(why: str) -> str:
+    if "certificate" in why.lower():
+        return "`--issuer-ca FILE`, if its authority is a private one"
+    if "another issuer" in why:
+        return "`--issuer` must be to the letter what its discovery document says, a slash at the end included"
+    return "is the address right, and can it be reached from this machine (hoopgw doctor)?"
+
+
+@inlineCallbacks
+def _postgresql(
+    reactor: Any, departures: Departures, target: Target, role: Role, name: str
+) -> Generator[Deferred[Any], Any, Finding]:
+    try:
+        wanted = wanted_as(target, role, target.database, {"client_encoding": "UTF8"}, NAME, read_secret)
+        connection, _ = yield Dialer(reactor, departures).dial(wanted)
+        link = Link(connection)
+        ((row,),) = yield link.run(("SELECT pg_catalog.current_setting('server_version')",))
+        tls = connection.tls.get("version", "")
+        link.leave()
+    except TargetRefused as error:
+        words = error.detail if error.detail and error.detail != str(error) else str(error)
+        return Finding(name, words, _FIXES.get(error.sqlstate) or _tls_fix(target, words))
+    except SecretUnavailable as error:
+        return Finding(name, str(error), _secret_fix(role.password or role.key))
+    except HoopgwError as error:
+        return Finding(name, str(error), "does it run there; a firewall between here and there?")
+    version = (row[0] or b"").decode("utf-8", "replace")
+    how = f"{tls}, {target.tls.value}" if tls else "in clear text"
+    return Finding(name, f"logged in as {role.user}: PostgreSQL {version}, {how}")
+
+
+def _tls_fix(target: Target, words: str) -> str:
+    if "certificate" in words.lower() and target.tls is not TlsMode.DISABLE:
+        return "`--ca FILE` names the authority of its certificate; the address must be a name that is in it"
+    return "what the target's own log says"
+
+
+@inlineCallbacks
+def _ssh(
+    reactor: Any, departures: Departures, target: Target, role: Role, name: str
+) -> Generator[Deferred[Any], Any, Finding]:
+    nobody = Identity("local", NAME, NAME, frozenset(), 0.0)
+    access = Access(nobody, target, role, "", Grant(NAME, Who()), 0.0)
+    secret: Callable[[SecretReference], Any] = read_secret
+    try:
+        leg = yield SshDialer(reactor, departures, secret).dial(access, REKEY)
+    except SecretUnavailable as error:
+        return Finding(name, str(error), _secret_fix(role.key or role.password))
+    except HoopgwError as error:
+        return Finding(name, str(error), "`--host-key` as `ssh-keyscan` shows it; user and key as the host has them")
+    leg.disconnect("bye")
+    return Finding(name, f"logged in as {role.user}; its host key is the one that is named")
+
+
+def _secret_fix(reference: SecretReference | None) -> str:
+    if reference is not None and reference.kind == "credential":
+        return "only the service sees it: --untried now, `systemctl restart hoopgw`, and `hoopgw doctor`"
+    if reference is not None and reference.kind == "env":
+        return f"{reference.name} must be set here as it is for the service"
+    return f"as root; the file must be there, mode 0600 (you are uid {os.geteuid()})"
