@@ -17,7 +17,9 @@ from hoopgw.cli.demo.programs import Programs
 from hoopgw.cli.demo.surroundings import surroundings
 
 PROGRAMS = ("sshd", "sftp-server", "ssh")
-WRAPPER = "libnss_wrapper.so"  # shows sshd a user with a shell: `nobody`, whom root runs it as, has none
+# shows sshd its user with a home here and a shell: the caller's own home is not the demo's to write in, and `nobody`,
+# whom root runs it as, has neither
+WRAPPER = "libnss_wrapper.so"
 READY = 30.0  # seconds for its start
 ATTEMPTS = 3  # another program may take the free port first
 
@@ -78,10 +80,10 @@ class SshHost:
         self._own(self.home)
         self._own(write_secret(self._directory / "host_key", self._host_key))
         self._own(write_secret(self._directory / "authorized_keys", self._authorized + "\n"))
-        if self._runner:
-            user = f"{self.user}:x:{self._runner.uid}:{self._runner.gid}:demo:{self.home}:/bin/sh\n"
-            self._own(write_secret(self._directory / "passwd", user))
-            self._own(write_secret(self._directory / "group", f"{self.user}:x:{self._runner.gid}:\n"))
+        uid, gid = (self._runner.uid, self._runner.gid) if self._runner else (os.geteuid(), os.getegid())
+        user = f"{self.user}:x:{uid}:{gid}:demo:{self.home}:/bin/sh\n"
+        self._own(write_secret(self._directory / "passwd", user))
+        self._own(write_secret(self._directory / "group", f"{self.user}:x:{gid}:\n"))
 
     def _own(self, path: Path) -> Path:
         if self._runner:
@@ -108,17 +110,18 @@ Subsystem sftp {self.programs["sftp-server"]}
 
     def _env(self) -> dict[str, str]:
         kept = {name: value for name, value in surroundings().items() if name in {"PATH", "LC_ALL", "LD_LIBRARY_PATH"}}
-        found = kept | dict(self.programs.environment)
-        if self._runner:
-            wrapper = self.programs.library(WRAPPER)
-            if wrapper is None:
-                raise ChildFailed(f"as root, sshd needs {WRAPPER}: apt-get install libnss-wrapper")
-            found |= {
+        wrapper = self.programs.library(WRAPPER)
+        if wrapper is None:
+            raise ChildFailed(f"sshd needs {WRAPPER}: apt-get install libnss-wrapper")
+        return (
+            kept
+            | dict(self.programs.environment)
+            | {
                 "LD_PRELOAD": str(wrapper),
                 "NSS_WRAPPER_PASSWD": f"{self._directory}/passwd",
                 "NSS_WRAPPER_GROUP": f"{self._directory}/group",
             }
-        return found
+        )
 
     def _wait_until_ready(self, child: Child) -> None:
         deadline = time.monotonic() + READY
@@ -135,10 +138,4 @@ Subsystem sftp {self.programs["sftp-server"]}
 
 def found() -> Programs | None:
     """Where sshd is, what it needs, and a client; None: nowhere, and the demo goes without."""
-    try:
-        programs = Programs.find(*PROGRAMS)
-    except ChildFailed:
-        return None
-    if os.geteuid() == 0 and programs.library(WRAPPER) is None:
-        return None
-    return programs
+    return next((each for each in Programs.everywhere(*PROGRAMS) if each.library(WRAPPER) is not None), None)

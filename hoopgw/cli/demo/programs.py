@@ -7,7 +7,7 @@ import shlex
 import shutil
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,14 +28,20 @@ class Programs:
     @classmethod
     def find(cls, *names: str) -> Programs:
         """Where all of `names` are.  Raises ChildFailed with what would bring them."""
-        cache = Path(sys.prefix).parent / ".cache/debian/root"
-        for programs in (cls(Path("/")), cls(cache)):
-            if all(programs._path(name) for name in names):
-                return programs
+        for programs in cls.everywhere(*names):
+            return programs
         raise ChildFailed(
             f"not on this machine: {', '.join(names)}.  `make demo` in a checkout fetches them; "
             "as root: apt-get install --no-install-recommends postgresql-15"
         )
+
+    @classmethod
+    def everywhere(cls, *names: str) -> Iterator[Programs]:
+        """Each place where all of `names` are, the machine's own first."""
+        cache = Path(sys.prefix).parent / ".cache/debian/root"
+        for programs in (cls(Path("/")), cls(cache)):
+            if all(programs._path(name) for name in names):
+                yield programs
 
     def __getitem__(self, name: str) -> Path:
         """The program's path."""
