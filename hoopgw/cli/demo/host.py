@@ -91,7 +91,10 @@ class SshHost:
         return path
 
     def _settings(self) -> str:
-        """PAM would ask the machine who may come in; only this one user can, by this one key."""
+        """PAM would ask the machine who may come in; only this one user can, by this one key.
+
+        A client's old scp starts `scp` here, which may lie beside ssh alone.
+        """
         return f"""Port {self.port}
 ListenAddress 127.0.0.1
 HostKey {self._directory}/host_key
@@ -106,6 +109,7 @@ AcceptEnv LANG LC_* HOOPGW_*
 MaxSessions 100
 MaxStartups 200
 Subsystem sftp {self.programs["sftp-server"]}
+SetEnv "PATH={self.programs["ssh"].parent}:/usr/bin:/bin"
 """
 
     def _env(self) -> dict[str, str]:

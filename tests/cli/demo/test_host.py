@@ -23,6 +23,8 @@ class Home(SynchronousTestCase):
         with mock.patch.object(Unprivileged, "of_caller", return_value=None):
             host = SshHost(place, programs)
         host._write()
+        beside = programs["ssh"].parent
+        self.assertIn(f'SetEnv "PATH={beside}:', host._settings())
         told = host._env()
         self.assertEqual(Path(told["LD_PRELOAD"]).name, "libnss_wrapper.so")
         name, _, uid, _, _, home, shell = Path(told["NSS_WRAPPER_PASSWD"]).read_text().strip().split(":")
