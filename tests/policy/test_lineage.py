@@ -34,6 +34,7 @@ def relation(oid: int, name: str, columns: str, schema: str = "public", kind: st
 # name -> type of the result
 FUNCTIONS = {
     **dict.fromkeys("upper lower concat row_to_json to_jsonb md5 string_agg array_agg max min now".split(), TEXT),
+    **dict.fromkeys("left replace quote_literal quote_ident quote_nullable".split(), TEXT),
     **dict.fromkeys("count length row_number generate_series sum ascii pg_sleep abs lag".split(), INT),
     "unnest": ANYELEMENT,
     "json_each": RECORD,
@@ -342,6 +343,8 @@ CHOSEN = (
     "select email = 'a' and (select id from orders) = 1 from customers",
     "select count(*) filter (where email = 'a' and (select id from orders) = 1) from customers",
     "select 1 / (select count(email) from customers)",
+    "select replace(replace(left(email, 1), 'a', 'bbbbbbbbbb'), 'b', 'cccccccccc') from customers",
+    "select quote_literal(quote_ident(email)), quote_nullable(email) from customers",
     # a part that is reached only if the value before it has not decided: whether it fails tells
     "select email between 'a' and (select note from orders) from customers",
     "select email not between symmetric 'a' and (select note from orders) from customers",
