@@ -67,6 +67,7 @@ from hoopgw.session.registry import Registry
 from hoopgw.session.session import Session
 from hoopgw.session.sqljudge import Scopes, SqlJudge
 from hoopgw.session.sshjudge import SshJudge
+from hoopgw.store.following import Following, followed
 from hoopgw.store.opening import open_store
 from hoopgw.store.recorder import Recorder
 from hoopgw.store.recovery import REASON, recently_opened
@@ -276,6 +277,7 @@ class GatewayService(Service):
             registry=self.registry,
             store=self.store,
             recording=self._recording,
+            watch=self._watched,
             metrics=self.metrics,
             health=self._health,
         )
@@ -308,6 +310,9 @@ class GatewayService(Service):
 
     def _recording(self, id: str) -> Iterator[bytes]:
         return self.recordings.pieces(id)
+
+    def _watched(self, id: str) -> Iterator[bytes]:
+        return followed(Following(self.recordings, id), lambda: self.registry.find(id) is not None)
 
     def _gauges(self) -> None:
         live = Gauge("hoopgw_sessions", "Live sessions", registry=self.metrics)

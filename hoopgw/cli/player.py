@@ -8,7 +8,8 @@ import sys
 import termios
 import time
 import tty
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from hoopgw.cli.film import NANOSECONDS, Film
 from hoopgw.record.harmless import CLEAR, RESET
@@ -89,21 +90,28 @@ class Player:
             self._frame += 1
 
 
-def play(film: Film, speed: float) -> None:
-    """On the terminal that standard input and output are, which is left as it was."""
+@contextmanager
+def taken() -> Iterator[None]:
+    """The terminal that standard input and output are shows no keys; it is left as it was, by Ctrl-C too."""
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
     try:
         tty.setcbreak(descriptor)
-        Player(film, speed, time.monotonic_ns, _write, _key).play()
+        yield
     except KeyboardInterrupt:
         return
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
-        _write(RESET.encode() + b"\r\n")
+        write(RESET.encode() + b"\r\n")
 
 
-def _write(data: bytes) -> None:
+def play(film: Film, speed: float) -> None:
+    """On that terminal."""
+    with taken():
+        Player(film, speed, time.monotonic_ns, write, _key).play()
+
+
+def write(data: bytes) -> None:
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
 

@@ -1,4 +1,4 @@
-"""`hoopgw sessions`: list, show, replay, verify, export and end sessions."""
+"""`hoopgw sessions`: list, show, replay, watch, verify, export and end sessions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from hoopgw.cli import player, verifying
+from hoopgw.cli import player, verifying, watching
 from hoopgw.cli.film import Film
 from hoopgw.cli.output import json_option, moment, print_fields, print_json, print_table
 from hoopgw.cli.socket_client import Gateway, Refused, segment
@@ -254,6 +254,29 @@ def replay(
         all = with_coverage(replayed(read_chunks(file)))
         for line in exports.jsonl(all) if as_json else told(all, rows):
             click.echo(line)
+
+
+@sessions.command()
+@click.argument("session")
+@click.option("--rows", default=MAX_ROWS, show_default=True, help="Rows shown of one result.")
+@click.option("--lines", is_flag=True, help="As lines, where a terminal would be shown.")
+@click.option("--operation", type=int, help="The terminal of this one; by default of the one that began last.")
+@json_option
+@click.pass_obj
+def watch(settings: dict[str, str], session: str, rows: int, lines: bool, operation: int | None, as_json: bool) -> None:
+    """A live session from its beginning on, and what happens in it until it ends.
+
+    On a terminal, what runs on an SSH terminal is shown as its user sees it, some tenths of a second later.  Nothing in
+    it does more to your terminal than to draw.  Ctrl-C ends watching; `kill` ends the session.
+    """
+    happenings = watching.happening(Gateway(settings["socket"]).follow(f"/v1/sessions/{segment(session)}/watch"))
+    if as_json or lines or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        for line in exports.jsonl(happenings) if as_json else told(happenings, rows):
+            click.echo(line)
+        return
+    with player.taken():
+        for text in watching.shown(happenings, operation, rows):
+            player.write(text.encode())
 
 
 @sessions.command()

@@ -8,6 +8,7 @@ GET  /metrics                         none    Prometheus text
 GET  /v1/sessions?...                 list    the index, newest first
 GET  /v1/sessions/ID                  list    one session
 GET  /v1/sessions/ID/recording        view    its journal, as stored; of a live session: up to now
+GET  /v1/sessions/ID/watch            view    the same of a live session, and what comes until it ends
 POST /v1/sessions/ID/kill             kill    ends it: {"reason": "..."}
 GET  /v1/approvals?state=             (own)   holds that the caller made or may decide; with `view`: all
 GET  /v1/approvals/ID                 (own)   one of them
@@ -27,7 +28,7 @@ import json
 import os
 import socket
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict
 from math import isfinite, nan
 from pathlib import Path
@@ -54,6 +55,8 @@ from hoopgw.session.registry import Registry
 from hoopgw.store.interface import Hold, IStore, SessionFilter, SessionRow
 
 MAX_BODY = 64 * 1024  # bytes: a reason, and room
+MAX_WATCHING = 32  # viewers at a time: each looks five times a second for what is new
+LOOK = 0.2  # seconds
 MAX_PAGE = 500  # sessions of one answer
 SOURCE = "admin socket"
 VERDICTS = ("refused", "held", "masked")  # that the index knows
@@ -81,16 +84,22 @@ class Admin:
         registry: Registry,
         store: IStore,
         recording: Callable[[str], Iterator[bytes]],
+        watch: Callable[[str], Iterator[bytes]],
         metrics: CollectorRegistry,
         health: Callable[[], tuple[bool, dict[str, Any]]],
     ) -> None:
-        """`recording(id)` gives the pieces of a journal; `health()` whether sessions are taken, and why not."""
+        """`recording(id)` gives the pieces of a journal, `watch(id)` those of one that grows.
+
+        `health()`: whether sessions are taken, and why not.
+        """
         self._portal = portal
         self._events = events
         self._holds = holds
         self._registry = registry
         self._store = store
         self._recording = recording
+        self._watch = watch
+        self._watching = 0
         self.metrics = metrics
         self.health = health
 
@@ -152,6 +161,24 @@ class Admin:
         identity = access.identity
         self._events.emit(Code.RECORDING_VIEWED, session=id, issuer=identity.issuer, subject=identity.subject)
         return self._recording(id)
+
+    async def watch(self, access: AdminAccess, id: str) -> Iterator[bytes]:
+        """Raises NotFound for a session that is not open: what of it is stored, `recording` gives."""
+        self._need(access, "view", f"watch session {id}")
+        if self._registry.find(id) is None:
+            raise NotFound("there is no such live session")
+        if self._watching >= MAX_WATCHING:
+            raise OperatorError(f"{MAX_WATCHING} are watching already")
+        identity = access.identity
+        self._events.emit(Code.RECORDING_VIEWED, session=id, issuer=identity.issuer, subject=identity.subject)
+        return self._watched(id)
+
+    def _watched(self, id: str) -> Iterator[bytes]:
+        self._watching += 1
+        try:
+            yield from self._watch(id)
+        finally:
+            self._watching -= 1
 
     # ---- approvals
 
@@ -282,6 +309,8 @@ class AdminResource(Resource):
                 return await admin.session(access, id)
             case "GET", ["v1", "sessions", id, "recording"]:
                 return await admin.recording(access, id)
+            case "GET", ["v1", "sessions", id, "watch"]:
+                return await admin.watch(access, id)
             case "POST", ["v1", "sessions", id, "kill"]:
                 return await admin.kill(access, id, _reason(request))
             case "GET", ["v1", "approvals"]:
@@ -295,7 +324,10 @@ class AdminResource(Resource):
 
 @implementer(IPushProducer)
 class Pieces:
-    """Sends an iterator's pieces as the client takes them; one piece a turn of the reactor."""
+    """Sends an iterator's pieces as the client takes them; one piece a turn of the reactor.
+
+    An empty piece: there will be more, and not now.
+    """
 
     _log = Logger()
 
@@ -310,14 +342,15 @@ class Pieces:
         self._request.registerProducer(self, True)
         self._schedule()
 
-    def _schedule(self) -> None:
+    def _schedule(self, seconds: float = 0) -> None:
         if not (self._paused or self._scheduled or self._ended):
             self._scheduled = True
-            cast(Any, self._request.channel).transport.reactor.callLater(0, self._next)
+            cast(Any, self._request.channel).transport.reactor.callLater(seconds, self._next)
 
     def _next(self) -> None:
         self._scheduled = False
         if self._ended:
+            self._close()
             return
         try:
             piece = next(self._pieces, None)
@@ -332,8 +365,9 @@ class Pieces:
             self._request.unregisterProducer()
             self._request.finish()
             return
-        self._request.write(piece)
-        self._schedule()
+        if piece:
+            self._request.write(piece)
+        self._schedule(0 if piece else LOOK)
 
     def pauseProducing(self) -> None:
         self._paused = True
@@ -344,6 +378,13 @@ class Pieces:
 
     def stopProducing(self) -> None:
         self._ended = True
+        if not self._scheduled:
+            self._close()
+
+    def _close(self) -> None:
+        """The viewer has gone: files are closed now, and not when the garbage is collected."""
+        if isinstance(self._pieces, Generator):
+            self._pieces.close()
 
 
 def _token(request: Request) -> Secret | None:

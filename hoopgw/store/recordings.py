@@ -111,7 +111,7 @@ class Recordings:
                     if header.number not in places or whole(file, header, offset):
                         places[header.number] = file, header, offset
             for number in sorted(places):
-                yield _chunk(*places[number])
+                yield chunk_at(*places[number])
 
     def lasts(self, sessions: frozenset[bytes]) -> dict[bytes, Last]:
         """Of each session the last chunk, and the last chunk of entries."""
@@ -152,14 +152,14 @@ def _look(file: BinaryIO, found: dict[bytes, Last]) -> None:
     for session, place in chunk.items():
         last = found[session]
         if last.chunk is None or place[0].number >= last.chunk.header.number:
-            last.chunk = _chunk(file, *place)
-            last.data = _chunk(file, *data[session]) if session in data else last.data
+            last.chunk = chunk_at(file, *place)
+            last.data = chunk_at(file, *data[session]) if session in data else last.data
 
 
-def located(file: BinaryIO) -> Iterator[tuple[Header, int, int]]:
+def located(file: BinaryIO, start: int = 0) -> Iterator[tuple[Header, int, int]]:
     """The whole chunks of a file: header, offset, bytes.  What is torn or damaged is passed over."""
     size = os.fstat(file.fileno()).st_size
-    here = 0
+    here = start
     header = _header(file, here)
     while here + HEADER_SIZE <= size:
         end = here + HEADER_SIZE + header.stored + CHECK if header is not None else size + 1
@@ -182,7 +182,7 @@ def _header(file: BinaryIO, offset: int) -> Header | None:
 
 def whole(file: BinaryIO, header: Header, offset: int) -> bool:
     """The chunk there is as it was written."""
-    chunk = _chunk(file, header, offset)
+    chunk = chunk_at(file, header, offset)
     return len(chunk.body) == header.stored and chunk.whole
 
 
@@ -215,7 +215,8 @@ def headers(path: Path) -> Iterator[Header]:
             yield header
 
 
-def _chunk(file: BinaryIO, header: Header, offset: int) -> Chunk:
+def chunk_at(file: BinaryIO, header: Header, offset: int) -> Chunk:
+    """The chunk that `located` found there."""
     data = os.pread(file.fileno(), header.stored + CHECK, offset + HEADER_SIZE)
     return Chunk(header, data[: header.stored], data[header.stored :])
 
@@ -228,7 +229,7 @@ def chunks(path: Path) -> Iterator[Chunk]:
         return
     with file:
         for header, offset, _ in located(file):
-            yield _chunk(file, header, offset)
+            yield chunk_at(file, header, offset)
 
 
 def read_chunks(file: BinaryIO) -> Iterator[Chunk | Damage]:
@@ -237,7 +238,7 @@ def read_chunks(file: BinaryIO) -> Iterator[Chunk | Damage]:
     for header, offset, length in located(file):
         if offset != here:
             yield Damage(here, offset - here)
-        yield _chunk(file, header, offset)
+        yield chunk_at(file, header, offset)
         here = offset + length
     if here < size:
         yield Damage(here, size - here, torn=_torn(file, here, size))

@@ -6,12 +6,12 @@ import os
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 from hoopgw.cli.demo.host import found
 from hoopgw.cli.demo.programs import Programs
 from hoopgw.cli.demo.surroundings import surroundings
-from tests.live.harness import LiveCase
+from tests.live.harness import LiveCase, command, environment
 
 TIMEOUT = 60.0  # seconds for any client
 
@@ -99,6 +99,18 @@ class SshCase(LiveCase):
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         return process
+
+    def begun_on_terminal(self, *words: str, keys: bytes = b"") -> tuple[subprocess.Popen[bytes], BinaryIO]:
+        """`hoopgw WORDS` as the approver on a terminal of its own, and what reads that."""
+        main, its = os.openpty()
+        env = environment() | {"HOOPGW_TOKEN": self.stage.approver}
+        named = command("--socket", str(self.stage.gateway.admin), *words)
+        running = subprocess.Popen(named, env=env, stdin=its, stdout=its, stderr=its)
+        self.addCleanup(running.wait)
+        self.addCleanup(running.kill)
+        os.close(its)
+        os.write(main, keys)
+        return running, os.fdopen(main, "rb", 0)
 
     def program(self, name: str) -> tuple[Path, dict[str, str]]:
         """One that `make test` fetches, and what its loader needs."""

@@ -6,15 +6,16 @@ import contextlib
 import hashlib
 import json
 import os
+import select
 import socket
 import subprocess
 import time
-from typing import ClassVar
+from datetime import datetime
+from typing import BinaryIO, ClassVar
 
 from hoopgw.cli.demo.place import free_port
 from hoopgw.cli.demo.stage import Options
 from hoopgw.record.harmless import RESET
-from tests.live.harness import command, environment
 from tests.live.ssh_clients import SshCase
 
 RULES = """
@@ -108,15 +109,9 @@ class Clients(SshCase):
 
     def on_terminal(self, *words: str, keys: bytes = b"") -> bytes:
         """All that the command wrote to a terminal of its own."""
-        main, its = os.openpty()
-        env = environment() | {"HOOPGW_TOKEN": self.stage.approver}
-        running = subprocess.Popen(
-            command("--socket", str(self.stage.gateway.admin), *words), env=env, stdin=its, stdout=its, stderr=its
-        )
-        os.close(its)
-        os.write(main, keys)
+        running, reading = self.begun_on_terminal(*words, keys=keys)
         seen = b""
-        with contextlib.suppress(OSError), os.fdopen(main, "rb", 0) as reading:  # EIO: the other end is closed
+        with contextlib.suppress(OSError), reading:  # EIO: the other end is closed
             while piece := reading.read(65536):
                 seen += piece
         self.assertEqual(running.wait(20), 0, seen)
@@ -317,6 +312,46 @@ class Holding(SshCase):
             time.sleep(0.1)
         self.assertEqual(json.loads(self.hoopgw("approvals", "list", "--json").stdout), [])
 
+    def test_watched(self) -> None:
+        """Somebody with `view` sees a live terminal from its beginning on, as it goes on, and its end by `kill`; it is
+        an event; nobody else sees it, nor one that is not open."""
+        program = "printf '\\033]0;t\\007\\033[1mbegun\\n'; read word; echo got $word; read word"
+        words = [*self.openssh("ssh"), "-p", str(self.stage.ssh_port), "-tt", "web1@127.0.0.1", program]
+        running = subprocess.Popen(
+            words, env=self.env(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        self.addCleanup(running.wait)
+        self.addCleanup(running.kill)
+        assert running.stdin is not None and running.stdout is not None
+        self.assertIn(b"begun", running.stdout.readline())
+        id = json.loads(self.events("session.opened")[-1])["session"]
+        refused = self.hoopgw("sessions", "watch", id, token=self.stage.agent)
+        self.assertEqual((refused.returncode, refused.stdout), (1, ""))
+        viewed = len(self.events("recording.viewed"))
+        watching, reading = self.begun_on_terminal("sessions", "watch", id)
+        with reading:
+            seen = self.until(reading, b"begun")
+            running.stdin.write(b"this\n")
+            running.stdin.flush()
+            seen += self.until(reading, b"got this")
+            self.assertEqual(len(self.events("recording.viewed")), viewed + 1)
+            self.assertEqual(self.hoopgw("sessions", "kill", id, "--reason", "a test").returncode, 0)
+            running.wait(20)
+            seen += self.until(reading, b"ended by approver@demo: a test")
+            self.assertEqual(watching.wait(20), 0)
+        self.assertIn(b"\x1b[1mbegun", seen)
+        self.assertNotIn(b"\x1b]", seen)
+        over = self.hoopgw("sessions", "watch", id)
+        self.assertEqual((over.returncode, "no such live session" in over.stderr), (1, True))
+
+    def until(self, reading: BinaryIO, wanted: bytes) -> bytes:
+        seen, deadline = b"", time.monotonic() + 20
+        while wanted not in seen and time.monotonic() < deadline:
+            if select.select([reading], [], [], 0.2)[0]:
+                seen += os.read(reading.fileno(), 65536)
+        self.assertIn(wanted, seen)
+        return seen
+
     def test_killed(self) -> None:
         """`hoopgw sessions kill` ends it within a second, and the client reads why."""
         running = self.start("web1@127.0.0.1", "echo begun; sleep 60")
@@ -328,4 +363,15 @@ class Holding(SshCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         _, err = running.communicate(timeout=20)
         self.assertIn(b"ended by approver@demo: a test", err)
-        self.assertLess(time.monotonic() - began, 5)
+        self.assertLess(time.monotonic() - began, 5)  # with the start of the command
+        self.assertLess(self.moment("session.closed", session) - self.moment("session.killed", session), 1)
+
+    def moment(self, code: str, session: str) -> float:
+        """When that happened, by the gateway's clock."""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            for line in map(json.loads, self.events(code)):
+                if line["session"] == session:
+                    return datetime.fromisoformat(line["time"]).timestamp()
+            time.sleep(0.1)
+        self.fail(f"no {code}")

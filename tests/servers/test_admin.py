@@ -45,6 +45,7 @@ class Logins(SynchronousTestCase):
             registry=nothing,
             store=nothing,
             recording=nothing,
+            watch=nothing,
             metrics=nothing,
             health=nothing,
         )
@@ -66,6 +67,7 @@ class Kill(SynchronousTestCase):
             registry=cast(Any, SimpleNamespace(find=lambda id: live)),
             store=nothing,
             recording=nothing,
+            watch=nothing,
             metrics=nothing,
             health=nothing,
         )
