@@ -69,7 +69,9 @@ class SshConditions:
         return self._started(facts) if self._reads_programs else Match.YES
 
     def _touches(self, facts: ShellFacts) -> Match:
-        if self.files and facts.action not in self.files:
+        if facts.action == "unknown":  # an extension that nobody knows may do any of them
+            return Match.DOUBT
+        if self.files and self.files.isdisjoint(facts.action.split("-")):  # `read-write` is both
             return Match.NO
         if not self.paths or any(_any(path, self.paths) for path in facts.paths):
             return Match.YES
@@ -124,6 +126,8 @@ class SshRule:
         if self.action.controls == frozenset(("record",)):
             return Verdict(mode=self.action.mode)
         why = facts.doubt or "; ".join(facts.unknown)
+        if facts.action == "unknown":
+            why = "a request of SFTP that is not known"
         why = why or ("where a relative path begins is not known" if facts.paths else "an argument is computed")
         reason = f"it cannot be known whether this is what {self.name} is about: {why}"
         return Verdict(refusals=(Refusal(self.name, reason, "", self.source),), mode=self.action.mode)

@@ -13,7 +13,7 @@ from typing import Any, Final, final
 from hoopgw.model.errors import ProtocolViolation
 from hoopgw.model.events import Code
 from hoopgw.relay.effects import Observed
-from hoopgw.relay.ssh_paths import QUIET, READ, WRITE, FileRequest, asked
+from hoopgw.relay.ssh_paths import QUIET, READ, READ_WRITE, SET, WRITE, FileRequest, asked
 from hoopgw.wire import sftp
 
 OWN: Final = 0xFFFFFFFF  # id of the gateway's own request: clients count from 0
@@ -99,7 +99,7 @@ class Files:
                 break
             packet, data = data[: header.size], data[header.size :]
             if header.kind not in QUIET:
-                request = asked(packet, self.home)
+                request = self._attributes(packet) if header.kind == sftp.FSETSTAT else asked(packet, self.home)
                 if request is not None:
                     self.packet, self.request = packet, request
                     return b"".join(passed), data
@@ -112,6 +112,12 @@ class Files:
         if len(self._held) > MAX_HELD:
             raise ProtocolViolation(f"more than {MAX_HELD} bytes of SFTP before the target has answered")
         return b"".join(passed), b""
+
+    def _attributes(self, packet: bytes) -> FileRequest:
+        """What is set by a handle is set on its file; of a handle that the target has not given no path is known."""
+        handle, _ = sftp.read_string(packet, sftp.HEADER)
+        file = self._open.get(handle)
+        return FileRequest(SET, [file.path if file is not None else b"?"])
 
     def _waits(self, header: sftp.Header) -> bool:
         """For where relative paths begin."""
@@ -143,9 +149,11 @@ class Files:
         if kind == sftp.INIT:
             return
         file: Opened | None = None
-        if kind in (sftp.CLOSE, sftp.READ, sftp.WRITE, sftp.FSETSTAT, sftp.READDIR):
+        if kind in (sftp.CLOSE, sftp.READ, sftp.WRITE, sftp.READDIR):
             handle, here = sftp.read_string(packet, sftp.HEADER)
             file = self._open.get(handle)
+            if kind == sftp.READ and file is None:  # as a write: what is read would be missing
+                raise ProtocolViolation("an SFTP read of what the target has not opened")
             if kind == sftp.WRITE:
                 self._writes(file, packet, here, header.size)
             elif kind == sftp.CLOSE:
@@ -157,9 +165,9 @@ class Files:
         length = int.from_bytes(packet[here + 8 : here + 12], "big")
         if here + 12 + length != size:
             raise ProtocolViolation("an SFTP write whose length is not that of its packet")
+        if file is None:  # handles can be guessed: what is written would be missing in what is said of the file
+            raise ProtocolViolation("an SFTP write to what the target has not opened")
         self._written = file
-        if file is None:
-            return
         if offset != file.written:
             file.digest = None
         file.written += length
@@ -180,6 +188,9 @@ class Files:
         """The packet goes on."""
         packet, request = self.packet, self.request
         self.packet, self.request = b"", None
+        if request is not None and not request.action:  # it may write: copy-data does
+            for file in self._open.values():
+                file.digest = None
         self._expect(sftp.read_header(packet).id, Pending(packet[4], None, request, None))
         return packet
 
@@ -255,7 +266,7 @@ class Files:
             file.digest = None
         elif kind == sftp.STATUS and pending.kind == sftp.CLOSE and file is not None:
             self._closed(file)
-        elif kind == sftp.STATUS and request is not None and request.action not in ("", READ, WRITE):
+        elif kind == sftp.STATUS and request is not None and request.action not in ("", READ, WRITE, READ_WRITE):
             self._say(request.action, request.paths, {"done": code == sftp.OK})
         return packet
 
@@ -273,7 +284,7 @@ class Files:
         if len(self._open) >= MAX_OPEN:
             raise ProtocolViolation(f"more than {MAX_OPEN} open files on one channel")
         handle, _ = sftp.read_string(packet, sftp.HEADER)
-        self._open[handle] = Opened(request.paths[0], request.action == WRITE)
+        self._open[handle] = Opened(request.paths[0], request.action != READ)
 
     def _resolved(self, packet: bytes) -> None:
         """What the target calls "."; where it does not say, relative paths stay as they are."""
@@ -290,7 +301,7 @@ class Files:
         if file.writes:
             digest = file.digest.hexdigest() if file.digest is not None else "not hashed"
             self._say(WRITE, [file.path], {"bytes": file.written, "sha256": digest})
-        else:
+        if file.read or not file.writes:
             self._say(READ, [file.path], {"bytes": file.read})
 
     def ended(self) -> None:

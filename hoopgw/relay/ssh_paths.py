@@ -9,6 +9,7 @@ from hoopgw.wire import sftp
 
 READ: Final = "read"
 WRITE: Final = "write"
+READ_WRITE: Final = "read-write"  # an OPEN for both: a rule about either is about it
 LIST: Final = "list"
 REMOVE: Final = "remove"
 RENAME: Final = "rename"
@@ -36,7 +37,7 @@ _QUIET_EXTENSIONS: Final = frozenset(
 # What passes without a question: it works on what was opened, or looks at names
 QUIET: Final = frozenset(
     (
-        sftp.INIT, sftp.CLOSE, sftp.READ, sftp.WRITE, sftp.LSTAT, sftp.FSTAT, sftp.FSETSTAT, sftp.READDIR,
+        sftp.INIT, sftp.CLOSE, sftp.READ, sftp.WRITE, sftp.LSTAT, sftp.FSTAT, sftp.READDIR,
         sftp.REALPATH, sftp.STAT, sftp.READLINK,
     )
 )  # fmt: skip
@@ -60,7 +61,8 @@ def asked(packet: bytes, home: bytes) -> FileRequest | None:
     if kind == sftp.OPEN:
         path, here = sftp.read_string(packet, sftp.HEADER)
         flags = int.from_bytes(packet[here : here + 4], "big")
-        return FileRequest(WRITE if flags & sftp.WRITES else READ, [canonical(path, home)])
+        action = READ if not flags & sftp.WRITES else READ_WRITE if flags & sftp.READS else WRITE
+        return FileRequest(action, [canonical(path, home)])
     if kind in _ONE:
         return FileRequest(_ONE[kind], _paths(packet, sftp.HEADER, 1, home))
     if kind in _TWO:

@@ -41,6 +41,7 @@ EXTENDED_REPLY: Final = 201
 OK: Final = 0
 PERMISSION_DENIED: Final = 3
 # Flags of OPEN
+READS: Final = 0x01
 WRITES: Final = 0x02 | 0x04 | 0x08 | 0x10  # WRITE, APPEND, CREAT, TRUNC
 APPENDS: Final = 0x04
 

@@ -23,6 +23,16 @@ def refused(conditions: SshConditions, kind: str, text: bytes = b"", action: Act
     return verdict.refusals[0].reason if verdict.refusals else ""
 
 
+class FilesOfBoth(SynchronousTestCase):
+    def test_both(self) -> None:
+        """An open for reading and writing is what a rule about either is about; the unknown may be all."""
+        for action in ("read", "write"):
+            rule = SshConditions(files=frozenset((action,)), paths=("/etc/*",))
+            self.assertTrue(refused(rule, "file", b"read-write /etc/shadow"))
+            self.assertFalse(refused(rule, "file", b"read-write /srv/x"))
+            self.assertIn("not known", refused(rule, "file", b"unknown"))
+
+
 class Rules(SynchronousTestCase):
     def test_exact(self) -> None:
         """`command` is the whole line, and nothing that begins like it."""

@@ -235,8 +235,34 @@ class Denied(SynchronousTestCase):
             session.packets()[1], opening(2, b"/x", CREATES) + named(sftp.STAT, 3, b"/x") + named(sftp.STAT, 4, b"/x")
         )
 
+    def test_by_handle(self) -> None:
+        """Attributes that are set by a handle are asked about by its path; an open for both is neither alone."""
+        session = Session((b"setstat",))
+        session.sends(opening(2, b"/x"))
+        session.answers(handle(2, b"h"))
+        chmod = [sftp.packet(sftp.FSETSTAT, id, wire.string(name) + wire.u32(0)) for id, name in ((3, b"h"), (4, b"g"))]
+        session.sends(chmod[0] + chmod[1] + opening(5, b"/x", READS | CREATES))
+        self.assertEqual(session.texts(), [b"read /x", b"setstat /x", b"setstat '?'", b"read-write /x"])
+        self.assertNotIn(chmod[0], session.packets()[1])
+
+    def test_copied_on_the_target(self) -> None:
+        """What an unknown extension writes is in no digest."""
+        session = Session()
+        session.sends(opening(2, b"/x", CREATES))
+        session.answers(handle(2, b"h"))
+        session.sends(named(sftp.EXTENDED, 3, b"copy-data", b"r") + close(4, b"h"))
+        session.answers(ok(3) + ok(4))
+        self.assertEqual(session.notes()[-1]["sha256"], "not hashed")
+
 
 class Hostile(SynchronousTestCase):
+    def test_guessed_handles(self) -> None:
+        """What is written or read by a handle that was not given yet would be missing in what is said of the file."""
+        for guess in (write(3, b"h", 0, b"abc"), sftp.packet(sftp.READ, 3, wire.string(b"h") + b"\0" * 12)):
+            session = Session()
+            session.sends(opening(2, b"/x", CREATES | READS) + guess)
+            self.assertIn("has not opened", session.hangup().reason)
+
     def test_violations(self) -> None:
         """must-survive 25: lengths, handles, ids and versions that are none end the session."""
         for data in (
