@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import ssl
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hoopgw.config_files import Document, Key, Mistake
-from hoopgw.config_secrets import read_secret
+from hoopgw.config_secrets import read_secret, signing_key
 from hoopgw.model.errors import OperatorError, SecretUnavailable
 from hoopgw.model.settings import Settings, TlsSettings
 from hoopgw.model.target import Role, SecretReference, Target
+from hoopgw.servers.ssh.hostkeys import private_key
 from hoopgw.servers.tls import server_context, target_context
 
 
@@ -30,6 +31,11 @@ def _wrong(settings: Settings, targets: dict[str, Target]) -> Iterator[tuple[Key
     for issuer in settings.issuers:
         yield from _authority(("oidc", issuer.name, "ca"), issuer.ca)
     yield from _secret(("store", "password"), settings.store.password)
+    for reference in settings.ssh.host_keys:
+        yield from _ssh_key(("ssh", "host_keys"), reference)
+    signing = settings.recordings.signing_key
+    if signing.kind == "file" and os.path.lexists(signing.name):  # else it is made
+        yield from _usable(("recordings", "signing_key"), signing, lambda: signing_key(signing))
     if settings.tls.key is not None:
         missing = [*_secret(("tls", "key"), settings.tls.key)]
         yield from missing or _certificate(settings.tls, settings.tls.key)
@@ -37,8 +43,28 @@ def _wrong(settings: Settings, targets: dict[str, Target]) -> Iterator[tuple[Key
         yield from _authority(("target", target.name, "ca"), target.ca)
         for role in target.roles.values():
             yield from _secret(("target", target.name, "role", role.name, "password"), role.password)
-            missing = [*_secret(("target", target.name, "role", role.name, "key"), role.key)]
-            yield from missing or _shown(target, role)
+            key = ("target", target.name, "role", role.name, "key")
+            if target.protocol == "ssh":
+                yield from _ssh_key(key, role.key)
+            else:
+                yield from [*_secret(key, role.key)] or _shown(target, role)
+
+
+def _ssh_key(key: Key, reference: SecretReference | None) -> Iterator[tuple[Key, str]]:
+    if reference is not None and reference.kind == "file":
+        yield from _usable(key, reference, lambda: private_key(read_secret(reference), reference.name))
+
+
+def _usable(key: Key, reference: SecretReference, use: Callable[[], object]) -> Iterator[tuple[Key, str]]:
+    """What is wrong with a private key: its file, or else what `use` says of it."""
+    if missing := [*_secret(key, reference)]:
+        yield from missing
+        return
+    try:
+        use()
+    except (OperatorError, ValueError) as error:
+        if not isinstance(error.__cause__, PermissionError):
+            yield key, str(error)
 
 
 def _authority(key: Key, path: str) -> Iterator[tuple[Key, str]]:

@@ -14,6 +14,7 @@ from hoopgw.policy.policyset import CONTROLS
 from tests.test_config_keys import BASE, KEY
 
 M, T, G, R = BASE
+PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP93Pn8kjqU8NgMOm+Rfmh2BVljmSEsoL5cWPH2LJxs0"
 HOLD = 'then = { hold = { approvers = ["dba"] } }'
 
 # (file, text that is there, text in its place, the mistake's key, words of it)
@@ -271,6 +272,24 @@ class Files(SynchronousTestCase):
         (place / "guardrails.d").chmod(0)
         self.addCleanup((place / "guardrails.d").chmod, 0o700)
         self.assertIn("cannot be read", config.check(place / "hoopgw.toml")[0].message)
+
+    def test_keys_that_are_none(self) -> None:
+        """The service would not start, or a login by it would fail: said with the place that names the file."""
+        place = Path(self.mktemp()).resolve()
+        (place / "targets.d").mkdir(parents=True)
+        (place / "junk").touch(0o600)
+        (place / "junk").write_text("junk\n")
+        secret = f'"file:{place}/junk"'
+        (place / "hoopgw.toml").write_text(f"[ssh]\nhost_keys = [{secret}]\n[recordings]\nsigning_key = {secret}\n")
+        (place / "targets.d/web.toml").write_text(
+            f'[target.web]\nprotocol = "ssh"\naddress = ["web:22"]\nhost_keys = ["{PUBLIC}"]\n'
+            f'[target.web.role.deploy]\nuser = "www"\nkey = {secret}\n'
+        )
+        found = self.assertRaises(config.ConfigurationMistakes, config.load_whole, place / "hoopgw.toml").mistakes
+        self.assertEqual(
+            [(each.line, each.key) for each in found],
+            [(2, "ssh.host_keys"), (4, "recordings.signing_key"), (7, "target.web.role.deploy.key")],
+        )
 
     def test_what_is_not_a_file(self) -> None:
         """A FIFO, a directory, a dangling link, a huge file, another encoding, brackets in brackets: one mistake each,
