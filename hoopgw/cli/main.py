@@ -15,12 +15,14 @@ DEFAULT_SOCKET = "/run/hoopgw/admin.sock"
 # name -> (module, attribute): a command's module is imported when it is used, so that `--help` is quick
 COMMANDS = {
     "approvals": ("hoopgw.cli.approvals", "approvals"),
+    "backup": ("hoopgw.cli.backup.command", "backup"),
     "bypass": ("hoopgw.cli.bypass", "bypass"),
     "check": ("hoopgw.cli.check", "check"),
     "demo": ("hoopgw.cli.demo.command", "demo"),
     "doctor": ("hoopgw.cli.doctor", "doctor"),
     "explain": ("hoopgw.cli.explain", "explain"),
     "grants": ("hoopgw.cli.grants", "grants"),
+    "restore": ("hoopgw.cli.backup.command", "restore"),
     "setup": ("hoopgw.cli.setup.command", "setup"),
     "sessions": ("hoopgw.cli.sessions", "sessions"),
     "targets": ("hoopgw.cli.targets", "targets"),

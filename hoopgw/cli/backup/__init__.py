@@ -1,0 +1,1 @@
+"""`hoopgw backup` and `hoopgw restore`: what a gateway is, in one file."""
