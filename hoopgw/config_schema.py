@@ -122,6 +122,9 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "certificate": Key(values.text, "", "PEM file: the gateway's certificate, then its chain."),
         "key": Key(values.secret, None, "The certificate's private key (PEM)."),
         "required": Key(values.boolean, True, "Clients without TLS are refused. Their password is a token: leave it."),
+        "domain": Key(
+            values.text, "", 'PostgreSQL clients of `host=TARGET.DOMAIN` name their target by it: "gw.example.com".'
+        ),
     },
     "ssh": {
         "host_keys": Key(

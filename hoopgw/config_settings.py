@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,13 +106,20 @@ def _endpoint_mistake(endpoint: str) -> str:
     return ""
 
 
+_DOMAIN = re.compile(r"(?i)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+
+
 def _tls(reader: Reader, tls: dict[str, Any], listening: tuple[str, ...]) -> TlsSettings:
     if bool(tls["certificate"]) != bool(tls["key"]):
         reader.wrong(("tls",), "needs both certificate and key, or neither")
     if tls["required"] and listening and not tls["certificate"]:
         words = "clients must use TLS, and [tls] names no certificate and key to offer it with"
         reader.wrong(("listen", "postgresql"), words)
-    return TlsSettings(reader.path(tls["certificate"]), tls["key"], tls["required"])
+    if tls["domain"] and not _DOMAIN.fullmatch(tls["domain"]):
+        reader.wrong(("tls", "domain"), f"{tls['domain']!r} is not a domain, as gw.example.com is")
+    elif tls["domain"] and not tls["certificate"]:
+        reader.wrong(("tls", "domain"), "host names come by TLS, and [tls] names no certificate and key for it")
+    return TlsSettings(reader.path(tls["certificate"]), tls["key"], tls["required"], tls["domain"])
 
 
 def _all_of(

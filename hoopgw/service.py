@@ -415,6 +415,7 @@ class GatewayService(Service):
             return False
         bound, needing = _bound_at_start(self.config.settings, loaded.settings)
         self.config, self.gateway.server_tls = replace(loaded, settings=bound), server_tls
+        self.gateway.settings = bound
         if self.ssh is not None:
             self.ssh.host_keys, self.ssh.rekey = host_keys, loaded.settings.ssh.rekey
         self.dialer.reloaded()

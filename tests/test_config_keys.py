@@ -140,6 +140,7 @@ CHANGES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("admin", "socket"): (M, "[listen]", '[admin]\nsocket = "/run/y.sock"\n[listen]'),
     ("tls", "certificate"): (M, "gateway.pem", "/etc/other.pem"),
     ("tls", "key"): (M, "env:KEY", "credential:gateway.key"),
+    ("tls", "domain"): (M, "[tls]", '[tls]\ndomain = "gw.example.com"'),
     ("tls", "required"): (M, "[tls]", "[tls]\nrequired = false"),
     ("oidc", "issuer"): (M, "https://idp.example.com", "https://id.example.com"),
     ("oidc", "audience"): (M, 'audience = "hoopgw"\n[oidc.other]', 'audience = "gw"\n[oidc.other]'),

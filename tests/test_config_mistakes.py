@@ -23,6 +23,7 @@ MISTAKES = (
     (M, "[listen]", "[lissen]", "lissen", 'did you mean "listen"'),
     (M, "[listen]", "listen = 1\n[oidc.third]", "listen", "must be a table"),
     (M, "tcp:5432", "tpc:5432", "listen.postgresql", 'did you mean "tcp"'),
+    (M, "[tls]", '[tls]\ndomain = "*.gw.example.com"', "tls.domain", "is not a domain"),
     (M, "tcp:5432", "tcp:port=many", "listen.postgresql", "is not an endpoint"),
     (M, "tcp:5432", "ssl:5432", "listen.postgresql", "can be listened on"),
     (M, 'key = "env:KEY"', "", "tls", "both certificate and key"),

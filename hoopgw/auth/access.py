@@ -32,12 +32,14 @@ class IAdminAccess(Interface):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a client asks for: the `mind` of the login.  An empty `database` is the target's own."""
+    """What a client asks for: the `mind` of the login.  An empty `database` is the target's own; `host` is the target
+    that the client's host name names, or ""."""
 
     protocol: str
     target: str
     role: str
     database: str = ""
+    host: str = ""
 
 
 @implementer(IAccess)

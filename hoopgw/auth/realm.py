@@ -70,6 +70,7 @@ def _logout() -> None:
 
 def access(rules: Rules, identity: Identity, wanted: Wanted, now: float) -> Access:
     """By the first grant in the configuration that lets in.  Raises LoginRefused."""
+    _agree(rules, identity, wanted)
     target = rules.targets.get(wanted.target)
     if target is None or target.protocol != wanted.protocol or _is_local(rules, identity):
         raise _no_grant(identity, wanted)
@@ -81,6 +82,18 @@ def access(rules: Rules, identity: Identity, wanted: Wanted, now: float) -> Acce
         if role is not None and grant.lets_in(identity, target, database, wanted.role, now):
             return Access(identity, target, role, database, grant, _until(identity, grant))
     raise _no_grant(identity, wanted)
+
+
+def _agree(rules: Rules, identity: Identity, wanted: Wanted) -> None:
+    """A host name that names one target, and a database that names another: which is meant is not guessed."""
+    if not wanted.host:
+        return
+    if wanted.target != wanted.host:
+        words = f"the host name means target '{shown(wanted.host)}', and dbname '{shown(wanted.target)}'"
+        raise LoginRefused(words, detail=f"host {shown(wanted.host)!r}, dbname {shown(wanted.target)!r}")
+    # In the words of what is not granted: who may not see that target learns nothing of it
+    if wanted.database != wanted.host and wanted.database in rules.targets:
+        raise _no_grant(identity, wanted)
 
 
 def _only_role(rules: Rules, identity: Identity, target: Target, database: str, now: float) -> str:

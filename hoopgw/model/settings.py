@@ -42,6 +42,7 @@ class TlsSettings:
     certificate: str = ""  # PEM file, chain included
     key: SecretReference | None = None
     required: bool = True  # PostgreSQL clients without TLS are refused
+    domain: str = ""  # host names TARGET.DOMAIN, which TLS brings as SNI, name their target
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from hoopgw.model.errors import (
 )
 from hoopgw.model.secret import Secret
 from hoopgw.relay import postgres_replication
+from hoopgw.relay.postgres_addresses import places
 from hoopgw.relay.postgres_settings import options_settings, refused, target_settings
 from hoopgw.wire import oauthbearer, pglogin
 
@@ -77,9 +78,10 @@ class Cancel(LoginEffect):
 @final
 class Login(LoginEffect):
     """Check the token, then the grant.  `database` is "" where the client named only the target; `settings` are for
-    the target, `application_name` is what the client calls itself, `replication` "", "physical" or "logical"."""
+    the target, `application_name` is what the client calls itself, `replication` "", "physical" or "logical", `host`
+    the target that the client's host name names, or ""."""
 
-    __slots__ = ("role", "target", "database", "settings", "application_name", "token", "replication")
+    __slots__ = ("role", "target", "database", "settings", "application_name", "token", "replication", "host")
 
     def __init__(
         self,
@@ -90,8 +92,10 @@ class Login(LoginEffect):
         application_name: str,
         token: Secret,
         replication: str = "",
+        host: str = "",
     ) -> None:
         self.replication = replication
+        self.host = host
         self.role = role
         self.target = target
         self.database = database
@@ -122,12 +126,16 @@ class ClientLogin:
         max_token: int = 16 * 1024,
         login: str = PASSWORD_LOGIN,
         refusal: bytes = b"",
+        host: str = "",
     ) -> None:
-        """`encrypted` where direct TLS is up already.  Bounds are in bytes (`[limits]`).
+        """`encrypted` where direct TLS is up already, `host` the target that its SNI names or "".
+
+        Bounds are in bytes (`[limits]`).
 
         `login` is how a client shows its token unless it says otherwise; `refusal` what `oauthbearer.refusal` gives.
         """
         self._login = login
+        self._host = host
         self._refusal = refusal
         self._error: LoginRefused | None = None
         self._tls_offered = tls_offered
@@ -164,11 +172,12 @@ class ClientLogin:
             effects.append(Refuse(fatal(error), error))
         return effects
 
-    def tls_started(self) -> None:
-        """The handshake that StartTls asked for is done."""
+    def tls_started(self, host: str = "") -> None:
+        """The handshake that StartTls asked for is done; its SNI names the target `host`, or none."""
         if self._state is not _State.SHAKING:
             raise ProtocolViolation("TLS began without being asked for")
         self.encrypted = True
+        self._host = host
         self._state = _State.OPENING
 
     def _step(self, effects: list[LoginEffect]) -> bool:
@@ -328,25 +337,16 @@ class ClientLogin:
         raise self._error
 
     def _asks(self, token: bytes, effects: list[LoginEffect]) -> None:
-        target, database = _places(self._parameters["database"])
+        target, database = places(self._parameters["database"], self._host)
         role, application = self._parameters["user"], self._parameters.get("application_name", "")
-        effects.append(Login(role, target, database, self._settings, application, Secret(token), self._replication))
+        effects.append(
+            Login(role, target, database, self._settings, application, Secret(token), self._replication, self._host)
+        )
         self._state = _State.WAITING
 
 
 def _is_name(said: str) -> bool:
     return 1 <= len(said) <= MAX_NAME
-
-
-def _places(said: str) -> tuple[str, str]:
-    """`TARGET`, `TARGET/DATABASE`, or with `%2F` as JDBC has to write it."""
-    for separator in ("/", "%2F", "%2f"):
-        target, found, database = said.partition(separator)
-        if found:
-            if not target or not database:
-                raise LoginRefused("a database is named as TARGET/DATABASE", detail="parameter")
-            return target, database
-    return said, ""
 
 
 # ---- what the client is told at the end of a login

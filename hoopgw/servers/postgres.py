@@ -36,6 +36,7 @@ from hoopgw.model.events import Code
 from hoopgw.model.grant import REPLICATION
 from hoopgw.relay import postgres_client_login as login
 from hoopgw.relay.postgres import PostgresRelay
+from hoopgw.relay.postgres_addresses import target_of_host
 from hoopgw.relay.postgres_target_login import Ready, application_name
 from hoopgw.servers import dial, tls
 from hoopgw.servers.gateway import Gateway
@@ -69,6 +70,7 @@ class PostgresServer(Protocol):
         self._deadline: Any = None
         self._entered = False
         self._tls: dict[str, str] = {}
+        self._host = ""  # the target that SNI names
         self._session: Any = None
         self._relay: PostgresRelay | None = None
         self._pump: Pump | None = None
@@ -139,6 +141,7 @@ class PostgresServer(Protocol):
                 max_token=limits.max_token,
                 login=self._gateway.settings.listen.postgresql_login,
                 refusal=self._bearer_refusal(),
+                host=self._host,
             )
         return self._login
 
@@ -168,10 +171,11 @@ class PostgresServer(Protocol):
     def _start_tls(self, pending: bytes, *, direct: bool) -> None:
         def established(connection: ssl.SSLObject) -> None:
             self._tls = tls.described(connection)
+            self._host = target_of_host(tls.asked_name(connection), self._gateway.settings.tls.domain)
             if direct and self._tls["alpn"] != tls.POSTGRESQL_ALPN:
                 self._refuse(ProtocolViolation("direct TLS needs ALPN `postgresql`"))
             elif not direct:
-                self._client_login().tls_started()
+                self._client_login().tls_started(self._host)
 
         self.transport.start_tls(
             self._gateway.server_tls, established, self._tls_failed, server_side=True, pending=pending
@@ -226,7 +230,7 @@ class PostgresServer(Protocol):
     @inlineCallbacks
     def _log_in(self, asked: login.Login) -> Generator[Deferred[Any], Any, None]:
         credentials = BearerToken(asked.token, self._address)
-        wanted = Wanted(PROTOCOL, asked.target, asked.role, asked.database)
+        wanted = Wanted(PROTOCOL, asked.target, asked.role, asked.database, asked.host)
         _, access, _ = yield self._gateway.portal.login(credentials, wanted, IAccess)
         self._gateway.penalties.succeeded(self._address)
         if asked.replication and REPLICATION not in access.grant.features:

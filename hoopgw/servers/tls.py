@@ -12,6 +12,8 @@ from hoopgw.model.target import Target, TlsMode
 
 POSTGRESQL_ALPN = "postgresql"  # PostgreSQL documentation, 55.2.11: what direct TLS must negotiate
 
+_ASKED = "asked_name"
+
 
 def server_context(certificate: str, key: Secret) -> ssl.SSLContext:
     """For clients: TLS 1.2 and later, the gateway's certificate, ALPN `postgresql` offered.
@@ -21,12 +23,22 @@ def server_context(certificate: str, key: Secret) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols([POSTGRESQL_ALPN])
+    context.sni_callback = _note_name
     context.num_tickets = 0  # a resumed session would skip nothing that costs us, and tickets fill idle memory
     try:
         _load_chain(context, certificate, key)
     except (OSError, ssl.SSLError) as error:
         raise OperatorError(f"the gateway's certificate {certificate} and its key cannot be used: {error}") from error
     return context
+
+
+def _note_name(connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+    vars(connection)[_ASKED] = name  # ssl shows a server its client's SNI nowhere else
+
+
+def asked_name(connection: ssl.SSLObject) -> str:
+    """The host name that the client asked for by SNI (RFC 6066, 3), as it is; "" where it named none."""
+    return vars(connection).get(_ASKED) or ""
 
 
 def _load_chain(context: ssl.SSLContext, certificate: str, key: Secret) -> None:

@@ -65,6 +65,29 @@ class RealmCase(SynchronousTestCase):
         return str(caught.exception)
 
 
+class Hosts(RealmCase):
+    """The host name has named a target as well."""
+
+    def asked(self, target: str, database: str, host: str) -> str:
+        wanted = Wanted("postgresql", target, "reader", database, host)
+        return self.realm.requestAvatar(ALICE, wanted, IAccess)[1].database
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.rules.grants = (replace(READ, databases=frozenset({"history", "web", "pay"})),)
+
+    def test_agree(self) -> None:
+        """Host and dbname name one target: the database is the one that is asked for."""
+        for database in ("history", "pay"):
+            self.assertEqual(self.asked("pay", database, "pay"), database)
+
+    def test_name_different_targets(self) -> None:
+        """Refused, though the grant would let in; and so is a database that has the name of another target."""
+        self.assertEqual(self.asked("pay", "web", ""), "web")
+        self.assertRaises(LoginRefused, self.asked, "pay", "history", "shop")
+        self.assertRaises(LoginRefused, self.asked, "pay", "web", "pay")
+
+
 class Grants(RealmCase):
     def test_realm_is_one(self) -> None:
         """The realm is what twisted.cred expects."""

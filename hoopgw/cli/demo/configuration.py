@@ -112,6 +112,7 @@ socket = "{written.admin}"
 certificate = "{written.config.parent}/tls/gateway.pem"
 key = "file:{written.config.parent}/tls/gateway.key"
 required = {str(facts.tls_required).lower()}
+domain = "gw.localhost"
 
 [oidc.demo]
 issuer = "{facts.issuer}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hoopgw.cli.demo import configuration, shop
-from hoopgw.cli.demo.authority import Authority
+from hoopgw.cli.demo.authority import LOOPBACK, Authority
 from hoopgw.cli.demo.cluster import Cluster
 from hoopgw.cli.demo.gateway import Gateway
 from hoopgw.cli.demo.host import SshHost, new_key
@@ -125,7 +125,7 @@ def _configure(
         ssh = configuration.Ssh(free_port(), key, host.port, host.public, host.user, host.key)
         known = f"[127.0.0.1]:{ssh.port} {public}\n{host.known_host()}"
         (place / "known_hosts").write_text(known)
-    certificate, key = authority.issue()
+    certificate, key = authority.issue((*LOOPBACK, "*.gw.localhost"))
     facts = configuration.Facts(
         port,
         cluster.port,
