@@ -10,7 +10,6 @@ PATH = (
     "model/operation",
     "model/verdict",
     "model/answer",
-    "policy/facts",
     "policy/guardrails",
     "policy/sql",
     "policy/sql_columns",
