@@ -50,7 +50,11 @@ def sessions() -> None:
 @click.option("--until", default="", help="Opened before that.")
 @click.option("--verdict", type=click.Choice(["refused", "held", "masked"]), help="With such an operation.")
 @click.option("--table", default="", help="That touched this table, as schema.table.")
-@click.option("--text", default="", help="Whose recording has this text in a statement (reads the recordings).")
+@click.option(
+    "--text",
+    default="",
+    help="With this text in a statement, command or file's path (reads the recordings).",
+)
 @click.option("--live", is_flag=True, help="Only those that are open.")
 @click.option("--limit", default=50, show_default=True, help="At most so many.")
 @json_option
@@ -114,7 +118,8 @@ def _posix(written: str) -> float | None:
 def _has_text(gateway: Gateway, id: str, text: str) -> bool:
     folded = text.casefold()
     for each in replayed(_streamed(gateway, id)):
-        if each.what == "operation" and folded in each.fields["text"].casefold():
+        names = ("text",) if each.what == "operation" else ("path", "to") if each.what == "note" else ()
+        if any(folded in str(each.fields.get(name, "")).casefold() for name in names):
             return True
     return False
 

@@ -13,6 +13,7 @@ from hoopgw.model.errors import MalformedFrame
 from hoopgw.record.chunks import Entry
 from hoopgw.record.entries import DECISIONS, KINDS, Kind, read_asked
 from hoopgw.record.happenings import Happening
+from hoopgw.wire import sftp, sftppaths
 from hoopgw.wire import sshmessages as wire
 
 MAX_CHANNELS = 1024  # that are remembered: a relay has 256 open ones
@@ -86,6 +87,8 @@ class SshDecoder:
         if message[0] == wire.CHANNEL_OPEN:
             opening = wire.read_open(message)
             return {"name": _text(opening.kind), "text": _text(_said(opening.rest))}
+        if kind == "file":
+            return _file(message)
         asked = wire.read_request(message)
         if kind in _STARTS:
             channel = self._channel(self._by_target, asked.channel)
@@ -175,6 +178,17 @@ def _requested(message: bytes, fields: dict[str, Any], time: int) -> Iterator[Ha
         yield Happening("resize", time, fields | _size(asked.body, 0))
     elif asked.name == b"exit-signal":
         yield Happening("exit", time, fields | {"signal": _text(wire.read_string(asked.body, 0)[0])})
+
+
+def _file(message: bytes) -> dict[str, Any]:
+    """A request of SFTP: paths as they were sent; the note of what became of it has them as the target took them."""
+    packet, _ = wire.read_string(message, 5)
+    if len(packet) < sftp.HEADER or wire.read_u32(packet, 0) + 4 != len(packet):
+        return {"text": _text(packet)}  # redacted: the rule's own words are in its place
+    request = sftppaths.asked(packet, b"")
+    if request is None:
+        raise MalformedFrame("an extension of SFTP that is not asked about")
+    return {"name": request.action, "text": _text(sftppaths.described(request))}
 
 
 def _size(body: bytes, start: int) -> dict[str, int]:

@@ -20,10 +20,10 @@ from hoopgw.relay import ssh_words as words
 from hoopgw.relay.effects import RECORDED, Ask, Completed, Effect, Hangup, ToClient, ToTarget, Withdraw
 from hoopgw.relay.ssh_channel import Channel, State, Successor
 from hoopgw.relay.ssh_files import Files
-from hoopgw.relay.ssh_paths import described
 from hoopgw.relay.ssh_replies import Replies
 from hoopgw.wire import sftp
 from hoopgw.wire import sshmessages as wire
+from hoopgw.wire.sftppaths import described
 
 GLOBAL_LANE = 0
 MAX_CHANNELS = 256  # open ones of one connection: OpenSSH's own MaxSessions is 10, and forwards come beside them

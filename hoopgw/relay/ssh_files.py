@@ -13,8 +13,8 @@ from typing import Any, Final, final
 from hoopgw.model.errors import ProtocolViolation
 from hoopgw.model.events import Code
 from hoopgw.relay.effects import Observed
-from hoopgw.relay.ssh_paths import QUIET, READ, READ_WRITE, SET, WRITE, FileRequest, asked
 from hoopgw.wire import sftp
+from hoopgw.wire.sftppaths import QUIET, READ, READ_WRITE, SET, WRITE, FileRequest, asked
 
 OWN: Final = 0xFFFFFFFF  # id of the gateway's own request: clients count from 0
 MAX_HELD: Final = 64 * 1024  # bytes of a client that wait for the target's answer to OWN_REQUEST

@@ -166,6 +166,14 @@ class Clients(SshCase):
         self.assertEqual([event["action"] for event in kept], ["write", "read", "remove"])
         self.assertEqual(kept[0]["sha256"], hashlib.sha256(data).hexdigest())
         self.assertEqual((kept[0]["bytes"], kept[1]["bytes"]), (100_000, 100_000))
+        session = kept[0]["session"]
+        deadline, replayed = time.monotonic() + 10, ""
+        while "close" not in replayed and time.monotonic() < deadline:  # the index is written once a second
+            replayed = self.hoopgw("sessions", "replay", session).stdout
+        self.assertIn("write refused [test-keys]: write ", replayed)
+        for path in ("SECRET.key", f"{self.home.resolve()}/told"):
+            found = json.loads(self.hoopgw("sessions", "list", "--text", path, "--json").stdout)
+            self.assertIn(session, {row["id"] for row in found})
 
     def test_rsync(self) -> None:
         """rsync's own protocol on both ends."""

@@ -15,6 +15,7 @@ from hoopgw.record.entries import Kind, asked
 from hoopgw.record.happenings import Happening
 from hoopgw.record.ssh import SshDecoder
 from hoopgw.record.telling import told
+from hoopgw.wire import sftp
 from hoopgw.wire import sshmessages as wire
 
 
@@ -93,6 +94,15 @@ class Reading(SynchronousTestCase):
                 "guardrails": ["ssh:forward"], "reason": "not granted",
             },
         )  # fmt: skip
+
+    def test_files(self) -> None:
+        """A request of a file says what it asks, and of which paths; the words in a redacted one's place are told."""
+        paths = wire.string(b"/srv/a b") + wire.string(b"c")
+        renamed = wire.channel_data(8, sftp.packet(sftp.RENAME, 1, paths))
+        hidden = wire.channel_data(8, b"(a secret's file)")
+        found = read(operation("file", renamed, 1), operation("file", hidden, 2, 1))
+        self.assertEqual((found[0][1]["name"], found[0][1]["text"]), ("rename", "rename '/srv/a b' c"))
+        self.assertEqual(found[1][1]["text"], "(a secret's file)")
 
     def test_on_a_terminal(self) -> None:
         """What the target sent moves no cursor of whoever looks at the recording."""

@@ -17,9 +17,9 @@ from hoopgw.model.errors import WireError
 from hoopgw.relay.effects import Observed
 from hoopgw.relay.ssh_channel import RESERVE
 from hoopgw.relay.ssh_files import MAX_HELD, OWN, OWN_REQUEST, Files
-from hoopgw.relay.ssh_paths import canonical
 from hoopgw.wire import sftp
 from hoopgw.wire import sshmessages as wire
+from hoopgw.wire.sftppaths import canonical
 from tests.relay.test_ssh import Play
 
 NO = Answer(Denial(Decision.REFUSED, "not here", ("no-etc",)))
