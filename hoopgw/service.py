@@ -60,7 +60,7 @@ from hoopgw.session.catalogues import CatalogueCache
 from hoopgw.session.events import Events, Lines
 from hoopgw.session.holds import Holds
 from hoopgw.session.interfaces import IEdge
-from hoopgw.session.opening import described, new_row
+from hoopgw.session.opening import described, new_row, room_for
 from hoopgw.session.parser_process import ParserProcess
 from hoopgw.session.rebuilding import rebuilt
 from hoopgw.session.registry import Registry
@@ -255,6 +255,7 @@ class GatewayService(Service):
             dialer=self.dialer,
             departures=self.departures,
             open_session=self.open_session,
+            room=lambda: Deferred.fromCoroutine(room_for(self.recorder.has_room, self._reactor)),
             secret=self._secret,
             server_tls=self._tls(self.config),
             token_bytes=os.urandom,

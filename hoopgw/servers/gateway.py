@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from twisted.cred.portal import Portal
+from twisted.internet.defer import Deferred
 
 from hoopgw.auth.access import Access
 from hoopgw.auth.penalties import Penalties
@@ -45,6 +46,7 @@ class Gateway:
     dialer: Dialer
     departures: Departures
     open_session: OpenSession
+    room: Callable[[], Deferred[None]]  # fires when a session's first entries would find room: a spool may be full
     secret: Callable[[SecretReference], Secret]
     server_tls: ssl.SSLContext | None
     token_bytes: Callable[[int], bytes]

@@ -243,6 +243,7 @@ class PostgresServer(Protocol):
             "replication": asked.replication,
             "login": ["StartupMessage", f"{shown_by} ({len(asked.token.reveal())} bytes)"],
         }
+        yield self._gateway.room()
         self._session = session = self._gateway.open_session(access, self, self._address, opening)
         session.accepted(PROTOCOL)
         named = ""
@@ -252,6 +253,7 @@ class PostgresServer(Protocol):
         self._target = target
         yield session.ready()
         yield session.judge.ready()
+        yield self._gateway.room()
         self._open(access, target, ready, named)
 
     def _wanted(self, access: Access, asked: login.Login, named: str) -> dial.Wanted:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 
 from hoopgw import __version__
 from hoopgw.auth.access import Access
+from hoopgw.model.errors import RecordingFailed
+from hoopgw.session.deciding import PATIENCE, ROOM
 from hoopgw.store.interface import SessionRow
 
 
@@ -67,3 +73,12 @@ def row_of(opening: dict[str, Any]) -> SessionRow | None:
         )
     except KeyError:
         return None
+
+
+async def room_for(has_room: Callable[[], bool], clock: IReactorTime) -> None:
+    """Returns once there is room: a login waits for it as a statement does.  Raises RecordingFailed after PATIENCE."""
+    begun = clock.seconds()
+    while not has_room():
+        if clock.seconds() - begun > PATIENCE:
+            raise RecordingFailed(f"the spool had no room for {PATIENCE:.0f} seconds")
+        await deferLater(clock, ROOM, lambda: None)

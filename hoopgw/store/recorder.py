@@ -125,6 +125,10 @@ class Recorder:
         if self._free < self._settings.min_free:
             raise RecordingFailed("there is less free space for recordings than min_free")
 
+    def has_room(self) -> bool:
+        """Whether `open` would find room now; True also where it would fail for good."""
+        return bool(self.failure) or self.spool.has_room(time.time_ns())
+
     def open(self, id: str, opening: dict[str, Any], mode: Mode) -> Journal:
         """Its first entry is written when this returns.  Raises RecordingFailed or SpoolFull."""
         self._note({"event": "opened", "session": id, "time": time.time_ns()})

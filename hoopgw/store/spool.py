@@ -32,6 +32,7 @@ UNSYNCED: Final = 1.0  # seconds after which what is not on disk yet makes sessi
 LOOK_EVERY: Final = 20_000_000  # ns between looks at that
 SMALL: Final = PAGE  # bytes of an entry that finds room where a large one has to wait: a statement, a few rows
 RESERVE: Final = 8  # one part in so many of the ring is for small entries alone: a large result makes nobody else wait
+FEW: Final = 4  # small entries that a session begins with, at most
 LAST_PIECE: Final = 1  # flag of an entry: the payload ends here
 _ZEROS: Final = bytes(MAX_PIECE)
 _MOST_PIECES: Final = 1 << 16  # numbers of pieces start over
@@ -120,6 +121,14 @@ class Spool:
         if self.head != self.tail and time.monotonic() - self.rounds_at > UNSYNCED:
             raise SpoolFull("the disk is slow: what was recorded is not synced yet")
         self._looked = now
+
+    def has_room(self, now: int) -> bool:
+        """Whether a few small entries, as a session begins with, would be taken now.  `now` as above."""
+        try:
+            self.must_be_fresh(now)
+        except SpoolFull:
+            return False
+        return self.head - self.tail + FEW * (RECORD_SIZE + SMALL) <= self.capacity
 
     def append(self, session: bytes, sequence: int, kind: int, stamp: int, parts: tuple[bytes, ...]) -> None:
         """One entry of at most `max_piece` bytes.  Raises SpoolFull with nothing of it there."""

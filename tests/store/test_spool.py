@@ -11,7 +11,7 @@ from hoopgw.model.errors import OperatorError, SpoolFull
 from hoopgw.record.chunks import ENTRY
 from hoopgw.record.entries import Kind
 from hoopgw.store.rounds import taken
-from hoopgw.store.spool import BOOT, HEAD, PAGE, SMALL, TAIL, Spool
+from hoopgw.store.spool import BOOT, HEAD, PAGE, SMALL, TAIL, UNSYNCED, Spool
 
 SESSION = b"s" * 16
 
@@ -58,16 +58,30 @@ class Spooling(SynchronousTestCase):
 
     def test_small_beside_large(self) -> None:
         """must-survive 64: where large entries find no room, those of other sessions' statements still do."""
-        spool, sent = self.spool(), 0
+        spool, sent = self.spool(256 * 1024), 0
         with self.assertRaises(SpoolFull):
             while True:
                 spool.append(SESSION, 1, Kind.TO_CLIENT, 5, (bytes(SMALL + 1),))
                 sent += 1
         self.assertGreater(sent, 10)
+        self.assertTrue(spool.has_room(1))
         for number in range(20):
             spool.append(b"t" * 16, number, Kind.NOTE, 5, (b"select 1",))
         self.assertRaises(SpoolFull, spool.append, SESSION, 1, Kind.TO_CLIENT, 5, (bytes(SMALL + 1),))
         self.assertEqual(sorted(payloads(spool)), sorted([bytes(SMALL + 1)] * sent + [b"select 1"] * 20))
+
+    def test_room_to_begin(self) -> None:
+        """A spool that is full, or whose disk is slow, has no room for another session; drained it has."""
+        spool = self.spool()
+        with self.assertRaises(SpoolFull):
+            while True:
+                spool.append(SESSION, 1, Kind.NOTE, 5, (bytes(2000),))
+        self.assertFalse(spool.has_room(1))
+        payloads(spool)
+        self.assertTrue(spool.has_room(2))
+        spool.append(SESSION, 1, Kind.NOTE, 5, (b"not on disk",))
+        spool.rounds_at -= UNSYNCED + 1
+        self.assertFalse(spool.has_room(10**9))
 
     def test_larger_than_the_ring(self) -> None:
         """must-survive 78: an entry many times as large as the ring goes through it in pieces, half of it at a time."""

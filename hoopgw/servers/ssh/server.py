@@ -172,12 +172,14 @@ class SshServer(ServerLeg):
         _, access, _ = yield self._gateway.portal.login(credentials, wanted, IAccess)
         self._gateway.penalties.succeeded(self._address)
         opening = {"ssh": self.described, "user": self._user, "login": [self._way]}
+        yield self._gateway.room()
         self._session = session = self._gateway.open_session(access, self, self._address, opening)
         session.accepted(PROTOCOL)
         self._target = target = yield self._face.dialer.dial(access, self.rekey_bytes)
         target.transport.pauseProducing()  # until there is somebody to hand its messages to
         yield session.ready()
         yield session.judge.ready()
+        yield self._gateway.room()
         self._open(machine, access, target)
 
     def _login_failed(self, failure: Failure, machine: login.ClientLogin) -> None:
