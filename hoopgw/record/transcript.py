@@ -8,6 +8,7 @@ from hoopgw.record.happenings import Happening
 from hoopgw.record.lines import Lines
 from hoopgw.record.telling import told
 
+MAX_RUNS = 1024  # commands and shells whose lines are followed: a relay has 256 channels open
 _RUNS = ("exec", "shell")
 _PASSED = ("input", "resize", "row", "copy")  # a terminal shows what was typed; the other exports have it all
 _Place = tuple[int, str]
@@ -34,6 +35,9 @@ def transcript(happenings: Iterable[Happening]) -> Iterator[str]:
         elif each.what == "operation" and each.fields["kind"] in _RUNS:
             for stream in ("stdout", "stderr"):
                 texts[each.fields["number"], stream] = Lines()
+            if len(texts) > 2 * MAX_RUNS:
+                yield from _rests(texts, oldest := next(iter(texts))[0])
+                del texts[oldest, "stdout"], texts[oldest, "stderr"]
         elif each.what == "close":
             for other in {place[0] for place in texts}:
                 yield from _rests(texts, other)
@@ -54,9 +58,9 @@ def _under(number: int, stream: str, last: _Place | None) -> Iterator[str]:
 
 
 def _rests(texts: dict[_Place, Lines], number: int) -> Iterator[str]:
-    """What operation `number` left without an end of line; nothing of it comes any more."""
+    """What operation `number` has left without an end of line so far: output may come behind an exit status."""
     for stream in ("stdout", "stderr"):
-        lines = texts.pop((number, stream), None)
+        lines = texts.get((number, stream))
         for line in lines.rest() if lines is not None else ():
             yield from _under(number, stream, None)
             yield line
