@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
 
 import psycopg
@@ -86,5 +87,11 @@ class Replication(LiveCase):
         self.assertIn("Passed opaque: replication", self.hoopgw("sessions", "export", id, "--format", "jsonl").stdout)
 
     def latest(self) -> str:
-        rows = [line.split() for line in self.hoopgw("sessions", "list").stdout.splitlines()]
-        return next(word for row in rows if "replica" in row for word in row if word.startswith("s_"))
+        """The newest session; the index has it a second after it began."""
+        for _ in range(100):
+            rows = [line.split() for line in self.hoopgw("sessions", "list").stdout.splitlines()]
+            found = [word for row in rows if "replica" in row for word in row if word.startswith("s_")]
+            if found:
+                return found[0]
+            time.sleep(0.1)
+        self.fail("the index has no such session")
