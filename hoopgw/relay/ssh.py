@@ -155,11 +155,11 @@ class SshRelay:
         if channel is None or channel.state is not State.OPEN or start + 9 + size != end or channel.files is not None:
             return False
         if from_client:
-            if channel.asked or channel.client_closed:
+            if channel.asked or channel.client_closed or size > channel.to_target:
                 return False
             channel.to_target -= size
             return True
-        if channel.meter is not None or channel.target_closed:
+        if channel.meter is not None or channel.target_closed or size > channel.to_client - channel.credit:
             return False
         channel.to_client -= size
         return True
@@ -203,6 +203,8 @@ class SshRelay:
             size = wire.data_size(message)
             if channel.files is not None and number == wire.CHANNEL_DATA:
                 return self._file_data(channel, channel.files, message[9:])
+            if size > channel.to_target:
+                raise ProtocolViolation("more data than the window has room for")
             channel.to_target -= size
             return True
         if number == wire.CHANNEL_EOF:
@@ -483,7 +485,7 @@ class SshRelay:
     def _target_opens(self, message: bytes) -> bool:
         """The target wants something forwarded to the client: asked like any other forward."""
         opening = wire.read_open(message)
-        if opening.sender in self._by_target or len(self._by_target) >= MAX_CHANNELS:
+        if opening.sender in self._by_target or len(self._by_target) >= MAX_CHANNELS or opening.packet == 0:
             refusal = wire.open_failure(opening.sender, wire.PROHIBITED, b"not now")
             self._out.append(ToTarget(wire.framed(refusal)))
             return False
@@ -639,6 +641,8 @@ class SshRelay:
         if meter is not None and not meter.take_bytes(size):
             self._refuse(channel, self._over(meter.exceeded), b"")
             return False
+        if size > channel.to_client - channel.credit:
+            raise ProtocolViolation("more data than the window has room for")
         channel.to_client -= size
         return True
 

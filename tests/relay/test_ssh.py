@@ -400,6 +400,22 @@ class Hostile(SynchronousTestCase):
 
 
 class Windows(SynchronousTestCase):
+    def test_more_than_the_window(self) -> None:
+        """must-survive 24: who sends more than the other side has room for breaks the protocol, to the byte."""
+        for more, over in ((0, False), (1, True)):
+            play = Play()
+            play.open(window=40_000)
+            play.client(execute(7, b"id"))
+            play.target(wire.channel_data(0, b"x" * (40_000 - RESERVE)), wire.stderr(0, b"x" * more))
+            self.assertEqual(any(isinstance(effect, Hangup) for effect in play.others), over and more > 0)
+            play = Play()
+            play.open()
+            play.client(execute(7, b"cat"))
+            for _ in range(WINDOW // 32768):
+                play.client(wire.channel_data(7, b"x" * 32768))
+            play.client(wire.channel_data(7, b"x" * more))
+            self.assertEqual(any(isinstance(effect, Hangup) for effect in play.others), over)
+
     @given(
         st.integers(0, 64 * 1024),
         st.lists(st.tuples(st.sampled_from(["target", "gateway", "client"]), st.integers(0, 20_000)), max_size=40),
