@@ -107,10 +107,9 @@ def not_in_files(loaded: Config) -> list[str]:
     return [str(each) for each in _references(loaded) if each.kind == "env"]
 
 
-def recordings(directory: Path) -> list[Path]:
-    """Journals and segments; the public keys are always in a backup."""
-    found = Recordings(directory)
-    return [*([found.gateway_journal] if found.gateway_journal.exists() else []), *found.journals(), *found.segments()]
+def journals(place: Recordings) -> list[Path]:
+    """Of the gateway and of sessions; segments are not among them, and the public keys are in every backup."""
+    return [*([place.gateway_journal] if place.gateway_journal.exists() else []), *place.journals()]
 
 
 def _files(directory: Path) -> Iterator[Path]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from hoopgw.cli.backup.contents import recordings
+from hoopgw.cli.backup.contents import journals
 from hoopgw.model.errors import OperatorError
 from hoopgw.store.recordings import Recordings
 
@@ -61,8 +61,7 @@ def moment(directory: Path) -> Moment:
 def _look(directory: Path) -> Moment:
     place = Recordings(directory)
     segments = place.segments()
-    journals = [path for path in recordings(directory) if path not in segments]
-    sizes = _sizes(journals)
+    sizes = _sizes(journals(place))
     opened: list[Recorded] = []
     gone = len(segments) > MAX_OPEN
     for path in segments[:MAX_OPEN]:
@@ -72,8 +71,8 @@ def _look(directory: Path) -> Moment:
             gone = True
             continue
         opened.append(Recorded(path, os.fstat(file.fileno()).st_size, file))
-    after = [path for path in recordings(directory) if path not in set(place.segments())]
-    settled = not gone and place.segments() == segments and _sizes(after) == sizes
+    # Segments last: a journal that grows after its look changes nothing of what is kept.
+    settled = not gone and _sizes(journals(place)) == sizes and place.segments() == segments
     return Moment((*(Recorded(path, size) for path, size in sizes.items()), *opened), settled)
 
 
