@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.answer import GO, Allowance, Answer, Meter
 from hoopgw.model.errors import MalformedFrame
-from hoopgw.relay.effects import CancelTarget, Completed, Hangup, ToClient
+from hoopgw.relay.effects import CancelTarget, CatalogueChanged, Completed, Hangup, ToClient
 from hoopgw.wire.pgmessages import message, report_fields
 from tests.relay.pgbytes import (
     BOUND,
@@ -397,7 +397,8 @@ class Words(SynchronousTestCase):
         session = Session(relay(), always(Answer(redact=True)))
         session.client(query(b"alter role x password 'y'"))
         wrong = failed(b"42601", b"near 'y'", P=b"3")
-        (told, _) = session.target(wrong + ready())
+        told, _, changed = session.target(wrong + ready())
+        assert isinstance(changed, CatalogueChanged)
         assert isinstance(told, ToClient)
         assert told.recorded is not None
         self.assertEqual(told.data, wrong)
