@@ -132,6 +132,36 @@ class Action:
         return frozenset(control for control, wanted in asked.items() if wanted)
 
 
+def taken(
+    action: Action, name: str, reason: str, would_pass: str, source: Source, limit: str, recorded: bytes
+) -> Verdict:
+    """What the rule `name` says of what it is about; `limit` is the reason of a limit, `recorded` stands in the
+    record for a text that is kept out of it."""
+    holds: tuple[HoldTerms, ...] = ()
+    limits: tuple[LimitTerms, ...] = ()
+    if action.hold is not None:
+        named = replace(action.hold, guardrail=name, reason=reason)
+        holds = (replace(named, would_pass=would_pass, source=source),)
+    if action.rows is not None or action.bytes is not None:
+        limits = (LimitTerms(name, action.rows, action.bytes, limit, source),)
+    return Verdict(
+        refusals=(Refusal(name, reason, would_pass, source),) if action.refuse else (),
+        holds=holds,
+        limits=limits,
+        redact=name if action.redact else "",
+        recorded=recorded if action.redact else b"",
+        mode=action.mode,
+    )
+
+
+def doubted(action: Action, name: str, why: str, source: Source) -> Verdict:
+    """Refused.  A rule that only asks for a stricter recording gets it: that takes nothing from anybody."""
+    if action.controls == frozenset(("record",)):
+        return Verdict(mode=action.mode)
+    reason = f"it cannot be known whether this is what {name} is about: {why}"
+    return Verdict(refusals=(Refusal(name, reason, "", source),), mode=action.mode)
+
+
 @dataclass(frozen=True, slots=True)
 class SqlRule:
     """One `[guardrail.NAME]` for PostgreSQL."""
@@ -154,36 +184,14 @@ class SqlRule:
                 case Match.YES:
                     verdict &= self._verdict(statement, facts)
                 case Match.DOUBT:
-                    verdict &= self._doubted(statement)
+                    verdict &= doubted(self.action, self.name, _doubt(statement), self.source)
         return verdict
 
-    def _doubted(self, statement: Statement) -> Verdict:
-        """Refused.  A rule that only asks for a stricter recording gets it: that takes nothing from anybody."""
-        if self.action.controls == frozenset(("record",)):
-            return Verdict(mode=self.action.mode)
-        why = _doubt(statement)
-        reason = f"it cannot be known whether this is what {self.name} is about: {why}"
-        return Verdict(refusals=(Refusal(self.name, reason, "", self.source),), mode=self.action.mode)
-
     def _verdict(self, statement: Statement, facts: Facts) -> Verdict:
-        action = self.action
         reason = self.reason or self.conditions.found(statement)
         would_pass = self.would_pass or ("add a WHERE clause" if self.conditions.where else "")
-        holds: tuple[HoldTerms, ...] = ()
-        limits: tuple[LimitTerms, ...] = ()
-        if action.hold is not None:
-            named = replace(action.hold, guardrail=self.name, reason=reason)
-            holds = (replace(named, would_pass=would_pass, source=self.source),)
-        if action.rows is not None or action.bytes is not None:
-            limits = (LimitTerms(self.name, action.rows, action.bytes, self.reason, self.source),)
-        return Verdict(
-            refusals=(Refusal(self.name, reason, would_pass, self.source),) if action.refuse else (),
-            holds=holds,
-            limits=limits,
-            redact=self.name if action.redact else "",
-            recorded=(facts.redacted or b"(redacted)") if action.redact else b"",
-            mode=action.mode,
-        )
+        recorded = facts.redacted or b"(redacted)"
+        return taken(self.action, self.name, reason, would_pass, self.source, self.reason, recorded)
 
 
 classImplements(SqlRule, IGuardrail)  # not by a decorator: compiled classes take none

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
 from zope.interface import implementer
 
 from hoopgw.model.operation import ENV, EXEC, FILE, FORWARD, PTY, SHELL, SUBSYSTEM, Operation
-from hoopgw.model.verdict import ALLOW, HoldTerms, Refusal, Source, Verdict
+from hoopgw.model.verdict import ALLOW, Source, Verdict
 from hoopgw.policy.guardrail import IGuardrail
-from hoopgw.policy.guardrails import Action, Match
+from hoopgw.policy.guardrails import Action, Match, doubted, taken
 from hoopgw.policy.shell import ShellFacts
 from hoopgw.policy.shell_facts import Command
 
@@ -118,33 +118,19 @@ class SshRule:
             case Match.YES:
                 return self._verdict(operation)
             case Match.DOUBT:
-                return self._doubted(facts)
+                return doubted(self.action, self.name, _doubt(facts), self.source)
         return ALLOW
 
-    def _doubted(self, facts: ShellFacts) -> Verdict:
-        """Refused.  A rule that only asks for a stricter recording gets it: that takes nothing from anybody."""
-        if self.action.controls == frozenset(("record",)):
-            return Verdict(mode=self.action.mode)
-        why = facts.doubt or "; ".join(facts.unknown)
-        if facts.action == "unknown":
-            why = "a request of SFTP that is not known"
-        why = why or ("where a relative path begins is not known" if facts.paths else "an argument is computed")
-        reason = f"it cannot be known whether this is what {self.name} is about: {why}"
-        return Verdict(refusals=(Refusal(self.name, reason, "", self.source),), mode=self.action.mode)
-
     def _verdict(self, operation: Operation) -> Verdict:
-        action, reason = self.action, self.reason or described(operation)
-        holds: tuple[HoldTerms, ...] = ()
-        if action.hold is not None:
-            named = replace(action.hold, guardrail=self.name, reason=reason)
-            holds = (replace(named, would_pass=self.would_pass, source=self.source),)
-        return Verdict(
-            refusals=(Refusal(self.name, reason, self.would_pass, self.source),) if action.refuse else (),
-            holds=holds,
-            redact=self.name if action.redact else "",
-            recorded=b"(redacted)" if action.redact else b"",
-            mode=action.mode,
-        )
+        reason = self.reason or described(operation)
+        return taken(self.action, self.name, reason, self.would_pass, self.source, self.reason, b"(redacted)")
+
+
+def _doubt(facts: ShellFacts) -> str:
+    if facts.action == "unknown":
+        return "a request of SFTP that is not known"
+    why = facts.doubt or "; ".join(facts.unknown)
+    return why or ("where a relative path begins is not known" if facts.paths else "an argument is computed")
 
 
 def described(operation: Operation) -> str:
