@@ -121,8 +121,8 @@ class Connection:
                 return parameters
 
     def _carry_out(self, effects: list[Effect]) -> None:
+        self._bridge.effects += effects  # first: a test reads them as soon as its client has the answer
         for effect in effects:
-            self._bridge.effects.append(effect)
             if isinstance(effect, ToClient):
                 self._client.sendall(effect.data)
             elif isinstance(effect, ToTarget):
