@@ -1,4 +1,4 @@
-"""The query of an HTTP request, and forms of the same shape -> names and values, in every way that targets read them."""
+"""The query of an HTTP request, or a form of that shape -> names and values, in every way that targets read them."""
 
 from __future__ import annotations
 
