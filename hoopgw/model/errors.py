@@ -22,6 +22,14 @@ class ProtocolViolation(WireError):
     """A well-formed message came in a state that does not allow it."""
 
 
+class NotText(MalformedFrame):
+    """What is announced as text is not UTF-8."""
+
+
+class TooLarge(WireError):
+    """The peer sent more in one piece than is taken."""
+
+
 # ---- the user's fault: asked for what is not allowed
 
 

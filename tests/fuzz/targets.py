@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tests.fuzz import masking_targets, policy_targets, record_targets, relay_targets, ssh_targets, wire_targets
+from tests.fuzz import (
+    http_targets,
+    masking_targets,
+    policy_targets,
+    record_targets,
+    relay_targets,
+    ssh_targets,
+    wire_targets,
+)
 
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "pg-frames": wire_targets.pg_frames,
@@ -13,6 +21,8 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "scram": wire_targets.scram_exchange,
     "passwords": wire_targets.passwords,
     "ssh-messages": wire_targets.ssh_messages,
+    "websocket": http_targets.websocket,
+    "websocket-extensions": http_targets.websocket_extensions,
     "finders": masking_targets.finders,
     "values": masking_targets.values,
     "rows": masking_targets.rows,
