@@ -28,7 +28,7 @@ The path of a statement.
 
 The path of a command.
 
-1. ``servers/ssh/transport`` opens packets (``wire/sshpackets``) -> a run of messages (``wire/sshmessages``).
+1. ``servers/ssh/transport`` opens packets (``wire/sshpackets``, ``sshciphers``) -> a run of messages (``sshmessages``).
 2. ``relay/ssh`` passes channels 1:1 to the one connection that the session has to its target; what starts something is
    an ``Ask`` on its channel's lane, and no other channel waits for it.
 3. ``relay.decided``: allowed -> the request goes on.  Else -> reason and JSON on stderr, status 126, and CLOSE to the

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from hoopgw.config_files import Document, Key, Mistake
-from hoopgw.config_schema import REQUIRED, SECTIONS
+from hoopgw.config_kinds import REQUIRED
+from hoopgw.config_schema import SECTIONS
 
 # Names stand in addresses (TARGET/DATABASE), events and journals.  A colon marks the built-in rules: `mask:NAME`.
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")

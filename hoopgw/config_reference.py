@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from hoopgw.config_schema import REQUIRED, SECTIONS, TITLES, Key
+from hoopgw.config_kinds import REQUIRED, Key
+from hoopgw.config_schema import SECTIONS, TITLES
 from hoopgw.policy.facts import ACTIONS, OBJECTS
 from hoopgw.policy.masks import BUILT_IN_PATTERNS
 from hoopgw.policy.policyset import CONTROLS

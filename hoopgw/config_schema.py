@@ -5,79 +5,14 @@ The loader, the error messages and docs/configuration.md (`python -m hoopgw.conf
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
-
 from hoopgw import config_values as values
+from hoopgw.config_kinds import REQUIRED, Key, names, one_of, rates_of, some_of, table
+from hoopgw.config_schema_ssh import SSH_SECTIONS
 from hoopgw.model.grant import COPY_MASKED, REPLICATION
-from hoopgw.model.target import SecretReference
 from hoopgw.policy.policyset import CONTROLS
 from hoopgw.policy.ssh_forwards import FEATURES
 from hoopgw.policy.ssh_rules import ACTIONS, OPERATIONS
 from hoopgw.relay.postgres_hosts import ANY, PREFER_STANDBY, PRIMARY, READ_ONLY, READ_WRITE, STANDBY
-
-REQUIRED = object()
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """`read` takes TOML's value and raises ValueError in words; `default` stands where the key is missing."""
-
-    read: Callable[[Any], Any]
-    default: Any
-    doc: str
-
-
-def one_of(*words: str) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
-        if value not in words:
-            raise ValueError("must be " + " or ".join(f'"{word}"' for word in words))
-        return str(value)
-
-    return read
-
-
-def some_of(*words: str) -> Callable[[Any], frozenset[str]]:
-    def read(value: Any) -> frozenset[str]:
-        given = values.texts(value)
-        for item in given:
-            if item not in words:
-                raise ValueError(f"{item!r} is not one of " + ", ".join(f'"{word}"' for word in words))
-        return frozenset(given)
-
-    return read
-
-
-def table(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError("must be a table")
-    return value
-
-
-def secrets(value: Any) -> tuple[SecretReference, ...]:
-    return tuple(values.secret(item) for item in values.texts(value))
-
-
-def names(value: Any) -> frozenset[str]:
-    return frozenset(values.texts(value))
-
-
-def rates(value: Any, *, per: tuple[str, ...], amount: Callable[[Any], int]) -> dict[str, int]:
-    """{period: amount} of one rate or a list of rates."""
-    found: dict[str, int] = {}
-    for item in value if isinstance(value, list) else [value]:
-        number, period = values.rate(item, per, amount)
-        if period in found:
-            raise ValueError(f"says twice how much per {period}")
-        found[period] = number
-    return found
-
-
-def _rates(amount: Callable[[Any], int], *per: str) -> Callable[[Any], dict[str, int]]:
-    return partial(rates, per=per, amount=amount)
-
 
 MODES = one_of("durable", "strict", "best-effort")
 _WHO = {
@@ -126,29 +61,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
             values.text, "", 'PostgreSQL clients of `host=TARGET.DOMAIN` name their target by it: "gw.example.com".'
         ),
     },
-    "ssh": {
-        "host_keys": Key(
-            secrets, (), "Private keys (OpenSSH or PEM) of the gateway. Default: Ed25519 and RSA, made at first start."
-        ),
-        "rekey": Key(values.size, 1 << 30, "New keys after so many bytes in one direction; in any case each hour."),
-    },
-    "ssh_key": {
-        "provider": Key(values.text, REQUIRED, "The [oidc.NAME] whose identity logs in by these keys as well."),
-        "subject": Key(values.text, REQUIRED, "That identity's subject."),
-        "groups": Key(names, frozenset(), "Its groups, where it logs in by key."),
-        "keys": Key(values.public_keys, REQUIRED, 'Public keys, as in a `.pub` file: ["ssh-ed25519 AAAA…"].'),
-        "session": Key(values.duration, 43200.0, "How long a login by key lasts."),
-    },
-    "ssh_ca": {
-        "provider": Key(values.text, REQUIRED, "The [oidc.NAME] whose identities its certificates name."),
-        "keys": Key(
-            values.public_keys,
-            REQUIRED,
-            "The authority's public keys. Of a certificate, key id is the subject, principals are the groups.",
-        ),
-        "revoked": Key(values.public_keys, (), "Public keys that are good for nothing any more, its own included."),
-        "session": Key(values.duration, 43200.0, "How long a login lasts at most; a certificate's end comes first."),
-    },
+    **SSH_SECTIONS,
     "oidc": {
         "issuer": Key(values.text, REQUIRED, "The issuer's address, exactly as in the tokens' `iss`."),
         "audience": Key(values.text, REQUIRED, "Must be (among) the tokens' `aud`."),
@@ -233,6 +146,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
             "PostgreSQL: the newest protocol to ask for. `3.0` for a pooler that cannot negotiate.",
         ),
         "host_keys": Key(values.public_keys, (), "SSH, needed: its public host keys; any other is refused."),
+        "compatibility": Key(values.boolean, False, "SSH: as `compatibility` of [ssh], towards this target."),
         "environment": Key(values.texts, ("LANG", "LC_*"), "SSH: globs over variables that clients may set there."),
         "role": Key(table, REQUIRED, "See [target.NAME.role.ROLE]."),
     },
@@ -271,11 +185,13 @@ SECTIONS: dict[str, dict[str, Key]] = {
     },
     "budget": {
         "rows": Key(
-            _rates(values.count, "session", "day"), {}, 'As "100000/session", "1000000/day", or both in a list.'
+            rates_of(values.count, "session", "day"), {}, 'As "100000/session", "1000000/day", or both in a list.'
         ),
-        "bytes": Key(_rates(values.size, "session", "day"), {}, 'As "1 GiB/session", "8 GiB/day", or both in a list.'),
-        "statements": Key(_rates(values.count, "min"), {}, 'Of one session, as "600/min".'),
-        "identity_statements": Key(_rates(values.count, "min"), {}, 'Of all its sessions, as "6000/min".'),
+        "bytes": Key(
+            rates_of(values.size, "session", "day"), {}, 'As "1 GiB/session", "8 GiB/day", or both in a list.'
+        ),
+        "statements": Key(rates_of(values.count, "min"), {}, 'Of one session, as "600/min".'),
+        "identity_statements": Key(rates_of(values.count, "min"), {}, 'Of all its sessions, as "6000/min".'),
         "session": Key(values.duration, None, "A session's length at most."),
         "soft": Key(values.fraction, None, "From this share of a bound on, `soft_action` happens."),
         "soft_action": Key(

@@ -19,9 +19,13 @@ def ssh_settings(
     """`providers` are the names of [oidc.NAME]."""
     if given["rekey"] < MIN_REKEY:
         reader.wrong(("ssh", "rekey"), "must be at least 1 MiB")
+    if given["kex"] == "pq-only" and given["compatibility"]:
+        reader.wrong(("ssh", "compatibility"), 'contradicts kex = "pq-only"')
     settings = SshSettings(
         host_keys=given["host_keys"] or tuple(SecretReference("file", str(keys / name)) for name in MADE),
         rekey=given["rekey"],
+        kex=given["kex"],
+        compatibility=given["compatibility"],
         keys=tuple(
             SshKey(
                 name,

@@ -62,6 +62,7 @@ def target(reader: Reader, name: str, given: dict[str, Any], mode: Mode) -> Targ
         connect_seconds=given["connect_timeout"],
         max_protocol=given["max_protocol_version"],
         host_keys=given["host_keys"],
+        compatibility=given["compatibility"],
         environment=given["environment"],
     )
 
@@ -80,7 +81,7 @@ _ONLY: dict[str, dict[str, Any]] = {
         "connect_timeout": 5.0,
         "max_protocol_version": "3.2",
     },
-    "ssh": {"host_keys": (), "environment": ("LANG", "LC_*")},
+    "ssh": {"host_keys": (), "compatibility": False, "environment": ("LANG", "LC_*")},
 }
 
 

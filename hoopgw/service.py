@@ -263,12 +263,8 @@ class GatewayService(Service):
         for endpoint in settings.listen.postgresql:
             await self._listen_on(endpoint, PostgresFactory(self.gateway))
         if settings.listen.ssh:
-            self.ssh = SshFace(
-                SshDialer(self._reactor, self.departures, self._secret),
-                self.key_checker,
-                self._host_keys(self.config),
-                settings.ssh.rekey,
-            )
+            self.ssh = SshFace(SshDialer(self._reactor, self.departures, self._secret), self.key_checker)
+            self.ssh.configure(settings.ssh, self._host_keys(self.config))
             for endpoint in settings.listen.ssh:
                 await self._listen_on(endpoint, SshFactory(self.gateway, self.ssh))
         admin = Admin(
@@ -418,7 +414,7 @@ class GatewayService(Service):
         self.config, self.gateway.server_tls = replace(loaded, settings=bound), server_tls
         self.gateway.settings = bound
         if self.ssh is not None:
-            self.ssh.host_keys, self.ssh.rekey = host_keys, loaded.settings.ssh.rekey
+            self.ssh.configure(loaded.settings.ssh, host_keys)
         self.dialer.reloaded()
         self.catalogue_source.forget()
         self.holds.reloaded(loaded.digest)

@@ -96,6 +96,13 @@ MISTAKES = (
         "[ssh_key.bot] has as well",
     ),
     (M, "[oidc.corp]", '[ssh]\nrekey = "1 KiB"\n[oidc.corp]', "ssh.rekey", "at least 1 MiB"),
+    (
+        M,
+        "[oidc.corp]",
+        '[ssh]\nkex = "pq-only"\ncompatibility = true\n[oidc.corp]',
+        "ssh.compatibility",
+        "contradicts",
+    ),
     (M, "[listen]", '[listen]\nssh = ["tpc:2222"]', "listen.ssh", "is not an endpoint"),
     (G, "[grant.read]", '[grant.read]\nfeatures = ["agents"]', "grant.read.features", "is not one of"),
     (R, 'command = ["reboot"]', 'statement = ["drop"]', "guardrail.commands.statement", "is no condition of"),

@@ -84,6 +84,8 @@ class SshSettings:
 
     host_keys: tuple[SecretReference, ...] = ()
     rekey: int = GIB  # bytes under one key, in one direction
+    kex: str = "default"  # or "pq-only": no key exchange that a quantum computer could undo
+    compatibility: bool = False  # clients without curve25519 or without AES-GCM and ChaCha20
     keys: tuple[SshKey, ...] = ()
     authorities: tuple[SshAuthority, ...] = ()
 

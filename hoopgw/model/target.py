@@ -81,6 +81,7 @@ class Target:
     connect_seconds: float = 5.0  # for one address, until TCP stands
     max_protocol: str = "3.2"  # PostgreSQL: the newest protocol to ask for
     host_keys: tuple[bytes, ...] = ()  # SSH: the blobs of the keys by which it proves that it is the target
+    compatibility: bool = False  # SSH: it has no curve25519, or neither AES-GCM nor ChaCha20
     environment: tuple[str, ...] = ()  # SSH: globs over the names of variables that a client may set there
 
 

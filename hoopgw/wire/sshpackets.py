@@ -1,6 +1,7 @@
 """SSH binary packets <-> messages (RFC 4253, 6): in clear before the first keys, by AES-GCM after (RFC 5647).
 
-An Opener takes packets apart, a Sealer makes them; each has the keys of one direction.
+An Opener takes packets apart, a Sealer makes them; each has the keys of one direction.  `sequence` counts packets
+across keys, as RFC 4253, 6.4 has it; it is the caller's to carry it over, or to begin anew (strict-kex).
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ _SCRATCH = bytearray(MAX_PACKET + TAG)  # one packet at a time is opened in this
 _VIEW = memoryview(_SCRATCH)
 
 
-def _padding(size: int, block: int) -> int:
+def padding(size: int, block: int) -> int:
     """For a payload of `size` bytes, where the length field does or does not count as the cipher says."""
     pad = block - size % block
     return pad if pad >= MIN_PADDING else pad + block
 
 
-def _payload(packet: "bytes | memoryview") -> bytes:
+def payload(packet: "bytes | memoryview") -> bytes:
     """What is between the padding's length and the padding."""
     pad = packet[0]
     end = len(packet) - pad
@@ -44,6 +45,9 @@ def _payload(packet: "bytes | memoryview") -> bytes:
 
 class Opener:
     """In clear."""
+
+    def __init__(self) -> None:
+        self.sequence = 0
 
     def packet_end(self, data: bytes, start: int) -> int:
         """Where the packet ends that begins at `start`, which may be past what there is; 0: that cannot be known yet.
@@ -59,15 +63,20 @@ class Opener:
 
     def open(self, data: bytes, start: int, end: int) -> bytes:
         """The message of the packet.  Raises MalformedFrame."""
-        return _payload(data[start + 4 : end])
+        self.sequence += 1
+        return payload(data[start + 4 : end])
 
 
 class Sealer:
     """In clear."""
 
+    def __init__(self) -> None:
+        self.sequence = 0
+
     def seal(self, message: bytes) -> bytes:
         """A packet."""
-        pad = _padding(5 + len(message), CLEAR_BLOCK)
+        self.sequence += 1
+        pad = padding(5 + len(message), CLEAR_BLOCK)
         return (1 + len(message) + pad).to_bytes(4, "big") + bytes((pad,)) + message + os.urandom(pad)
 
     def seal_run(self, run: bytes) -> bytes:
@@ -85,6 +94,7 @@ class GcmOpener(Opener):
     """By AES-GCM: the length is in clear and authenticated."""
 
     def __init__(self, key: bytes, iv: bytes) -> None:
+        self.sequence = 0
         self._cipher = AESGCM(key)
         self._fixed = iv[:4]
         self._counter = int.from_bytes(iv[4:12], "big")
@@ -100,13 +110,14 @@ class GcmOpener(Opener):
     def open(self, data: bytes, start: int, end: int) -> bytes:
         nonce = self._fixed + self._counter.to_bytes(8, "big")
         self._counter = (self._counter + 1) & _MASK
+        self.sequence += 1
         view = memoryview(data)
         size = end - start - 4 - TAG
         try:
             self._cipher.decrypt_into(nonce, view[start + 4 : end], view[start : start + 4], _VIEW[:size])
         except InvalidTag as error:
             raise MalformedFrame("a packet that was changed on its way") from error
-        return _payload(_VIEW[:size])
+        return payload(_VIEW[:size])
 
 
 @final
@@ -114,6 +125,7 @@ class GcmSealer(Sealer):
     """By AES-GCM."""
 
     def __init__(self, key: bytes, iv: bytes) -> None:
+        self.sequence = 0
         self._cipher = AESGCM(key)
         self._fixed = iv[:4]
         self._counter = int.from_bytes(iv[4:12], "big")
@@ -124,13 +136,14 @@ class GcmSealer(Sealer):
     def seal_run(self, run: bytes) -> bytes:
         """Each copy of a read costs as much as its encryption: one is made here, and one at the end."""
         ends = message_ends(run, 0)
+        self.sequence += len(ends)
         source = memoryview(run)
         sealed = bytearray(len(run) + len(ends) * (1 + MIN_PADDING + GCM_BLOCK + TAG))
         target = memoryview(sealed)
         here = out = 0
         for end in ends:
             size = end - here - 4
-            pad = _padding(1 + size, GCM_BLOCK)
+            pad = padding(1 + size, GCM_BLOCK)
             length = 1 + size + pad
             plain = b"".join((_PADS[pad], source[here + 4 : end], _ZEROS[pad]))
             head = length.to_bytes(4, "big")

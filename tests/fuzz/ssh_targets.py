@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 
 from hoopgw.model.errors import WireError
 from hoopgw.model.secret import Secret
 from hoopgw.relay import ssh_client_login as client
 from hoopgw.relay import ssh_target_login as target
+from hoopgw.wire.sshciphers import ChaChaOpener, ChaChaSealer, CtrOpener, CtrSealer
 from hoopgw.wire.sshmessages import framed, string
 from hoopgw.wire.sshpackets import GcmOpener, GcmSealer, Opener, Sealer
 from tests.fuzz.choices import Choices, cut
 from tests.relay.test_ssh_logins import SERVICE, asked, key, password
 from tests.wire.test_sshpackets import IV, KEY
 
+SECRET = bytes(range(128))
+KEYED: tuple[tuple[Callable[[], Opener], Callable[[], Sealer]], ...] = (
+    (Opener, Sealer),
+    (lambda: GcmOpener(KEY, IV), lambda: GcmSealer(KEY, IV)),
+    (lambda: ChaChaOpener(SECRET[:64]), lambda: ChaChaSealer(SECRET[:64])),
+    (lambda: CtrOpener(KEY, SECRET, SECRET, "sha512"), lambda: CtrSealer(KEY, SECRET, SECRET, "sha512")),
+)
+
 
 def ssh_packets(data: bytes) -> None:
     """What was sealed opens, at any cut; with one byte changed nothing behind it does; junk is a WireError."""
     choices = Choices(data)
-    keyed, places, at, bit = choices.flag(), choices.some(), choices.number(65536), choices.number(256)
+    keyed, places, at, bit = choices.number(len(KEYED)), choices.some(), choices.number(65536), choices.number(256)
     messages = [b"x" + choices.some() for _ in range(choices.number(4))]
-    stream = (GcmSealer(KEY, IV) if keyed else Sealer()).seal_run(b"".join(map(framed, messages)))
+    stream = KEYED[keyed][1]().seal_run(b"".join(map(framed, messages)))
     assert _opened(keyed, stream, places) == messages
     if stream and bit and keyed:
         changed = bytearray(stream)
@@ -30,9 +40,9 @@ def ssh_packets(data: bytes) -> None:
     _opened(keyed, choices.rest(), places)
 
 
-def _opened(keyed: bool, stream: bytes, places: bytes) -> list[bytes]:
+def _opened(keyed: int, stream: bytes, places: bytes) -> list[bytes]:
     """Up to what is no packet."""
-    opener = GcmOpener(KEY, IV) if keyed else Opener()
+    opener = KEYED[keyed][0]()
     found: list[bytes] = []
     rest = b""
     with contextlib.suppress(WireError):

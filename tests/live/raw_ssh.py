@@ -6,7 +6,7 @@ import socket
 
 from twisted.internet.task import Clock
 
-from hoopgw.servers.ssh.transport import ClientLeg
+from hoopgw.servers.ssh.ends import ClientLeg
 from hoopgw.wire import sshmessages as wire
 from tests.servers.ssh.legs import Told
 

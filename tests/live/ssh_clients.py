@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
@@ -111,6 +113,26 @@ class SshCase(LiveCase):
         os.close(its)
         os.write(main, keys)
         return running, os.fdopen(main, "rb", 0)
+
+    def reconfigured(self, *changes: tuple[str, str]) -> None:
+        """The gateway's own file with these words in place of those, reloaded; as it was after the test."""
+        config = self.stage.gateway.config
+        before = config.read_text()
+        text = before
+        for old, new in changes:
+            self.assertIn(old, text)
+            text = text.replace(old, new)
+        self._reload(text)
+        self.addCleanup(self._reload, before)
+
+    def _reload(self, text: str) -> None:
+        self.stage.gateway.config.write_text(text)
+        seen = len(self.events("configuration.reloaded"))
+        os.kill(self.stage.gateway.pid, signal.SIGHUP)
+        deadline = time.monotonic() + 20
+        while len(self.events("configuration.reloaded")) == seen:
+            self.assertLess(time.monotonic(), deadline, self.events("configuration.kept"))
+            time.sleep(0.05)
 
     def program(self, name: str) -> tuple[Path, dict[str, str]]:
         """One that `make test` fetches, and what its loader needs."""

@@ -15,8 +15,9 @@ from hoopgw.model.target import SecretReference, Target
 from hoopgw.relay import ssh_target_login as login
 from hoopgw.servers.departures import Departures
 from hoopgw.servers.reach import Place, reach
+from hoopgw.servers.ssh.algorithms import chosen
+from hoopgw.servers.ssh.ends import ClientLeg
 from hoopgw.servers.ssh.hostkeys import algorithms_of, signer
-from hoopgw.servers.ssh.transport import ClientLeg
 
 LOGIN_SECONDS = 15.0  # from connecting to the login's success
 MAX_EARLY = 256 * 1024  # bytes that a target says before its client is let in: host keys, a keepalive
@@ -33,6 +34,7 @@ class SshTarget(ClientLeg):
         self.place = place
         self.pinned = frozenset(access.target.host_keys)
         self.signatures = algorithms_of(access.target.host_keys)
+        self.algorithms = chosen("default", access.target.compatibility)
         self._user = access.role.user
         self._signing = signing
         self._password = password

@@ -31,13 +31,15 @@ from hoopgw.model.errors import (
     WireError,
 )
 from hoopgw.model.events import Code
+from hoopgw.model.settings import SshSettings
 from hoopgw.relay import ssh_client_login as login
 from hoopgw.relay.ssh import SshRelay
 from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.pump import Pump
+from hoopgw.servers.ssh.algorithms import Algorithms, chosen
 from hoopgw.servers.ssh.dial import SshDialer, SshTarget
+from hoopgw.servers.ssh.ends import ServerLeg
 from hoopgw.servers.ssh.leg import Leg
-from hoopgw.servers.ssh.transport import ServerLeg
 from hoopgw.session.interfaces import IEdge
 
 PROTOCOL = "ssh"
@@ -51,13 +53,21 @@ class _State(Enum):
 
 
 class SshFace:
-    """What of SSH all connections share; a reload replaces `host_keys` and `rekey` (bytes) for later ones."""
+    """What of SSH all connections share; a reload `configure`s it anew for later ones."""
 
-    def __init__(self, dialer: SshDialer, checker: SshKeyChecker, host_keys: dict[bytes, keys.Key], rekey: int) -> None:
+    host_keys: dict[bytes, keys.Key]
+    algorithms: Algorithms
+    rekey: int  # bytes
+
+    def __init__(self, dialer: SshDialer, checker: SshKeyChecker) -> None:
         self.dialer = dialer
         self.checker = checker
+
+    def configure(self, settings: SshSettings, host_keys: dict[bytes, keys.Key]) -> None:
+        """`host_keys` are those of `settings`, by the algorithms of their signatures."""
         self.host_keys = host_keys
-        self.rekey = rekey
+        self.algorithms = chosen(settings.kex, settings.compatibility)
+        self.rekey = settings.rekey
 
 
 @implementer(IEdge)
@@ -71,6 +81,7 @@ class SshServer(ServerLeg):
         self.clock = gateway.reactor
         self.host_keys = face.host_keys
         self.signatures = tuple(face.host_keys)
+        self.algorithms = face.algorithms
         self.rekey_bytes = face.rekey
         self._gateway = gateway
         self._face = face

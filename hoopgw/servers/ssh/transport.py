@@ -9,43 +9,24 @@ are decided here: Conch offers SHA-1, CBC and MD5, has no AES-GCM and no strict-
 
 from __future__ import annotations
 
-import os
 from enum import Enum
-from hashlib import sha256
 from struct import error as StructError
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
 from twisted.conch.error import ConchError
-from twisted.conch.ssh import keys
-from twisted.conch.ssh.transport import SSHClientTransport, SSHServerTransport, SSHTransportBase
+from twisted.conch.ssh.transport import SSHTransportBase
 from twisted.python.failure import Failure
 
-from hoopgw.model.errors import MalformedFrame, ProtocolViolation, WireError
+from hoopgw.model.errors import ProtocolViolation, WireError
+from hoopgw.servers.ssh import kexinit
+from hoopgw.servers.ssh.algorithms import DEFAULT, SIGNATURES, Algorithms, Ciphers
+from hoopgw.servers.ssh.greeting import version
 from hoopgw.wire import sshmessages as wire
-from hoopgw.wire.sshpackets import GcmOpener, GcmSealer, Opener, Sealer
+from hoopgw.wire.sshpackets import Opener, Sealer
 
-HYBRID = b"mlkem768x25519-sha256"
-EXCHANGES = (HYBRID, b"curve25519-sha256", b"curve25519-sha256@libssh.org")
-CIPHERS = {b"aes128-gcm@openssh.com": 16, b"aes256-gcm@openssh.com": 32}  # with the size of the key
-# Never used: AES-GCM authenticates by itself.  Named because a peer may refuse to go on without a match.
-MACS = (b"hmac-sha2-256-etm@openssh.com", b"hmac-sha2-512-etm@openssh.com")
-SIGNATURES = (
-    b"ssh-ed25519",
-    b"sk-ssh-ed25519@openssh.com",
-    b"ecdsa-sha2-nistp256",
-    b"ecdsa-sha2-nistp384",
-    b"ecdsa-sha2-nistp521",
-    b"sk-ecdsa-sha2-nistp256@openssh.com",
-    b"rsa-sha2-512",
-    b"rsa-sha2-256",
-)
-STRICT = {True: b"kex-strict-c-v00@openssh.com", False: b"kex-strict-s-v00@openssh.com"}  # by whether it is the client
 VERSION = b"SSH-2.0-hoopgw"
 
-MAX_VERSION = 255  # bytes of a version line, its end included (RFC 4253, 4.2)
-MAX_GREETING = 8 * 1024  # bytes that a server may say before it
 MAX_EARLY = 64  # messages that say nothing (IGNORE, DEBUG) before the login is done
 MAX_BLOCKED = 1 << 20  # bytes that wait for the end of a rekey: the other side is paused, this is what was on its way
 REKEY_BYTES = 1 << 30  # in one direction under one key: far from AES-GCM's limit, as RFC 4253, 9 has it
@@ -72,20 +53,6 @@ class Phase(Enum):
     NEWKEYS = 3
 
 
-class Ciphers:
-    """What Conch calls an SSHCiphers: made at KEXINIT, keyed at the exchange's end, used from NEWKEYS on."""
-
-    encBlockSize = 0  # Conch reads from it whether there are keys
-
-    def __init__(self, out: bytes, into: bytes) -> None:
-        self.out, self.into = out, into
-
-    def setKeys(self, outIV: bytes, outKey: bytes, inIV: bytes, inKey: bytes, outMAC: bytes, inMAC: bytes) -> None:
-        self.sealer = GcmSealer(outKey[: CIPHERS[self.out]], outIV)
-        self.opener = GcmOpener(inKey[: CIPHERS[self.into]], inIV)
-        self.encBlockSize = 16
-
-
 class Hardened(SSHTransportBase):
     """What both legs share.  A leg says what it does with a message (`told`), a run (`received`), its end (`lost`)."""
 
@@ -99,6 +66,7 @@ class Hardened(SSHTransportBase):
     rekey_bytes = REKEY_BYTES
     rekey_seconds = REKEY_SECONDS
     signatures: tuple[bytes, ...] = ()  # algorithms of the host key
+    algorithms: Algorithms = DEFAULT
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []  # of what cannot be read yet: at most a packet and a read
@@ -205,9 +173,11 @@ class Hardened(SSHTransportBase):
     def _read(self, data: bytes) -> None:
         here = 0
         if not self.gotVersion:
-            here = self._version(data)
+            self.otherVersionString, here = version(data, not self.isClient)
             if not here:
+                self._hold(data)
                 return
+            self.gotVersion = True
         run: list[bytes] = []
         size = len(data)
         while not self.closing:
@@ -216,7 +186,6 @@ class Hardened(SSHTransportBase):
                 break
             message = self._opener.open(data, here, end)
             self._got += end - here
-            self.incomingPacketSequence += 1
             here = end
             if message[0] >= wire.GLOBAL_REQUEST and self.established and self._phase is Phase.NONE:
                 run += (len(message).to_bytes(4, "big"), message)
@@ -235,27 +204,6 @@ class Hardened(SSHTransportBase):
     def _hold(self, rest: bytes) -> None:
         end = self._opener.packet_end(rest, 0) if self.gotVersion else 0
         self._pieces, self._held, self._need = [rest], len(rest), end
-
-    def _version(self, data: bytes) -> int:
-        """Where the packets begin; 0: the line is not whole.  A client says nothing before it (RFC 4253, 4.2)."""
-        here = 0
-        while True:
-            end = data.find(b"\n", here)
-            line = data[here : end if end >= 0 else len(data)]
-            if len(line) > MAX_VERSION or (not self.isClient and not b"SSH-2.0-".startswith(line[:8])):
-                raise MalformedFrame("a first line that is no SSH version")
-            if end < 0 or here > MAX_GREETING:
-                if len(data) > MAX_GREETING:
-                    raise MalformedFrame("too many lines before the SSH version")
-                self._hold(data)
-                return 0
-            if line.startswith((b"SSH-2.0-", b"SSH-1.99-")):
-                self.gotVersion = True
-                self.otherVersionString = line.rstrip(b"\r")
-                return end + 1
-            if line.startswith(b"SSH-"):
-                raise MalformedFrame("an SSH version other than 2.0")
-            here = end + 1
 
     # ---- messages
 
@@ -343,12 +291,8 @@ class Hardened(SSHTransportBase):
         self.ssh_KEXINIT(message[1:])
 
     def sendKexInit(self) -> None:
-        marks = (b"ext-info-c" if self.isClient else b"ext-info-s", STRICT[self.isClient])
-        exchanges = EXCHANGES if self._keyed else (*EXCHANGES, *marks)
-        ciphers, macs = b",".join(CIPHERS), b",".join(MACS)
-        lists = [b",".join(exchanges), b",".join(self.signatures), ciphers, ciphers, macs, macs, b"none", b"none"]
-        fields = b"".join(map(wire.string, [*lists, b"", b""]))
-        self.ourKexInitPayload = bytes((KEXINIT,)) + os.urandom(16) + fields + b"\0" * 5
+        payload = kexinit.said(self.algorithms, self.signatures, self.isClient, not self._keyed)
+        self.ourKexInitPayload = payload
         self._write(self._sealer.seal(self.ourKexInitPayload))
         self._exchanging = True
         if self._keyed:
@@ -358,34 +302,23 @@ class Hardened(SSHTransportBase):
 
     def ssh_KEXINIT(self, packet: bytes) -> None:
         """Agree on algorithms (RFC 4253, 7.1): the client's first that the server has."""
-        lists: list[list[bytes]] = []
-        here = 16
-        for _ in range(10):
-            names, here = wire.read_string(packet, here, 8 * 1024)
-            lists.append(names.split(b","))
-        guesses = wire.read_boolean(packet, here)
-        if here + 5 != len(packet):
-            raise MalformedFrame("a KEXINIT with something behind it")
+        offer = kexinit.read(packet)
         self.otherKexInitPayload = bytes((KEXINIT,)) + packet
         if not self._exchanging:
             self.sendKexInit()
-        self.kexAlg = self._agreed("key exchange", lists[0], EXCHANGES)
-        self.keyAlg = self._agreed("host key algorithm", lists[1], self.signatures)
-        to_server = self._agreed("cipher", lists[2], tuple(CIPHERS))
-        to_client = self._agreed("cipher", lists[3], tuple(CIPHERS))
-        self._agreed("compression", lists[6], (b"none",))
-        self._agreed("compression", lists[7], (b"none",))
-        out, into = (to_server, to_client) if self.isClient else (to_client, to_server)
-        self.nextEncryptions = Ciphers(out, into)
         if not self._keyed:
-            self._peerSupportsExtensions = b"ext-info-c" in lists[0]
-            self.strict = STRICT[not self.isClient] in lists[0]
-        if guesses and (lists[0][0] != self.kexAlg or lists[1][0] != self.keyAlg):
-            self.ignoreNextPacket = True
+            self._peerSupportsExtensions = kexinit.EXTENSIONS[True] in offer.lists[0]
+            self.strict = kexinit.STRICT[not self.isClient] in offer.lists[0]
+        agreed = kexinit.agree(offer, self.algorithms, self.signatures, self.isClient)
+        kexinit.require_strict(agreed, self.strict)
+        self.kexAlg, self.keyAlg = agreed.exchange, agreed.signature
+        out, into = agreed.to_server, agreed.to_client
+        self.nextEncryptions = Ciphers(out, into) if self.isClient else Ciphers(into, out)
+        self.ignoreNextPacket = offer.guesses and not agreed.right_guess
         self.described = {
             "kex": self.kexAlg.decode(),
             "host_key": self.keyAlg.decode(),
-            "cipher": out.decode(),
+            "cipher": self.nextEncryptions.out[0].decode(),
             "peer": self.otherVersionString.decode("ascii", "backslashreplace"),
         }
         self.begin_exchange()
@@ -393,22 +326,16 @@ class Hardened(SSHTransportBase):
     def begin_exchange(self) -> None:
         """Both know the algorithms; a client sends its part."""
 
-    def _agreed(self, what: str, theirs: list[bytes], ours: tuple[bytes, ...]) -> bytes:
-        first, second = (list(ours), theirs) if self.isClient else (theirs, list(ours))
-        for name in first:
-            if name in second:
-                return name
-        raise ProtocolViolation(f"no {what} in common")
-
     def _newKeys(self) -> None:
         """The peer's NEWKEYS is in and ours is out (Conch sends it when it has derived the keys)."""
         if not self.nextEncryptions.encBlockSize:
             raise ProtocolViolation("NEWKEYS before the exchange")
-        self._opener, self._sealer = self.nextEncryptions.opener, self.nextEncryptions.sealer
+        opener, sealer = self.nextEncryptions.opener, self.nextEncryptions.sealer
+        if not self.strict:  # strict-kex begins to count anew with each key
+            opener.sequence, sealer.sequence = self._opener.sequence, self._sealer.sequence
+        self._opener, self._sealer = opener, sealer
         self.currentEncryptions = self.nextEncryptions
         first, self._keyed, self._exchanging = not self._keyed, True, False
-        if self.strict or first:
-            self.incomingPacketSequence = self.outgoingPacketSequence = 0
         self._last_was_newkeys = first
         self._earned += self._sent + self._got
         self._sent = self._got = 0
@@ -433,7 +360,6 @@ class Hardened(SSHTransportBase):
     def sendPacket(self, messageType: int, payload: bytes) -> None:
         """Conch's way to send its messages of the exchange: never behind anything."""
         self._write(self._sealer.seal(bytes((messageType,)) + payload))
-        self.outgoingPacketSequence += 1
 
     def send(self, message: bytes) -> None:
         self.write(wire.framed(message))
@@ -455,82 +381,3 @@ class Hardened(SSHTransportBase):
     def _write(self, data: bytes) -> None:
         self._sent += len(data)
         self.transport.write(data)
-
-
-class ServerLeg(Hardened, SSHServerTransport):
-    """The gateway to its clients.  `host_keys` by signature algorithm."""
-
-    host_keys: dict[bytes, keys.Key]
-
-    def exchanged(self, fields: bytes) -> None:
-        self.ssh_KEX_DH_GEX_REQUEST_OLD(fields)
-
-    def _getHostKeys(self, keyAlg: bytes) -> tuple[keys.Key, keys.Key]:
-        key = self.host_keys[keyAlg]
-        return key.public(), key
-
-    ssh_KEXINIT = Hardened.ssh_KEXINIT  # Conch's own would agree on what it offers
-
-    def sendExtInfo(self, extensions: Any) -> None:
-        """Conch asks for it before the new keys are in use; `_newKeys` sends it after."""
-
-
-class ClientLeg(Hardened, SSHClientTransport):
-    """The gateway to its targets.  `pinned` are the blobs of the host keys that it accepts."""
-
-    pinned: frozenset[bytes]
-
-    def connectionMade(self) -> None:
-        Hardened.connectionMade(self)
-        self._gotNewKeys = 0
-
-    ssh_KEXINIT = Hardened.ssh_KEXINIT
-
-    def begin_exchange(self) -> None:
-        self.ecPriv = x25519.X25519PrivateKey.generate()
-        self.ecPub = self.ecPriv.public_key()
-        share = self.ecPub.public_bytes_raw()
-        if self.kexAlg == HYBRID:
-            self._kem = mlkem.MLKEM768PrivateKey.generate()
-            share = self._kem.public_key().public_bytes_raw() + share
-        self._share = share
-        self.sendPacket(EXCHANGE_INIT, wire.string(share))
-
-    def exchanged(self, fields: bytes) -> None:
-        """K_S, the server's share, its signature.  The signature's algorithm is the one agreed on: a key of RSA could
-        sign with SHA-1 as well."""
-        blob, here = wire.read_string(fields, 0)
-        share, here = wire.read_string(fields, here)
-        signature, here = wire.read_string(fields, here)
-        if here != len(fields):
-            raise MalformedFrame("an exchange with something behind it")
-        if blob not in self.pinned:
-            raise ProtocolViolation("a host key that is not the target's configured one")
-        if wire.read_string(signature, 0)[0] != self.keyAlg:
-            raise ProtocolViolation("a signature by another algorithm than the one agreed on")
-        secret = self._hybrid_secret(share) if self.kexAlg == HYBRID else self._curve_secret(share)
-        texts = (self.ourVersionString, self.otherVersionString, self.ourKexInitPayload, self.otherKexInitPayload)
-        digest = sha256(b"".join(map(wire.string, (*texts, blob, self._share, share))) + secret).digest()
-        if not keys.Key.fromString(blob).verify(signature, digest):
-            raise ProtocolViolation("a signature that is not of the target's host key")
-        self._keySetup(secret, digest)
-
-    def _curve_secret(self, share: bytes) -> bytes:
-        """As an mpint (RFC 8731, 3.1)."""
-        shared = self.ecPriv.exchange(x25519.X25519PublicKey.from_public_bytes(share)).lstrip(b"\0")
-        return wire.string(b"\0" + shared if shared and shared[0] & 0x80 else shared)
-
-    def _hybrid_secret(self, share: bytes) -> bytes:
-        """SHA-256 over both secrets, as a string (draft-ietf-sshm-mlkem-hybrid-kex, 2.4)."""
-        sealed, curve = share[:-32], share[-32:]
-        quantum = self._kem.decapsulate(sealed)
-        shared = self.ecPriv.exchange(x25519.X25519PublicKey.from_public_bytes(curve))
-        return wire.string(sha256(quantum + shared).digest())
-
-    def ssh_NEWKEYS(self, packet: bytes) -> None:
-        if packet:
-            raise ProtocolViolation("NEWKEYS with something in it")
-        self._newKeys()
-
-    def connectionSecure(self) -> None:
-        """See `secured`."""

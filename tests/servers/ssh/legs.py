@@ -9,7 +9,7 @@ from twisted.conch.ssh import keys
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from hoopgw.servers.ssh.transport import ClientLeg, ServerLeg
+from hoopgw.servers.ssh.ends import ClientLeg, ServerLeg
 
 ED25519 = keys.Key(ed25519.Ed25519PrivateKey.generate())
 OTHER = keys.Key(ed25519.Ed25519PrivateKey.generate())

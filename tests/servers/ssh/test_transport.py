@@ -8,12 +8,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.servers.ssh import transport
+from hoopgw.servers.ssh import algorithms, kexinit, transport
+from hoopgw.servers.ssh.algorithms import Algorithms, chosen
 from hoopgw.wire import sshmessages as wire
 from hoopgw.wire.sshpackets import Sealer
 from tests.servers.ssh.legs import OTHER, RSA, Client, Server, Wire, carry, connected, established
 
 DATA = wire.channel_data(0, b"x" * 100)
+
+
+class Lax:
+    """Takes its peer for one without strict-kex."""
+
+    strict = property(lambda self: False, lambda self, value: None)
+
+
+class LaxServer(Lax, Server):
+    pass
+
+
+class LaxClient(Lax, Client):
+    pass
 
 
 class Exchange(SynchronousTestCase):
@@ -33,9 +48,69 @@ class Exchange(SynchronousTestCase):
         client = Client()
         client.signatures, client.pinned = (b"rsa-sha2-512",), frozenset((RSA.public().blob(),))
         server = Server()
-        self.patch(transport, "EXCHANGES", (b"curve25519-sha256",))
+        client.algorithms = Algorithms(exchanges=(b"curve25519-sha256",))
         carry(*connected(server, client))
         self.assertEqual((client.is_secure, client.described["host_key"]), (True, "rsa-sha2-512"))
+
+    def test_compatible(self) -> None:
+        """Behind the switch: each NIST curve and each cipher, with new keys in between; without it none of them."""
+        for exchange in (*algorithms.CURVE, *algorithms.NIST):
+            for cipher in (algorithms.CHACHA, *algorithms.GCM, *algorithms.CTR):
+                for mac in algorithms.COMPATIBLE.macs:
+                    server, client = Server(), Client()
+                    server.algorithms = algorithms.COMPATIBLE
+                    client.algorithms = Algorithms((exchange,), (cipher,), (mac,))
+                    carry(*connected(server, client), 1000)
+                    self.assertEqual(client.described["cipher"], cipher.decode())
+                    server.established = client.established = True
+                    for leg in (server, client):
+                        leg.send(DATA)
+                        leg.rekey()
+                        leg.send(DATA)
+                        carry(server, client)
+                    self.assertEqual((b"".join(server.runs), b"".join(client.runs)), (wire.framed(DATA) * 2,) * 2)
+        for words, theirs in (
+            ("key exchange", Algorithms(exchanges=algorithms.NIST)),
+            ("cipher", Algorithms(ciphers=tuple(algorithms.CTR))),
+        ):
+            server, client = Server(), Client()
+            client.algorithms = theirs
+            carry(*connected(server, client))
+            self.assertEqual((server.is_secure, server.failures), (False, [f"no {words} in common"]))
+
+    def test_post_quantum_only(self) -> None:
+        """`kex = "pq-only"` takes the hybrid, and no client without it."""
+        for theirs, good in ((algorithms.DEFAULT, True), (Algorithms(exchanges=algorithms.CURVE), False)):
+            server, client = Server(), Client()
+            server.algorithms, client.algorithms = chosen("pq-only", False), theirs
+            carry(*connected(server, client))
+            self.assertEqual(server.is_secure, good)
+
+    def test_counting(self) -> None:
+        """Packets are counted from 0 by strict-kex, else across keys: AES-CTR with a MAC works with both kinds."""
+        for strict in (True, False):
+            server, client = (Server(), Client()) if strict else (LaxServer(), LaxClient())
+            server.algorithms = client.algorithms = Algorithms(ciphers=tuple(algorithms.CTR))
+            carry(*connected(server, client))
+            self.assertTrue(server.is_secure)
+            self.assertEqual(server._sealer.sequence, 1 if strict else 4)  # EXT_INFO; KEXINIT, the exchange, NEWKEYS
+            client.rekey()
+            carry(server, client)
+            self.assertEqual((server.failures, client.failures), ([], []))
+
+    def test_chacha_without_strict(self) -> None:
+        """must-survive 21 (CVE-2023-48795): ChaCha20-Poly1305 with a peer without strict-kex is refused, both ways."""
+        for lax in (Server, Client):
+            server, client = Server(), Client()
+            client.algorithms = Algorithms(ciphers=(algorithms.CHACHA,))
+            connected(server, client)
+            there = server if lax is Server else client
+            said = there.ourKexInitPayload.replace(kexinit.STRICT[there.isClient], b"kex-strict-x-v00@openssh.com")
+            there.transport.written[-1:] = [Sealer().seal(said)]
+            here = client if there is server else server
+            here.dataReceived(b"".join(there.transport.written))
+            self.assertIn("needs strict-kex", here.failures[0])
+            self.assertFalse(here.is_secure)
 
     @settings(max_examples=10)
     @given(st.integers(1, 700))
