@@ -1,0 +1,46 @@
+"""What of an HTTP request is judged, whatever version of HTTP brought it."""
+
+from __future__ import annotations
+
+from typing import final
+
+
+@final
+class HttpRequest:
+    """One request, as it would reach the target.  A plain class: one is made for each request, in compiled code.
+
+    method     as it was sent; methods are case-sensitive (RFC 9110, 9.1)
+    target     what the target will read: path and query, undecoded, without the gateway's path prefix; for CONNECT
+               host and port
+    authority  the host (and port) that the client asked for
+    fields     (name in lower case, value) in the order in which they were sent: without what ends at the gateway (its
+               tokens, hop-by-hop fields, copies of what the gateway sets itself).  Values may be secret: they are never
+               shown
+    body       the whole body, without its chunks; None: no rule was to read it, or it is longer than may be kept
+    size       bytes of the body where the head says so (0 without a body); None: chunked, of unknown length
+    """
+
+    __slots__ = ("method", "target", "authority", "fields", "body", "size")
+
+    def __init__(
+        self,
+        method: bytes,
+        target: bytes,
+        authority: bytes,
+        fields: tuple[tuple[bytes, bytes], ...],
+        body: bytes | None,
+        size: int | None,
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.authority = authority
+        self.fields = fields
+        self.body = body
+        self.size = size
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Of every field with this name, in lower case."""
+        return [value for each, value in self.fields if each == name]
+
+    def __repr__(self) -> str:  # target and fields may carry secrets
+        return f"HttpRequest({self.method.decode('ascii', 'backslashreplace')}, {self.size} bytes)"

@@ -1,0 +1,122 @@
+"""What kind of body a request has, and the GraphQL in it, wherever a target would look for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hoopgw.model.http import HttpRequest
+from hoopgw.policy.http_graphql import MAX_OPERATIONS, GraphqlFacts, read_document
+from hoopgw.policy.http_json import JsonBody
+from hoopgw.policy.http_query import Pairs
+
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_TYPE = re.compile(rb"[ \t]*(" + _TOKEN + rb"/" + _TOKEN + rb")[ \t]*")
+_PARAMETER = re.compile(rb";[ \t]*(" + _TOKEN + rb')=("[^"\\]*"|' + _TOKEN + rb")[ \t]*|;[ \t]*")
+_UTF8 = (b"", b"utf-8", b"utf8", b"us-ascii")
+
+# What a request has that names a document which the target keeps (persisted queries of Apollo, Relay, Hasura …)
+PERSISTED = ("id", "extensions", "documentId", "docId", "doc_id", "queryId", "hash", "sha256Hash", "operationId")
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """The media type, in lower case; "" where the request names none.  `doubt`: why the body cannot be read by it."""
+
+    type: str = ""
+    boundary: bytes = b""
+    doubt: str = ""
+
+    @property
+    def json(self) -> bool:
+        return self.type.endswith(("/json", "+json", "/x-json"))
+
+
+def media_of(types: list[bytes], encodings: list[bytes]) -> Media:
+    """By Content-Type and Content-Encoding (RFC 9110, 8.3 and 8.4)."""
+    if any(each.strip().lower() not in (b"", b"identity") for each in encodings):
+        return Media(doubt="a body that is compressed")
+    if not types:
+        return Media()
+    found = _TYPE.match(types[0])
+    if len(types) > 1 or found is None:
+        return Media(doubt="a body whose type can be read in several ways")
+    parameters: dict[bytes, bytes] = {}
+    here = found.end()
+    while here < len(types[0]):
+        each = _PARAMETER.match(types[0], here)
+        if each is None or (each[1] or b"").lower() in parameters:
+            return Media(doubt="a body whose type can be read in several ways")
+        parameters[(each[1] or b"").lower()] = (each[2] or b"").strip(b'"')
+        parameters.pop(b"", None)
+        here = each.end()
+    if parameters.get(b"charset", b"").lower() not in _UTF8:
+        return Media(doubt="a body in another character set than UTF-8")
+    return Media(found[1].decode("ascii").lower(), parameters.get(b"boundary", b""))
+
+
+def graphql_facts(
+    request: HttpRequest, media: Media, query: Pairs, json: Callable[[], JsonBody], form: Callable[[], Pairs]
+) -> GraphqlFacts:
+    """GraphQL over HTTP: in the query, in a JSON object or a list of them, in a form, or bare."""
+    if any(name == b"upgrade" for name, _ in request.fields):
+        return GraphqlFacts(doubt="what is asked for in a WebSocket's messages is not in the request")
+    asked = _pairs(query)
+    if request.size == 0:
+        return asked or GraphqlFacts()
+    if asked is not None:
+        return GraphqlFacts(doubt="GraphQL in the query and a body beside it")
+    if media.doubt:
+        return GraphqlFacts(doubt=media.doubt)
+    if media.type == "application/graphql":
+        return _bare(request.body or b"")
+    if media.type == "application/x-www-form-urlencoded":
+        return _pairs(form()) or GraphqlFacts()
+    if media.type == "multipart/form-data":
+        return GraphqlFacts(doubt="GraphQL in a multipart form")
+    found = json()
+    return GraphqlFacts(doubt=found.doubt) if found.doubt else _batch(found.value)
+
+
+def _pairs(pairs: Pairs) -> GraphqlFacts | None:
+    """None where they have nothing of GraphQL."""
+    if pairs.doubt:
+        return GraphqlFacts(doubt=pairs.doubt)
+    documents, names = pairs.values("query"), pairs.values("operationName")
+    if not documents:
+        persisted = any(pairs.values(name) for name in PERSISTED)
+        return GraphqlFacts(doubt="a GraphQL document that the target keeps") if persisted else None
+    if len(documents) > 1 or len(names) > 1:
+        return GraphqlFacts(doubt="several GraphQL documents or names in one query")
+    return read_document(documents[0], names[0] if names else None)
+
+
+def _bare(body: bytes) -> GraphqlFacts:
+    try:
+        return read_document(body.decode("utf-8"), None)
+    except UnicodeDecodeError:
+        return GraphqlFacts(doubt="a GraphQL document that is not UTF-8")
+
+
+def _batch(value: Any) -> GraphqlFacts:
+    found = GraphqlFacts()
+    asked = value if isinstance(value, list) else [value]
+    if len(asked) > MAX_OPERATIONS:
+        return GraphqlFacts(doubt=f"a batch of more than {MAX_OPERATIONS} GraphQL requests")
+    for each in asked:
+        found &= _one(each)
+    return found
+
+
+def _one(value: Any) -> GraphqlFacts:
+    if not isinstance(value, dict):
+        return GraphqlFacts(doubt="a GraphQL request that is no object")
+    names = {name.casefold() for name in value}
+    text, name = value.get("query"), value.get("operationName")
+    if text is None and not names & {"query", *map(str.casefold, PERSISTED)}:
+        return GraphqlFacts()
+    if not isinstance(text, str) or not (name is None or isinstance(name, str)) or len(names) != len(value):
+        return GraphqlFacts(doubt="a GraphQL document that the target keeps, or that is no text")
+    return read_document(text, name)

@@ -1,0 +1,123 @@
+"""What is known of one HTTP request before it goes on: the facts that guardrails of HTTP match on.
+
+Each is worked out when a rule first asks for it: most rules look at the method and the path and no further.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from hoopgw.model.http import HttpRequest
+from hoopgw.policy.http_body import Media, graphql_facts, media_of
+from hoopgw.policy.http_form import read_form, read_multipart
+from hoopgw.policy.http_graphql import GraphqlFacts
+from hoopgw.policy.http_json import JsonBody, read_json
+from hoopgw.policy.http_openapi import Api
+from hoopgw.policy.http_path import HttpPath, read_path
+from hoopgw.policy.http_query import Pairs, read_query
+
+# What frameworks take in place of the method (Rails, Laravel, Symfony, Express, Spring, ASP.NET)
+OVERRIDES = (b"x-http-method-override", b"x-http-method", b"x-method-override")
+OVERRIDE_NAMES = ("_method", "x-http-method-override")
+
+NO_API = Api()
+_MARKS = (b"\xef\xbb", b"\xff\xfe", b"\xfe\xff")  # of byte order
+
+
+class HttpFacts:
+    """Of one request to a target that tells upper from lower case in paths and names, or does not (`folds`).
+
+    `api` is what the target's OpenAPI documents name.
+    """
+
+    def __init__(self, request: HttpRequest, folds: bool = False, api: Api = NO_API) -> None:
+        self.request = request
+        self.folds = folds
+        self._api = api
+
+    @cached_property
+    def method(self) -> str:
+        """In upper case: what is not sent so, some targets still take for it."""
+        return self.request.method.decode("latin-1").upper()
+
+    @cached_property
+    def overrides(self) -> frozenset[str]:
+        """Methods that the target could take in place of the request's own."""
+        named = [value.decode("latin-1") for name in OVERRIDES for value in self.fields(name)]
+        pairs = [*self.query.sure, *self.query.other]
+        if self._in_form and self.request.body:
+            pairs += [*self.form.sure, *self.form.other]
+        named += [value for name, value in pairs if name.casefold() in OVERRIDE_NAMES]
+        return frozenset(each.strip().upper() for each in named if each)
+
+    @property
+    def form_waits(self) -> bool:
+        """A form whose body is not there could name another method."""
+        return self._in_form and self.request.body is None
+
+    @property
+    def _in_form(self) -> bool:
+        urlencoded = self.media.type == "application/x-www-form-urlencoded"
+        return urlencoded and self.method == "POST" and self.request.size != 0
+
+    @cached_property
+    def path(self) -> HttpPath:
+        found = read_path(self.request.target.partition(b"?")[0])
+        return found.folded() if self.folds else found
+
+    @cached_property
+    def query(self) -> Pairs:
+        found = read_query(self.request.target.partition(b"?")[2])
+        return found.folded() if self.folds else found
+
+    def fields(self, name: bytes) -> list[bytes]:
+        """Values of a header field.  CGI and WSGI see no difference between `-` and `_`."""
+        return [value for each, value in self.request.fields if each.replace(b"_", b"-") == name]
+
+    @cached_property
+    def media(self) -> Media:
+        return media_of(self.fields(b"content-type"), self.fields(b"content-encoding"))
+
+    @cached_property
+    def json(self) -> JsonBody:
+        """Whatever the request says its type is: many targets do not look."""
+        body = self.request.body or b""
+        if self.media.doubt or not body:
+            return JsonBody({}, self.media.doubt if body else "")
+        found = read_json(body)
+        if found.doubt and not self.media.json and not _looks_like_json(body):
+            return JsonBody({})
+        return found
+
+    @cached_property
+    def form(self) -> Pairs:
+        body = self.request.body or b""
+        media = self.media
+        if media.doubt or not body:
+            return Pairs(doubt=media.doubt)
+        if media.type == "multipart/form-data":
+            found = read_multipart(body, media.boundary)
+        elif media.type == "application/x-www-form-urlencoded":
+            found = read_form(body)
+        else:
+            found = Pairs(doubt="" if media.type else "a body that does not say what it is")
+        return found.folded() if self.folds else found
+
+    @cached_property
+    def graphql(self) -> GraphqlFacts:
+        return graphql_facts(self.request, self.media, self.query, lambda: self.json, lambda: self.form)
+
+    @cached_property
+    def operations(self) -> tuple[frozenset[str], ...]:
+        """The operations of the OpenAPI documents that each reading of the path can mean."""
+        return tuple(self._api.operations(self.method, each) for each in sorted(self.path.readings))
+
+
+def _looks_like_json(body: bytes) -> bool:
+    """To a parser that is told to read it as JSON, or that takes UTF-16, a byte order mark or comments for it."""
+    start = body.lstrip()[:2]
+    return (
+        start[:1] in (b"{", b"[", b'"', b"/", b"#")
+        or start in (b"\xef\xbb", b"\xff\xfe", b"\xfe\xff")
+        or b"\0" in start
+    )

@@ -1,0 +1,235 @@
+"""Guardrails on HTTP: what a `[guardrail.NAME]` with `protocol = "http"` does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from zope.interface import implementer
+
+from hoopgw.model.operation import Operation
+from hoopgw.model.verdict import ALLOW, Source, Verdict
+from hoopgw.policy.guardrail import IGuardrail
+from hoopgw.policy.guardrails import Action, Match, doubted, taken
+from hoopgw.policy.http_facts import HttpFacts
+from hoopgw.policy.http_graphql import GraphqlOperation
+from hoopgw.policy.http_json import Pointer
+from hoopgw.policy.http_path import matches
+from hoopgw.policy.http_values import ValueTest, at
+
+MAX_SHOWN = 80  # characters of a path in a reason
+BUFFER = 1 << 20  # bytes of a body that a rule reads, where it does not say how many
+MAX_BUFFER = 16 << 20  # bytes that it may say
+
+
+@dataclass(frozen=True, slots=True)
+class GraphqlTest:
+    """Of one operation all that are given must hold.  `fields` are globs over paths of field names (`user.email`);
+    one without a dot is about that name at any depth."""
+
+    types: frozenset[str] = frozenset()
+    names: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+
+    def of(self, operation: GraphqlOperation) -> bool:
+        if self.types and operation.type not in self.types:
+            return False
+        if self.names and not any(fnmatchcase(operation.name, glob) for glob in self.names):
+            return False
+        return not self.fields or any(_field(path, glob) for path in operation.fields for glob in self.fields)
+
+
+def _field(path: str, glob: str) -> bool:
+    return fnmatchcase(path if "." in glob else path.rpartition(".")[2], glob)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpConditions:
+    """All that are given must hold.
+
+    methods          as they are sent; those that a target could take instead (X-HTTP-Method-Override) are in doubt
+    paths, paths_not globs over canonical paths; `*` goes over slashes as well
+    operations, operations_not
+                     operationIds of the target's OpenAPI documents
+    queries, headers, forms
+                     (name, what one of its values must be)
+    json             (pointer, what one of the values there must be)
+    size             the body is longer
+    pattern          a compiled re2 pattern over METHOD and canonical path
+    buffer           bytes of the body that are read; a longer one is in doubt
+    """
+
+    methods: frozenset[str] = frozenset()
+    paths: tuple[str, ...] = ()
+    paths_not: tuple[str, ...] = ()
+    operations: frozenset[str] = frozenset()
+    operations_not: frozenset[str] = frozenset()
+    queries: tuple[tuple[str, ValueTest], ...] = ()
+    headers: tuple[tuple[bytes, ValueTest], ...] = ()
+    forms: tuple[tuple[str, ValueTest], ...] = ()
+    json: tuple[tuple[Pointer, ValueTest], ...] = ()
+    graphql: GraphqlTest | None = None
+    size: int | None = None
+    pattern: Any = None
+    buffer: int = BUFFER
+
+    @property
+    def reads_body(self) -> bool:
+        return bool(self.forms or self.json or self.graphql is not None)
+
+    def needs(self, facts: HttpFacts) -> int:
+        """How many bytes of this request's body must be there before it is judged; 0: none."""
+        size, head = facts.request.size, self.of_head(facts)
+        over = facts.form_waits and bool(self.methods)
+        unknown = self.size is not None and size is None
+        if head is Match.NO or size == 0 or not (self.reads_body or over or unknown):
+            return 0
+        if size is not None:
+            return size if size <= self.buffer else 0
+        return self.buffer if self.reads_body or over else min(self.buffer, (self.size or 0) + 1)
+
+    def match(self, facts: HttpFacts) -> Match:
+        return _all((self.of_head(facts), self._longer(facts)) if not self.reads_body else self._words(facts))
+
+    def _words(self, facts: HttpFacts) -> Iterable[Match]:
+        yield self.of_head(facts)
+        yield self._longer(facts)
+        if facts.request.body is None and facts.request.size != 0:
+            yield Match.DOUBT
+            return
+        for pointer, test in self.json:
+            yield Match.DOUBT if facts.json.doubt else at(pointer, test, facts.json.value)
+        for name, test in self.forms:
+            yield test.of(facts.form.values(_name(name, facts)), bool(facts.form.doubt))
+        if self.graphql is not None:
+            yield self._asks(facts, self.graphql)
+
+    def of_head(self, facts: HttpFacts) -> Match:
+        """What is known before the body comes."""
+        return _all(self._head(facts))
+
+    def _head(self, facts: HttpFacts) -> Iterable[Match]:
+        if self.methods:
+            yield self._does(facts)
+        if self.paths or self.paths_not or self.pattern is not None:
+            yield self._is_at(facts)
+        if self.operations or self.operations_not:
+            yield self._means(facts)
+        for name, test in self.queries:
+            yield test.of(facts.query.values(_name(name, facts)), bool(facts.query.doubt))
+        for field, test in self.headers:
+            yield test.of((value.decode("utf-8", "backslashreplace") for value in facts.fields(field)), False)
+
+    def _does(self, facts: HttpFacts) -> Match:
+        if facts.method in self.methods:
+            return Match.YES
+        return Match.NO if self.methods.isdisjoint(facts.overrides) and not facts.form_waits else Match.DOUBT
+
+    def _is_at(self, facts: HttpFacts) -> Match:
+        paths = self.paths, self.paths_not
+        if facts.folds:
+            paths = tuple(map(str.casefold, self.paths)), tuple(map(str.casefold, self.paths_not))
+        found = {self._reads(facts.method, each, *paths) for each in facts.path.readings}
+        return Match.DOUBT if facts.path.doubt or len(found) > 1 else Match.YES if found.pop() else Match.NO
+
+    def _reads(self, method: str, text: str, paths: Iterable[str], paths_not: Iterable[str]) -> bool:
+        if self.paths and not any(matches(text, glob) for glob in paths):
+            return False
+        if any(matches(text, glob) for glob in paths_not):
+            return False
+        return self.pattern is None or bool(self.pattern.search(f"{method} {text}".encode("utf-8", "replace")))
+
+    def _means(self, facts: HttpFacts) -> Match:
+        found = {self._is_one(each) for each in facts.operations}
+        other = facts.path.doubt or facts.overrides - {facts.method}
+        return Match.DOUBT if other or len(found) > 1 else Match.YES if found.pop() else Match.NO
+
+    def _is_one(self, operations: frozenset[str]) -> bool:
+        if self.operations and self.operations.isdisjoint(operations):
+            return False
+        return not self.operations_not or not operations or bool(operations - self.operations_not)
+
+    def _longer(self, facts: HttpFacts) -> Match:
+        if self.size is None:
+            return Match.YES
+        body, size = facts.request.body, facts.request.size
+        known = size if size is not None else len(body) if body is not None else None
+        return Match.DOUBT if known is None else Match.YES if known > self.size else Match.NO
+
+    def _asks(self, facts: HttpFacts, test: GraphqlTest) -> Match:
+        found = facts.graphql
+        if found.doubt:
+            return Match.DOUBT
+        return Match.YES if any(map(test.of, found.operations)) else Match.NO
+
+    def doubt(self, facts: HttpFacts) -> str:
+        """Why it cannot be known whether they hold."""
+        asked = self.reads_body or self.size is not None or (bool(self.methods) and facts.form_waits)
+        unread = asked and facts.request.body is None and facts.request.size != 0
+        return (
+            (facts.path.doubt if self.paths or self.paths_not or self.operations or self.operations_not else "")
+            or (f"a body of more than {self.buffer} bytes, or of unknown length, is not read" if unread else "")
+            or (facts.query.doubt if self.queries else "")
+            or (facts.json.doubt if self.json and not unread else "")
+            or (facts.form.doubt if self.forms and not unread else "")
+            or (facts.graphql.doubt if self.graphql is not None and not unread else "")
+            or (f"the method could be taken for {', '.join(sorted(facts.overrides))}" if facts.overrides else "")
+            or ("targets read this path in different ways" if len(facts.path.readings) > 1 else "")
+            or "parsers read this value in different ways"
+        )
+
+
+def _all(words: Iterable[Match]) -> Match:
+    """NO as soon as one says so: what else there is to read is then not read."""
+    doubt = False
+    for word in words:
+        if word is Match.NO:
+            return Match.NO
+        doubt = doubt or word is Match.DOUBT
+    return Match.DOUBT if doubt else Match.YES
+
+
+def _name(name: str, facts: HttpFacts) -> str:
+    return name.casefold() if facts.folds else name
+
+
+@implementer(IGuardrail)
+@dataclass(frozen=True, slots=True)
+class HttpRule:
+    """One rule."""
+
+    name: str
+    conditions: HttpConditions
+    action: Action
+    reason: str = ""
+    would_pass: str = ""
+    source: Source = Source()
+
+    @property
+    def reads_text(self) -> bool:
+        return True
+
+    def needs(self, facts: HttpFacts) -> int:
+        return self.conditions.needs(facts)
+
+    def judge(self, operation: Operation, facts: HttpFacts) -> Verdict:
+        match self.conditions.match(facts):
+            case Match.YES:
+                reason = self.reason or described(facts)
+                return taken(self.action, self.name, reason, self.would_pass, self.source, self.reason, b"(redacted)")
+            case Match.DOUBT:
+                return doubted(self.action, self.name, self.conditions.doubt(facts), self.source)
+        return ALLOW
+
+
+def needed(guardrails: Iterable[IGuardrail], facts: HttpFacts) -> int:
+    """How many bytes of the body must be there before `judge`; it is given up where there are more."""
+    return max((each.needs(facts) for each in guardrails if isinstance(each, HttpRule)), default=0)
+
+
+def described(facts: HttpFacts) -> str:
+    """A request in a few words: `DELETE /users/42`."""
+    path = facts.path.text
+    return f"{facts.method} {path if len(path) <= MAX_SHOWN else path[: MAX_SHOWN - 1] + '…'}"

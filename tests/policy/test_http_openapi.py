@@ -1,0 +1,84 @@
+"""hoopgw.policy.http_openapi"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from hoopgw.policy import http_openapi
+from hoopgw.policy.http_openapi import Api, read_openapi
+
+
+def api(paths: Any, **other: Any) -> Api:
+    return read_openapi(json.dumps({"openapi": "3.0.3", "paths": paths, **other}).encode())
+
+
+class ReadOpenapi(SynchronousTestCase):
+    def test_operations_by_method_and_template(self) -> None:
+        """Concrete and templated paths; an operation without a name is called by its method and template."""
+        found = api(
+            {
+                "/users/me": {"get": {"operationId": "getMe"}},
+                "/users/{id}": {"get": {"operationId": "getUser"}, "delete": {}},
+                "/files/{name}.{kind}": {"get": {"operationId": "getFile"}},
+                "/": {"get": {"operationId": "root"}},
+            }
+        )
+        for method, path, names in (
+            ("GET", "/users/me", {"getMe", "getUser"}),
+            ("GET", "/users/42", {"getUser"}),
+            ("GET", "/users/a%2Fb", {"getUser"}),
+            ("HEAD", "/users/42", {"getUser"}),
+            ("DELETE", "/users/42", {"DELETE /users/{id}"}),
+            ("POST", "/users/42", set()),
+            ("GET", "/users/42/x", set()),
+            ("GET", "/files/a.b.txt", {"getFile"}),
+            ("GET", "/files/.txt", set()),
+            ("GET", "/", {"root"}),
+        ):
+            self.assertEqual(found.operations(method, path), names, (method, path))
+        self.assertEqual(found.names, {"getMe", "getUser", "DELETE /users/{id}", "getFile", "root"})
+
+    def test_servers_say_where_paths_begin(self) -> None:
+        """Absolute, relative, with variables; several of them."""
+        servers = [{"url": "https://a.example.com/v1/"}, {"url": "/v2"}, {"url": "https://{r}.example.com:8443/{v}/x"}]
+        found = api({"/pets": {"get": {"operationId": "list"}}}, servers=servers)
+        for path in ("/v1/pets", "/v2/pets", "/anything/x/pets"):
+            self.assertEqual(found.operations("GET", path), {"list"}, path)
+        self.assertEqual(found.operations("GET", "/pets"), frozenset())
+
+    def test_case_is_folded_for_targets_that_do(self) -> None:
+        """Of literals, in templates as well."""
+        found = api({"/Users/{id}.Json": {"get": {"operationId": "get"}}}).folded()
+        self.assertEqual(found.operations("GET", "/users/7.json"), {"get"})
+
+    def test_documents_are_put_together(self) -> None:
+        """A target may have several."""
+        both = api({"/a": {"get": {"operationId": "a"}}}) & api({"/b": {"get": {"operationId": "b"}}})
+        self.assertEqual((both.operations("GET", "/a"), both.operations("GET", "/b")), ({"a"}, {"b"}))
+
+    def test_mistakes_are_told_in_words(self) -> None:
+        """What is no document, what is described elsewhere, and what is too large."""
+        self.patch(http_openapi, "MAX_OPERATIONS", 3)
+        many = {f"/{n}": {"get": {}} for n in range(4)}
+        for text, words in (
+            (b"openapi: 3.0.0", "not JSON"),
+            (b"[" * 100_000, "not JSON"),
+            (b"[]", "not an OpenAPI 3"),
+            (b'{"swagger": "2.0"}', "not an OpenAPI 3"),
+            (b'{"openapi": "3.0.0", "paths": []}', "no object"),
+            (b'{"openapi": "3.0.0", "paths": {"a": {}}}', "does not begin"),
+            (b'{"openapi": "3.0.0", "paths": {"/a": {"$ref": "x.json"}}}', "described elsewhere"),
+            (json.dumps({"openapi": "3.0.0", "paths": many}).encode(), "more than 3"),
+            (b" " * (http_openapi.MAX_DOCUMENT + 1), "more than 16 MiB"),
+        ):
+            with self.assertRaises(ValueError) as caught:
+                read_openapi(text)
+            self.assertIn(words, str(caught.exception))
+
+    def test_no_path_takes_long_to_match(self) -> None:
+        """Parameters beside parameters are matched in linear time: with backtracking this would take hours."""
+        found = api({"/{a}-{b}-{c}-{d}-{e}x": {"get": {"operationId": "x"}}})
+        self.assertEqual(found.operations("GET", "/" + "-" * 8000), frozenset())

@@ -1,0 +1,395 @@
+"""hoopgw.policy.http_rules, with what it reads: facts, bodies, values"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import re2
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from hoopgw.model.http import HttpRequest
+from hoopgw.model.operation import Operation
+from hoopgw.model.target import Mode
+from hoopgw.model.verdict import HoldTerms
+from hoopgw.policy.guardrail import IGuardrail
+from hoopgw.policy.guardrails import Action, Match
+from hoopgw.policy.http_facts import HttpFacts
+from hoopgw.policy.http_json import pointer
+from hoopgw.policy.http_openapi import read_openapi
+from hoopgw.policy.http_rules import GraphqlTest, HttpConditions, HttpRule, needed
+from hoopgw.policy.http_values import ValueTest
+
+JSON = (b"content-type", b"application/json")
+FORM = (b"content-type", b"application/x-www-form-urlencoded")
+ADMIN = ValueTest(("admin",))
+YES, NO, DOUBT = Match.YES, Match.NO, Match.DOUBT
+API = read_openapi(
+    json.dumps(
+        {
+            "openapi": "3.1.0",
+            "servers": [{"url": "https://x.example.com/v1"}],
+            "paths": {
+                "/pets": {"get": {"operationId": "listPets"}, "post": {"operationId": "addPet"}},
+                "/pets/{id}": {"delete": {"operationId": "deletePet"}, "get": {"operationId": "getPet"}},
+            },
+        }
+    ).encode()
+)
+
+
+def request(line: bytes, *fields: tuple[bytes, bytes], body: bytes | None = b"", size: int | None = -1) -> HttpRequest:
+    method, _, target = line.partition(b" ")
+    length = len(body or b"") if size == -1 else size
+    return HttpRequest(method, target, b"x.example.com", fields, body, length)
+
+
+def facts(line: bytes, *fields: tuple[bytes, bytes], folds: bool = False, **other: Any) -> HttpFacts:
+    return HttpFacts(request(line, *fields, **other), folds, API)
+
+
+def posted(body: bytes, *fields: tuple[bytes, bytes]) -> HttpFacts:
+    return facts(b"POST /x", *(fields or (JSON,)), body=body)
+
+
+class OfTheHead(SynchronousTestCase):
+    def match(self, conditions: HttpConditions, expected: Match, *lines: bytes, folds: bool = False) -> None:
+        for line in lines:
+            self.assertIs(conditions.match(facts(line, folds=folds)), expected, line)
+
+    def test_methods(self) -> None:
+        """In whatever letters they are sent."""
+        rule = HttpConditions(methods=frozenset(("DELETE", "PUT")))
+        self.match(rule, YES, b"DELETE /", b"PUT /", b"delete /")
+        self.match(rule, NO, b"GET /", b"POST /", b"DELETED /")
+
+    def test_another_method_by_override_is_in_doubt(self) -> None:
+        """Frameworks take it from a field, from the query or from a form."""
+        rule = HttpConditions(methods=frozenset(("DELETE",)))
+        self.match(rule, DOUBT, b"POST /?_method=delete", b"POST /?X-HTTP-Method-Override=DELETE")
+        for name in (b"x-http-method-override", b"x_http_method_override", b"x-http-method", b"x-method-override"):
+            self.assertIs(rule.match(facts(b"POST /", (name, b"Delete"))), DOUBT)
+        self.assertIs(rule.match(facts(b"POST /", (b"x-http-method-override", b"PATCH"))), NO)
+        self.assertIs(rule.match(posted(b"a=1&_method=DELETE", FORM)), DOUBT)
+        self.assertIs(rule.match(posted(b"a=1&_method=PATCH", FORM)), NO)
+        waiting = facts(b"POST /", FORM, body=None, size=30)
+        self.assertEqual((rule.match(waiting), rule.needs(waiting)), (DOUBT, 30))
+
+    def test_paths(self) -> None:
+        """Globs over canonical paths; what a target could read otherwise is in doubt."""
+        rule = HttpConditions(paths=("/admin/*",))
+        self.match(rule, YES, b"GET /admin/x", b"GET /admin", b"GET /admin/", b"GET /%61dmin/x?y")
+        self.match(rule, NO, b"GET /", b"GET /administrator", b"GET /x?/admin/")
+        self.match(rule, DOUBT, b"GET /x/../admin/y", b"GET /%2fadmin/x", b"GET //admin/x", b"GET /x;/../admin")
+        self.match(rule, DOUBT, b"GET /%", b"GET /%ff")
+        self.match(rule, NO, b"GET /projects/a%2fb", b"GET /a//b;c=d")  # in no reading
+
+    def test_every_path_but(self) -> None:
+        """What is let out must be let out in every reading."""
+        rule = HttpConditions(paths_not=("/public/*",))
+        self.match(rule, NO, b"GET /public/x", b"GET /public")
+        self.match(rule, YES, b"GET /private", b"GET /publicity")
+        self.match(rule, DOUBT, b"GET /public/../private", b"GET /public/..%2fprivate", b"GET /public/..;/private")
+
+    def test_case_of_paths(self) -> None:
+        """As the target has it."""
+        rule = HttpConditions(paths=("/Admin/*",))
+        self.match(rule, NO, b"GET /admin/x", b"GET /ADMIN/x")
+        self.match(rule, YES, b"GET /admin/x", b"GET /ADMIN/x", folds=True)
+
+    def test_a_pattern_over_method_and_path(self) -> None:
+        """RE2, over every reading."""
+        rule = HttpConditions(pattern=re2.compile(rb"^(PUT|POST) /users/\d+$"))
+        self.match(rule, YES, b"PUT /users/42")
+        self.match(rule, NO, b"GET /users/42", b"PUT /users/me")
+        self.match(rule, DOUBT, b"PUT /users/x/../42")
+
+    def test_queries(self) -> None:
+        """Any value of the name, as any target reads it."""
+        rule = HttpConditions(queries=(("role", ADMIN),))
+        self.match(rule, YES, b"GET /?role=admin", b"GET /?role=x&role=admin", b"GET /?a=b;role=admin")
+        self.match(rule, YES, b"GET /?role[]=admin", b"GET /?%72ole=%61dmin")
+        self.match(rule, NO, b"GET /", b"GET /?role=user", b"GET /?Role=admin")
+        self.match(rule, DOUBT, b"GET /?x=%zz", b"GET /?x=%00")
+        self.match(rule, YES, b"GET /?Role=admin", folds=True)
+        self.match(HttpConditions(queries=(("n", ValueTest(others=("1",))),)), YES, b"GET /", b"GET /?n=1&n=2")
+        self.match(HttpConditions(queries=(("n", ValueTest(above=Decimal(10))),)), YES, b"GET /?n=11")
+        self.match(HttpConditions(queries=(("n", ValueTest(above=Decimal(10))),)), DOUBT, b"GET /?n=many")
+
+    def test_headers(self) -> None:
+        """Any field of that name; CGI takes an underscore for a hyphen."""
+        rule = HttpConditions(headers=((b"x-env", ValueTest(("prod*",))),))
+        self.assertIs(rule.match(facts(b"GET /", (b"x-env", b"test"), (b"x-env", b"production"))), YES)
+        self.assertIs(rule.match(facts(b"GET /", (b"x_env", b"prod"))), YES)
+        self.assertIs(rule.match(facts(b"GET /", (b"x-env", b"test"))), NO)
+
+    def test_operations_of_openapi(self) -> None:
+        """By method and path template; a path that could mean another operation is in doubt."""
+        rule = HttpConditions(operations=frozenset(("deletePet",)))
+        self.match(rule, YES, b"DELETE /v1/pets/7", b"DELETE /v1/pets/7/")
+        self.match(rule, NO, b"GET /v1/pets/7", b"DELETE /v1/pets", b"DELETE /pets/7", b"DELETE /v1/pets/7/x")
+        self.match(rule, DOUBT, b"DELETE /v1/pets/x/../7", b"GET /v1/pets/7?_method=DELETE", b"DELETE /v1//pets/7")
+        other = HttpConditions(operations_not=frozenset(("listPets", "getPet")))
+        self.match(other, NO, b"GET /v1/pets", b"GET /v1/pets/7", b"HEAD /v1/pets/7")
+        self.match(other, YES, b"POST /v1/pets", b"GET /v1/owners", b"GET /")
+
+
+class OfTheBody(SynchronousTestCase):
+    def test_json_by_pointer(self) -> None:
+        """Members, elements, globs; texts, numbers, booleans; what is there or not."""
+        for where, test, body, expected in (
+            ("/user/role", ADMIN, b'{"user":{"role":"admin"}}', YES),
+            ("/user/role", ADMIN, b'{"user":{"role":"user"}}', NO),
+            ("/user/role", ADMIN, b'{"role":"admin"}', NO),
+            ("/items/*/price", ValueTest(above=Decimal(100)), b'{"items":[{"price":1},{"price":100.5}]}', YES),
+            ("/items/*/price", ValueTest(above=Decimal(100)), b'{"items":[{"price":100}]}', NO),
+            ("/price", ValueTest(above=Decimal(100)), b'{"price":1e3}', YES),
+            ("/price", ValueTest(above=Decimal(100)), b'{"price":"1000"}', YES),
+            ("/price", ValueTest(above=Decimal(100)), b'{"price":{"$gt":1}}', DOUBT),
+            ("/price", ValueTest(above=Decimal(100)), b'{"price":1e999}', DOUBT),
+            ("/price", ValueTest(("10",)), b'{"price":1.0e1}', YES),
+            ("/price", ValueTest(("10",)), b'{"price":10.0000000000000000000000000000000001}', DOUBT),
+            ("role", ADMIN, b'[{"a":[{"role":"admin"}]}]', YES),
+            ("role", ADMIN, b'[{"Role":"admin"}]', DOUBT),
+            ("*_role", ADMIN, b'{"my_role":"admin"}', YES),
+            ("/a~1b/~0", ADMIN, b'{"a/b":{"~":"admin"}}', YES),
+            ("/ok", ValueTest(others=("true",)), b'{"ok":true}', NO),
+            ("/ok", ValueTest(others=("true",)), b"{}", YES),
+            ("/ok", ValueTest(("*",)), b'{"ok":[1]}', YES),
+            ("/role", ADMIN, b'{"role":"\\u0061dmin"}', YES),
+        ):
+            rule = HttpConditions(json=((pointer(where), test),))
+            self.assertIs(rule.match(posted(body)), expected, (where, body))
+
+    def test_json_that_parsers_read_differently_is_doubted(self) -> None:
+        """Names given twice, NaN, byte order marks, other encodings, depth, half surrogates, trailing text."""
+        rule = HttpConditions(json=((pointer("/role"), ADMIN),))
+        for body in (
+            b'{"role":"user","role":"admin"}',
+            b'{"role":"user","r\\u006fle":"admin"}',
+            b'{"role":NaN}',
+            b'\xef\xbb\xbf{"role":"user"}',
+            '{"role":"user"}'.encode("utf-16"),
+            '{"role":"user"}'.encode("utf-16-le"),
+            b'{"a":' * 100 + b"1" + b"}" * 100,
+            b"[" * 100_000,
+            b'{"role":"\\ud800"}',
+            b'{"\\ud800":1}',
+            b'{"role\\u0000":"admin"}',
+            b'{"role":"user"} {"role":"admin"}',
+            b'{"role":"user",}',
+            b"{'role':'admin'}",
+            b'{"role":/**/"user"}',
+            b'{"x":"\xff"}',
+        ):
+            self.assertIs(rule.match(posted(body)), DOUBT, body[:30])
+
+    def test_json_is_seen_whatever_its_type_says(self) -> None:
+        """Many targets parse a body as what they expect."""
+        rule = HttpConditions(json=((pointer("/role"), ADMIN),))
+        for kind in (b"text/plain", b"application/x-www-form-urlencoded", b"application/vnd.api+json; charset=UTF-8"):
+            self.assertIs(rule.match(posted(b'{"role":"admin"}', (b"content-type", kind))), YES)
+        self.assertIs(rule.match(facts(b"POST /", body=b'{"role":"admin"}')), YES)
+        self.assertIs(rule.match(posted(b"role=admin", FORM)), NO)
+        self.assertIs(rule.match(posted(b"// x\n{}", (b"content-type", b"text/plain"))), DOUBT)
+
+    def test_a_body_that_cannot_be_read_is_doubted(self) -> None:
+        """Compressed, in another character set, or of a type that can be read in several ways."""
+        rules = (
+            HttpConditions(json=((pointer("/role"), ADMIN),)),
+            HttpConditions(forms=(("role", ADMIN),)),
+            HttpConditions(graphql=GraphqlTest(frozenset(("mutation",)))),
+        )
+        for fields in (
+            (JSON, (b"content-encoding", b"gzip")),
+            ((b"content-type", b"application/json; charset=utf-16"),),
+            ((b"content-type", b'application/json; charset="UTF-7"'),),
+            (JSON, FORM),
+            ((b"content-type", b"json"),),
+            ((b"content-type", b"application/json; charset=utf-8; charset=utf-16"),),
+        ):
+            for rule in rules:
+                self.assertIs(rule.match(posted(b"{}", *fields)), DOUBT, fields)
+
+    def test_a_body_that_is_too_long_or_was_not_read_is_doubted(self) -> None:
+        """Beyond its bound a rule refuses; what it needs is said before, and only where the head does not settle it."""
+        rule = HttpConditions(methods=frozenset(("POST",)), json=((pointer("/role"), ADMIN),), buffer=100)
+        for line, size, needs, word in (
+            (b"POST /", 100, 100, DOUBT),
+            (b"POST /", 101, 0, DOUBT),
+            (b"POST /", None, 100, DOUBT),
+            (b"POST /", 0, 0, NO),
+            (b"GET /", 50, 0, NO),
+        ):
+            found = facts(line, JSON, body=None, size=size)
+            self.assertEqual((rule.needs(found), rule.match(found)), (needs, word), (line, size))
+
+    def test_forms(self) -> None:
+        """Both kinds."""
+        rule = HttpConditions(forms=(("role", ADMIN),))
+        multipart = (b"content-type", b"multipart/form-data; boundary=xyz")
+        part = b'Content-Disposition: form-data; name="%s"\r\n\r\n%s\r\n--xyz'
+        for body, kind, expected in (
+            (b"role=admin", FORM, YES),
+            (b"role=user&x=%61", FORM, NO),
+            (b"role=%", FORM, DOUBT),
+            (b"--xyz\r\n" + part % (b"role", b"admin") + b"--\r\n", multipart, YES),
+            (b"--xyz\r\n" + part % (b"role[]", b"admin") + b"--\r\n", multipart, YES),
+            (b"--xyz\r\n" + part % (b"x", b"1") + b"\r\n" + part % (b"role", b"admin") + b"--", multipart, YES),
+            (b"--xyz\r\n" + part % (b"role", b"user") + b"--\r\n", multipart, NO),
+            (b"--xyz\r\n" + part % (b'role"; name="x', b"admin") + b"--\r\n", multipart, DOUBT),
+            (b"--xyz\r\n" + part % (b"x", b"1\n--xyz\nadmin") + b"--\r\n", multipart, DOUBT),
+            (b"--xyz\r\nContent-Disposition: form-data; name*=utf-8''role\r\n\r\nadmin\r\n--xyz--", multipart, DOUBT),
+            (b"junk\r\n--xyz\r\n" + part % (b"role", b"user") + b"--\r\n", multipart, DOUBT),
+            (b"--xyz\r\n" + part % (b"role", b"user"), multipart, DOUBT),
+            (b"role=admin", JSON, NO),
+        ):
+            self.assertIs(rule.match(posted(body, kind)), expected, body)
+
+    def test_size(self) -> None:
+        """Known from the head, or from the body where that was read."""
+        rule = HttpConditions(size=10)
+        for body, size, needs, word in (
+            (None, 11, 0, YES),
+            (None, 10, 0, NO),
+            (None, None, 11, DOUBT),
+            (b"x" * 11, None, 11, YES),
+            (b"x" * 10, None, 11, NO),
+        ):
+            found = facts(b"POST /", body=body, size=size)
+            self.assertEqual((rule.needs(found), rule.match(found)), (needs, word), size)
+
+    @given(st.binary(max_size=80), st.sampled_from([JSON, FORM, (b"content-type", b"multipart/form-data; boundary=a")]))
+    def test_no_body_raises(self, body: bytes, kind: tuple[bytes, bytes]) -> None:
+        """Junk is judged."""
+        for rule in (
+            HttpConditions(json=((pointer("role"), ADMIN),)),
+            HttpConditions(forms=(("role", ADMIN),)),
+            HttpConditions(graphql=GraphqlTest(fields=("x",))),
+        ):
+            self.assertIn(rule.match(posted(body, kind)), Match)
+
+
+class OfGraphql(SynchronousTestCase):
+    DELETES = HttpConditions(graphql=GraphqlTest(frozenset(("mutation",)), (), ("deleteUser",)))
+
+    def asks(self, text: str, name: str | None = None, **other: Any) -> HttpFacts:
+        return posted(json.dumps({"query": text, "operationName": name, **other}).encode())
+
+    def test_by_type_name_and_field(self) -> None:
+        """All three of one operation."""
+        text = "query A { user { email } } mutation B { deleteUser(id: 1) { id } }"
+        for test, name, expected in (
+            (GraphqlTest(frozenset(("mutation",))), None, YES),
+            (GraphqlTest(frozenset(("mutation",))), "A", NO),
+            (GraphqlTest(frozenset(("mutation",))), "B", YES),
+            (GraphqlTest(frozenset(("mutation",))), "C", YES),
+            (GraphqlTest(names=("B",)), "B", YES),
+            (GraphqlTest(fields=("email",)), "A", YES),
+            (GraphqlTest(fields=("user.email",)), "A", YES),
+            (GraphqlTest(fields=("*.email",)), "A", YES),
+            (GraphqlTest(fields=("account.email",)), "A", NO),
+            (GraphqlTest(frozenset(("query",)), (), ("deleteUser",)), None, NO),
+        ):
+            rule = HttpConditions(graphql=test)
+            self.assertIs(rule.match(self.asks(text, name)), expected, (test, name))
+
+    def test_nothing_hides_a_field(self) -> None:
+        """Aliases, fragments, inline fragments, directives, batches, other places."""
+        for text in (
+            "mutation { getUser: deleteUser { id } }",
+            "mutation { ...F } fragment F on Mutation { ok: deleteUser { id } }",
+            "mutation { ... { deleteUser { id } } }",
+            "mutation { ... on Mutation { ...F } } fragment F on Mutation { ... on Mutation { deleteUser } }",
+            "mutation($x: Boolean!) { deleteUser @include(if: $x) }",
+            "query A { x } mutation B { deleteUser }",
+        ):
+            self.assertIs(self.DELETES.match(self.asks(text)), YES, text)
+        text = b"mutation{deleteUser}"
+        batch = json.dumps([{"query": "{x}"}, {"query": text.decode()}]).encode()
+        for found in (
+            posted(batch),
+            facts(b"GET /x?query=" + text),
+            posted(b"query=" + text, FORM),
+            posted(text, (b"content-type", b"application/graphql")),
+        ):
+            self.assertIs(self.DELETES.match(found), YES)
+
+    def test_what_is_not_in_the_request_is_doubted(self) -> None:
+        """Persisted documents, WebSockets, multipart forms, two documents, documents without end."""
+        rounds = "".join(f"fragment F{n} on Q {{ a: x {{ ...F{n + 1} }} b: x {{ ...F{n + 1} }} }} " for n in range(40))
+        for found in (
+            posted(b'{"extensions":{"persistedQuery":{"sha256Hash":"ab"}}}'),
+            posted(b'{"id":"ab"}'),
+            posted(b'{"Query":"mutation{deleteUser}"}'),
+            posted(b'{"query":"{x}","Query":"mutation{deleteUser}"}'),
+            posted(b'{"query":["mutation{deleteUser}"]}'),
+            facts(b"GET /x?extensions=%7B%7D"),
+            facts(b"GET /x?query={x}&query=mutation{deleteUser}"),
+            facts(b"POST /x?query={x}", JSON, body=b'{"query":"mutation{deleteUser}"}'),
+            facts(b"GET /x", (b"upgrade", b"websocket")),
+            posted(b"--a\r\n", (b"content-type", b"multipart/form-data; boundary=a")),
+            self.asks("mutation {"),
+            self.asks("{ ...F } fragment F on Q { ...F }"),
+            self.asks("{ ...G }"),
+            self.asks("fragment F on Q { x } { x } fragment F on Q { deleteUser }"),
+            self.asks("type Q { x: Int }"),
+            self.asks("{ ...F0 } " + rounds + "fragment F40 on Q { x }"),
+            self.asks("{ x" * 100 + "}" * 100),
+            self.asks("{" + "x " * 6000 + "}"),
+            self.asks("[" * 40_000),
+            posted(json.dumps([{"query": "{x}"}] * 100).encode()),
+        ):
+            self.assertIs(self.DELETES.match(found), DOUBT, (found.request.target, found.request.body))
+
+    def test_what_is_no_graphql_is_no_match(self) -> None:
+        """An empty request, or an object that has nothing of it."""
+        for found in (facts(b"GET /x"), facts(b"GET /x?a=b"), posted(b"{}"), posted(b'{"name":"x"}')):
+            self.assertIs(self.DELETES.match(found), NO)
+
+
+class Rules(SynchronousTestCase):
+    def rule(self, action: Action, **conditions: Any) -> HttpRule:
+        return HttpRule("r", HttpConditions(**conditions), action)
+
+    def test_rules_speak_the_words_of_every_protocol(self) -> None:
+        """Refuse with what was found, hold with terms, doubt refuses and says why."""
+        operation = Operation("http", "request", b"DELETE /x")
+        refuse = self.rule(Action(refuse=True), methods=frozenset(("DELETE",)))
+        self.assertTrue(verifyObject(IGuardrail, refuse))
+        verdict = refuse.judge(operation, facts(b"DELETE /x/" + b"y" * 100))
+        self.assertEqual(verdict.refusals[0].reason, "DELETE /x/" + "y" * 76 + "…")
+        hold = self.rule(Action(hold=HoldTerms("", "", frozenset(("dba",)))), paths=("/x/*",))
+        self.assertEqual(hold.judge(operation, facts(b"GET /x/1")).holds[0].reason, "GET /x/1")
+        doubt = hold.judge(operation, facts(b"GET /x/%zz"))
+        self.assertIn("a percent sign that encodes nothing", doubt.refusals[0].reason)
+        self.assertIn("in different ways", hold.judge(operation, facts(b"GET /a/../x")).refusals[0].reason)
+        self.assertTrue(hold.judge(operation, facts(b"GET /")).plain)
+        record = self.rule(Action(mode=Mode.DURABLE), paths=("/x/*",))
+        self.assertEqual(record.judge(operation, facts(b"GET /%")).refusals, ())
+
+    def test_doubt_says_what_is_in_doubt(self) -> None:
+        """Of the first thing that the rule looks at."""
+        operation = Operation("http", "request", b"POST /")
+        for conditions, found, words in (
+            ({"json": ((pointer("/a"), ADMIN),)}, posted(b"{,}"), "not JSON"),
+            ({"json": ((pointer("/a"), ADMIN),)}, facts(b"POST /", body=None, size=None), "not read"),
+            ({"json": ((pointer("/a"), ADMIN),)}, posted(b'{"A":"admin"}'), "parsers read this value"),
+            ({"forms": (("a", ADMIN),)}, posted(b"%", FORM), "encodes nothing"),
+            ({"queries": (("a", ADMIN),)}, facts(b"GET /?%"), "encodes nothing"),
+            ({"graphql": GraphqlTest(names=("x",))}, posted(b'{"id":1}'), "the target keeps"),
+            ({"size": 1}, facts(b"POST /", body=None, size=None), "not read"),
+            ({"methods": frozenset(("PUT",))}, facts(b"POST /?_method=PUT"), "taken for PUT"),
+        ):
+            verdict = self.rule(Action(refuse=True), **conditions).judge(operation, found)
+            self.assertIn(words, verdict.refusals[0].reason)
+
+    def test_the_most_that_a_rule_needs_is_buffered(self) -> None:
+        """Of all rules."""
+        rules = [self.rule(Action(refuse=True), json=((pointer("/a"), ADMIN),), buffer=n) for n in (100, 300, 200)]
+        self.assertEqual(needed(rules, facts(b"POST /", JSON, body=None, size=None)), 300)
+        self.assertEqual(needed([], facts(b"POST /", JSON, body=None, size=None)), 0)
