@@ -7,6 +7,7 @@ from setuptools import setup
 
 ROOMS = ("wire", "relay")  # whole; of the others what every read passes through
 PATH = (
+    "model/http",
     "model/operation",
     "model/verdict",
     "model/answer",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
-from hoopgw.model.verdict import IMasks
+from hoopgw.model.verdict import IBodyMasks, IMasks
 
 
 class Decision(Enum):
@@ -140,7 +140,7 @@ class Allowance:
 class Answer:
     """The answer to one `Operation` of an `Ask`.  `GO` is the usual one: allowed, nothing to mask, nothing to count."""
 
-    __slots__ = ("denial", "masks", "meter", "redact")
+    __slots__ = ("denial", "masks", "meter", "redact", "bodies")
 
     def __init__(
         self,
@@ -148,9 +148,11 @@ class Answer:
         masks: IMasks | None = None,
         meter: Meter | None = None,
         redact: bool = False,
+        bodies: IBodyMasks | None = None,
     ) -> None:
         self.denial = denial  # not None: the operation must fail with this
         self.masks = masks
+        self.bodies = bodies
         self.meter = meter
         self.redact = redact  # errors and notices of this operation go to the record without their text
 

@@ -30,6 +30,10 @@ class TooLarge(WireError):
     """The peer sent more in one piece than is taken."""
 
 
+class Unmaskable(HoopgwError):
+    """What must be masked cannot be read: it is not passed on."""
+
+
 # ---- the user's fault: asked for what is not allowed
 
 

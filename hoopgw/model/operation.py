@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, final
 
+from hoopgw.model.http import HttpRequest
+
 # The kinds of PostgreSQL operations.  A closed list: a relay emits no other, and a judge refuses any other.
 QUERY: Final = "query"  # a simple Query message: `text` is judged whole
 PARSE: Final = "parse"  # a Parse message: `name`, `text`
@@ -22,25 +24,38 @@ ENV = "env"  # one variable: `text` is NAME=VALUE
 FILE = "file"
 FORWARD = "forward"  # `name` is what is forwarded (FORWARDS in relay/ssh_forwards.py), `text` from where to where
 
+# The kinds of HTTP operations
+REQUEST: Final = "request"  # `text` is METHOD TARGET, `request` all that is judged
+TUNNEL: Final = "tunnel"  # CONNECT: `text` is CONNECT HOST:PORT; what goes through it is opaque
+
 
 @final
 class Operation:
     """What is judged.  A plain class: one is made for each statement, in compiled code.
 
-    protocol     "postgresql", "ssh" (later "http", "kubernetes")
+    protocol     "postgresql", "ssh", "http" (later "kubernetes")
     kind         one of the protocol's closed list above
     text         the statement's bytes, without the protocol's terminating NUL
     name         the client's own name for it (prepared statement of Parse and Bind, portal of Execute); b"" unnamed
     parameters   for BIND: what a hold is bound to besides the text: type OIDs, formats and values, the undecoded
                  bytes of those fields of Parse and Bind, joined.  For what SSH runs: the accepted environment, as
-                 SSH strings, name and value in turn.  b"" otherwise
+                 SSH strings, name and value in turn.  For HTTP: the fields that reach the target, as lines, an empty
+                 line, and the body where it was kept.  b"" otherwise
     number       counts the session's operations from 1; journal, replay and verifier call it by this number
+    request      of HTTP, what is judged of it
     """
 
-    __slots__ = ("protocol", "kind", "text", "name", "parameters", "number")
+    __slots__ = ("protocol", "kind", "text", "name", "parameters", "number", "request")
 
     def __init__(
-        self, protocol: str, kind: str, text: bytes, name: bytes = b"", parameters: bytes = b"", number: int = 0
+        self,
+        protocol: str,
+        kind: str,
+        text: bytes,
+        name: bytes = b"",
+        parameters: bytes = b"",
+        number: int = 0,
+        request: HttpRequest | None = None,
     ) -> None:
         self.protocol = protocol
         self.kind = kind
@@ -48,6 +63,7 @@ class Operation:
         self.name = name
         self.parameters = parameters
         self.number = number
+        self.request = request
 
     def __repr__(self) -> str:  # the text may carry a secret: it is not shown
         return f"Operation({self.protocol}, {self.kind}, #{self.number}, {len(self.text)} bytes)"

@@ -100,10 +100,41 @@ class IMasks(Protocol):
         """Free text with what matches a pattern masked, at the same length."""
 
 
+class IMaskedBody(Protocol):
+    """The body of one HTTP response on its way to the client, masked as it comes."""
+
+    masked: int  # values so far
+
+    @property
+    def fields(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The response's fields as they must be with the body masked: what no longer fits it (ETag, digests, ranges,
+        Content-Encoding) is left out or right.  Content-Length and Transfer-Encoding are the caller's: the body goes on
+        in chunks."""
+
+    def feed(self, data: bytes) -> bytes:
+        """What may go on now of the body, whose chunks are taken off.  Raises Unmaskable: the rest must not pass."""
+
+    def finish(self) -> bytes:
+        """What is left at the body's end.  Raises Unmaskable."""
+
+
+class IBodyMasks(Protocol):
+    """What of an HTTP response must be masked."""
+
+    def __and__(self, other: "IBodyMasks") -> "IBodyMasks": ...
+
+    def response(self, status: int, fields: tuple[tuple[bytes, bytes], ...]) -> IMaskedBody | None:
+        """For a response with these fields (names in lower case); None: nothing of it is to be masked.
+
+        Raises Unmaskable for a body that cannot be read (an unknown coding, a charset, a range): it must not pass.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Refusals, approvals needed, masks and limits.  Without any of them: allowed.
 
+    bodies     what of the answer's body is masked, in HTTP
     keep       the verdict depends on nothing but scope and text, so it may be cached
     redact     a guardrail's name: text, parameters and error text of this operation are kept out of the record
     recorded   for a redacted operation: what record, holds, index and log get in place of the text
@@ -115,6 +146,7 @@ class Verdict:
     holds: tuple[HoldTerms, ...] = ()
     limits: tuple[LimitTerms, ...] = ()
     masks: IMasks | None = None
+    bodies: IBodyMasks | None = None
     redact: str = ""
     recorded: bytes = b""
     mode: Mode | None = None
@@ -131,6 +163,7 @@ class Verdict:
             holds=self.holds + other.holds,
             limits=self.limits + other.limits,
             masks=_both_masks(self.masks, other.masks),
+            bodies=_both_bodies(self.bodies, other.bodies),
             redact=self.redact or other.redact,
             recorded=self.recorded or other.recorded,
             mode=_stricter(self.mode, other.mode),
@@ -141,13 +174,19 @@ class Verdict:
     @property
     def plain(self) -> bool:
         """Nothing to do but count it and let it pass."""
-        return not (self.refusals or self.holds or self.limits or self.masks or self.redact or self.mode)
+        return not (self.refusals or self.holds or self.limits or self.masks or self.bodies or self.redact or self.mode)
 
 
 ALLOW = Verdict()
 
 
 def _both_masks(one: IMasks | None, other: IMasks | None) -> IMasks | None:
+    if one is None or other is None:
+        return one or other
+    return one & other
+
+
+def _both_bodies(one: IBodyMasks | None, other: IBodyMasks | None) -> IBodyMasks | None:
     if one is None or other is None:
         return one or other
     return one & other

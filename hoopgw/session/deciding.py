@@ -15,7 +15,20 @@ from hoopgw.auth.access import Access
 from hoopgw.model.answer import GO, Allowance, Answer, Decision, Denial, Meter
 from hoopgw.model.errors import RecordingFailed, SpoolFull
 from hoopgw.model.events import Code
-from hoopgw.model.operation import BIND, EXEC, EXECUTE, FORWARD, FUNCTION, PARSE, QUERY, SHELL, SUBSYSTEM, Operation
+from hoopgw.model.operation import (
+    BIND,
+    EXEC,
+    EXECUTE,
+    FORWARD,
+    FUNCTION,
+    PARSE,
+    QUERY,
+    REQUEST,
+    SHELL,
+    SUBSYSTEM,
+    TUNNEL,
+    Operation,
+)
 from hoopgw.model.target import Mode
 from hoopgw.model.verdict import HoldTerms, Verdict
 from hoopgw.record.entries import Kind, asked
@@ -34,7 +47,7 @@ from hoopgw.store.interface import Hold
 ROOM: Final = 0.01  # seconds between tries when the spool is full: the writer empties it every 10 to 20 ms
 PATIENCE: Final = 30.0  # seconds that an entry may wait for room: a writer that slow has failed
 # What runs: a Parse, a Bind, a variable or a terminal alone does not
-COUNTED: Final = frozenset((QUERY, EXECUTE, FUNCTION, EXEC, SHELL, SUBSYSTEM, FORWARD))
+COUNTED: Final = frozenset((QUERY, EXECUTE, FUNCTION, EXEC, SHELL, SUBSYSTEM, FORWARD, REQUEST, TUNNEL))
 MAX_OVER: Final = 1024  # denied operations that the relay has not reported yet
 USUAL: Final = 64  # operations of one read; more take the careful way
 
@@ -361,9 +374,9 @@ class Decider:
         self._tighten(course, verdict.mode)
         if verdict.redact:
             course.redactions[len(course.answers)] = verdict.recorded
-        if masks is None and meter is None and not verdict.redact:
+        if masks is None and meter is None and not verdict.redact and verdict.bodies is None:
             return GO
-        return Answer(masks=masks, meter=meter, redact=bool(verdict.redact))
+        return Answer(masks=masks, meter=meter, redact=bool(verdict.redact), bodies=verdict.bodies)
 
     def _tighten(self, course: Course, mode: Mode | None) -> None:
         """A rule's recording mode: durable holds for this operation, strict for the rest of the session."""

@@ -74,7 +74,7 @@ def described(verdict: Verdict) -> dict[str, Any]:
             for term in verdict.holds
         ],
         "limits": [_rule(limit) | {"rows": limit.rows, "bytes": limit.bytes} for limit in verdict.limits],
-        "masked": verdict.masks is not None,
+        "masked": verdict.masks is not None or verdict.bodies is not None,
         "redacted": verdict.redact,
         "mode": verdict.mode.value if verdict.mode is not None else "",
         "tables": sorted(verdict.tables),

@@ -1,0 +1,312 @@
+"""HTTP/1.1 heads -> their fields (RFC 9112).  No I/O, no policy.
+
+Strict: what two parsers could read differently is an error, and nothing is repaired.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, final
+
+from hoopgw.model.errors import MalformedFrame
+
+MAX_HEAD: Final = 64 * 1024  # bytes of a head: above what nginx (32 KiB) and Node (16 KiB) take in all
+MAX_FIELDS: Final = 200  # nginx and Node take more; Apache 100
+MAX_TARGET: Final = 16 * 1024  # bytes of a request target
+MAX_LENGTH_DIGITS: Final = 18  # of Content-Length: below 2^63, which every parser can hold
+MAX_KNOWN: Final = 32  # heads of one connection whose fields are remembered
+MAX_KNOWN_BYTES: Final = 4096  # of one of them: longer ones are read each time
+
+# Framing of a body
+NO_BODY: Final = 0
+LENGTH: Final = 1
+CHUNKED: Final = 2
+UNTIL_CLOSE: Final = 3  # of responses only
+
+_END: Final = b"\r\n\r\n"
+_TOKEN: Final = bytes(sorted(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"))
+# Of a request target: what is visible, without what no URI may hold and some parsers read as something else
+# (RFC 3986, 2: a backslash as a slash, a hash as the end)
+_TARGET: Final = bytes(code for code in range(0x21, 0x7F) if code not in b'#\\<>"')
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # HTAB may stand inside a value
+_DIGITS: Final = re.compile(rb"[0-9]+\Z")
+_HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?\Z")
+_STATUS: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*))?\Z")
+# What frames or routes: named with an underscore, a CGI-like server takes it for the real one
+_IMITABLE: Final = frozenset((b"content-length", b"transfer-encoding", b"host", b"connection", b"authorization"))
+# What no `Connection` may make hop-by-hop: it would vanish on the way
+_END_TO_END: Final = frozenset(
+    (
+        b"host",
+        b"content-length",
+        b"transfer-encoding",
+        b"authorization",
+        b"cookie",
+        b"content-type",
+        b"content-encoding",
+    )
+)
+
+Field = tuple[bytes, bytes]
+
+
+@final
+class Block:
+    """The fields of one head.  Shared by every message whose fields are the same bytes: nobody changes it.
+
+    fields      (name in lower case, value without blanks around it), in order
+    lines       the same as they stood there, without CR LF
+    framing     NO_BODY, LENGTH or CHUNKED, by the fields alone
+    length      bytes of the body for LENGTH
+    hops        names that `Connection` makes hop-by-hop, without `close` and `keep-alive`
+    close       `Connection: close` was said
+    keep_alive  `Connection: keep-alive` was said
+    """
+
+    __slots__ = ("fields", "lines", "framing", "length", "hops", "close", "keep_alive")
+
+    def __init__(self, fields: tuple[Field, ...], lines: tuple[bytes, ...]) -> None:
+        self.fields = fields
+        self.lines = lines
+        self.framing, self.length = _framing(fields)
+        said = _connection(fields)
+        self.close = b"close" in said
+        self.keep_alive = b"keep-alive" in said
+        self.hops = said - {b"close", b"keep-alive"}
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Of every field with this name, in lower case."""
+        return [value for each, value in self.fields if each == name]
+
+    def one(self, name: bytes) -> bytes:
+        """The field's only value; b"" where there is none.  Raises MalformedFrame where there are several."""
+        found = self.values(name)
+        if len(found) > 1:
+            raise MalformedFrame(f"{name.decode('ascii')} is given {len(found)} times")
+        return found[0] if found else b""
+
+
+def head_end(data: bytes, start: int = 0) -> int:
+    """Where the head that begins at `start` ends, its empty line included; -1 where that is not there yet.
+
+    Raises MalformedFrame for a head that is longer than MAX_HEAD.
+    """
+    found = data.find(_END, start, start + MAX_HEAD)
+    if found < 0:
+        if len(data) - start >= MAX_HEAD:
+            raise MalformedFrame(f"a head of more than {MAX_HEAD} bytes")
+        return -1
+    return found + 4
+
+
+def request_line(line: bytes) -> tuple[bytes, bytes, int]:
+    """(method, target, minor version) of a request line without CR LF (RFC 9112, 3).
+
+    The target has origin form, is `*` of OPTIONS or the authority of CONNECT.
+    """
+    parts = line.split(b" ")
+    if len(parts) != 3:
+        raise MalformedFrame("a request line is a method, a target and a version, with one space between them")
+    method, target, version = parts
+    if not method or len(method) > 32 or method.translate(None, _TOKEN):
+        raise MalformedFrame("the method is no token")
+    if version == b"HTTP/1.1":
+        minor = 1
+    elif version == b"HTTP/1.0":
+        minor = 0
+    else:
+        raise MalformedFrame("the version is neither HTTP/1.1 nor HTTP/1.0")
+    if len(target) > MAX_TARGET:
+        raise MalformedFrame(f"a request target of more than {MAX_TARGET} bytes")
+    if not target or target.translate(None, _TARGET):
+        raise MalformedFrame("the request target has characters that no URI has")
+    if method == b"CONNECT":
+        if _HOST.match(target) is None or b":" not in target.rpartition(b"]")[2]:
+            raise MalformedFrame("the target of CONNECT is host:port")
+    elif target[0] != 0x2F and not (method == b"OPTIONS" and target == b"*"):
+        raise MalformedFrame("the request target does not begin with /")  # absolute form: which host counts?
+    return method, target, minor
+
+
+def status_line(line: bytes) -> tuple[int, bytes, int]:
+    """(status, reason, minor version) of a status line without CR LF (RFC 9112, 4)."""
+    found = _STATUS.match(line)
+    if found is None:
+        raise MalformedFrame("a status line that cannot be read")
+    return int(found.group(2)), found.group(3) or b"", int(found.group(1))
+
+
+def read_block(block: bytes) -> Block:
+    """The lines between start line and empty line, each with its CR LF (RFC 9112, 5).
+
+    Raises MalformedFrame for whatever is not exactly `name: value`: folded lines, blanks before the colon, control
+    characters, a CR or LF alone; and for a body whose end two parsers could see at different places.
+    """
+    if not block:
+        return Block((), ())
+    if not block.endswith(b"\r\n"):
+        raise MalformedFrame("a field that does not end in CR LF")
+    lines = block[:-2].split(b"\r\n")
+    if len(lines) > MAX_FIELDS:
+        raise MalformedFrame(f"more than {MAX_FIELDS} fields")
+    return Block(tuple([field_of(line) for line in lines]), tuple(lines))
+
+
+def field_of(line: bytes) -> Field:
+    """(name in lower case, value) of one line without CR LF."""
+    colon = line.find(b":")
+    name = line[:colon] if colon > 0 else b""
+    if not name or name.translate(None, _TOKEN):
+        raise MalformedFrame("a field without a name that is a token right before the colon")
+    if _CONTROL.search(line) is not None:
+        raise MalformedFrame("a control character in a field")
+    name = name.lower()
+    if b"_" in name and name.replace(b"_", b"-") in _IMITABLE:
+        raise MalformedFrame(f"{name.decode('ascii')} could be taken for another field")
+    return name, line[colon + 1 :].strip(b" \t")
+
+
+def _framing(fields: tuple[Field, ...]) -> tuple[int, int]:
+    """RFC 9112, 6: one Content-Length in digits, or one Transfer-Encoding that says `chunked`, never both."""
+    lengths = [value for name, value in fields if name == b"content-length"]
+    codings = [value for name, value in fields if name == b"transfer-encoding"]
+    if codings:
+        if lengths:
+            raise MalformedFrame("both Transfer-Encoding and Content-Length")
+        if len(codings) > 1 or codings[0].lower() != b"chunked":
+            raise MalformedFrame("a transfer coding other than chunked")
+        return CHUNKED, 0
+    if not lengths:
+        return NO_BODY, 0
+    if len(lengths) > 1:
+        raise MalformedFrame("more than one Content-Length")
+    if len(lengths[0]) > MAX_LENGTH_DIGITS or _DIGITS.match(lengths[0]) is None:
+        raise MalformedFrame("a Content-Length that is no number")
+    return LENGTH, int(lengths[0])
+
+
+def _connection(fields: tuple[Field, ...]) -> frozenset[bytes]:
+    said: set[bytes] = set()
+    for name, value in fields:
+        if name == b"connection":
+            said.update(option.strip(b" \t").lower() for option in value.split(b","))
+    said.discard(b"")
+    wrong = said & _END_TO_END
+    if wrong:
+        raise MalformedFrame(f"Connection names {b', '.join(sorted(wrong)).decode('latin-1')}")
+    return frozenset(said)
+
+
+@final
+class Request:
+    """A request's head.  `end` is where it ended in the data."""
+
+    __slots__ = ("method", "target", "minor", "block", "end")
+
+    def __init__(self, method: bytes, target: bytes, minor: int, block: Block, end: int) -> None:
+        self.method = method
+        self.target = target
+        self.minor = minor
+        self.block = block
+        self.end = end
+
+    @property
+    def host(self) -> bytes:
+        return self.block.one(b"host")
+
+
+@final
+class Response:
+    """A response's head.  `framing` is that of its body, as an answer to `method`; UNTIL_CLOSE included."""
+
+    __slots__ = ("status", "reason", "minor", "block", "end", "framing", "length")
+
+    def __init__(
+        self, status: int, reason: bytes, minor: int, block: Block, end: int, framing: int, length: int
+    ) -> None:
+        self.status = status
+        self.reason = reason
+        self.minor = minor
+        self.block = block
+        self.end = end
+        self.framing = framing
+        self.length = length
+
+
+class Blocks:
+    """Fields that were read before, by their bytes: a client's seldom change, but for a few.
+
+    Bounded by MAX_KNOWN entries of MAX_KNOWN_BYTES; when full it begins anew.
+    """
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Block] = {}
+
+    def of(self, block: bytes) -> Block:
+        """Raises MalformedFrame."""
+        found = self._known.get(block)
+        if found is None:
+            found = read_block(block)
+            if len(block) <= MAX_KNOWN_BYTES:
+                if len(self._known) >= MAX_KNOWN:
+                    self._known.clear()
+                self._known[block] = found
+        return found
+
+
+def read_request(data: bytes, start: int, blocks: Blocks) -> Request | None:
+    """The request whose head begins at `start`; None where it is not whole yet.  Raises MalformedFrame."""
+    end = head_end(data, start)
+    if end < 0:
+        _begins(data, start)
+        return None
+    line_end = data.find(b"\r\n", start)
+    method, target, minor = request_line(data[start:line_end])
+    block = blocks.of(data[line_end + 2 : end - 2])
+    if minor == 0 and block.framing == CHUNKED:
+        raise MalformedFrame("HTTP/1.0 has no transfer codings")
+    host = block.one(b"host")
+    if _HOST.match(host) is None:
+        raise MalformedFrame("Host is not one host name")
+    if method == b"CONNECT" and block.framing != NO_BODY:
+        raise MalformedFrame("a CONNECT with a body")
+    return Request(method, target, minor, block, end)
+
+
+def _begins(data: bytes, start: int) -> None:
+    """What cannot become a request line any more is not waited for."""
+    space = data.find(b" ", start, start + 33)
+    begin = data[start:space] if space >= 0 else data[start : start + 33]
+    if len(begin) > 32 or begin.translate(None, _TOKEN):
+        raise MalformedFrame("the method is no token")
+
+
+def read_response(data: bytes, start: int, method: bytes, blocks: Blocks) -> Response | None:
+    """The response to `method` whose head begins at `start`; None where it is not whole yet.  Raises MalformedFrame."""
+    end = head_end(data, start)
+    if end < 0:
+        return None
+    line_end = data.find(b"\r\n", start)
+    status, reason, minor = status_line(data[start:line_end])
+    block = blocks.of(data[line_end + 2 : end - 2])
+    if minor == 0 and block.framing == CHUNKED:
+        raise MalformedFrame("HTTP/1.0 has no transfer codings")
+    framing, length = _body_of(status, method, block)
+    return Response(status, reason, minor, block, end, framing, length)
+
+
+def _body_of(status: int, method: bytes, block: Block) -> tuple[int, int]:
+    """RFC 9112, 6.3."""
+    if status < 200 or status == 204:
+        if block.framing != NO_BODY and not (block.framing == LENGTH and block.length == 0):
+            raise MalformedFrame(f"a body with status {status}")  # RFC 9110, 8.6: a parser may wait for it
+        return NO_BODY, 0
+    if method == b"HEAD" or status == 304:
+        return NO_BODY, 0
+    if method == b"CONNECT" and status < 300:
+        return UNTIL_CLOSE, 0
+    if block.framing == NO_BODY:
+        return UNTIL_CLOSE, 0
+    return block.framing, block.length
