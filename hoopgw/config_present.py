@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hoopgw.config_files import Document, Key, Mistake
-from hoopgw.config_secrets import read_secret, signing_key
+from hoopgw.config_secrets import made_at_start, read_secret, signing_key
 from hoopgw.model.errors import OperatorError, SecretUnavailable
 from hoopgw.model.settings import Settings, TlsSettings
 from hoopgw.model.target import Role, SecretReference, Target
@@ -32,7 +32,8 @@ def _wrong(settings: Settings, targets: dict[str, Target]) -> Iterator[tuple[Key
         yield from _authority(("oidc", issuer.name, "ca"), issuer.ca)
     yield from _secret(("store", "password"), settings.store.password)
     for reference in settings.ssh.host_keys:
-        yield from _ssh_key(("ssh", "host_keys"), reference)
+        if os.path.lexists(reference.name) or not made_at_start(settings, reference):
+            yield from _ssh_key(("ssh", "host_keys"), reference)
     signing = settings.recordings.signing_key
     if signing.kind == "file" and os.path.lexists(signing.name):  # else it is made
         yield from _usable(("recordings", "signing_key"), signing, lambda: signing_key(signing))

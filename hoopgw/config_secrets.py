@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hoopgw.auth.local import load_or_make_key
 from hoopgw.model.errors import OperatorError, SecretUnavailable
 from hoopgw.model.secret import Secret
+from hoopgw.model.settings import Settings
 from hoopgw.model.target import SecretReference
 
 MAX_SECRET = 64 * 1024  # bytes: a key with its comments
@@ -36,6 +37,11 @@ def read_secret(reference: SecretReference, environment: Mapping[str, str] | Non
             raise SecretUnavailable(f"credential:{reference.name}: systemd passed no credentials to this process")
         return _from_file(Path(directory) / reference.name, private=False)
     return _from_file(Path(reference.name), private=True)
+
+
+def made_at_start(settings: Settings, reference: SecretReference) -> bool:
+    """Whether it is a key of the gateway's own place, which a start makes where there is none."""
+    return reference.kind == "file" and Path(reference.name).parent == Path(settings.state) / "keys"
 
 
 def read_secrets(references: Iterable[SecretReference | None]) -> dict[SecretReference, Secret]:

@@ -299,6 +299,19 @@ class Files(SynchronousTestCase):
             [(2, "ssh.host_keys"), (4, "recordings.signing_key"), (7, "target.web.role.deploy.key")],
         )
 
+    def test_keys_that_the_first_start_makes(self) -> None:
+        """A gateway that was just installed has none yet, and starts; one that is named elsewhere must be there."""
+        place = Path(self.mktemp()).resolve()
+        place.mkdir()
+        (place / "hoopgw.toml").write_text(f'state = "{place}/state"\n[listen]\nssh = ["tcp:2222"]\n')
+        made = config.load_whole(place / "hoopgw.toml").settings.ssh.host_keys
+        self.assertEqual([Path(each.name).exists() for each in made], [False, False])
+        with (place / "hoopgw.toml").open("a") as file:
+            file.write(f'[ssh]\nhost_keys = ["file:{place}/state/keys/one", "file:{place}/other"]\n')
+        found = self.assertRaises(config.ConfigurationMistakes, config.load_whole, place / "hoopgw.toml").mistakes
+        self.assertEqual([(each.line, each.key) for each in found], [(5, "ssh.host_keys")])
+        self.assertIn("/other cannot be read", found[0].message)
+
     def test_what_is_not_a_file(self) -> None:
         """A FIFO, a directory, a dangling link, a huge file, another encoding, brackets in brackets: one mistake each,
         and no waiting."""
