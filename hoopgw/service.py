@@ -34,7 +34,7 @@ from hoopgw.auth.local import KEY_FILE, LocalTokens, load_or_make_key
 from hoopgw.auth.penalties import Penalties
 from hoopgw.auth.realm import GatewayRealm
 from hoopgw.auth.ssh_keys import SshKeyChecker
-from hoopgw.config_secrets import read_or_make, read_secrets, signing_key
+from hoopgw.config_secrets import made_at_start, read_or_make, read_secrets, signing_key
 from hoopgw.model.errors import HoopgwError, OperatorError, SecretUnavailable
 from hoopgw.model.events import Code
 from hoopgw.model.grant import REPLICATION
@@ -64,6 +64,7 @@ from hoopgw.session.opening import described, new_row, room_for
 from hoopgw.session.parser_process import ParserProcess
 from hoopgw.session.rebuilding import rebuilt
 from hoopgw.session.registry import Registry
+from hoopgw.session.retention import Retention
 from hoopgw.session.session import Session
 from hoopgw.session.sqljudge import Scopes, SqlJudge
 from hoopgw.session.sshjudge import SshJudge
@@ -188,6 +189,7 @@ class GatewayService(Service):
         self.portal = Portal(self.realm, [self.checker, self.key_checker])
         self._gauges()
         await self._listen()
+        self.retention = Retention(self.recorder.retire_before, self.registry, self.events, self._reactor)
         self._every(RETENTION_EVERY, self._retire)
         Deferred.fromCoroutine(self._index_again(interrupted, recent)).addErrback(self._not_indexed)
         self._ready = True
@@ -377,9 +379,12 @@ class GatewayService(Service):
     # ---- reload
 
     def _handle_signals(self) -> None:
-        """SIGHUP; twistd has SIGTERM and SIGINT."""
-        if hasattr(signal, "SIGHUP"):
-            signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self._reload_soon))
+        """SIGHUP reloads, SIGUSR2 looks for recordings past their age; twistd has SIGTERM, SIGINT and SIGUSR1."""
+        signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self._reload_soon))
+        signal.signal(signal.SIGUSR2, lambda number, frame: self._reactor.callFromThread(self._retire))
+
+    def _retire(self) -> Deferred[None] | None:
+        return self.retention.look(self.config.settings.recordings.retention) if self._ready else None
 
     def _reload_soon(self) -> None:
         self._reloading.run(lambda: Deferred.fromCoroutine(self.reload())).addErrback(
@@ -438,21 +443,6 @@ class GatewayService(Service):
             )
             judge = judge.successor(selection, access)
         session.reloaded(self.config.digest, judge, access)
-
-    # ---- retention
-
-    def _retire(self) -> Deferred[Any] | None:
-        retention = self.config.settings.recordings.retention
-        if retention is None:
-            return None
-        before = self._reactor.seconds() - retention
-        live = frozenset(session.id for session in self.registry.all())
-        return deferToThread(self.recorder.retire_before, before, live).addCallback(self._retired)
-
-    def _retired(self, ids: list[str]) -> None:
-        self.registry.aftermath.retired(ids, self._reactor.seconds())
-        for id in ids:
-            self.events.emit(Code.RECORDING_RETIRED, session=id)
 
     # ---- stop
 
@@ -533,6 +523,6 @@ def _read_secrets(loaded: config.Config) -> dict[SecretReference, Secret]:
     if settings.listen.ssh:
         host_keys = settings.ssh.host_keys
         for reference in host_keys:
-            if reference.kind == "file" and Path(reference.name).parent == Path(settings.state) / "keys":
+            if made_at_start(settings, reference):
                 make_host_key(Path(reference.name))
     return read_secrets([*wanted, *host_keys, settings.tls.key, settings.store.password])

@@ -41,6 +41,7 @@ class Code(Enum):
     ADMIN_REFUSED = "admin.refused"
     RECORDING_VIEWED = "recording.viewed"
     RECORDING_RETIRED = "recording.retired"
+    RETENTION_FAILED = "retention.failed"  # a recording past its age could not be deleted; the next look tries again
     RECORDING_GAP = "recording.gap"
     RECORDING_FAILED = "recording.failed"
     RECORDING_RECOVERED = "recording.recovered"  # the spool of a gateway that died was drained

@@ -183,21 +183,30 @@ class Recorder:
 
     # ---- retention
 
-    def retire_before(self, before: float, live: frozenset[str]) -> list[str]:
-        """Delete closed journals whose last byte is older than that (POSIX seconds); in a thread.  Gives their ids.
+    def retire_before(self, before: float, live: frozenset[str]) -> tuple[list[str], list[str]]:
+        """Delete closed journals whose last byte is older than that (POSIX seconds); in a thread.
 
-        The gateway journal says so first.
+        Gives their ids, and what could not be deleted and why: one bad file does not keep the others.  The gateway
+        journal says first that a recording goes; where that cannot be written, nothing more goes.
         """
         retired: list[str] = []
+        failed: list[str] = []
         for path in self.recordings.journals():
-            if path.stem in live or path.stat().st_mtime >= before:
-                continue
-            session = session_bytes(path.stem)
-            if ends(self.recordings, (session,))[session].chain.closed:
-                self._note_retired(path.stem)
-                path.unlink()
-                retired.append(path.stem)
-        return retired
+            try:
+                if path.stem not in live and path.stat().st_mtime < before and self._is_closed(path.stem):
+                    self._note_retired(path.stem)
+                    path.unlink()
+                    retired.append(path.stem)
+            except OSError as error:
+                failed.append(f"{path.stem}: {error.strerror}")
+            except RecordingFailed as error:
+                failed.append(f"{path.stem}: {error}")
+                break
+        return retired, failed
+
+    def _is_closed(self, id: str) -> bool:
+        session = session_bytes(id)
+        return ends(self.recordings, (session,))[session].chain.closed
 
     def _note_retired(self, id: str) -> None:
         """In a thread: returns when the gateway journal has it on disk.  Raises RecordingFailed where it has not."""

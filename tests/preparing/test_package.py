@@ -16,7 +16,7 @@ from hoopgw.model.events import Code
 from tests.preparing.test_prepare import PACKAGING, module
 
 TREE = PACKAGING.parent
-UNITS = sorted((TREE / "systemd").glob("*.service")) + sorted((TREE / "systemd").glob("*.socket"))
+UNITS = sorted(path for kind in ("service", "socket", "timer") for path in (TREE / "systemd").glob(f"*.{kind}"))
 LOCK = """\
 psycopg==3.3.9 \\
     --hash=sha256:aa
@@ -130,6 +130,18 @@ class Units(SynchronousTestCase):
         command = ["systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", unit]
         ran = subprocess.run(command, capture_output=True, text=True, check=False)
         self.assertEqual(ran.returncode, 0, ran.stdout[-400:] + ran.stderr)
+
+    def test_every_unit_is_installed_started_and_removed(self) -> None:
+        """By the package's scripts, all that an [Install] names; a unit that was forgotten there would never run."""
+        wanted = {path.name for path in UNITS if "[Install]" in path.read_text()}
+        for name in ("postinst", "postrm"):
+            [units] = re.findall(r'^UNITS="(.*)"$', (PACKAGING / "deb" / name).read_text(), re.M)
+            self.assertEqual(set(units.split()), wanted, name)
+        for name in ("postinst", "prerm"):  # started there, and stopped
+            script = re.sub("^UNITS=.*$", "", (PACKAGING / "deb" / name).read_text(), flags=re.M)
+            self.assertEqual([unit for unit in sorted(wanted) if unit not in script], [], name)
+        [also] = re.findall(r"^Also=(.*)$", (TREE / "systemd/hoopgw.service").read_text(), re.M)
+        self.assertEqual(set(also.split()) | {"hoopgw.service"}, wanted)
 
     def test_the_socket_is_the_one_that_the_configuration_names(self) -> None:
         for socket in (TREE / "systemd").glob("*.socket"):

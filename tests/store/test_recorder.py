@@ -171,13 +171,38 @@ class Recording(TestCase):
         again.open(live, {}, Mode.STRICT)
         soon = time.time() + 60
         retired = yield deferToThread(again.retire_before, soon, frozenset((other, live)))
-        self.assertEqual(retired, [old])
+        self.assertEqual(retired, ([old], []))
         self.assertFalse(again.recordings.journal(session_bytes(old)).exists())
         again.recordings.journal(session_bytes(other)).unlink()
         again.stop()
         results = self.verify(again.recordings, again._key.public_key())
         self.assertEqual({id: result.good for id, result in results.items()}, {other: False, live: True})
         self.assertIn("missing", results[other].problem)
+
+    @inlineCallbacks
+    def test_retention_past_a_bad_file(self) -> Any:
+        """must-survive 60: one that cannot be deleted is named, and the others go all the same."""
+        place = Path(self.mktemp())
+        recorder = self.recorder(place)
+        recorder.start()
+        ids = [new_session() for _ in range(3)]
+        for id in ids:
+            recorder.open(id, {}, Mode.STRICT).close({})
+        recorder.stop()
+        again = self.recorder(place)
+        again.start()
+        self.addCleanup(again.stop)
+        real, bad = Path.unlink, ids[1]
+
+        def unlink(path: Path, missing_ok: bool = False) -> None:
+            if path.stem == bad:
+                raise OSError(30, "Read-only file system")
+            real(path, missing_ok)
+
+        self.patch(Path, "unlink", unlink)
+        retired, failed = yield deferToThread(again.retire_before, time.time() + 60, frozenset())
+        self.assertEqual(set(retired), set(ids) - {bad})
+        self.assertEqual(failed, [f"{bad}: Read-only file system"])
 
     def failing(self, recorder: Recorder, *names: str) -> None:
         """The first sync of what follows fails, after its bytes were written; `names` of os always do."""
