@@ -197,6 +197,10 @@ def mask(reader: Reader, name: str, values: dict[str, Any], patterns: dict[str, 
     _enforceable(reader, key, values["protocol"], frozenset(("mask",)))
     if not values["columns"] and not values["patterns"]:
         reader.wrong(key, "masks nothing: give columns or patterns")
+    if values["protocol"] == "ssh":
+        for alien in ("columns", "show", "predicates", "aggregates"):
+            if values[alien] not in ((), "none", "refuse", frozenset()):
+                reader.wrong((*key, alien), "is of columns, which a command's output has none of: give patterns")
     for idle in ("predicates", "aggregates"):
         if not values["columns"] and values[idle] not in ("refuse", frozenset()):
             reader.wrong((*key, idle), "does nothing without `columns`")

@@ -180,7 +180,8 @@ class GatewayService(Service):
         self.budgets = Budgets(self.store, reactor)
         self.catalogue_source = CatalogueSource(self.dialer, self._secret, reactor)
         self.catalogues = CatalogueCache(self.catalogue_source.run, reactor, self.events)
-        self.scopes = Scopes(MaskBuilder(mask_key(mask_secret)))
+        self._masks = MaskBuilder(mask_key(mask_secret))
+        self.scopes = Scopes(self._masks)
         self.parser = ParserProcess(reactor)
         self.checker = TokenChecker(reactor, self._issuer_failed)
         self.key_checker = SshKeyChecker(reactor)
@@ -348,7 +349,7 @@ class GatewayService(Service):
         selection = self.config.policy.select(identity, access.target, access.role.name, access.grant.features)
         judge: SqlJudge | SshJudge
         if access.target.protocol == "ssh":
-            judge = SshJudge(selection, access)
+            judge = SshJudge(selection, access, self._masks)
         else:
             started = opening.get("settings", {})
             judge = SqlJudge(

@@ -168,6 +168,8 @@ MISTAKES = (
     (R, "{ rows = 10 }", "{ rows = -1 }", "guardrail.limited.then.limit.rows", "at least 1"),
     (R, '["*.email"]', '["email"]', "mask.mail.columns", "table.column"),
     (R, 'columns = ["*.email"]', "", "mask.mail", "masks nothing"),
+    (R, "[mask.mail]", '[mask.mail]\nprotocol = "ssh"', "mask.mail.columns", "which a command's output has none of"),
+    (R, "[mask.badges]", '[mask.badges]\nprotocol = "ssh"\nshow = "last4"', "mask.badges.show", "give patterns"),
     (R, '["badge"]', '["bagde"]', "mask.badges.patterns", 'did you mean "badge"'),
     (R, "B-[0-9]{4}", "[0-9]*", "pattern.badge.regex", "matches the empty text"),
     (R, "B-[0-9]{4}", "[", "pattern.badge.regex", "not an RE2 expression"),

@@ -102,7 +102,11 @@ def _judged_ssh(loaded: Any, access: Access, command: str, shell: bool) -> tuple
 
     selection = loaded.policy.select(access.identity, access.target, access.role.name, access.grant.features)
     operation = Operation("ssh", SHELL, b"") if shell else Operation("ssh", EXEC, command.encode())
-    return SshJudge(selection, access).judge(operation), {"kind": [operation.kind]}
+    verdict = SshJudge(selection, access, None).judge(operation)
+    shown = {"kind": [operation.kind]}
+    if verdict.masks is not None:
+        shown["masks"] = sorted(rule.name for rule in selection.masks)
+    return verdict, shown
 
 
 def _judged(

@@ -80,6 +80,22 @@ class ICopyMask(Protocol):
         """What is left at CopyDone."""
 
 
+class IStreamMask(Protocol):
+    """Masks one stream of bytes that has no messages; nothing gets longer or shorter (wire/streammask.py)."""
+
+    masked: int  # what was found so far
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait for what follows."""
+
+    def feed(self, data: bytes) -> bytes:
+        """What may be shown now; the same object where that is all of `data` as it came."""
+
+    def released(self, final: bool) -> bytes:
+        """All that waits; not `final`: without what is too much to be shown of something that is not whole."""
+
+
 class IMasks(Protocol):
     """What of this operation's result must be masked (policy/masks.py has the one that PostgreSQL uses)."""
 
@@ -95,6 +111,9 @@ class IMasks(Protocol):
 
     def copy_mask(self, max_row: int) -> ICopyMask | None:
         """For this operation's COPY TO STDOUT."""
+
+    def stream(self) -> IStreamMask:
+        """For output without messages: patterns only."""
 
     def text(self, data: bytes) -> bytes:
         """Free text with what matches a pattern masked, at the same length."""

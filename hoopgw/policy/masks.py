@@ -48,7 +48,8 @@ def reads_by_text(function: FunctionName) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SqlMasks:
-    """What of one statement's results is masked: columns by origin, output columns by name, values by pattern.
+    """What of one statement's results is masked: columns by origin, output columns by name, values by pattern; of a
+    command's output, what patterns find.
 
     `build` makes the compiled walkers (relay/postgres_masks.py); it is given in, because a policy knows no wire.
     """
@@ -87,6 +88,9 @@ class SqlMasks:
 
     def copy_mask(self, max_row: int) -> Any:
         return self.build.copy_mask(self, max_row)
+
+    def stream(self) -> Any:
+        return self.build.stream(self)
 
     def text(self, data: bytes) -> bytes:
         masked: bytes = self.build.text(self, data)

@@ -125,6 +125,17 @@ class CatalogueChanged(Effect):
 
 
 @final
+class Later(Effect):
+    """Call the relay's `later(lane)` after so many seconds, once."""
+
+    __slots__ = ("lane", "seconds")
+
+    def __init__(self, lane: int, seconds: float) -> None:
+        self.lane = lane
+        self.seconds = seconds
+
+
+@final
 class PauseClient(Effect):
     """Read no more from the client until `ResumeClient`: the relay keeps as much as it may (named bound)."""
 

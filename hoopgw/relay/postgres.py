@@ -318,6 +318,10 @@ class PostgresRelay:
             planner.gate = None
         self._blocked = False
 
+    def later(self, lane: int) -> list[Effect]:
+        """Nothing is due later: a result has an end that is waited for."""
+        return []
+
     def holding(self, lane: int, notice: Denial) -> list[Effect]:
         """An operation of the Ask waits for approval: tell the client; let what ran before it answer."""
         if self._gone:

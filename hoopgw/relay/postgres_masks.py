@@ -31,6 +31,7 @@ from hoopgw.wire.masking import Action, Hashes, ValueMask
 from hoopgw.wire.pgcopy import CopyMask
 from hoopgw.wire.rowmask import RowMask
 from hoopgw.wire.scanners import Scanner
+from hoopgw.wire.streammask import StreamMask
 
 # pg_type.oid (catalog/pg_type.dat)
 TEXTS = frozenset((18, 19, 25, 142, 705, 1042, 1043, 2275))  # char, name, text, xml, unknown, bpchar, varchar, cstring
@@ -120,6 +121,9 @@ class MaskBuilder:
     def text(self, masks: SqlMasks, data: bytes) -> bytes:
         scanner = self._scanner(masks)
         return scanner.masked(data) if scanner is not None else data
+
+    def stream(self, masks: SqlMasks) -> StreamMask:
+        return StreamMask(self._scanner(masks) or Scanner(0))
 
     def _scanner(self, masks: SqlMasks) -> Scanner | None:
         key = masks.patterns, masks.custom

@@ -17,9 +17,10 @@ from hoopgw.model.events import Code
 from hoopgw.model.operation import ENV, EXEC, FILE, FORWARD, PTY, SHELL, SUBSYSTEM, Operation
 from hoopgw.relay import ssh_forwards as forwards
 from hoopgw.relay import ssh_words as words
-from hoopgw.relay.effects import RECORDED, Ask, Completed, Effect, Hangup, ToClient, ToTarget, Withdraw
+from hoopgw.relay.effects import RECORDED, Ask, Completed, Effect, Hangup, Later, ToClient, ToTarget, Withdraw
 from hoopgw.relay.ssh_channel import Channel, State, Successor
 from hoopgw.relay.ssh_files import Files
+from hoopgw.relay.ssh_masks import DELAY, ChannelMasks
 from hoopgw.relay.ssh_replies import Replies
 from hoopgw.wire import sftp
 from hoopgw.wire import sshmessages as wire
@@ -45,6 +46,7 @@ CLIENT_PASSES = frozenset(
     )
 )
 TARGET_PASSES = frozenset((b"exit-status", b"exit-signal", b"xon-xoff", b"eow@openssh.com", b"keepalive@openssh.com"))
+ENDS = frozenset((b"exit-status", b"exit-signal"))
 CLIENT_GLOBALS = frozenset((b"keepalive@openssh.com", b"no-more-sessions@openssh.com"))
 TARGET_GLOBALS = frozenset((b"keepalive@openssh.com",))
 
@@ -62,6 +64,7 @@ class SshRelay:
         self._by_client: dict[int, Channel] = {}  # what the target calls a channel by: the client's number
         self._by_target: dict[int, Channel] = {}  # what the client calls it by
         self._asking: dict[int, Channel] = {}  # by lane: waits for a decision
+        self._masked: dict[int, ChannelMasks] = {}  # by lane: whose output is
         self._lanes = GLOBAL_LANE
         self._operations = 0
         self._client_globals = Replies()
@@ -159,7 +162,9 @@ class SshRelay:
                 return False
             channel.to_target -= size
             return True
-        if channel.meter is not None or channel.target_closed or size > channel.to_client - channel.credit:
+        if channel.meter is not None or channel.masks is not None or channel.target_closed:
+            return False
+        if size > channel.to_client - channel.credit:
             return False
         channel.to_client -= size
         return True
@@ -379,6 +384,9 @@ class SshRelay:
             channel.meter = answer.meter
             if asked.name == b"subsystem" and wire.read_string(asked.body, 0)[0] == b"sftp":
                 channel.files = Files()
+            elif answer.masks is not None:
+                masks = ChannelMasks(answer.masks, channel.client, channel.packet, channel.operation)
+                channel.masks = self._masked[channel.lane] = masks
         elif asked.name == b"pty-req":
             channel.terminal = True
         elif asked.name == b"env":
@@ -398,6 +406,7 @@ class SshRelay:
 
         The target gets CLOSE in the client's name; its own CLOSE goes on, and the client's is swallowed then.
         """
+        self._unmask(channel)
         told = channel.told(words.denied(denial, channel.terminal))
         number = channel.client
         end = wire.framed(wire.exit_status(number, words.REFUSED_STATUS)) + wire.framed(
@@ -430,6 +439,36 @@ class SshRelay:
             return []
         run = channel.told(words.waiting(notice, channel.terminal))
         return [ToClient(run)] if run else []
+
+    # ---- masked output
+
+    def later(self, lane: int) -> list[Effect]:
+        """What of a channel's output has waited for so long that it is shown (Later)."""
+        masks = self._masked.get(lane)
+        if masks is None or self._gone:
+            return []
+        effects: list[Effect] = [*masks.due()]
+        if masks.times():
+            effects.append(Later(lane, DELAY))
+        return effects
+
+    def _masked_output(self, channel: Channel, masks: ChannelMasks, message: bytes) -> bool:
+        given = masks.output(message)
+        if given is None:
+            return True
+        self._out += given
+        if masks.times():
+            self._out.append(Later(channel.lane, DELAY))
+        return False
+
+    def _unmask(self, channel: Channel) -> None:
+        """There is no more output: what waits goes on, and how much was masked is noted."""
+        masks, channel.masks = channel.masks, None
+        if masks is not None:
+            del self._masked[channel.lane]
+            self._out += masks.released(True)
+            if masks.masked:
+                self._out.append(Completed(masks.operation, 0, masks.masked))
 
     # ---- channels: open
 
@@ -559,6 +598,7 @@ class SshRelay:
     def _target_closes(self, channel: Channel) -> bool:
         channel.target_closed = True
         self._withdraw(channel)
+        self._unmask(channel)
         if channel.files is not None:
             channel.files.ended()
             self._happened(channel.files)
@@ -623,6 +663,8 @@ class SshRelay:
                 return False
             if channel.files is not None and number == wire.CHANNEL_DATA:
                 return self._file_answer(channel, channel.files, message[9:])
+            if channel.masks is not None:
+                return self._masked_output(channel, channel.masks, message)
             return True
         if number == wire.CHANNEL_WINDOW_ADJUST:
             size = wire.read_adjust(message)
@@ -630,11 +672,16 @@ class SshRelay:
             if left and left != size:
                 self._to_client(wire.framed(wire.adjust(channel.client, left)))
             return left == size
-        if number == wire.CHANNEL_EOF:
-            return True
-        if number == wire.CHANNEL_REQUEST:
-            return self._target_request(channel, message)
-        raise ProtocolViolation(f"message {number} is none of the connection layer")
+        if number != wire.CHANNEL_EOF and number != wire.CHANNEL_REQUEST:
+            raise ProtocolViolation(f"message {number} is none of the connection layer")
+        ends = number == wire.CHANNEL_EOF or wire.read_request(message).name in ENDS
+        if channel.masks is not None and ends:  # what was written before it is shown before it
+            self._out += channel.masks.released(True)
+        passes = number == wire.CHANNEL_EOF or self._target_request(channel, message)
+        if passes and self._out:
+            self._to_client(wire.framed(message))
+            return False
+        return passes
 
     def _target_data(self, channel: Channel, size: int) -> bool:
         meter = channel.meter
@@ -746,7 +793,9 @@ class SshRelay:
             return []
         self._gone = True
         self._reason = reason
-        effects: list[Effect] = []
+        for channel in self._by_client.values():
+            self._unmask(channel)
+        effects, self._out = self._out, []
         for channel in self._by_client.values():
             if channel.state is State.OPEN and channel.reserve:
                 run = channel.told(words.ended(reason, denial, channel.terminal))

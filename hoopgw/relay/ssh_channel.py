@@ -12,6 +12,7 @@ from typing import final
 from hoopgw.model.answer import Meter
 from hoopgw.model.errors import ProtocolViolation
 from hoopgw.relay.ssh_files import Files
+from hoopgw.relay.ssh_masks import ChannelMasks
 from hoopgw.relay.ssh_replies import Replies
 from hoopgw.wire import sshmessages as wire
 
@@ -34,7 +35,7 @@ class Channel:
         "lane", "client", "target", "state", "packet", "reserve", "credit", "to_client", "to_target", "terminal",
         "started", "environment", "client_asks", "target_asks", "asked", "operation", "kept", "kept_data",
         "kept_requests", "meter", "client_closed", "target_closed", "successor", "opaque", "files",
-        "target_packet", "owed",
+        "target_packet", "owed", "masks",
     )  # fmt: skip
 
     def __init__(self, lane: int, client: int, target: int) -> None:
@@ -65,6 +66,7 @@ class Channel:
         self.files: Files | None = None  # of the subsystem sftp
         self.target_packet = 0  # the largest payload of data that the target takes
         self.owed = 0  # bytes of the target's window that the gateway has used: its next adjusts pay for them
+        self.masks: ChannelMasks | None = None
         self.opaque = ""  # what it forwards, where it is a forward
 
     def grant(self, window: int, packet: int) -> int:

@@ -22,6 +22,7 @@ from hoopgw.relay.effects import (
     CancelTarget,
     Effect,
     Hangup,
+    Later,
     PauseClient,
     ResumeClient,
     ToClient,
@@ -31,6 +32,7 @@ from hoopgw.relay.effects import (
 
 ROOM: Final = 0.01  # seconds between tries when the spool is full: the writer empties it every 10 to 20 ms
 PATIENCE: Final = 30.0  # seconds that an effect may wait for room: a writer that slow has failed
+GRACE: Final = 0.001  # seconds by which something is late: a turn of the reactor, in which what came in is read
 LINGER: Final = 30.0  # seconds in which a slow client may still take what was sent to it before the end
 LINGER_KILLED: Final = 0.5  # the same where the session was ended by the gateway: a kill is done within a second
 _log: Final = Logger("hoopgw.servers.pump")
@@ -51,6 +53,8 @@ class IRelay(Protocol):
     def decided(self, lane: int, answers: Sequence[Answer]) -> list[Effect]: ...
 
     def holding(self, lane: int, notice: Denial) -> list[Effect]: ...
+
+    def later(self, lane: int) -> list[Effect]: ...
 
     def ended(self, reason: str, code: Code, denial: Denial | None) -> list[Effect]: ...
 
@@ -106,6 +110,7 @@ class Pump:
         self._client_pauses: set[str] = set()
         self._target_pauses: set[str] = set()
         self._deciding: dict[int, Deferred[tuple[Answer, ...]]] = {}
+        self._timers: dict[int, Any] = {}  # by lane
         self.ended = False
         client.registerProducer(Reading(self, from_client=False), True)
         target.registerProducer(Reading(self, from_client=True), True)
@@ -211,6 +216,8 @@ class Pump:
             self._hang_up(effect.code, effect.reason)  # type: ignore[attr-defined]
         elif kind is Withdraw:
             self._withdraw(effect.lane)  # type: ignore[attr-defined]
+        elif kind is Later:
+            self._time(effect.lane, effect.seconds)  # type: ignore[attr-defined]
         elif kind is ToTarget:  # while a cancel is under way
             self._write([], [effect.data])  # type: ignore[attr-defined]
 
@@ -244,6 +251,24 @@ class Pump:
         """An operation waits for approval: the client is told now."""
         if not self.ended:
             self._carry_out(self._relay.holding(lane, notice))
+
+    # ---- what is due later
+
+    def _time(self, lane: int, seconds: float) -> None:
+        if lane not in self._timers:
+            self._timers[lane] = self._clock.callLater(seconds, self._due, lane, seconds)
+
+    def _due(self, lane: int, seconds: float) -> None:
+        """What has come in is read first: a reactor that was busy sees its timers before its sockets.  A target
+        that is not read has not been silent."""
+        if self._target_pauses:
+            self._timers[lane] = self._clock.callLater(seconds, self._due, lane, seconds)
+        else:
+            self._timers[lane] = self._clock.callLater(GRACE, self._is_due, lane)
+
+    def _is_due(self, lane: int) -> None:
+        del self._timers[lane]
+        self._carry_out(self._relay.later(lane))
 
     # ---- a full spool
 
@@ -350,6 +375,9 @@ class Pump:
         self._inputs.clear()
         for deciding in list(self._deciding.values()):
             deciding.cancel()
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
         closing = self._session.close(code, reason, self._relay.coverage())
         closing.addErrback(self._unclosed).addCallback(lambda _: self._closed(self._session))
         for transport in (self._client, self._target):

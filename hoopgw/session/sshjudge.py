@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
@@ -12,13 +13,15 @@ from hoopgw.auth.access import Access
 from hoopgw.model.operation import ENV, EXEC, FILE, FORWARD, SHELL, SUBSYSTEM, Operation
 from hoopgw.model.verdict import ALLOW, Refusal, Verdict
 from hoopgw.policy.guardrail import judge
+from hoopgw.policy.masks import SqlMasks, resolve
 from hoopgw.policy.policyset import Selection
 from hoopgw.policy.shell import facts_of
 from hoopgw.policy.ssh_forwards import feature
 from hoopgw.policy.ssh_rules import OPERATIONS
 from hoopgw.session.interfaces import IJudge
 
-WAITS = frozenset((EXEC, SHELL, SUBSYSTEM, FILE))  # what can be held: the rest is allowed or refused at once
+STARTS = frozenset((EXEC, SHELL, SUBSYSTEM))
+WAITS = STARTS | {FILE}  # what can be held: the rest is allowed or refused at once
 
 
 @implementer(IJudge)
@@ -27,14 +30,20 @@ class SshJudge:
 
     ambient_masks = None
 
-    def __init__(self, selection: Selection, access: Access) -> None:
+    def __init__(self, selection: Selection, access: Access, build: Any) -> None:
+        """`build` makes what masks a stream (relay.postgres_masks.MaskBuilder)."""
         self._guardrails = selection.guardrails
+        self._masks = selection.masks
+        self._build = build
+        table = resolve(selection.masks, None)
+        masks = SqlMasks({}, (), table.patterns, table.custom, build=build)
+        self._masked = Verdict(masks=masks) if table.patterns or table.custom else ALLOW
         self._features = access.grant.features
         self._environment = access.target.environment
 
     def successor(self, selection: Selection, access: Access) -> SshJudge:
         """After a reload."""
-        return SshJudge(selection, access)
+        return SshJudge(selection, access, self._build)
 
     def ready(self) -> Deferred[None]:
         return succeed(None)
@@ -68,11 +77,20 @@ class SshJudge:
             return _refused("ssh:forward", f"{what} is not granted", words)
         if operation.kind == FILE and not operation.name:
             return _refused("ssh:file", "a request of SFTP that is not known here")
+        if operation.kind == FILE and self._masks and b"read" in operation.name:
+            return self._unread()
         if operation.kind == ENV:
             name = operation.name.decode("utf-8", "backslashreplace")
             if not any(fnmatchcase(name, glob) for glob in self._environment):
                 return _refused("ssh:environment", f"the variable {name} is not let through to this target")
-        return ALLOW
+        return self._masked if operation.kind in STARTS else ALLOW
+
+    def _unread(self) -> Verdict:
+        """SFTP reads pieces of files in any order: what a pattern would find may never be in one place."""
+        mask = self._masks[0]
+        words = "read it by a command, as `scp -O` does: a command's output is masked"
+        reason = "what a file holds cannot be masked over SFTP"
+        return Verdict(refusals=(Refusal(f"mask:{mask.name}", reason, words, mask.source),))
 
 
 def _refused(rule: str, reason: str, would_pass: str = "") -> Verdict:

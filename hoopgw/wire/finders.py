@@ -31,6 +31,9 @@ _CLASS: Final = bytes(
 )  # fmt: skip
 
 
+_PRINTED: Final = (b"\4\4\4\4\3", b"\4\4\4\4", b"\4\6\5", b"\4\6\4")  # sizes of the groups
+
+
 def _digit(c: i64) -> bool:
     return 48 <= c <= 57
 
@@ -111,7 +114,10 @@ def emails(data: bytes, start: i64, end: i64, found: Finds) -> None:
 
 
 def payment_cards(data: bytes, start: i64, end: i64, found: Finds) -> None:
-    """13 to 19 digits with single spaces or hyphens between them, and a right check digit."""
+    """13 to 19 digits with single spaces or hyphens between them, and a right check digit.
+
+    Other numbers may stand beside it: of what is no card as a whole, what is written as one is looked at.
+    """
     here: i64 = start
     stop: i64 = end
     while stop - here >= 13:
@@ -130,6 +136,54 @@ def payment_cards(data: bytes, start: i64, end: i64, found: Finds) -> None:
             here += 1
         if 13 <= count <= 19 and luhn(data, begin, here):
             found.put(begin, here)
+        elif count > 13:
+            _among_others(data, begin, here, found)
+
+
+def _among_others(data: bytes, start: i64, end: i64, found: Finds) -> None:
+    """Cards in a row of groups of digits: one group that is long enough, or groups as they are printed on cards."""
+    here: i64 = start
+    while end - here >= 13:
+        size: i64 = _group(data, here, end)
+        right: i64 = here
+        if size < 13:
+            right = _printed(data, here, end)
+        elif size <= 19 and luhn(data, here, here + size):
+            right += size
+        if right > here:
+            found.put(here, right)
+            here = right + 1
+        else:
+            here += size + 1
+
+
+def _group(data: bytes, here: i64, end: i64) -> i64:
+    """How many digits stand together."""
+    begin: i64 = here
+    while here < end and _digit(data[here]):
+        here += 1
+    return here - begin
+
+
+def _printed(data: bytes, here: i64, end: i64) -> i64:
+    """Where a card ends whose groups are parted by one kind of separator; `here`: there is none."""
+    for shape in _PRINTED:
+        right: i64 = here
+        between: i64 = 0
+        for wanted in shape:
+            if right > here:
+                if right + 1 >= end or (between and data[right] != between):
+                    break
+                between = data[right]
+                right += 1
+            size: i64 = _group(data, right, end)
+            if size != wanted:
+                break
+            right += size
+        else:
+            if luhn(data, here, right):
+                return right
+    return here
 
 
 def us_ssns(data: bytes, start: i64, end: i64, found: Finds) -> None:
@@ -155,7 +209,10 @@ def us_ssns(data: bytes, start: i64, end: i64, found: Finds) -> None:
 
 
 def ibans(data: bytes, start: i64, end: i64, found: Finds) -> None:
-    """Two letters, two check digits, 11 to 30 letters or digits, single spaces allowed (ISO 13616: remainder 1)."""
+    """Two letters, two check digits, 11 to 30 letters or digits, single spaces allowed (ISO 13616: remainder 1).
+
+    Where capitals and digits follow behind a space, they may be of the number or not: the longest one that is right.
+    """
     here: i64 = start
     stop: i64 = end
     while stop - here >= 15:
@@ -164,20 +221,30 @@ def ibans(data: bytes, start: i64, end: i64, found: Finds) -> None:
         if not (begins and upper and _digit(data[here + 2]) and _digit(data[here + 3])):
             here += 1
             continue
-        right: i64 = here
-        count: i64 = 0
-        while right < stop and count < 35:
-            c: i64 = data[right]
-            if _digit(c) or 65 <= c <= 90:
-                count += 1
-            elif not (c == 32 and right + 1 < stop and (_digit(data[right + 1]) or 65 <= data[right + 1] <= 90)):
-                break
-            right += 1
-        if 15 <= count <= 34 and _mod97(data, here, right) == 1:
+        right: i64 = _account(data, here, stop)
+        if right > here:
             found.put(here, right)
             here = right
         else:
             here += 1
+
+
+def _account(data: bytes, here: i64, stop: i64) -> i64:
+    """Where an account number that begins here ends; `here`: there is none."""
+    right: i64 = here
+    count: i64 = 0
+    longest: i64 = here
+    while right < stop and count < 35:
+        c: i64 = data[right]
+        if _digit(c) or 65 <= c <= 90:
+            count += 1
+        else:
+            if 15 <= count <= 34 and _mod97(data, here, right) == 1:
+                longest = right
+            if c != 32 or right + 1 == stop or not (_digit(data[right + 1]) or 65 <= data[right + 1] <= 90):
+                return longest
+        right += 1
+    return right if 15 <= count <= 34 and _mod97(data, here, right) == 1 else longest
 
 
 def _mod97(data: bytes, start: i64, end: i64) -> i64:

@@ -58,6 +58,15 @@ class Scanner:
         self._run_least: i64 = 6 if kinds & UK_NINO else 11 if kinds & US_SSN else 13 if kinds & PAYMENT_CARD else 0
         self._digits: i64 = 6 if kinds & UK_NINO else 9 if kinds & US_SSN else 13
 
+    @property
+    def kinds(self) -> int:
+        return self._kinds
+
+    @property
+    def by_line(self) -> bool:
+        """There is a pattern of an operator's own, which may find anything."""
+        return self._custom is not None
+
     def search(self, data: bytes, start: i64, end: i64, found: Finds) -> None:
         """Gives what is in `data[start:end]` to `found`."""
         kinds = self._kinds
@@ -132,9 +141,9 @@ class Scanner:
         if digits >= 13 and kinds & PAYMENT_CARD:
             payment_cards(data, left, right, found)
         if digits >= 9 and kinds & US_SSN:
-            us_ssns(data, _later(left - 1, start), _earlier(right + 1, end), found)
+            us_ssns(data, _later(left - 1, start), earlier(right + 1, end), found)
         if digits == 6 and kinds & UK_NINO and left - start >= 2 and right < end and data[left - 1] >= 65:
-            uk_ninos(data, _later(left - 3, start), _earlier(right + 2, end), found)
+            uk_ninos(data, _later(left - 3, start), earlier(right + 2, end), found)
 
     def spans(self, data: bytes, start: int, end: int) -> list[tuple[int, int]]:
         """Where something was found in `data[start:end]`; in no order, and they may overlap."""
@@ -237,5 +246,5 @@ def _later(one: i64, other: i64) -> i64:
     return one if one > other else other
 
 
-def _earlier(one: i64, other: i64) -> i64:
+def earlier(one: i64, other: i64) -> i64:
     return one if one < other else other

@@ -12,9 +12,11 @@ from hoopgw.wire.pgcopy import SIGNATURE, CopyMask
 from hoopgw.wire.pgmessages import message
 from hoopgw.wire.rowmask import RowMask
 from hoopgw.wire.scanners import Scanner
+from hoopgw.wire.streammask import MAX_LINE, StreamMask
 from tests.fuzz.choices import Choices, cut
 from tests.wire.test_pgcopy import payloads
 from tests.wire.test_scanners import everywhere
+from tests.wire.test_streammask import whole
 
 SCANNERS = [Scanner(kinds) for kinds in range(32)]
 WORDS = (
@@ -53,6 +55,27 @@ def finders(data: bytes) -> None:
     assert all(start <= begin < stop <= end for begin, stop in found)
     alone = [(begin - start, stop - start) for begin, stop in found]
     assert alone == sorted(SCANNERS[kinds].spans(value[start:end], 0, end - start)), "what stands around it counts"
+
+
+def streams(data: bytes) -> None:
+    """A stream cut anywhere is masked as its lines are; cut and asked for at any time, no match is whole."""
+    choices = Choices(data)
+    scanner, asks = SCANNERS[choices.number(32)], choices.number(4) == 0
+    places, value = choices.some(), text(choices)
+    flags = Choices(places)
+    mask, out = StreamMask(scanner), bytearray()
+    for piece in cut(value, places):
+        out += mask.feed(piece)
+        if asks and flags.flag():
+            out += mask.released(False)
+        assert mask.waiting <= MAX_LINE and len(out) + mask.waiting <= len(value)
+    out += mask.released(True)
+    assert asks or bytes(out) == whole(scanner, value), "the cuts show"
+    here = 0
+    for line in value.splitlines(keepends=True):
+        for begin, end in scanner.spans(line, 0, len(line.rstrip(b"\r\n"))):
+            assert 42 in out[here + begin : here + end], "a match was shown"
+        here += len(line)
 
 
 def values(data: bytes) -> None:

@@ -25,6 +25,7 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "websocket-extensions": http_targets.websocket_extensions,
     "finders": masking_targets.finders,
     "values": masking_targets.values,
+    "streams": masking_targets.streams,
     "rows": masking_targets.rows,
     "copies": masking_targets.copies,
     "pg-relay": relay_targets.pg_relay,

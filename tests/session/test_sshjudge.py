@@ -11,11 +11,13 @@ from hoopgw.auth.access import Access
 from hoopgw.model.grant import Grant, Who
 from hoopgw.model.identity import Identity
 from hoopgw.model.operation import Operation
-from hoopgw.model.target import Address, Role, Target, TlsMode
+from hoopgw.model.target import Address, Role, Selector, Target, TlsMode
 from hoopgw.model.verdict import HoldTerms
 from hoopgw.policy.guardrails import Action
+from hoopgw.policy.mask_table import MaskRule
 from hoopgw.policy.policyset import Selection
 from hoopgw.policy.ssh_rules import SshConditions, SshRule
+from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.session.interfaces import IJudge
 from hoopgw.session.sshjudge import SshJudge
 
@@ -32,13 +34,34 @@ HOLD = SshRule(
 
 def judged(operation: Operation, *rules: SshRule, grant: Grant = GRANT) -> list[str]:
     """The names of the rules that refuse."""
-    judge = SshJudge(Selection(rules, (), ""), replace(ACCESS, grant=grant))
+    judge = SshJudge(Selection(rules, (), ""), replace(ACCESS, grant=grant), None)
     return [refusal.guardrail for refusal in judge.judge(operation).refusals]
+
+
+class Masking(SynchronousTestCase):
+    RULE = MaskRule("cards", "ssh", Selector(), None, (), ("payment-card",), (), "none")
+
+    def judge(self) -> SshJudge:
+        return SshJudge(Selection((), (self.RULE,), ""), ACCESS, MaskBuilder(b"k"))
+
+    def test_output(self) -> None:
+        """What starts something is masked, and nothing else of the channel."""
+        for kind, masked in (("exec", True), ("shell", True), ("subsystem", True), ("pty", False), ("file", False)):
+            verdict = self.judge().judge(Operation("ssh", kind, b"list /", b"list"))
+            self.assertEqual((verdict.masks is not None, verdict.refusals), (masked, ()), kind)
+            if verdict.masks is not None:
+                self.assertEqual(verdict.masks.stream().feed(b"4000001234567899\n"), b"*" * 16 + b"\n")
+
+    def test_files(self) -> None:
+        """What would be read over SFTP cannot be masked, and so is refused; writing, listing and removing are not."""
+        for action, wanted in (("read", ["mask:cards"]), ("read-write", ["mask:cards"]), ("write", []), ("remove", [])):
+            verdict = self.judge().judge(Operation("ssh", "file", b"x /f", action.encode()))
+            self.assertEqual([refusal.guardrail for refusal in verdict.refusals], wanted, action)
 
 
 class Judging(SynchronousTestCase):
     def test_interface(self) -> None:
-        verifyObject(IJudge, SshJudge(Selection((), (), ""), ACCESS))
+        verifyObject(IJudge, SshJudge(Selection((), (), ""), ACCESS, None))
 
     def test_forwards(self) -> None:
         """must-survive 41: refused unless the grant names it; what nobody knows is refused whatever it names."""
@@ -63,7 +86,7 @@ class Judging(SynchronousTestCase):
 
     def test_what_waits(self) -> None:
         """A hold on what cannot wait is a refusal; on a command it is a hold."""
-        judge = SshJudge(Selection((HOLD,), (), ""), ACCESS)
+        judge = SshJudge(Selection((HOLD,), (), ""), ACCESS, None)
         self.assertEqual(len(judge.judge(Operation("ssh", "exec", b"x")).holds), 1)
         for kind, name in (("env", b"LANG"), ("forward", b"direct-tcpip")):
             verdict = judge.judge(Operation("ssh", kind, b"x", name))

@@ -20,7 +20,7 @@ ALL = Scanner(31)
 SAMPLES = (
     b"me@example.org", b"4000001234567899", b"4000 0012 3456 7899", b"4000-0012-3456-7899", b"123-45-6789",
     b"AB123456C", b"DE89370400440532013000", b"GB82 WEST 1234 5698 7654 32", b"ab 12 34 56 d",
-    b"AB  1 2 3456A", b"\0\0\0\x20",
+    b"AB  1 2 3456A", b"\0\0\0\x20", b"4000001234567899 12 27", b"DE89370400440532013000 100 EUR", b" 12-3456 ",
 )  # fmt: skip
 ALPHABETS = (b"0123456789 -abAB@.", bytes(range(256)), b"0123456789abcdef", b"ABCDEFGHIJ0123456789 ")
 PIECES = st.one_of(
@@ -102,6 +102,19 @@ class Patterns(SynchronousTestCase):
             "4000-0012-3456-7899", "123-45-6789", "DE89370400440532013000", "GB82 WEST 1234 5698 7654 32", "AB123456C",
         ):  # fmt: skip
             self.assertIn(text, self.found(f"see: {text}, please"), text)
+
+    def test_beside_others(self) -> None:
+        """Other numbers and capitals around it, as in the columns of a listing, hide none."""
+        for text, wanted in (
+            ("4000001234567899 4000001234567899", ["4000001234567899"] * 2),
+            ("7 4000 0012 3456 7899 12-2027", ["4000 0012 3456 7899"]),
+            ("4000-0012-3456-7899-1234-5678-9012-3456-7890", ["4000-0012-3456-7899"]),
+            ("2026-11-21 3782-822463-10005 100", ["3782-822463-10005"]),
+            ("DE89370400440532013000 100 EUR", ["DE89370400440532013000"]),
+            ("GB82 WEST 1234 5698 7654 32 GBP AND MORE OF THIS AND THAT", ["GB82 WEST 1234 5698 7654 32"]),
+            ("2026-11-21 10 15 00 2026-11-21 10 15 00 400000123456789", []),
+        ):
+            self.assertEqual(self.found(text), wanted, text)
 
     def test_not_found(self) -> None:
         """Numbers without their check digits, numbers that are never given, and what only looks alike."""

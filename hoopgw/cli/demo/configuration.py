@@ -90,6 +90,7 @@ def write(place: Path, facts: Facts) -> Written:
         write_secret(directory / "secrets/web1", facts.ssh.user_key)
         files["targets.d/web1.toml"] = _host(facts.ssh, directory)
         files["grants.d/web1.toml"] = SSH_GRANT
+        files["guardrails.d/80-till.toml"] = SSH_MASK
     for name, text in files.items():
         (directory / name).write_text(text)
     for name, text in facts.more.items():
@@ -137,13 +138,18 @@ host_keys = ["file:{directory}/secrets/ssh_host_key"]
 
 
 def _host(ssh: Ssh, directory: Path) -> str:
-    return f"""[target.web1]
+    """One host as two targets: what is masked of the output of one is not of the other's."""
+    return _named_host("web1", "", ssh, directory) + "\n" + _named_host("till", ', data = "pii"', ssh, directory)
+
+
+def _named_host(name: str, labels: str, ssh: Ssh, directory: Path) -> str:
+    return f"""[target.{name}]
 protocol = "ssh"
 address = ["127.0.0.1:{ssh.target_port}"]
 host_keys = ["{ssh.target_key}"]
-labels = {{ env = "demo" }}
+labels = {{ env = "demo"{labels} }}
 
-[target.web1.role.deploy]
+[target.{name}.role.deploy]
 user = "{ssh.user}"
 key = "file:{directory}/secrets/web1"
 """
@@ -183,4 +189,15 @@ SSH_GRANT = """[grant.agents-web1]
 groups = ["agents"]
 target = { name = "web1" }
 roles = ["deploy"]
+
+[grant.agents-till]
+groups = ["agents"]
+target = { name = "till" }
+roles = ["deploy"]
+"""
+
+SSH_MASK = """[mask.till]
+protocol = "ssh"
+target = { labels = { data = "pii" } }
+patterns = ["payment-card", "us-ssn", "iban"]
 """

@@ -11,8 +11,8 @@ from hoopgw.cli.demo.scene import PATIENCE, Ran, Scene, last_line
 from hoopgw.cli.demo.surroundings import surroundings
 
 
-def ssh(scene: Scene, command: str, *options: str) -> Ran:
-    """`ssh web1@gateway COMMAND`, told and shown.  ssh asks a program for the password, which is the agent's token."""
+def ssh(scene: Scene, command: str, *options: str, target: str = "web1") -> Ran:
+    """`ssh TARGET@gateway COMMAND`, told and shown.  ssh asks a program for the password: the agent's token."""
     place, host = scene.stage.place, scene.stage.host
     assert host is not None
     token = write_secret(place / "ssh.token", scene.stage.agent)
@@ -21,9 +21,9 @@ def ssh(scene: Scene, command: str, *options: str) -> Ran:
     known = f"UserKnownHostsFile={scene.stage.known_hosts}"
     given = [known, "StrictHostKeyChecking=yes", "PubkeyAuthentication=no", "LogLevel=ERROR"]
     words = ["-F", "none", *(word for option in given for word in ("-o", option)), *options]
-    scene.tell.typed("agent", f"ssh {' '.join(options)}{' ' if options else ''}web1@gateway {shlex.quote(command)}")
+    scene.tell.typed("agent", f"ssh {' '.join(options)}{' ' if options else ''}{target}@gateway {shlex.quote(command)}")
     done = subprocess.run(
-        [host.programs["ssh"], *words, "-p", str(scene.stage.ssh_port), "web1@127.0.0.1", command],
+        [host.programs["ssh"], *words, "-p", str(scene.stage.ssh_port), f"{target}@127.0.0.1", command],
         env=surroundings(
             {"SSH_ASKPASS": str(asking), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": "none"}
             | dict(host.programs.environment)
@@ -59,4 +59,11 @@ def refused_command(scene: Scene) -> None:
     scene.tell.expect(forwarded.status == 255, "no grant names it: nothing is forwarded", "it was forwarded")
 
 
-STEPS = (command_on_a_host, refused_command)
+def masked_output(scene: Scene) -> None:
+    """A command's output, masked"""
+    ran = ssh(scene, "printf 'paid with 4000 0012 '; sleep 0.01; printf '3456 7899 on Monday\\n'", target="till")
+    good = ran.out == "paid with ******************* on Monday\n"
+    scene.tell.expect(good, "whatever the pieces it comes in, the number is never whole", "the number was shown")
+
+
+STEPS = (command_on_a_host, refused_command, masked_output)

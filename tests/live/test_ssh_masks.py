@@ -1,0 +1,137 @@
+"""What OpenSSH's clients see of a host whose output is masked."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import subprocess
+import time
+from typing import ClassVar
+
+from hoopgw.cli.demo.stage import Options
+from tests.live.ssh_clients import SshCase
+
+CARD = "4000 0012 3456 7899"
+RULES = """
+[mask.test-badge]
+protocol = "ssh"
+target = { name = "till" }
+patterns = ["badge"]
+
+[pattern.badge]
+regex = 'B-[0-9]{6}'
+"""
+
+
+class Masked(SshCase):
+    """The demo's `till`: cards, accounts and US numbers are masked there."""
+
+    options: ClassVar[Options] = Options()
+
+    def till(self, *words: str, options: tuple[str, ...] = ()) -> "subprocess.CompletedProcess[bytes]":
+        done: subprocess.CompletedProcess[bytes] = self.ssh(*words, user="till", options=options)
+        return done
+
+    def test_pieces(self) -> None:
+        """However a value is cut, and however slowly it comes, it is never whole; on the other target it is."""
+        for gap in ("0", "0.02", "0.3"):
+            words = f"for p in '4000 00' '12 34' '56 7' 899 ' and' ' on'; do printf \"$p\"; sleep {gap}; done"
+            done = self.till(words)
+            self.assertTrue(done.stdout.endswith(b"* and on"), done.stdout)
+            self.assertEqual(len(done.stdout), 26)
+            self.assertNotIn(b"7899", done.stdout)
+            self.assertNotIn(b"6 7", done.stdout)
+        self.assertIn(CARD.encode(), self.ssh(f"echo {CARD}").stdout)
+
+    def test_errors_and_status(self) -> None:
+        """stderr is masked as well; status and other output stay."""
+        done = self.till(f"echo one; echo {CARD} >&2; echo two; exit 7")
+        self.assertEqual((done.returncode, done.stdout), (7, b"one\ntwo\n"))
+        self.assertEqual(done.stderr, b"*" * 19 + b"\n")
+
+    def test_much(self) -> None:
+        """Megabytes with values everywhere, across windows and packets: the length stays, and no value does."""
+        count = 60_000
+        done = self.till(f"yes 'x {CARD} and DE89370400440532013000 .' | head -{count}")
+        line = f"x {'*' * 19} and {'*' * 22} .\n".encode()
+        self.assertEqual(done.stdout, line * count)
+
+    def test_coloured(self) -> None:
+        """grep's colours inside a number do not help it."""
+        done = self.till(f"echo '{CARD}!' | grep --color=always 0012")
+        self.assertIn(b"\x1b[", done.stdout)
+        self.assertNotRegex(done.stdout, rb"[0-9]{4} |3456|7899")
+
+    def test_recorded(self) -> None:
+        """What was shown is what is recorded, with how much was masked."""
+        session = self.ids("session.opened")
+        self.till(f"echo {CARD}; echo end")
+        (id,) = self.ids("session.opened") - session
+        deadline, text = time.monotonic() + 10, ""
+        while "end" not in text and time.monotonic() < deadline:
+            text = self.hoopgw("sessions", "export", id, "--format", "text").stdout
+        self.assertIn("*" * 19, text)
+        self.assertNotIn("3456 7899\n", text.replace(f"echo {CARD}", ""))
+        closed = ""
+        while id not in closed and time.monotonic() < deadline:
+            closed = "".join(self.events("session.closed"))
+        (line,) = [line for line in self.events("session.closed") if id in line]
+        self.assertIn('"masked":1', line)
+
+    def ids(self, code: str) -> set[str]:
+        return {json.loads(line)["session"] for line in self.events(code)}
+
+    def test_files(self) -> None:
+        """A file is not read over SFTP; it is written, and read by the old scp, masked."""
+        (self.scratch / "one").write_text(f"card {CARD}\n")
+        port = ["-P", str(self.stage.ssh_port)]
+        up = [*self.openssh("scp"), *port, str(self.scratch / "one"), "till@127.0.0.1:card"]
+        self.assertEqual(self.ran(up).returncode, 0)
+        self.assertEqual((self.home / "card").read_text(), f"card {CARD}\n")
+        back = [*port, "till@127.0.0.1:card", str(self.scratch / "two")]
+        refused = self.ran([*self.openssh("scp"), *back])
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn(b'"guardrails": ["mask:till"]', refused.stderr)
+        self.assertFalse((self.scratch / "two").exists() and (self.scratch / "two").stat().st_size)
+        self.assertEqual(self.ran([*self.openssh("scp"), "-O", *back]).returncode, 0)
+        self.assertEqual((self.scratch / "two").read_text(), f"card {'*' * 19}\n")
+
+    def test_terminal(self) -> None:
+        """On a terminal a prompt comes at once, a typed number is never whole, and the shell goes on."""
+        main, its = pty.openpty()
+        self.addCleanup(os.close, main)
+        command = [*self.openssh("ssh"), "-tt", "-p", str(self.stage.ssh_port), "till@127.0.0.1", "cat"]
+        running = subprocess.Popen(command, env=self.env(), stdin=its, stdout=its, stderr=its, start_new_session=True)
+        os.close(its)
+        self.addCleanup(running.wait)
+        self.addCleanup(running.kill)
+        os.write(main, b"hello\n")
+        shown = self.until(main, b"hello\r\nhello\r\n")
+        for key in CARD:
+            os.write(main, key.encode())
+            time.sleep(0.08)
+        os.write(main, b" end\n")
+        shown += self.until(main, b"* end\r\n" + b"*" * 19 + b" end\r\n")
+        self.assertNotIn(b"7899", shown)
+        os.write(main, b"\x04")
+        self.assertEqual(running.wait(20), 0)
+
+    def until(self, main: int, wanted: bytes) -> bytes:
+        deadline, shown = time.monotonic() + 20, b""
+        while wanted not in shown and time.monotonic() < deadline:
+            if select.select([main], [], [], 0.2)[0]:
+                shown += os.read(main, 4096)
+        self.assertIn(wanted, shown)
+        return shown
+
+
+class Own(SshCase):
+    options: ClassVar[Options] = Options(more={"guardrails.d/90-test.toml": RULES})
+
+    def test_pattern(self) -> None:
+        """An operator's own pattern, in pieces that come apart by less than the delay and by more."""
+        for gap, shown in (("0.01", b"id ********.\n"), ("0.3", b"id B-12****.\n")):
+            done = self.ssh(f"printf 'id B-12'; sleep {gap}; printf '3456.\\n'", user="till")
+            self.assertEqual(done.stdout, shown)
