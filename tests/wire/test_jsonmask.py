@@ -1,0 +1,204 @@
+"""hoopgw.wire.jsonmask, with hoopgw.wire.jsonkeys"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from hoopgw.model.errors import Unmaskable
+from hoopgw.wire.jsonkeys import KeyRule, KeyTable
+from hoopgw.wire.jsonmask import MAX_TEXT, JsonMask
+from hoopgw.wire.masking import HASH, LAST4, NONE, Action, Hashes, ValueMask
+from hoopgw.wire.scanners import EMAIL, PAYMENT_CARD, Scanner
+
+ACTIONS = (Action(NONE), Action(HASH), Action(LAST4))
+PATTERNS = Scanner(EMAIL | PAYMENT_CARD)
+
+
+def rule(text: str, action: int = 1) -> KeyRule:
+    if text.startswith("/") or not text:
+        return KeyRule(tuple(text.split("/")[1:]), False, action)
+    return KeyRule((text,), True, action)
+
+
+def mask(*rules: str | KeyRule, scanner: Scanner | None = None) -> JsonMask:
+    table = KeyTable(tuple(each if isinstance(each, KeyRule) else rule(each) for each in rules))
+    return JsonMask(table, ACTIONS, ValueMask(scanner, Hashes(b"k")))
+
+
+def masked(text: bytes, *rules: str | KeyRule, scanner: Scanner | None = None) -> bytes:
+    walk = mask(*rules, scanner=scanner)
+    return walk.feed(text) + walk.finish()
+
+
+def in_pieces(text: bytes, cuts: list[int], *rules: str | KeyRule, scanner: Scanner | None = None) -> bytes:
+    walk = mask(*rules, scanner=scanner)
+    here, out = 0, b""
+    for cut in [*sorted(min(cut, len(text)) for cut in cuts), len(text)]:
+        out += walk.feed(text[here:cut])
+        here = cut
+    return out + walk.finish()
+
+
+class ByPlace(SynchronousTestCase):
+    def test_members_by_name_at_any_depth(self) -> None:
+        """In whatever letters, with escapes, by globs; everything else as it was."""
+        text = b'{ "email" : "a@b.c", "x":[{"EMAIL":"abc","ema\\u0069l":"d"}], "mail":"e" }'
+        self.assertEqual(
+            masked(text, "email"), b'{ "email" : "*****", "x":[{"EMAIL":"***","ema\\u0069l":"*"}], "mail":"e" }'
+        )
+        self.assertEqual(masked(b'{"a_key":"1","key_a":"2"}', "*_key"), b'{"a_key":"*","key_a":"2"}')
+
+    def test_members_by_pointer(self) -> None:
+        """From the root on; elements by number or any; no other place of that name."""
+        text = b'{"u":{"n":"ab","m":"cd"},"n":"ef","l":[{"n":"gh"},{"n":"ij"},[{"n":"kl"}]]}'
+        self.assertEqual(masked(text, "/u/n"), text.replace(b"ab", b"**"))
+        self.assertEqual(masked(text, "/*/n"), text.replace(b"ab", b"**"))
+        self.assertEqual(masked(text, "/l/1/n"), text.replace(b"ij", b"**"))
+        self.assertEqual(masked(text, "/l/*/n"), text.replace(b"ij", b"**").replace(b"gh", b"**"))
+        self.assertEqual(masked(text, "/l/*/*/n"), text.replace(b"kl", b"**"))
+        self.assertEqual(masked(b'[["a","b"],["c","d"]]', "/*/1"), b'[["a","*"],["c","*"]]')
+
+    def test_values_stay_of_their_kind(self) -> None:
+        """Clients can still read them."""
+        for value, shown in (
+            (b'"abc"', b'"***"'),
+            (b'""', b'""'),
+            (b"-12.5e3", b"0"),
+            (b"true", b"false"),
+            (b"null", b"null"),
+            (b"NaN", b"0"),
+            (b'{"a":[1,"x}]"],"b":"\\"}"}', b"{}"),
+            (b'[[1],{"a":2}]', b"[]"),
+            (b"{}", b"{}"),
+        ):
+            self.assertEqual(masked(b'{"k":' + value + b',"z":1}', "k"), b'{"k":' + shown + b',"z":1}')
+            self.assertEqual(masked(value + b"\n", ""), shown + b"\n")
+
+    def test_last_four_and_hash(self) -> None:
+        """Of what a text means, not of how it is written."""
+        for first, second in (b'"4111-1111"', b'"4111-\\u00311\\u00311"'), (b'"a\\nb"', b'"a\\u000ab"'):
+            self.assertEqual(masked(first, rule("", 3)), masked(second, rule("", 3)))
+            self.assertEqual(masked(first, rule("", 2)), masked(second, rule("", 2)))
+        self.assertEqual(masked(b'"4111-1111"', rule("", 3)), b'"*****1111"')
+        self.assertEqual(masked(b'"abcdef\\"\\n\\\\x"', rule("", 3)), b'"******\\"\\n\\\\x"')
+
+    def test_of_two_rules_the_stricter_counts(self) -> None:
+        """As for columns."""
+        for rules in ((rule("k", 3), rule("/k", 1)), (rule("/k", 3), rule("*", 1))):
+            self.assertEqual(masked(b'{"k":"abcdefgh"}', *rules), b'{"k":"********"}')
+
+    def test_several_texts_are_masked_each(self) -> None:
+        """NDJSON, and RFC 7464's."""
+        self.assertEqual(masked(b'{"k":"a"}\n{"k":"b"}\n', "/k"), b'{"k":"*"}\n{"k":"*"}\n')
+        self.assertEqual(masked(b'\x1e{"k":"a"}\n\x1e12', "/k"), b'\x1e{"k":"*"}\n\x1e12')
+
+    def test_a_mark_of_byte_order_is_passed(self) -> None:
+        """In front of UTF-8 some servers write one."""
+        text = b'\xef\xbb\xbf{"k":"a"}'
+        for cut in range(5):
+            self.assertEqual(in_pieces(text, [cut], "k"), b'\xef\xbb\xbf{"k":"*"}')
+
+
+class ByPattern(SynchronousTestCase):
+    def test_what_is_found_is_starred(self) -> None:
+        """In texts, in names, behind escapes; a number becomes 0."""
+        text = b'{"a":"to x@example.com now","x@example.com":4111111111111111,"b":4111111111111112,"c":"y\\u0040b.com"}'
+        shown = b'{"a":"to ************* now","*************":0,"b":4111111111111112,"c":"*******"}'
+        self.assertEqual(masked(text, scanner=PATTERNS), shown)
+
+    def test_rules_and_patterns_together(self) -> None:
+        """What a rule names is hidden by the rule."""
+        self.assertEqual(masked(b'{"k":"ab","j":"x@b.com"}', "k", scanner=PATTERNS), b'{"k":"**","j":"*******"}')
+
+
+class Refused(SynchronousTestCase):
+    def test_what_is_not_json_is_not_masked_but_refused(self) -> None:
+        """A lenient parser at the client would read values that were not seen."""
+        for text in (
+            b"{'k':1}", b"{k:1}", b'{"k" 1}', b'{"k":1,}x', b"[1 2]", b"[1]]", b'{"k":1]', b"}", b'{"k"', b"[", b'"abc',
+            b"// x\n{}", b"1,2", b'{"k":,}', b"[,1]", b"undefined ", b"<html>", b"\x00{", b'{"k":1:2}', b'"a":1',
+            '{"k":1}'.encode("utf-16-le"), b'{"\\u00zz":1}', b")]}',\n{}", b"-", b"+1 ",
+            b"[" * 600, b"9" * 5000,
+        ):  # fmt: skip
+            self.assertRaises(Unmaskable, masked, text, "k", scanner=PATTERNS)
+
+    def test_a_text_that_must_be_seen_whole_has_a_bound(self) -> None:
+        """One that need not goes on as it comes, whatever its length."""
+        pieces = [b'{"k":"', *[b"x" * (MAX_TEXT // 16)] * 17, b'"}']
+        walk = mask("k")
+        with self.assertRaises(Unmaskable):
+            for piece in pieces:
+                walk.feed(piece)
+        walk = mask("other")
+        self.assertEqual([walk.feed(piece) for piece in pieces], pieces)
+
+
+TEXTS = st.text(
+    st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from('"\\/\n@.b1k')), max_size=12
+) | st.sampled_from(["x@example.com", "4111111111111111", "k", "é\\", "\\\\", '\\"'])
+NAMES = st.sampled_from(["k", "K", "a", "b", "secret_k", 'q"', "\\", "é"]) | TEXTS
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=20,
+)
+RULES = ("secret_*", rule("k", 2), rule("/a/*", 3), "/b/1/k")
+
+
+def hidden(value: Any, name: str = "") -> Any:
+    """What is to be seen of a value with `k` masked: an other way to say what the walk does."""
+    if name.casefold() == "k":
+        if isinstance(value, str):
+            return "*" * len(value.encode())
+        if value is None:
+            return None
+        return type(value)()
+    if isinstance(value, dict):
+        return {each: hidden(inner, each) for each, inner in value.items()}
+    return [hidden(each) for each in value] if isinstance(value, list) else value
+
+
+class Properties(SynchronousTestCase):
+    @given(VALUES, st.booleans(), st.sampled_from([None, 1]), st.lists(st.integers(0, 200), max_size=6), st.booleans())
+    def test_any_cut_gives_the_same(
+        self, value: Any, ascii_only: bool, indent: int | None, cuts: list[int], find: bool
+    ) -> None:
+        """The masked text does not depend on how it came."""
+        text = json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode()
+        scanner = PATTERNS if find else None
+        self.assertEqual(in_pieces(text, cuts, *RULES, scanner=scanner), masked(text, *RULES, scanner=scanner))
+
+    @given(VALUES, st.booleans(), st.sampled_from([None, 1]))
+    def test_what_is_masked_and_nothing_else(self, value: Any, ascii_only: bool, indent: int | None) -> None:
+        """Against another's parser: every value of the name, no other; and the text is still JSON."""
+        text = json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode()
+        self.assertEqual(json.loads(masked(text, "k")), hidden(value))
+
+    @given(VALUES, st.booleans(), st.sampled_from([None, 1]), st.lists(st.integers(0, 200), max_size=6))
+    def test_what_no_rule_is_about_is_the_same_byte_for_byte(
+        self, value: Any, ascii_only: bool, indent: int | None, cuts: list[int]
+    ) -> None:
+        """White space, escapes and numbers as the target wrote them."""
+        text = json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode()
+        self.assertEqual(in_pieces(text, cuts, "/no/such"), text)
+
+    @given(
+        st.lists(st.sampled_from([b"{", b"}", b"[", b"]", b'"', b"\\", b",", b":", b"1", b'"k"', b" ", b"true", b"x"]))
+    )
+    def test_junk_is_refused_and_nothing_else(self, parts: list[bytes]) -> None:
+        """Unmaskable, or text in which another's parser finds no value of the name."""
+        text = b"".join(parts)
+        try:
+            shown = masked(text, "k", scanner=PATTERNS)
+        except Unmaskable:
+            return
+        try:
+            value = json.loads(shown)
+        except ValueError:
+            return
+        self.assertEqual(value, hidden(value))
