@@ -36,7 +36,8 @@ NOTES = {
     "target": "PostgreSQL clients name a target as their database, and one of its roles as their user; SSH clients as "
     "`TARGET` or `ROLE@TARGET` before the gateway's name.",
     "ssh_key": "Public keys as a way in, beside tokens.",
-    "ssh_ca": "User certificates as a way in. Critical options are honoured: `source-address`; any other is refused.",
+    "ssh_ca": "User certificates as a way in. Critical options are honoured: `source-address`, `force-command`, "
+    "`verify-required`; any other is refused.",
     "grant": "Who may reach what. No grant, no connection. What is given of `groups`, "
     "`subjects`, `claims` and `provider` must all match.",
     "guardrail": "All conditions that are given must hold. Nothing given about who, target or roles: everybody, "

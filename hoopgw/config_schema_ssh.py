@@ -37,6 +37,11 @@ SSH_SECTIONS: dict[str, dict[str, Key]] = {
             "The authority's public keys. Of a certificate, key id is the subject, principals are the groups.",
         ),
         "revoked": Key(values.public_keys, (), "Public keys that are good for nothing any more, its own included."),
+        "krl": Key(
+            values.texts,
+            (),
+            "Files of what is revoked, read at start and reload: KRLs of `ssh-keygen -k`, or the text that it takes.",
+        ),
         "session": Key(values.duration, 43200.0, "How long a login lasts at most; a certificate's end comes first."),
     },
 }

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from hoopgw.config_reader import Reader, nearest
+from hoopgw.model.errors import WireError
+from hoopgw.model.revocation import Revocations
 from hoopgw.model.settings import SshAuthority, SshKey, SshSettings
 from hoopgw.model.target import SecretReference
+from hoopgw.wire import sshkrl
 
 MADE = ("ssh_host_ed25519", "ssh_host_rsa")  # keys that the first start makes, under `state`/keys
 MIN_REKEY = 1 << 20  # bytes: less would spend more on exchanges than on data
@@ -38,13 +41,33 @@ def ssh_settings(
             for name, values in reader.tables("ssh_key", top["ssh_key"], ("ssh_key",)).items()
         ),
         authorities=tuple(
-            SshAuthority(name, values["provider"] or "", values["keys"] or (), values["revoked"], values["session"])
+            SshAuthority(
+                name,
+                values["provider"] or "",
+                values["keys"] or (),
+                values["revoked"],
+                values["session"],
+                _revocations(reader, name, values["krl"], values["keys"] or ()),
+            )
             for name, values in reader.tables("ssh_ca", top["ssh_ca"], ("ssh_ca",)).items()
         ),
     )
     _providers(reader, settings, providers)
     _one_owner(reader, settings)
     return settings
+
+
+def _revocations(reader: Reader, name: str, paths: tuple[str, ...], authorities: tuple[bytes, ...]) -> Revocations:
+    """A list that cannot be read is a mistake: without it somebody would get in who may not."""
+    found: list[Revocations] = []
+    for path in map(reader.path, paths):
+        try:
+            with open(path, "rb") as file:
+                found.append(sshkrl.read(file.read(sshkrl.MAX_LIST + 1), authorities))
+        except (OSError, WireError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            reader.wrong(("ssh_ca", name, "krl"), f"{path} cannot be used: {why}")
+    return Revocations.joined(found)
 
 
 def _providers(reader: Reader, settings: SshSettings, providers: list[str]) -> None:

@@ -88,6 +88,7 @@ patterns = ["badge"]
 }
 
 M, T, G, R = BASE
+BASE["revoked.txt"] = "serial: 7\n"
 BASE = {name: text.replace("@PUBLIC@", KEY) for name, text in BASE.items()}
 
 # (section, key) -> (file, text that is there, text that stands in its place)
@@ -117,6 +118,7 @@ CHANGES: dict[tuple[str, str], tuple[str, str, str]] = {
         f'[ssh_ca.users]\nprovider = "corp"\nkeys = ["{OTHER}"]',
     ),
     ("ssh_ca", "revoked"): (M, "[ssh_ca.users]", f'[ssh_ca.users]\nrevoked = ["{OTHER}"]'),
+    ("ssh_ca", "krl"): (M, "[ssh_ca.users]", '[ssh_ca.users]\nkrl = ["revoked.txt"]'),
     ("ssh_ca", "session"): (M, "[ssh_ca.users]", '[ssh_ca.users]\nsession = "1h"'),
     ("listen", "ssh"): (M, "[listen]", '[listen]\nssh = ["tcp:2222"]'),
     ("target", "protocol"): (T, f'protocol = "ssh"\nhost_keys = ["{KEY}"]', 'database = "web"'),

@@ -13,7 +13,7 @@ from hoopgw.model.target import TlsMode
 from hoopgw.policy.policyset import CONTROLS
 from tests.test_config_keys import BASE, KEY
 
-M, T, G, R = BASE
+M, T, G, R, _ = BASE
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP93Pn8kjqU8NgMOm+Rfmh2BVljmSEsoL5cWPH2LJxs0"
 HOLD = 'then = { hold = { approvers = ["dba"] } }'
 

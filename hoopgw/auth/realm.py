@@ -114,7 +114,7 @@ def _only_role(rules: Rules, identity: Identity, target: Target, database: str, 
 def reconsidered(rules: Rules, granted: Access, now: float) -> Access | None:
     identity, target = granted.identity, rules.targets.get(granted.target.name)
     known = any(one.issuer == identity.issuer and one.name == identity.provider for one in rules.settings.issuers)
-    if identity.proof and not still_known(rules.settings.ssh, identity.proof):
+    if identity.proof and not still_known(rules.settings.ssh, identity):
         return None
     if not known or target is None or target.protocol != granted.target.protocol or now >= identity.expires:
         return None

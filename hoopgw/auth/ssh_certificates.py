@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import ipaddress
-from base64 import b64encode
 from dataclasses import dataclass
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import SSHCertificate, SSHCertificateType, load_ssh_public_identity
-
+from hoopgw.auth.ssh_signatures import verify
+from hoopgw.model.bounds import Bounds
 from hoopgw.model.errors import LoginRefused, MalformedFrame
-from hoopgw.model.settings import SshAuthority
-from hoopgw.wire.sshmessages import read_string, string
+from hoopgw.model.settings import SshAuthority, SshSettings
+from hoopgw.wire import sshcertificates as wire
+from hoopgw.wire.sshmessages import read_string
 
-SUFFIX = b"-cert-v01@openssh.com"
-MAX_PRINCIPALS = 256  # as many as OpenSSH takes
-# Fields of a public key behind its type, by the type (PROTOCOL.certkeys; RFC 4253, 6.6; PROTOCOL.u2f)
-_FIELDS = {
-    b"ssh-ed25519": 1,
-    b"ssh-rsa": 2,
-    b"ecdsa-sha2-nistp256": 2,
-    b"ecdsa-sha2-nistp384": 2,
-    b"ecdsa-sha2-nistp521": 2,
-    b"sk-ssh-ed25519@openssh.com": 2,
-    b"sk-ecdsa-sha2-nistp256@openssh.com": 3,
-}
+SOURCES, COMMAND, VERIFIED = b"source-address", b"force-command", b"verify-required"  # PROTOCOL.certkeys
+PERMITS = frozenset(
+    (b"permit-pty", b"permit-port-forwarding", b"permit-agent-forwarding", b"permit-X11-forwarding", b"permit-user-rc")
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
+class Certified:
     """A certificate of a configured authority that is good now."""
 
     authority: SshAuthority
@@ -37,46 +28,62 @@ class Certificate:
     subject: str
     groups: frozenset[str]
     until: float  # POSIX seconds
+    bounds: Bounds
+    verified: bool  # the login's signature must say that the security key knew who touched it
 
 
-def read_certificate(blob: bytes, authorities: tuple[SshAuthority, ...], address: str, now: float) -> Certificate:
+def read_certificate(blob: bytes, settings: SshSettings, address: str, now: float) -> Certified:
     """Raises LoginRefused.  `address` is the client's."""
     try:
-        kind, _ = read_string(blob, 0)
-        found = load_ssh_public_identity(kind + b" " + b64encode(blob))
-        key, authority_key, signed_by = _parts(blob, kind)
-    except (ValueError, UnsupportedAlgorithm, MalformedFrame) as error:
+        found = wire.read(blob)
+        signed_by, _ = read_string(found.signature, 0)
+    except MalformedFrame as error:
         raise _refused("it cannot be read") from error
-    if not isinstance(found, SSHCertificate) or found.type is not SSHCertificateType.USER:
+    if found.kind != wire.USER:
         raise _refused("it is no user certificate")
-    authority = next((each for each in authorities if authority_key in each.keys), None)
+    authority = next((each for each in settings.authorities if found.authority in each.keys), None)
     if authority is None:
         raise _refused("its authority is not a configured one")
-    # A revoked key of an authority makes what it signed void, whichever authority names it (CVE-2026-42508)
-    revoked = {each for one in authorities for each in one.revoked}
-    if authority_key in revoked or key in revoked:
+    if is_revoked(found, settings):
         raise _refused("it is revoked")
-    if signed_by == b"ssh-rsa":
-        raise _refused("it is signed with SHA-1")
     try:
-        found.verify_cert_signature()
-    except InvalidSignature as error:
-        raise _refused("its signature is not its authority's") from error
-    _in_force(found, address, now)
-    principals = [_text(principal) for principal in found.valid_principals]
-    if not principals or len(principals) > MAX_PRINCIPALS:
-        raise _refused("it names no principals")
-    return Certificate(authority, authority_key, key, _text(found.key_id), frozenset(principals), found.valid_before)
-
-
-def _in_force(found: SSHCertificate, address: str, now: float) -> None:
-    if not found.valid_after <= now < found.valid_before:
+        verify(signed_by, found.authority, found.signed, found.signature)
+    except LoginRefused as error:  # SHA-1 is among what nobody verifies
+        raise _refused(f"its authority's signature is not accepted ({error.detail})") from error
+    if not found.after <= now < found.before:
         raise _refused("it is not valid now")
-    for option, value in found.critical_options.items():
-        if option != b"source-address":  # PROTOCOL.certkeys: who does not know one must refuse the certificate
+    bounds, verified = _restrictions(found, address)
+    groups = frozenset(_text(principal) for principal in found.principals)
+    if not groups:
+        raise _refused("it names no principals")
+    return Certified(
+        authority, found.authority, found.key, _text(found.id), groups, float(found.before), bounds, verified
+    )
+
+
+def is_revoked(found: wire.Certificate, settings: SshSettings) -> bool:
+    """A revoked key of an authority makes what it signed void, whichever authority names it (CVE-2026-42508)."""
+    return any(key_is_revoked(key, settings) for key in (found.key, found.authority)) or any(
+        each.krl.has_certificate(found.authority, found.serial, found.id) for each in settings.authorities
+    )
+
+
+def key_is_revoked(blob: bytes, settings: SshSettings) -> bool:
+    """Of a plain key: by whichever authority's list."""
+    return any(blob in each.revoked or each.krl.has_key(blob) for each in settings.authorities)
+
+
+def _restrictions(found: wire.Certificate, address: str) -> tuple[Bounds, bool]:
+    """Who does not know a critical option must refuse the certificate; an extension that is not known says nothing."""
+    for option, value in found.critical.items():
+        if option not in (SOURCES, COMMAND, VERIFIED):
             raise _refused(f"its critical option {option.decode('ascii', 'backslashreplace')} is not supported")
-        if not _is_from(address, value):
+        if option == SOURCES and not _is_from(address, value):
             raise _refused("it is not good from this address")
+        if option == COMMAND and not value:
+            raise _refused("it forces an empty command")
+    permits = frozenset(name.decode() for name in PERMITS & set(found.extensions))
+    return Bounds(found.critical.get(COMMAND), permits), VERIFIED in found.critical
 
 
 def _is_from(address: str, networks: bytes) -> bool:
@@ -85,28 +92,6 @@ def _is_from(address: str, networks: bytes) -> bool:
         return any(here in ipaddress.ip_network(each, strict=False) for each in networks.decode("ascii").split(","))
     except ValueError:
         return False
-
-
-def _parts(blob: bytes, kind: bytes) -> tuple[bytes, bytes, bytes]:
-    """(the certified key's blob, the authority's, the algorithm of its signature).  Raises MalformedFrame."""
-    if not kind.endswith(SUFFIX) or kind[: -len(SUFFIX)] not in _FIELDS:
-        raise MalformedFrame("no certificate of a known kind")
-    plain = kind[: -len(SUFFIX)]
-    _, here = read_string(blob, 0)
-    _, here = read_string(blob, here)  # a nonce
-    key = string(plain)
-    for _ in range(_FIELDS[plain]):
-        field, here = read_string(blob, here)
-        key += string(field)
-    here += 8 + 4  # serial, type
-    for _ in range(2):  # key id, principals
-        _, here = read_string(blob, here)
-    here += 8 + 8  # validity
-    for _ in range(3):  # critical options, extensions, reserved
-        _, here = read_string(blob, here)
-    authority, here = read_string(blob, here)
-    signature, _ = read_string(blob, here)
-    return key, authority, read_string(signature, 0)[0]
 
 
 def _text(value: bytes) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hoopgw.model.bounds import Bounds
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -32,6 +34,8 @@ class Identity:
     actors: tuple[Actor, ...] = ()
     claims: Mapping[str, Any] = field(default_factory=dict, hash=False)
     proof: tuple[str, ...] = ()  # where it was no token: the rule that knows the key, and the fingerprints of its keys
+    shown: bytes = field(default=b"", repr=False)  # the same as it was shown: a public key's or certificate's blob
+    bounds: Bounds | None = None  # what it may do at most, where a certificate says so
 
     @property
     def key(self) -> str:
@@ -48,4 +52,5 @@ class Identity:
             "actors": [{"issuer": actor.issuer, "subject": actor.subject} for actor in self.actors],
             "expires": self.expires,
             **({"proof": list(self.proof)} if self.proof else {}),
+            **({"bounds": self.bounds.described()} if self.bounds is not None else {}),
         }

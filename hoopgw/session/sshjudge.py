@@ -16,6 +16,7 @@ from hoopgw.policy.guardrail import judge
 from hoopgw.policy.masks import SqlMasks, resolve
 from hoopgw.policy.policyset import Selection
 from hoopgw.policy.shell import facts_of
+from hoopgw.policy.ssh_bounds import bounded
 from hoopgw.policy.ssh_forwards import feature
 from hoopgw.policy.ssh_rules import OPERATIONS
 from hoopgw.session.interfaces import IJudge
@@ -40,6 +41,7 @@ class SshJudge:
         self._masked = Verdict(masks=masks) if table.patterns or table.custom else ALLOW
         self._features = access.grant.features
         self._environment = access.target.environment
+        self._bounds = access.identity.bounds
 
     def successor(self, selection: Selection, access: Access) -> SshJudge:
         """After a reload."""
@@ -53,7 +55,10 @@ class SshJudge:
     def judge(self, operation: Operation) -> Verdict:
         if operation.protocol != "ssh" or operation.kind not in OPERATIONS:
             return _refused("ssh:unknown", f"{operation.kind} is nothing that SSH can be asked for")
-        verdict = self._granted(operation) & judge(self._guardrails, operation, facts_of(operation))
+        verdict = self._granted(operation)
+        if self._bounds is not None:
+            verdict &= bounded(self._bounds, operation)
+        verdict &= judge(self._guardrails, operation, facts_of(operation))
         if verdict.holds and operation.kind not in WAITS:
             names = ", ".join(term.guardrail for term in verdict.holds)
             why = f"{names}: a {operation.kind} is allowed or refused at once, no approval can be waited for"

@@ -6,9 +6,11 @@ import contextlib
 from collections.abc import Callable
 
 from hoopgw.model.errors import WireError
+from hoopgw.model.revocation import Revocations
 from hoopgw.model.secret import Secret
 from hoopgw.relay import ssh_client_login as client
 from hoopgw.relay import ssh_target_login as target
+from hoopgw.wire import sshcertificates, sshkrl
 from hoopgw.wire.sshciphers import ChaChaOpener, ChaChaSealer, CtrOpener, CtrSealer
 from hoopgw.wire.sshmessages import framed, string
 from hoopgw.wire.sshpackets import GcmOpener, GcmSealer, Opener, Sealer
@@ -101,3 +103,28 @@ def ssh_target_login(data: bytes) -> None:
             message = choices.pick(TARGETS_WORDS) if known else (choices.piece(1) or b"\x35") + choices.some()
             sent += [step.message for step in login.from_target(message) if isinstance(step, target.Send)]
     assert sum(b"s3cret" in message for message in sent) <= 1 and sum(b"signature" in message for message in sent) <= 1
+
+
+def ssh_certificate(data: bytes) -> None:
+    """A certificate or WireError; what it says, written again, says the same."""
+    with contextlib.suppress(WireError):
+        found = sshcertificates.read(data)
+        assert found.signed + string(found.signature) == data
+        again = sshcertificates.read(sshcertificates.unsigned(found, b"nonce") + string(found.signature))
+        for name in ("key", "serial", "kind", "id", "principals", "after", "before", "authority", "signature"):
+            assert getattr(again, name) == getattr(found, name), name
+        assert set(again.extensions) == set(found.extensions)
+
+
+def ssh_krl(data: bytes) -> None:
+    """A list or WireError; each key that it names is revoked, and it can be asked about anything."""
+    with contextlib.suppress(WireError):
+        found = sshkrl.read(data, (b"authority",))
+        assert all(found.has_key(blob) for blob in found.keys)
+        for each in found.certificates:
+            for low, high in each.ranges:
+                assert each.has(low, b"") and each.has(high, b"")
+            for serial in each.serials:
+                assert found.has_certificate(each.authority, serial, b"")
+        found.has_certificate(b"authority", len(data), data)
+        assert Revocations.joined([found, found]).keys == found.keys

@@ -35,6 +35,8 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "ssh-packets": ssh_targets.ssh_packets,
     "ssh-client-login": ssh_targets.ssh_client_login,
     "ssh-target-login": ssh_targets.ssh_target_login,
+    "ssh-certificate": ssh_targets.ssh_certificate,
+    "ssh-krl": ssh_targets.ssh_krl,
     "ssh-run": relay_targets.ssh_run,
     "sql-shape": policy_targets.sql_shape,
     "sql": policy_targets.sql,

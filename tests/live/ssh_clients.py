@@ -122,10 +122,10 @@ class SshCase(LiveCase):
         for old, new in changes:
             self.assertIn(old, text)
             text = text.replace(old, new)
-        self._reload(text)
-        self.addCleanup(self._reload, before)
+        self.reloaded(text)
+        self.addCleanup(self.reloaded, before)
 
-    def _reload(self, text: str) -> None:
+    def reloaded(self, text: str) -> None:
         self.stage.gateway.config.write_text(text)
         seen = len(self.events("configuration.reloaded"))
         os.kill(self.stage.gateway.pid, signal.SIGHUP)

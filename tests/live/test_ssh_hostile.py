@@ -1,4 +1,4 @@
-"""SSH clients that break rules, wait for ever or come in crowds; and those that come by key."""
+"""SSH clients that break rules, wait for ever or come in crowds."""
 
 from __future__ import annotations
 
@@ -11,28 +11,17 @@ from base64 import b64decode
 from pathlib import Path
 from typing import ClassVar
 
-from hoopgw.cli.demo.host import new_key
 from hoopgw.cli.demo.stage import Options
 from hoopgw.wire import sshmessages as wire
 from tests.live.raw_ssh import RawClient
 from tests.live.ssh_clients import SshCase
 
 BURST = float(os.environ.get("HOOPGW_BURST_SECONDS", "5"))
-USER, PUBLIC = new_key()
-CA, CA_PUBLIC = new_key()
-KEYS = f"""
+LIMITS = """
 [limits]
 login = "3s"
-[ssh_key.bot]
-provider = "demo"
-subject = "bot@demo"
-groups = ["agents"]
-keys = ["{PUBLIC}"]
-[ssh_ca.people]
-provider = "demo"
-keys = ["{CA_PUBLIC}"]
 """
-STAGE = Options(more={"hoopgw.toml": KEYS})
+STAGE = Options(more={"hoopgw.toml": LIMITS})
 
 
 class RawCase(SshCase):
@@ -128,58 +117,6 @@ class Hostile(RawCase):
                         pass
                 except ConnectionError:
                     pass
-            self.forgiven()
-
-
-class Keys(RawCase):
-    def key(self, private: str) -> Path:
-        path = self.scratch / "key"
-        path.write_text(private)
-        path.chmod(0o600)
-        return path
-
-    def test_key(self) -> None:
-        """A configured key is its identity, by name in the session's events; another key is nobody's."""
-        for private, status in ((USER, 0), (new_key()[0], 255)):
-            identity = (f"IdentityFile={self.key(private)}", "PasswordAuthentication=no")
-            self.assertEqual(self.ssh("true", options=identity).returncode, status)
-        opened = [json.loads(line) for line in self.events("session.opened")]
-        self.assertIn("bot@demo", {each["subject"] for each in opened})
-
-    def test_certificate(self) -> None:
-        """must-survive 28: a user certificate is its key id, with its principals as groups; a forced command is not
-        passed over."""
-        private, public = new_key()  # nobody's, but for its certificate
-        key, ca = self.key(private), self.scratch / "ca"
-        ca.write_text(CA)
-        ca.chmod(0o600)
-        for principals, more, status in (
-            ("agents", [], 0),
-            ("visitors", [], 255),
-            ("agents", ["-O", "force-command=id"], 255),
-        ):
-            (self.scratch / "key.pub").write_text(public)
-            words = [
-                str(self.programs["ssh-keygen"]),
-                "-q",
-                "-s",
-                str(ca),
-                "-I",
-                "ann@demo",
-                "-n",
-                principals,
-                "-V",
-                "+5m",
-                *more,
-            ]
-            self.assertEqual(self.ran([*words, str(self.scratch / "key.pub")]).returncode, 0)
-            (self.scratch / "key.pub").unlink()
-            options = (
-                f"CertificateFile={self.scratch}/key-cert.pub",
-                f"IdentityFile={key}",
-                "PasswordAuthentication=no",
-            )
-            self.assertEqual(self.ssh("true", options=options).returncode, status, (principals, more))
             self.forgiven()
 
 

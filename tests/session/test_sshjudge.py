@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from hoopgw.auth.access import Access
+from hoopgw.model.bounds import Bounds
 from hoopgw.model.grant import Grant, Who
 from hoopgw.model.identity import Identity
 from hoopgw.model.operation import Operation
@@ -16,6 +17,7 @@ from hoopgw.model.verdict import HoldTerms
 from hoopgw.policy.guardrails import Action
 from hoopgw.policy.mask_table import MaskRule
 from hoopgw.policy.policyset import Selection
+from hoopgw.policy.ssh_forwards import FEATURES
 from hoopgw.policy.ssh_rules import SshConditions, SshRule
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.session.interfaces import IJudge
@@ -32,10 +34,21 @@ HOLD = SshRule(
 )
 
 
+SFTP = Bounds(b"internal-sftp", frozenset())
+
+
 def judged(operation: Operation, *rules: SshRule, grant: Grant = GRANT) -> list[str]:
     """The names of the rules that refuse."""
     judge = SshJudge(Selection(rules, (), ""), replace(ACCESS, grant=grant), None)
     return [refusal.guardrail for refusal in judge.judge(operation).refusals]
+
+
+def bound(bounds: Bounds, kind: str, text: bytes = b"", name: bytes = b"") -> list[str]:
+    """As `judged`, of somebody whose certificate says so, and whose grant has every feature."""
+    grant = replace(GRANT, features=frozenset(FEATURES))
+    access = replace(ACCESS, grant=grant, identity=replace(ACCESS.identity, bounds=bounds))
+    judge = SshJudge(Selection((), (), ""), access, None)
+    return [refusal.guardrail for refusal in judge.judge(Operation("ssh", kind, text, name)).refusals]
 
 
 class Masking(SynchronousTestCase):
@@ -78,6 +91,35 @@ class Judging(SynchronousTestCase):
         """Only the variables that the target's configuration names."""
         for name, wanted in ((b"LANG", []), (b"LC_ALL", []), (b"LD_PRELOAD", ["ssh:environment"])):
             self.assertEqual(judged(Operation("ssh", "env", name + b"=x", name)), wanted)
+
+    def test_bounds(self) -> None:
+        """must-survive 28: what a certificate does not permit is refused, whatever the grant says."""
+        forced, nothing = Bounds(b"uptime", frozenset(("permit-pty",))), Bounds()
+        permits = ("pty", "port-forwarding", "agent-forwarding", "X11-forwarding")
+        everything = Bounds(None, frozenset(f"permit-{what}" for what in permits))
+        agent = Bounds(None, frozenset(("permit-agent-forwarding",)))
+        for bounds, kind, text, name, refused in (
+            (forced, "exec", b"uptime", b"", False),
+            (forced, "exec", b"uptime ", b"", True),
+            (forced, "shell", b"", b"", True),
+            (forced, "subsystem", b"sftp", b"", True),
+            (forced, "pty", b"xterm", b"", False),
+            (forced, "forward", b"", b"direct-tcpip", True),
+            (SFTP, "subsystem", b"sftp", b"", False),
+            (SFTP, "subsystem", b"netconf", b"", True),
+            (SFTP, "file", b"read x", b"read", False),
+            (SFTP, "exec", b"internal-sftp", b"", True),
+            (nothing, "exec", b"id", b"", False),
+            (nothing, "shell", b"", b"", False),
+            (nothing, "pty", b"xterm", b"", True),
+            (everything, "pty", b"xterm", b"", False),
+            (agent, "forward", b"", b"auth-agent-req@openssh.com", False),
+            (agent, "forward", b"", b"x11-req", True),
+            (agent, "forward", b"", b"tun@openssh.com", True),
+            *((nothing, "forward", b"", name, True) for names in FEATURES.values() for name in names),
+            *((everything, "forward", b"", name, False) for names in FEATURES.values() for name in names),
+        ):
+            self.assertEqual(bound(bounds, kind, text, name), ["ssh:certificate"] * refused, (bounds, kind, text, name))
 
     def test_unknown(self) -> None:
         """A kind of operation that SSH has not, or another protocol's, is refused."""

@@ -43,6 +43,7 @@ from hoopgw.servers.ssh.leg import Leg
 from hoopgw.session.interfaces import IEdge
 
 PROTOCOL = "ssh"
+MAX_UNWANTED = 4  # reasons of one event: a certificate comes before its plain key, and those of an agent before both
 
 
 class _State(Enum):
@@ -97,6 +98,7 @@ class SshServer(ServerLeg):
         self._leg = Leg(self)
         self._user = ""
         self._way = ""
+        self._unwanted: list[str] = []  # why keys that were offered are no way in
 
     # ---- the connection
 
@@ -117,6 +119,8 @@ class SshServer(ServerLeg):
         self._refuse(LoginRefused(f"the login took longer than {limit:g} s", detail="deadline"))
 
     def lost(self, reason: str) -> None:
+        if self._state is _State.LOGIN and self._unwanted:  # it went as none of its keys would do: no failed login
+            self._tell(LoginRefused("no key that was offered is accepted", detail="; ".join(self._unwanted)))
         self._leave()
         if self._pump is not None:
             self._pump.client_gone()
@@ -159,8 +163,10 @@ class SshServer(ServerLeg):
             if isinstance(step, login.Reply):
                 self.send(step.message)
             elif isinstance(step, login.KeyOffered):
-                good = self._face.checker.knows(step.algorithm, step.blob, self._address)
-                self._carry_out(machine, machine.offer_judged(good))
+                refusal = self._face.checker.refusal(step.algorithm, step.blob, self._address)
+                if refusal is not None and len(self._unwanted) < MAX_UNWANTED:
+                    self._unwanted.append(refusal.detail)
+                self._carry_out(machine, machine.offer_judged(refusal is None))
             elif isinstance(step, login.TokenGiven):
                 self._way = f"password ({len(step.token.reveal())} bytes)"
                 self._decide(machine, step.user, BearerToken(step.token, self._address))
@@ -231,6 +237,11 @@ class SshServer(ServerLeg):
     def _refused(self, error: HoopgwError) -> None:
         if isinstance(error, LoginRefused | WireError) and self._entered:
             self._gateway.penalties.failed(self._address)
+        self._tell(error)
+        if not isinstance(error, LoginRefused):
+            self._leave()
+
+    def _tell(self, error: HoopgwError) -> None:
         self._gateway.events.emit(
             _code(error),
             protocol=PROTOCOL,
@@ -238,8 +249,6 @@ class SshServer(ServerLeg):
             reason=str(error),
             detail=getattr(error, "detail", ""),
         )
-        if not isinstance(error, LoginRefused):
-            self._leave()
 
     def _abort(self) -> None:
         if not self.transport.disconnected:

@@ -1,0 +1,132 @@
+"""SSH clients that come by key or certificate, as OpenSSH's client and ssh-keygen make them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import ClassVar
+
+from hoopgw.cli.demo.host import new_key
+from hoopgw.cli.demo.stage import Options
+from tests.live.ssh_clients import SshCase
+
+USER, PUBLIC = new_key()
+CA, CA_PUBLIC = new_key()
+KEYS = f"""
+[ssh_key.bot]
+provider = "demo"
+subject = "bot@demo"
+groups = ["agents"]
+keys = ["{PUBLIC}"]
+[ssh_ca.people]
+provider = "demo"
+keys = ["{CA_PUBLIC}"]
+krl = ["revoked"]
+"""
+STAGE = Options(more={"hoopgw.toml": KEYS, "revoked": "# nobody yet\n"})
+
+
+class Keys(SshCase):
+    options: ClassVar[Options] = STAGE
+
+    def key(self, private: str, name: str = "key") -> Path:
+        path = self.scratch / name
+        path.write_text(private)
+        path.chmod(0o600)
+        return path
+
+    def by_key(self, private: str) -> tuple[str, ...]:
+        return (f"IdentityFile={self.key(private)}", "PasswordAuthentication=no")
+
+    def keygen(self, *words: str) -> None:
+        done = self.ran([str(self.programs["ssh-keygen"]), "-q", *words])
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def certified(self, *more: str, principals: str = "agents", id: str = "ann@demo") -> tuple[str, ...]:
+        """Options of ssh for a key that is nobody's but for its certificate."""
+        private, public = new_key()
+        key, ca, line = self.key(private), self.key(CA, "ca"), self.scratch / "key.pub"
+        line.write_text(public)
+        self.keygen("-s", str(ca), "-I", id, "-n", principals, "-V", "+5m", *more, str(line))
+        line.unlink()
+        return (f"CertificateFile={self.scratch}/key-cert.pub", f"IdentityFile={key}", "PasswordAuthentication=no")
+
+    def test_key(self) -> None:
+        """A configured key is its identity, by name in the session's events; another key is nobody's."""
+        for private, status in ((USER, 0), (new_key()[0], 255)):
+            self.assertEqual(self.ssh("true", options=self.by_key(private)).returncode, status)
+        opened = [json.loads(line) for line in self.events("session.opened")]
+        self.assertIn("bot@demo", {each["subject"] for each in opened})
+
+    def test_several(self) -> None:
+        """must-survive 27: of several keys the one that signs counts, whatever was offered before: a stranger's, and
+        somebody else's that never signed."""
+        other = self.key(new_key()[0], "other")
+        offered = self.scratch / "offered"  # a public half alone: it can be offered, and cannot sign
+        offered.write_text(PUBLIC)
+        certified = self.certified(id="eve@demo")
+        options = (f"IdentityFile={other}", f"IdentityFile={offered}", *certified)
+        self.assertEqual(self.ssh("true", options=options).returncode, 0)
+        self.assertEqual(json.loads(self.events("session.opened")[-1])["subject"], "eve@demo")
+
+    def test_certificate(self) -> None:
+        """must-survive 28: a user certificate is its key id, with its principals as groups."""
+        self.assertEqual(self.ssh("true", options=self.certified()).returncode, 0)
+        self.assertEqual(json.loads(self.events("session.opened")[-1])["subject"], "ann@demo")
+        for options in (
+            self.certified(principals="visitors"),
+            self.certified("-O", "source-address=198.51.100.0/24"),
+            self.certified("-O", "critical:other@example.com=1"),
+        ):
+            self.assertEqual(self.ssh("true", options=options).returncode, 255)
+            self.forgiven()
+
+    def test_forced_command(self) -> None:
+        """must-survive 28: a forced command is all that may run: no other one, no shell, no subsystem."""
+        options = self.certified("-O", "force-command=echo forced")
+        done = self.ssh("echo forced", options=options)
+        self.assertEqual((done.returncode, done.stdout), (0, b"forced\n"))
+        for words in (("id",), ("echo forced; id",), ()):
+            done = self.ssh(*words, options=options)
+            self.assertEqual((done.returncode, done.stdout), (126, b""), words)
+            self.assertIn(b"for one command alone", done.stderr)
+        sftp = [*self.openssh("sftp", *options), "-P", str(self.stage.ssh_port), "web1@127.0.0.1"]
+        self.assertNotEqual(self.ran(sftp, input=b"ls\n").returncode, 0)
+        only = self.certified("-O", "force-command=internal-sftp")
+        sftp = [*self.openssh("sftp", *only), "-P", str(self.stage.ssh_port), "web1@127.0.0.1"]
+        self.assertEqual(self.ran(sftp, input=b"ls\n").returncode, 0)
+        self.assertEqual(self.ssh("id", options=only).returncode, 126)
+
+    def test_permits(self) -> None:
+        """A certificate that permits nothing gets no terminal; its commands run."""
+        options = self.certified("-O", "clear")
+        done = self.ssh("-tt", "tty", options=options)
+        self.assertNotIn(b"/dev/pts", done.stdout)
+        self.assertEqual(self.ssh("true", options=options).returncode, 0)
+        self.assertIn("permit-pty", self.events("operation.refused")[-1])
+
+    def test_revoked(self) -> None:
+        """must-survive 29: a KRL of ssh-keygen that comes with a reload keeps its certificate out, and ends its
+        session; one that cannot be read is a mistake of the configuration."""
+        options = self.certified("-z", "7")
+        live = self.start(
+            *(word for each in options for word in ("-o", each)), "web1@127.0.0.1", "echo in; cat; sleep 60"
+        )
+        assert live.stdout is not None
+        self.assertEqual(live.stdout.readline(), b"in\n")
+        config = self.stage.gateway.config
+        krl = config.parent / "revoked"
+        (self.scratch / "spec").write_text("serial: 7\n")
+        (self.scratch / "ca.pub").write_text(CA_PUBLIC)
+        self.addCleanup(self.reloaded, config.read_text())
+        self.addCleanup(krl.write_text, "")
+        self.keygen("-k", "-f", str(krl), "-s", str(self.scratch / "ca.pub"), str(self.scratch / "spec"))
+        self.reloaded(config.read_text())
+        self.assertNotEqual(live.wait(20), 0)
+        self.assertIn("revoked", self.events("session.revoked")[-1])
+        self.assertEqual(self.ssh("true", options=options).returncode, 255)
+        self.assertIn("it is revoked", self.events("login.refused")[-1])
+        self.forgiven()
+        self.assertEqual(self.ssh("true", options=self.certified("-z", "8")).returncode, 0)
+        krl.write_bytes(krl.read_bytes()[:-3])
+        self.assertEqual(self.hoopgw("check").returncode, 1)
