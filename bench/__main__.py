@@ -120,13 +120,14 @@ class Bench:
         return rows
 
     def latency(self) -> report.Row:
-        """Median latency that each adds to a direct connection: one client; client and server on one CPU, the way in
-        between on another."""
+        """Median latency that each adds to a direct connection: one client, and all that it passes on one CPU.
+
+        Over two, most of it would be the time in which a sleeping CPU wakes, which is the machine's."""
         added: dict[str, list[float]] = {"ours": [], "pgbouncer": []}
         with ExitStack() as stack:
             if (os.cpu_count() or 1) > 1:
-                stack.enter_context(pinned([self._stage.cluster.pid, os.getpid()], 0))
-                stack.enter_context(pinned([self._ways[name].pid for name in added], 1))
+                passed = [self._stage.cluster.pid, os.getpid(), *(self._ways[name].pid for name in added)]
+                stack.enter_context(pinned(passed, 0))
             for _ in range(self._rounds):
                 base = self._median("direct")
                 for name, figures in added.items():

@@ -1,7 +1,8 @@
-"""TCP transports that send at once, read big, and carry TLS without another protocol layer.
+"""TCP transports that send without asking, read big, and carry TLS without another protocol layer.
 
-Stock Twisted queues every write and asks epoll four times for each query; here `write` with nothing queued calls `send`
-and only a remainder goes to the stock queue (docs/performance.md).  TLS is an `ssl.SSLObject` on the same transport.
+Stock Twisted queues every write and asks epoll four times for each query; here `send` is called at the end of the
+reactor's turn, or at once on a reactor without such an end, and only a remainder goes to the stock queue
+(docs/performance.md).  TLS is an `ssl.SSLObject` on the same transport.
 """
 
 # mypy: allow-untyped-calls
@@ -12,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import ssl
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, cast
 
 from twisted.internet import main, tcp
@@ -19,10 +21,12 @@ from twisted.internet.interfaces import IListeningPort, IReactorTCP
 from twisted.python.failure import Failure
 
 from hoopgw.servers.departures import Departures
+from hoopgw.servers.reactor import IUnsent
 
 READ_SIZE = 256 * 1024  # one read, and what may be queued for a slow peer before the other side is paused
 # Until a read has filled it: an allocation above 128 KiB, glibc's M_MMAP_THRESHOLD, costs 8 us where little comes.
 SMALL_READ = 64 * 1024
+TURN_SIZE = 32 * 1024  # bytes that wait for the end of the turn; more is worth the switch of readers
 TLS_RECORD = 16 * 1024  # bytes of plain text that one record holds at most (RFC 8446, 5.1): a read gives no more
 
 
@@ -34,11 +38,31 @@ class EagerConnection(tcp.Connection):
     _tls: "TlsLayer | None" = None
     _reading_paused = False
     _next_read = SMALL_READ
+    _unsent = b""
+
+    @cached_property
+    def _turn(self) -> list[IUnsent] | None:
+        """Where the reactor looks at the end of its turn; None for one that does not."""
+        return getattr(self.reactor, "unsent", None)
 
     # ---- clear text
 
     def write_raw(self, data: bytes) -> None:
-        """Send now what the socket takes; queue the rest."""
+        """Send what the socket takes, at the end of this turn; queue the rest."""
+        if self._unsent:
+            self._unsent += data
+        else:
+            self._unsent = data
+            if self._turn is not None:
+                self._turn.append(self)
+        if self._turn is None or len(self._unsent) > TURN_SIZE:
+            self.send_now()
+
+    def send_now(self) -> None:
+        """Called by the reactor at the end of its turn, and before an end."""
+        data, self._unsent = self._unsent, b""
+        if not data:
+            return
         if self._tempDataLen or self.dataBuffer or self.disconnecting or not self.connected:
             super().write(data)
             return
@@ -118,12 +142,20 @@ class EagerConnection(tcp.Connection):
         if self._tls is not None and not self.disconnecting:  # after close_notify TLS takes nothing more
             self._tls.write(data)
 
+    # ---- ends
+
     def loseConnection(self) -> None:
         if self._tls is not None and self.connected and not self.disconnecting:
             self._tls.close()
+        self.send_now()
         super().loseConnection()
 
+    def abortConnection(self) -> None:
+        self.send_now()
+        super().abortConnection()
+
     def connectionLost(self, reason: Any) -> None:
+        self._unsent = b""
         if self._reading_paused and self.departures is not None:
             self._reading_paused = False
             self.departures.forget(self)

@@ -1,0 +1,119 @@
+"""The reactor's turn: everything is read before anything is sent, and all of it is sent before it sleeps."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+from typing import Any
+
+from twisted.internet.protocol import Protocol
+from twisted.trial.unittest import SynchronousTestCase
+
+from hoopgw.servers.eager import TURN_SIZE, EagerServer
+from hoopgw.servers.reactor import LeanEPollReactor
+
+
+class Answers(Protocol):
+    """Writes `answer` for what it reads, and notes which of `peers` had something to read by then."""
+
+    def __init__(self, peers: list[socket.socket], answer: bytes, *, leaves: bool = False) -> None:
+        self._peers = peers
+        self._answer = answer
+        self._leaves = leaves
+        self.seen: list[int] = []
+
+    def dataReceived(self, data: bytes) -> None:
+        self.transport.write(self._answer[:1])  # type: ignore[union-attr]
+        self.transport.write(self._answer[1:])  # type: ignore[union-attr]
+        if self._leaves:
+            self.transport.loseConnection()  # type: ignore[union-attr]
+        self.seen.append(len(select.select(self._peers, [], [], 0)[0]))
+
+
+class Broken(EagerServer):
+    def send_now(self) -> None:
+        raise ZeroDivisionError("a defect")
+
+
+class Turns(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.reactor = LeanEPollReactor()
+        self.addCleanup(self._close)
+        self.peers: list[socket.socket] = []
+        self.transports: list[Any] = []
+
+    def _close(self) -> None:
+        self.reactor.removeAll()
+        for each in [*self.peers, *(transport.socket for transport in self.transports if transport.connected)]:
+            each.close()
+        os.close(self.reactor.waker.i)
+        os.close(self.reactor.waker.o)
+        self.reactor._poller.close()
+
+    def accepted(self, protocol: Protocol, kind: type[EagerServer] = EagerServer) -> socket.socket:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            peer = socket.create_connection(listener.getsockname())
+            taken, address = listener.accept()
+        taken.setblocking(False)
+        transport = kind(taken, protocol, address, None, 0, self.reactor)
+        protocol.makeConnection(transport)
+        peer.settimeout(5)
+        self.peers.append(peer)
+        self.transports.append(transport)
+        return peer
+
+    def turn(self) -> None:
+        for peer in self.peers:
+            peer.sendall(b"?")
+        select.select([transport.socket for transport in self.transports], [], [], 5)
+        self.reactor.doPoll(5)
+
+    def test_all_reads_before_the_first_send(self) -> None:
+        """Two connections that are read in one turn: neither peer has an answer before both were heard; then both."""
+        protocols = [Answers(self.peers, b"ok"), Answers(self.peers, b"ok")]
+        for protocol in protocols:
+            self.accepted(protocol)
+        self.turn()
+        self.assertEqual([protocol.seen for protocol in protocols], [[0], [0]])
+        self.assertEqual([peer.recv(9) for peer in self.peers], [b"ok", b"ok"])
+        self.assertEqual(self.reactor.unsent, [])
+
+    def test_much_is_sent_at_once(self) -> None:
+        """More than TURN_SIZE does not wait."""
+        protocol = Answers(self.peers, b"x" * (TURN_SIZE + 1))
+        self.accepted(protocol)
+        self.turn()
+        self.assertEqual(protocol.seen, [1])
+
+    def test_nothing_is_lost_at_the_end(self) -> None:
+        """A connection that is closed in the turn in which it wrote sends that first."""
+        peer = self.accepted(Answers(self.peers, b"last words", leaves=True))
+        self.turn()
+        self.assertEqual(peer.recv(99), b"last words")
+
+    def test_written_outside_of_a_turn(self) -> None:
+        """What a timer writes goes out before the reactor sleeps."""
+        peer = self.accepted(Protocol())
+        self.transports[0].write(b"tick")
+        self.reactor.doPoll(0)
+        self.assertEqual(peer.recv(9), b"tick")
+
+    def test_one_that_cannot_send(self) -> None:
+        """Its connection ends with the error in the log; what stands behind it in the turn is sent."""
+        broken = self.accepted(Answers([], b"never"), Broken)
+        peer = self.accepted(Answers([], b"ok"))
+        self.turn()
+        self.assertEqual(peer.recv(9), b"ok")
+        self.assertEqual(broken.recv(9), b"")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_a_peer_that_shut_its_side(self) -> None:
+        """A send that fails ends the connection as Twisted ends it, and nothing else."""
+        self.accepted(Answers([], b"never"))
+        self.transports[0].socket.shutdown(socket.SHUT_WR)
+        peer = self.accepted(Answers([], b"ok"))
+        self.turn()
+        self.assertEqual(peer.recv(9), b"ok")
+        self.reactor.doPoll(0)
+        self.assertTrue(self.transports[0].disconnected)
