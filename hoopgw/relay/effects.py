@@ -99,6 +99,13 @@ class CancelTarget(Effect):
 
 
 @final
+class EndTarget(Effect):
+    """Nothing more of the target's connection is of use: close it.  The next ToTarget opens another (HTTP)."""
+
+    __slots__ = ()
+
+
+@final
 class Observed(Effect):
     """Something worth a note in the journal and an event; nothing moves.  `fields` never hold a secret."""
 

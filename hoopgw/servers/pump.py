@@ -21,6 +21,7 @@ from hoopgw.relay.effects import (
     Ask,
     CancelTarget,
     Effect,
+    EndTarget,
     Hangup,
     Later,
     PauseClient,
@@ -130,11 +131,14 @@ class Pump:
             self._carry_out(self._from_target(data))
 
     def _carry_out(self, effects: list[Effect]) -> None:
-        if self._waiting:  # a kill or a notice while the spool is full: behind what waits already
-            self._waiting.extend(effects)
-            return
-        while len(effects) == 1:  # the usual read: one Ask, answered at once, or bytes that pass
-            effect = effects[0]
+        while effects:
+            if self._waiting:  # a kill or a notice while the spool is full: behind what waits already
+                self._waiting.extend(effects)
+                return
+            if len(effects) > 1:
+                effects = self._carry_out_all(effects)
+                continue
+            effect = effects[0]  # the usual read: one Ask, answered at once, or bytes that pass
             try:
                 if isinstance(effect, Ask):
                     answers = self._decide(effect)
@@ -157,10 +161,9 @@ class Pump:
             else:
                 self._do(effect)
             return
-        if effects:
-            self._carry_out_all(effects)
 
-    def _carry_out_all(self, effects: list[Effect]) -> None:
+    def _carry_out_all(self, effects: list[Effect]) -> list[Effect]:
+        """Gives what the last answers make of it: a row of them must not become a depth of calls."""
         to_client: list[bytes] = []  # what goes out with one write each, when all of it is recorded
         to_target: list[bytes] = []
         answered: list[tuple[int, tuple[Answer, ...]]] = []
@@ -182,7 +185,7 @@ class Pump:
             except RecordingFailed as error:
                 self._write(to_client, to_target)
                 self._recorder_failed(str(error))
-                return
+                return []
             if kind is ToClient:
                 to_client.append(effect.data)  # type: ignore[attr-defined]
             elif kind is ToTarget:
@@ -192,8 +195,9 @@ class Pump:
                 to_client, to_target = [], []
                 self._do(effect)
         self._write(to_client, to_target)
-        for lane, answers in answered:
+        for lane, answers in answered[:-1]:
             self._carry_out(self._decided_by(lane, answers))
+        return self._decided_by(*answered[-1]) if answered else []
 
     def _write(self, to_client: list[bytes], to_target: list[bytes]) -> None:
         if to_target:
@@ -214,6 +218,8 @@ class Pump:
             self.resume(from_client=True, why="relay")
         elif kind is Hangup:
             self._hang_up(effect.code, effect.reason)  # type: ignore[attr-defined]
+        elif kind is EndTarget:
+            self._target.end_target()
         elif kind is Withdraw:
             self._withdraw(effect.lane)  # type: ignore[attr-defined]
         elif kind is Later:

@@ -1,0 +1,234 @@
+"""The answer to one request on its way to the client: rewritten heads, masked bodies, bounds."""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+from hoopgw.model.answer import Allowance, Answer, Decision, Denial, Meter
+from hoopgw.model.errors import ProtocolViolation
+from hoopgw.model.verdict import IBodyMasks, IMaskedBody
+from hoopgw.relay.effects import Completed, Effect, ToClient
+from hoopgw.relay.http_body import Body
+from hoopgw.relay.http_heads import MAX_PREPARED, ResponseHead, recorded_line
+from hoopgw.relay.http_scope import HttpScope
+from hoopgw.wire.httphead import CHUNKED, NO_BODY, UNTIL_CLOSE, Block, Blocks, Response, read_response
+
+MAX_INTERIM: Final = 16  # answers of status 1xx before one answer: targets send one or two
+CONTINUE: Final = 100
+EARLY_HINTS: Final = 103
+SWITCHING: Final = 101
+
+
+@final
+class Answering:
+    """Follows one answer at a time.
+
+    continued     the client was told to go on with its body already
+    begun         some of the final answer is on its way to the client
+    reusable      the target's connection can take another request after it
+    until_close   the body ends with the connection, and so must the client's
+    denial        the answer may not even begin: this goes to the client instead
+    cut           why it may not go on, in its middle; "" otherwise
+    """
+
+    __slots__ = (
+        "continued", "begun", "reusable", "until_close", "denial", "cut", "_scope", "_blocks", "_prepared", "_method",
+        "_minor", "_meter", "_masks", "_number", "_body", "_masked", "_chunked", "_partial", "_interim",
+    )  # fmt: skip
+
+    def __init__(self, scope: HttpScope) -> None:
+        self._scope = scope
+        self._blocks = Blocks()
+        self._prepared: dict[Block, ResponseHead] = {}
+        self._body = Body(NO_BODY, 0)
+        self.begin(b"GET", 1)
+
+    def begin(self, method: bytes, minor: int) -> None:
+        """Another request: what is known of the one before is forgotten."""
+        self._method = method
+        self._minor = minor
+        self._meter: Meter | None = None
+        self._masks: IBodyMasks | None = None
+        self._masked: IMaskedBody | None = None
+        self._number = 0
+        self._chunked = False  # a masked body goes on in chunks
+        self._partial = b""
+        self._interim = 0
+        self.continued = False
+        self.begun = False
+        self.reusable = False
+        self.until_close = False
+        self.denial: Denial | None = None
+        self.cut = ""
+
+    def allowed(self, answer: Answer, number: int) -> None:
+        """The request goes to the target now."""
+        self._meter = answer.meter
+        self._masks = answer.bodies
+        self._number = number
+
+    def take(self, data: bytes, effects: list[Effect]) -> bool:
+        """True: the answer is complete, or `denial` or `cut` say that it is over.
+
+        Raises Unmaskable and WireError.
+        """
+        if self._partial:
+            data = self._partial + data
+            self._partial = b""
+        here = 0
+        while not self.begun:
+            read = read_response(data, here, self._method, self._blocks)
+            if read is None:
+                self._partial = data[here:]
+                return False
+            if read.status >= 200:
+                here = self._final(read, data, here, effects)
+            else:
+                self._interim_answer(read, effects)
+                here = read.end
+            if self.denial is not None:
+                return True
+        if not self._body.ended:
+            here = self._rest(data, here, effects)
+        if self._body.ended or self.cut:
+            self._end(effects)
+            if here < len(data):  # an answer to nothing comes behind: the next request's would be taken for it
+                self.reusable = False
+            return True
+        return False
+
+    def closed(self, effects: list[Effect]) -> bool:
+        """The target's connection ended: True where that is the end of the answer.  Raises Unmaskable."""
+        if self.begun and self.until_close:
+            self._end(effects)
+            return True
+        return False
+
+    # ---- heads
+
+    def _interim_answer(self, read: Response, effects: list[Effect]) -> None:
+        self._interim += 1
+        if read.status == SWITCHING:
+            raise ProtocolViolation("a change of protocol that nobody asked for")
+        if self._interim > MAX_INTERIM:
+            raise ProtocolViolation(f"more than {MAX_INTERIM} answers before the answer")
+        if self._minor == 0 or (read.status == CONTINUE and self.continued):
+            return
+        if read.status == CONTINUE:
+            effects.append(ToClient(b"HTTP/1.1 100 Continue\r\n\r\n"))
+        elif read.status == EARLY_HINTS:
+            effects.append(ToClient(b"HTTP/1.1 103 Early Hints\r\n" + self._prepare(read.block).lines + b"\r\n"))
+
+    def _prepare(self, block: Block) -> ResponseHead:
+        found = self._prepared.get(block)
+        if found is None:
+            found = ResponseHead(block, self._scope)
+            if len(self._prepared) >= MAX_PREPARED:
+                self._prepared.clear()
+            self._prepared[block] = found
+        return found
+
+    def _final(self, read: Response, data: bytes, start: int, effects: list[Effect]) -> int:
+        """The head, and what of the body came with it; gives where that ends."""
+        block, body = read.block, Body(read.framing, read.length)
+        self._body = body
+        self.until_close = read.framing == UNTIL_CLOSE
+        self.reusable = not block.close and not self.until_close and (read.minor == 1 or block.keep_alive)
+        if read.framing == CHUNKED and self._minor == 0 and self._masks is None:
+            raise ProtocolViolation("chunks for an HTTP/1.0 client")
+        prepared = self._prepare(block)
+        if self._masks is not None:
+            self._masked = self._masks.response(read.status, prepared.fields)
+        if self._masked is not None:
+            return self._final_masked(read, self._masked, data, effects)
+        end = body.take(data, read.end)
+        if not self._fits(end - read.end):
+            return end
+        self.begun = True
+        if prepared.plain and read.minor == 1 and not self.until_close:
+            effects.append(ToClient(data if start == 0 and end == len(data) else data[start:end]))
+            return end
+        last = (b"Connection: close\r\n\r\n" if self.until_close else b"\r\n") + data[read.end : end]
+        first = b"HTTP/1.1 %d %s\r\n" % (read.status, read.reason)
+        shown = first + prepared.lines + prepared.framing + last
+        same = prepared.recorded == prepared.lines
+        effects.append(ToClient(shown, None if same else first + prepared.recorded + prepared.framing + last))
+        return end
+
+    def _final_masked(self, read: Response, masked: IMaskedBody, data: bytes, effects: list[Effect]) -> int:
+        content: list[bytes] = []
+        end = self._body.take(data, read.end, content)
+        if not self._fits(end - read.end):
+            return end
+        self._chunked = read.framing != NO_BODY and self._minor == 1
+        self.until_close = self.until_close or (self._minor == 0 and read.framing != NO_BODY)
+        body = self._fed(masked, content)
+        self.begun = True
+        framing = b"Transfer-Encoding: chunked\r\n" if self._chunked else b""
+        first = b"HTTP/1.1 %d %s\r\n" % (read.status, read.reason)
+        close = b"Connection: close\r\n\r\n" if self.until_close else b"\r\n"
+        lines = [(name, name + b": " + value + b"\r\n") for name, value in masked.fields]
+        last = framing + close + body
+        hidden = b"".join([recorded_line(name, line, self._scope) for name, line in lines])
+        effects.append(ToClient(first + b"".join([line for _, line in lines]) + last, first + hidden + last))
+        return end
+
+    # ---- bodies
+
+    def _rest(self, data: bytes, here: int, effects: list[Effect]) -> int:
+        if self._masked is not None:
+            content: list[bytes] = []
+            end = self._body.take(data, here, content)
+            if self._fits(end - here):
+                piece = self._fed(self._masked, content)
+                if piece:
+                    effects.append(ToClient(piece))
+            return end
+        end = self._body.take(data, here)
+        if end > here and self._fits(end - here):
+            effects.append(ToClient(data if here == 0 and end == len(data) else data[here:end]))
+        return end
+
+    def _fed(self, masked: IMaskedBody, content: list[bytes]) -> bytes:
+        return self._framed(masked.feed(content[0] if len(content) == 1 else b"".join(content))) if content else b""
+
+    def _framed(self, piece: bytes) -> bytes:
+        if not piece or not self._chunked:
+            return piece
+        return b"%x\r\n%s\r\n" % (len(piece), piece)
+
+    def _end(self, effects: list[Effect]) -> None:
+        masked = self._masked
+        if masked is None or self.cut:
+            return
+        self._masked = None
+        last = self._framed(masked.finish()) + (b"0\r\n\r\n" if self._chunked else b"")
+        if last:
+            effects.append(ToClient(last))
+        effects.append(Completed(self._number, 0, masked.masked))
+
+    # ---- bounds
+
+    def _fits(self, size: int) -> bool:
+        """Whether a bound has room for more; else `denial` or `cut` say why not."""
+        meter = self._meter
+        if meter is None or size <= 0 or meter.take_bytes(size):
+            return True
+        denial = _over(meter.exceeded, self._scope)
+        if self.begun:
+            self.cut = denial.reason
+        else:
+            self.denial = denial
+        return False
+
+
+def _over(allowance: Allowance | None, scope: HttpScope) -> Denial:
+    name = allowance.name if allowance is not None else "its limit"
+    return Denial(
+        decision=Decision.OVER_BUDGET,
+        reason=f"the answer is longer than {name}",
+        guardrails=(allowance.guardrail,) if allowance is not None else (),
+        expires=allowance.resets if allowance is not None else None,
+        session=scope.session,
+        policy=scope.policy,
+    )

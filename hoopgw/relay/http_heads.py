@@ -1,0 +1,154 @@
+"""Heads of HTTP on their way through: what the target reads, what the client reads, what the record keeps.
+
+Made once for each block of fields that is new; most requests of a connection bring the same ones.
+"""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+from hoopgw.relay.http_cookies import scoped_cookie, scoped_location
+from hoopgw.relay.http_scope import HttpScope, Route, route_of
+from hoopgw.wire.httphead import Block, Field
+
+# Of this hop alone (RFC 9110, 7.6.1), and what some still send
+HOP: Final = frozenset(
+    (
+        b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te",
+        b"upgrade", b"http2-settings",
+    )
+)  # fmt: skip
+# What only the gateway says to a target
+OURS: Final = frozenset(
+    (b"host", b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"x-original-url",
+     b"x-rewrite-url", b"x-forwarded", b"traceparent", b"tracestate", b"remote-user", b"x-remote-user")
+)  # fmt: skip
+OUR_PREFIXES: Final = (b"x-forwarded-", b"x-hoopgw-")
+# What never reaches the record
+SECRET: Final = frozenset((b"authorization", b"cookie", b"set-cookie", b"x-api-key", b"x-auth-token", b"x-csrf-token"))
+REDACTED: Final = b"(redacted)"
+MAX_PREPARED: Final = 32  # blocks of one connection that are remembered, each way
+
+_LOCATIONS: Final = frozenset((b"location", b"content-location"))
+
+
+@final
+class RequestHead:
+    """One block of a client's fields, prepared.
+
+    route      whom it is for
+    fields     what a rule may look at: what reaches the target of the client's own
+    bound      the same as lines: what a hold is bound to
+    upstream   lines for the target, the gateway's own and its credential included
+    recorded   the same lines as the record shows them
+    expects    `Expect: 100-continue`
+    upgrade    in lower case; b"" for none
+    patient    `Prefer: respond-async` (RFC 7240, 4.1): the client does not want to wait for an approval
+    """
+
+    __slots__ = ("route", "fields", "bound", "upstream", "recorded", "expects", "upgrade", "patient")
+
+    def __init__(self, block: Block, scope: HttpScope) -> None:
+        self.route: Route = route_of(block)
+        fields: list[Field] = []
+        lines: list[bytes] = []
+        shown: list[bytes] = []
+        drops_authorization = not scope.keep_authorization
+        for index, field in enumerate(block.fields):
+            name = field[0]
+            plain = name.replace(b"_", b"-")
+            if name in HOP or name in block.hops or is_ours(plain) or plain in scope.replaced:
+                continue
+            if drops_authorization and plain == b"authorization":
+                continue
+            line = block.lines[index] + b"\r\n"
+            lines.append(line)
+            fields.append(field)
+            shown.append(recorded_line(name, line, scope))
+        said = scope.told
+        self.fields = tuple(fields)
+        self.bound = b"".join(lines)
+        first = b"Host: " + scope.host + b"\r\n"
+        self.upstream = first + self.bound + said + scope.credential
+        self.recorded = first + b"".join(shown) + said + _hidden(scope.credential)
+        self.expects = block.one(b"expect").lower()
+        self.upgrade = block.one(b"upgrade").lower()
+        self.patient = any(_asynchronous(value) for value in block.values(b"prefer"))
+
+
+def is_ours(name: bytes) -> bool:
+    """A field that only the gateway sets; `name` is in lower case, with hyphens."""
+    return name in OURS or name.startswith(OUR_PREFIXES)
+
+
+def recorded_line(name: bytes, line: bytes, scope: HttpScope) -> bytes:
+    """A line, with its CR LF, as the record shows it."""
+    if name in SECRET or name in scope.secrets:
+        return line[: len(name)] + b": " + REDACTED + b"\r\n"
+    return line
+
+
+def _hidden(lines: bytes) -> bytes:
+    shown = [line.partition(b":")[0] + b": " + REDACTED + b"\r\n" for line in lines.split(b"\r\n") if line]
+    return b"".join(shown)
+
+
+def _asynchronous(value: bytes) -> bool:
+    return any(each.strip(b" \t").lower() == b"respond-async" for each in value.split(b","))
+
+
+@final
+class ResponseHead:
+    """One block of a target's fields, prepared.
+
+    plain      it goes to the client as it stands, and into the record
+    lines      for the client, without what frames the body (`framing` has that)
+    recorded   the same as the record shows them
+    framing    Content-Length or Transfer-Encoding as they stood
+    fields     what masks look at
+    """
+
+    __slots__ = ("plain", "lines", "recorded", "framing", "fields")
+
+    def __init__(self, block: Block, scope: HttpScope) -> None:
+        lines: list[bytes] = []
+        shown: list[bytes] = []
+        framing: list[bytes] = []
+        fields: list[Field] = []
+        changed = False
+        for index, (name, value) in enumerate(block.fields):
+            line = block.lines[index] + b"\r\n"
+            if name == b"connection" and value.lower() == b"keep-alive":
+                continue  # the client's connection is kept as well: it may stay where nothing else has to change
+            if name in HOP or name in block.hops or name.startswith(b"x-hoopgw-") or name == b"alt-svc":
+                changed = True
+                continue
+            if name == b"content-length" or name == b"transfer-encoding":
+                framing.append(line)
+                continue
+            other = _scoped(name, value, scope)
+            if other is not None:
+                changed = True
+                if not other:
+                    continue
+                value = other
+                line = block.lines[index][: len(name)] + b": " + other + b"\r\n"
+            hidden = recorded_line(name, line, scope)
+            changed = changed or hidden is not line
+            lines.append(line)
+            shown.append(hidden)
+            fields.append((name, value))
+        self.plain = not changed
+        self.lines = b"".join(lines)
+        self.recorded = b"".join(shown)
+        self.framing = b"".join(framing)
+        self.fields = tuple(fields)
+
+
+def _scoped(name: bytes, value: bytes, scope: HttpScope) -> bytes | None:
+    """The value that stays in the target's scope; None: as it is; b"": none may."""
+    if name in _LOCATIONS:
+        return scoped_location(value, scope)
+    if name == b"set-cookie":
+        return scoped_cookie(value, scope)
+    return None

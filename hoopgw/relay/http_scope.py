@@ -1,0 +1,73 @@
+"""What one session's HTTP requests and answers are rewritten by.  Frozen; the edge makes it at login."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hoopgw.model.http import HttpRequest
+from hoopgw.wire.httphead import Block
+
+TOKEN = b"x-hoopgw-token"
+ROLE = b"x-hoopgw-role"
+HOLD = b"x-hoopgw-hold"
+
+Route = tuple[bytes, ...]
+
+
+def no_body(request: HttpRequest) -> int:
+    """No rule reads bodies."""
+    return 0
+
+
+def no_identity() -> bytes:
+    """The target is told nothing that is signed."""
+    return b""
+
+
+@dataclass(frozen=True)
+class HttpScope:
+    """
+    route        what `route_of` gives for every request of this session: another one is for another login
+    prefix       of the path, that named the target: b"/grafana"; b"" where the host name did
+    host         what the target is told as Host
+    names        host names (with port, where it is not the scheme's own) that mean the target in its redirects
+    told         lines for the target about client and identity, each with its CR LF
+    identity     gives another such line, anew for each request: a signed one that is soon out of date; b"" for none
+    credential   lines of the target's credential, which never reach the record
+    query        what is added to the query of each request, likewise
+    replaced     names of fields that the gateway sets by these lines: the client's copies are dropped
+    keep_authorization  the client's own Authorization is meant for the target
+    secrets      names of fields whose values are kept out of the record, beside those that always are
+    needs        how many bytes of a request's body the rules must see before they judge; 0: none
+    token_bytes  randomness, for trace ids
+    """
+
+    session: str
+    policy: str
+    route: Route
+    host: bytes
+    prefix: bytes = b""
+    names: frozenset[bytes] = frozenset()
+    told: bytes = b""
+    identity: Callable[[], bytes] = no_identity
+    credential: bytes = b""
+    query: bytes = b""
+    replaced: frozenset[bytes] = frozenset()
+    keep_authorization: bool = False
+    secrets: frozenset[bytes] = field(default_factory=frozenset)
+    needs: Callable[[HttpRequest], int] = no_body
+    token_bytes: Callable[[int], bytes] = bytes
+
+
+def route_of(block: Block) -> Route:
+    """Whom and where a request is for: its Host, what proves who sends it, and the role that it names.
+
+    Raises MalformedFrame where one of them is given twice.
+    """
+    host, role = block.one(b"host").lower(), block.one(ROLE)
+    for name in (TOKEN, b"proxy-authorization", b"authorization"):
+        value = block.one(name)
+        if value:
+            return host, role, name, value
+    return host, role, b"", b""

@@ -1,0 +1,88 @@
+"""The gateway's own answers in HTTP: problem details (RFC 9457) that carry the object of a denial."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from hoopgw.model.answer import Decision, Denial
+from hoopgw.model.escaping import escaped
+
+STATUSES: Final[dict[Decision, int]] = {
+    Decision.REFUSED: 403,
+    Decision.DENIED: 403,
+    Decision.EXPIRED: 403,
+    Decision.HELD: 403,  # 202 for who does not want to wait: to anybody else a 2xx would say that it was done
+    Decision.OVER_BUDGET: 429,
+    Decision.UNAVAILABLE: 503,
+}
+REASONS: Final[dict[int, str]] = {
+    200: "OK",
+    202: "Accepted",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    417: "Expectation Failed",
+    421: "Misdirected Request",
+    429: "Too Many Requests",
+    431: "Request Header Fields Too Large",
+    500: "Internal Server Error",
+    501: "Not Implemented",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+}
+TITLES: Final[dict[Decision, str]] = {
+    Decision.REFUSED: "refused by a rule",
+    Decision.DENIED: "an approver said no; do not send it again as it is",
+    Decision.HELD: "waits for approval: send exactly the same again after it was approved, and it runs once",
+    Decision.OVER_BUDGET: "over budget",
+    Decision.UNAVAILABLE: "not available now; try again later",
+    Decision.EXPIRED: "not approved in time; send it again to ask anew",
+}
+MAX_WORDS: Final = 2000  # characters of a reason
+
+
+def denied(denial: Denial, *, patient: bool, close: bool, head: bool) -> bytes:
+    """The whole answer.  `patient`: who sent it prefers to be told at once that it waits; `head`: to a HEAD."""
+    held = denial.decision is Decision.HELD and patient
+    status = 202 if held else STATUSES[denial.decision]
+    more = b""
+    if denial.retry_after is not None:
+        more += b"Retry-After: %d\r\n" % denial.retry_after
+    if held and denial.status:
+        more += b"Location: " + denial.status.encode() + b"\r\n"
+    body = {"title": TITLES[denial.decision], "status": status, "detail": _short(denial.reason), **denial.fields()}
+    return problem(status, body, more=more, close=close, head=head)
+
+
+def failed(status: int, reason: str, *, close: bool, head: bool = False, more: bytes = b"", session: str = "") -> bytes:
+    """An answer that is no decision of a rule: a request that cannot be read, a target that cannot be reached."""
+    body: dict[str, Any] = {"title": REASONS[status], "status": status, "detail": _short(reason)}
+    if session:
+        body["session"] = session
+    return problem(status, body, more=more, close=close, head=head)
+
+
+def problem(status: int, body: dict[str, Any], *, more: bytes = b"", close: bool = False, head: bool = False) -> bytes:
+    """An answer with a problem object.  Its `type` is left out: "about:blank" (RFC 9457, 4.2.1)."""
+    text = json.dumps(body, ensure_ascii=True).encode() + b"\n"
+    return answer(status, b"application/problem+json", text, more=more, close=close, head=head)
+
+
+def answer(
+    status: int, kind: bytes, body: bytes, *, more: bytes = b"", close: bool = False, head: bool = False
+) -> bytes:
+    """A whole answer of the gateway's own.  `more` are lines with their CR LF."""
+    start = f"HTTP/1.1 {status} {REASONS[status]}\r\n".encode()
+    fields = b"Content-Type: %s\r\nContent-Length: %d\r\nCache-Control: no-store\r\n" % (kind, len(body))
+    end = b"Connection: close\r\n\r\n" if close else b"\r\n"
+    return start + fields + more + end + (b"" if head else body)
+
+
+def _short(text: str) -> str:
+    shown = escaped(text)
+    return shown if len(shown) <= MAX_WORDS else shown[: MAX_WORDS - 1] + "…"
