@@ -14,8 +14,9 @@ import click
 
 from bench import report
 from bench.beside import LOADS, REDOS, load, p99
+from bench.idle import SESSIONS, kept, sessions_that_fit
 from bench.measure import BenchFailed, Burst, Way, bulk, burst, disk, median_latency, pinned, run_pgbench
-from bench.peers import Pgbouncer
+from bench.peers import MANY, Pgbouncer
 from bench.ssh import DIRECTIONS, SshWays
 from hoopgw.cli.demo.children import ChildFailed
 from hoopgw.cli.demo.programs import Programs
@@ -32,7 +33,7 @@ protocol = "postgresql"
 address = ["127.0.0.1:{port}"]
 database = "shop"
 tls = "disable"
-labels = {{ env = "bench", bench = "{name}" }}
+{more}labels = {{ env = "bench", bench = "{name}" }}
 
 [target.{name}.role.reader]
 user = "shop_ro"
@@ -53,6 +54,9 @@ groups = ["agents"]
 target = { labels = { env = "bench" } }
 roles = ["reader"]
 """
+LIMITS = f"""[limits]
+max_sessions_per_identity = {SESSIONS}
+"""
 BULK = f"""
 CREATE TABLE bulk AS SELECT n AS id, 'row number ' || n AS name, 'customer' || n || '@example.com' AS email,
        md5(n::text) AS word, n * 7 AS amount FROM generate_series(1, {BULK_ROWS}) AS n
@@ -63,17 +67,22 @@ CREATE TABLE bulk AS SELECT n AS id, 'row number ' || n AS name, 'customer' || n
 def ways() -> Iterator[tuple[Stage, Programs, dict[str, Way]]]:
     """The stage, and the ways to its database: gateway, pgbouncer, direct."""
     programs = Programs.find("pgbench")
-    more = {"guardrails.d/90-bench.toml": MASKS + REDOS, "grants.d/bench.toml": GRANT}
+    sessions_that_fit()  # as many descriptors as there may be, for whatever starts from here on
+    more = {"guardrails.d/90-bench.toml": MASKS + REDOS, "grants.d/bench.toml": GRANT, "hoopgw.toml": LIMITS}
     options = Options(False, "disable", {"env": "bench", "bench": "plain"}, more=more, gateway=False)
     with on_stage(options) as stage, ExitStack() as stack:
         directory = stage.gateway.config.parent
         secret = directory / "secrets/reader"
         (directory / "guardrails.d/60-masks.toml").unlink()  # it searches every target; here only `pattern` is
-        for name in ("column", "pattern", "redos"):
-            text = TARGETS.format(name=name, port=stage.cluster.port, secret=secret)
+        user, password = "shop_ro", secret.read_text()
+        many = Pgbouncer(stage.place / "many", stage.authority, stage.cluster.port, user, password, MANY)
+        stack.callback(many.stop)
+        ports = dict.fromkeys(("column", "pattern", "redos"), stage.cluster.port) | {"many": many.port}
+        for name, port in ports.items():
+            pooler = 'max_protocol_version = "3.0"\n' if name == "many" else ""  # pgbouncer before 1.20 knows no other
+            text = TARGETS.format(name=name, port=port, secret=secret, more=pooler)
             (directory / f"targets.d/{name}.toml").write_text(text)
         stage.gateway.start()
-        user, password = "shop_ro", secret.read_text()
         _fill(stage, programs)
         bouncer = Pgbouncer(stage.place / "pgbouncer", stage.authority, stage.cluster.port, user, password)
         stack.callback(bouncer.stop)
@@ -82,6 +91,7 @@ def ways() -> Iterator[tuple[Stage, Programs, dict[str, Way]]]:
             "ours": Way("the gateway", host, stage.gateway.port, "reader", stage.agent, "shop", pid=stage.gateway.pid),
             "pgbouncer": Way("pgbouncer", host, bouncer.port, user, password, "shop", pid=bouncer.pid),
             "direct": Way("a direct connection", host, stage.cluster.port, user, password, "shop"),
+            "many": Way("pgbouncer for many", host, many.port, user, password, "shop", pid=many.pid),
         }
         yield stage, programs, found
 
@@ -169,6 +179,14 @@ class Bench:
         row = f"postgresql.p99.beside.{name}"
         return [report.row(row, peer, taken["ours"], taken[peer], "us", "lower") for peer in ("alone", "direct")]
 
+    def idle(self) -> report.Row:
+        """KiB of each of 10 000 idle sessions, or of as many as there are descriptors for; pgbouncer's are those of the
+        same sessions, to which it is the target.  Once: it takes minutes, and comes out the same."""
+        way = replace(self._ways["ours"], database="many", sslmode="require")
+        sessions = sessions_that_fit()
+        found = kept(way, self._ways["many"].pid, sessions)
+        return report.row(f"postgresql.idle.{sessions}", "pgbouncer", [found.gateway], [found.target], "KiB", "lower")
+
 
 @click.command()
 @click.option("--rounds", default=5, show_default=True, help="Rounds of each comparison; the median counts.")
@@ -208,6 +226,8 @@ def _rows(bench: Bench, only: str) -> Iterator[report.Row]:
     for name, database in (("recorded", "shop"), ("column-mask", "column"), ("pattern-mask", "pattern")):
         if only in f"postgresql.bulk.{name}":
             yield from _told([bench.bulk(name, database)])
+    if only in "postgresql.idle":
+        yield from _told([bench.idle()])
     for direction in DIRECTIONS:
         if only in f"ssh.bulk.{direction}":
             yield from _told(bench.ssh(direction))

@@ -7,9 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import psycopg
-
-from bench.measure import BenchFailed, Way, bulk
+from bench.measure import BenchFailed, Way, bulk, connected
 
 RESULT_MB = 2000
 ROW = 10_000  # bytes
@@ -23,19 +21,6 @@ REDOS_BYTES = 30_000
 SETTLES = 1.0  # seconds until a load is what it is for the rest of its time
 
 
-def _connected(way: Way) -> psycopg.Connection[tuple[object, ...]]:
-    return psycopg.connect(
-        host=way.host,
-        port=way.port,
-        user=way.user,
-        password=way.password,
-        dbname=way.database,
-        sslmode="disable",
-        gssencmode="disable",
-        autocommit=True,
-    )
-
-
 def large_result(way: Way) -> None:
     """2 GB in one result, read as fast as it comes; and again."""
     while True:
@@ -44,7 +29,7 @@ def large_result(way: Way) -> None:
 
 def never_reads(way: Way) -> None:
     """Asks for 2 GB and takes none of it."""
-    with _connected(way) as connection:
+    with connected(way) as connection:
         connection.pgconn.send_query(f"SELECT repeat('x', {ROW}) FROM generate_series(1, 200000)".encode())
         connection.pgconn.flush()
         while True:
@@ -53,7 +38,7 @@ def never_reads(way: Way) -> None:
 
 def redos(way: Way) -> None:
     """Statement after statement, each of another text, that the rule has to look at to the last byte."""
-    with _connected(way) as connection:
+    with connected(way) as connection:
         number = 0
         while True:
             connection.execute(f"SELECT {number} /* {'x' * REDOS_BYTES} */".encode())
@@ -81,7 +66,7 @@ def load(name: str, way: Way) -> Iterator[None]:
 def p99(way: Way, seconds: float) -> float:
     """Microseconds that 99 of 100 SELECTs of one client take at most."""
     taken: list[float] = []
-    with _connected(way) as connection:
+    with connected(way) as connection:
         end = time.perf_counter() + seconds
         while (begun := time.perf_counter()) < end:
             connection.execute("SELECT abalance FROM pgbench_accounts WHERE aid = 1")

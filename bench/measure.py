@@ -11,7 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psycopg
@@ -105,19 +105,23 @@ def run_pgbench(command: Sequence[str], env: Mapping[str, str], way: Way) -> str
     return done.stdout
 
 
+def connected(way: Way) -> psycopg.Connection[tuple[object, ...]]:
+    return psycopg.connect(
+        host=way.host,
+        port=way.port,
+        user=way.user,
+        password=way.password,
+        dbname=way.database,
+        sslmode=way.sslmode,
+        gssencmode="disable",
+        autocommit=True,
+    )
+
+
 def bulk(way: Way, sql: str) -> float:
-    """MB/s of one statement's result, read off the socket and thrown away."""
+    """MB/s of one statement's result, read off the socket and thrown away; in the clear."""
     with (
-        psycopg.connect(
-            host=way.host,
-            port=way.port,
-            user=way.user,
-            password=way.password,
-            dbname=way.database,
-            sslmode="disable",
-            gssencmode="disable",
-            autocommit=True,
-        ) as connection,
+        connected(replace(way, sslmode="disable")) as connection,
         socket.socket(fileno=os.dup(connection.fileno())) as raw,
     ):
         raw.setblocking(True)

@@ -1,9 +1,10 @@
-"""The peer: pgbouncer in session mode, between the same clients and the same database."""
+"""pgbouncer: the peer, between the same clients and the same database; and a target with room for many sessions."""
 
 from __future__ import annotations
 
 import socket
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from hoopgw.cli.demo.authority import Authority
@@ -20,10 +21,10 @@ shop = host=127.0.0.1 port={target} dbname=shop user={user} password={password}
 listen_addr = 127.0.0.1
 listen_port = {port}
 unix_socket_dir =
-auth_type = trust
+auth_type = {auth}
 auth_file = {directory}/users
-pool_mode = session
-max_client_conn = 200
+pool_mode = {mode}
+max_client_conn = {clients}
 default_pool_size = 100
 server_tls_sslmode = disable
 client_tls_sslmode = allow
@@ -35,10 +36,23 @@ log_stats = 0
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    mode: str
+    auth: str
+    clients: int
+
+
+PEER = Kind("session", "trust", 200)
+MANY = Kind("transaction", "scram-sha-256", 20_000)
+
+
 class Pgbouncer:
     """Started when made; `port`, `pid`, `stop`."""
 
-    def __init__(self, directory: Path, authority: Authority, target: int, user: str, password: str) -> None:
+    def __init__(
+        self, directory: Path, authority: Authority, target: int, user: str, password: str, kind: Kind = PEER
+    ) -> None:
         programs, unprivileged = Programs.find("pgbouncer"), Unprivileged.of_caller()
         directory.mkdir()
         directory.chmod(0o711)
@@ -46,8 +60,14 @@ class Pgbouncer:
             programs = programs.reachable(directory)
         self.port = free_port()
         certificate, key = authority.issue()
-        text = CONFIGURATION.format(target=target, user=user, password=password, port=self.port, directory=directory)
-        files = {"pgbouncer.ini": text, "users": f'"{user}" ""\n', "server.pem": certificate, "server.key": key}
+        facts = {"target": target, "user": user, "password": password, "port": self.port, "directory": directory}
+        text = CONFIGURATION.format(**facts, mode=kind.mode, auth=kind.auth, clients=kind.clients)
+        files = {
+            "pgbouncer.ini": text,
+            "users": f'"{user}" "{password}"\n',
+            "server.pem": certificate,
+            "server.key": key,
+        }
         for name, content in files.items():
             path = write_secret(directory / name, content)
             if unprivileged:

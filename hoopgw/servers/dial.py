@@ -74,9 +74,10 @@ def wanted_as(
 
 
 class TargetConnection(Protocol):
-    """One connection to a target.  `ready` fires with the login's `Ready`; then `receive` gets the bytes.
+    """One connection to a target.  `ready` fires with the login's `Ready`; after `hand_over` `receive` gets the bytes.
 
-    `lost` is called once with the reason when the connection ends after that.
+    What the target says in between waits in its socket; should it close, `gone` says why.  When the connection ends
+    later, `lost` is called once with the reason.
     """
 
     transport: Any
@@ -88,7 +89,7 @@ class TargetConnection(Protocol):
         self.place = place
         self._context = context
         self._derive = derive
-        self._login = login.TargetLogin(
+        self._login: login.TargetLogin | None = login.TargetLogin(
             wanted.user,
             wanted.database,
             wanted.password,
@@ -105,6 +106,7 @@ class TargetConnection(Protocol):
         self._deriving: Deferred[Any] | None = None
         self.ready: Deferred[login.Ready] = Deferred(lambda _: self.transport and self.transport.abortConnection())
         self._finished = False
+        self.gone = ""
         self.tls: dict[str, str] = {}
         self.lost: Callable[[str], None] = lambda reason: None
 
@@ -113,14 +115,21 @@ class TargetConnection(Protocol):
     def connectionMade(self) -> None:
         self.transport.setTcpNoDelay(True)
         self.transport.setTcpKeepAlive(True)
-        self._carry_out(self._login.start())
+        self._carry_out(self._logging_in.start())
 
     def dataReceived(self, data: bytes) -> None:
-        self._carry_out(self._login.from_target(data))
+        self._carry_out(self._logging_in.from_target(data))
+
+    @property
+    def _logging_in(self) -> login.TargetLogin:
+        assert self._login is not None
+        return self._login
 
     def hand_over(self, receive: Callable[[bytes], None]) -> None:
-        """From now on bytes go straight to `receive`."""
+        """From now on bytes go straight to `receive`; what the login was made of is forgotten."""
+        self._login = self._deriving = None
         self.dataReceived = receive  # type: ignore[method-assign,assignment]
+        self.transport.resumeProducing()
 
     def leave(self) -> None:
         """It is not wanted after all."""
@@ -142,10 +151,12 @@ class TargetConnection(Protocol):
                     )
                 case login.DeriveKey(password=password, salt=salt, iterations=iterations):
                     deriving = self._deriving = self._derive(scram.salted_password, password, salt, iterations)
-                    deriving.addCallback(lambda salted: self._carry_out(self._login.derived(salted)))
+                    deriving.addCallback(lambda salted: self._carry_out(self._logging_in.derived(salted)))
                     deriving.addErrback(self._broken)
                 case login.Ready():
                     self._finish(effect)
+                    if self._login is not None:  # whom it is for waits for something else: a budget, the catalogue
+                        self.transport.pauseProducing()
                 case login.Failed(sqlstate=sqlstate, message=message, detail=detail, elsewhere=elsewhere):
                     self._finish(Failure(TargetRefused(sqlstate, message, detail, elsewhere)))
                     self.transport.loseConnection()
@@ -158,7 +169,7 @@ class TargetConnection(Protocol):
         except MalformedFrame as error:
             self._tls_failed(error)
             return
-        self._carry_out(self._login.tls_started(binding))
+        self._carry_out(self._logging_in.tls_started(binding))
 
     def _tls_failed(self, error: Exception) -> None:
         detail = f"{self.place.address}: {error}"
@@ -178,9 +189,10 @@ class TargetConnection(Protocol):
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
         why = reason.getErrorMessage()
         if self._finished:
+            self.gone = why
             self.lost(why)
         else:
-            self._carry_out(self._login.target_closed(why))
+            self._carry_out(self._logging_in.target_closed(why))
 
 
 class _Cancelling(Protocol):

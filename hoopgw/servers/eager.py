@@ -28,6 +28,8 @@ READ_SIZE = 256 * 1024  # one read, and what may be queued for a slow peer befor
 SMALL_READ = 64 * 1024
 TURN_SIZE = 32 * 1024  # bytes that wait for the end of the turn; more is worth the switch of readers
 TLS_RECORD = 16 * 1024  # bytes of plain text that one record holds at most (RFC 8446, 5.1): a read gives no more
+# What goes through OpenSSL's memory at once: it keeps the room of the most it ever held, as long as a session lives.
+TLS_PIECE = 2 * TLS_RECORD
 
 
 class EagerConnection(tcp.Connection):
@@ -189,22 +191,37 @@ class TlsLayer:
     def write(self, data: bytes) -> None:
         if self._shaking:  # a peer that is refused in its handshake, or too slow with it: there is no key to say it by
             return
-        self.connection.write(data)
-        self._transport.write_raw(self._outgoing.read())
+        if len(data) <= TLS_PIECE:
+            self.connection.write(data)
+            self._transport.write_raw(self._outgoing.read())
+            return
+        whole, records = memoryview(data), []
+        for start in range(0, len(data), TLS_PIECE):
+            self.connection.write(whole[start : start + TLS_PIECE])
+            records.append(self._outgoing.read())
+        self._transport.write_raw(b"".join(records))
 
     def received(self, data: bytes) -> Any:
         """Cipher text came in; gives what `doRead` gives."""
-        if data:
-            self._incoming.write(data)
-        if self._shaking and not self._shake():
-            return None
         pieces: list[bytes] = []
-        ended = self._read(pieces)
+        if len(data) <= TLS_PIECE:
+            ended = self._take(data, pieces)
+        else:
+            whole, ended = memoryview(data), None
+            for start in range(0, len(data), TLS_PIECE):
+                ended = self._take(whole[start : start + TLS_PIECE], pieces)
+                if ended is not None:
+                    break
         if self._outgoing.pending:  # a reply of TLS itself: key update, alert
             self._transport.write_raw(self._outgoing.read())
         if pieces and self._transport.connected:
             self._transport.protocol.dataReceived(pieces[0] if len(pieces) == 1 else b"".join(pieces))
         return ended
+
+    def _take(self, data: bytes | memoryview, pieces: list[bytes]) -> Any:
+        if data:
+            self._incoming.write(data)
+        return self._read(pieces) if not self._shaking or self._shake() else None
 
     def _shake(self) -> bool:
         try:

@@ -254,6 +254,8 @@ class PostgresServer(Protocol):
         yield session.ready()
         yield session.judge.ready()
         yield self._gateway.room()
+        if target.gone:
+            raise TargetUnavailable(f"the target closed the connection: {target.gone}")
         self._open(access, target, ready, named)
 
     def _wanted(self, access: Access, asked: login.Login, named: str) -> dial.Wanted:
@@ -293,6 +295,7 @@ class PostgresServer(Protocol):
         target.hand_over(pump.target_bytes)
         self.dataReceived = pump.client_bytes  # type: ignore[method-assign]
         session.opened({"target": str(target.place.address), "tls": target.tls, "parameters": ready.parameters})
+        self._login = None  # it has the token
         self.transport.write(login.welcome(ready.parameters, process, key))
         if ready.rest:
             pump.target_bytes(ready.rest)

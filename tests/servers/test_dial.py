@@ -54,6 +54,7 @@ class Dialling(TestCase):
                 CLUSTERS.append(cluster)
         self.primary, self.standby = CLUSTERS
         self.departures = Departures(reactor)
+        self.departures.start()
         self.addCleanup(self.departures.stop)
         self.dialer = dial.Dialer(reactor, self.departures)
 
@@ -188,6 +189,29 @@ class Dialling(TestCase):
         yield self.dialer.cancel(target, connection.place, ready.process, ready.key)
         yield answered
         self.assertIn(b"57014", b"".join(got))
+
+    @inlineCallbacks
+    def test_said_before_it_is_taken(self) -> Generator[Deferred[Any], Any, None]:
+        """What the target says between its login and the hand-over is not lost: it is read afterwards, and first."""
+        for how in (TlsMode.DISABLE, TlsMode.REQUIRE):
+            connection, _ = yield self.dial(self.target(self.primary.port, tls=how))
+            connection.transport.write(pgmessages.query(b"select 'early'"))
+            yield _soon(0.3)
+            got: list[bytes] = []
+            connection.hand_over(got.append)
+            while b"Z\0\0\0\5I" not in b"".join(got):
+                yield _soon(0.01)
+            self.assertEqual(b"".join(got)[:1], b"T")
+            self.assertIn(b"early", b"".join(got))
+
+    @inlineCallbacks
+    def test_killed_before_it_is_taken(self) -> Generator[Deferred[Any], Any, None]:
+        """A target that goes between its login and the hand-over says so to who asks: a session on it would hang."""
+        connection, ready = yield self.dial(self.target(self.primary.port))
+        self.assertEqual(connection.gone, "")
+        self.primary.execute(f"select pg_terminate_backend({ready.process})")
+        while not connection.gone:
+            yield _soon(0.01)
 
     @inlineCallbacks
     def running(self) -> Generator[Deferred[Any], Any, None]:

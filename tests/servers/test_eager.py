@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import datetime
 import ssl
 import tempfile
@@ -16,12 +17,12 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.protocol import ClientFactory, Factory, Protocol
 from twisted.internet.task import deferLater
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 
 from hoopgw.model.secret import Secret
 from hoopgw.servers import tls
 from hoopgw.servers.departures import Departures
-from hoopgw.servers.eager import READ_SIZE, connect, make_eager
+from hoopgw.servers.eager import READ_SIZE, TlsLayer, connect, make_eager
 
 
 class Collect(Protocol):
@@ -225,3 +226,79 @@ class EagerTransports(TestCase):
         parent = Path(self.mktemp())
         parent.mkdir(parents=True)
         return str(parent)
+
+
+class Wire:
+    """What a TLS layer sends and receives, without a socket."""
+
+    connected = True
+
+    def __init__(self) -> None:
+        self.protocol = self
+        self.sent: list[bytes] = []
+        self.received: list[bytes] = []
+
+    def write_raw(self, data: bytes) -> None:
+        self.sent.append(data)
+
+    def dataReceived(self, data: bytes) -> None:
+        self.received.append(data)
+
+    def taken(self) -> bytes:
+        data = b"".join(self.sent)
+        self.sent.clear()
+        return data
+
+
+class _Mallinfo(ctypes.Structure):
+    """mallinfo2(3)"""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
+    ]
+
+
+def allocated() -> int:
+    """Bytes that malloc has given out: OpenSSL's among them; most of Python's are not."""
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "mallinfo2"):
+        raise SkipTest("this C library does not count what it gives out")
+    libc.mallinfo2.restype = _Mallinfo
+    found = libc.mallinfo2()
+    return int(found.uordblks + found.hblkhd)
+
+
+class TlsMemory(SynchronousTestCase):
+    def pair(self, server: ssl.SSLContext, client: ssl.SSLContext) -> tuple[TlsLayer, Wire, TlsLayer, Wire]:
+        """Both sides of a connection whose handshake is done."""
+        done: list[ssl.SSLObject] = []
+        one, other = Wire(), Wire()
+        serving = TlsLayer(one, server, done.append, self.fail, server_side=True, hostname=None)  # type: ignore[arg-type]
+        asking = TlsLayer(other, client, done.append, self.fail, server_side=False, hostname="localhost")  # type: ignore[arg-type]
+        asking.received(b"")
+        while len(done) < 2:
+            serving.received(other.taken())
+            asking.received(one.taken())
+        return serving, one, asking, other
+
+    def test_large_reads_and_writes_are_not_kept(self) -> None:
+        """must-survive 76: 32 sessions that carried a full read each way keep a small part of it, and not all."""
+        directory = Path(self.mktemp())
+        directory.mkdir()
+        certificate, key = self_signed(directory)
+        server = tls.server_context(str(certificate), key)
+        client = ssl.create_default_context(cadata=certificate.read_text())
+        self.pair(server, client)
+        pairs = [self.pair(server, client) for _ in range(32)]
+        before, data = allocated(), b"0123456789abcdef" * (READ_SIZE // 16)
+        for serving, one, asking, other in pairs:
+            serving.write(data)
+            asking.received(one.taken())
+            asking.write(data)
+            serving.received(other.taken())
+            self.assertTrue(b"".join(one.received) == b"".join(other.received) == data)
+            one.received.clear()
+            other.received.clear()
+        kept = (allocated() - before) / len(pairs)
+        self.assertLess(kept, READ_SIZE, "bytes that two sides with two buffers each keep")
