@@ -1,16 +1,24 @@
-"""Fuzz targets of HTTP's other framings: WebSocket frames, messages and handshakes."""
+"""Fuzz targets of HTTP's other framings: WebSocket and HTTP/2."""
 
 from __future__ import annotations
 
 import contextlib
 
+from hyperframe.frame import SettingsFrame
+
 from hoopgw.model.errors import WireError
 from hoopgw.wire import websocket as ws
+from hoopgw.wire.http2 import Multiplexed
+from hoopgw.wire.http2_ends import ClientSide, TargetSide
+from hoopgw.wire.http2_values import MAX_STREAMS, Gone
+from hoopgw.wire.httphead import Blocks
+from hoopgw.wire.httpmessage import Message
 from hoopgw.wire.websocket_deflate import FREE, RATIO, Terms, agreed, passed_offers, written
 from hoopgw.wire.websocket_messages import MessageReader, MessageWriter
 from tests.fuzz.choices import Choices, cut
 
 TERMS = (None, Terms(15, 15, False, False), Terms(9, 12, True, True), Terms(8, 8, False, False))
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 Shown = list[tuple[int, bytes]]
 
 
@@ -70,3 +78,37 @@ def websocket_extensions(data: bytes) -> None:
         assert passed_offers(written(offers)) == offers
         terms = agreed(offers, answer)
         assert terms is None or (offers and 8 <= terms.client_bits <= 15 and 8 <= terms.server_bits <= 15)
+
+
+def http2(data: bytes) -> None:
+    """Frames of an odd peer: values or WireError; each stream reads as one strict HTTP/1.1 message, and is bounded."""
+    choices = Choices(data)
+    from_client = choices.flag()
+    end: Multiplexed = ClientSide(0.0) if from_client else TargetSide(0.0)
+    if isinstance(end, TargetSide):
+        for _ in range(choices.number(4)):
+            end.request(b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n")
+    places = choices.some()
+    stream = (PREFACE if from_client else b"") + SettingsFrame(0).serialize() + choices.rest()
+    messages: dict[int, Message] = {}
+    for read in cut(stream, places):
+        try:
+            came = end.receive(read, 0.0)
+        except WireError:
+            return
+        for each in came:
+            if isinstance(each, Gone):
+                messages.pop(each.stream, None)
+                continue
+            message = messages.setdefault(each.stream, Message(None if from_client else b"POST", Blocks()))
+            try:
+                message.take(each.data)
+            except WireError:  # a strict reader of HTTP/1.1 refuses it, and the stream with it
+                messages.pop(each.stream)
+                end.reset(each.stream, 1)
+                continue
+            if each.ended and not message.ended:
+                message.close()  # of CONNECT; raises where the stream ended inside its message
+            end.taken(each.stream, each.size)
+        assert end.streams <= MAX_STREAMS
+        end.outgoing()

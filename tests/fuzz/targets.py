@@ -23,6 +23,7 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "ssh-messages": wire_targets.ssh_messages,
     "websocket": http_targets.websocket,
     "websocket-extensions": http_targets.websocket_extensions,
+    "http2": http_targets.http2,
     "finders": masking_targets.finders,
     "values": masking_targets.values,
     "streams": masking_targets.streams,

@@ -1,0 +1,279 @@
+"""One HTTP/2 connection as many HTTP/1.1 messages: each stream is one request and its response (RFC 9113).
+
+Frames, HPACK, windows and the states of streams are h2's.  Here: bounds, floods, and what is passed on in whose name.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from h2.errors import ErrorCodes
+from h2.events import (
+    ConnectionTerminated,
+    DataReceived,
+    Event,
+    InformationalResponseReceived,
+    PingReceived,
+    PriorityUpdated,
+    RemoteSettingsChanged,
+    RequestReceived,
+    ResponseReceived,
+    StreamEnded,
+    StreamReset,
+    TrailersReceived,
+    UnknownFrameReceived,
+    WindowUpdated,
+)
+from h2.exceptions import H2Error, StreamClosedError
+
+from hoopgw.model.errors import MalformedFrame, ProtocolViolation, WireError
+from hoopgw.wire.http2_heads import Headers, trailer_lines
+from hoopgw.wire.http2_library import connection, failed, say_goodbye
+from hoopgw.wire.http2_stream import Stream
+from hoopgw.wire.http2_values import (
+    IDLE_FRAMES,
+    IDLE_FRAMES_A_SECOND,
+    INTERNAL_ERROR,
+    PROTOCOL_ERROR,
+    REFUSED_STREAM,
+    RESETS,
+    RESETS_A_SECOND,
+    UPDATES_FOR_DATA,
+    Allowed,
+    Came,
+    Gone,
+)
+from hoopgw.wire.httphead import CHUNKED, NO_BODY, Blocks
+from hoopgw.wire.httpmessage import Parts, Start
+
+
+class Multiplexed:
+    """What both ends have in common.  After a WireError the connection sends what `outgoing` gives, and ends."""
+
+    def __init__(self, client_side: bool, now: float) -> None:
+        self.draining = False  # no new streams: one side has said goodbye
+        self._blocks = Blocks()
+        self._streams: dict[int, Stream] = {}
+        self._resets = Allowed(RESETS, RESETS_A_SECOND, now)
+        self._idle = Allowed(IDLE_FRAMES, IDLE_FRAMES_A_SECOND, now)
+        self._now = now
+        self._came: list[Came | Gone] = []
+        self._h2 = connection(client_side)
+
+    @property
+    def streams(self) -> int:
+        """How many are open."""
+        return len(self._streams)
+
+    def alive(self, stream: int) -> bool:
+        """Something of it is still to come or to go."""
+        return stream in self._streams
+
+    def outgoing(self) -> bytes:
+        """Bytes for the other side; to be sent after each call of the others."""
+        return self._h2.data_to_send()
+
+    def receive(self, data: bytes, now: float) -> list[Came | Gone]:
+        """What these bytes bring.  Raises WireError."""
+        self._now = now
+        self._came = []
+        try:
+            for event in self._h2.receive_data(data):
+                self._happened(event)
+            self._flush_all()
+        except H2Error as error:
+            raise failed(error) from error
+        return self._came
+
+    def taken(self, stream: int, size: int) -> None:
+        """So many bytes of a stream went on: the other side may send as many again."""
+        found = self._streams.get(stream)
+        if found is not None and size:
+            found.untaken -= size
+            self._h2.acknowledge_received_data(size, stream)
+
+    def backlog(self, stream: int) -> int:
+        """Bytes of a stream that wait for room in the other side's window."""
+        found = self._streams.get(stream)
+        return 0 if found is None else found.backlog
+
+    def write(self, stream: int, data: bytes) -> None:
+        """Bytes of the message to the other side, in HTTP/1.1.  Nothing for a stream that is gone.
+
+        Raises MalformedFrame where they are none: that stream is to be reset.  ProtocolViolation: the connection ends.
+        """
+        found = self._streams.get(stream)
+        if found is not None and not found.whole:
+            self._written(stream, found, found.out.take(data))
+
+    def finish(self, stream: int) -> None:
+        """No more of that message comes: its end, where it ends so; else the stream fails."""
+        found = self._streams.get(stream)
+        if found is None or found.whole:
+            return
+        try:
+            parts = found.out.close()
+        except MalformedFrame:
+            self.reset(stream, INTERNAL_ERROR)
+            return
+        self._written(stream, found, parts)
+
+    def reset(self, stream: int, code: int) -> None:
+        """Nothing more of this stream goes either way."""
+        if stream in self._streams:
+            self._forget(stream)
+            self._end(stream, code)
+
+    def _end(self, stream: int, code: int) -> None:
+        with suppress(StreamClosedError):  # the other side was faster, and what it sent is read already
+            self._h2.reset_stream(stream, code)
+
+    def drain(self) -> None:
+        """Say goodbye: what runs is finished, nothing new begins."""
+        if not self.draining:
+            self.draining = True
+            say_goodbye(self._h2)
+
+    # ---- what comes
+
+    def _happened(self, event: Event) -> None:
+        if isinstance(event, DataReceived):
+            self._content(event)
+        elif isinstance(event, RequestReceived | ResponseReceived | InformationalResponseReceived):
+            assert event.stream_id is not None and event.headers is not None
+            ended = isinstance(event, RequestReceived | ResponseReceived) and event.stream_ended is not None
+            self._headed(event.stream_id, [(bytes(h[0]), bytes(h[1])) for h in event.headers], ended)
+        elif isinstance(event, TrailersReceived):
+            assert event.stream_id is not None and event.headers is not None
+            self._trailed(event.stream_id, [(bytes(h[0]), bytes(h[1])) for h in event.headers])
+        elif isinstance(event, StreamEnded):
+            self._ended(event.stream_id or 0)
+        elif isinstance(event, StreamReset):
+            self._broken(event.stream_id or 0, int(event.error_code or 0))
+        elif isinstance(event, ConnectionTerminated):
+            self._parted(event.last_stream_id or 0)
+        elif isinstance(
+            event, PingReceived | RemoteSettingsChanged | PriorityUpdated | WindowUpdated | UnknownFrameReceived
+        ):
+            self._count()
+
+    def _count(self) -> None:
+        if not self._idle.spend(self._now):
+            raise self._flood("frames that carry nothing")
+
+    def _flood(self, what: str) -> WireError:
+        self._h2.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
+        return ProtocolViolation(f"HTTP/2: a flood of {what}")
+
+    def _headed(self, stream: int, headers: Headers, ended: bool) -> None:
+        raise NotImplementedError
+
+    def _content(self, event: DataReceived) -> None:
+        stream, data = event.stream_id or 0, event.data or b""
+        size = event.flow_controlled_length or 0
+        found = self._streams.get(stream)
+        if found is None:  # it was given up here, and this was on its way
+            if size:
+                self._h2.acknowledge_received_data(size, stream)
+            return
+        if not data:
+            if event.stream_ended is None:
+                self._count()
+        elif found.framing == NO_BODY:
+            self._failed(stream)
+            return
+        else:
+            self._idle.earn(1.0)
+        found.untaken += size
+        if data and found.framing == CHUNKED:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        self._came.append(Came(stream, data, size, False))
+
+    def _trailed(self, stream: int, headers: Headers) -> None:
+        found = self._streams.get(stream)
+        if found is None:
+            return
+        try:
+            lines = trailer_lines(headers)
+        except WireError:
+            self._failed(stream)
+            return
+        found.given = True
+        # Behind a body of known length, or none, HTTP/1.1 has no place for them (RFC 9110, 6.5.1: they may be left out)
+        end = b"0\r\n" + lines + b"\r\n" if found.framing == CHUNKED else b""
+        self._came.append(Came(stream, end, 0, True))
+
+    def _ended(self, stream: int) -> None:
+        found = self._streams.get(stream)
+        if found is None:
+            return
+        if not found.given:
+            found.given = True
+            self._came.append(Came(stream, b"0\r\n\r\n" if found.framing == CHUNKED else b"", 0, True))
+        self._settle(stream, found)
+
+    def _failed(self, stream: int) -> None:
+        """What came on this stream is nothing that HTTP/1.1 could carry: the stream ends, the connection goes on."""
+        self.reset(stream, PROTOCOL_ERROR)
+        self._lost(stream, PROTOCOL_ERROR, False)
+
+    def _broken(self, stream: int, code: int) -> None:
+        """The other side reset it, or h2 did for what came on it."""
+        if stream in self._streams:
+            self._forget(stream)
+            self._lost(stream, code, code == REFUSED_STREAM)
+
+    def _lost(self, stream: int, code: int, untouched: bool) -> None:
+        self._came.append(Gone(stream, code, untouched))
+        if not self._resets.spend(self._now):
+            raise self._flood("resets")
+
+    def _parted(self, last: int) -> None:
+        raise NotImplementedError
+
+    # ---- what goes
+
+    def _head(self, start: Start) -> Headers:
+        raise NotImplementedError
+
+    def _written(self, stream: int, found: Stream, parts: Parts) -> None:
+        try:
+            for start in parts.starts:
+                found.whole = found.sent = parts.ended and start is parts.starts[-1] and start.empty
+                # A mistake here leaves HPACK's table in doubt: the connection cannot go on
+                self._h2.send_headers(stream, self._head(start), end_stream=found.sent)
+            found.add(parts)
+            while self._flush(stream, found):
+                pass
+            self._settle(stream, found)
+        except H2Error as error:
+            raise failed(error) from error
+
+    def _flush(self, stream: int, found: Stream) -> bool:
+        sent = found.flush(self._h2, stream)
+        if sent:
+            self._idle.earn(UPDATES_FOR_DATA)
+        return sent
+
+    def _flush_all(self) -> None:
+        """A frame of each stream in turn, as long as the windows have room."""
+        waiting = [stream for stream, found in self._streams.items() if found.pieces]
+        while waiting:
+            again: list[int] = []
+            for stream in waiting:
+                found = self._streams[stream]
+                if self._flush(stream, found):
+                    again.append(stream)
+                else:
+                    self._settle(stream, found)
+            waiting = again
+
+    def _settle(self, stream: int, found: Stream) -> None:
+        """Both messages have ended, or one makes the other pointless."""
+        raise NotImplementedError
+
+    def _forget(self, stream: int) -> None:
+        """What it still held of the connection's window is given back."""
+        found = self._streams.pop(stream)
+        if found.untaken > 0:
+            self._h2.acknowledge_received_data(found.untaken, stream)

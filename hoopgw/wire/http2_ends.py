@@ -1,0 +1,111 @@
+"""The two ends of HTTP/2: towards a client, whose requests come, and towards a target, to which they go."""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+from hoopgw.model.errors import MalformedFrame, WireError
+from hoopgw.wire.http2 import Multiplexed
+from hoopgw.wire.http2_heads import Headers, request_head, request_headers, response_head, response_headers
+from hoopgw.wire.http2_stream import Stream
+from hoopgw.wire.http2_values import CANCEL, MAX_STREAMS, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, Came, Gone
+from hoopgw.wire.httpmessage import Message, Start
+
+LAST_STREAM: Final = (1 << 31) - 1000  # the numbers of streams end (RFC 9113, 5.1.1): then another connection
+
+
+@final
+class ClientSide(Multiplexed):
+    """Where clients connect.  A stream begins with the first `Came` of its number: a request, and its end."""
+
+    def __init__(self, now: float) -> None:
+        super().__init__(False, now)
+
+    def _headed(self, stream: int, headers: Headers, ended: bool) -> None:
+        try:
+            head, framing = request_head(headers, ended)
+        except WireError:
+            self._end(stream, PROTOCOL_ERROR)
+            self._lost(stream, PROTOCOL_ERROR, False)
+            return
+        if self.draining:
+            self._end(stream, REFUSED_STREAM)
+            return
+        method = head[: head.index(b" ")]
+        found = Stream(Message(method, self._blocks), method, framing)
+        self._streams[stream] = found
+        self._came.append(Came(stream, head, 0, False))
+
+    def _head(self, start: Start) -> Headers:
+        return response_headers(start)
+
+    def _parted(self, last: int) -> None:
+        """The client opens nothing more; what runs is answered."""
+        self.draining = True
+
+    def _settle(self, stream: int, found: Stream) -> None:
+        if found.sent:
+            self._forget(stream)
+            if not found.given:  # the answer is whole, so nobody reads the rest of the question (RFC 9113, 8.1)
+                self._end(stream, NO_ERROR)
+
+
+@final
+class TargetSide(Multiplexed):
+    """Where requests go to."""
+
+    def __init__(self, now: float, scheme: bytes = b"https") -> None:
+        super().__init__(True, now)
+        self._scheme = scheme
+
+    @property
+    def room(self) -> int:
+        """How many streams may be opened now."""
+        if self.draining:
+            return 0
+        return min(MAX_STREAMS, self._h2.remote_settings.max_concurrent_streams) - len(self._streams)
+
+    def request(self, data: bytes) -> int:
+        """Open a stream with a request in HTTP/1.1, of which `data` is the begin, its head whole.
+
+        Gives its number, for `write` of the rest.  Raises MalformedFrame where `data` is none, ProtocolViolation where
+        the connection cannot go on.  Only where there is `room`.
+        """
+        message = Message(None, self._blocks)
+        parts = message.take(data)
+        if not parts.starts:
+            raise MalformedFrame("a request without its head")
+        stream = self._h2.get_next_available_stream_id()
+        self.draining = self.draining or stream > LAST_STREAM
+        found = Stream(message, parts.starts[0].method, 0)
+        self._streams[stream] = found
+        self._written(stream, found, parts)
+        return stream
+
+    def _head(self, start: Start) -> Headers:
+        return request_headers(start, self._scheme)
+
+    def _headed(self, stream: int, headers: Headers, ended: bool) -> None:
+        found = self._streams.get(stream)
+        if found is None:
+            return
+        try:
+            head, found.framing = response_head(headers, ended, found.method)
+        except WireError:
+            self._failed(stream)
+            return
+        self._came.append(Came(stream, head, 0, False))
+
+    def _parted(self, last: int) -> None:
+        """The target opens nothing more; what it did not look at may be sent elsewhere."""
+        self.draining = True
+        for stream in [number for number in self._streams if number > last]:
+            self._forget(stream)
+            self._came.append(Gone(stream, REFUSED_STREAM, True))
+
+    def _settle(self, stream: int, found: Stream) -> None:
+        if not found.given or stream not in self._streams:
+            return
+        self._forget(stream)
+        if not found.sent:  # the answer is whole without the rest of the question
+            self._end(stream, CANCEL)

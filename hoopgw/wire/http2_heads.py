@@ -1,0 +1,159 @@
+"""Heads of HTTP/2 <-> heads of HTTP/1.1 (RFC 9113, 8.2 and 8.3): one judge reads what either version brings.
+
+Where a name or value could become something else on the other side, it is refused: never repaired, never left out.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hoopgw.model.errors import MalformedFrame, ProtocolViolation
+from hoopgw.wire.httphead import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE, Field, field_of, request_line
+from hoopgw.wire.httpmessage import Start
+
+Headers = list[tuple[bytes, bytes]]
+
+_CRLF: Final = b"\r\n"
+# What belongs to a connection of HTTP/1.1 alone (RFC 9113, 8.2.2)
+_OF_CONNECTIONS: Final = frozenset(
+    (b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade")
+)
+# h2-settings only upgrades in clear, which nobody here does
+_LEFT_BEHIND: Final = _OF_CONNECTIONS | {b"http2-settings"}
+_REASONS: Final = {
+    100: b"Continue", 103: b"Early Hints", 200: b"OK", 201: b"Created", 202: b"Accepted", 204: b"No Content",
+    206: b"Partial Content", 301: b"Moved Permanently", 302: b"Found", 303: b"See Other", 304: b"Not Modified",
+    307: b"Temporary Redirect", 308: b"Permanent Redirect", 400: b"Bad Request", 401: b"Unauthorized",
+    403: b"Forbidden", 404: b"Not Found", 405: b"Method Not Allowed", 409: b"Conflict", 429: b"Too Many Requests",
+    500: b"Internal Server Error", 502: b"Bad Gateway", 503: b"Service Unavailable", 504: b"Gateway Timeout",
+}  # fmt: skip
+
+
+def _pseudo(headers: Headers, known: frozenset[bytes]) -> tuple[dict[bytes, bytes], Headers]:
+    """The fields with a colon, each once and before all others; and the others."""
+    found: dict[bytes, bytes] = {}
+    here = 0
+    while here < len(headers) and headers[here][0][:1] == b":":
+        name, value = headers[here]
+        if name in found or name not in known:
+            raise ProtocolViolation("a pseudo-header that is unknown, or there twice")
+        found[name] = value
+        here += 1
+    return found, headers[here:]
+
+
+def _line(name: bytes, value: bytes) -> bytes:
+    """A field as a line.  Raises MalformedFrame for what would read back as anything else."""
+    line = name + b": " + value
+    if name in _OF_CONNECTIONS:
+        raise ProtocolViolation(f"{name.decode('ascii')} in HTTP/2")
+    if b"\r" in line or b"\n" in line or b"\0" in line or field_of(line) != (name, value):
+        raise MalformedFrame("a field that HTTP/1.1 would read as something else")
+    return line
+
+
+_ASKED: Final = frozenset((b":method", b":scheme", b":authority", b":path"))
+
+
+def request_head(headers: Headers, ended: bool) -> tuple[bytes, int]:
+    """The head of a request in HTTP/1.1, and its framing; `ended`: nothing follows.
+
+    Raises ProtocolViolation or MalformedFrame.
+    """
+    given, fields = _pseudo(headers, _ASKED)
+    method, authority = given.get(b":method", b""), given.get(b":authority", b"")
+    hosts = [value for name, value in fields if name == b"host"]
+    if len(hosts) > 1 or (authority and hosts and hosts[0] != authority):
+        raise ProtocolViolation("Host and :authority are not the same")
+    if method == b"CONNECT":
+        if b":path" in given or b":scheme" in given or not authority:
+            raise ProtocolViolation("a CONNECT that names more than host and port")
+        target = authority
+    else:
+        target = given.get(b":path", b"")
+        if given.get(b":scheme") not in (b"https", b"http"):
+            raise ProtocolViolation("a scheme that is not HTTP's")
+    start = method + b" " + target + b" HTTP/1.1"
+    request_line(start)
+    lines = [start, _line(b"host", authority or (hosts[0] if hosts else b""))]
+    lines += [_line(name, value) for name, value in fields if name != b"host"]
+    framing = UNTIL_CLOSE if method == b"CONNECT" else _framing(fields, ended)
+    if framing == CHUNKED:
+        lines.append(b"transfer-encoding: chunked")
+        lines = [line for line in lines if not line.startswith(b"content-length:")]
+    return _CRLF.join(lines) + _CRLF + _CRLF, framing
+
+
+def _framing(fields: Headers, ended: bool) -> int:
+    """Chunked where no length is said, and where trailers are announced: a body of known length has none."""
+    lengths = [value for name, value in fields if name == b"content-length"]
+    if len(lengths) > 1 or (ended and lengths and lengths[0] != b"0"):
+        raise ProtocolViolation("a Content-Length that is not the body's")
+    if ended:
+        return NO_BODY
+    return CHUNKED if not lengths or any(name == b"trailer" for name, _ in fields) else LENGTH
+
+
+_ANSWERED: Final = frozenset((b":status",))
+
+
+def response_head(headers: Headers, ended: bool, method: bytes) -> tuple[bytes, int]:
+    """The head of a response to `method` in HTTP/1.1, and its framing.  Raises ProtocolViolation or MalformedFrame."""
+    given, fields = _pseudo(headers, _ANSWERED)
+    status = given.get(b":status", b"")
+    if len(status) != 3 or not status.isdigit() or not b"100" <= status <= b"599" or status == b"101":
+        raise MalformedFrame("a status that is none of HTTP/2")
+    lines = [b"HTTP/1.1 " + status + b" " + _REASONS.get(int(status), b"")]
+    lines += [_line(name, value) for name, value in fields]
+    framing = NO_BODY  # of these: what comes then can only be the stream's empty end
+    if method == b"CONNECT" and status[:1] == b"2":
+        framing = UNTIL_CLOSE
+    elif status[:1] != b"1" and status not in (b"204", b"304") and method != b"HEAD":
+        framing = _framing(fields, ended)
+        if ended and not any(name == b"content-length" for name, _ in fields):
+            lines.append(b"content-length: 0")  # else HTTP/1.1 reads on until the connection closes
+    if framing == CHUNKED:
+        lines = [line for line in lines if not line.startswith(b"content-length:")]
+        lines.append(b"transfer-encoding: chunked")
+    return _CRLF.join(lines) + _CRLF + _CRLF, framing
+
+
+def trailer_lines(headers: Headers) -> bytes:
+    """The fields behind a body's last chunk, each with its CR LF.  Raises ProtocolViolation or MalformedFrame."""
+    if any(name[:1] == b":" for name, _ in headers):
+        raise ProtocolViolation("a pseudo-header in trailers")
+    return b"".join([_line(name, value) + _CRLF for name, value in headers])
+
+
+def request_headers(start: Start, scheme: bytes) -> Headers:
+    """A request's head in HTTP/2."""
+    host = start.block.one(b"host")
+    headers = [(b":method", start.method), (b":authority", host)]
+    if start.method != b"CONNECT":
+        headers = [(b":method", start.method), (b":scheme", scheme), (b":authority", host), (b":path", start.target)]
+    return headers + fields_of(start, also=b"host")
+
+
+def response_headers(start: Start) -> Headers:
+    """A response's head in HTTP/2."""
+    # A status of gRPC in a head stands alone: a length beside it is one that HTTP/1.1 needed
+    also = b"content-length" if start.empty and start.block.values(b"grpc-status") else b""
+    return [(b":status", b"%d" % start.status), *fields_of(start, also)]
+
+
+def fields_of(start: Start, also: bytes = b"") -> Headers:
+    """The fields that mean something in HTTP/2: neither framing nor what ends at this connection."""
+    block = start.block
+    return [
+        (name, value)
+        for name, value in block.fields
+        if name not in _LEFT_BEHIND
+        and name not in block.hops
+        and name != also
+        and (name != b"te" or value.lower() == b"trailers")
+    ]
+
+
+def trailers(fields: list[Field]) -> Headers:
+    """Trailers in HTTP/2, without what ends at this connection."""
+    return [(name, value) for name, value in fields if name not in _LEFT_BEHIND]

@@ -1,0 +1,67 @@
+"""One stream of an HTTP/2 connection: how far its two messages have come, and what of them waits for room."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import final
+
+from h2.connection import H2Connection
+
+from hoopgw.wire.http2_heads import Headers, trailers
+from hoopgw.wire.httpmessage import Message, Parts
+
+
+@final
+class Stream:
+    """Both messages of one stream, as far as they have come.
+
+    out       what goes to the other side; `pieces` of it wait for room, `backlog` bytes
+    framing   of what comes from there
+    """
+
+    __slots__ = ("backlog", "framing", "given", "method", "out", "pieces", "sent", "trailers", "untaken", "whole")
+
+    def __init__(self, out: Message, method: bytes, framing: int) -> None:
+        self.out = out
+        self.method = method
+        self.framing = framing
+        self.pieces: deque[bytes] = deque()
+        self.backlog = 0
+        self.trailers: Headers = []
+        self.whole = False  # all of `out` was written here
+        self.sent = False  # and its end was sent
+        self.given = False  # the end of what comes was given out
+        self.untaken = 0  # bytes of it that still fill the window
+
+    def add(self, parts: Parts) -> None:
+        """More of `out` is to go: content, and the end."""
+        for piece in parts.content:
+            self.pieces.append(piece)
+            self.backlog += len(piece)
+        if parts.ended:
+            self.whole = True
+            self.trailers = trailers(parts.trailers)
+
+    def flush(self, h2: H2Connection, number: int) -> bool:
+        """Sends one frame, or the end, where there is room.  False where nothing more can be sent now."""
+        if not self.pieces:
+            self._flush_end(h2, number)
+            return False
+        room = min(h2.local_flow_control_window(number), h2.max_outbound_frame_size)
+        if room <= 0:
+            return False
+        piece = self.pieces.popleft()
+        if len(piece) > room:
+            self.pieces.appendleft(piece[room:])
+            piece = piece[:room]
+        self.backlog -= len(piece)
+        h2.send_data(number, piece)
+        return True
+
+    def _flush_end(self, h2: H2Connection, number: int) -> None:
+        if self.whole and not self.sent:
+            self.sent = True
+            if self.trailers:
+                h2.send_headers(number, self.trailers, end_stream=True)
+            else:
+                h2.end_stream(number)
