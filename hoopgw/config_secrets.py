@@ -39,6 +39,11 @@ def read_secret(reference: SecretReference, environment: Mapping[str, str] | Non
     return _from_file(Path(reference.name), private=True)
 
 
+def looked_at(reference: SecretReference) -> Secret:
+    """As `read_secret`, for who looks and does not use: root, on what belongs to the service's own user."""
+    return _from_file(Path(reference.name), private=False) if reference.kind == "file" else read_secret(reference)
+
+
 def made_at_start(settings: Settings, reference: SecretReference) -> bool:
     """Whether it is a key of the gateway's own place, which a start makes where there is none."""
     return reference.kind == "file" and Path(reference.name).parent == Path(settings.state) / "keys"

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from hoopgw import config
 from hoopgw.model.target import TlsMode
 from hoopgw.policy.policyset import CONTROLS
+from hoopgw.servers.ssh.hostkeys import make_host_key
 from tests.test_config_keys import BASE, KEY
 
 M, T, G, R, _ = BASE
@@ -313,6 +314,23 @@ class Files(SynchronousTestCase):
         found = self.assertRaises(config.ConfigurationMistakes, config.load_whole, place / "hoopgw.toml").mistakes
         self.assertEqual([(each.line, each.key) for each in found], [(5, "ssh.host_keys")])
         self.assertIn("/other cannot be read", found[0].message)
+
+    def test_keys_of_the_services_user(self) -> None:
+        """Root checks what belongs to the gateway: a good host key is no mistake, and junk is one all the same."""
+        if os.geteuid() != 0:
+            raise SkipTest("only root can give a file away")
+        place = Path(self.mktemp()).resolve()
+        place.mkdir()
+        make_host_key(place / "ssh_host_ed25519")
+        (place / "junk").touch(0o600)
+        (place / "junk").write_text("junk\n")
+        for name in ("ssh_host_ed25519", "junk"):
+            os.chown(place / name, 65534, 65534)
+        keys = [f'"file:{place}/{name}"' for name in ("ssh_host_ed25519", "junk")]
+        (place / "hoopgw.toml").write_text(f"[ssh]\nhost_keys = [{', '.join(keys)}]\n")
+        found = self.assertRaises(config.ConfigurationMistakes, config.load_whole, place / "hoopgw.toml").mistakes
+        self.assertEqual([each.key for each in found], ["ssh.host_keys"])
+        self.assertIn(f"{place}/junk", found[0].message)
 
     def test_what_is_not_a_file(self) -> None:
         """A FIFO, a directory, a dangling link, a huge file, another encoding, brackets in brackets: one mistake each,
