@@ -61,6 +61,7 @@ class Relation:
     store_calls: frozenset[int] = frozenset()  # functions of one's own in defaults, checks, indexes, WHEN of triggers
     policy_calls: frozenset[int] = frozenset()  # the same in policies, where row security is on
     policy_reads: frozenset[int] = frozenset()  # OIDs of relations that those read
+    row_type: int = 0  # OID of the type of its rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Function:
     calls: frozenset[int] = frozenset()  # functions of one's own that PostgreSQL knows it to call: of an aggregate
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Catalogue:
     """`generation` grows with each reading.  A catalogue that could not be read is None wherever one is expected."""
 
@@ -93,6 +94,7 @@ class Catalogue:
     search_path: tuple[str, ...]  # of the role, "$user" resolved, pg_catalog first unless it is named
     types: TypeSystem | None = None  # None: not read, and operators and casts are not looked at
     event_triggers: frozenset[int] = frozenset()  # OIDs of the functions that DDL calls
+    composites: Mapping[int, tuple[Column, ...]] = field(default_factory=dict)  # by OID of CREATE TYPE … AS (…)
     memo: Memo = field(default_factory=Memo, compare=False, repr=False)
     # by OID of a view: what its columns depend on, once somebody asked (policy/lineage_views.py)
     followed: dict[int, tuple[Traced, ...] | None] = field(default_factory=dict, compare=False, repr=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -22,7 +22,7 @@ MAX_CASTS = 100_000
 
 # pg_catalog's own columns are left out but for the views that show what others asked
 QUERIES: tuple[str, ...] = (
-    "SELECT c.oid, n.nspname, c.relname, c.relkind FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
+    "SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltype FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
     " ON n.oid OPERATOR(pg_catalog.=) c.relnamespace"
     " WHERE c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v,m,f,S}'::pg_catalog.\"char\"[])"
     " AND n.nspname OPERATOR(pg_catalog.!~~) 'pg_toast%' AND n.nspname OPERATOR(pg_catalog.!~~) 'pg_temp%'",
@@ -30,7 +30,7 @@ QUERIES: tuple[str, ...] = (
     " JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) a.attrelid JOIN pg_catalog.pg_namespace n"
     " ON n.oid OPERATOR(pg_catalog.=) c.relnamespace"
     " WHERE a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped"
-    " AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v,m,f}'::pg_catalog.\"char\"[])"
+    " AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v,m,f,c}'::pg_catalog.\"char\"[])"
     " AND n.nspname OPERATOR(pg_catalog.!~~) 'pg_toast%' AND n.nspname OPERATOR(pg_catalog.!~~) 'pg_temp%'"
     " AND n.nspname OPERATOR(pg_catalog.<>) 'information_schema'",
     "SELECT DISTINCT r.ev_class, d.refobjid FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_depend d"
@@ -47,7 +47,7 @@ QUERIES: tuple[str, ...] = (
     # rows of tables, and arrays of them, are as many as tables are: they are left out
     "SELECT t.oid, n.nspname, t.typname, t.typtype, t.typbasetype,"
     " CASE WHEN t.typcategory OPERATOR(pg_catalog.=) 'A' THEN t.typelem ELSE 0 END,"
-    " t.typinput::pg_catalog.oid FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n"
+    " t.typinput::pg_catalog.oid, t.typdelim, t.typrelid FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n"
     " ON n.oid OPERATOR(pg_catalog.=) t.typnamespace"
     " LEFT JOIN pg_catalog.pg_type e ON e.oid OPERATOR(pg_catalog.=) t.typelem"
     " AND t.typcategory OPERATOR(pg_catalog.=) 'A'"
@@ -127,7 +127,8 @@ def catalogue(results: Sequence[Rows], generation: int) -> Catalogue:
             schema=text(row[1]),
             name=text(row[2]),
             kind=text(row[3]),
-            columns=tuple(sorted(columns_of.get(oid, ()), key=lambda column: column.number)),
+            row_type=number(row[4]),
+            columns=_in_order(columns_of.get(oid, ())),
             depends=depends_of.get(oid, frozenset()),
             parents=parents_of.get(oid, frozenset()),
             calls=calls_of.get(oid, frozenset()),
@@ -150,7 +151,12 @@ def catalogue(results: Sequence[Rows], generation: int) -> Catalogue:
         search_path=tuple(text(row[0]) for row in path),
         types=_types(types, operators, casts, pairs(checks)),
         event_triggers=attached.event_triggers,
+        composites={number(row[0]): _in_order(columns_of.get(number(row[8]), ())) for row in types if row[8] != b"0"},
     )
+
+
+def _in_order(columns: Iterable[Column]) -> tuple[Column, ...]:
+    return tuple(sorted(columns, key=lambda column: column.number))
 
 
 @lru_cache(maxsize=KEPT_ROWS)
@@ -185,6 +191,7 @@ def _type(row: Row, calls: frozenset[int]) -> Type:
         element=number(row[5]),
         input=number(row[6]),
         calls=calls,
+        delimiter=text(row[7]),
     )
 
 

@@ -22,6 +22,7 @@ class Type:
     element: int = 0  # of an array
     input: int = 0  # OID of its input function
     calls: frozenset[int] = frozenset()  # OIDs of functions of one's own that a domain's checks call
+    delimiter: str = ","  # between such values in an array as text
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from hoopgw.model.verdict import ALLOW, Refusal, Source, Verdict
 from hoopgw.policy.catalogue import Catalogue
 from hoopgw.policy.facts import Copy, Facts, FunctionName, Output, Statement
 from hoopgw.policy.guardrail import IGuardrail
+from hoopgw.policy.layouts import Layouts
 from hoopgw.policy.mask_table import BUILT_IN_PATTERNS, OWN, STATISTICS, MaskRule, MaskTable, Origin, resolve, stricter
 from hoopgw.policy.mask_traces import Shown, column_name, refused, shown
 from hoopgw.policy.sql_calls import COMPILED
@@ -63,6 +64,7 @@ class SqlMasks:
     build: "Any" = field(default=None, compare=False, repr=False)
     copy_shown: tuple[str, ...] = ()  # of each of copy.fields: what is shown of it; "": all
     places: Mapping[int, tuple[Shown, ...]] = field(default_factory=dict)  # by statement of the text: output columns
+    layouts: Layouts | None = field(default=None, compare=False, repr=False)  # of types; None: PostgreSQL's own only
 
     def __and__(self, other: Any) -> "SqlMasks":
         columns = dict(self.columns)
@@ -81,6 +83,7 @@ class SqlMasks:
             self.build or other.build,
             self.copy_shown or other.copy_shown,
             places,
+            self.layouts or other.layouts,
         )
 
     def row_mask(self, fields: Sequence[tuple[bytes, int, int, int, int]], max_row: int, place: int = 0) -> Any:
@@ -122,6 +125,7 @@ class MaskGuardrail:
         self._catalogue = catalogue
         self._build = build
         self._copies_allowed = copies
+        self._layouts = Layouts(catalogue)
 
     @property
     def follows(self) -> bool:
@@ -169,6 +173,7 @@ class MaskGuardrail:
             self._build,
             copied,
             {statement.place: places} if places else {},
+            self._layouts,
         )
 
     def _copy(self, statement: Statement) -> tuple[Copy | None, tuple[str, ...]]:

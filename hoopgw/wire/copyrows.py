@@ -13,9 +13,10 @@ from mypy_extensions import i64
 
 from hoopgw.model.errors import MalformedFrame
 from hoopgw.wire.finds import Finds
-from hoopgw.wire.masking import LAST4, NONE, PASS, SCAN, hidden
+from hoopgw.wire.masking import LAST4, NONE, PASS, SCAN
 from hoopgw.wire.rewriting import Rewriting
 from hoopgw.wire.scanners import Scanner
+from hoopgw.wire.showing import hidden
 
 EVEN: Final = frozenset((PASS, NONE, LAST4, SCAN))  # kinds of masks that keep a length
 MESSAGE: Final[i64] = 5  # bytes in front of a payload

@@ -10,9 +10,10 @@ from mypy_extensions import i64
 from hoopgw.model.errors import MalformedFrame
 from hoopgw.wire.binary_values import INT8
 from hoopgw.wire.finds import Finds
-from hoopgw.wire.masking import LAST4, NONE, PASS, SCAN, SCAN_BINARY, SCAN_NUMBER, Action, ValueMask, hidden
+from hoopgw.wire.masking import LAST4, NONE, PASS, SCAN, SCAN_BINARY, SCAN_NUMBER, Action, ValueMask
 from hoopgw.wire.rewriting import Rewriting
 from hoopgw.wire.scanners import Scanner
+from hoopgw.wire.showing import hidden
 
 _EVEN: Final = (PASS, NONE, LAST4, SCAN)  # none of them changes a length, or gives another value than stars
 _NOTHING: Final = Scanner(0)

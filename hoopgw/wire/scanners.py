@@ -186,31 +186,6 @@ class Scanner:
                     out[index] = ZERO if index > begin else 49  # no number begins with 0
         return bytes(out)
 
-    def masked_array(self, data: bytes) -> bytes:
-        """The same inside an array of text in text format (documentation, 8.15.6), which stays one: bounds, braces,
-        commas, quotes and escapes are left, for a brace may stand in an e-mail address."""
-        found = self.spans(data, 0, len(data))
-        if not found:
-            return data
-        out = bytearray(data)
-        for begin, stop in found:
-            out[begin:stop] = b"*" * (stop - begin)
-        inside = False
-        bounds = data[:1] == b"["
-        here: i64 = 0
-        while here < len(data):
-            c: i64 = data[here]
-            if bounds or c == 34 or c == 92 or (not inside and (c == 44 or c == 123 or c == 125)):
-                out[here] = c
-            if bounds:
-                bounds = c != 61  # "=" ends them
-            elif c == 34:
-                inside = not inside
-            elif c == 92:
-                here += 1
-            here += 1
-        return bytes(out)
-
 
 def _accounts(data: bytes, start: i64, end: i64, found: Finds) -> None:
     """Looks for runs of 15 and more capitals, digits and spaces: an IBAN is in one of them."""

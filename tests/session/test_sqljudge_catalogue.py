@@ -38,7 +38,7 @@ def no_reading(*tables: str, groups: tuple[str, ...] = ("contractors",), digest:
 class Case(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.tables: Rows = [[b"20001", b"app", b"pay", b"r"], [b"20002", b"app", b"orders", b"r"]]
+        self.tables: Rows = [[b"20001", b"app", b"pay", b"r", b"0"], [b"20002", b"app", b"orders", b"r", b"0"]]
         self.bodies: dict[bytes, bytes] = {}  # of functions of one's own: one at most
         self.catalogues = CatalogueCache(self._read_all, self.clock, Emitted())
         self.scopes = Scopes(MaskBuilder(b"k" * 32))
@@ -75,7 +75,7 @@ class Prepared(Case):
 
     def test_another_path(self) -> None:
         """EXECUTE reads the table of the path of now, however and under whichever path the name was prepared."""
-        self.tables.append([b"20003", b"other", b"pay", b"r"])
+        self.tables.append([b"20003", b"other", b"pay", b"r", b"0"])
         for kind in (QUERY, PARSE):
             session = self.judge(no_reading(), "contractors")
             self.assertFalse(self.refused(session, "set search_path = other"))
@@ -107,7 +107,7 @@ class Prepared(Case):
         self.assertFalse(self.refused(session, "execute p"))
         self.defined(session, "select * from app.new", QUERY)
         self.assertTrue(self.refused(session, "execute p"))
-        self.tables.append([b"20003", b"app", b"new", b"r"])
+        self.tables.append([b"20003", b"app", b"new", b"r", b"0"])
         session.catalogue_changed()
         self.assertFalse(self.refused(session, "execute p"))
 
@@ -142,7 +142,7 @@ class Shared(Case):
                 for _ in range(3):
                     self.assertEqual(self.refused(one), strict in first)
                     self.assertEqual(self.refused(two), strict in second)
-                self.tables.append([b"20003", b"app", b"more", b"r"])
+                self.tables.append([b"20003", b"app", b"more", b"r", b"0"])
                 one.catalogue_changed()
                 self.assertEqual((self.refused(one), self.refused(two)), (strict in first, strict in second))
 
@@ -160,7 +160,7 @@ class Shared(Case):
         """What was let through by one reading of the catalogue is judged anew by the next."""
         judge = self.judge(no_reading("hr.*"), "contractors")
         self.assertFalse(self.refused(judge))
-        self.tables[:] = [[b"20001", b"app", b"pay", b"v"], [b"20009", b"hr", b"salaries", b"r"]]
+        self.tables[:] = [[b"20001", b"app", b"pay", b"v", b"0"], [b"20009", b"hr", b"salaries", b"r", b"0"]]
         judge.catalogue_changed()
         self.assertTrue(self.refused(judge, "select * from hr.salaries"))
 
@@ -187,7 +187,7 @@ class Transactions(Case):
 
     def test_set_undone_by_rollback(self) -> None:
         """Both paths count from then on, whatever became of the SET."""
-        self.tables += [[b"20005", b"other", b"pay", b"r"]]
+        self.tables += [[b"20005", b"other", b"pay", b"r", b"0"]]
         judge = self.judge(no_reading("other.pay"), "contractors")
         self.refused(judge, "set search_path = app")
         self.assertFalse(self.refused(judge, "select * from pay"))
@@ -264,7 +264,7 @@ class WhileItIsRead(Case):
         return self.session.judge(Operation("postgresql", kind, text.encode(), name))
 
     def read(self) -> None:
-        self.tables[1] = [b"20002", b"app", b"was", b"r"]
+        self.tables[1] = [b"20002", b"app", b"was", b"r", b"0"]
         reading, self.waiting = self.reading, None
         rows: list[Rows] = [[] for _ in QUERIES]
         rows[0] = list(self.tables)

@@ -14,10 +14,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from hoopgw.model.errors import WireError
 from hoopgw.wire import masking
 from hoopgw.wire.binary_values import finds, numeric_text
-from hoopgw.wire.masking import Action, Hashes, ValueMask, last4
+from hoopgw.wire.masking import Action, ValueMask
 from hoopgw.wire.pgmessages import message
 from hoopgw.wire.rowmask import RowMask
 from hoopgw.wire.scanners import Scanner
+from hoopgw.wire.showing import Hashes, last4
 
 ALL = Scanner(31)
 FIELDS = (
@@ -39,7 +40,8 @@ FIELDS = (
     ).map(b"".join)
     | st.none()
 )
-KINDS = st.integers(masking.PASS, masking.SCAN_ARRAY)
+KINDS = st.integers(masking.PASS, masking.LAST_KIND)
+PARTS = (Action(masking.SCAN),) * 4
 VALUES = st.one_of(st.none(), st.binary(max_size=40), st.sampled_from([b"a@b.example", b"4000 0012 3456 7899", b"x"]))
 
 
@@ -111,7 +113,7 @@ class Rows(SynchronousTestCase):
     @example([(None, None, b"a@b.example")], [masking.PASS, masking.PASS, masking.SCAN_NUMBER])
     def test_as_value_by_value(self, rows: list[tuple[bytes | None, ...]], kinds: list[int]) -> None:
         """The walk over rows gives what ValueMask gives for each value, in right framing, and counts what changed."""
-        actions = tuple(None if kind == masking.PASS else Action(kind, b"0") for kind in kinds)
+        actions = tuple(None if kind == masking.PASS else Action(kind, b"0", parts=PARTS) for kind in kinds)
         data, value = b"".join(row(list(each)) for each in rows), ValueMask(ALL, Hashes(b"key"))
         wanted = [
             [one if one is None or action is None else value.of(action, one) for one, action in pairs(each, actions)]
@@ -175,8 +177,10 @@ class Rows(SynchronousTestCase):
         elements = b"".join(len(each).to_bytes(4, "big") + each for each in (b"a@b.example", b"plain"))
         array = b"\0\0\0\1\0\0\0\0\0\0\0\x19\0\0\0\2\0\0\0\1" + elements
         mask_value = ValueMask(ALL, Hashes(b"")).of
-        self.assertEqual(mask_value(Action(masking.SCAN_ARRAY), array), array.replace(b"a@b.example", b"*" * 11))
-        self.assertIsNone(mask_value(Action(masking.SCAN_ARRAY), b"\0\0\0\1 junk"))
+        action = Action(masking.BINARY_ARRAY, oid=25, parts=(Action(masking.SCAN),))
+        self.assertEqual(mask_value(action, array), array.replace(b"a@b.example", b"*" * 11))
+        self.assertIsNone(mask_value(action, b"\0\0\0\1 junk"))
+        self.assertIsNone(mask_value(action, array.replace(b"\x19", b"\x1a")))
 
     @settings(max_examples=200, deadline=None)
     @given(st.decimals(allow_infinity=False, allow_nan=False, places=4, min_value=-(10**30), max_value=10**30))
@@ -197,7 +201,7 @@ class Rows(SynchronousTestCase):
     def test_arrays_in_text(self) -> None:
         """An array stays one: a brace may belong to an e-mail address, and bounds and quotes to what a pattern says."""
         of = ValueMask(ALL, Hashes(b"")).of
-        action = Action(masking.SCAN_ARRAY_TEXT)
+        action = Action(masking.TEXT_ARRAY, parts=(Action(masking.SCAN),))
         for array, masked in (
             (b"{me@b.example,x}", b"{************,x}"),
             (b"[0:1]={x,me@b.example}", b"[0:1]={x,************}"),

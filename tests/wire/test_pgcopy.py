@@ -12,10 +12,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.errors import WireError
 from hoopgw.wire import masking
-from hoopgw.wire.masking import Action, Hashes, ValueMask
+from hoopgw.wire.masking import Action, ValueMask
 from hoopgw.wire.pgcopy import SIGNATURE, CopyMask
 from hoopgw.wire.pgmessages import message
 from hoopgw.wire.scanners import Scanner
+from hoopgw.wire.showing import Hashes
 
 CELLS = st.lists(
     st.sampled_from(
