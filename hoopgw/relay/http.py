@@ -297,17 +297,25 @@ class HttpRelay:
         head = self._head
         patient = head is not None and head.patient
         close = self._close or self._too_long()
-        data = words.denied(denial, patient=patient, close=close, head=self._line.startswith(b"HEAD "))
-        effects.append(ToClient(data))
+        effects.append(ToClient(self._said(denial, patient, close)))
         effects.append(Completed(self._operations, 0, 0, denial.decision.value))
         self._ended(close, effects)
 
     def _refuse(self, status: int, reason: str, effects: list[Effect]) -> None:
         """An answer of the gateway's own that no rule asked for."""
         close = self._close or self._too_long()
-        head = self._line.startswith(b"HEAD ")
-        effects.append(ToClient(words.failed(status, reason, close=close, head=head, session=self._scope.session)))
+        effects.append(ToClient(self._failed(status, reason, close)))
         self._ended(close, effects)
+
+    def _said(self, denial: Denial, patient: bool, close: bool) -> bytes:
+        grpc = self._head is not None and self._head.grpc
+        head = self._line.startswith(b"HEAD ")
+        return words.denied(denial, patient=patient, close=close, head=head, grpc=grpc)
+
+    def _failed(self, status: int, reason: str, close: bool) -> bytes:
+        grpc = self._head is not None and self._head.grpc
+        head = self._line.startswith(b"HEAD ")
+        return words.failed(status, reason, close=close, head=head, session=self._scope.session, grpc=grpc)
 
     def _too_long(self) -> bool:
         """Of the body so much is to come that the connection is not worth it."""
@@ -418,12 +426,8 @@ class HttpRelay:
         if self._gone:
             return effects
         if self._phase != IDLE and not self._answering.begun:
-            head = self._line.startswith(b"HEAD ")
-            if denial is not None:
-                effects.append(ToClient(words.denied(denial, patient=False, close=True, head=head)))
-            else:
-                session = self._scope.session
-                effects.append(ToClient(words.failed(503, reason, close=True, head=head, session=session)))
+            said = self._failed(503, reason, True) if denial is None else self._said(denial, False, True)
+            effects.append(ToClient(said))
         self._hang_up(code, reason, effects)
         return effects
 

@@ -9,6 +9,7 @@ from typing import Final, final
 
 from hoopgw.relay.http_cookies import scoped_cookie, scoped_location
 from hoopgw.relay.http_scope import HttpScope, Route, route_of
+from hoopgw.wire.http2_heads import is_grpc
 from hoopgw.wire.httphead import Block, Field
 
 # Of this hop alone (RFC 9110, 7.6.1), and what some still send
@@ -44,9 +45,10 @@ class RequestHead:
     expects    `Expect: 100-continue`
     upgrade    in lower case; b"" for none
     patient    `Prefer: respond-async` (RFC 7240, 4.1): the client does not want to wait for an approval
+    grpc       what refuses it is to be a status of gRPC
     """
 
-    __slots__ = ("route", "fields", "bound", "upstream", "recorded", "expects", "upgrade", "patient")
+    __slots__ = ("route", "fields", "bound", "upstream", "recorded", "expects", "upgrade", "patient", "grpc")
 
     def __init__(self, block: Block, scope: HttpScope) -> None:
         self.route: Route = route_of(block)
@@ -74,6 +76,7 @@ class RequestHead:
         self.expects = block.one(b"expect").lower()
         self.upgrade = block.one(b"upgrade").lower()
         self.patient = any(_asynchronous(value) for value in block.values(b"prefer"))
+        self.grpc = any(is_grpc(value) for value in block.values(b"content-type"))
 
 
 def is_ours(name: bytes) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from hoopgw.model.answer import Decision, Denial
 from hoopgw.model.escaping import escaped
+from hoopgw.relay import http_grpc
 
 STATUSES: Final[dict[Decision, int]] = {
     Decision.REFUSED: 403,
@@ -46,8 +47,10 @@ TITLES: Final[dict[Decision, str]] = {
 MAX_WORDS: Final = 2000  # characters of a reason
 
 
-def denied(denial: Denial, *, patient: bool, close: bool, head: bool) -> bytes:
+def denied(denial: Denial, *, patient: bool, close: bool, head: bool, grpc: bool = False) -> bytes:
     """The whole answer.  `patient`: who sent it prefers to be told at once that it waits; `head`: to a HEAD."""
+    if grpc:
+        return http_grpc.denied(denial)
     held = denial.decision is Decision.HELD and patient
     status = 202 if held else STATUSES[denial.decision]
     more = b""
@@ -59,8 +62,19 @@ def denied(denial: Denial, *, patient: bool, close: bool, head: bool) -> bytes:
     return problem(status, body, more=more, close=close, head=head)
 
 
-def failed(status: int, reason: str, *, close: bool, head: bool = False, more: bytes = b"", session: str = "") -> bytes:
+def failed(
+    status: int,
+    reason: str,
+    *,
+    close: bool,
+    head: bool = False,
+    more: bytes = b"",
+    session: str = "",
+    grpc: bool = False,
+) -> bytes:
     """An answer that is no decision of a rule: a request that cannot be read, a target that cannot be reached."""
+    if grpc:
+        return http_grpc.failed(status, reason)
     body: dict[str, Any] = {"title": REASONS[status], "status": status, "detail": _short(reason)}
     if session:
         body["session"] = session

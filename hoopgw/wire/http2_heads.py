@@ -131,7 +131,10 @@ def request_headers(start: Start, scheme: bytes) -> Headers:
     headers = [(b":method", start.method), (b":authority", host)]
     if start.method != b"CONNECT":
         headers = [(b":method", start.method), (b":scheme", scheme), (b":authority", host), (b":path", start.target)]
-    return headers + fields_of(start, also=b"host")
+    headers += fields_of(start, also=b"host")
+    if any(is_grpc(value) for value in start.block.values(b"content-type")):
+        headers.append((b"te", b"trailers"))  # it ends at each hop, and gRPC asks for it on each
+    return headers
 
 
 def response_headers(start: Start) -> Headers:
@@ -147,13 +150,16 @@ def fields_of(start: Start, also: bytes = b"") -> Headers:
     return [
         (name, value)
         for name, value in block.fields
-        if name not in _LEFT_BEHIND
-        and name not in block.hops
-        and name != also
-        and (name != b"te" or value.lower() == b"trailers")
+        if name not in _LEFT_BEHIND and name not in block.hops and name not in (also, b"te")
     ]
 
 
 def trailers(fields: list[Field]) -> Headers:
     """Trailers in HTTP/2, without what ends at this connection."""
     return [(name, value) for name, value in fields if name not in _LEFT_BEHIND]
+
+
+def is_grpc(kind: bytes) -> bool:
+    """Whether a Content-Type is gRPC's; not that of gRPC-Web, which has its status in the body."""
+    kind = kind.partition(b";")[0].strip().lower()
+    return kind == b"application/grpc" or kind.startswith(b"application/grpc+")

@@ -7,7 +7,15 @@ from typing import Any
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from h2.events import ConnectionTerminated, DataReceived, Event, ResponseReceived, StreamEnded, StreamReset
+from h2.events import (
+    ConnectionTerminated,
+    DataReceived,
+    Event,
+    RequestReceived,
+    ResponseReceived,
+    StreamEnded,
+    StreamReset,
+)
 from h2.settings import SettingCodes
 from hpack import Encoder
 from hyperframe.frame import ContinuationFrame, GoAwayFrame, HeadersFrame, PingFrame, SettingsFrame
@@ -175,6 +183,15 @@ class Messages(SynchronousTestCase):
         pair.target.write(stream, b"more of it")
         pair.turn()
         self.assertEqual((pair.client.streams, pair.target.streams), (0, 0))
+
+    def test_grpc_asks_for_trailers_on_each_hop(self) -> None:
+        """`TE: trailers` ends at a hop; gRPC's servers want it, so it is said anew."""
+        end = TargetSide(0.0)
+        peer = target(end)
+        end.request(b"POST /a.B/C HTTP/1.1\r\n" + HOST + b"Content-Type: application/grpc\r\nContent-Length: 0\r\n\r\n")
+        _, events = plain(peer, end)
+        heads = [dict(event.headers or ()) for event in events if isinstance(event, RequestReceived)]
+        self.assertEqual([head[b"te"] for head in heads], [b"trailers"])
 
     def test_grpc(self) -> None:
         """Trailers carry the status; a status without messages is one head that ends the stream."""

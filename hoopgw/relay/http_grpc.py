@@ -1,0 +1,107 @@
+"""The gateway's own answers in gRPC: a status without messages, with details that programs can read.
+
+Shapes: "gRPC over HTTP2" (grpc/grpc, doc/PROTOCOL-HTTP2.md) and google/rpc/status.proto, error_details.proto.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any, Final
+
+from hoopgw.model.answer import Decision, Denial
+
+INVALID: Final = 13  # INTERNAL: what gRPC itself makes of a 400 (doc/http-grpc-status-mapping.md)
+DENIED: Final = 7  # PERMISSION_DENIED
+STATUSES: Final[dict[Decision, int]] = {
+    Decision.REFUSED: DENIED,
+    Decision.DENIED: DENIED,
+    Decision.EXPIRED: DENIED,
+    Decision.HELD: 9,  # FAILED_PRECONDITION: not to be sent again before something has changed
+    Decision.OVER_BUDGET: 8,  # RESOURCE_EXHAUSTED
+    Decision.UNAVAILABLE: 14,
+}
+OF_HTTP: Final[dict[int, int]] = {400: INVALID, 401: 16, 403: DENIED, 404: 12, 408: 4, 431: INVALID, 501: 12}
+UNAVAILABLE: Final = 14  # of what else may fail between client and target
+DOMAIN: Final = "hoopgw"
+MAX_WORDS: Final = 500  # characters of one field: clients take 8 KiB of metadata in all (gRPC's own default)
+
+_INFO: Final = b"type.googleapis.com/google.rpc.ErrorInfo"
+_RETRY: Final = b"type.googleapis.com/google.rpc.RetryInfo"
+_AS_THEY_ARE: Final = frozenset(range(0x20, 0x7F)) - {0x25}
+
+
+def denied(denial: Denial) -> bytes:
+    """The whole answer, in HTTP/1.1."""
+    code = STATUSES[denial.decision]
+    details = [_any(_INFO, _error_info(denial))]
+    if denial.retry_after is not None:
+        details.append(_any(_RETRY, _field(1, _number(1, denial.retry_after))))
+    return _answer(code, f"{denial.decision.value}: {denial.reason}", details)
+
+
+def failed(status: int, reason: str) -> bytes:
+    """The same for what is no decision of a rule; `status` is HTTP's."""
+    return _answer(OF_HTTP.get(status, UNAVAILABLE), reason, [])
+
+
+def _answer(code: int, reason: str, details: list[bytes]) -> bytes:
+    words = _short(reason).encode("utf-8", "backslashreplace")
+    status = _number(1, code) + _field(2, words) + b"".join([_field(3, each) for each in details])
+    lines = [
+        b"HTTP/1.1 200 OK",
+        b"Content-Type: application/grpc",
+        b"Content-Length: 0",
+        b"grpc-status: %d" % code,
+        b"grpc-message: " + percent(words),
+        b"grpc-status-details-bin: " + base64.b64encode(status).rstrip(b"="),
+    ]
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def percent(words: bytes) -> bytes:
+    """UTF-8 as a grpc-message has it."""
+    return b"".join([bytes((code,)) if code in _AS_THEY_ARE else b"%%%02X" % code for code in words])
+
+
+def _error_info(denial: Denial) -> bytes:
+    """ErrorInfo: the decision as its reason, and the whole object as its metadata, whose values are text."""
+    reason = denial.decision.value.upper().replace("-", "_")
+    entries = [_entry(name, _text(value)) for name, value in denial.fields().items()]
+    return _field(1, reason.encode()) + _field(2, DOMAIN.encode()) + b"".join([_field(3, entry) for entry in entries])
+
+
+def _entry(name: str, value: str) -> bytes:
+    return _field(1, name.encode()) + _field(2, value.encode("utf-8", "backslashreplace"))
+
+
+def _text(value: Any) -> str:
+    return _short(value if isinstance(value, str) else json.dumps(value))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_WORDS else text[: MAX_WORDS - 1] + "…"
+
+
+# ---- protobuf (protobuf.dev, "Encoding"): the two shapes that these messages have
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _number(tag: int, value: int) -> bytes:
+    return _varint(tag << 3) + _varint(value)
+
+
+def _field(tag: int, value: bytes) -> bytes:
+    return _varint(tag << 3 | 2) + _varint(len(value)) + value
+
+
+def _any(url: bytes, value: bytes) -> bytes:
+    return _field(1, url) + _field(2, value)
