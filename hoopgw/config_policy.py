@@ -68,6 +68,8 @@ def guardrail(reader: Reader, name: str, values: dict[str, Any], known: Known) -
     action = _action(reader, values["then"], key, mode)
     _of_protocol(reader, key, values)
     _enforceable(reader, key, values["protocol"], action.controls)
+    if values["protocol"] == "http":
+        reader.wrong((*key, "protocol"), "has no rules yet")
     chosen = selector(reader, values["target"], (*key, "target"), known)
     roles_exist(reader, values["roles"], chosen, (*key, "roles"), known)
     source = Source(reader.document.file, reader.document.line(key))

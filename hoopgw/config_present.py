@@ -43,7 +43,8 @@ def _wrong(settings: Settings, targets: dict[str, Target]) -> Iterator[tuple[Key
     for target in targets.values():
         yield from _authority(("target", target.name, "ca"), target.ca)
         for role in target.roles.values():
-            yield from _secret(("target", target.name, "role", role.name, "password"), role.password)
+            for name in ("password", "bearer", "value"):
+                yield from _secret(("target", target.name, "role", role.name, name), getattr(role, name))
             key = ("target", target.name, "role", role.name, "key")
             if target.protocol == "ssh":
                 yield from _ssh_key(key, role.key)
@@ -92,7 +93,7 @@ def _certificate(tls: TlsSettings, key: SecretReference) -> Iterator[tuple[Key, 
 
 
 def _shown(target: Target, role: Role) -> Iterator[tuple[Key, str]]:
-    """The certificate that a role shows to a PostgreSQL target."""
+    """The certificate that a role shows to a target."""
     if not role.certificate or role.key is None:
         return
     key = ("target", target.name, "role", role.name, "certificate")

@@ -49,6 +49,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
             "`options=-c hoopgw.login=oauthbearer`, or `=password`.",
         ),
         "ssh": Key(values.texts, (), "Where SSH clients connect, as `tcp:2222`."),
+        "https": Key(values.texts, (), "Where HTTP clients connect, by TLS, as `tcp:8443`."),
     },
     "admin": {
         "socket": Key(values.text, "/run/hoopgw/admin.sock", "Path of the admin socket."),
@@ -58,7 +59,9 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "key": Key(values.secret, None, "The certificate's private key (PEM)."),
         "required": Key(values.boolean, True, "Clients without TLS are refused. Their password is a token: leave it."),
         "domain": Key(
-            values.text, "", 'PostgreSQL clients of `host=TARGET.DOMAIN` name their target by it: "gw.example.com".'
+            values.text,
+            "",
+            'PostgreSQL and HTTP clients of the host `TARGET.DOMAIN` name their target by it: "gw.example.com".',
         ),
     },
     **SSH_SECTIONS,
@@ -139,7 +142,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "load_balance_hosts": Key(
             values.boolean, False, "PostgreSQL: its addresses are tried in random order, for each connection anew."
         ),
-        "connect_timeout": Key(values.duration, 5.0, "PostgreSQL: how long one address may take to connect."),
+        "connect_timeout": Key(values.duration, 5.0, "PostgreSQL, HTTP: how long one address may take to connect."),
         "max_protocol_version": Key(
             one_of("3.0", "3.2"),
             "3.2",
@@ -148,17 +151,33 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "host_keys": Key(values.public_keys, (), "SSH, needed: its public host keys; any other is refused."),
         "compatibility": Key(values.boolean, False, "SSH: as `compatibility` of [ssh], towards this target."),
         "environment": Key(values.texts, ("LANG", "LC_*"), "SSH: globs over variables that clients may set there."),
+        "host": Key(values.text, "", "HTTP: what it is told as Host. Default: its first address."),
+        "secret_fields": Key(
+            values.texts,
+            (),
+            "HTTP: header fields whose values are kept out of the record, beside Authorization, cookies, X-API-Key.",
+        ),
+        "identity": Key(
+            values.boolean,
+            True,
+            "HTTP: it is told who asks: `X-Hoopgw-Subject`, and `X-Hoopgw-Identity`, a JWT.",
+        ),
+        "answer_timeout": Key(values.duration, 300.0, "HTTP: how long it may be silent while it owes an answer."),
         "role": Key(table, REQUIRED, "See [target.NAME.role.ROLE]."),
     },
     "role": {
-        "user": Key(values.text, REQUIRED, "The user that the target knows."),
-        "password": Key(values.secret, None, "Its password."),
+        "user": Key(values.text, "", "PostgreSQL, SSH, needed: the user that the target knows. HTTP: of `password`."),
+        "password": Key(values.secret, None, "Its password. HTTP: by basic authentication."),
+        "bearer": Key(values.secret, None, "HTTP: a token for `Authorization: Bearer`."),
+        "header": Key(values.text, "", "HTTP: the header field that carries `value`."),
+        "query": Key(values.text, "", "HTTP: the query parameter that carries `value`."),
+        "value": Key(values.secret, None, "HTTP: the secret of `header` or `query`."),
         "key": Key(
             values.secret,
             None,
-            "SSH: its private key (OpenSSH or PEM, without a passphrase). PostgreSQL: that of `certificate` (PEM).",
+            "SSH: its private key (OpenSSH or PEM, without a passphrase). Else: that of `certificate` (PEM).",
         ),
-        "certificate": Key(values.text, "", "PostgreSQL: PEM file, the certificate that it shows to the target."),
+        "certificate": Key(values.text, "", "PostgreSQL, HTTP: PEM file, a certificate that it shows to the target."),
     },
     "selector": {
         "name": Key(names, frozenset(), "One target's name, or a list."),

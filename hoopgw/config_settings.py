@@ -54,7 +54,7 @@ def settings(reader: Reader, beside: Sequence[Beside] = ()) -> Settings:
         name=top["name"],
         state=state,
         listen=_listen(reader, parts),
-        tls=_tls(reader, parts["tls"], parts["listen"]["postgresql"]),
+        tls=_tls(reader, parts["tls"], parts["listen"]),
         issuers=(issuers := _issuers(_all_of(reader, top, "oidc", beside))),
         ssh=ssh_settings(reader, parts["ssh"], top, [issuer.name for issuer in issuers], keys),
         local=tuple(
@@ -75,7 +75,7 @@ def settings(reader: Reader, beside: Sequence[Beside] = ()) -> Settings:
 
 
 def _listen(reader: Reader, parts: dict[str, dict[str, Any]]) -> ListenSettings:
-    for protocol in ("postgresql", "ssh"):
+    for protocol in ("postgresql", "ssh", "https"):
         for endpoint in parts["listen"][protocol]:
             wrong = _endpoint_mistake(endpoint)
             if wrong:
@@ -87,6 +87,7 @@ def _listen(reader: Reader, parts: dict[str, dict[str, Any]]) -> ListenSettings:
         postgresql=parts["listen"]["postgresql"],
         postgresql_login=parts["listen"]["postgresql_login"],
         ssh=parts["listen"]["ssh"],
+        https=parts["listen"]["https"],
         admin=f"unix:{socket}:mode=660:lockfile=0",
     )
 
@@ -109,12 +110,13 @@ def _endpoint_mistake(endpoint: str) -> str:
 _DOMAIN = re.compile(r"(?i)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 
-def _tls(reader: Reader, tls: dict[str, Any], listening: tuple[str, ...]) -> TlsSettings:
+def _tls(reader: Reader, tls: dict[str, Any], listening: dict[str, Any]) -> TlsSettings:
     if bool(tls["certificate"]) != bool(tls["key"]):
         reader.wrong(("tls",), "needs both certificate and key, or neither")
-    if tls["required"] and listening and not tls["certificate"]:
-        words = "clients must use TLS, and [tls] names no certificate and key to offer it with"
-        reader.wrong(("listen", "postgresql"), words)
+    for protocol in ("postgresql", "https"):
+        if tls["required"] and listening[protocol] and not tls["certificate"]:
+            words = "clients must use TLS, and [tls] names no certificate and key to offer it with"
+            reader.wrong(("listen", protocol), words)
     if tls["domain"] and not _DOMAIN.fullmatch(tls["domain"]):
         reader.wrong(("tls", "domain"), f"{tls['domain']!r} is not a domain, as gw.example.com is")
     elif tls["domain"] and not tls["certificate"]:

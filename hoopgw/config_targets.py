@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hoopgw.config_files import Key
+from hoopgw.config_http import CREDENTIALS, http_role, http_target
 from hoopgw.config_reader import Reader, is_loopback, nearest
 from hoopgw.model.grant import Budget, Grant, Who
 from hoopgw.model.settings import Settings
@@ -46,7 +47,15 @@ def target(reader: Reader, name: str, given: dict[str, Any], mode: Mode) -> Targ
         tls=mode_of_tls,
         roles={
             role: Role(
-                role, values["user"] or "", values["password"], values["key"], reader.path(values["certificate"])
+                role,
+                values["user"] or "",
+                values["password"],
+                values["key"],
+                reader.path(values["certificate"]),
+                bearer=values["bearer"],
+                header=values["header"],
+                query=values["query"],
+                value=values["value"],
             )
             for role, values in roles.items()
         },
@@ -64,51 +73,72 @@ def target(reader: Reader, name: str, given: dict[str, Any], mode: Mode) -> Targ
         host_keys=given["host_keys"],
         compatibility=given["compatibility"],
         environment=given["environment"],
+        host=given["host"],
+        secret_fields=frozenset(name.lower() for name in given["secret_fields"]),
+        tells_identity=given["identity"],
+        answer_seconds=given["answer_timeout"],
     )
 
 
-# What only one protocol has, with what it is where it is not given
-_ONLY: dict[str, dict[str, Any]] = {
-    "postgresql": {
-        "database": None,
-        "tls": "",
-        "ca": "",
-        "catalogue_role": "",
-        "application_name": True,
-        "auth": frozenset(("scram-sha-256",)),
-        "target_session_attrs": "any",
-        "load_balance_hosts": False,
-        "connect_timeout": 5.0,
-        "max_protocol_version": "3.2",
-    },
-    "ssh": {"host_keys": (), "compatibility": False, "environment": ("LANG", "LC_*")},
+# What not every protocol has, with what it is where it is not given, and who has it
+_ONLY: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "database": (None, ("postgresql",)),
+    "tls": ("", ("postgresql", "http")),
+    "ca": ("", ("postgresql", "http")),
+    "catalogue_role": ("", ("postgresql",)),
+    "application_name": (True, ("postgresql",)),
+    "auth": (frozenset(("scram-sha-256",)), ("postgresql",)),
+    "target_session_attrs": ("any", ("postgresql",)),
+    "load_balance_hosts": (False, ("postgresql",)),
+    "connect_timeout": (5.0, ("postgresql", "http")),
+    "max_protocol_version": ("3.2", ("postgresql",)),
+    "host_keys": ((), ("ssh",)),
+    "compatibility": (False, ("ssh",)),
+    "environment": (("LANG", "LC_*"), ("ssh",)),
+    "host": ("", ("http",)),
+    "secret_fields": ((), ("http",)),
+    "identity": (True, ("http",)),
+    "answer_timeout": (300.0, ("http",)),
 }
 
 
 def _of_protocol(reader: Reader, key: Key, given: dict[str, Any], roles: dict[str, dict[str, Any]]) -> None:
     """Keys of another protocol do nothing; and each protocol has some that it cannot do without."""
-    for protocol, keys in _ONLY.items():
-        for name, default in keys.items():
-            if protocol != given["protocol"] and given[name] != default:
-                reader.wrong((*key, name), f'does nothing with protocol = "{given["protocol"]}"')
-    if given["protocol"] == "postgresql":
+    protocol = given["protocol"]
+    for name, (default, protocols) in _ONLY.items():
+        if protocol not in protocols and given[name] != default:
+            reader.wrong((*key, name), f'does nothing with protocol = "{protocol}"')
+    if protocol == "http":
+        http_target(reader, key, key[-1], given)
+        return
+    for role, values in roles.items():
+        place = (*key, "role", role)
+        if not values["user"]:
+            reader.wrong(place, "needs `user`: The user that the target knows.")
+        for name in CREDENTIALS:
+            if values[name]:
+                reader.wrong((*place, name), f'does nothing with protocol = "{protocol}"')
+        if protocol == "postgresql" and bool(values["key"]) != bool(values["certificate"]):
+            reader.wrong(place, "needs both certificate and key, or neither")
+    if protocol == "postgresql":
         if given["database"] is None:
             reader.wrong(key, "needs `database`: The database when a client names only the target.")
-        for role, values in roles.items():
-            if bool(values["key"]) != bool(values["certificate"]):
-                reader.wrong((*key, "role", role), "needs both certificate and key, or neither")
     else:
-        if not given["host_keys"]:
-            reader.wrong(key, "needs `host_keys`: who it is must be known; `ssh-keyscan` shows them")
-        for role, values in roles.items():
-            if values["certificate"]:
-                reader.wrong((*key, "role", role, "certificate"), f'does nothing with protocol = "{given["protocol"]}"')
-            if values["key"] is None and values["password"] is None:
-                reader.wrong((*key, "role", role), "has no credential: give key or password")
+        _of_ssh(reader, key, given, roles)
+
+
+def _of_ssh(reader: Reader, key: Key, given: dict[str, Any], roles: dict[str, dict[str, Any]]) -> None:
+    if not given["host_keys"]:
+        reader.wrong(key, "needs `host_keys`: who it is must be known; `ssh-keyscan` shows them")
+    for role, values in roles.items():
+        if values["certificate"]:
+            reader.wrong((*key, "role", role, "certificate"), 'does nothing with protocol = "ssh"')
+        if values["key"] is None and values["password"] is None:
+            reader.wrong((*key, "role", role), "has no credential: give key or password")
 
 
 def _tls(reader: Reader, key: Key, given: dict[str, Any]) -> TlsMode:
-    if given["protocol"] != "postgresql":
+    if given["protocol"] == "ssh":
         return TlsMode.DISABLE  # it has its own encryption
     loopback = all(is_loopback(address.host) for address in given["address"] or ())
     if given["tls"] == "disable" and not loopback:
@@ -123,6 +153,10 @@ def _credentials(
     reader: Reader, key: Key, given: dict[str, Any], roles: dict[str, dict[str, Any]], tls: TlsMode
 ) -> None:
     """What goes to a target in a way that the channel must protect."""
+    if given["protocol"] == "http":
+        loopback = all(is_loopback(address.host) for address in given["address"] or ())
+        for role, values in roles.items():
+            http_role(reader, (*key, "role", role), values, tls, loopback)
     if given["protocol"] != "postgresql":
         return
     if "password" in given["auth"] and tls not in (TlsMode.VERIFY_CA, TlsMode.VERIFY_FULL):

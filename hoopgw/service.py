@@ -519,7 +519,7 @@ def _read_secrets(loaded: config.Config) -> dict[SecretReference, Secret]:
     """All that sessions will need, so that none reads a file.  Raises SecretUnavailable."""
     settings = loaded.settings
     roles = [role for target in loaded.targets.values() for role in target.roles.values()]
-    wanted = [reference for role in roles for reference in (role.password, role.key)]
+    wanted = [reference for role in roles for reference in role.secrets]
     host_keys: tuple[SecretReference, ...] = ()
     if settings.listen.ssh:
         host_keys = settings.ssh.host_keys

@@ -54,6 +54,11 @@ address = ["web:22"]
 [target.web.role.deploy]
 user = "www"
 password = "env:WEB"
+[target.api]
+protocol = "http"
+address = ["api.internal:443"]
+[target.api.role.user]
+bearer = "env:API"
 """,
     "grants.d/a.toml": """
 [grant.read]
@@ -125,6 +130,15 @@ CHANGES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("target", "host_keys"): (T, KEY, OTHER),
     ("target", "compatibility"): (T, "[target.web]", "[target.web]\ncompatibility = true"),
     ("target", "environment"): (T, "[target.web]", '[target.web]\nenvironment = ["TZ"]'),
+    ("listen", "https"): (M, "[listen]", '[listen]\nhttps = ["tcp:8443"]'),
+    ("target", "host"): (T, "[target.api]", '[target.api]\nhost = "api.example.com"'),
+    ("target", "secret_fields"): (T, "[target.api]", '[target.api]\nsecret_fields = ["X-Pin"]'),
+    ("target", "identity"): (T, "[target.api]", "[target.api]\nidentity = false"),
+    ("target", "answer_timeout"): (T, "[target.api]", '[target.api]\nanswer_timeout = "1m"'),
+    ("role", "bearer"): (T, "env:API", "env:OTHER"),
+    ("role", "header"): (T, 'bearer = "env:API"', 'header = "X-Key"\nvalue = "env:API"'),
+    ("role", "query"): (T, 'bearer = "env:API"', 'query = "key"\nvalue = "env:API"'),
+    ("role", "value"): (T, 'bearer = "env:API"', 'query = "key"\nvalue = "env:OTHER"'),
     ("role", "key"): (T, 'password = "env:WEB"', 'key = "env:WEB"'),
     ("grant", "features"): (G, "[grant.read]", '[grant.read]\nfeatures = ["copy-masked"]'),
     ("guardrail", "protocol"): (R, 'protocol = "ssh"\ncommand = ["reboot"]', 'statement = ["drop"]'),

@@ -16,6 +16,7 @@ from tests.test_config_keys import BASE, KEY
 
 M, T, G, R, _ = BASE
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP93Pn8kjqU8NgMOm+Rfmh2BVljmSEsoL5cWPH2LJxs0"
+API = "target.api.role.user"
 HOLD = 'then = { hold = { approvers = ["dba"] } }'
 
 # (file, text that is there, text in its place, the mistake's key, words of it)
@@ -104,6 +105,28 @@ MISTAKES = (
         "ssh.compatibility",
         "contradicts",
     ),
+    (M, "[listen]", '[listen]\nhttps = ["tpc:8443"]', "listen.https", "is not an endpoint"),
+    (
+        M,
+        '[listen]\npostgresql = ["tcp:5432"]\n[tls]\ncertificate = "gateway.pem"\nkey = "env:KEY"',
+        '[listen]\nhttps = ["tcp:8443"]',
+        "listen.https",
+        "names no certificate",
+    ),
+    (T, "[target.api]", '[target.api]\nhost = "a b"', "target.api.host", "is not a host name"),
+    (T, "[target.api]", '[target.api]\nsecret_fields = ["X Pin"]', "target.api.secret_fields", "header field"),
+    (T, "[target.api]", "[target.api]\nload_balance_hosts = true", "target.api.load_balance_hosts", "does nothing"),
+    (T, "target.api", "target.holds", "target.holds", "the gateway's own"),
+    (T, 'bearer = "env:API"', 'bearer = "env:API"\nuser = "x"\npassword = "env:X"', API, "more than one credential"),
+    (T, 'bearer = "env:API"', 'user = "x"', API, "both user and password"),
+    (T, 'bearer = "env:API"', 'user = "x:y"\npassword = "env:X"', f"{API}.user", "has a colon"),
+    (T, 'bearer = "env:API"', 'header = "X-Key"', API, "needs `value`"),
+    (T, 'bearer = "env:API"', 'header = "Host"\nvalue = "env:X"', f"{API}.header", "is no header field"),
+    (T, 'bearer = "env:API"', 'query = "a&b"\nvalue = "env:X"', f"{API}.query", "is no name"),
+    (T, 'bearer = "env:API"', 'bearer = "env:API"\nkey = "env:X"', API, "both certificate and key"),
+    (T, "[target.api]", '[target.api]\ntls = "require"', API, "would show to whoever"),
+    (T, 'user = "pay_ro"', 'user = "pay_ro"\nbearer = "env:X"', "target.pay.role.reader.bearer", "does nothing with"),
+    (T, 'user = "pay_ro"', "", "target.pay.role.reader", "needs `user`"),
     (M, "[listen]", '[listen]\nssh = ["tpc:2222"]', "listen.ssh", "is not an endpoint"),
     (G, "[grant.read]", '[grant.read]\nfeatures = ["agents"]', "grant.read.features", "is not one of"),
     (R, 'command = ["reboot"]', 'statement = ["drop"]', "guardrail.commands.statement", "is no condition of"),
@@ -122,7 +145,7 @@ MISTAKES = (
     (T, "db1.internal:5432", '127.0.0.1:1", "127.evil.example:1"]\ntls = "disable"\n#', "target.pay.tls", "loopback"),
     (T, "[target.pay]", '[target.pay]\ntls = "require"\nca = "x.pem"', "target.pay.ca", "does nothing"),
     (T, "[target.pay]", '[target.pay]\ncatalogue_role = "readr"', "target.pay.catalogue_role", 'did you mean "reader"'),
-    (T, "[target.pay]", '[target.pay]\nprotocol = "http"', "target.pay.protocol", "postgresql"),
+    (T, "[target.pay]", '[target.pay]\nprotocol = "htpp"', "target.pay.protocol", "postgresql"),
     (
         T,
         'user = "pay_ro"',
@@ -231,7 +254,7 @@ class Mistakes(SynchronousTestCase):
             "mask.mail",
             "pattern.badge",
         ]
-        self.assertEqual(sorted(each.key for each in twice), [*wanted, "target.pay", "target.web"])
+        self.assertEqual(sorted(each.key for each in twice), [*wanted, "target.api", "target.pay", "target.web"])
         self.assertTrue(all("b.toml" in each.file and "a.toml:" in each.message for each in twice), twice)
 
     def test_what_cannot_be_enforced(self) -> None:

@@ -53,6 +53,7 @@ class ListenSettings:
     postgresql: tuple[str, ...] = ()
     postgresql_login: str = "password"  # or "oauthbearer": how clients show their token unless they say otherwise
     ssh: tuple[str, ...] = ()
+    https: tuple[str, ...] = ()
     admin: str = "unix:/run/hoopgw/admin.sock:mode=660:lockfile=0"
 
 

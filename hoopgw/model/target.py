@@ -59,13 +59,23 @@ class Role:
     user: str  # what the target is told
     password: SecretReference | None = None
     key: SecretReference | None = None  # SSH: an OpenSSH private key; PostgreSQL: that of `certificate`, PEM
-    certificate: str = ""  # PostgreSQL: path of a PEM file, the client certificate that TLS shows
+    certificate: str = ""  # PostgreSQL, HTTP: path of a PEM file, the client certificate that TLS shows
+    bearer: SecretReference | None = None  # HTTP: a token for Authorization
+    header: str = ""  # HTTP: the field that carries `value`
+    query: str = ""  # HTTP: the query parameter that carries `value`
+    value: SecretReference | None = None
+
+    @property
+    def secrets(self) -> tuple[SecretReference, ...]:
+        """All that has to be read before it can be used."""
+        found = (self.password, self.key, self.bearer, self.value)
+        return tuple(reference for reference in found if reference is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     name: str
-    protocol: str  # "postgresql", "ssh"; later "http", "kubernetes"
+    protocol: str  # "postgresql", "ssh", "http"; later "kubernetes"
     addresses: tuple[Address, ...]
     tls: TlsMode
     roles: Mapping[str, Role]
@@ -83,6 +93,10 @@ class Target:
     host_keys: tuple[bytes, ...] = ()  # SSH: the blobs of the keys by which it proves that it is the target
     compatibility: bool = False  # SSH: it has no curve25519, or neither AES-GCM nor ChaCha20
     environment: tuple[str, ...] = ()  # SSH: globs over the names of variables that a client may set there
+    host: str = ""  # HTTP: what it is told as Host; "": its first address
+    secret_fields: frozenset[str] = frozenset()  # HTTP: in lower case; their values are kept out of the record
+    tells_identity: bool = True  # HTTP: the target is told who asks
+    answer_seconds: float = 300.0  # HTTP: that it may be silent while it owes an answer
 
 
 @dataclass(frozen=True, slots=True)

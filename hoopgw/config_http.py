@@ -1,0 +1,54 @@
+"""What only HTTP targets and their roles have in the configuration."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from hoopgw.config_files import Key
+from hoopgw.config_reader import Reader
+from hoopgw.model.target import TlsMode
+
+_FIELD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a token (RFC 9110, 5.6.2)
+_HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+_NAME = re.compile(r"[A-Za-z0-9_.~-]+")  # of a target in a path, of a query parameter: nothing that is encoded there
+# Fields that frame, route or name: a credential in one of them would break the request
+_FRAMING = frozenset(("host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "expect"))
+OWN_PATHS = frozenset(("holds", ".well-known"))  # of the gateway itself, where no host name names the target
+CREDENTIALS = ("bearer", "header", "query", "value")  # of a role, beside user, password, certificate and key
+
+
+def http_target(reader: Reader, key: Key, name: str, given: dict[str, Any]) -> None:
+    if given["host"] and not _HOST.fullmatch(given["host"]):
+        reader.wrong((*key, "host"), f"{given['host']!r} is not a host name, with or without a port")
+    for field in given["secret_fields"]:
+        if not _FIELD.fullmatch(field):
+            reader.wrong((*key, "secret_fields"), f"{field!r} is not the name of a header field")
+    if name in OWN_PATHS:
+        reader.wrong(key, f"the path /{name} is the gateway's own: give the target another name")
+    elif not _NAME.fullmatch(name):
+        reader.wrong(key, "has a name that would be encoded in a path: use letters, digits and . _ ~ -")
+
+
+def http_role(reader: Reader, key: Key, values: dict[str, Any], tls: TlsMode, loopback: bool) -> None:
+    """One way for the credential to go, and none in clear text over a network."""
+    basic = bool(values["user"] or values["password"])
+    ways = [name for name in ("bearer", "header", "query") if values[name]] + ["user and password"] * basic
+    if len(ways) > 1:
+        reader.wrong(key, f"has more than one credential: {', '.join(ways)}")
+    if basic and not (values["user"] and values["password"]):
+        reader.wrong(key, "needs both user and password, or neither")
+    if values["user"] and ":" in values["user"]:
+        reader.wrong((*key, "user"), "has a colon, which ends it in basic authentication")
+    if bool(values["value"]) != bool(values["header"] or values["query"]):
+        reader.wrong(key, "needs `value` with `header` or `query`, and only with them")
+    if values["header"] and (not _FIELD.fullmatch(values["header"]) or values["header"].lower() in _FRAMING):
+        reader.wrong((*key, "header"), f"{values['header']!r} is no header field for a credential")
+    if values["query"] and not _NAME.fullmatch(values["query"]):
+        reader.wrong((*key, "query"), f"{values['query']!r} is no name of a query parameter")
+    if bool(values["certificate"]) != bool(values["key"]):
+        reader.wrong(key, "needs both certificate and key, or neither")
+    if values["certificate"] and tls is TlsMode.DISABLE:
+        reader.wrong((*key, "certificate"), "does nothing without TLS")
+    if ways and not loopback and tls not in (TlsMode.VERIFY_CA, TlsMode.VERIFY_FULL):
+        reader.wrong(key, f'has a credential that tls = "{tls.value}" would show to whoever answers there')
