@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hoopgw.config_files import Document, Key, Mistake
-from hoopgw.config_secrets import looked_at, made_at_start, signing_key
+from hoopgw.config_secrets import made_at_start, read_for_service, signing_key
 from hoopgw.model.errors import OperatorError, SecretUnavailable
 from hoopgw.model.settings import Settings, TlsSettings
 from hoopgw.model.target import Role, SecretReference, Target
@@ -54,7 +54,7 @@ def _wrong(settings: Settings, targets: dict[str, Target]) -> Iterator[tuple[Key
 
 def _ssh_key(key: Key, reference: SecretReference | None) -> Iterator[tuple[Key, str]]:
     if reference is not None and reference.kind == "file":
-        yield from _usable(key, reference, lambda: private_key(looked_at(reference), reference.name))
+        yield from _usable(key, reference, lambda: private_key(read_for_service(reference), reference.name))
 
 
 def _usable(key: Key, reference: SecretReference, use: Callable[[], object]) -> Iterator[tuple[Key, str]]:
@@ -84,7 +84,7 @@ def _certificate(tls: TlsSettings, key: SecretReference) -> Iterator[tuple[Key, 
         yield ("tls", "certificate"), f"{tls.certificate} cannot be used: there is no such file"
         return
     try:
-        server_context(tls.certificate, looked_at(key))
+        server_context(tls.certificate, read_for_service(key))
     except SecretUnavailable:
         return
     except OperatorError as error:
@@ -101,7 +101,7 @@ def _shown(target: Target, role: Role) -> Iterator[tuple[Key, str]]:
         yield key, f"{role.certificate} cannot be used: there is no such file"
         return
     try:
-        target_context(target, role.certificate, looked_at(role.key))
+        target_context(target, role.certificate, read_for_service(role.key))
     except SecretUnavailable:
         return
     except OperatorError as error:

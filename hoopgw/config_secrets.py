@@ -39,9 +39,11 @@ def read_secret(reference: SecretReference, environment: Mapping[str, str] | Non
     return _from_file(Path(reference.name), private=True)
 
 
-def looked_at(reference: SecretReference) -> Secret:
-    """As `read_secret`, for who looks and does not use: root, on what belongs to the service's own user."""
-    return _from_file(Path(reference.name), private=False) if reference.kind == "file" else read_secret(reference)
+def read_for_service(reference: SecretReference) -> Secret:
+    """As `read_secret`; root, who checks and tries what the service will do, may read its user's own files too."""
+    if reference.kind == "file" and os.geteuid() == 0:
+        return _from_file(Path(reference.name), private=True, anyones=True)
+    return read_secret(reference)
 
 
 def made_at_start(settings: Settings, reference: SecretReference) -> bool:
@@ -64,13 +66,13 @@ def read_secrets(references: Iterable[SecretReference | None]) -> dict[SecretRef
     return found
 
 
-def _from_file(path: Path, *, private: bool) -> Secret:
+def _from_file(path: Path, *, private: bool, anyones: bool = False) -> Secret:
     """What was opened is what is looked at and read: nobody can exchange it in between."""
     try:
         # a FIFO must not stop the gateway's start for ever
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with open(descriptor, "rb") as file:
-            _check(path, os.fstat(descriptor), private)
+            _check(path, os.fstat(descriptor), private, anyones)
             data = file.read(MAX_SECRET + 1)
     except OSError as error:
         raise SecretUnavailable(f"{path} cannot be read: {error.strerror}") from error
@@ -80,13 +82,13 @@ def _from_file(path: Path, *, private: bool) -> Secret:
     return Secret(value)
 
 
-def _check(path: Path, found: os.stat_result, private: bool) -> None:
+def _check(path: Path, found: os.stat_result, private: bool, anyones: bool) -> None:
     mode = stat.S_IMODE(found.st_mode)
     if not stat.S_ISREG(found.st_mode):
         raise SecretUnavailable(f"{path} is not a file")
     if private and mode & 0o077:
         raise SecretUnavailable(f"{path} may be read by others (mode {mode:03o}): chmod 600 {path}")
-    if private and found.st_uid not in (0, os.geteuid()):
+    if private and not anyones and found.st_uid not in (0, os.geteuid()):
         raise SecretUnavailable(f"{path} belongs to another user, who can change it")
 
 

@@ -160,14 +160,14 @@ def _catalogue(loaded: Any, target: Any, role: Any, database: str) -> Any:
     from twisted.internet import reactor
     from twisted.python.failure import Failure
 
-    from hoopgw.config_secrets import read_secret
+    from hoopgw.config_secrets import read_for_service
     from hoopgw.policy.catalogue_queries import QUERIES, TooLarge, catalogue
     from hoopgw.servers.catalogue_source import CatalogueSource
     from hoopgw.servers.departures import Departures
     from hoopgw.servers.dial import Dialer
 
     running: Any = reactor
-    source = CatalogueSource(Dialer(reactor, Departures(reactor)), read_secret, running)
+    source = CatalogueSource(Dialer(reactor, Departures(reactor)), read_for_service, running)
     found: list[Any] = []
     reader = target.roles[target.catalogue_role] if target.catalogue_role else role
 

@@ -131,6 +131,10 @@ class Units(SynchronousTestCase):
         ran = subprocess.run(command, capture_output=True, text=True, check=False)
         self.assertEqual(ran.returncode, 0, ran.stdout[-400:] + ran.stderr)
 
+    def test_an_issuer_can_be_reached(self) -> None:
+        """Under MemoryDenyWriteExecute pyOpenSSL has no callbacks, no issuer's keys are fetched, and nobody gets in."""
+        self.assertIn("\nMemoryDenyWriteExecute=no\n", (TREE / "systemd/hoopgw.service").read_text())
+
     def test_every_unit_is_installed_started_and_removed(self) -> None:
         """By the package's scripts, all that an [Install] names; a unit that was forgotten there would never run."""
         wanted = {path.name for path in UNITS if "[Install]" in path.read_text()}

@@ -14,7 +14,7 @@ from hoopgw.auth.access import Access
 from hoopgw.auth.fetch import https_fetch
 from hoopgw.auth.keyring import Keyring
 from hoopgw.cli.doctor import Finding
-from hoopgw.config_secrets import read_secret
+from hoopgw.config_secrets import read_for_service
 from hoopgw.model.errors import HoopgwError, SecretUnavailable
 from hoopgw.model.grant import Grant, Who
 from hoopgw.model.identity import Identity
@@ -114,7 +114,7 @@ def _postgresql(
     reactor: Any, departures: Departures, target: Target, role: Role, name: str
 ) -> Generator[Deferred[Any], Any, Finding]:
     try:
-        wanted = wanted_as(target, role, target.database, {"client_encoding": "UTF8"}, NAME, read_secret)
+        wanted = wanted_as(target, role, target.database, {"client_encoding": "UTF8"}, NAME, read_for_service)
         connection, _ = yield Dialer(reactor, departures).dial(wanted)
         link = Link(connection)
         ((row,),) = yield link.run(("SELECT pg_catalog.current_setting('server_version')",))
@@ -144,7 +144,7 @@ def _ssh(
 ) -> Generator[Deferred[Any], Any, Finding]:
     nobody = Identity("local", NAME, NAME, frozenset(), 0.0)
     access = Access(nobody, target, role, "", Grant(NAME, Who()), 0.0)
-    secret: Callable[[SecretReference], Any] = read_secret
+    secret: Callable[[SecretReference], Any] = read_for_service
     try:
         leg = yield SshDialer(reactor, departures, secret).dial(access, REKEY)
     except SecretUnavailable as error:
