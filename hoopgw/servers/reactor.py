@@ -5,6 +5,9 @@ EPOLLIN takes Twisted's way.
 
 What connections send waits for the end of the turn.  A `send` wakes its reader, which often runs at once on this CPU
 and leaves its caches full of something else; all reads of a turn judged in a row find them warm (docs/performance.md).
+
+Twisted's timers stand at times of day.  Where the clock is set back they would all stand still, deadlines among them,
+until it has caught up; here they move with it.
 """
 
 # mypy: allow-untyped-calls
@@ -13,15 +16,18 @@ and leaves its caches full of something else; all reads of a turn judged in a ro
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from select import EPOLLIN
 from typing import Any, Protocol
 
+from twisted.internet.base import DelayedCall
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.main import installReactor
 from twisted.logger import Logger
 from twisted.python import log
 
 MAX_EVENTS = 256  # of one poll; the others come with the next
+TOLD = 1.0  # seconds that the clock may be set back without a word: time daemons do
 _log = Logger("hoopgw.servers.reactor")
 
 
@@ -39,6 +45,7 @@ class LeanEPollReactor(EPollReactor):
 
     def __init__(self) -> None:
         self.unsent: list[IUnsent] = []
+        self._looked = 0.0  # at the clock: what it said last
         super().__init__()
 
     def doPoll(self, timeout: float | None) -> None:
@@ -79,6 +86,26 @@ class LeanEPollReactor(EPollReactor):
         return error
 
     doIteration = doPoll
+
+    # ---- a clock that is set back
+
+    def callLater(self, delay: float, callable: Callable[..., Any], *args: object, **kw: object) -> DelayedCall:
+        self._look_at_clock()  # before the new one, which stands at the new time
+        return super().callLater(delay, callable, *args, **kw)
+
+    def runUntilCurrent(self) -> None:
+        self._look_at_clock()
+        super().runUntilCurrent()
+
+    def _look_at_clock(self) -> None:
+        now = self.seconds()
+        if now < self._looked:
+            by = self._looked - now
+            for call in (*self._pendingTimedCalls, *self._newTimedCalls):  # all by as much: the heap stays one
+                call.time -= by
+            if by > TOLD:
+                _log.warn("the clock was set back by {by} s; timers go on as they were", by=round(by, 1))
+        self._looked = now
 
 
 def install() -> None:

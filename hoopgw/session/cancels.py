@@ -67,12 +67,12 @@ class CancelKeys:
 
     def _wrong_of(self, source: str) -> int:
         since, wrong = self._wrong.get(source, (0.0, 0))
-        return wrong if self._clock.seconds() - since < WINDOW else 0
+        return wrong if 0 <= self._clock.seconds() - since < WINDOW else 0  # a clock that was set back locks nobody out
 
     def _wrong_again(self, source: str) -> None:
         now = float(self._clock.seconds())
         since, wrong = self._wrong.pop(source, (now, 0))
-        if now - since >= WINDOW:
+        if not 0 <= now - since < WINDOW:
             since, wrong = now, 0
         self._wrong[source] = since, wrong + 1
         while len(self._wrong) > MAX_SOURCES:

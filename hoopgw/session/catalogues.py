@@ -66,7 +66,7 @@ class CatalogueCache:
         age = self._clock.seconds() - entry.read_at
         if entry.current is None:
             return self.refresh(entry)
-        if age > FRESH and entry.reading is None:
+        if not 0 <= age <= FRESH and entry.reading is None:
             self.refresh(entry)
         return succeed(None)
 
@@ -82,7 +82,7 @@ class CatalogueCache:
 
     def may_ask(self, entry: Entry) -> bool:
         """Whether an unknown name may cause another reading now."""
-        return self._clock.seconds() - entry.read_at > PAUSE
+        return not 0 <= self._clock.seconds() - entry.read_at <= PAUSE  # a clock that was set back says nothing
 
     def _begin(self, entry: Entry) -> None:
         entry.again = False

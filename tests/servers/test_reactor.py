@@ -117,3 +117,50 @@ class Turns(SynchronousTestCase):
         self.assertEqual(peer.recv(9), b"ok")
         self.reactor.doPoll(0)
         self.assertTrue(self.transports[0].disconnected)
+
+
+class ClockSetBack(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.now, self.ran = 1_000_000.0, []  # type: tuple[float, list[str]]
+        self.reactor = LeanEPollReactor()
+        self.reactor.seconds = lambda: self.now  # type: ignore[method-assign, assignment]
+        self.addCleanup(self._close)
+
+    def _close(self) -> None:
+        os.close(self.reactor.waker.i)
+        os.close(self.reactor.waker.o)
+        self.reactor._poller.close()
+
+    def at(self, now: float) -> list[str]:
+        """What ran at this time of day."""
+        self.now = now
+        self.ran.clear()
+        self.reactor.runUntilCurrent()
+        return list(self.ran)
+
+    def test_timers_go_on(self) -> None:
+        """must-survive 59: an hour back: deadlines come after as long as they were to, in their order; new ones too."""
+        start = self.now
+        for seconds in (30.0, 5.0, 15.0):
+            self.reactor.callLater(seconds, self.ran.append, f"{seconds:g} s")
+        self.assertEqual(self.at(start + 4), [])
+        back = start - 3600
+        self.now = back
+        self.reactor.callLater(2.0, self.ran.append, "new")
+        self.assertEqual(self.at(back + 0.9), [])
+        self.assertEqual(self.at(back + 1.1), ["5 s"])
+        self.assertEqual(self.at(back + 2.1), ["new"])
+        self.assertEqual(self.at(back + 11.5), ["15 s"])
+        self.assertAlmostEqual(self.reactor.timeout(), 14.5)
+        self.assertEqual(self.at(back + 26.5), ["30 s"])
+
+    def test_again_and_again(self) -> None:
+        """Each time by as much as it was set back; what is cancelled or moved stays so."""
+        gone = self.reactor.callLater(1.0, self.ran.append, "gone")
+        moved = self.reactor.callLater(1.0, self.ran.append, "moved")
+        for _ in range(10):
+            self.assertEqual(self.at(self.now - 60), [])
+        gone.cancel()
+        moved.reset(5.0)
+        self.assertEqual(self.at(self.now + 4.9), [])
+        self.assertEqual(self.at(self.now + 0.2), ["moved"])

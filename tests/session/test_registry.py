@@ -15,7 +15,7 @@ from hoopgw.session.cancels import MAX_SOURCES, MAX_WRONG, CancelKeys
 from hoopgw.session.registry import Registry
 from hoopgw.session.session import Session
 from hoopgw.store.interface import SessionFilter, SessionRow
-from tests.session.fakes import Emitted, access, ask, identity, row
+from tests.session.fakes import Emitted, ListJournal, access, ask, identity, row
 from tests.session.test_session import Case
 
 
@@ -31,7 +31,7 @@ class Living(Case):
             row=row(id),
             access=access(identity(subject)),
             judge=self.judge,
-            journal=self.journal,
+            journal=ListJournal(),
             holds=self.holds,
             spending=None,
             events=self.events,
@@ -42,8 +42,8 @@ class Living(Case):
         self.registry.add(session)
         return session
 
-    def index(self) -> tuple[SessionRow, ...]:
-        return self.successResultOf(self.store.sessions(SessionFilter()))
+    def index(self, limit: int = 50) -> tuple[SessionRow, ...]:
+        return self.successResultOf(self.store.sessions(SessionFilter(limit=limit)))
 
     def test_found(self) -> None:
         """By id, by identity, all; removed when it is over."""
@@ -100,6 +100,42 @@ class Living(Case):
         self.clock.advance(1)
         self.assertEqual([(found.id, found.reason) for found in self.index()], [("s_1", "session.closed: left")])
 
+    def test_store_back_after_an_hour(self) -> None:
+        """Sessions that began, went on and ended in the hour are all in the index soon after it, each once."""
+        stays = self.add("s_stays")
+        self.clock.advance(1)
+        self.store.down = True
+        for number in range(60):
+            session = self.add(f"s_{number:02}", "other")
+            stays.decide(ask(b"a"))
+            self.clock.pump([1.0] * 60)
+            self.successResultOf(session.close(Code.SESSION_CLOSED, "left"))
+            self.registry.remove(session)
+        self.store.down = False
+        self.assertEqual([found.id for found in self.index()], ["s_stays"])
+        self.clock.advance(1)
+        found = {row.id: row for row in self.index(limit=100)}
+        self.assertEqual(len(found), 61)
+        self.assertEqual(found["s_stays"].operations, 60)
+        self.assertNotIn(None, {row.closed for row in found.values() if row.id != "s_stays"})
+        puts = self.store.puts
+        self.clock.advance(1)
+        self.assertEqual(self.store.puts, puts, "nothing is written twice")
+
+    def test_slow_store(self) -> None:
+        """Writes do not pile up behind one that takes long: one is under way, and the next has the latest."""
+        session = self.add("s_1")
+        self.store.slow = []
+        for _ in range(60):
+            session.decide(ask(b"a"))
+            self.clock.advance(1)
+        self.assertEqual(self.store.puts, 1)
+        while self.store.slow:
+            self.store.go()
+        self.store.slow = None
+        self.clock.advance(1)
+        self.assertEqual([found.operations for found in self.index()], [60])
+
     def test_stop_writes(self) -> None:
         """`stop` writes what is left."""
         self.add("s_1")
@@ -155,6 +191,14 @@ class Cancelling(SynchronousTestCase):
         self.calls.clear()
         self.clock.advance(61)
         self.assertTrue(self.keys.cancel(7, b"right", "2001:db8::1"))
+
+    def test_clock_set_back(self) -> None:
+        """must-survive 59: a clock that jumps back an hour locks nobody out for an hour."""
+        for _ in range(MAX_WRONG):
+            self.keys.cancel(7, b"guess", "192.0.2.1")
+        self.assertFalse(self.keys.cancel(7, b"right", "192.0.2.1"))
+        self.clock.rightNow -= 3600
+        self.assertTrue(self.keys.cancel(7, b"right", "192.0.2.1"))
 
     def test_many_sources(self) -> None:
         """The table of sources has a bound."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-from twisted.internet.defer import succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -25,6 +25,25 @@ def catalogues_in_memory() -> list[Catalogue]:
 
 
 class Again(SynchronousTestCase):
+    def test_clock_set_back(self) -> None:
+        """must-survive 59: a catalogue from before the clock was set back is not fresh until it has caught up."""
+        clock, read = Clock(), []
+        clock.advance(10_000)
+
+        def run(*_: object) -> Deferred[object]:
+            read.append(clock.seconds())
+            return succeed(tuple(() for _ in QUERIES))
+
+        catalogues = CatalogueCache(run, clock, Emitted())
+        entry = catalogues.entry(access().target, access().role, "pay")
+        self.successResultOf(catalogues.fresh(entry))
+        self.successResultOf(catalogues.fresh(entry))
+        self.assertFalse(catalogues.may_ask(entry))
+        clock.rightNow -= 3600
+        self.assertTrue(catalogues.may_ask(entry))
+        self.successResultOf(catalogues.fresh(entry))
+        self.assertEqual(read, [10_000, 6_400])
+
     def test_idle_sessions_keep_none(self) -> None:
         """must-survive 76: a hundred readings for one session's DDL, while another is idle: one catalogue is left."""
         before = {id(each) for each in catalogues_in_memory()}

@@ -106,6 +106,36 @@ class Recording(TestCase):
         self.assertFalse(results[live].final)
 
     @inlineCallbacks
+    def test_clock_set_back(self) -> Any:
+        """must-survive 59: an hour back in the middle of a session: order is by number, nothing is lost, it verifies;
+        so do what the next start finds open and what it seals."""
+        place = Path(self.mktemp())
+        recorder = self.recorder(place)
+        recorder.start()
+        id = new_session()
+        journal = recorder.open(id, {}, Mode.STRICT)
+        for number in range(100):
+            journal.append(Kind.TO_CLIENT, b"%d" % number)
+        yield recorder.when_synced()
+        real = time.time_ns
+        self.patch(time, "time_ns", lambda: real() - 3600 * 10**9)
+        self.assertTrue(recorder.has_room())
+        for number in range(100, 200):
+            journal.append(Kind.TO_CLIENT, b"%d" % number)
+        journal.close({"reason": "done"})
+        late = new_session()
+        recorder.open(late, {}, Mode.STRICT)
+        yield recorder.when_synced()
+        recorder.stop()
+        again = self.recorder(place)
+        self.assertEqual(again.start(), [late])
+        self.addCleanup(again.stop)
+        shown = [payload for kind, payload in self.written(again, id) if kind == Kind.TO_CLIENT]
+        self.assertEqual(shown, [b"%d" % number for number in range(200)])
+        results = self.verify(again.recordings, again._key.public_key())
+        self.assertTrue(all(result.good and result.final for result in results.values()), results)
+
+    @inlineCallbacks
     def test_cut_into_journals(self) -> Any:
         """Segments are cut into journals; nothing is lost or there twice, and it verifies."""
         recorder = self.recorder(Path(self.mktemp()))
