@@ -12,7 +12,7 @@ from hoopgw.policy.http_body import Media, graphql_facts, media_of
 from hoopgw.policy.http_form import read_form, read_multipart
 from hoopgw.policy.http_graphql import GraphqlFacts
 from hoopgw.policy.http_json import JsonBody, read_json
-from hoopgw.policy.http_openapi import Api
+from hoopgw.policy.http_openapi import NO_API, Api
 from hoopgw.policy.http_path import HttpPath, read_path
 from hoopgw.policy.http_query import Pairs, read_query
 
@@ -20,7 +20,6 @@ from hoopgw.policy.http_query import Pairs, read_query
 OVERRIDES = (b"x-http-method-override", b"x-http-method", b"x-method-override")
 OVERRIDE_NAMES = ("_method", "x-http-method-override")
 
-NO_API = Api()
 _MARKS = (b"\xef\xbb", b"\xff\xfe", b"\xfe\xff")  # of byte order
 
 

@@ -58,6 +58,9 @@ class Api:
         return Api({length: tuple(map(_folded, each)) for length, each in self.by_length.items()}, self.names)
 
 
+NO_API = Api()
+
+
 def read_openapi(text: bytes) -> Api:
     """OpenAPI 3.0 or 3.1, as JSON.  Raises ValueError in words."""
     if len(text) > MAX_DOCUMENT:

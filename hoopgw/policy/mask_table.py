@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from hoopgw.model.grant import Who
 from hoopgw.model.target import Selector
@@ -12,6 +13,9 @@ from hoopgw.model.verdict import Source
 from hoopgw.policy.catalogue import Catalogue, Relation
 from hoopgw.policy.lineage import Sources, Traced
 from hoopgw.policy.lineage_views import view_columns
+
+if TYPE_CHECKING:
+    from hoopgw.policy.http_masks import HttpMask  # which reads GraphQL's grammar: not for every gateway
 
 BUILT_IN_PATTERNS = ("email", "payment-card", "us-ssn", "iban", "uk-nino")
 
@@ -50,6 +54,7 @@ class MaskRule:
     source: Source = Source()
     predicates: str = "refuse"  # refuse | equal | allow
     aggregates: frozenset[str] = frozenset()  # whose results over a masked column are shown
+    http: HttpMask | None = None  # what it says of HTTP
 
 
 @dataclass(frozen=True, slots=True)

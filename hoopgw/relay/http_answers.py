@@ -18,6 +18,8 @@ CONTINUE: Final = 100
 EARLY_HINTS: Final = 103
 SWITCHING: Final = 101
 
+EMPTY: Final = (b"content-length", b"0")  # what masks are told of an answer without a body
+
 
 @final
 class Answering:
@@ -138,7 +140,8 @@ class Answering:
             raise ProtocolViolation("chunks for an HTTP/1.0 client")
         prepared = self._prepare(block)
         if self._masks is not None:
-            self._masked = self._masks.response(read.status, prepared.fields)
+            fields = (*prepared.fields, EMPTY) if body.ended else prepared.fields
+            self._masked = self._masks.response(read.status, fields)
         if self._masked is not None:
             return self._final_masked(read, self._masked, data, effects)
         end = body.take(data, read.end)

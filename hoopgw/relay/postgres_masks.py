@@ -95,14 +95,21 @@ class MaskBuilder:
         return StreamMask(self._scanner(masks) or Scanner(0))
 
     def _scanner(self, masks: SqlMasks) -> Scanner | None:
-        key = masks.patterns, masks.custom
+        return self.scanner(masks.patterns, masks.custom)
+
+    def scanner(self, patterns: frozenset[str], custom: frozenset[str]) -> Scanner | None:
+        """What looks for these; None: for nothing."""
+        key = patterns, custom
         if key not in self._scanners:
             if len(self._scanners) >= MAX_SCANNERS:
                 self._scanners.clear()
-            kinds = sum(_PATTERNS[pattern] for pattern in masks.patterns)
-            custom = custom_pattern(masks.custom)
-            self._scanners[key] = Scanner(kinds, custom) if kinds or custom is not None else None
+            kinds = sum(_PATTERNS[pattern] for pattern in patterns)
+            expression = custom_pattern(custom)
+            self._scanners[key] = Scanner(kinds, expression) if kinds or expression is not None else None
         return self._scanners[key]
+
+    def value(self, scanner: Scanner | None) -> ValueMask:
+        return ValueMask(scanner, self._hashes)
 
     def __repr__(self) -> str:
         return "MaskBuilder()"

@@ -1,0 +1,160 @@
+"""The body of one response on its way to the client, masked as it comes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final, final
+
+from hoopgw.model.errors import Unmaskable
+from hoopgw.wire.codings import Decoding
+from hoopgw.wire.eventmask import EventMask
+from hoopgw.wire.jsonkeys import KeyTable
+from hoopgw.wire.jsonmask import JsonMask
+from hoopgw.wire.masking import Action, ValueMask
+from hoopgw.wire.textmask import TextMask
+
+MAX_BLANK: Final = 4096  # bytes of white space before a body says what it is
+WITHHELD: Final = b"The body of this response is withheld: it cannot be masked.\n"
+
+_BEGINS_JSON: Final = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*(?:\{[ \t\r\n]*[\"}]|\[[ \t\r\n]*[\[\]{\"0-9tfn-])")
+_ENDS: Final = frozenset((b"[DONE]", b""))  # what streams of language models and keep-alives send beside JSON
+
+
+@final
+class MaskedBody:
+    """`fields` are those of the response that the client gets."""
+
+    def __init__(self, fields: tuple[tuple[bytes, bytes], ...], walk: Any, decoding: Decoding | None) -> None:
+        self.masked = 0
+        self.fields = fields
+        self._walk = walk
+        self._decoding = decoding
+
+    def feed(self, data: bytes) -> bytes:
+        """What may go on now.  Raises Unmaskable: the rest must not pass."""
+        if self._decoding is not None:
+            data = self._decoding.feed(data)
+        found: bytes = self._walk.feed(data)
+        self.masked = self._walk.masked
+        return found
+
+    def finish(self) -> bytes:
+        """What is left.  Raises Unmaskable."""
+        if self._decoding is not None:
+            self._decoding.finish()
+        found: bytes = self._walk.finish()
+        self.masked = self._walk.masked
+        return found
+
+
+@final
+class Passed:
+    """Nothing is masked in it."""
+
+    masked = 0
+
+    def feed(self, data: bytes) -> bytes:
+        return data
+
+    def finish(self) -> bytes:
+        return b""
+
+
+@final
+class Withheld:
+    """Nothing of it is shown."""
+
+    masked = 1
+
+    def feed(self, data: bytes) -> bytes:
+        return b""
+
+    def finish(self) -> bytes:
+        return WITHHELD
+
+
+@final
+class Sniffed:
+    """What begins as JSON is read as JSON; `other` makes what reads the rest."""
+
+    def __init__(self, json: Callable[[], Any], other: Callable[[], Any]) -> None:
+        self._json = json
+        self._other = other
+        self._begin = b""
+        self._walk: Any = None
+
+    @property
+    def masked(self) -> int:
+        return 0 if self._walk is None else int(self._walk.masked)
+
+    def feed(self, data: bytes) -> bytes:
+        if self._walk is None:
+            self._begin += data
+            stripped = self._begin.removeprefix(b"\xef\xbb\xbf").lstrip()
+            if len(stripped) < 2 and len(self._begin) < MAX_BLANK:
+                return b""
+            if stripped[:1] in (b"{", b"[") and not stripped[1:].strip() and len(self._begin) < MAX_BLANK:
+                return b""
+            data = self._chosen()
+        found: bytes = self._walk.feed(data)
+        return found
+
+    def _chosen(self) -> bytes:
+        """What came so far, for what reads it."""
+        self._walk = self._json() if _BEGINS_JSON.match(self._begin) else self._other()
+        data, self._begin = self._begin, b""
+        return data
+
+    def finish(self) -> bytes:
+        data = self._chosen() if self._walk is None else b""
+        found: bytes = self._walk.feed(data) + self._walk.finish()
+        return found
+
+
+@final
+class Bodies:
+    """Makes what walks through bodies of each kind.  `strict`: what is not JSON must not pass."""
+
+    def __init__(self, table: KeyTable, actions: tuple[Action, ...], value: ValueMask, strict: bool) -> None:
+        self._table = table
+        self._actions = actions
+        self._value = value
+        self._strict = strict
+
+    def json(self) -> JsonMask:
+        return JsonMask(self._table, self._actions, self._value)
+
+    def text(self) -> TextMask | Passed:
+        return TextMask(self._value.scanner) if self._value.scanner is not None else Passed()
+
+    def events(self) -> EventMask:
+        return EventMask(self.message, self._line)
+
+    def sniffed(self) -> Sniffed:
+        return Sniffed(self.json, self._refused if self._strict else self.text)
+
+    def message(self, data: bytes) -> bytes:
+        """One whole message: JSON, or text where that may pass."""
+        if data.strip() in _ENDS:
+            return data
+        if self._strict or _BEGINS_JSON.match(data):
+            walk = self.json()
+            try:
+                return walk.feed(data) + walk.finish()
+            except Unmaskable:
+                if self._strict:
+                    raise
+        return self._line(data)
+
+    def hidden(self, action: Action, value: bytes) -> bytes:
+        """A header field's value."""
+        shown = self._value.of(action, value) if value else value
+        return b"" if shown is None else shown
+
+    def _line(self, line: bytes) -> bytes:
+        scanner = self._value.scanner
+        return line if scanner is None else scanner.masked(line)
+
+    def _refused(self) -> Any:
+        raise Unmaskable("a body that is not JSON")

@@ -1,0 +1,99 @@
+"""The judge of one HTTP session: requests by the rules, what is masked of their answers, tunnels by the grant."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred, succeed
+from zope.interface import implementer
+
+from hoopgw.auth.access import Access
+from hoopgw.model.http import HttpRequest
+from hoopgw.model.operation import REQUEST, TUNNEL, Operation
+from hoopgw.model.verdict import ALLOW, Refusal, Verdict
+from hoopgw.policy.guardrail import judge
+from hoopgw.policy.http_facts import HttpFacts
+from hoopgw.policy.http_masks import HttpMaskGuardrail
+from hoopgw.policy.http_openapi import NO_API, Api
+from hoopgw.policy.http_rules import needed
+from hoopgw.policy.policyset import Selection
+from hoopgw.relay.http_masks import HttpMaskBuilder
+from hoopgw.session.interfaces import IJudge
+
+CONNECT = "connect"  # the word of a grant that lets tunnels through
+MAX_NAME = 200  # characters of a request's name in the index
+
+
+@implementer(IJudge)
+class HttpJudge:
+    """`selection` is what its identity has to pass on its target; `api` what the target's OpenAPI documents name, and
+    `folds` whether it takes upper for lower case."""
+
+    ambient_masks = None
+
+    def __init__(
+        self, selection: Selection, access: Access, builder: HttpMaskBuilder, api: Api = NO_API, folds: bool = False
+    ) -> None:
+        self._builder = builder
+        self._rules = selection.guardrails
+        masks = tuple(rule.http for rule in selection.masks if rule.http is not None)
+        self._guardrails = (*self._rules, HttpMaskGuardrail(masks, builder.build)) if masks else self._rules
+        self._features = access.grant.features
+        self._folds = folds
+        self._api = api.folded() if folds else api
+
+    def successor(self, selection: Selection, access: Access) -> HttpJudge:
+        """After a reload."""
+        return HttpJudge(selection, access, self._builder, self._api, self._folds)
+
+    @property
+    def masks(self) -> bool:
+        """Answers may be masked: `relay.http_masks` has what is then asked of the target in the client's place."""
+        return self._guardrails is not self._rules
+
+    def ready(self) -> Deferred[None]:
+        return succeed(None)
+
+    def needs(self, request: HttpRequest) -> int:
+        """How many bytes of this request's body must be there before it is judged; 0: none."""
+        if not self._rules or request.size == 0:
+            return 0
+        return needed(self._rules, self._facts(request))
+
+    # ---- IJudge
+
+    def judge(self, operation: Operation) -> Verdict:
+        request = operation.request
+        if operation.protocol != "http" or request is None:
+            return _refused("http:unknown", f"{operation.kind} is nothing that HTTP can be asked for")
+        if operation.kind == TUNNEL:
+            return self._tunnel(operation)
+        if operation.kind != REQUEST:
+            return _refused("http:unknown", f"{operation.kind} is nothing that HTTP can be asked for")
+        facts = self._facts(request)
+        return judge(self._guardrails, operation, facts) & Verdict(tables=_names(facts))
+
+    def binding(self, operation: Operation) -> bytes:
+        """Fields and body are part of the operation; nothing else changes what a request means."""
+        return b""
+
+    def catalogue_changed(self, changed: bool = True, settled: bool = True) -> None:
+        """HTTP has none."""
+
+    def _facts(self, request: HttpRequest) -> HttpFacts:
+        return HttpFacts(request, self._folds, self._api)
+
+    def _tunnel(self, operation: Operation) -> Verdict:
+        """What goes through it is opaque: no rule can be kept there."""
+        if CONNECT not in self._features:
+            return _refused("http:connect", "a tunnel is not granted", f"grant the feature {CONNECT}")
+        if self._guardrails:
+            return _refused("http:connect", "rules or masks apply here, and a tunnel would go around them")
+        return ALLOW
+
+
+def _names(facts: HttpFacts) -> frozenset[str]:
+    """What a session is found by: method and path, and the operations that it may be."""
+    return frozenset((f"{facts.method} {facts.path.text}"[:MAX_NAME],)).union(*facts.operations)
+
+
+def _refused(rule: str, reason: str, would_pass: str = "") -> Verdict:
+    return Verdict(refusals=(Refusal(rule, reason, would_pass),))

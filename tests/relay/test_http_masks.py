@@ -1,0 +1,154 @@
+"""hoopgw.relay.http_masks and hoopgw.relay.http_masked_body"""
+
+from __future__ import annotations
+
+import gzip
+from typing import Any
+
+import brotli
+from twisted.trial.unittest import SynchronousTestCase
+
+from hoopgw.model.answer import Answer
+from hoopgw.model.errors import Unmaskable
+from hoopgw.policy.http_json import pointer
+from hoopgw.policy.http_masks import HttpMask
+from hoopgw.relay.http_masked_body import WITHHELD
+from hoopgw.relay.http_masks import HttpMaskBuilder, HttpMasks
+from hoopgw.relay.postgres_masks import MaskBuilder
+from tests.relay.test_http import GET, Course
+
+BUILDER = HttpMaskBuilder(MaskBuilder(b"key"))
+NAMED = HttpMask(json=(pointer("ssn"), pointer("/user/name")))
+FOUND = HttpMask(patterns=frozenset(("email",)))
+
+
+def fields(kind: str = "application/json", **others: str) -> tuple[tuple[bytes, bytes], ...]:
+    named = {"content_type": kind, **others}
+    return tuple((name.replace("_", "-").encode(), value.encode()) for name, value in named.items() if value)
+
+
+def shown(masks: HttpMasks, body: bytes, *args: Any, status: int = 200, **others: str) -> tuple[Any, bytes]:
+    """Fields and body, fed byte by byte."""
+    found = masks.response(status, fields(*args, **others))
+    if found is None:
+        return None, body
+    out = b"".join(found.feed(body[n : n + 1]) for n in range(len(body))) + found.finish()
+    return dict(found.fields), out
+
+
+class Responses(SynchronousTestCase):
+    named = BUILDER.build((NAMED,))
+    found = BUILDER.build((FOUND,))
+    both = BUILDER.build((NAMED, FOUND))
+
+    def test_json_is_masked_and_what_no_longer_fits_is_left_out(self) -> None:
+        """Length, digests, entity tags, ranges."""
+        head, body = shown(
+            self.both,
+            b'{"ssn":"123","user":{"name":"Ann","mail":"a@example.com"},"name":"x"}',
+            content_length="69",
+            etag='"abc"',
+            accept_ranges="bytes",
+            content_digest="sha-256=:AAAA:",
+            x_other="kept",
+        )
+        self.assertEqual(body, b'{"ssn":"***","user":{"name":"***","mail":"*************"},"name":"x"}')
+        self.assertEqual(head, {b"content-type": b"application/json", b"x-other": b"kept"})
+
+    def test_compressed_bodies_are_masked(self) -> None:
+        """And go on without their coding."""
+        text, masked = b'{"ssn":"123"}', b'{"ssn":"***"}'
+        for coding, data in (("gzip", gzip.compress(text)), ("br", brotli.compress(text)), ("Identity", text)):
+            head, body = shown(self.named, data, content_encoding=coding)
+            self.assertEqual((head, body), ({b"content-type": b"application/json"}, masked))
+
+    def test_every_kind_of_json(self) -> None:
+        """By type, whatever its parameters; NDJSON; events; JSON as text or without a type."""
+        for kind in (
+            "application/json; charset=utf-8", "Application/Problem+JSON", "application/x-ndjson", "text/json",
+            "application/json-seq", "text/plain", "",
+        ):  # fmt: skip
+            self.assertEqual(shown(self.named, b' {"ssn":"123"}\n', kind)[1], b' {"ssn":"***"}\n', kind)
+        stream = b'event: x\ndata: {"ssn":\ndata: "123"}\n\ndata: [DONE]\n\n'
+        masked = b'event: x\ndata: {"ssn":\ndata: "***"}\n\ndata: [DONE]\n\n'
+        self.assertEqual(shown(self.named, stream, "text/event-stream")[1], masked)
+
+    def test_what_cannot_be_read_is_refused_where_members_are_named(self) -> None:
+        """A client could ask for another format of the same data."""
+        for kind in ("text/csv", "application/xml", "text/html", "application/msgpack", "application/javascript"):
+            self.assertRaises(Unmaskable, self.named.response, 200, fields(kind))
+        for others in (
+            {"content_encoding": "compress"},
+            {"kind": "application/json; charset=utf-16"},
+            {"kind": "application/json; charset=utf-8; charset=utf-16"},
+        ):
+            self.assertRaises(Unmaskable, self.named.response, 200, fields(**others))
+        self.assertRaises(Unmaskable, self.named.response, 206, fields())
+        self.assertRaises(Unmaskable, self.named.response, 200, (*fields(), *fields("text/html")))
+        self.assertRaises(Unmaskable, shown, self.named, b"ssn=123", "text/plain")
+        self.assertRaises(Unmaskable, shown, self.named, b"data: ssn=123\n\n", "text/event-stream")
+
+    def test_what_holds_no_data_is_passed(self) -> None:
+        """Images and their like; no body at all."""
+        for kind in ("image/png", "font/woff2", "text/css"):
+            self.assertIsNone(self.named.response(200, fields(kind)))
+        self.assertIsNone(self.named.response(204, fields("text/html")))
+        empty = self.named.response(201, fields("text/html", content_length="0"))
+        self.assertIsNone(empty)
+        self.assertRaises(Unmaskable, self.named.response, 200, fields("image/svg+xml"))
+
+    def test_an_error_page_that_cannot_be_read_keeps_its_status(self) -> None:
+        """Only its body is withheld."""
+        head, body = shown(self.named, b"<h1>No user 123-45-6789</h1>", "text/html", status=404, etag="x")
+        self.assertEqual((head[b"content-type"], body), (b"text/plain", WITHHELD))
+        self.assertEqual(shown(self.named, b'{"ssn":"123"}', status=500)[1], b'{"ssn":"***"}')
+
+    def test_patterns_are_found_in_text_and_pass_the_rest(self) -> None:
+        """As in every protocol, they only mask."""
+        self.assertEqual(shown(self.found, b"<p>a@example.com</p>", "text/html")[1], b"<p>*************</p>")
+        self.assertEqual(shown(self.found, b"a,a@example.com\n", "text/csv")[1], b"a,*************\n")
+        self.assertEqual(
+            shown(self.found, b"data: a@example.com\n\n", "text/event-stream")[1], b"data: *************\n\n"
+        )
+        self.assertEqual(shown(self.found, b"%PDF a@example.com", "application/pdf")[1], b"%PDF a@example.com")
+
+    def test_a_rule_may_let_pass_what_is_not_json(self) -> None:
+        """Then what begins as JSON is still masked."""
+        masks = BUILDER.build((HttpMask(json=(pointer("ssn"),), passes=True),))
+        self.assertEqual(shown(masks, b"<p>", "text/html"), ({b"content-type": b"text/html"}, b"<p>"))
+        for text in (b"hello", b"h", b"[", b" {", b"", b"[x]"):
+            self.assertEqual(shown(masks, text, "text/plain")[1], text)
+        self.assertEqual(shown(masks, b'{"ssn":"1"}', "text/plain")[1], b'{"ssn":"*"}')
+
+    def test_fields_are_masked(self) -> None:
+        """By name, and by pattern but for those that frame and date."""
+        masks = BUILDER.build((HttpMask(headers=("x-user-*",), show="last4"), FOUND))
+        head, _ = shown(masks, b"x", "image/png", x_user_name="Annabelle", x_note="by a@example.com", vary="a@b.com")
+        self.assertEqual(head[b"x-user-name"], b"*****elle")
+        self.assertEqual((head[b"x-note"], head[b"vary"]), (b"by *************", b"a@b.com"))
+
+    def test_messages_of_a_websocket(self) -> None:
+        """As the data of an event."""
+        self.assertEqual(self.named.message(b'{"ssn":"123"}'), b'{"ssn":"***"}')
+        self.assertRaises(Unmaskable, self.named.message, b"ssn=123")
+        self.assertEqual(self.found.message(b"mail a@example.com"), b"mail *************")
+        self.assertEqual(self.found.message(b'["a\\u0040example.com"]'), b'["*************"]')
+
+    def test_sets_of_masks_are_put_together(self) -> None:
+        """Both hold."""
+        self.assertEqual(
+            shown(self.named & self.found, b'{"ssn":"1","m":"a@example.com"}')[1], b'{"ssn":"*","m":"*************"}'
+        )
+
+
+class ThroughTheRelay(SynchronousTestCase):
+    def test_an_answer_without_a_body_stays_framed(self) -> None:
+        """Its length is said, though it could not have been read."""
+        masks = BUILDER.build((HttpMask(json=(pointer("ssn"),), headers=("x-user",)),))
+        for head in (b"Content-Type: text/plain\r\n", b"X-User: ann\r\n", b""):
+            course = Course(Answer(bodies=masks))
+            course.send(GET)
+            course.reply(b"HTTP/1.1 201 Created\r\n" + head + b"Content-Length: 0\r\n\r\n")
+            self.assertRegex(course.client, rb"^HTTP/1.1 201 [^\0]*(Content-Length: 0|Transfer-Encoding: chunked)\r\n")
+            self.assertNotIn(b"ann", course.client)
+            self.assertTrue(course.relay.idle)

@@ -1,0 +1,112 @@
+"""What one HTTP session may do: the rules, the masks, and what of a body they must see."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from hoopgw.auth.access import Access
+from hoopgw.model.grant import Grant, Who
+from hoopgw.model.http import HttpRequest
+from hoopgw.model.identity import Identity
+from hoopgw.model.operation import REQUEST, TUNNEL, Operation
+from hoopgw.model.target import Address, Role, Selector, Target, TlsMode
+from hoopgw.policy.guardrails import Action
+from hoopgw.policy.http_json import pointer
+from hoopgw.policy.http_masks import HttpMask
+from hoopgw.policy.http_openapi import read_openapi
+from hoopgw.policy.http_rules import HttpConditions, HttpRule
+from hoopgw.policy.http_values import ValueTest
+from hoopgw.policy.mask_table import MaskRule
+from hoopgw.policy.policyset import Selection
+from hoopgw.relay.http_masks import HttpMaskBuilder
+from hoopgw.relay.postgres_masks import MaskBuilder
+from hoopgw.session.httpjudge import CONNECT, HttpJudge
+from hoopgw.session.interfaces import IJudge
+
+ROLE = Role("app", "app")
+TARGET = Target("shop", "http", (Address("127.0.0.1", 80),), TlsMode.DISABLE, {"app": ROLE})
+GRANT = Grant("g", Who(anyone=True))
+ACCESS = Access(Identity("corp", "https://idp", "ann", frozenset(), 9e9), TARGET, ROLE, "", GRANT, 9e9)
+DELETES = HttpRule("deletes", HttpConditions(frozenset(("DELETE",))), Action(refuse=True))
+ADMINS = HttpRule(
+    "admins", HttpConditions(paths=("/users",), json=((pointer("/role"), ValueTest(("admin",))),)), Action(refuse=True)
+)
+API = read_openapi(b'{"openapi":"3.0.0","paths":{"/Users/{id}":{"delete":{"operationId":"deleteUser"}}}}')
+
+
+def asked(line: bytes, body: bytes | None = b"", kind: str = REQUEST, size: int | None = None) -> Operation:
+    method, _, target = line.partition(b" ")
+    length = size if size is not None else len(body or b"")
+    return Operation("http", kind, line, request=HttpRequest(method, target, b"gw", (), body, length))
+
+
+def judge(*rules: HttpRule, masks: tuple[HttpMask, ...] = (), grant: Grant = GRANT, **more: Any) -> HttpJudge:
+    table = tuple(MaskRule("m", "http", Selector(), None, (), (), (), "none", http=each) for each in masks)
+    builder = HttpMaskBuilder(MaskBuilder(b"k"))
+    return HttpJudge(Selection(rules, table, ""), replace(ACCESS, grant=grant), builder, **more)
+
+
+def refused(judge: HttpJudge, operation: Operation) -> list[str]:
+    return [refusal.guardrail for refusal in judge.judge(operation).refusals]
+
+
+class Judging(SynchronousTestCase):
+    def test_rules(self) -> None:
+        """Of the head and of the body."""
+        found = judge(DELETES, ADMINS)
+        self.assertTrue(verifyObject(IJudge, found))
+        self.assertEqual(refused(found, asked(b"DELETE /x")), ["deletes"])
+        self.assertEqual(refused(found, asked(b"POST /users", b'{"role":"admin"}')), ["admins"])
+        self.assertEqual(refused(found, asked(b"POST /users", b'{"role":"user"}')), [])
+        self.assertEqual(
+            refused(found.successor(Selection((DELETES,), (), ""), ACCESS), asked(b"DELETE /")), ["deletes"]
+        )
+
+    def test_what_must_be_seen_of_a_body(self) -> None:
+        """Only where a rule reads it, and no more than it may be."""
+        found = judge(DELETES, ADMINS)
+        for line, size, expected in ((b"POST /users", 40, 40), (b"POST /x", 40, 0), (b"POST /users", 1 << 30, 0)):
+            request = asked(line, None, size=size).request
+            assert request is not None
+            self.assertEqual(found.needs(request), expected)
+            self.assertEqual(judge().needs(request), 0)
+
+    def test_masks(self) -> None:
+        """Where they are about the path, or might be."""
+        everywhere = HttpMask(patterns=frozenset(("email",)))
+        users = HttpMask(json=(pointer("ssn"),), where=HttpConditions(paths=("/users/*",)))
+        self.assertTrue(judge(masks=(everywhere,)).masks)
+        self.assertFalse(judge(DELETES).masks)
+        found = judge(masks=(users,))
+        self.assertIsNotNone(found.judge(asked(b"GET /users/1")).bodies)
+        self.assertIsNotNone(found.judge(asked(b"GET /x/../users/1")).bodies)
+        self.assertIsNotNone(found.judge(asked(b"GET /%")).bodies)
+        self.assertIsNone(found.judge(asked(b"GET /x")).bodies)
+
+    def test_what_a_session_is_found_by(self) -> None:
+        """Method and path, and the operations of OpenAPI documents; as the target tells upper from lower case."""
+        self.assertEqual(judge().judge(asked(b"GET /a%20b?c")).tables, {"GET /a b"})
+        found = judge(api=API, folds=True)
+        self.assertEqual(found.judge(asked(b"DELETE /USERS/7")).tables, {"DELETE /users/7", "deleteUser"})
+        self.assertEqual(judge(api=API).judge(asked(b"DELETE /USERS/7")).tables, {"DELETE /USERS/7"})
+
+    def test_tunnels(self) -> None:
+        """Only where they are granted, and no rule or mask would be gone around."""
+        tunnel = asked(b"CONNECT example.com:443", kind=TUNNEL)
+        granted = replace(GRANT, features=frozenset((CONNECT,)))
+        self.assertEqual(refused(judge(), tunnel), ["http:connect"])
+        self.assertEqual(refused(judge(grant=granted), tunnel), [])
+        self.assertEqual(refused(judge(DELETES, grant=granted), tunnel), ["http:connect"])
+
+    def test_the_unknown_is_refused(self) -> None:
+        """Another kind, another protocol, a request without what is judged."""
+        for operation in (
+            asked(b"GET /", kind="exec"),
+            Operation("ssh", REQUEST, b""),
+            Operation("http", REQUEST, b""),
+        ):
+            self.assertEqual(refused(judge(), operation), ["http:unknown"])
