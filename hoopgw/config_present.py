@@ -31,7 +31,7 @@ def _wrong(settings: Settings, targets: dict[str, Target]) -> Iterator[tuple[Key
     for issuer in settings.issuers:
         yield from _authority(("oidc", issuer.name, "ca"), issuer.ca)
     yield from _secret(("store", "password"), settings.store.password)
-    for reference in settings.ssh.host_keys:
+    for reference in filter(None, (*settings.ssh.host_keys, settings.ssh.target_authority)):
         if os.path.lexists(reference.name) or not made_at_start(settings, reference):
             yield from _ssh_key(("ssh", "host_keys"), reference)
     signing = settings.recordings.signing_key

@@ -148,7 +148,14 @@ SECTIONS: dict[str, dict[str, Key]] = {
             "3.2",
             "PostgreSQL: the newest protocol to ask for. `3.0` for a pooler that cannot negotiate.",
         ),
-        "host_keys": Key(values.public_keys, (), "SSH, needed: its public host keys; any other is refused."),
+        "host_keys": Key(
+            values.public_keys,
+            (),
+            "SSH: its public host keys; no others will do. `hoopgw targets scan` shows them.",
+        ),
+        "host_authorities": Key(
+            values.public_keys, (), "SSH: keys whose host certificates, for a name in `address`, are accepted as well."
+        ),
         "compatibility": Key(values.boolean, False, "SSH: as `compatibility` of [ssh], towards this target."),
         "environment": Key(values.texts, ("LANG", "LC_*"), "SSH: globs over variables that clients may set there."),
         "host": Key(values.text, "", "HTTP: what it is told as Host. Default: its first address."),
@@ -176,6 +183,11 @@ SECTIONS: dict[str, dict[str, Key]] = {
             values.secret,
             None,
             "SSH: its private key (OpenSSH or PEM, without a passphrase). Else: that of `certificate` (PEM).",
+        ),
+        "certified": Key(
+            values.boolean,
+            False,
+            "SSH: the gateway's own authority certifies a new key for each session (`hoopgw targets authority`).",
         ),
         "certificate": Key(values.text, "", "PostgreSQL, HTTP: PEM file, a certificate that it shows to the target."),
     },

@@ -10,6 +10,12 @@ SSH_SECTIONS: dict[str, dict[str, Key]] = {
         "host_keys": Key(
             secrets, (), "Private keys (OpenSSH or PEM) of the gateway. Default: Ed25519 and RSA, made at first start."
         ),
+        "target_authority": Key(
+            values.secret,
+            None,
+            "Private key that certifies the gateway's logins to targets, of roles with `certified`. Default: Ed25519, "
+            "made at first start.",
+        ),
         "rekey": Key(values.size, 1 << 30, "New keys after so many bytes in one direction; in any case each hour."),
         "kex": Key(
             one_of("default", "pq-only"),

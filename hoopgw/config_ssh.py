@@ -13,6 +13,7 @@ from hoopgw.model.target import SecretReference
 from hoopgw.wire import sshkrl
 
 MADE = ("ssh_host_ed25519", "ssh_host_rsa")  # keys that the first start makes, under `state`/keys
+TARGET_AUTHORITY = "ssh_target_authority"  # the same
 MIN_REKEY = 1 << 20  # bytes: less would spend more on exchanges than on data
 
 
@@ -26,6 +27,7 @@ def ssh_settings(
         reader.wrong(("ssh", "compatibility"), 'contradicts kex = "pq-only"')
     settings = SshSettings(
         host_keys=given["host_keys"] or tuple(SecretReference("file", str(keys / name)) for name in MADE),
+        target_authority=given["target_authority"] or SecretReference("file", str(keys / TARGET_AUTHORITY)),
         rekey=given["rekey"],
         kex=given["kex"],
         compatibility=given["compatibility"],

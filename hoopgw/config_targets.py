@@ -56,6 +56,7 @@ def target(reader: Reader, name: str, given: dict[str, Any], mode: Mode) -> Targ
                 header=values["header"],
                 query=values["query"],
                 value=values["value"],
+                certified=values["certified"],
             )
             for role, values in roles.items()
         },
@@ -71,6 +72,7 @@ def target(reader: Reader, name: str, given: dict[str, Any], mode: Mode) -> Targ
         connect_seconds=given["connect_timeout"],
         max_protocol=given["max_protocol_version"],
         host_keys=given["host_keys"],
+        host_authorities=given["host_authorities"],
         compatibility=given["compatibility"],
         environment=given["environment"],
         host=given["host"],
@@ -93,6 +95,7 @@ _ONLY: dict[str, tuple[Any, tuple[str, ...]]] = {
     "connect_timeout": (5.0, ("postgresql", "http")),
     "max_protocol_version": ("3.2", ("postgresql",)),
     "host_keys": ((), ("ssh",)),
+    "host_authorities": ((), ("ssh",)),
     "compatibility": (False, ("ssh",)),
     "environment": (("LANG", "LC_*"), ("ssh",)),
     "host": ("", ("http",)),
@@ -108,6 +111,9 @@ def _of_protocol(reader: Reader, key: Key, given: dict[str, Any], roles: dict[st
     for name, (default, protocols) in _ONLY.items():
         if protocol not in protocols and given[name] != default:
             reader.wrong((*key, name), f'does nothing with protocol = "{protocol}"')
+    for role, values in roles.items():
+        if values["certified"] and protocol != "ssh":
+            reader.wrong((*key, "role", role, "certified"), f'does nothing with protocol = "{protocol}"')
     if protocol == "http":
         http_target(reader, key, key[-1], given)
         return
@@ -128,13 +134,15 @@ def _of_protocol(reader: Reader, key: Key, given: dict[str, Any], roles: dict[st
 
 
 def _of_ssh(reader: Reader, key: Key, given: dict[str, Any], roles: dict[str, dict[str, Any]]) -> None:
-    if not given["host_keys"]:
-        reader.wrong(key, "needs `host_keys`: who it is must be known; `ssh-keyscan` shows them")
+    if not given["host_keys"] and not given["host_authorities"]:
+        reader.wrong(key, "needs `host_keys`: who it is must be known; `hoopgw targets scan` shows them")
     for role, values in roles.items():
         if values["certificate"]:
             reader.wrong((*key, "role", role, "certificate"), 'does nothing with protocol = "ssh"')
-        if values["key"] is None and values["password"] is None:
-            reader.wrong((*key, "role", role), "has no credential: give key or password")
+        if values["certified"] and values["key"] is not None:
+            reader.wrong((*key, "role", role, "key"), "does nothing beside `certified`")
+        if values["key"] is None and values["password"] is None and not values["certified"]:
+            reader.wrong((*key, "role", role), "has no credential: give key or password, or certified = true")
 
 
 def _tls(reader: Reader, key: Key, given: dict[str, Any]) -> TlsMode:

@@ -266,7 +266,8 @@ class GatewayService(Service):
         for endpoint in settings.listen.postgresql:
             await self._listen_on(endpoint, PostgresFactory(self.gateway))
         if settings.listen.ssh:
-            self.ssh = SshFace(SshDialer(self._reactor, self.departures, self._secret), self.key_checker)
+            dialer = SshDialer(self._reactor, self.departures, self._secret, os.urandom)
+            self.ssh = SshFace(dialer, self.key_checker)
             self.ssh.configure(settings.ssh, self._host_keys(self.config))
             for endpoint in settings.listen.ssh:
                 await self._listen_on(endpoint, SshFactory(self.gateway, self.ssh))
@@ -520,10 +521,10 @@ def _read_secrets(loaded: config.Config) -> dict[SecretReference, Secret]:
     settings = loaded.settings
     roles = [role for target in loaded.targets.values() for role in target.roles.values()]
     wanted = [reference for role in roles for reference in role.secrets]
-    host_keys: tuple[SecretReference, ...] = ()
+    of_ssh: list[SecretReference] = []
     if settings.listen.ssh:
-        host_keys = settings.ssh.host_keys
-        for reference in host_keys:
+        of_ssh = [*settings.ssh.host_keys, *filter(None, (settings.ssh.target_authority,))]
+        for reference in of_ssh:
             if made_at_start(settings, reference):
                 make_host_key(Path(reference.name))
-    return read_secrets([*wanted, *host_keys, settings.tls.key, settings.store.password])
+    return read_secrets([*wanted, *of_ssh, settings.tls.key, settings.store.password])

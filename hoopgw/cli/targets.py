@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from hoopgw.cli.configured import configured
+from hoopgw.cli.host_keys import confirmed, public_line, shown
 from hoopgw.cli.output import json_option, print_json, print_table
+from hoopgw.config_secrets import read_secret
+from hoopgw.model.errors import HoopgwError, OperatorError
+from hoopgw.servers.ssh.hostkeys import private_key
 
 
 @click.group()
@@ -49,3 +55,50 @@ def list_(settings: dict[str, str], as_json: bool) -> None:
             for target in known
         ),
     )
+
+
+@targets.command()
+@click.pass_obj
+def authority(settings: dict[str, str]) -> None:
+    """Print the line for `TrustedUserCAKeys` of targets whose roles are `certified`.
+
+    It needs the gateway's key file, which its owner and root may read.
+    """
+    reference = configured(settings).settings.ssh.target_authority
+    try:
+        if reference is None:
+            raise OperatorError("the configuration names no [ssh] target_authority")
+        key = private_key(read_secret(reference), str(reference))
+    except HoopgwError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(public_line(key.public().blob()) + " hoopgw")
+
+
+@targets.command()
+@click.argument("target")
+@click.option("--write", is_flag=True, help="Put them into the file that names the target, once they are confirmed.")
+@click.option("--fingerprint", multiple=True, help="One that the host's console shows: SHA256:…  May be repeated.")
+@json_option
+@click.pass_obj
+def scan(settings: dict[str, str], target: str, write: bool, fingerprint: tuple[str, ...], as_json: bool) -> None:
+    """Show the host keys of an SSH host: TARGET is HOST:PORT, or the name of a target.
+
+    What a network shows is not yet who it is.  With --write each key is asked for, or must be one of --fingerprint;
+    `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host's console says them.
+
+    Exit status 1 where nothing was confirmed.
+    """
+    try:
+        found = shown(Path(settings["config"]), target)
+        if as_json:
+            keys = [{"fingerprint": k.fingerprint, "key": k.line, "configured": k.known} for k in found.keys]
+            print_json(keys)
+        else:
+            marks = {True: "configured", False: "new"}
+            print_table(("FINGERPRINT", "KIND", ""), ((k.fingerprint, k.kind, marks[k.known]) for k in found.keys))
+            for each in found.keys:
+                click.echo(each.line)
+        if write:
+            confirmed(found, fingerprint)
+    except (HoopgwError, OSError) as error:
+        raise click.ClickException(str(error)) from error

@@ -86,6 +86,7 @@ class SshSettings:
     """What SSH clients see of the gateway, and whose keys it knows."""
 
     host_keys: tuple[SecretReference, ...] = ()
+    target_authority: SecretReference | None = None  # certifies the gateway's logins to targets
     rekey: int = GIB  # bytes under one key, in one direction
     kex: str = "default"  # or "pq-only": no key exchange that a quantum computer could undo
     compatibility: bool = False  # clients without curve25519 or without AES-GCM and ChaCha20

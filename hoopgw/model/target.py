@@ -60,6 +60,7 @@ class Role:
     password: SecretReference | None = None
     key: SecretReference | None = None  # SSH: an OpenSSH private key; PostgreSQL: that of `certificate`, PEM
     certificate: str = ""  # PostgreSQL, HTTP: path of a PEM file, the client certificate that TLS shows
+    certified: bool = False  # SSH: by a new key for each session, which the gateway's own authority certifies
     bearer: SecretReference | None = None  # HTTP: a token for Authorization
     header: str = ""  # HTTP: the field that carries `value`
     query: str = ""  # HTTP: the query parameter that carries `value`
@@ -91,6 +92,7 @@ class Target:
     connect_seconds: float = 5.0  # for one address, until TCP stands
     max_protocol: str = "3.2"  # PostgreSQL: the newest protocol to ask for
     host_keys: tuple[bytes, ...] = ()  # SSH: the blobs of the keys by which it proves that it is the target
+    host_authorities: tuple[bytes, ...] = ()  # SSH: the blobs of keys that sign certificates of its host keys
     compatibility: bool = False  # SSH: it has no curve25519, or neither AES-GCM nor ChaCha20
     environment: tuple[str, ...] = ()  # SSH: globs over the names of variables that a client may set there
     host: str = ""  # HTTP: what it is told as Host; "": its first address

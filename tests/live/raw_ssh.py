@@ -6,6 +6,7 @@ import socket
 
 from twisted.internet.task import Clock
 
+from hoopgw.auth.ssh_host_keys import HostKeys
 from hoopgw.servers.ssh.ends import ClientLeg
 from hoopgw.wire import sshmessages as wire
 from tests.servers.ssh.legs import Told
@@ -40,7 +41,7 @@ class RawClient(Told, ClientLeg):
     @classmethod
     def open(cls, port: int, host_key: bytes) -> RawClient:
         client = cls()
-        client.clock, client.pinned = Clock(), frozenset((host_key,))
+        client.clock, client.known = Clock(), HostKeys((host_key,), (), "here")
         client.connection = socket.create_connection(("127.0.0.1", port), TIMEOUT)
         client.makeConnection(Socket(client.connection))
         while not client.is_secure:

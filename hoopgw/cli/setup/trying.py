@@ -146,7 +146,7 @@ def _ssh(
     access = Access(nobody, target, role, "", Grant(NAME, Who()), 0.0)
     secret: Callable[[SecretReference], Any] = read_for_service
     try:
-        leg = yield SshDialer(reactor, departures, secret).dial(access, REKEY)
+        leg = yield SshDialer(reactor, departures, secret, os.urandom).dial(access, "", REKEY)
     except SecretUnavailable as error:
         return Finding(name, str(error), _secret_fix(role.key or role.password))
     except HoopgwError as error:

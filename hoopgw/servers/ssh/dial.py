@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from twisted.conch.ssh import keys
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.python.failure import Failure
 
 from hoopgw.auth.access import Access
+from hoopgw.auth.ssh_host_keys import HostKeys
+from hoopgw.auth.ssh_minting import target_certificate
 from hoopgw.model.errors import ProtocolViolation, TargetUnavailable
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import SecretReference, Target
@@ -18,6 +22,7 @@ from hoopgw.servers.reach import Place, reach
 from hoopgw.servers.ssh.algorithms import chosen
 from hoopgw.servers.ssh.ends import ClientLeg
 from hoopgw.servers.ssh.hostkeys import algorithms_of, signer
+from hoopgw.wire.sshcertificates import certified_name
 
 LOGIN_SECONDS = 15.0  # from connecting to the login's success
 MAX_EARLY = 256 * 1024  # bytes that a target says before its client is let in: host keys, a keepalive
@@ -32,9 +37,10 @@ class SshTarget(ClientLeg):
     def __init__(self, access: Access, place: Place, signing: login.Signer | None, password: Secret | None) -> None:
         super().__init__()
         self.place = place
-        self.pinned = frozenset(access.target.host_keys)
-        self.signatures = algorithms_of(access.target.host_keys)
-        self.algorithms = chosen("default", access.target.compatibility)
+        target = access.target
+        self.known = HostKeys(target.host_keys, target.host_authorities, place.address.host)
+        self.signatures = algorithms_of(target.host_keys, bool(target.host_authorities))
+        self.algorithms = chosen("default", target.compatibility)
         self._user = access.role.user
         self._signing = signing
         self._password = password
@@ -102,17 +108,28 @@ class SshTarget(ClientLeg):
 class SshDialer:
     """Opens connections to targets."""
 
-    def __init__(self, reactor: Any, departures: Departures, secret: Callable[[SecretReference], Secret]) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        departures: Departures,
+        secret: Callable[[SecretReference], Secret],
+        token_bytes: Callable[[int], bytes],
+    ) -> None:
+        """`authority`, which a reload may replace, certifies the logins of roles that ask for that."""
         self._reactor = reactor
         self._departures = departures
         self._secret = secret
+        self._token_bytes = token_bytes
+        self.authority: SecretReference | None = None
 
     @inlineCallbacks
-    def dial(self, access: Access, rekey: int) -> Generator[Deferred[Any], Any, SshTarget]:
+    def dial(self, access: Access, session: str, rekey: int) -> Generator[Deferred[Any], Any, SshTarget]:
         """A connection that is logged in as the role.  Fails with TargetUnavailable; the words are for events, not for
         clients."""
         role = access.role
-        signing = signer(self._secret(role.key), str(role.key)) if role.key is not None else None
+        signing = self._certified(access, session) if role.certified else None
+        if role.key is not None:
+            signing = signer(self._secret(role.key), str(role.key))
         password = self._secret(role.password) if role.password is not None else None
 
         def made(place: Place) -> SshTarget:
@@ -124,6 +141,17 @@ class SshDialer:
         leg: SshTarget = yield reach(self._reactor, self._departures, target, made)
         yield leg.ready.addTimeout(LOGIN_SECONDS, self._reactor, onTimeoutCancel=_too_slow)
         return leg
+
+    def _certified(self, access: Access, session: str) -> login.Signer:
+        """A key that nothing but this login has, and its certificate."""
+        if self.authority is None:
+            raise TargetUnavailable("the gateway has no authority that could certify it")
+        authority = signer(self._secret(self.authority), str(self.authority))
+        key = keys.Key(ed25519.Ed25519PrivateKey.generate())
+        blob, now = key.public().blob(), self._reactor.seconds()
+        user = access.role.user
+        certificate = target_certificate(authority, blob, user, access.identity, session, now, self._token_bytes)
+        return login.Signer(certified_name(b"ssh-ed25519"), certificate, key.sign)
 
 
 def _too_slow(result: Any, seconds: float) -> Any:

@@ -10,10 +10,12 @@ from typing import Any
 from twisted.conch.ssh import keys
 from twisted.conch.ssh.transport import SSHClientTransport, SSHServerTransport
 
+from hoopgw.auth.ssh_host_keys import HostKeys
 from hoopgw.model.errors import MalformedFrame, ProtocolViolation
 from hoopgw.servers.ssh.exchange import begun
 from hoopgw.servers.ssh.transport import EXCHANGE_INIT, Hardened
 from hoopgw.wire import sshmessages as wire
+from hoopgw.wire.sshcertificates import plain_name
 
 
 class ServerLeg(Hardened, SSHServerTransport):
@@ -35,9 +37,10 @@ class ServerLeg(Hardened, SSHServerTransport):
 
 
 class ClientLeg(Hardened, SSHClientTransport):
-    """The gateway to its targets.  `pinned` are the blobs of the host keys that it accepts."""
+    """The gateway to its targets.  `known` says which host keys it accepts."""
 
-    pinned: frozenset[bytes]
+    known: HostKeys
+    _host_key = b""  # the first exchange's
 
     def connectionMade(self) -> None:
         Hardened.connectionMade(self)
@@ -57,14 +60,16 @@ class ClientLeg(Hardened, SSHClientTransport):
         signature, here = wire.read_string(fields, here)
         if here != len(fields):
             raise MalformedFrame("an exchange with something behind it")
-        if blob not in self.pinned:
-            raise ProtocolViolation("a host key that is not the target's configured one")
-        if wire.read_string(signature, 0)[0] != self.keyAlg:
+        key = self.known.key(blob, self.clock.seconds())
+        if self._host_key and key != self._host_key:
+            raise ProtocolViolation("another host key than the connection began with")
+        self._host_key = key
+        if wire.read_string(signature, 0)[0] != plain_name(self.keyAlg):
             raise ProtocolViolation("a signature by another algorithm than the one agreed on")
         ours, secret = self._begun, self._begun.secret(share)
         texts = (self.ourVersionString, self.otherVersionString, self.ourKexInitPayload, self.otherKexInitPayload)
         digest = ours.digest(b"".join(map(wire.string, (*texts, blob, ours.share, share))) + secret)
-        if not keys.Key.fromString(blob).verify(signature, digest):
+        if not keys.Key.fromString(key).verify(signature, digest):
             raise ProtocolViolation("a signature that is not of the target's host key")
         self._keySetup(secret, digest)
 

@@ -14,6 +14,8 @@ from twisted.conch.ssh import keys
 from hoopgw.model.errors import OperatorError, SecretUnavailable
 from hoopgw.model.secret import Secret
 from hoopgw.relay.ssh_target_login import Signer
+from hoopgw.servers.ssh.algorithms import SIGNATURES
+from hoopgw.wire.sshcertificates import certified_name
 from hoopgw.wire.sshmessages import read_string
 
 RSA_BITS = 3072  # of a key that is made here
@@ -44,8 +46,11 @@ def algorithms(key: keys.Key) -> tuple[bytes, ...]:
     return RSA_ALGORITHMS if kind == b"ssh-rsa" else (kind,)
 
 
-def algorithms_of(blobs: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    """Of the signatures by which somebody with these public keys proves that it has one of them."""
+def algorithms_of(blobs: tuple[bytes, ...], certified: bool = False) -> tuple[bytes, ...]:
+    """Of the signatures by which somebody with these public keys proves that it has one of them; `certified`: or that
+    its key has a certificate."""
+    if certified:
+        return (*map(certified_name, SIGNATURES), *algorithms_of(blobs))
     kinds = [read_string(blob, 0)[0] for blob in blobs]
     return tuple(dict.fromkeys(name for kind in kinds for name in (RSA_ALGORITHMS if kind == b"ssh-rsa" else (kind,))))
 

@@ -69,6 +69,7 @@ class SshFace:
         self.host_keys = host_keys
         self.algorithms = chosen(settings.kex, settings.compatibility)
         self.rekey = settings.rekey
+        self.dialer.authority = settings.target_authority
 
 
 @implementer(IEdge)
@@ -192,7 +193,7 @@ class SshServer(ServerLeg):
         yield self._gateway.room()
         self._session = session = self._gateway.open_session(access, self, self._address, opening)
         session.accepted(PROTOCOL)
-        self._target = target = yield self._face.dialer.dial(access, self.rekey_bytes)
+        self._target = target = yield self._face.dialer.dial(access, session.id, self.rekey_bytes)
         target.transport.pauseProducing()  # until there is somebody to hand its messages to
         yield session.ready()
         yield session.judge.ready()

@@ -9,6 +9,7 @@ from twisted.conch.ssh import keys
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
+from hoopgw.auth.ssh_host_keys import HostKeys
 from hoopgw.servers.ssh.ends import ClientLeg, ServerLeg
 
 ED25519 = keys.Key(ed25519.Ed25519PrivateKey.generate())
@@ -70,7 +71,7 @@ class Server(Told, ServerLeg):
 
 class Client(Told, ClientLeg):
     signatures = (b"ssh-ed25519",)
-    pinned = frozenset((ED25519.public().blob(),))
+    known = HostKeys((ED25519.public().blob(),), (), "here")
 
 
 def connected(server: Any = None, client: Any = None) -> tuple[Any, Any]:

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from hoopgw.auth.ssh_host_keys import HostKeys
 from hoopgw.servers.ssh import algorithms, kexinit, transport
 from hoopgw.servers.ssh.algorithms import Algorithms, chosen
 from hoopgw.wire import sshmessages as wire
 from hoopgw.wire.sshpackets import Sealer
-from tests.servers.ssh.legs import OTHER, RSA, Client, Server, Wire, carry, connected, established
+from tests.servers.ssh.legs import ED25519, OTHER, RSA, Client, Server, Wire, carry, connected, established
 
 DATA = wire.channel_data(0, b"x" * 100)
 
@@ -46,7 +47,7 @@ class Exchange(SynchronousTestCase):
     def test_curve(self) -> None:
         """curve25519 where the peer has no hybrid, by RSA with SHA-2 where that is the host key."""
         client = Client()
-        client.signatures, client.pinned = (b"rsa-sha2-512",), frozenset((RSA.public().blob(),))
+        client.signatures, client.known = (b"rsa-sha2-512",), HostKeys((RSA.public().blob(),), (), "here")
         server = Server()
         client.algorithms = Algorithms(exchanges=(b"curve25519-sha256",))
         carry(*connected(server, client))
@@ -126,7 +127,7 @@ class Exchange(SynchronousTestCase):
     def test_unknown_host_key(self) -> None:
         """A target that shows another key than the pinned one gets nothing of the gateway."""
         client = Client()
-        client.pinned = frozenset((OTHER.public().blob(),))
+        client.known = HostKeys((OTHER.public().blob(),), (), "here")
         server, client = connected(client=client)
         carry(server, client)
         self.assertEqual(client.failures, ["a host key that is not the target's configured one"])
@@ -140,6 +141,21 @@ class Exchange(SynchronousTestCase):
         server, client = connected(server)
         carry(server, client)
         self.assertEqual(client.failures, ["a signature that is not of the target's host key"])
+
+    def test_changed_host_key(self) -> None:
+        """must-survive 30: a target that shows another of its keys in a later exchange is left."""
+        server, client = Server(), Client()
+        client.known = HostKeys((ED25519.public().blob(), RSA.public().blob()), (), "here")
+        client.signatures = (b"ssh-ed25519", b"rsa-sha2-512")
+        carry(*connected(server, client))
+        server.established = client.established = True
+        client.rekey()
+        carry(server, client)
+        self.assertEqual(client.failures, [])
+        server.signatures = (b"rsa-sha2-512",)
+        server.rekey()
+        carry(server, client)
+        self.assertEqual(client.failures, ["another host key than the connection began with"])
 
     def test_nothing_weak(self) -> None:
         """No SHA-1, no DSS, no CBC, no MD5, no NIST curve, no compression is offered; strict-kex is."""
