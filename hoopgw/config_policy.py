@@ -15,6 +15,7 @@ from hoopgw.model.verdict import HoldTerms, Source
 from hoopgw.policy.facts import EFFECTS, Where
 from hoopgw.policy.guardrail import IGuardrail
 from hoopgw.policy.guardrails import Action, Conditions, SqlRule
+from hoopgw.policy.http_json import pointer
 from hoopgw.policy.masks import BUILT_IN_PATTERNS, MaskRule, custom_pattern
 from hoopgw.policy.policyset import Scoped, unenforceable
 from hoopgw.policy.ssh_rules import SshConditions, SshRule
@@ -200,12 +201,13 @@ def mask(reader: Reader, name: str, values: dict[str, Any], patterns: dict[str, 
     if not values["columns"] and not values["patterns"]:
         reader.wrong(key, "masks nothing: give columns or patterns")
     if values["protocol"] == "ssh":
-        for alien in ("columns", "show", "predicates", "aggregates"):
+        for alien in ("columns", "show", "predicates", "aggregates", "json"):
             if values[alien] not in ((), "none", "refuse", frozenset()):
                 reader.wrong((*key, alien), "is of columns, which a command's output has none of: give patterns")
-    for idle in ("predicates", "aggregates"):
-        if not values["columns"] and values[idle] not in ("refuse", frozenset()):
+    for idle in ("predicates", "aggregates", "json"):
+        if not values["columns"] and values[idle] not in ("refuse", frozenset(), ()):
             reader.wrong((*key, idle), "does nothing without `columns`")
+    _json(reader, (*key, "json"), values["json"])
     there = [*BUILT_IN_PATTERNS, *patterns]
     for each in values["patterns"]:
         if each not in there:
@@ -224,8 +226,19 @@ def mask(reader: Reader, name: str, values: dict[str, Any], patterns: dict[str, 
         show=values["show"],
         predicates=values["predicates"],
         aggregates=values["aggregates"],
+        json=values["json"],
         source=Source(reader.document.file, reader.document.line(key)),
     )
+
+
+def _json(reader: Reader, key: Key, members: tuple[str, ...]) -> None:
+    for each in members:
+        try:
+            pointer(each)
+        except ValueError as error:
+            reader.wrong(key, f"{each!r} {error}")
+        if not each.isascii():  # what its bytes are depends on the encoding of a session
+            reader.wrong(key, f"{each!r} must be ASCII; a ? or * may stand for other letters")
 
 
 def _custom(reader: Reader, key: Key, values: dict[str, Any], patterns: dict[str, str]) -> tuple[str, ...]:

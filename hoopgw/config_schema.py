@@ -309,6 +309,12 @@ SECTIONS: dict[str, dict[str, Key]] = {
             frozenset(),
             "Aggregates whose result over a masked column is shown: `count`, `sum`, `avg`, `min`, `max`.",
         ),
+        "json": Key(
+            values.texts,
+            (),
+            "Of masked columns of json, jsonb and hstore only this is masked: members by name at any depth (`email`, "
+            "`*_name`), or by pointer from the top (`/items/*/price`).",
+        ),
         "except": _EXCEPT,
     },
     "pattern": {

@@ -269,6 +269,7 @@ CHANGES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("mask", "show"): (R, "[mask.mail]", '[mask.mail]\nshow = "hash"'),
     ("mask", "predicates"): (R, "[mask.mail]", '[mask.mail]\npredicates = "equal"'),
     ("mask", "aggregates"): (R, "[mask.mail]", '[mask.mail]\naggregates = ["count"]'),
+    ("mask", "json"): (R, "[mask.mail]", '[mask.mail]\njson = ["/a/b"]'),
     ("mask", "except"): (R, '"*.email"]\nexcept = { groups = ["dba"] }', '"*.email"]'),
     ("pattern", "regex"): (R, "{4}", "{5}"),
 }

@@ -55,6 +55,7 @@ class MaskRule:
     predicates: str = "refuse"  # refuse | equal | allow
     aggregates: frozenset[str] = frozenset()  # whose results over a masked column are shown
     http: HttpMask | None = None  # what it says of HTTP
+    json: tuple[str, ...] = ()  # of JSON and hstore: names and pointers of what is masked; none: all of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class Masked:
     rule: str  # the first that names it, for refusals
     predicates: str = "refuse"
     aggregates: frozenset[str] = frozenset()
+    keys: frozenset[str] = frozenset()  # of JSON and hstore; none: all of it
 
     def __and__(self, other: Masked) -> Masked:
         return Masked(
@@ -72,6 +74,7 @@ class Masked:
             self.rule,
             min(self.predicates, other.predicates, key=PREDICATES.index),
             self.aggregates & other.aggregates,
+            both_keys(self.keys, other.keys),
         )
 
 
@@ -80,6 +83,7 @@ class MaskTable:
     """Rules, resolved by a catalogue: which columns of which relations."""
 
     columns: Mapping[Origin, str] = field(default_factory=dict)  # -> show
+    keys: Mapping[Origin, frozenset[str]] = field(default_factory=dict)  # of those that are masked in parts
     masked: Mapping[Origin, Masked] = field(default_factory=dict)
     relations: frozenset[int] = frozenset()  # OIDs of relations that have masked columns
     opaque: Mapping[int, str] = field(default_factory=dict)  # relations whose own rules read masked ones -> why
@@ -94,6 +98,11 @@ class MaskTable:
 
 def stricter(one: str | None, other: str) -> str:
     return other if one is None or _STRICTNESS[other] > _STRICTNESS[one] else one
+
+
+def both_keys(one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
+    """None masks everything."""
+    return one | other if one and other else frozenset()
 
 
 def _add(masked: dict[Origin, Masked], origin: Origin, found: Masked) -> bool:
@@ -112,7 +121,8 @@ def resolve(rules: Sequence[MaskRule], catalogue: Catalogue | None) -> MaskTable
     diverted: frozenset[int] = frozenset()
     if catalogue is not None:
         for origin, rule in _named_columns(rules, catalogue):
-            _add(masked, origin, Masked(rule.show, rule.name, rule.predicates, rule.aggregates))
+            found = Masked(rule.show, rule.name, rule.predicates, rule.aggregates, frozenset(rule.json))
+            _add(masked, origin, found)
         _close_inheritance(masked, catalogue)
         if _close_generated(masked, catalogue):
             _close_inheritance(masked, catalogue)
@@ -122,6 +132,7 @@ def resolve(rules: Sequence[MaskRule], catalogue: Catalogue | None) -> MaskTable
         diverted = frozenset(oid for oid in views.followed if _diverts(catalogue.by_oid[oid]))
     return MaskTable(
         columns={origin: each.show for origin, each in masked.items()},
+        keys={origin: each.keys for origin, each in masked.items() if each.keys},
         masked=masked,
         relations=frozenset(relation for relation, _ in masked),
         opaque=opaque,

@@ -22,11 +22,12 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What is shown of one output column: "" all of it, else none, last4, hash or whole; and the name that PostgreSQL
-    gives it, "" where that is not known."""
+    """What is shown of one output column: "" all of it, else none, last4, hash or whole; the name that PostgreSQL gives
+    it, "" where that is not known; and what of JSON or hstore that is about, nothing being all of it."""
 
     show: str
     name: str
+    keys: frozenset[str] = frozenset()
 
 
 def refused(table: MaskTable, lineage: Lineage, copies: bool) -> Refused | None:
@@ -87,13 +88,13 @@ def shown(table: MaskTable, lineage: Lineage | None) -> tuple[Shown, ...]:
     """By position; empty where no output column depends on a masked one, or where the target's own words tell."""
     if lineage is None or any(output.many for output in lineage.outputs):
         return ()
-    found = tuple(Shown(show(table, output), output.name) for output in lineage.outputs)
+    found = tuple(_shown(table, output) for output in lineage.outputs)
     return found if any(each.show for each in found) else ()
 
 
-def show(table: MaskTable, output: Traced) -> str:
+def _shown(table: MaskTable, output: Traced) -> Shown:
     found = masked_by(table.masked, output)
-    return found.show if found is not None else ""
+    return Shown(found.show, output.name, found.keys) if found is not None else Shown("", output.name)
 
 
 _SHOWN = {WHOLE: "NULL", "none": "none of it", "last4": "its last 4 characters", "hash": "its hash"}
@@ -102,11 +103,12 @@ _SHOWN = {WHOLE: "NULL", "none": "none of it", "last4": "its last 4 characters",
 def told(table: MaskTable, catalogue: Catalogue, lineage: Lineage | None) -> Iterable[str]:
     """In words: of each masked output column, which columns it depends on, and what is shown of it."""
     for place, output in enumerate(lineage.outputs if lineage is not None else (), 1):
-        how = show(table, output)
-        if how:
+        how = _shown(table, output)
+        if how.show:
             names = ", ".join(column_name(catalogue, origin) for origin in masked_of(table.masked, output.sources))
             made = "from" if output.plain else "computed with"
-            yield f"{place} {output.name or '?'}: {made} {names}; shown: {_SHOWN[how]}"
+            under = f", of {' '.join(sorted(how.keys))} in it" if how.keys and how.show != WHOLE else ""
+            yield f"{place} {output.name or '?'}: {made} {names}; shown: {_SHOWN[how.show]}{under}"
 
 
 def column_name(catalogue: Catalogue | None, origin: Origin) -> str:

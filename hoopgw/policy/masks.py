@@ -23,7 +23,17 @@ from hoopgw.policy.catalogue import Catalogue
 from hoopgw.policy.facts import Copy, Facts, FunctionName, Output, Statement
 from hoopgw.policy.guardrail import IGuardrail
 from hoopgw.policy.layouts import Layouts
-from hoopgw.policy.mask_table import BUILT_IN_PATTERNS, OWN, STATISTICS, MaskRule, MaskTable, Origin, resolve, stricter
+from hoopgw.policy.mask_table import (
+    BUILT_IN_PATTERNS,
+    OWN,
+    STATISTICS,
+    MaskRule,
+    MaskTable,
+    Origin,
+    both_keys,
+    resolve,
+    stricter,
+)
 from hoopgw.policy.mask_traces import Shown, column_name, refused, shown
 from hoopgw.policy.sql_calls import COMPILED
 
@@ -39,6 +49,7 @@ _READERS = (
 )  # fmt: skip
 _WRITE = frozenset("insert update delete merge copy-from".split())
 _SHOW = frozenset("select insert update delete merge copy-to".split())
+_ALL = Shown("", "")
 _UNAMBIGUOUS = (b"\\N", b"")  # NULL marks of COPY's text format that no value but the empty one looks like
 
 
@@ -62,13 +73,16 @@ class SqlMasks:
     errors: bool = False
     copy: Copy | None = None
     build: "Any" = field(default=None, compare=False, repr=False)
-    copy_shown: tuple[str, ...] = ()  # of each of copy.fields: what is shown of it; "": all
+    copy_shown: tuple[Shown, ...] = ()  # of each of copy.fields
     places: Mapping[int, tuple[Shown, ...]] = field(default_factory=dict)  # by statement of the text: output columns
+    keys: Mapping[Origin, frozenset[str]] = field(default_factory=dict)  # of columns that are masked in parts
     layouts: Layouts | None = field(default=None, compare=False, repr=False)  # of types; None: PostgreSQL's own only
 
     def __and__(self, other: Any) -> "SqlMasks":
-        columns = dict(self.columns)
+        columns, keys = dict(self.columns), dict(self.keys)
         for origin, show in other.columns.items():
+            found = other.keys.get(origin, frozenset())
+            keys[origin] = both_keys(keys.get(origin, frozenset()), found) if origin in columns else found
             columns[origin] = stricter(columns.get(origin), show)
         places = dict(self.places)
         for place, found in other.places.items():
@@ -83,6 +97,7 @@ class SqlMasks:
             self.build or other.build,
             self.copy_shown or other.copy_shown,
             places,
+            keys,
             self.layouts or other.layouts,
         )
 
@@ -108,6 +123,7 @@ def _both(one: tuple[Shown, ...], other: tuple[Shown, ...]) -> tuple[Shown, ...]
         Shown(
             stricter(a.show, b.show) if a.show and b.show else a.show or b.show,
             a.name if a.name == b.name else "",
+            both_keys(a.keys, b.keys) if a.show and b.show else a.keys | b.keys,
         )
         for a, b in zip(one, other, strict=True)
     )
@@ -173,17 +189,18 @@ class MaskGuardrail:
             self._build,
             copied,
             {statement.place: places} if places else {},
+            table.keys,
             self._layouts,
         )
 
-    def _copy(self, statement: Statement) -> tuple[Copy | None, tuple[str, ...]]:
+    def _copy(self, statement: Statement) -> tuple[Copy | None, tuple[Shown, ...]]:
         """A COPY's fields have no origin of their own: they are those that were followed."""
         copy, lineage = statement.copy, statement.lineage
         if copy is None or lineage is None or lineage.lost or any(each.many for each in lineage.outputs):
-            return copy, ("",) * len(copy.fields) if copy is not None else ()
+            return copy, (_ALL,) * len(copy.fields) if copy is not None else ()
         fields = tuple(Output(each.name, *each.origin, each.type_oid) for each in lineage.outputs)
         shows = shown(self._table, lineage)
-        return replace(copy, fields=fields), tuple(each.show for each in shows) or ("",) * len(fields)
+        return replace(copy, fields=fields), shows or (_ALL,) * len(fields)
 
     # ---- what cannot be let through
 
@@ -291,7 +308,7 @@ class MaskGuardrail:
         lineage = statement.lineage
         if copy is None or lineage is None or any(each.many for each in lineage.outputs):
             return self._refusal("which fields of this COPY are masked cannot be known", "name its columns one by one")
-        if copy.format == "text" and any(shows) and copy.null not in _UNAMBIGUOUS:
+        if copy.format == "text" and any(each.show for each in shows) and copy.null not in _UNAMBIGUOUS:
             return self._refusal("a NULL mark that is also a value would tell which masked value it is", r"NULL '\N'")
         return None
 

@@ -21,11 +21,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from hoopgw.policy.http_json import pointer
 from hoopgw.policy.layouts import ARRAY, ARRAYS, HSTORE, MULTIRANGE, MULTIRANGES, RANGE, RANGES, RECORD, ROW, Layouts
 from hoopgw.policy.mask_table import WHOLE
 from hoopgw.wire import masking
 from hoopgw.wire.binary_values import INT8, NUMERIC, holds_numbers
-from hoopgw.wire.json_keys import Keys
+from hoopgw.wire.jsonkeys import KeyRule, KeyTable
 from hoopgw.wire.masking import DEEPEST, Action
 
 # pg_type.oid (catalog/pg_type.dat): name, text, unknown, bpchar, varchar, refcursor, cstring
@@ -90,7 +91,7 @@ _JSON: Final = (_STARS, Action(masking.SCAN_NUMBER, b"0"), None, _STARS)
 
 
 def masked_by_column(
-    layouts: Layouts, kind: int, binary: int, show: str, keys: frozenset[bytes] = frozenset(), depth: int = DEEPEST
+    layouts: Layouts, kind: int, binary: int, show: str, keys: frozenset[str] = frozenset(), depth: int = DEEPEST
 ) -> Action:
     """`keys`: of JSON and hstore what stands under these names or pointers is masked; none: all of it."""
     if show == WHOLE or depth == 0:
@@ -102,7 +103,7 @@ def masked_by_column(
     return found
 
 
-def _masked(layouts: Layouts, kind: int, binary: int, show: str, keys: frozenset[bytes], depth: int) -> Action:
+def _masked(layouts: Layouts, kind: int, binary: int, show: str, keys: frozenset[str], depth: int) -> Action:
     layout = layouts.of(kind)
     text = Action(_KINDS[show])
     if layout.kind == ARRAY or layout.kind == ROW:
@@ -112,25 +113,32 @@ def _masked(layouts: Layouts, kind: int, binary: int, show: str, keys: frozenset
         return Action(masking.BINARY_ROW if binary else masking.TEXT_ROW, parts=parts, oids=layout.parts)
     if layout.kind == HSTORE:
         form = masking.BINARY_HSTORE if binary else masking.TEXT_HSTORE
-        return Action(form, parts=(None, text), keys=Keys(keys) if keys else None)
+        return Action(form, parts=(None, text), keys=_table(keys))
     if layout.kind == RANGE or layout.kind == MULTIRANGE:
         return Action(masking.CONSTANT, (_EMPTY if layout.kind == RANGE else _NONE)[binary])
     return _masked_plain(layout.oid, binary, text, keys)
 
 
-def _masked_plain(oid: int, binary: int, text: Action, keys: frozenset[bytes]) -> Action:
+def _masked_plain(oid: int, binary: int, text: Action, keys: frozenset[str]) -> Action:
     if oid in TEXTS or (oid == BYTEA and binary):
         return text
     if oid == BYTEA:
         return Action(masking.BYTEA, parts=(text,))
     if oid in (JSON, JSONB):
         form = masking.JSONB if binary and oid == JSONB else masking.JSON
-        return Action(form, parts=(text, _ZERO, _FALSE), keys=Keys(keys) if keys else None)
+        return Action(form, parts=(text, _ZERO, _FALSE), keys=_table(keys))
     if oid == XML:
         return Action(masking.XML, parts=(text, Action(masking.HASH), None))
     if oid in BITS:
         return Action(masking.ZERO_BITS if binary else masking.ZEROS)
     return Action(masking.CONSTANT, CONSTANTS[oid][binary]) if oid in CONSTANTS else _NULL
+
+
+def _table(keys: frozenset[str]) -> KeyTable | None:
+    if not keys:
+        return None
+    pointers = [pointer(each) for each in sorted(keys)]
+    return KeyTable(tuple(KeyRule(each.parts, each.anywhere, 1) for each in pointers))
 
 
 def _array(element: int, parts: tuple[Action | None, ...], delimiter: int, binary: int) -> Action:

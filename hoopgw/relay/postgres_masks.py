@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import final
+from typing import Final, final
 
 from hoopgw.policy.catalogue_types import FIRST_OWN
 from hoopgw.policy.layouts import Layouts
-from hoopgw.policy.mask_table import WHOLE, stricter
+from hoopgw.policy.mask_table import WHOLE, both_keys, stricter
 from hoopgw.policy.mask_traces import Shown
 from hoopgw.policy.masks import SqlMasks, custom_pattern
 from hoopgw.relay.postgres_mask_types import masked_by_column, searched
@@ -27,6 +27,8 @@ _PATTERNS = {
     "iban": scanners.IBAN,
     "uk-nino": scanners.UK_NINO,
 }
+_ALL: Final = Shown("", "")
+_NOTHING: Final = Shown(WHOLE, "")
 MAX_SCANNERS = 64  # distinct sets of patterns: one for each selection of rules
 
 
@@ -60,13 +62,13 @@ class MaskBuilder:
         form = copy.format if copy is not None else "text"
         fields = copy.fields if copy is not None else ()
         shown = masks.copy_shown
-        if not any(shown) and scanner is None:
+        if scanner is None and not any(each.show for each in shown):
             return None
         binary = int(form == "binary")
         layouts = masks.layouts or self._layouts
         actions = tuple(
-            masked_by_column(layouts, each.type_oid, binary, show)
-            if show
+            masked_by_column(layouts, each.type_oid, binary, show.show, show.keys)
+            if show.show
             else _copied(layouts, each.type_oid, binary, scanner)
             for each, show in zip(fields, shown, strict=True)
         )
@@ -115,22 +117,22 @@ class MaskBuilder:
         return "MaskBuilder()"
 
 
-def _shows(fields: Sequence[tuple[bytes, int, int, int, int]], followed: tuple[Shown, ...] | None) -> Sequence[str]:
+def _shows(fields: Sequence[tuple[bytes, int, int, int, int]], followed: tuple[Shown, ...] | None) -> Sequence[Shown]:
     """What is shown by position.  A result that does not look as it was followed (a table was changed since its
     catalogue was read) shows nothing at all."""
     if followed is None:
-        return ("",) * len(fields)
+        return (_ALL,) * len(fields)
     same = len(followed) == len(fields) and all(
         not each.name or not each.name.isascii() or each.name.encode() == field[0]
         for each, field in zip(followed, fields, strict=True)
     )
-    return [each.show for each in followed] if same else (WHOLE,) * len(fields)
+    return followed if same else (_NOTHING,) * len(fields)
 
 
 def _action(
     masks: SqlMasks,
     layouts: Layouts,
-    show: str,
+    shown: Shown,
     name: bytes,
     table: int,
     attribute: int,
@@ -138,14 +140,17 @@ def _action(
     binary: int,
     patterns: bool,
 ) -> Action | None:
+    show, keys = shown.show, shown.keys
     by_origin = masks.columns.get((table, attribute), "")
     if by_origin:
+        found = masks.keys.get((table, attribute), frozenset())
+        keys = both_keys(keys, found) if show else found
         show = stricter(show or None, by_origin)
     if not show and not table:
         column = name.decode("utf-8", "replace")
         show = next((show for glob, show in masks.names if fnmatchcase(column, glob)), "")
     if show:
-        return masked_by_column(layouts, kind, binary, show)
+        return masked_by_column(layouts, kind, binary, show, keys)
     return searched(layouts, kind, binary) if patterns else None
 
 

@@ -6,7 +6,8 @@ from typing import Final, final
 
 from hoopgw.wire.binary_values import FIRST_OWN, finds
 from hoopgw.wire.byteas import bytea, hexadecimal
-from hoopgw.wire.json_keys import Keys
+from hoopgw.wire.json_keys import selects
+from hoopgw.wire.jsonkeys import KeyTable
 from hoopgw.wire.pieces import Piece, rejoined
 from hoopgw.wire.pieces_binary import binary_array, binary_hstore, binary_row
 from hoopgw.wire.pieces_json import json_pieces
@@ -66,7 +67,7 @@ class Action:
         oid: int = 0,
         parts: "tuple[Action | None, ...]" = (),
         delimiter: int = 44,
-        keys: Keys | None = None,
+        keys: KeyTable | None = None,
         oids: tuple[int, ...] = (),
         types: "dict[int, Action | None] | None" = None,
     ) -> None:
@@ -202,7 +203,7 @@ class ValueMask:
             after = before
             if before is not None:
                 if hstore and piece.part == KEY and action.keys is not None:
-                    selected = action.keys.name(before)
+                    selected = selects(action.keys, before)
                 part = _part(action, piece)
                 if part is not None and part.kind == SPOILS:
                     if self.scanner is None or self.scanner.spans(before, 0, len(before)):

@@ -6,7 +6,8 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from hoopgw.wire.json_keys import Keys, Walk
+from hoopgw.wire.json_keys import Walk
+from hoopgw.wire.jsonkeys import KeyTable
 from hoopgw.wire.pieces import BARE, STRING, Piece
 
 TEXT: Final = 0  # parts
@@ -17,7 +18,7 @@ NAME: Final = 3  # the key of an object
 _SHORT: Final = {98: 8, 102: 12, 110: 10, 114: 13, 116: 9}  # b f n r t
 
 
-def json_pieces(data: bytes, start: i64, keys: Keys | None, names: bool) -> list[Piece] | None:
+def json_pieces(data: bytes, start: i64, keys: KeyTable | None, names: bool) -> list[Piece] | None:
     """Of `data[start:]`, which begins or ends a document; with its keys, too, where `names`."""
     found: list[Piece] = []
     walk = Walk(keys)
@@ -35,11 +36,10 @@ def json_pieces(data: bytes, start: i64, keys: Keys | None, names: bool) -> list
                 if walk.selected:
                     found.append(Piece(here, end, text_of(data, here + 1, end - 1), STRING, TEXT))
             else:
-                name = text_of(data, here + 1, end - 1)
-                if not walk.key(name):
+                if not walk.name(data[here + 1 : end - 1]):
                     return None
                 if names:
-                    found.append(Piece(here, end, name, STRING, NAME))
+                    found.append(Piece(here, end, text_of(data, here + 1, end - 1), STRING, NAME))
             here = end
         elif c == 123 or c == 91:
             walk.opens(c)

@@ -10,8 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from hoopgw.policy.http_json import pointer
 from hoopgw.wire import masking
-from hoopgw.wire.json_keys import Keys
+from hoopgw.wire.jsonkeys import KeyRule, KeyTable
 from hoopgw.wire.masking import Action, ValueMask
 from hoopgw.wire.scanners import Scanner
 from hoopgw.wire.showing import Hashes
@@ -144,6 +145,10 @@ def hidden(document: Any) -> Any:
     return False if isinstance(document, bool) else None if document is None else 0
 
 
+def table(*keys: str) -> KeyTable:
+    return KeyTable(tuple(KeyRule(each.parts, each.anywhere, 1) for each in map(pointer, keys)))
+
+
 class Json(SynchronousTestCase):
     @settings(max_examples=300, deadline=None)
     @given(DOCUMENTS, st.booleans(), st.sampled_from((None, 1)))
@@ -157,8 +162,7 @@ class Json(SynchronousTestCase):
         self.assertIsNone(shown(COLUMN[masking.JSONB], text))
 
     def masked(self, document: Any, *keys: str) -> Any:
-        names = Keys(frozenset(each.encode() for each in keys))
-        action = Action(masking.JSON, parts=(STARS, ZERO, FALSE), keys=names)
+        action = Action(masking.JSON, parts=(STARS, ZERO, FALSE), keys=table(*keys))
         return json.loads(shown(action, json.dumps(document).encode()) or b"")
 
     def test_keys(self) -> None:
@@ -180,7 +184,7 @@ class Json(SynchronousTestCase):
 
     def test_keys_written_with_escapes(self) -> None:
         """`"\\u0065mail"` is `email`."""
-        action = Action(masking.JSON, parts=(STARS, ZERO, FALSE), keys=Keys(frozenset((b"email",))))
+        action = Action(masking.JSON, parts=(STARS, ZERO, FALSE), keys=table("email"))
         self.assertEqual(shown(action, b'{"\\u0065mail": "K", "b": "L"}'), b'{"\\u0065mail": "*", "b": "L"}')
 
     def test_patterns_see_through_escapes(self) -> None:
@@ -195,7 +199,7 @@ class Json(SynchronousTestCase):
             (masking.TEXT_HSTORE, b'"Email"=>"KLM", "b"=>"L"', b'"Email"=>"***", "b"=>"L"'),
             (masking.BINARY_HSTORE, b"\0\0\0\1" + sized(b"email") + sized(b"K"), sized(b"email") + sized(b"*")),
         ):
-            action = Action(kind, parts=(None, STARS), keys=Keys(frozenset((b"email", b"/x"))))
+            action = Action(kind, parts=(None, STARS), keys=table("email", "/x"))
             self.assertTrue((shown(action, value) or b"").endswith(masked))
 
 
