@@ -26,6 +26,7 @@ FORWARD = "forward"  # `name` is what is forwarded (FORWARDS in relay/ssh_forwar
 
 # The kinds of HTTP operations
 REQUEST: Final = "request"  # `text` is METHOD TARGET, `request` all that is judged
+MESSAGE: Final = "message"  # of a WebSocket: `text` is its payload, `name` text or binary, `request` what opened it
 TUNNEL: Final = "tunnel"  # CONNECT: `text` is CONNECT HOST:PORT; what goes through it is opaque
 
 

@@ -33,7 +33,10 @@ from hoopgw.relay.http_answers import Answering
 from hoopgw.relay.http_body import Body
 from hoopgw.relay.http_heads import MAX_PREPARED, RequestHead
 from hoopgw.relay.http_scope import HttpScope
+from hoopgw.relay.http_upgrade import WEBSOCKET, Switch, asking, opened
+from hoopgw.relay.websocket import WebSocketRelay, WebSocketScope
 from hoopgw.wire.httphead import CHUNKED, LENGTH, NO_BODY, Block, Blocks, Request, read_request
+from hoopgw.wire.websocket_handshake import Opening
 
 LANE: Final = 0
 MAX_KEPT: Final = 64 * 1024  # bytes of requests that wait behind another; beyond it the client is not read
@@ -77,6 +80,8 @@ class HttpRelay:
         self._trace = b""
         self._discarded = 0
         self._closing = False  # the rest of a body is read for courtesy, then the connection ends
+        self._opening: Opening | None = None
+        self._socket: WebSocketRelay | None = None  # what it has become
         self._kept: list[bytes] = []
         self._kept_size = 0
         self._paused = False
@@ -92,16 +97,16 @@ class HttpRelay:
     @property
     def busy(self) -> bool:
         """The target has a request of this client."""
-        return self._phase == UNDER_WAY
+        return self._phase == UNDER_WAY or self._socket is not None
 
     @property
     def idle(self) -> bool:
         """Nothing is under way, and no part of a request is there."""
-        return self._phase == IDLE and self._up.ended and not self._kept
+        return self._phase == IDLE and self._up.ended and not self._kept and self._socket is None
 
     @property
     def asking(self) -> bool:
-        return self._phase == ASKING
+        return self._socket.asking if self._socket is not None else self._phase == ASKING
 
     def coverage(self) -> dict[str, Any]:
         """What was seen exactly, inferred, or passed opaque (docs/recording-format.md)."""
@@ -110,6 +115,8 @@ class HttpRelay:
     # ---- from the client
 
     def from_client(self, data: bytes) -> list[Effect]:
+        if self._socket is not None:
+            return self._socket.from_client(data)
         effects: list[Effect] = []
         if self._gone:
             return effects
@@ -180,6 +187,7 @@ class HttpRelay:
         size = block.length if block.framing == LENGTH else 0 if block.framing == NO_BODY else None
         empty = b"" if self._up.ended else None
         self._request = HttpRequest(read.method, target, self._scope.route[0], head.fields, empty, size)
+        self._opening = opened(read, self._scope) if head.upgrade == WEBSOCKET else None
         status = self._impossible(head)
         if status:
             self._refuse(status, words.REASONS[status], effects)
@@ -211,7 +219,9 @@ class HttpRelay:
         """The status that says so; 0 where there is nothing to say."""
         if head.expects and head.expects != b"100-continue":
             return 417
-        if head.upgrade and head.upgrade != b"h2c":  # an offer of HTTP/2 is not taken up (RFC 9110, 7.8)
+        if (
+            head.upgrade and head.upgrade != b"h2c" and self._opening is None
+        ):  # an offer of HTTP/2 is not taken up (RFC 9110, 7.8)
             return 501
         return 0
 
@@ -256,7 +266,8 @@ class HttpRelay:
         bound = head.bound + b"\r\n" + request.body if request.body else head.bound
         name = b"respond-async" if head.patient else b""
         operation = Operation("http", REQUEST, self._line, name, bound, self._operations, request)
-        recorded = self._line + b" HTTP/1.1\r\n" + head.recorded + self._trace
+        upgrade = b"" if self._opening is None else asking(self._opening)
+        recorded = self._line + b" HTTP/1.1\r\n" + head.recorded + upgrade + self._trace
         if self._pieces:
             recorded += b"".join(self._pieces)
         effects.append(Ask(LANE, (operation,), recorded, partial(_redacted, len(recorded))))
@@ -264,6 +275,8 @@ class HttpRelay:
     # ---- decisions
 
     def decided(self, lane: int, answers: Sequence[Answer]) -> list[Effect]:
+        if self._socket is not None:
+            return self._socket.decided(answers)
         effects: list[Effect] = []
         head = self._head
         if self._gone or self._phase != ASKING or head is None:
@@ -282,14 +295,16 @@ class HttpRelay:
         scope, line = self._scope, self._line
         if scope.query:
             line += (b"&" if b"?" in line else b"?") + scope.query
-        data = line + b" HTTP/1.1\r\n" + head.upstream + scope.identity() + self._trace
+        upgrade = b"" if self._opening is None else asking(self._opening)
+        data = line + b" HTTP/1.1\r\n" + head.upstream + scope.identity() + upgrade + self._trace
         if self._pieces:
             data += b"".join(self._pieces)
             self._pieces = []
-        whole = self._up.ended and len(data) <= MAX_REPEATED
+        whole = self._up.ended and len(data) <= MAX_REPEATED and self._opening is None
         self.repeatable = data if whole and self._line.partition(b" ")[0] in IDEMPOTENT else b""
         self._phase = UNDER_WAY
         self._answering.allowed(answer, self._operations)
+        self._answering.opening = self._opening
         effects.append(ToTarget(data, RECORDED))
         self._go_on(effects)
 
@@ -340,6 +355,8 @@ class HttpRelay:
     # ---- from the target
 
     def from_target(self, data: bytes) -> list[Effect]:
+        if self._socket is not None:
+            return self._socket.from_target(data)
         effects: list[Effect] = []
         if self._gone:
             return effects
@@ -361,9 +378,33 @@ class HttpRelay:
             return effects
         if answering.denial is not None or answering.cut:
             self._cut(effects)
+        elif answering.switch is not None:
+            self._switched(answering.switch, effects)
         elif done:
             self._answered(effects)
         return effects
+
+    def _switched(self, switch: Switch, effects: list[Effect]) -> None:
+        """It is a WebSocket now; what either side sent behind the handshake is its begin."""
+        scope, request = self._scope, self._request
+        assert request is not None
+        socket = WebSocketScope(
+            request=request,
+            number=self._operations,
+            judged=scope.messages(request),
+            bodies=self._answering.masks,
+            meter=self._answering.meter,
+            key=partial(scope.token_bytes, 4),
+        )
+        self._socket = WebSocketRelay(socket, switch.terms)
+        kept, self._kept, self._kept_size = self._kept, [], 0
+        if self._paused:
+            self._paused = False
+            effects.append(ResumeClient())
+        if self._answering.rest:
+            effects += self._socket.from_target(self._answering.rest)
+        if kept:
+            effects += self._socket.from_client(b"".join(kept))
 
     def _answered(self, effects: list[Effect]) -> None:
         answering = self._answering
@@ -404,6 +445,8 @@ class HttpRelay:
 
     def target_gone(self, reason: str) -> list[Effect]:
         """Its connection ended, or there was none to be had."""
+        if self._socket is not None:
+            return self._socket.target_gone(reason)
         effects: list[Effect] = []
         if self._gone or self._phase != UNDER_WAY:
             return effects
@@ -422,6 +465,8 @@ class HttpRelay:
     # ---- ends
 
     def ended(self, reason: str, code: Code, denial: Denial | None) -> list[Effect]:
+        if self._socket is not None:
+            return self._socket.ended(reason, code, denial)
         effects: list[Effect] = []
         if self._gone:
             return effects
@@ -434,7 +479,7 @@ class HttpRelay:
     def late(self) -> list[Effect]:
         """The client has begun a request and does not go on with it."""
         effects: list[Effect] = []
-        if not self._gone:
+        if self._socket is None and not self._gone:
             if self._phase == IDLE or self._phase == READING:
                 effects.append(ToClient(words.failed(408, "the request took too long", close=True)))
             self._hang_up(Code.SESSION_CLOSED, "the client took too long with a request", effects)

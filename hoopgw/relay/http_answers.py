@@ -11,7 +11,9 @@ from hoopgw.relay.effects import Completed, Effect, ToClient
 from hoopgw.relay.http_body import Body
 from hoopgw.relay.http_heads import MAX_PREPARED, ResponseHead, recorded_line
 from hoopgw.relay.http_scope import HttpScope
+from hoopgw.relay.http_upgrade import Switch, switched
 from hoopgw.wire.httphead import CHUNKED, NO_BODY, UNTIL_CLOSE, Block, Blocks, Response, read_response
+from hoopgw.wire.websocket_handshake import Opening
 
 MAX_INTERIM: Final = 16  # answers of status 1xx before one answer: targets send one or two
 CONTINUE: Final = 100
@@ -31,11 +33,14 @@ class Answering:
     until_close   the body ends with the connection, and so must the client's
     denial        the answer may not even begin: this goes to the client instead
     cut           why it may not go on, in its middle; "" otherwise
+    opening       the request asks for a WebSocket with this
+    switch        the target has agreed to it; `rest` is what it sent behind that
     """
 
     __slots__ = (
-        "continued", "begun", "reusable", "until_close", "denial", "cut", "_scope", "_blocks", "_prepared", "_method",
-        "_minor", "_meter", "_masks", "_number", "_body", "_masked", "_chunked", "_partial", "_interim",
+        "continued", "begun", "reusable", "until_close", "denial", "cut", "opening", "switch", "rest", "meter", "masks",
+        "_scope", "_blocks", "_prepared", "_method", "_minor", "_number", "_body", "_masked", "_chunked", "_partial",
+        "_interim",
     )  # fmt: skip
 
     def __init__(self, scope: HttpScope) -> None:
@@ -49,8 +54,11 @@ class Answering:
         """Another request: what is known of the one before is forgotten."""
         self._method = method
         self._minor = minor
-        self._meter: Meter | None = None
-        self._masks: IBodyMasks | None = None
+        self.meter: Meter | None = None
+        self.masks: IBodyMasks | None = None
+        self.opening: Opening | None = None
+        self.switch: Switch | None = None
+        self.rest = b""
         self._masked: IMaskedBody | None = None
         self._number = 0
         self._chunked = False  # a masked body goes on in chunks
@@ -65,8 +73,8 @@ class Answering:
 
     def allowed(self, answer: Answer, number: int) -> None:
         """The request goes to the target now."""
-        self._meter = answer.meter
-        self._masks = answer.bodies
+        self.meter = answer.meter
+        self.masks = answer.bodies
         self._number = number
 
     def take(self, data: bytes, effects: list[Effect]) -> bool:
@@ -83,6 +91,12 @@ class Answering:
             if read is None:
                 self._partial = data[here:]
                 return False
+            if read.status == SWITCHING and self.opening is not None:
+                self.switch = switched(read, self._prepare(read.block), self.opening, self._scope)
+                self.begun = True
+                self.rest = data[read.end :]
+                effects.append(ToClient(self.switch.head, self.switch.recorded))
+                return True
             if read.status >= 200:
                 here = self._final(read, data, here, effects)
             else:
@@ -136,12 +150,12 @@ class Answering:
         self._body = body
         self.until_close = read.framing == UNTIL_CLOSE
         self.reusable = not block.close and not self.until_close and (read.minor == 1 or block.keep_alive)
-        if read.framing == CHUNKED and self._minor == 0 and self._masks is None:
+        if read.framing == CHUNKED and self._minor == 0 and self.masks is None:
             raise ProtocolViolation("chunks for an HTTP/1.0 client")
         prepared = self._prepare(block)
-        if self._masks is not None:
+        if self.masks is not None:
             fields = (*prepared.fields, EMPTY) if body.ended else prepared.fields
-            self._masked = self._masks.response(read.status, fields)
+            self._masked = self.masks.response(read.status, fields)
         if self._masked is not None:
             return self._final_masked(read, self._masked, data, effects)
         end = body.take(data, read.end)
@@ -214,7 +228,7 @@ class Answering:
 
     def _fits(self, size: int) -> bool:
         """Whether a bound has room for more; else `denial` or `cut` say why not."""
-        meter = self._meter
+        meter = self.meter
         if meter is None or size <= 0 or meter.take_bytes(size):
             return True
         denial = _over(meter.exceeded, self._scope)

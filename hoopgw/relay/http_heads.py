@@ -55,11 +55,15 @@ class RequestHead:
         fields: list[Field] = []
         lines: list[bytes] = []
         shown: list[bytes] = []
+        self.upgrade = block.one(b"upgrade").lower()
+        opens = self.upgrade == b"websocket"
         drops_authorization = not scope.keep_authorization
         for index, field in enumerate(block.fields):
             name = field[0]
             plain = name.replace(b"_", b"-")
             if name in HOP or name in block.hops or is_ours(plain) or plain in scope.replaced:
+                continue
+            if opens and is_concerned(name):
                 continue
             if drops_authorization and plain == b"authorization":
                 continue
@@ -74,9 +78,13 @@ class RequestHead:
         self.upstream = first + self.bound + said + scope.credential
         self.recorded = first + b"".join(shown) + said + _hidden(scope.credential)
         self.expects = block.one(b"expect").lower()
-        self.upgrade = block.one(b"upgrade").lower()
         self.patient = any(_asynchronous(value) for value in block.values(b"prefer"))
         self.grpc = any(is_grpc(value) for value in block.values(b"content-type"))
+
+
+def is_concerned(name: bytes) -> bool:
+    """A field of a WebSocket's handshake: the gateway answers, and asks, for itself."""
+    return name.startswith(b"sec-websocket-")
 
 
 def is_ours(name: bytes) -> bool:

@@ -40,7 +40,8 @@ class HttpScope:
     keep_authorization  the client's own Authorization is meant for the target
     secrets      names of fields whose values are kept out of the record, beside those that always are
     needs        how many bytes of a request's body the rules must see before they judge; 0: none
-    token_bytes  randomness, for trace ids
+    messages     how many bytes of each WebSocket message of a client the rules must see; 0: none
+    token_bytes  randomness, for trace ids, keys and masks
     """
 
     session: str
@@ -57,6 +58,7 @@ class HttpScope:
     keep_authorization: bool = False
     secrets: frozenset[bytes] = field(default_factory=frozenset)
     needs: Callable[[HttpRequest], int] = no_body
+    messages: Callable[[HttpRequest], int] = no_body
     token_bytes: Callable[[int], bytes] = bytes
 
 

@@ -19,7 +19,7 @@ PROTOCOL_ERROR: Final = 1002
 NOT_TEXT: Final = 1007
 POLICY: Final = 1008
 TOO_BIG: Final = 1009
-TRY_LATER: Final = 1013
+BAD_GATEWAY: Final = 1014
 NO_CODE: Final = 1005  # what `read_close` says of a Close without one; never sent
 
 MAX_CONTROL: Final = 125  # bytes of a control frame's payload (5.5)

@@ -240,7 +240,7 @@ class Requests(SynchronousTestCase):
     def test_upgrades_are_refused(self) -> None:
         """Another protocol is not spoken; an offer of h2c is not taken up."""
         course = Course()
-        course.send(GET[:-2] + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        course.send(GET[:-2] + b"Connection: Upgrade\r\nUpgrade: tls/1.3\r\n\r\n")
         self.assertEqual((course.problem()[0], course.target), (501, [b""]))
         course = Course()
         course.send(GET[:-2] + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n\r\n")
