@@ -7,7 +7,10 @@ from typing import Any
 import re2
 
 from hoopgw.config_files import Key
+from hoopgw.config_http_rules import CONDITIONS as HTTP_CONDITIONS
+from hoopgw.config_http_rules import http_conditions, http_mask
 from hoopgw.config_reader import Reader, nearest
+from hoopgw.config_schema_http import HTTP_MASKS
 from hoopgw.config_targets import Known, roles_exist, selector, who
 from hoopgw.model.grant import Who
 from hoopgw.model.target import Mode
@@ -16,6 +19,7 @@ from hoopgw.policy.facts import EFFECTS, Where
 from hoopgw.policy.guardrail import IGuardrail
 from hoopgw.policy.guardrails import Action, Conditions, SqlRule
 from hoopgw.policy.http_json import pointer
+from hoopgw.policy.http_rules import HttpRule
 from hoopgw.policy.masks import BUILT_IN_PATTERNS, MaskRule, custom_pattern
 from hoopgw.policy.policyset import Scoped, unenforceable
 from hoopgw.policy.ssh_rules import SshConditions, SshRule
@@ -25,6 +29,11 @@ _CONDITIONS = (
     "statement", "tables", "schemas", "functions", "where", "opaque", "secret", "regex",
 )  # fmt: skip
 _SSH_CONDITIONS = ("operation", "command", "command_not", "program", "program_not", "argument", "file", "path", "regex")
+_OF_PROTOCOL: dict[str, tuple[str, ...]] = {
+    "postgresql": _CONDITIONS,
+    "ssh": _SSH_CONDITIONS,
+    "http": HTTP_CONDITIONS,
+}
 
 
 def exempt(reader: Reader, values: dict[str, Any], key: Key, known: Known) -> Who | None:
@@ -69,8 +78,6 @@ def guardrail(reader: Reader, name: str, values: dict[str, Any], known: Known) -
     action = _action(reader, values["then"], key, mode)
     _of_protocol(reader, key, values)
     _enforceable(reader, key, values["protocol"], action.controls)
-    if values["protocol"] == "http":
-        reader.wrong((*key, "protocol"), "has no rules yet")
     chosen = selector(reader, values["target"], (*key, "target"), known)
     roles_exist(reader, values["roles"], chosen, (*key, "roles"), known)
     source = Source(reader.document.file, reader.document.line(key))
@@ -78,6 +85,12 @@ def guardrail(reader: Reader, name: str, values: dict[str, Any], known: Known) -
     if values["protocol"] == "ssh":
         conditions = _ssh_conditions(reader, values, key)
         rule = SshRule(name, conditions, action, values["reason"], values["would_pass"], source)
+    elif values["protocol"] == "http":
+        if action.rows is not None:
+            reader.wrong((*key, "then", "limit", "rows"), "is of result rows, which HTTP has none of: give bytes")
+        pattern = expression(reader, values["regex"], (*key, "regex")) if values["regex"] else None
+        of_http = http_conditions(reader, values, key, known.selected(chosen), pattern)
+        rule = HttpRule(name, of_http, action, values["reason"], values["would_pass"], source)
     else:
         rule = SqlRule(name, _conditions(reader, values, key), action, values["reason"], values["would_pass"], source)
     return Scoped(
@@ -92,9 +105,9 @@ def guardrail(reader: Reader, name: str, values: dict[str, Any], known: Known) -
 
 def _of_protocol(reader: Reader, key: Key, values: dict[str, Any]) -> None:
     """A condition of another protocol would never hold."""
-    other = _SSH_CONDITIONS if values["protocol"] != "ssh" else _CONDITIONS
-    for name in other:
-        if name != "regex" and values[name]:
+    mine = _OF_PROTOCOL[values["protocol"]]
+    for name in sorted(set().union(*_OF_PROTOCOL.values()) - set(mine)):
+        if values[name]:
             reader.wrong((*key, name), f'is no condition of protocol = "{values["protocol"]}"')
 
 
@@ -198,16 +211,20 @@ def _hold(reader: Reader, values: Any, key: Key) -> HoldTerms:
 def mask(reader: Reader, name: str, values: dict[str, Any], patterns: dict[str, str], known: Known) -> MaskRule:
     key: Key = ("mask", name)
     _enforceable(reader, key, values["protocol"], frozenset(("mask",)))
-    if not values["columns"] and not values["patterns"]:
+    http = values["protocol"] == "http"
+    if not http and not values["columns"] and not values["patterns"]:
         reader.wrong(key, "masks nothing: give columns or patterns")
+    for alien in HTTP_MASKS if not http else ():
+        if values[alien] != HTTP_MASKS[alien].default:
+            reader.wrong((*key, alien), f'does nothing with protocol = "{values["protocol"]}"')
     if values["protocol"] == "ssh":
         for alien in ("columns", "show", "predicates", "aggregates", "json"):
             if values[alien] not in ((), "none", "refuse", frozenset()):
                 reader.wrong((*key, alien), "is of columns, which a command's output has none of: give patterns")
     for idle in ("predicates", "aggregates", "json"):
-        if not values["columns"] and values[idle] not in ("refuse", frozenset(), ()):
+        if not http and not values["columns"] and values[idle] not in ("refuse", frozenset(), ()):
             reader.wrong((*key, idle), "does nothing without `columns`")
-    _json(reader, (*key, "json"), values["json"])
+    _json(reader, (*key, "json"), values["json"], http)
     there = [*BUILT_IN_PATTERNS, *patterns]
     for each in values["patterns"]:
         if each not in there:
@@ -215,29 +232,33 @@ def mask(reader: Reader, name: str, values: dict[str, Any], patterns: dict[str, 
     for column in values["columns"]:
         if not 2 <= len(column.split(".")) <= 3 or not all(column.split(".")):
             reader.wrong((*key, "columns"), f'{column!r} must be "table.column", "schema.table.column" or "*.column"')
+    chosen = selector(reader, values["target"], (*key, "target"), known)
+    built_in = tuple(each for each in values["patterns"] if each in BUILT_IN_PATTERNS)
+    custom = _custom(reader, key, values, patterns)
     return MaskRule(
         name=name,
         protocol=values["protocol"],
-        target=selector(reader, values["target"], (*key, "target"), known),
+        target=chosen,
         exempt=exempt(reader, values, key, known),
         columns=values["columns"],
-        patterns=tuple(each for each in values["patterns"] if each in BUILT_IN_PATTERNS),
-        custom=_custom(reader, key, values, patterns),
+        patterns=built_in,
+        custom=custom,
         show=values["show"],
         predicates=values["predicates"],
         aggregates=values["aggregates"],
         json=values["json"],
         source=Source(reader.document.file, reader.document.line(key)),
+        http=http_mask(reader, values, key, known.selected(chosen), built_in, custom) if http else None,
     )
 
 
-def _json(reader: Reader, key: Key, members: tuple[str, ...]) -> None:
+def _json(reader: Reader, key: Key, members: tuple[str, ...], http: bool) -> None:
     for each in members:
         try:
             pointer(each)
         except ValueError as error:
             reader.wrong(key, f"{each!r} {error}")
-        if not each.isascii():  # what its bytes are depends on the encoding of a session
+        if not http and not each.isascii():  # what its bytes are depends on the encoding of a session
             reader.wrong(key, f"{each!r} must be ASCII; a ? or * may stand for other letters")
 
 

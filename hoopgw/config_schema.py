@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from hoopgw import config_values as values
 from hoopgw.config_kinds import REQUIRED, Key, names, one_of, rates_of, some_of, table
+from hoopgw.config_schema_http import GRAPHQL, HTTP_CONDITIONS, HTTP_MASKS, HTTP_TARGET
 from hoopgw.config_schema_ssh import SSH_SECTIONS
 from hoopgw.model.grant import COPY_MASKED, REPLICATION
 from hoopgw.policy.policyset import CONTROLS
@@ -170,6 +171,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
             "HTTP: it is told who asks: `X-Hoopgw-Subject`, and `X-Hoopgw-Identity`, a JWT.",
         ),
         "answer_timeout": Key(values.duration, 300.0, "HTTP: how long it may be silent while it owes an answer."),
+        **HTTP_TARGET,
         "role": Key(table, REQUIRED, "See [target.NAME.role.ROLE]."),
     },
     "role": {
@@ -249,7 +251,8 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "file": Key(
             some_of(*ACTIONS), frozenset(), "SFTP: what is done: " + ", ".join(f"`{name}`" for name in ACTIONS) + "."
         ),
-        "path": Key(values.texts, (), "SFTP: globs over canonical paths; `*` goes over slashes as well."),
+        "path": Key(values.texts, (), "SFTP, HTTP: globs over canonical paths; `*` goes over slashes as well."),
+        **HTTP_CONDITIONS,
         "statement": Key(names, frozenset(), "What the statement does: any of the effects listed below."),
         "tables": Key(values.texts, (), 'Globs over schema.table: ["pay.*"].'),
         "schemas": Key(values.texts, (), "Globs over schemas."),
@@ -275,6 +278,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "reason": Key(values.text, "", "What the client reads. Default: what was found."),
         "would_pass": Key(values.text, "", "What would pass, in words."),
     },
+    "graphql": GRAPHQL,
     "then": {
         "hold": Key(table, None, "An approval is needed; see below."),
         "limit": Key(table, None, "The result is bounded; see below."),
@@ -313,8 +317,9 @@ SECTIONS: dict[str, dict[str, Key]] = {
             values.texts,
             (),
             "Of masked columns of json, jsonb and hstore only this is masked: members by name at any depth (`email`, "
-            "`*_name`), or by pointer from the top (`/items/*/price`).",
+            "`*_name`), or by pointer from the top (`/items/*/price`). HTTP: the same in the bodies of responses.",
         ),
+        **HTTP_MASKS,
         "except": _EXCEPT,
     },
     "pattern": {
@@ -342,6 +347,7 @@ TITLES: dict[str, str] = {
     "grant": "[grant.NAME], in grants.d/",
     "budget": "budget = { … } of a grant",
     "guardrail": "[guardrail.NAME], in guardrails.d/",
+    "graphql": "graphql = { … } of a guardrail",
     "then": "then = { … } of a guardrail",
     "hold": "hold = { … }",
     "limit": "limit = { … }",

@@ -8,6 +8,7 @@ from typing import Any
 
 from hoopgw.config_files import Key
 from hoopgw.config_http import CREDENTIALS, http_role, http_target
+from hoopgw.config_http_rules import http_api
 from hoopgw.config_reader import Reader, is_loopback, nearest
 from hoopgw.model.grant import Budget, Grant, Who
 from hoopgw.model.settings import Settings
@@ -79,6 +80,8 @@ def target(reader: Reader, name: str, given: dict[str, Any], mode: Mode) -> Targ
         secret_fields=frozenset(name.lower() for name in given["secret_fields"]),
         tells_identity=given["identity"],
         answer_seconds=given["answer_timeout"],
+        api=http_api(reader, key, given["openapi"]) if given["openapi"] else None,
+        folds_case=given["path_case"] == "insensitive",
     )
 
 
@@ -102,6 +105,8 @@ _ONLY: dict[str, tuple[Any, tuple[str, ...]]] = {
     "secret_fields": ((), ("http",)),
     "identity": (True, ("http",)),
     "answer_timeout": (300.0, ("http",)),
+    "openapi": ((), ("http",)),
+    "path_case": ("sensitive", ("http",)),
 }
 
 

@@ -57,6 +57,7 @@ password = "env:WEB"
 [target.api]
 protocol = "http"
 address = ["api.internal:443"]
+openapi = ["../api.json"]
 [target.api.role.user]
 bearer = "env:API"
 """,
@@ -82,6 +83,18 @@ then = { limit = { rows = 10 } }
 protocol = "ssh"
 command = ["reboot"]
 then = "refuse"
+[guardrail.requests]
+protocol = "http"
+method = ["DELETE"]
+then = "refuse"
+[guardrail.graphs]
+protocol = "http"
+path = ["/graphql"]
+graphql = { type = ["mutation"] }
+then = "refuse"
+[mask.bodies]
+protocol = "http"
+json = ["ssn"]
 [mask.mail]
 columns = ["*.email"]
 except = { groups = ["dba"] }
@@ -94,6 +107,8 @@ patterns = ["badge"]
 
 M, T, G, R = BASE
 BASE["revoked.txt"] = "serial: 7\n"
+BASE["api.json"] = '{"openapi": "3.1.0", "paths": {"/a": {"get": {"operationId": "getA"}}}}'
+BASE["other.json"] = '{"openapi": "3.1.0", "paths": {"/b": {"get": {"operationId": "getB"}}}}'
 BASE = {name: text.replace("@PUBLIC@", KEY) for name, text in BASE.items()}
 
 # (section, key) -> (file, text that is there, text that stands in its place)
@@ -132,6 +147,27 @@ CHANGES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("target", "host_authorities"): (T, "[target.web]", f'[target.web]\nhost_authorities = ["{OTHER}"]'),
     ("target", "compatibility"): (T, "[target.web]", "[target.web]\ncompatibility = true"),
     ("target", "environment"): (T, "[target.web]", '[target.web]\nenvironment = ["TZ"]'),
+    ("target", "openapi"): (T, '["../api.json"]', '["../api.json", "../other.json"]'),
+    ("target", "path_case"): (T, "[target.api]", '[target.api]\npath_case = "insensitive"'),
+    ("guardrail", "method"): (R, '["DELETE"]', '["PUT"]'),
+    ("guardrail", "path_not"): (R, 'method = ["DELETE"]', 'path_not = ["/public/*"]'),
+    ("guardrail", "operation_id"): (R, 'method = ["DELETE"]', 'operation_id = ["getA"]'),
+    ("guardrail", "operation_id_not"): (R, 'method = ["DELETE"]', 'operation_id_not = ["getA"]'),
+    ("guardrail", "query"): (R, 'method = ["DELETE"]', 'query = { role = "admin" }'),
+    ("guardrail", "header"): (R, 'method = ["DELETE"]', 'header = { X-Env = ["a", "b"] }'),
+    ("guardrail", "form"): (R, 'method = ["DELETE"]', "form = { n = { above = 5, below = 7.5 } }"),
+    ("guardrail", "json"): (R, 'method = ["DELETE"]', 'json = { "/n" = { not = [1, true, "x"] } }'),
+    ("guardrail", "graphql"): (R, 'graphql = { type = ["mutation"] }', 'json = { a = { is = "b" } }'),
+    ("guardrail", "size"): (R, 'method = ["DELETE"]', 'size = "1 MiB"'),
+    ("guardrail", "buffer"): (R, "graphql =", 'buffer = "2 MiB"\ngraphql ='),
+    ("graphql", "type"): (R, '"mutation"', '"query"'),
+    ("graphql", "name"): (R, '"mutation"]', '"mutation"], name = ["x"]'),
+    ("graphql", "field"): (R, '"mutation"]', '"mutation"], field = ["deleteUser"]'),
+    ("mask", "header"): (R, 'json = ["ssn"]', 'header = ["X-User"]'),
+    ("mask", "path"): (R, '["ssn"]', '["ssn"]\npath = ["/users/*"]'),
+    ("mask", "path_not"): (R, '["ssn"]', '["ssn"]\npath_not = ["/users/*"]'),
+    ("mask", "operation_id"): (R, '["ssn"]', '["ssn"]\noperation_id = ["getA"]'),
+    ("mask", "other"): (R, '["ssn"]', '["ssn"]\nother = "pass"'),
     ("listen", "https"): (M, "[listen]", '[listen]\nhttps = ["tcp:8443"]'),
     ("target", "host"): (T, "[target.api]", '[target.api]\nhost = "api.example.com"'),
     ("target", "secret_fields"): (T, "[target.api]", '[target.api]\nsecret_fields = ["X-Pin"]'),

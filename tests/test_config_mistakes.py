@@ -14,7 +14,7 @@ from hoopgw.policy.policyset import CONTROLS
 from hoopgw.servers.ssh.hostkeys import make_host_key
 from tests.test_config_keys import BASE, KEY
 
-M, T, G, R, _ = BASE
+M, T, G, R, *_ = BASE
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP93Pn8kjqU8NgMOm+Rfmh2BVljmSEsoL5cWPH2LJxs0"
 API = "target.api.role.user"
 HOLD = 'then = { hold = { approvers = ["dba"] } }'
@@ -141,6 +141,39 @@ MISTAKES = (
     (T, "[target.api]", '[target.api]\ntls = "require"', API, "would show to whoever"),
     (T, 'user = "pay_ro"', 'user = "pay_ro"\nbearer = "env:X"', "target.pay.role.reader.bearer", "does nothing with"),
     (T, 'user = "pay_ro"', "", "target.pay.role.reader", "needs `user`"),
+    (R, '["DELETE"]', '["delete"]', "guardrail.requests.method", "is not a method"),
+    (R, 'method = ["DELETE"]', "", "guardrail.requests", "has no condition"),
+    (R, 'method = ["DELETE"]', 'statement = ["drop"]', "guardrail.requests.statement", "is no condition of"),
+    (R, 'method = ["DELETE"]', 'path = ["admin"]', "guardrail.requests.path", "must begin with"),
+    (R, 'method = ["DELETE"]', 'path = ["/a/../b"]', "guardrail.requests.path", "canonical"),
+    (R, 'method = ["DELETE"]', 'path_not = ["/a%20b"]', "guardrail.requests.path_not", "as they are"),
+    (R, 'method = ["DELETE"]', 'operation_id = ["getX"]', "guardrail.requests.operation_id", 'did you mean "getA"'),
+    (R, 'method = ["DELETE"]', 'json = { "/a~" = 1 }', "guardrail.requests.json", "RFC 6901"),
+    (R, 'method = ["DELETE"]', "json = { a = { over = 1 } }", "guardrail.requests.json", "is not one of"),
+    (R, 'method = ["DELETE"]', 'json = { a = { above = "1" } }', "guardrail.requests.json", "must be numbers"),
+    (R, 'method = ["DELETE"]', "query = { a = [] }", "guardrail.requests.query", "empty list"),
+    (R, 'method = ["DELETE"]', "query = { a = {} }", "guardrail.requests.query", "says nothing"),
+    (R, 'method = ["DELETE"]', "graphql = {}", "guardrail.requests.graphql", "has no condition"),
+    (R, 'path = ["/graphql"]', "", "guardrail.graphs.graphql", "needs `path`"),
+    (R, "graphql = {", 'buffer = "1 GiB"\ngraphql = {', "guardrail.graphs.buffer", "at most 16 MiB"),
+    (R, 'method = ["DELETE"]', 'method = ["PUT"]\nbuffer = "2 MiB"', "guardrail.requests.buffer", "does nothing"),
+    (
+        R,
+        'method = ["DELETE"]\nthen = "refuse"',
+        'method = ["PUT"]\nthen = { limit = { rows = 1 } }',
+        "guardrail.requests.then.limit.rows",
+        "give bytes",
+    ),
+    (R, 'command = ["reboot"]', 'method = ["PUT"]', "guardrail.commands.method", "is no condition of"),
+    (R, 'json = ["ssn"]', "", "mask.bodies", "masks nothing"),
+    (R, 'json = ["ssn"]', 'header = ["X"]\nother = "pass"', "mask.bodies.other", "does nothing"),
+    (R, 'json = ["ssn"]', 'patterns = ["email"]\nshow = "hash"', "mask.bodies.show", "does nothing"),
+    (R, '["ssn"]', '["ssn"]\naggregates = ["sum"]', "mask.bodies.aggregates", "is of columns"),
+    (R, 'columns = ["*.email"]', 'columns = ["*.email"]\nheader = ["x"]', "mask.mail.header", "does nothing"),
+    (R, '["ssn"]', '["/a~"]', "mask.bodies.json", "RFC 6901"),
+    (T, "../api.json", "../none.json", "target.api.openapi", "cannot be read"),
+    (T, "../api.json", "../hoopgw.toml", "target.api.openapi", "is not JSON"),
+    (T, "[target.pay]", '[target.pay]\npath_case = "insensitive"', "target.pay.path_case", "does nothing"),
     (M, "[listen]", '[listen]\nssh = ["tpc:2222"]', "listen.ssh", "is not an endpoint"),
     (G, "[grant.read]", '[grant.read]\nfeatures = ["agents"]', "grant.read.features", "is not one of"),
     (R, 'command = ["reboot"]', 'statement = ["drop"]', "guardrail.commands.statement", "is no condition of"),
@@ -265,9 +298,12 @@ class Mistakes(SynchronousTestCase):
         wanted = [
             "grant.read",
             "guardrail.commands",
+            "guardrail.graphs",
             "guardrail.held",
             "guardrail.limited",
+            "guardrail.requests",
             "mask.badges",
+            "mask.bodies",
             "mask.mail",
             "pattern.badge",
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 
 class Mode(Enum):
@@ -99,6 +100,8 @@ class Target:
     secret_fields: frozenset[str] = frozenset()  # HTTP: in lower case; their values are kept out of the record
     tells_identity: bool = True  # HTTP: the target is told who asks
     answer_seconds: float = 300.0  # HTTP: that it may be silent while it owes an answer
+    api: Any = None  # HTTP: what its OpenAPI documents name (policy.http_openapi.Api)
+    folds_case: bool = False  # HTTP: it does not tell upper from lower case in paths and parameters
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from hoopgw.policy.masks import MaskRule
 # What each protocol can enforce.  A rule that asks for more is a mistake when the configuration is read.
 CONTROLS: dict[str, frozenset[str]] = {
     "postgresql": frozenset(("record", "mask", "refuse", "hold", "limit", "redact", "kill", "budget")),
-    "http": frozenset(("record", "refuse", "hold", "limit", "redact", "kill", "budget")),
+    "http": frozenset(("record", "mask", "refuse", "hold", "limit", "redact", "kill", "budget")),
     "ssh": frozenset(("record", "mask", "refuse", "hold", "redact", "kill", "budget")),
 }
 

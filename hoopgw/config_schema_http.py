@@ -1,0 +1,149 @@
+"""Keys of the configuration that only HTTP has: conditions of guardrails, what masks name, the API of a target.
+
+Part of `config_schema`'s table.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any
+
+from hoopgw import config_values as values
+from hoopgw.config_kinds import Key, names, one_of, some_of, table
+from hoopgw.policy.http_json import Pointer, pointer
+from hoopgw.policy.http_rules import BUFFER, MAX_BUFFER
+from hoopgw.policy.http_values import ValueTest
+
+_METHOD = re.compile(r"[A-Z][A-Z-]*")
+_TEST = ("is", "not", "above", "below")
+
+
+def methods(value: Any) -> frozenset[str]:
+    found = names(value)
+    for each in sorted(found):
+        if not _METHOD.fullmatch(each):
+            raise ValueError(f'{each!r} is not a method, as "POST" is one')
+    return found
+
+
+def buffer(value: Any) -> int:
+    size = values.size(value)
+    if size > MAX_BUFFER:
+        raise ValueError(f"must be at most {MAX_BUFFER >> 20} MiB")
+    return size
+
+
+def _globs(value: Any) -> tuple[str, ...]:
+    found: list[str] = []
+    for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, bool):
+            found.append("true" if each else "false")
+        elif isinstance(each, str):
+            found.append(each)
+        elif isinstance(each, int | float):
+            found.append(f"{Decimal(str(each)).normalize():f}")
+        else:
+            raise ValueError("must be a text, a number, true or false, or a list of them")
+    if not found:
+        raise ValueError("is an empty list")
+    return tuple(found)
+
+
+def _bound(value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("`above` and `below` must be numbers")
+    return Decimal(str(value))
+
+
+def value_test(value: Any) -> ValueTest:
+    """A glob, a number, a boolean, a list of them, or a table of `is`, `not`, `above`, `below`."""
+    if not isinstance(value, dict):
+        return ValueTest(_globs(value))
+    for name in value:
+        if name not in _TEST:
+            raise ValueError(f"{name!r} is not one of " + ", ".join(f'"{each}"' for each in _TEST))
+    if not value:
+        raise ValueError("says nothing")
+    return ValueTest(
+        globs=_globs(value["is"]) if "is" in value else (),
+        others=_globs(value["not"]) if "not" in value else (),
+        above=_bound(value["above"]) if "above" in value else None,
+        below=_bound(value["below"]) if "below" in value else None,
+    )
+
+
+def value_tests(value: Any) -> tuple[tuple[str, ValueTest], ...]:
+    found: list[tuple[str, ValueTest]] = []
+    for name, each in table(value).items():
+        try:
+            found.append((name, value_test(each)))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    return tuple(found)
+
+
+def json_tests(value: Any) -> tuple[tuple[Pointer, ValueTest], ...]:
+    return tuple((_pointer(name), test) for name, test in value_tests(value))
+
+
+def _pointer(text: str) -> Pointer:
+    try:
+        return pointer(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} {error}") from None
+
+
+HTTP_CONDITIONS: dict[str, Key] = {
+    "method": Key(methods, frozenset(), 'HTTP: methods: ["POST", "PUT"]. Overrides of the method are refused.'),
+    "path_not": Key(values.texts, (), "HTTP: every path but these globs."),
+    "operation_id": Key(names, frozenset(), "HTTP: operations of the target's `openapi` documents."),
+    "operation_id_not": Key(names, frozenset(), "HTTP: every request but these operations, unknown ones included."),
+    "query": Key(value_tests, (), 'HTTP: parameters of the query, any of their values: { role = "admin*" }.'),
+    "header": Key(value_tests, (), 'HTTP: header fields: { X-Env = ["prod", "live"] }.'),
+    "form": Key(value_tests, (), "HTTP: fields of a form, urlencoded or multipart."),
+    "json": Key(
+        json_tests,
+        (),
+        'HTTP: values of a JSON body, by pointer or by name at any depth: { "/order/total" = { above = 1000 }, '
+        'role = "admin", "/items/*/id" = 7 }.',
+    ),
+    "graphql": Key(table, None, "HTTP: what of GraphQL is asked for; needs `path`."),
+    "size": Key(values.size, None, "HTTP: bodies of requests that are longer."),
+    "buffer": Key(
+        buffer, BUFFER, "HTTP: how much of a body is read for `json`, `form` and `graphql`. A longer one is refused."
+    ),
+}
+
+GRAPHQL: dict[str, Key] = {
+    "type": Key(some_of("query", "mutation", "subscription"), frozenset(), "`query`, `mutation`, `subscription`."),
+    "name": Key(values.texts, (), "Globs over the operation's name, which the client chooses."),
+    "field": Key(
+        values.texts,
+        (),
+        'Globs over paths of field names: "user.email"; without a dot, that field at any depth: "deleteUser".',
+    ),
+}
+
+HTTP_MASKS: dict[str, Key] = {
+    "header": Key(values.texts, (), 'HTTP: globs over header fields of responses: ["X-User-*"].'),
+    "path": Key(values.texts, (), "HTTP: only requests to these paths, as in a guardrail."),
+    "path_not": Key(values.texts, (), "HTTP: only requests to other paths."),
+    "operation_id": Key(names, frozenset(), "HTTP: only these operations of the target's `openapi` documents."),
+    "other": Key(
+        one_of("refuse", "pass"),
+        "refuse",
+        "HTTP: with `json`, what becomes of a response that is not JSON and could hold the same: `refuse` or `pass`.",
+    ),
+}
+
+HTTP_TARGET: dict[str, Key] = {
+    "openapi": Key(
+        values.texts, (), "HTTP: files with its OpenAPI 3 documents in JSON, whose operations rules can name."
+    ),
+    "path_case": Key(
+        one_of("sensitive", "insensitive"),
+        "sensitive",
+        "HTTP: whether it tells upper from lower case in paths and parameters: `sensitive`, `insensitive`.",
+    ),
+}
