@@ -13,6 +13,7 @@ from hoopgw.config_reader import Reader, nearest
 from hoopgw.config_schema_http import HTTP_MASKS
 from hoopgw.config_targets import Known, roles_exist, selector, who
 from hoopgw.model.grant import Who
+from hoopgw.model.operation import TYPED
 from hoopgw.model.target import Mode
 from hoopgw.model.verdict import HoldTerms, Source
 from hoopgw.policy.facts import EFFECTS, Where
@@ -24,6 +25,7 @@ from hoopgw.policy.masks import BUILT_IN_PATTERNS, MaskRule, custom_pattern
 from hoopgw.policy.policyset import Scoped, unenforceable
 from hoopgw.policy.ssh_rules import SshConditions, SshRule
 
+_THEN = '`then` must be "refuse", "redact", { hold = … } or { limit = … }; of typed lines "warn" or "end"'
 _WHERE = {"missing": Where.MISSING, "constant": Where.CONSTANT}
 _CONDITIONS = (
     "statement", "tables", "schemas", "functions", "where", "opaque", "secret", "regex",
@@ -78,6 +80,7 @@ def guardrail(reader: Reader, name: str, values: dict[str, Any], known: Known) -
     action = _action(reader, values["then"], key, mode)
     _of_protocol(reader, key, values)
     _enforceable(reader, key, values["protocol"], action.controls)
+    _seen(reader, key, values["operation"], action)
     chosen = selector(reader, values["target"], (*key, "target"), known)
     roles_exist(reader, values["roles"], chosen, (*key, "roles"), known)
     source = Source(reader.document.file, reader.document.line(key))
@@ -109,6 +112,20 @@ def _of_protocol(reader: Reader, key: Key, values: dict[str, Any]) -> None:
     for name in sorted(set().union(*_OF_PROTOCOL.values()) - set(mine)):
         if values[name]:
             reader.wrong((*key, name), f'is no condition of protocol = "{values["protocol"]}"')
+
+
+def _seen(reader: Reader, key: Key, operations: frozenset[str], action: Action) -> None:
+    """A line on a terminal runs before anybody can read it: no rule on it is a promise, and none may look like one."""
+    late = action.warn or action.end
+    if TYPED not in operations:
+        if late:
+            reader.wrong((*key, "then"), 'is for what cannot be refused any more: operation = ["typed"]')
+        return
+    if operations != {TYPED}:
+        reader.wrong((*key, "operation"), '"typed" stands alone: what is asked for can be refused, what is seen cannot')
+    if not late or action.controls - {"warn", "end"}:
+        words = 'what is typed has run when it is seen: "warn" or "end"; a promise refuses the shell and governs exec'
+        reader.wrong((*key, "then"), words)
 
 
 def _ssh_conditions(reader: Reader, values: dict[str, Any], key: Key) -> SshConditions:
@@ -171,12 +188,12 @@ def _action(reader: Reader, then: Any, key: Key, mode: Mode | None) -> Action:
         return Action(refuse=True, mode=mode)
     if then == "redact":
         return Action(redact=True, mode=mode)
+    if then in ("warn", "end"):
+        return Action(warn=then == "warn", end=then == "end", mode=mode)
     if then is None and mode is not None:
         return Action(mode=mode)
     if not isinstance(then, dict):
-        reader.wrong(
-            where if then is not None else key, '`then` must be "refuse", "redact", { hold = … } or { limit = … }'
-        )
+        reader.wrong(where if then is not None else key, _THEN)
         return Action(refuse=True)
     given = reader.table("then", then, where)
     hold, rows, size = None, None, None

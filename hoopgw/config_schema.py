@@ -10,6 +10,7 @@ from hoopgw.config_kinds import REQUIRED, Key, names, one_of, rates_of, some_of,
 from hoopgw.config_schema_http import GRAPHQL, HTTP_CONDITIONS, HTTP_MASKS, HTTP_TARGET
 from hoopgw.config_schema_ssh import SSH_SECTIONS
 from hoopgw.model.grant import COPY_MASKED, REPLICATION
+from hoopgw.model.operation import TYPED
 from hoopgw.policy.policyset import CONTROLS
 from hoopgw.policy.ssh_forwards import FEATURES
 from hoopgw.policy.ssh_rules import ACTIONS, OPERATIONS
@@ -239,9 +240,10 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "target": _TARGET,
         "roles": Key(names, frozenset(), "Only sessions as one of these roles."),
         "operation": Key(
-            some_of(*OPERATIONS),
+            some_of(*OPERATIONS, TYPED),
             frozenset(),
-            "SSH: what is asked for: " + ", ".join(f"`{name}`" for name in OPERATIONS) + ".",
+            "SSH: what is asked for: " + ", ".join(f"`{name}`" for name in OPERATIONS) + "; or, alone, `typed`: lines "
+            "seen on terminals.",
         ),
         "command": Key(values.texts, (), "SSH: exact command lines."),
         "command_not": Key(values.texts, (), "SSH: every command line but exactly these."),
@@ -273,7 +275,11 @@ SECTIONS: dict[str, dict[str, Key]] = {
         ),
         "secret": Key(values.boolean, False, "Statements whose text carries a password."),
         "regex": Key(values.text, "", "An RE2 expression over the text. No look-around, no back-references."),
-        "then": Key(lambda value: value, None, '"refuse", "redact", { hold = … } or { limit = … }.'),
+        "then": Key(
+            lambda value: value,
+            None,
+            '"refuse", "redact", { hold = … } or { limit = … }; of `typed`: "warn" or "end".',
+        ),
         "record": Key(MODES, "", "`durable`, `strict` or `best-effort`: a stricter recording mode for what matches."),
         "reason": Key(values.text, "", "What the client reads. Default: what was found."),
         "would_pass": Key(values.text, "", "What would pass, in words."),

@@ -19,6 +19,8 @@ PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP93Pn8kjqU8NgMOm+Rfmh2BVljmSEsoL5
 API = "target.api.role.user"
 HOLD = 'then = { hold = { approvers = ["dba"] } }'
 
+_TYPED = '[guardrail.seen]\nprotocol = "ssh"\nprogram = ["su"]\noperation = {}\nthen = {}\n[mask.mail]'
+
 # (file, text that is there, text in its place, the mistake's key, words of it)
 MISTAKES = (
     (M, 'name = "test"', "name = 1", "name", "must be a text"),
@@ -239,6 +241,10 @@ MISTAKES = (
     (R, "{ rows = 10 }", "{ rows = -1 }", "guardrail.limited.then.limit.rows", "at least 1"),
     (R, '["*.email"]', '["email"]', "mask.mail.columns", "table.column"),
     (R, 'columns = ["*.email"]', "", "mask.mail", "masks nothing"),
+    (R, "[mask.mail]", _TYPED.format('["typed"]', '"refuse"'), "guardrail.seen.then", "has run when it is seen"),
+    (R, "[mask.mail]", _TYPED.format('["typed"]', '"redact"'), "guardrail.seen.then", "has run when it is seen"),
+    (R, "[mask.mail]", _TYPED.format('["typed", "exec"]', '"warn"'), "guardrail.seen.operation", "stands alone"),
+    (R, "[mask.mail]", _TYPED.format('["exec"]', '"end"'), "guardrail.seen.then", 'operation = ["typed"]'),
     (R, "[mask.mail]", '[mask.mail]\nprotocol = "ssh"', "mask.mail.columns", "which a command's output has none of"),
     (R, "[mask.badges]", '[mask.badges]\nprotocol = "ssh"\nshow = "last4"', "mask.badges.show", "give patterns"),
     (R, "[mask.mail]", '[mask.mail]\njson = ["/a~b"]', "mask.mail.json", "neither ~0 nor ~1"),

@@ -294,7 +294,7 @@ def watch(settings: dict[str, str], session: str, rows: int, lines: bool, operat
     show_default=True,
 )
 @click.option("--operation", type=int, help="asciicast: of this one; by default of the first on a terminal.")
-@click.option("--typed", is_flag=True, help="asciicast: with what was typed, passwords among it.")
+@click.option("--typed", is_flag=True, help="asciicast: with the keys that were typed, by their number.")
 @click.option("--output", type=click.File("wb"), default="-", help="Where to; standard output by default.")
 @click.pass_obj
 def export(settings: dict[str, str], session: str, form: str, operation: int | None, typed: bool, output: Any) -> None:

@@ -22,6 +22,7 @@ class Code(Enum):
     SESSION_OPENED = "session.opened"
     SESSION_CLOSED = "session.closed"
     SESSION_KILLED = "session.killed"
+    SESSION_STOPPED = "session.stopped"  # by a rule on what was seen in it
     SESSION_EXPIRED = "session.expired"  # the token's time is up
     SESSION_REVOKED = "session.revoked"  # the identity lost its grant on reload
     OPERATION_REFUSED = "operation.refused"
@@ -48,6 +49,7 @@ class Code(Enum):
     SETTING_CHANGED = "setting.changed"  # the target says that who acts there, or as what, is another now
     PROTOCOL_VIOLATED = "protocol.violated"
     FILE_TOUCHED = "file.touched"  # SFTP: read or written and closed, renamed, removed, made
+    TERMINAL_TYPED = "terminal.typed"  # a rule watches for the line that was typed; a note of every one
     TARGET_UNAVAILABLE = "target.unavailable"
     CATALOGUE_REFRESHED = "catalogue.refreshed"
     CATALOGUE_UNAVAILABLE = "catalogue.unavailable"

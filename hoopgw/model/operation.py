@@ -22,6 +22,7 @@ ENV = "env"  # one variable: `text` is NAME=VALUE
 # A request of SFTP: `name` is its action, `text` the action and its paths, quoted as for a shell; `parameters` the
 # undecoded request
 FILE = "file"
+TYPED = "typed"  # a line on a terminal, as it was seen there: nobody asks for it, and nothing of it can be refused
 FORWARD = "forward"  # `name` is what is forwarded (FORWARDS in relay/ssh_forwards.py), `text` from where to where
 
 # The kinds of HTTP operations

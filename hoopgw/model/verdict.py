@@ -43,6 +43,15 @@ class HoldTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class Sighting:
+    """What a rule says of something that has happened already: an event, and where it `ends`, the session's end."""
+
+    guardrail: str
+    reason: str
+    ends: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LimitTerms:
     """A bound of one operation: rows or bytes that may reach the client.  None is no bound."""
 

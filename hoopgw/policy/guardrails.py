@@ -118,6 +118,8 @@ class Action:
     bytes: int | None = None
     redact: bool = False
     mode: Mode | None = None
+    warn: bool = False  # of what has happened already
+    end: bool = False
 
     @property
     def controls(self) -> frozenset[str]:
@@ -128,6 +130,8 @@ class Action:
             "limit": self.rows is not None or self.bytes is not None,
             "redact": self.redact,
             "record": self.mode is not None,
+            "warn": self.warn,
+            "end": self.end,
         }
         return frozenset(control for control, wanted in asked.items() if wanted)
 

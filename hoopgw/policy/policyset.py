@@ -15,7 +15,7 @@ from hoopgw.policy.masks import MaskRule
 CONTROLS: dict[str, frozenset[str]] = {
     "postgresql": frozenset(("record", "mask", "refuse", "hold", "limit", "redact", "kill", "budget")),
     "http": frozenset(("record", "mask", "refuse", "hold", "limit", "redact", "kill", "budget")),
-    "ssh": frozenset(("record", "mask", "refuse", "hold", "redact", "kill", "budget")),
+    "ssh": frozenset(("record", "mask", "refuse", "hold", "redact", "kill", "budget", "warn", "end")),
 }
 
 

@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from functools import lru_cache
 
-from hoopgw.model.operation import EXEC, FILE, SHELL, Operation
+from hoopgw.model.operation import EXEC, FILE, SHELL, TYPED, Operation
 from hoopgw.policy.shell_facts import Command
 from hoopgw.policy.shell_reading import read
 
@@ -39,7 +39,7 @@ def facts_of(operation: Operation) -> ShellFacts:
     if operation.kind == FILE:
         words = shlex.split(operation.text.decode("utf-8", "surrogateescape"))
         return ShellFacts(operation.text, action=words[0], paths=tuple(words[1:]))
-    if operation.kind != EXEC:
+    if operation.kind not in (EXEC, TYPED):
         return ShellFacts(operation.text)
     if not operation.text.strip():
         return ShellFacts(operation.text, "an empty command is a shell")

@@ -9,12 +9,13 @@ from typing import Any
 from zope.interface import implementer
 
 from hoopgw.model.operation import ENV, EXEC, FILE, FORWARD, PTY, SHELL, SUBSYSTEM, Operation
-from hoopgw.model.verdict import ALLOW, Source, Verdict
+from hoopgw.model.verdict import ALLOW, Sighting, Source, Verdict
 from hoopgw.policy.guardrail import IGuardrail
 from hoopgw.policy.guardrails import Action, Match, doubted, taken
 from hoopgw.policy.shell import ShellFacts
 from hoopgw.policy.shell_facts import Command
 
+# What is asked for; what is seen, TYPED, is about no rule that does not name it
 OPERATIONS = (EXEC, SHELL, SUBSYSTEM, PTY, ENV, FORWARD, FILE)
 ACTIONS = ("read", "write", "list", "remove", "rename", "mkdir", "rmdir", "link", "setstat")  # of FILE
 MAX_SHOWN = 60  # characters of a command in a reason
@@ -48,7 +49,7 @@ class SshConditions:
         return bool(self.programs or self.programs_not or self.arguments)
 
     def match(self, operation: Operation, facts: ShellFacts) -> Match:
-        if self.operations and operation.kind not in self.operations:
+        if operation.kind not in (self.operations or OPERATIONS):
             return Match.NO
         if self.files or self.paths:
             return self._touches(facts) if operation.kind == FILE else Match.NO
@@ -120,6 +121,15 @@ class SshRule:
             case Match.DOUBT:
                 return doubted(self.action, self.name, _doubt(facts), self.source)
         return ALLOW
+
+    def sees(self, operation: Operation, facts: ShellFacts) -> Sighting | None:
+        """Of a line that was typed.  In doubt nothing ends: it is no promise, and a guess should take no session."""
+        match self.conditions.match(operation, facts):
+            case Match.YES:
+                return Sighting(self.name, self.reason or described(operation), self.action.end)
+            case Match.DOUBT:
+                return Sighting(self.name, f"it may be what {self.name} is about: {_doubt(facts)}")
+        return None
 
     def _verdict(self, operation: Operation) -> Verdict:
         reason = self.reason or described(operation)

@@ -60,7 +60,7 @@ def chosen(found: Iterable[Start], number: int | None) -> Start | None:
 def moments(happenings: Iterable[Happening], start: Start, *, typed: bool = False) -> Iterator[Moment]:
     """Of what began with `start`; nothing in its output does more to a terminal than to draw.
 
-    `typed`: with what the client sent, passwords among it.
+    `typed`: with what the client sent: on a terminal keys by their number, as they are recorded.
     """
     drawn = {"stdout": Harmless(), "stderr": Harmless()}
     ended: Moment | None = None

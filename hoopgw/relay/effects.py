@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, final
 
+from hoopgw.model.answer import Denial
 from hoopgw.model.events import Code
 from hoopgw.model.operation import Operation
 
@@ -107,13 +108,38 @@ class EndTarget(Effect):
 
 @final
 class Observed(Effect):
-    """Something worth a note in the journal and an event; nothing moves.  `fields` never hold a secret."""
+    """Something worth a note in the journal and an event; nothing moves.  `fields` never hold a secret.
 
-    __slots__ = ("code", "fields")
+    `told` is what of them the event has; None: all; {}: there is no event.
+    """
 
-    def __init__(self, code: Code, fields: dict[str, object]) -> None:
+    __slots__ = ("code", "fields", "told")
+
+    def __init__(self, code: Code, fields: dict[str, object], told: dict[str, object] | None = None) -> None:
         self.code = code
         self.fields = fields
+        self.told = fields if told is None else told
+
+
+@final
+class Typed(Effect):
+    """A line was typed on a terminal, and what the target showed up to its end has passed.
+
+    operation       what runs there
+    before, after   output: the line up to where the first key was typed, and from there to the end of the line
+    keys            how many characters were typed
+    text            what they are; b"" where other keys changed the line.  Never recorded: it may be a password
+    """
+
+    __slots__ = ("operation", "before", "after", "columns", "keys", "text")
+
+    def __init__(self, operation: int, before: bytes, after: bytes, columns: int, keys: int, text: bytes) -> None:
+        self.operation = operation
+        self.before = before
+        self.after = after
+        self.columns = columns
+        self.keys = keys
+        self.text = text
 
 
 @final
@@ -152,6 +178,18 @@ class PauseClient(Effect):
 @final
 class ResumeClient(Effect):
     __slots__ = ()
+
+
+@final
+class End(Effect):
+    """The session is to end in its own way: `denial` is what the client reads."""
+
+    __slots__ = ("code", "reason", "denial")
+
+    def __init__(self, code: Code, reason: str, denial: Denial) -> None:
+        self.code = code
+        self.reason = reason
+        self.denial = denial
 
 
 @final

@@ -22,6 +22,7 @@ from hoopgw.relay.ssh_channel import Channel, State, Successor
 from hoopgw.relay.ssh_files import Files
 from hoopgw.relay.ssh_masks import DELAY, ChannelMasks
 from hoopgw.relay.ssh_replies import Replies
+from hoopgw.relay.ssh_typing import Typing, columns_of, hidden
 from hoopgw.wire import sftp
 from hoopgw.wire import sshmessages as wire
 from hoopgw.wire.sftppaths import described
@@ -64,7 +65,7 @@ class SshRelay:
         self._by_client: dict[int, Channel] = {}  # what the target calls a channel by: the client's number
         self._by_target: dict[int, Channel] = {}  # what the client calls it by
         self._asking: dict[int, Channel] = {}  # by lane: waits for a decision
-        self._masked: dict[int, ChannelMasks] = {}  # by lane: whose output is
+        self._masked: dict[int, Channel] = {}  # by lane: whose output is
         self._lanes = GLOBAL_LANE
         self._operations = 0
         self._client_globals = Replies()
@@ -75,6 +76,7 @@ class SshRelay:
         self._gone = False
         self._reason = ""
         self._forwarded: set[str] = set()
+        self._terminals = False  # there was one
 
     # ---- what others ask
 
@@ -98,7 +100,8 @@ class SshRelay:
     def coverage(self) -> dict[str, Any]:
         """What was seen exactly, inferred, or passed opaque (docs/recording-format.md)."""
         exact = ["commands", "subsystems", "environment", "files", "forwards", "input", "output"]
-        return {"exact": exact, "inferred": [], "opaque": sorted(self._forwarded)}
+        inferred = ["lines typed on terminals"] if self._terminals else []
+        return {"exact": exact, "inferred": inferred, "opaque": sorted(self._forwarded)}
 
     def last_words(self) -> str:
         """Why the session ended; "" before that."""
@@ -158,13 +161,13 @@ class SshRelay:
         if channel is None or channel.state is not State.OPEN or start + 9 + size != end or channel.files is not None:
             return False
         if from_client:
-            if channel.asked or channel.client_closed or size > channel.to_target:
+            if channel.asked or channel.client_closed or channel.typing is not None or size > channel.to_target:
                 return False
             channel.to_target -= size
             return True
-        if channel.meter is not None or channel.masks is not None or channel.target_closed:
+        if channel.meter is not None or channel.masks is not None or channel.typing is not None:
             return False
-        if size > channel.to_client - channel.credit:
+        if channel.target_closed or size > channel.to_client - channel.credit:
             return False
         channel.to_client -= size
         return True
@@ -211,6 +214,12 @@ class SshRelay:
             if size > channel.to_target:
                 raise ProtocolViolation("more data than the window has room for")
             channel.to_target -= size
+            if channel.typing is not None and number == wire.CHANNEL_DATA:
+                keys = message[9:]
+                channel.typing.typed(keys)
+                recorded = wire.channel_data(channel.target, hidden(keys))
+                self._out.append(ToTarget(wire.framed(message), wire.framed(recorded)))
+                return False
             return True
         if number == wire.CHANNEL_EOF:
             return True
@@ -225,6 +234,8 @@ class SshRelay:
         if asked.name in CLIENT_PASSES:
             if asked.wants_reply:
                 channel.client_asks.expect()
+            if channel.typing is not None and asked.name == b"window-change":
+                channel.typing.columns = columns_of(asked.body, 0)
             return True
         operation = self._operation(channel, asked)
         if operation is None:
@@ -382,13 +393,17 @@ class SshRelay:
         if asked.name in STARTS:
             channel.started = True
             channel.meter = answer.meter
+            if channel.typing is not None:
+                channel.typing.operation = channel.operation
             if asked.name == b"subsystem" and wire.read_string(asked.body, 0)[0] == b"sftp":
                 channel.files = Files()
             elif answer.masks is not None:
                 masks = ChannelMasks(answer.masks, channel.client, channel.packet, channel.operation)
-                channel.masks = self._masked[channel.lane] = masks
+                channel.masks = masks
+                self._masked[channel.lane] = channel
         elif asked.name == b"pty-req":
-            channel.terminal = True
+            channel.terminal = self._terminals = True
+            channel.typing = Typing(columns_of(asked.body, wire.read_string(asked.body, 0, wire.MAX_NAME)[1]))
         elif asked.name == b"env":
             variable, here = wire.read_string(asked.body, 0)
             value, _ = wire.read_string(asked.body, here)
@@ -444,19 +459,39 @@ class SshRelay:
 
     def later(self, lane: int) -> list[Effect]:
         """What of a channel's output has waited for so long that it is shown (Later)."""
-        masks = self._masked.get(lane)
-        if masks is None or self._gone:
+        channel = self._masked.get(lane)
+        if channel is None or channel.masks is None or self._gone:
             return []
-        effects: list[Effect] = [*masks.due()]
-        if masks.times():
-            effects.append(Later(lane, DELAY))
+        self._shown(channel, channel.masks.due())
+        if channel.masks.times():
+            self._out.append(Later(lane, DELAY))
+        effects, self._out = self._out, []
         return effects
+
+    def _shown(self, channel: Channel, output: list[ToClient]) -> None:
+        """What was masked goes on, and is followed as any output of a terminal."""
+        self._out += output
+        if channel.typing is not None:
+            for each in output:
+                if each.data[4] == wire.CHANNEL_DATA:
+                    self._out += channel.typing.shown(each.data[13:])
+
+    def _followed(self, channel: Channel, typing: Typing, message: bytes) -> bool:
+        """Output of a terminal.  What was typed is told behind it."""
+        lines = typing.shown(message[9:])
+        if not lines:
+            return True
+        self._to_client(wire.framed(message))
+        self._out += lines
+        return False
 
     def _masked_output(self, channel: Channel, masks: ChannelMasks, message: bytes) -> bool:
         given = masks.output(message)
         if given is None:
-            return True
-        self._out += given
+            if channel.typing is None or message[0] != wire.CHANNEL_DATA:
+                return True
+            return self._followed(channel, channel.typing, message)
+        self._shown(channel, given)
         if masks.times():
             self._out.append(Later(channel.lane, DELAY))
         return False
@@ -466,7 +501,7 @@ class SshRelay:
         masks, channel.masks = channel.masks, None
         if masks is not None:
             del self._masked[channel.lane]
-            self._out += masks.released(True)
+            self._shown(channel, masks.released(True))
             if masks.masked:
                 self._out.append(Completed(masks.operation, 0, masks.masked))
 
@@ -599,6 +634,8 @@ class SshRelay:
         channel.target_closed = True
         self._withdraw(channel)
         self._unmask(channel)
+        if channel.typing is not None:
+            self._out += channel.typing.ended()
         if channel.files is not None:
             channel.files.ended()
             self._happened(channel.files)
@@ -665,6 +702,8 @@ class SshRelay:
                 return self._file_answer(channel, channel.files, message[9:])
             if channel.masks is not None:
                 return self._masked_output(channel, channel.masks, message)
+            if channel.typing is not None and number == wire.CHANNEL_DATA:
+                return self._followed(channel, channel.typing, message)
             return True
         if number == wire.CHANNEL_WINDOW_ADJUST:
             size = wire.read_adjust(message)
@@ -676,7 +715,7 @@ class SshRelay:
             raise ProtocolViolation(f"message {number} is none of the connection layer")
         ends = number == wire.CHANNEL_EOF or wire.read_request(message).name in ENDS
         if channel.masks is not None and ends:  # what was written before it is shown before it
-            self._out += channel.masks.released(True)
+            self._shown(channel, channel.masks.released(True))
         passes = number == wire.CHANNEL_EOF or self._target_request(channel, message)
         if passes and self._out:
             self._to_client(wire.framed(message))

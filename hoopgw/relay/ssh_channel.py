@@ -14,6 +14,7 @@ from hoopgw.model.errors import ProtocolViolation
 from hoopgw.relay.ssh_files import Files
 from hoopgw.relay.ssh_masks import ChannelMasks
 from hoopgw.relay.ssh_replies import Replies
+from hoopgw.relay.ssh_typing import Typing
 from hoopgw.wire import sshmessages as wire
 
 RESERVE = 8 * 1024  # bytes of the client's window kept for the gateway's own lines: a notice and a refusal fit
@@ -35,7 +36,7 @@ class Channel:
         "lane", "client", "target", "state", "packet", "reserve", "credit", "to_client", "to_target", "terminal",
         "started", "environment", "client_asks", "target_asks", "asked", "operation", "kept", "kept_data",
         "kept_requests", "meter", "client_closed", "target_closed", "successor", "opaque", "files",
-        "target_packet", "owed", "masks",
+        "target_packet", "owed", "masks", "typing",
     )  # fmt: skip
 
     def __init__(self, lane: int, client: int, target: int) -> None:
@@ -67,6 +68,7 @@ class Channel:
         self.target_packet = 0  # the largest payload of data that the target takes
         self.owed = 0  # bytes of the target's window that the gateway has used: its next adjusts pay for them
         self.masks: ChannelMasks | None = None
+        self.typing: Typing | None = None  # of a terminal
         self.opaque = ""  # what it forwards, where it is a forward
 
     def grant(self, window: int, packet: int) -> int:

@@ -21,6 +21,7 @@ from hoopgw.relay.effects import (
     Ask,
     CancelTarget,
     Effect,
+    End,
     EndTarget,
     Hangup,
     Later,
@@ -28,6 +29,7 @@ from hoopgw.relay.effects import (
     ResumeClient,
     ToClient,
     ToTarget,
+    Typed,
     Withdraw,
 )
 
@@ -71,6 +73,10 @@ class ISession(Protocol):
 
     def client_left(self) -> bool: ...
 
+    def typed(self, effect: Typed) -> list[Effect]: ...
+
+    def end(self, code: Code, reason: str, denial: Denial | None = None) -> None: ...
+
     def close(self, code: Code, reason: str, coverage: dict[str, Any]) -> Deferred[None]: ...
 
 
@@ -112,6 +118,7 @@ class Pump:
         self._target_pauses: set[str] = set()
         self._deciding: dict[int, Deferred[tuple[Answer, ...]]] = {}
         self._timers: dict[int, Any] = {}  # by lane
+        self._typed: list[Typed] = []  # what nobody has looked at yet
         self.ended = False
         client.registerProducer(Reading(self, from_client=False), True)
         target.registerProducer(Reading(self, from_client=True), True)
@@ -224,6 +231,12 @@ class Pump:
             self._withdraw(effect.lane)  # type: ignore[attr-defined]
         elif kind is Later:
             self._time(effect.lane, effect.seconds)  # type: ignore[attr-defined]
+        elif kind is Typed:
+            if not self._typed:
+                self._clock.callLater(0, self._read_typed)
+            self._typed.append(effect)  # type: ignore[arg-type]
+        elif kind is End:
+            self._session.end(effect.code, effect.reason, effect.denial)  # type: ignore[attr-defined]
         elif kind is ToTarget:  # while a cancel is under way
             self._write([], [effect.data])  # type: ignore[attr-defined]
 
@@ -275,6 +288,12 @@ class Pump:
     def _is_due(self, lane: int) -> None:
         del self._timers[lane]
         self._carry_out(self._relay.later(lane))
+
+    def _read_typed(self) -> None:
+        """When what came with it has been passed on."""
+        typed, self._typed = self._typed, []
+        for each in typed:
+            self._carry_out(self._session.typed(each))
 
     # ---- a full spool
 
@@ -376,6 +395,10 @@ class Pump:
     def _hang_up(self, code: Code, reason: str, linger: float = LINGER) -> None:
         if self.ended:
             return
+        if self._typed:
+            self._read_typed()
+            if self._waiting:
+                _log.warn("lines that were typed last are not in the record: the spool is full")
         self.ended = True
         self._waiting.clear()
         self._inputs.clear()

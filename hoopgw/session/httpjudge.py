@@ -8,7 +8,7 @@ from zope.interface import implementer
 from hoopgw.auth.access import Access
 from hoopgw.model.http import HttpRequest
 from hoopgw.model.operation import REQUEST, TUNNEL, Operation
-from hoopgw.model.verdict import ALLOW, Refusal, Verdict
+from hoopgw.model.verdict import ALLOW, Refusal, Sighting, Verdict
 from hoopgw.policy.guardrail import judge
 from hoopgw.policy.http_facts import HttpFacts
 from hoopgw.policy.http_masks import HttpMaskGuardrail
@@ -70,6 +70,10 @@ class HttpJudge:
             return _refused("http:unknown", f"{operation.kind} is nothing that HTTP can be asked for")
         facts = self._facts(request)
         return judge(self._guardrails, operation, facts) & Verdict(tables=_names(facts))
+
+    def sightings(self, operation: Operation) -> tuple[Sighting, ...]:
+        """HTTP has no terminal."""
+        return ()
 
     def binding(self, operation: Operation) -> bytes:
         """Fields and body are part of the operation; nothing else changes what a request means."""

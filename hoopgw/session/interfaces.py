@@ -11,7 +11,7 @@ from hoopgw.model.answer import Denial
 from hoopgw.model.events import Code
 from hoopgw.model.operation import Operation
 from hoopgw.model.target import Mode
-from hoopgw.model.verdict import Verdict
+from hoopgw.model.verdict import Sighting, Verdict
 from hoopgw.record.entries import Kind
 
 
@@ -24,6 +24,9 @@ class IJudge(Interface):
         Operations are judged in the order in which the client sent them; the next one is not asked about before the
         Deferred of the one before has fired.  A Deferred never fails: doubt is a Verdict that refuses.
         """
+
+    def sightings(operation: Operation) -> tuple[Sighting, ...]:
+        """What rules say of something that has happened: a line that was typed."""
 
     def binding(operation: Operation) -> bytes:
         """What else changes the meaning of a statement's bytes now: database, role, the settings in force, what the

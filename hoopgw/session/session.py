@@ -15,9 +15,11 @@ from hoopgw.auth.access import Access
 from hoopgw.model.answer import Decision, Denial
 from hoopgw.model.errors import RecordingFailed, SpoolFull
 from hoopgw.model.events import Code
-from hoopgw.model.verdict import IMasks
+from hoopgw.model.operation import TYPED, Operation
+from hoopgw.model.verdict import IMasks, Sighting
 from hoopgw.record.entries import Kind, completed
-from hoopgw.relay.effects import CatalogueChanged, Completed, Effect, Hangup, Observed, ToClient, ToTarget
+from hoopgw.record.typed import Line, line
+from hoopgw.relay.effects import CatalogueChanged, Completed, Effect, End, Hangup, Observed, ToClient, ToTarget, Typed
 from hoopgw.session.budgets import Spending
 from hoopgw.session.deciding import PATIENCE, ROOM, Decider
 from hoopgw.session.holds import Holds
@@ -245,7 +247,8 @@ class Session:
             self._cut(effect)
         elif isinstance(effect, Observed):
             note(self._journal, {"code": effect.code.value, **effect.fields})
-            self.emit(effect.code, **effect.fields)
+            if effect.told:
+                self.emit(effect.code, **effect.told)
         elif isinstance(effect, Hangup):
             note(self._journal, {"code": effect.code.value, "reason": effect.reason})
             if self.state is State.OPEN and effect.code is not Code.SESSION_CLOSED:  # `end` has said its own
@@ -253,6 +256,31 @@ class Session:
             self.totals.reason = self.totals.reason or f"{effect.code.value}: {effect.reason}"
         elif isinstance(effect, CatalogueChanged):
             self.judge.catalogue_changed(effect.changed, effect.settled)
+
+    def typed(self, effect: Typed) -> list[Effect]:
+        """What to do about a line that was typed on a terminal: here it is read, behind the data's back."""
+        found = line(effect.before, effect.after, effect.columns, effect.keys, effect.text)
+        fields: dict[str, object] = {"operation": effect.operation, "exact": False, "keys": found.keys}
+        fields |= {"confidence": found.confidence.value}
+        if found.text:
+            fields["text"] = found.text
+        seen = self._seen(effect.operation, found)
+        if not seen:
+            return [Observed(Code.TERMINAL_TYPED, fields, {})]
+        ends = [each for each in seen if each.ends]
+        said = {"guardrails": [each.guardrail for each in seen], "reason": "; ".join(each.reason for each in seen)}
+        told = {name: value for name, value in fields.items() if name not in ("text", "keys")}
+        effects: list[Effect] = [Observed(Code.TERMINAL_TYPED, {**fields, **said}, {**told, **said})]
+        if ends:
+            rules, reason = tuple(each.guardrail for each in ends), ends[0].reason
+            denial = Denial(Decision.REFUSED, reason, rules, session=self.id, policy=self.policy)
+            effects.append(End(Code.SESSION_STOPPED, reason, denial))
+        return effects
+
+    def _seen(self, number: int, found: Line) -> tuple[Sighting, ...]:
+        if not found.text:
+            return ()
+        return self.judge.sightings(Operation("ssh", TYPED, found.text.encode(), number=number))
 
     def _cut(self, completed: Completed) -> None:
         """A result that ended at a bound in its middle; what was denied before it began has its event already."""

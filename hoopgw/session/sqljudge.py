@@ -16,7 +16,7 @@ from zope.interface import classImplements
 from hoopgw.auth.access import Access
 from hoopgw.model.grant import COPY_MASKED
 from hoopgw.model.operation import BIND, EXECUTE, FUNCTION, PARSE, QUERY, Operation
-from hoopgw.model.verdict import ALLOW, Refusal, Verdict
+from hoopgw.model.verdict import ALLOW, Refusal, Sighting, Verdict
 from hoopgw.policy.catalogue import Catalogue
 from hoopgw.policy.catalogue_types import FIRST_OWN
 from hoopgw.policy.facts import Facts, FunctionName, Statement
@@ -236,6 +236,10 @@ class SqlJudge:
         except Unreadable as error:
             return _unreadable(operation, error)
         return self._weighed(operation, facts, scope)
+
+    def sightings(self, operation: Operation) -> tuple[Sighting, ...]:
+        """PostgreSQL has no terminal."""
+        return ()
 
     def binding(self, operation: Operation) -> bytes:
         context = self._context

@@ -11,14 +11,14 @@ from zope.interface import implementer
 
 from hoopgw.auth.access import Access
 from hoopgw.model.operation import ENV, EXEC, FILE, FORWARD, SHELL, SUBSYSTEM, Operation
-from hoopgw.model.verdict import ALLOW, Refusal, Verdict
+from hoopgw.model.verdict import ALLOW, Refusal, Sighting, Verdict
 from hoopgw.policy.guardrail import judge
 from hoopgw.policy.masks import SqlMasks, resolve
 from hoopgw.policy.policyset import Selection
 from hoopgw.policy.shell import facts_of
 from hoopgw.policy.ssh_bounds import bounded
 from hoopgw.policy.ssh_forwards import feature
-from hoopgw.policy.ssh_rules import OPERATIONS
+from hoopgw.policy.ssh_rules import OPERATIONS, SshRule
 from hoopgw.session.interfaces import IJudge
 
 STARTS = frozenset((EXEC, SHELL, SUBSYSTEM))
@@ -64,6 +64,11 @@ class SshJudge:
             why = f"{names}: a {operation.kind} is allowed or refused at once, no approval can be waited for"
             verdict = replace(verdict, holds=()) & _refused(verdict.holds[0].guardrail, why)
         return verdict
+
+    def sightings(self, operation: Operation) -> tuple[Sighting, ...]:
+        facts = facts_of(operation)
+        seen = [each.sees(operation, facts) for each in self._guardrails if isinstance(each, SshRule)]
+        return tuple(each for each in seen if each is not None)
 
     def binding(self, operation: Operation) -> bytes:
         """The environment is part of the operation; nothing else changes what a command means before it runs."""

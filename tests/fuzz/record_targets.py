@@ -14,7 +14,7 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hoopgw.model.errors import OperatorError
-from hoopgw.record import export
+from hoopgw.record import export, typed
 from hoopgw.record.chunks import Chunk
 from hoopgw.record.coverage import with_coverage
 from hoopgw.record.entries import Kind, asked
@@ -23,6 +23,7 @@ from hoopgw.record.lines import MAX_LINE, Lines
 from hoopgw.record.replay import replayed
 from hoopgw.record.telling import told
 from hoopgw.record.verify import GATEWAY, Result, SessionVerifier
+from hoopgw.relay.ssh_typing import MAX_BEFORE, MAX_OUT, Typing, hidden
 from hoopgw.store.chains import Chains
 from hoopgw.store.cutting import Cutter
 from hoopgw.store.recordings import Recordings, read_chunks, session_id
@@ -226,6 +227,21 @@ def spool(data: bytes) -> None:
     finally:
         writer._segments.close()
         ring.close()
+
+
+def typing(data: bytes) -> None:
+    """Whatever is typed and shown: a line is read only where it was shown, and no more than is bounded is kept."""
+    choices = Choices(data)
+    terminal, shown = Typing(choices.number(200)), b""
+    while choices.more:
+        keys, piece = choices.some(), choices.some()
+        assert len(hidden(keys)) == len(keys)
+        terminal.typed(keys)
+        shown += piece
+        for each in (*terminal.shown(piece), *(terminal.ended() if not choices.more else ())):
+            found = typed.line(each.before, each.after, each.columns, each.keys, each.text)
+            assert set(found.text) <= set(shown.decode("utf-8", "replace")) | set(" \n\ufffd"), "what was not shown"
+            assert len(each.before) <= MAX_BEFORE and len(each.after) <= MAX_OUT + len(piece)
 
 
 def terminal(data: bytes) -> None:

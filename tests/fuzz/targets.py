@@ -45,6 +45,7 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "journal": record_targets.journal,
     "entries": record_targets.entries,
     "terminal": record_targets.terminal,
+    "typing": record_targets.typing,
     "segment": record_targets.segment,
     "spool": record_targets.spool,
 }

@@ -16,7 +16,7 @@ from hoopgw.model.grant import Budget, Grant, Who
 from hoopgw.model.identity import Actor, Identity
 from hoopgw.model.operation import QUERY, Operation
 from hoopgw.model.target import Address, Mode, Role, Target, TlsMode
-from hoopgw.model.verdict import ALLOW, HoldTerms, Verdict
+from hoopgw.model.verdict import ALLOW, HoldTerms, Sighting, Verdict
 from hoopgw.record.entries import Kind
 from hoopgw.relay.effects import Ask
 from hoopgw.session.interfaces import IEdge, IEvents, IJudge
@@ -78,10 +78,14 @@ class Judge:
         self.judged: list[bytes] = []
         self.settings = b"settings"
         self.changes = 0
+        self.seen: dict[bytes, tuple[Sighting, ...]] = {}
 
     def judge(self, operation: Operation) -> Any:
         self.judged.append(operation.text)
         return self.verdicts.get(operation.text, ALLOW)
+
+    def sightings(self, operation: Operation) -> tuple[Sighting, ...]:
+        return self.seen.get(operation.text, ())
 
     def binding(self, operation: Operation) -> bytes:
         return self.settings

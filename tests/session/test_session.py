@@ -18,17 +18,19 @@ from hoopgw.model.grant import Budget
 from hoopgw.model.operation import BIND, EXECUTE, FUNCTION, PARSE, QUERY, Operation
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import Mode
-from hoopgw.model.verdict import LimitTerms, Refusal, Source, Verdict
+from hoopgw.model.verdict import LimitTerms, Refusal, Sighting, Source, Verdict
 from hoopgw.record.entries import Kind
 from hoopgw.relay.effects import (
     RECORDED,
     CatalogueChanged,
     Completed,
+    End,
     Hangup,
     Observed,
     PauseClient,
     ToClient,
     ToTarget,
+    Typed,
 )
 from hoopgw.session import rulings
 from hoopgw.session.budgets import Budgets
@@ -416,6 +418,30 @@ class Ending(Case):
         self.assertEqual(self.notes(), [{"code": "session.killed", "reason": "wrong target", "by": "ann"}])
         self.assertIn((Code.SESSION_KILLED, {"session": session.id, "subject": "agent", "reason": "wrong target",
                                              "by": "ann"}), self.events.events)  # fmt: skip
+
+    def test_typed(self) -> None:
+        """A line that was typed is a note; one that a rule watches for is an event, or the end as well.  Its text is in
+        no event, and what was not shown nowhere."""
+        session = self.session()
+        watched, ended = Sighting("watch", "become root"), Sighting("never", "not here", ends=True)
+        self.judge.seen = {b"su": (watched,), b"su -": (watched, ended)}
+        (quiet,) = session.typed(Typed(3, b"$ ", b"ls", 80, 2, b"ls"))
+        (secret,) = session.typed(Typed(3, b"Password: ", b"", 80, 6, b"s3cret"))
+        (warned,) = session.typed(Typed(3, b"$ ", b"su", 80, 2, b"su"))
+        _, end = session.typed(Typed(3, b"$ ", b"su -", 80, 0, b""))
+        for each in (quiet, secret, warned):
+            session.record(each)
+        note = {"code": "terminal.typed", "operation": 3, "exact": False}
+        wanted = [
+            note | {"keys": 2, "confidence": "echoed", "text": "ls"},
+            note | {"keys": 6, "confidence": "not shown"},
+            note | {"keys": 2, "confidence": "echoed", "text": "su", "guardrails": ["watch"], "reason": "become root"},
+        ]
+        self.assertEqual(self.notes(), wanted)
+        (fields,) = [fields for code, fields in self.events.events if code is Code.TERMINAL_TYPED]
+        self.assertEqual((fields["guardrails"], "text" in fields), (["watch"], False))
+        assert isinstance(end, End)
+        self.assertEqual((end.code, end.reason, end.denial.guardrails), (Code.SESSION_STOPPED, "not here", ("never",)))
 
     def test_revoked(self) -> None:
         """An identity that lost its grant on reload is out."""

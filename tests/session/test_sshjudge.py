@@ -72,6 +72,26 @@ class Masking(SynchronousTestCase):
             self.assertEqual([refusal.guardrail for refusal in verdict.refusals], wanted, action)
 
 
+class Seeing(SynchronousTestCase):
+    def seen(self, text: bytes, *rules: SshRule) -> list[tuple[str, bool]]:
+        judge = SshJudge(Selection(rules, (), ""), ACCESS, None)
+        return [(each.guardrail, each.ends) for each in judge.sightings(Operation("ssh", "typed", text))]
+
+    def test_lines(self) -> None:
+        """Rules on typed lines see what a rule on commands would refuse; in doubt they warn and end nothing; rules on
+        what is asked for see no line, and those on lines refuse nothing."""
+        root = SshRule("root", SshConditions(frozenset(("typed",)), programs=("su", "sudo")), Action(end=True))
+        every = SshRule("every", SshConditions(programs=("su",)), Action(refuse=True))
+        for text, wanted in (
+            (b"ls", []),
+            (b"cd / && sudo -i", [("root", True)]),
+            (b"$X", [("root", False)]),
+            (b"echo su", []),
+        ):
+            self.assertEqual(self.seen(text, root, every), wanted, text)
+        self.assertEqual(judged(Operation("ssh", "exec", b"sudo -i"), root), [])
+
+
 class Judging(SynchronousTestCase):
     def test_interface(self) -> None:
         verifyObject(IJudge, SshJudge(Selection((), (), ""), ACCESS, None))

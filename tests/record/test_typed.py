@@ -1,0 +1,216 @@
+"""Lines that are typed on a terminal, read as its screen showed them: by a real bash, and by hand."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import struct
+import termios
+import time
+from fcntl import ioctl
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from hoopgw.record.screen import MAX_ROWS, Screen
+from hoopgw.record.typed import Confidence, Line, line
+from hoopgw.relay.effects import Typed
+from hoopgw.relay.ssh_typing import MAX_OUT, Typing, hidden
+
+ECHOED, READ, UNSEEN = Confidence.ECHOED, Confidence.READ, Confidence.UNSEEN
+PROMPT = b"\x1b[?2004h\x1b]0;a@h: ~\x07\x1b[1ma@h:~$ \x1b[0m"
+WIDTH = 60
+LARGE = (b"\x1b[9999@", b"\x1b[65000B", b"\n" * 300)
+
+
+def read(found: list[Typed]) -> list[Line]:
+    return [line(each.before, each.after, each.columns, each.keys, each.text) for each in found]
+
+
+class Bash:
+    """A real one on a terminal of its own; `lines` is what was read."""
+
+    def __init__(self) -> None:
+        self.typing, self.lines = Typing(WIDTH), list[Line]()
+        self.pid, self.fd = pty.fork()
+        if not self.pid:
+            prompt = r"\[\e[1m\]me:\w$ \[\e[0m\]"
+            env = {"TERM": "xterm", "PS1": prompt, "HISTFILE": "/dev/null", "PATH": "/usr/bin:/bin", "HOME": "/"}
+            os.execve("/bin/bash", ["bash", "--norc", "-i"], env)
+        ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, WIDTH, 0, 0))
+        self.until(b"$ ")
+
+    def until(self, wanted: bytes) -> None:
+        deadline, seen = time.monotonic() + 20, b""
+        while wanted not in seen:
+            assert time.monotonic() < deadline, seen
+            if select.select([self.fd], [], [], 0.2)[0]:
+                data = os.read(self.fd, 4096)
+                seen += data
+                self.lines += read(self.typing.shown(data))
+        # what belongs to it, as the clearing of a mode
+        while select.select([self.fd], [], [], 0.05)[0]:
+            self.lines += read(self.typing.shown(os.read(self.fd, 4096)))
+
+    def types(self, keys: bytes, until: bytes = b"$ ") -> None:
+        self.typing.typed(keys)
+        os.write(self.fd, keys)
+        self.until(until)
+
+    def close(self) -> None:
+        os.close(self.fd)
+        os.waitpid(self.pid, 0)
+
+
+class Real(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.bash = Bash()
+        self.addCleanup(self.bash.close)
+
+    def test_shell(self) -> None:
+        """Typed, out of history, edited, completed, longer than the screen is wide, and found by a search."""
+        long = b"echo " + b"abcdefghij " * 9 + b"end"
+        self.bash.types(b"echo one\r")
+        self.bash.types(b"\x1b[A", b"one")
+        self.bash.types(b"\r")
+        self.bash.types(b"ecxo\x7f\x7f", b"c")
+        self.bash.types(b"ho two\r")
+        self.bash.types(b"ls -d /usr/lo\t", b"cal/")
+        self.bash.types(b"\r")
+        self.bash.types(long + b"\r")
+        self.bash.types(b"\x12", b"search")
+        self.bash.types(b"tw", b"w'")
+        self.bash.types(b"\r")
+        wanted = [
+            Line("echo one", ECHOED, 8),
+            Line("echo one", READ, 0),
+            Line("echo two", READ, 10),
+            Line("ls -d /usr/local/", READ, 13),
+            Line(long.decode(), ECHOED, len(long)),
+            Line("echo two", READ, 2),
+        ]
+        self.assertEqual(self.bash.lines, wanted)
+
+    def test_password(self) -> None:
+        """What is not shown is told by its length, whether or not a line ends behind it; what follows is read again."""
+        for ending in ("", "; echo"):
+            self.bash.lines.clear()
+            asked = f"read -s -p 'Password: ' P{ending}".encode()
+            self.bash.types(asked + b"\r", b"Password: ")
+            self.bash.types(b"s3cret\x7fT\r")
+            self.bash.types(b"echo after\r")
+            wanted = [Line(asked.decode(), ECHOED, len(asked)), Line("", UNSEEN, 7), Line("echo after", ECHOED, 10)]
+            self.assertEqual(self.bash.lines, wanted)
+
+    def test_whole_screen(self) -> None:
+        """What is typed into vim is not read; what started it is, and what is typed behind it."""
+        if not os.path.exists("/usr/bin/vim"):
+            self.skipTest("no vim")
+        self.bash.types(b"vim -u NONE -n\r", b"\x1b[?25h")
+        self.bash.types(b"isome text\r more\x1b", b"more")
+        self.bash.types(b":q!\r")
+        self.bash.types(b"echo after\r")
+        self.assertEqual([each.text for each in self.bash.lines], ["vim -u NONE -n", "echo after"])
+
+
+class Typists(SynchronousTestCase):
+    def played(self, *steps: tuple[bytes, bytes]) -> list[Line]:
+        """Keys and what is shown then, in turn; the same for every cut of the output."""
+        found = []
+        for size in (1, 3, 1000):
+            typing, lines = Typing(80), list[Line]()
+            for keys, shown in steps:
+                typing.typed(keys)
+                for at in range(0, len(shown), size):
+                    lines += read(typing.shown(shown[at : at + size]))
+            lines += read(typing.ended())
+            found.append(lines)
+        self.assertEqual(found[0], found[2])
+        self.assertEqual(found[1], found[2])
+        return found[2]
+
+    def test_prompts(self) -> None:
+        """Titles and colours of a prompt are no part of the line; a line given up is none; an empty one is none."""
+        found = self.played(
+            (b"", PROMPT),
+            (b"ls", b"ls"),
+            (b"\r", b"\r\nx\r\n" + PROMPT),
+            (b"rm\x03", b"rm^C\r\n" + PROMPT),
+            (b"\r", b"\r\n" + PROMPT),
+            (b"id\r", b"id\r\n"),
+        )
+        self.assertEqual(found, [Line("ls", ECHOED, 2), Line("id", ECHOED, 2)])
+
+    def test_ahead(self) -> None:
+        """Typed before the prompt is there: shown twice, read once."""
+        steps = ((b"", PROMPT), (b"sleep 9\r", b"sleep 9\r\n"), (b"ls\r", b"ls\r\n"), (b"", PROMPT + b"ls\r\nx\r\n"))
+        found = self.played(*steps)
+        self.assertEqual(found, [Line("sleep 9", ECHOED, 7), Line("ls", ECHOED, 2)])
+
+    def test_pasted(self) -> None:
+        """Several lines at once: each has a line's end of its own."""
+        found = self.played((b"", PROMPT), (b"one\rtwo\r", b"one\r\nout\r\n" + PROMPT + b"two\r\n"))
+        self.assertEqual([each.confidence for each in found], [ECHOED, READ])
+        self.assertEqual(found[0], Line("one", ECHOED, 3))
+
+    def test_masked(self) -> None:
+        """Where output is masked it is the masked line that is read."""
+        found = self.played((b"", PROMPT), (b"pay 4000001234567899\r", b"pay ****************\r\n"))
+        self.assertEqual(found, [Line("pay ****************", READ, 20)])
+
+    def test_never_echoed(self) -> None:
+        """Output without an end of line is searched up to a bound."""
+        typing = Typing(80)
+        typing.typed(b"secret\r")
+        found = read([each for _ in range(MAX_OUT // 100 + 2) for each in typing.shown(b"\x1b[1;1H" + b"x" * 94)])
+        self.assertEqual(len(found), 1)
+        self.assertNotIn("secret", found[0].text)
+
+
+class Hidden(SynchronousTestCase):
+    def test_length(self) -> None:
+        """Keys are recorded by their number; Enter, controls, cursor keys and the marks of a paste stay."""
+        for keys, recorded in (
+            (b"s3cret\r", b"******\r"),
+            (b"\x1b[A\x1bOB\x03\x7f", b"\x1b[A\x1bOB\x03\x7f"),
+            (b"\x1b[200~pass\x1b[201~", b"\x1b[200~****\x1b[201~"),
+            ("ß\x1bx".encode(), b"**\x1b*"),
+        ):
+            self.assertEqual(hidden(keys), recorded)
+
+    @given(st.binary())
+    def test_any(self, keys: bytes) -> None:
+        self.assertEqual(len(hidden(keys)), len(keys))
+
+
+class Screens(SynchronousTestCase):
+    def shown(self, text: str, columns: int = 10) -> str:
+        screen = Screen(columns)
+        screen.feed(text)
+        return screen.text((0, 0))
+
+    def test_editing(self) -> None:
+        """What line editors send."""
+        for text, wanted in (
+            ("abc\b\bX", "aXc"), ("abc\rX", "Xbc"), ("abcd\x1b[2D\x1b[P", "abd"), ("abcd\x1b[2D\x1b[@X", "abXcd"),
+            ("abcd\x1b[2D\x1b[K", "ab"), ("abc\x1b[2K", ""), ("ab\x1b[3Gx\x1b[1Gy", "ybx"), ("a\tb", "a       b"),
+            ("0123456789ab", "0123456789ab"), ("012345678X \rab", "012345678Xab"),
+            ("0123456789ab\x1b[A\rX", "X123456789ab"),
+            ("e\u0301x", "e\u0301x"), ("012345678\u4e16x", "012345678\n\u4e16x"), ("ab\x1b[1;1Hx\x1b[0mcd", "abxcd"),
+            ("0123456789\r\nb\x1b[A\x1b[J", "0"),
+        ):  # fmt: skip
+            self.assertEqual(self.shown(text), wanted, text)
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.binary(max_size=400), st.integers(0, 300), st.lists(st.sampled_from(LARGE), max_size=4))
+    def test_junk(self, junk: bytes, columns: int, more: list[bytes]) -> None:
+        """must-survive 63: whatever a target sends, a line is read, and no more than a screen is kept."""
+        data = b"".join([junk, *more])
+        found = line(data, data, columns, 3, b"abc")
+        self.assertLessEqual(len(found.text), 4096)
+        screen = Screen(columns)
+        screen.feed(data.decode("utf-8", "replace"))
+        self.assertLessEqual(len(screen._rows), MAX_ROWS)
+        self.assertTrue(all(len(each) <= max(2, columns) for each in screen._rows))
