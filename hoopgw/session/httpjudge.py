@@ -24,25 +24,23 @@ MAX_NAME = 200  # characters of a request's name in the index
 
 @implementer(IJudge)
 class HttpJudge:
-    """`selection` is what its identity has to pass on its target; `api` what the target's OpenAPI documents name, and
-    `folds` whether it takes upper for lower case."""
+    """`selection` is what its identity has to pass on its target."""
 
     ambient_masks = None
 
-    def __init__(
-        self, selection: Selection, access: Access, builder: HttpMaskBuilder, api: Api = NO_API, folds: bool = False
-    ) -> None:
+    def __init__(self, selection: Selection, access: Access, builder: HttpMaskBuilder) -> None:
         self._builder = builder
         self._rules = selection.guardrails
         masks = tuple(rule.http for rule in selection.masks if rule.http is not None)
         self._guardrails = (*self._rules, HttpMaskGuardrail(masks, builder.build)) if masks else self._rules
         self._features = access.grant.features
-        self._folds = folds
-        self._api = api.folded() if folds else api
+        self._folds = access.target.folds_case
+        api: Api = access.target.api or NO_API
+        self._api = api.folded() if self._folds else api
 
     def successor(self, selection: Selection, access: Access) -> HttpJudge:
         """After a reload."""
-        return HttpJudge(selection, access, self._builder, self._api, self._folds)
+        return HttpJudge(selection, access, self._builder)
 
     @property
     def masks(self) -> bool:

@@ -44,10 +44,11 @@ def asked(line: bytes, body: bytes | None = b"", kind: str = REQUEST, size: int 
     return Operation("http", kind, line, request=HttpRequest(method, target, b"gw", (), body, length))
 
 
-def judge(*rules: HttpRule, masks: tuple[HttpMask, ...] = (), grant: Grant = GRANT, **more: Any) -> HttpJudge:
+def judge(*rules: HttpRule, masks: tuple[HttpMask, ...] = (), grant: Grant = GRANT, **of_target: Any) -> HttpJudge:
     table = tuple(MaskRule("m", "http", Selector(), None, (), (), (), "none", http=each) for each in masks)
     builder = HttpMaskBuilder(MaskBuilder(b"k"))
-    return HttpJudge(Selection(rules, table, ""), replace(ACCESS, grant=grant), builder, **more)
+    access = replace(ACCESS, grant=grant, target=replace(TARGET, **of_target))
+    return HttpJudge(Selection(rules, table, ""), access, builder)
 
 
 def refused(judge: HttpJudge, operation: Operation) -> list[str]:
@@ -90,7 +91,7 @@ class Judging(SynchronousTestCase):
     def test_what_a_session_is_found_by(self) -> None:
         """Method and path, and the operations of OpenAPI documents; as the target tells upper from lower case."""
         self.assertEqual(judge().judge(asked(b"GET /a%20b?c")).tables, {"GET /a b"})
-        found = judge(api=API, folds=True)
+        found = judge(api=API, folds_case=True)
         self.assertEqual(found.judge(asked(b"DELETE /USERS/7")).tables, {"DELETE /users/7", "deleteUser"})
         self.assertEqual(judge(api=API).judge(asked(b"DELETE /USERS/7")).tables, {"DELETE /USERS/7"})
 
