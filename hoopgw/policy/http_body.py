@@ -61,8 +61,6 @@ def graphql_facts(
     request: HttpRequest, media: Media, query: Pairs, json: Callable[[], JsonBody], form: Callable[[], Pairs]
 ) -> GraphqlFacts:
     """GraphQL over HTTP: in the query, in a JSON object or a list of them, in a form, or bare."""
-    if any(name == b"upgrade" for name, _ in request.fields):
-        return GraphqlFacts(doubt="what is asked for in a WebSocket's messages is not in the request")
     asked = _pairs(query)
     if request.size == 0:
         return asked or GraphqlFacts()
@@ -78,6 +76,16 @@ def graphql_facts(
         return GraphqlFacts(doubt="GraphQL in a multipart form")
     found = json()
     return GraphqlFacts(doubt=found.doubt) if found.doubt else _batch(found.value)
+
+
+def graphql_message(found: JsonBody) -> GraphqlFacts:
+    """Of one message of a WebSocket (graphql-transport-ws and its predecessor): the request is its payload."""
+    if found.doubt:
+        return GraphqlFacts(doubt=found.doubt)
+    value = found.value
+    if isinstance(value, dict) and "payload" in value:
+        return _batch(value["payload"]) if value["payload"] is not None else GraphqlFacts()
+    return _batch(value)
 
 
 def _pairs(pairs: Pairs) -> GraphqlFacts | None:

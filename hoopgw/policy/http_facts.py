@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from hoopgw.model.http import HttpRequest
-from hoopgw.policy.http_body import Media, graphql_facts, media_of
+from hoopgw.policy.http_body import Media, graphql_facts, graphql_message, media_of
 from hoopgw.policy.http_form import read_form, read_multipart
 from hoopgw.policy.http_graphql import GraphqlFacts
 from hoopgw.policy.http_json import JsonBody, read_json
@@ -26,12 +26,14 @@ _MARKS = (b"\xef\xbb", b"\xff\xfe", b"\xfe\xff")  # of byte order
 class HttpFacts:
     """Of one request to a target that tells upper from lower case in paths and names, or does not (`folds`).
 
-    `api` is what the target's OpenAPI documents name.
+    `api` is what the target's OpenAPI documents name.  `message` ("text", "binary") makes them those of a message of
+    a WebSocket: its payload is the body of the request that opened it.
     """
 
-    def __init__(self, request: HttpRequest, folds: bool = False, api: Api = NO_API) -> None:
+    def __init__(self, request: HttpRequest, folds: bool = False, api: Api = NO_API, message: str = "") -> None:
         self.request = request
         self.folds = folds
+        self.message = message
         self._api = api
 
     @cached_property
@@ -75,6 +77,9 @@ class HttpFacts:
 
     @cached_property
     def media(self) -> Media:
+        if self.message:
+            doubt = "" if self.message == "text" else "a message that is not text"
+            return Media("application/json", doubt=doubt)
         return media_of(self.fields(b"content-type"), self.fields(b"content-encoding"))
 
     @cached_property
@@ -104,6 +109,8 @@ class HttpFacts:
 
     @cached_property
     def graphql(self) -> GraphqlFacts:
+        if self.message:
+            return graphql_message(self.json)
         return graphql_facts(self.request, self.media, self.query, lambda: self.json, lambda: self.form)
 
     @cached_property

@@ -79,6 +79,11 @@ class HttpConditions:
     def reads_body(self) -> bool:
         return bool(self.forms or self.json or self.graphql is not None)
 
+    @property
+    def of_messages(self) -> bool:
+        """They are about messages of a WebSocket as well."""
+        return bool(self.json or self.graphql is not None)
+
     def needs(self, facts: HttpFacts) -> int:
         """How many bytes of this request's body must be there before it is judged; 0: none."""
         size, head = facts.request.size, self.of_head(facts)
@@ -91,6 +96,8 @@ class HttpConditions:
         return self.buffer if self.reads_body or over else min(self.buffer, (self.size or 0) + 1)
 
     def match(self, facts: HttpFacts) -> Match:
+        if facts.message and not self.of_messages:  # what is not about its content was said when it was opened
+            return Match.NO
         return _all((self.of_head(facts), self._longer(facts)) if not self.reads_body else self._words(facts))
 
     def _words(self, facts: HttpFacts) -> Iterable[Match]:
@@ -227,6 +234,12 @@ class HttpRule:
 def needed(guardrails: Iterable[IGuardrail], facts: HttpFacts) -> int:
     """How many bytes of the body must be there before `judge`; it is given up where there are more."""
     return max((each.needs(facts) for each in guardrails if isinstance(each, HttpRule)), default=0)
+
+
+def needed_of_messages(guardrails: Iterable[IGuardrail], facts: HttpFacts) -> int:
+    """The same of each message of a WebSocket that the request opens."""
+    rules = (each.conditions for each in guardrails if isinstance(each, HttpRule))
+    return max((each.buffer for each in rules if each.of_messages and each.of_head(facts) is not Match.NO), default=0)
 
 
 def described(facts: HttpFacts) -> str:

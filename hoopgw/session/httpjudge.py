@@ -7,13 +7,13 @@ from zope.interface import implementer
 
 from hoopgw.auth.access import Access
 from hoopgw.model.http import HttpRequest
-from hoopgw.model.operation import REQUEST, TUNNEL, Operation
+from hoopgw.model.operation import MESSAGE, REQUEST, TUNNEL, Operation
 from hoopgw.model.verdict import ALLOW, Refusal, Sighting, Verdict
 from hoopgw.policy.guardrail import judge
 from hoopgw.policy.http_facts import HttpFacts
 from hoopgw.policy.http_masks import HttpMaskGuardrail
 from hoopgw.policy.http_openapi import NO_API, Api
-from hoopgw.policy.http_rules import needed
+from hoopgw.policy.http_rules import needed, needed_of_messages
 from hoopgw.policy.policyset import Selection
 from hoopgw.relay.http_masks import HttpMaskBuilder
 from hoopgw.session.interfaces import IJudge
@@ -56,6 +56,11 @@ class HttpJudge:
             return 0
         return needed(self._rules, self._facts(request))
 
+    def messages(self, request: HttpRequest) -> int:
+        """How many bytes of each message of a client must be there before it is judged, in a WebSocket that this
+        request opens; 0: none."""
+        return needed_of_messages(self._rules, self._facts(request)) if self._rules else 0
+
     # ---- IJudge
 
     def judge(self, operation: Operation) -> Verdict:
@@ -64,6 +69,9 @@ class HttpJudge:
             return _refused("http:unknown", f"{operation.kind} is nothing that HTTP can be asked for")
         if operation.kind == TUNNEL:
             return self._tunnel(operation)
+        if operation.kind == MESSAGE:
+            kind = operation.name.decode("ascii", "replace")
+            return judge(self._rules, operation, HttpFacts(request, self._folds, self._api, kind))
         if operation.kind != REQUEST:
             return _refused("http:unknown", f"{operation.kind} is nothing that HTTP can be asked for")
         facts = self._facts(request)

@@ -21,7 +21,7 @@ from hoopgw.policy.guardrails import Action, Match
 from hoopgw.policy.http_facts import HttpFacts
 from hoopgw.policy.http_json import pointer
 from hoopgw.policy.http_openapi import read_openapi
-from hoopgw.policy.http_rules import GraphqlTest, HttpConditions, HttpRule, needed
+from hoopgw.policy.http_rules import GraphqlTest, HttpConditions, HttpRule, needed, needed_of_messages
 from hoopgw.policy.http_values import ValueTest
 
 JSON = (b"content-type", b"application/json")
@@ -320,7 +320,7 @@ class OfGraphql(SynchronousTestCase):
             self.assertIs(self.DELETES.match(found), YES)
 
     def test_what_is_not_in_the_request_is_doubted(self) -> None:
-        """Persisted documents, WebSockets, multipart forms, two documents, documents without end."""
+        """Persisted documents, multipart forms, two documents, documents without end."""
         rounds = "".join(f"fragment F{n} on Q {{ a: x {{ ...F{n + 1} }} b: x {{ ...F{n + 1} }} }} " for n in range(40))
         for found in (
             posted(b'{"extensions":{"persistedQuery":{"sha256Hash":"ab"}}}'),
@@ -331,7 +331,6 @@ class OfGraphql(SynchronousTestCase):
             facts(b"GET /x?extensions=%7B%7D"),
             facts(b"GET /x?query={x}&query=mutation{deleteUser}"),
             facts(b"POST /x?query={x}", JSON, body=b'{"query":"mutation{deleteUser}"}'),
-            facts(b"GET /x", (b"upgrade", b"websocket")),
             posted(b"--a\r\n", (b"content-type", b"multipart/form-data; boundary=a")),
             self.asks("mutation {"),
             self.asks("{ ...F } fragment F on Q { ...F }"),
@@ -345,6 +344,31 @@ class OfGraphql(SynchronousTestCase):
             posted(json.dumps([{"query": "{x}"}] * 100).encode()),
         ):
             self.assertIs(self.DELETES.match(found), DOUBT, (found.request.target, found.request.body))
+
+    def test_messages_of_a_websocket(self) -> None:
+        """The request of a message is its payload; other rules spoke when it was opened."""
+        path = HttpConditions(paths=("/x",), graphql=self.DELETES.graphql)
+        for text, expected in (
+            (b'{"id":"1","type":"subscribe","payload":{"query":"mutation{deleteUser}"}}', YES),
+            (b'{"id":"1","type":"start","payload":{"query":"mutation{x: deleteUser}"}}', YES),
+            (b'{"query":"mutation{deleteUser}"}', YES),
+            (b'{"id":"1","type":"subscribe","payload":{"query":"{users{id}}"}}', NO),
+            (b'{"type":"connection_init","payload":{}}', NO),
+            (b'{"type":"connection_init","payload":null}', NO),
+            (b'{"type":"ping"}', NO),
+            (b'{"type":"subscribe","payload":{"id":"abc"}}', DOUBT),
+            (b'42["subscribe",{}]', DOUBT),
+        ):
+            found = HttpFacts(request(b"GET /x", (b"upgrade", b"websocket"), body=text), message="text")
+            self.assertIs(path.match(found), expected, text)
+        binary = HttpFacts(request(b"GET /x", body=b"\x82"), message="binary")
+        self.assertIs(path.match(binary), DOUBT)
+        self.assertIs(HttpConditions(paths=("/x",)).match(binary), NO)
+        opening = facts(b"GET /x", (b"upgrade", b"websocket"))
+        rules = [HttpRule("r", each, Action(refuse=True)) for each in (path, HttpConditions(paths=("/x",)))]
+        self.assertEqual(needed_of_messages(rules, opening), path.buffer)
+        self.assertEqual(needed_of_messages(rules, facts(b"GET /y")), 0)
+        self.assertIs(path.match(opening), NO)
 
     def test_what_is_no_graphql_is_no_match(self) -> None:
         """An empty request, or an object that has nothing of it."""

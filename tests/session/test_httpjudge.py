@@ -12,7 +12,7 @@ from hoopgw.auth.access import Access
 from hoopgw.model.grant import Grant, Who
 from hoopgw.model.http import HttpRequest
 from hoopgw.model.identity import Identity
-from hoopgw.model.operation import REQUEST, TUNNEL, Operation
+from hoopgw.model.operation import MESSAGE, REQUEST, TUNNEL, Operation
 from hoopgw.model.target import Address, Role, Selector, Target, TlsMode
 from hoopgw.policy.guardrails import Action
 from hoopgw.policy.http_json import pointer
@@ -75,6 +75,17 @@ class Judging(SynchronousTestCase):
             assert request is not None
             self.assertEqual(found.needs(request), expected)
             self.assertEqual(judge().needs(request), 0)
+
+    def test_messages_of_a_websocket(self) -> None:
+        """By the rules that read bodies, on the path that it was opened at."""
+        found = judge(DELETES, ADMINS)
+        opening = asked(b"GET /users").request
+        assert opening is not None
+        self.assertEqual((found.messages(opening), judge(DELETES).messages(opening)), (1 << 20, 0))
+        for body, expected in ((b'{"role":"admin"}', ["admins"]), (b'{"role":"user"}', [])):
+            message = asked(b"GET /users", body, MESSAGE)
+            message.name = b"text"
+            self.assertEqual(refused(found, message), expected)
 
     def test_masks(self) -> None:
         """Where they are about the path, or might be."""
