@@ -29,7 +29,7 @@ CLUSTERS: list[Cluster] = []  # a primary, a standby
 
 
 class Saying(Protocol):
-    """A server that answers StartupMessage with one thing, and closes where that is all it has."""
+    """A server that answers StartupMessage with one thing, and closes unless it is to stay silent."""
 
     says = b""
 
@@ -37,7 +37,9 @@ class Saying(Protocol):
         self.factory.asked += 1  # type: ignore[union-attr]
         if self.says:
             self.transport.write(self.says)  # type: ignore[union-attr]
-        self.transport.loseConnection()  # type: ignore[union-attr]
+            self.says = b""
+        if self.factory.closes:  # type: ignore[union-attr]
+            self.transport.loseConnection()  # type: ignore[union-attr]
 
 
 class Dialling(TestCase):
@@ -81,7 +83,7 @@ class Dialling(TestCase):
 
     def saying(self, words: bytes) -> Any:
         factory: Any = Factory.forProtocol(type("Said", (Saying,), {"says": words}))
-        factory.asked = 0
+        factory.asked, factory.closes = 0, True
         listening = reactor.listenTCP(0, factory, interface="127.0.0.1")  # type: ignore[attr-defined]
         self.addCleanup(listening.stopListening)
         factory.port = listening.getHost().port
@@ -122,6 +124,20 @@ class Dialling(TestCase):
         connection, _ = yield self.dial(self.target(*ports))
         self.assertEqual(connection.place.address.port, self.primary.port)
         self.assertEqual((starting.asked, closing.asked), (1, 1))
+
+    @inlineCallbacks
+    def test_silent_in_its_login(self) -> Generator[Deferred[Any], Any, None]:
+        """must-survive 33: one that takes the connection and says nothing, or goes silent halfway, is passed over
+        after the time that a login may take."""
+        self.patch(dial, "LOGIN_SECONDS", 0.3)
+        sasl = pglogin.message(b"R", (10).to_bytes(4, "big") + b"SCRAM-SHA-256\0\0")
+        for said in (b"", sasl, sasl[:3]):
+            silent = self.saying(said)
+            silent.closes = False
+            connection, _ = yield self.dial(self.target(silent.port, self.primary.port))
+            self.assertEqual(connection.place.address.port, self.primary.port)
+            error = yield self.assertFailure(self.dial(self.target(silent.port)), dial.TargetRefused)
+            self.assertIn("in time", str(error))
 
     @inlineCallbacks
     def test_who_refuses_is_not_passed_over(self) -> Generator[Deferred[Any], Any, None]:
