@@ -97,6 +97,10 @@ class Multiplexed:
         found = self._streams.get(stream)
         return 0 if found is None else found.backlog
 
+    def backlogs(self) -> dict[int, int]:
+        """The same of all streams that have one."""
+        return {number: found.backlog for number, found in self._streams.items() if found.backlog}
+
     def write(self, stream: int, data: bytes) -> None:
         """Bytes of the message to the other side, in HTTP/1.1.  Nothing for a stream that is gone.
 

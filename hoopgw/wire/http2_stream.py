@@ -55,7 +55,8 @@ class Stream:
             self.pieces.appendleft(piece[room:])
             piece = piece[:room]
         self.backlog -= len(piece)
-        h2.send_data(number, piece)
+        self.sent = self.whole and not self.pieces and not self.trailers
+        h2.send_data(number, piece, end_stream=self.sent)
         return True
 
     def _flush_end(self, h2: H2Connection, number: int) -> None:

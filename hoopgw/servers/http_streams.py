@@ -1,0 +1,354 @@
+"""HTTP/2 towards clients: each stream is carried by a connection of HTTP/1.1 that exists only here.
+
+One such connection carries a stream after the other, as a client's own would: so that a session is a login on a target,
+not a request, and all that judges, records and times HTTP/1.1 does so here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from hoopgw.model.errors import MalformedFrame, WireError
+from hoopgw.relay.http_scope import Route, route_of
+from hoopgw.wire.http2_ends import ClientSide
+from hoopgw.wire.http2_values import CANCEL, INTERNAL_ERROR, Came, Gone
+from hoopgw.wire.httphead import Blocks, read_request
+
+PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # RFC 9113, 3.4
+MAX_BACKLOG: Final = 256 * 1024  # bytes of one stream that wait for its client; beyond it the target is not read
+FIRST_SECONDS: Final = 30.0  # from the handshake to the first stream
+IDLE_SECONDS: Final = 75.0  # without a stream, as for a connection of HTTP/1.1
+STALLED_SECONDS: Final = 60.0  # in which a client takes nothing of what waits for it (CVE-2019-9517)
+
+
+class StreamTransport:
+    """What an HttpServer sees of its client, for one stream after the other."""
+
+    disconnecting = False
+
+    def __init__(self, streams: "Streams", route: Route | None) -> None:
+        self.protocol: Any = None
+        self.route = route
+        self.stream = 0  # that it carries; 0: none now
+        self.whole = False  # all of the stream's request was given on
+        self.disconnected = False
+        self._streams = streams
+        self._paused = False
+        self._inbox: list[Came] = []  # while paused; the stream's window bounds it
+        self._producer: Any = None
+        self._producer_paused = False
+
+    @property
+    def encrypted(self) -> bool:
+        return self._streams.encrypted
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """The connection has it."""
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        """The connection has it."""
+
+    # ---- from the client
+
+    def came(self, piece: Came) -> None:
+        if self._paused:
+            self._inbox.append(piece)
+        else:
+            self._give(piece)
+
+    def _give(self, piece: Came) -> None:
+        self._streams.taken(piece)
+        self.whole = piece.ended
+        if piece.data and not self.disconnected:
+            self.protocol.dataReceived(piece.data)
+
+    def pauseProducing(self) -> None:
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        self._paused = False
+        while self._inbox and not self._paused:
+            self._give(self._inbox.pop(0))
+
+    def left(self) -> None:
+        """The stream, or the whole connection, is gone without its answer."""
+        self.stream = 0
+        self._inbox.clear()
+        self._end()
+
+    # ---- to the client
+
+    def write(self, data: bytes) -> None:
+        if self.stream:
+            self._streams.write(self, data)
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        self._producer, self._producer_paused = producer, False
+        self.look(self._streams.congested)
+
+    def unregisterProducer(self) -> None:
+        self._producer = None
+
+    def look(self, congested: bool) -> None:
+        """Whether the target may be read, now that something has gone out or come in."""
+        full = congested or self._streams.backlog(self.stream) > MAX_BACKLOG
+        if self._producer is not None and full is not self._producer_paused:
+            self._producer_paused = full
+            (self._producer.pauseProducing if full else self._producer.resumeProducing)()
+
+    # ---- ends
+
+    def loseConnection(self) -> None:
+        """After what was written: the client of a stream that is not answered then is told so."""
+        stream, self.stream = self.stream, 0
+        if stream:
+            self._streams.finish(stream)
+        self._end()
+
+    def abortConnection(self) -> None:
+        stream, self.stream = self.stream, 0
+        if stream:
+            self._streams.reset(stream, INTERNAL_ERROR)
+        self._end()
+
+    def _end(self) -> None:
+        if not self.disconnected:
+            self.disconnected = True
+            self._streams.forget(self)
+
+
+class Streams:
+    """One client's connection once it speaks HTTP/2.
+
+    serve     makes what answers the requests of a `StreamTransport`
+    violated  is told once why the connection had to end
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        transport: Any,
+        clock: IReactorTime,
+        serve: Callable[[], Any],
+        violated: Callable[[WireError], None],
+    ) -> None:
+        self.congested = False  # the client takes nothing: its socket is full
+        self._transport = transport
+        self._clock = clock
+        self._serve = serve
+        self._violated = violated
+        self._h2 = ClientSide(clock.seconds())
+        self._by_stream: dict[int, StreamTransport] = {}
+        self._idle: list[StreamTransport] = []
+        self._backlogs: dict[int, tuple[int, float]] = {}  # of each stream, and since when it is that
+        self._since = clock.seconds()  # when it last had a stream
+        self._limit = FIRST_SECONDS
+        self._over = False
+        self._deep = 0  # calls of ours into which others are nested: bytes go out at the end of the first
+
+    @property
+    def encrypted(self) -> bool:
+        return bool(self._transport.encrypted)
+
+    def begin(self) -> None:
+        self._transport.registerProducer(self, True)
+        self._send()
+
+    # ---- the connection
+
+    def received(self, data: bytes) -> None:
+        if self._over:
+            return
+        self._deep += 1
+        try:
+            for each in self._h2.receive(data, self._clock.seconds()):
+                if isinstance(each, Gone):
+                    self._gone(each.stream)
+                else:
+                    self._came(each)
+        except WireError as error:
+            self._fail(error)
+        finally:
+            self._deep -= 1
+        for stream, carrier in tuple(self._by_stream.items()):
+            self._settle(stream)
+            carrier.look(self.congested)
+        self._end_if_done()
+        self._send()
+
+    def lost(self) -> None:
+        """The client is gone."""
+        self._over = True
+        for carrier in [*self._by_stream.values(), *self._idle]:
+            carrier.left()
+        self._by_stream.clear()
+        self._idle.clear()
+
+    def check(self, now: float) -> None:
+        """Nothing is waited for without end."""
+        if self._over:
+            return
+        if self._by_stream or self._h2.streams:
+            self._since, self._limit = now, IDLE_SECONDS
+        elif now - self._since > self._limit:
+            self.goodbye()
+        before, self._backlogs = self._backlogs, {}
+        for stream, backlog in self._h2.backlogs().items():
+            size, since = before.get(stream, (0, now))
+            self._backlogs[stream] = backlog, since if size == backlog else now
+            if now - self._backlogs[stream][1] > STALLED_SECONDS:
+                self._h2.reset(stream, CANCEL)
+                self._gone(stream)
+        self._end_if_done()
+        self._send()
+
+    def goodbye(self) -> None:
+        """What runs is answered, then the connection ends."""
+        self._h2.drain()
+        self._send()
+        self._end_if_done()
+
+    # ---- IPushProducer: of the socket
+
+    def pauseProducing(self) -> None:
+        """The client does not take what is there: nothing more is read from targets, nor from it, which may only send
+        to have more to be answered."""
+        self.congested = True
+        self._transport.pauseProducing()
+        for carrier in tuple(self._by_stream.values()):
+            carrier.look(True)
+
+    def resumeProducing(self) -> None:
+        self.congested = False
+        self._transport.resumeProducing()
+        for carrier in tuple(self._by_stream.values()):
+            carrier.look(False)
+
+    def stopProducing(self) -> None:
+        """`lost` is called as well."""
+
+    def _fail(self, error: WireError) -> None:
+        """What the connection still has to say is why it ends."""
+        self._violated(error)
+        self.lost()
+        self._transport.write(self._h2.outgoing())
+        self._transport.unregisterProducer()
+        self._transport.loseConnection()
+
+    def _end_if_done(self) -> None:
+        if self._h2.draining and not self._h2.streams and not self._over and not self._deep:
+            self.lost()
+            self._transport.unregisterProducer()
+            self._transport.loseConnection()
+
+    # ---- streams
+
+    def _came(self, piece: Came) -> None:
+        carrier = self._by_stream.get(piece.stream)
+        if carrier is None:
+            if not piece.data or not self._h2.alive(piece.stream):
+                return
+            carrier = self._carrier(piece)
+        carrier.came(piece)
+
+    def _carrier(self, piece: Came) -> StreamTransport:
+        """One that is free, and best of the same login and target."""
+        route = _route(piece.data)
+        found = next((each for each in self._idle if each.route == route), None)
+        new = found is None
+        if found is None:
+            found = StreamTransport(self, route)
+            found.protocol = self._serve()
+        else:
+            self._idle.remove(found)
+        found.stream, found.whole = piece.stream, False
+        self._by_stream[piece.stream] = found
+        if new:
+            found.protocol.makeConnection(found)
+        return found
+
+    def _gone(self, stream: int) -> None:
+        carrier = self._by_stream.pop(stream, None)
+        if carrier is not None:
+            carrier.left()
+
+    def _settle(self, stream: int) -> None:
+        """The answer is whole and sent: who carried it is free, where the question was whole too."""
+        if self._h2.alive(stream):
+            return
+        carrier = self._by_stream.pop(stream, None)
+        if carrier is None or carrier.stream != stream:
+            return
+        carrier.stream = 0
+        if carrier.whole and not carrier.disconnected:
+            self._idle.append(carrier)
+        else:
+            carrier.left()
+
+    # ---- what a StreamTransport does
+
+    def write(self, carrier: StreamTransport, data: bytes) -> None:
+        stream = carrier.stream
+        self._deep += 1
+        try:
+            self._h2.write(stream, data)
+        except MalformedFrame:
+            self._log.failure("an answer that is no HTTP/1.1")
+            self._h2.reset(stream, INTERNAL_ERROR)
+        except WireError as error:
+            self._fail(error)
+            return
+        finally:
+            self._deep -= 1
+        self._settle(stream)
+        carrier.look(self.congested)
+        self._send()
+        self._end_if_done()
+
+    def finish(self, stream: int) -> None:
+        self._h2.finish(stream)
+        self._by_stream.pop(stream, None)
+        self._send()
+        self._end_if_done()
+
+    def reset(self, stream: int, code: int) -> None:
+        self._h2.reset(stream, code)
+        self._by_stream.pop(stream, None)
+        self._send()
+        self._end_if_done()
+
+    def taken(self, piece: Came) -> None:
+        self._h2.taken(piece.stream, piece.size)
+        self._send()
+
+    def backlog(self, stream: int) -> int:
+        return self._h2.backlog(stream)
+
+    def forget(self, carrier: StreamTransport) -> None:
+        """It is over; its protocol hears so in a turn of its own, as it would from a socket."""
+        if carrier in self._idle:
+            self._idle.remove(carrier)
+        self._clock.callLater(0, carrier.protocol.connectionLost, Failure(ConnectionDone()))
+
+    def _send(self) -> None:
+        if self._deep or self._over:
+            return
+        data = self._h2.outgoing()
+        if data:
+            self._transport.write(data)
+
+
+def _route(head: bytes) -> Route | None:
+    """Whom the request is for; None where its head cannot be read: what serves it will say so."""
+    try:
+        read = read_request(head, 0, Blocks())
+        return None if read is None else route_of(read.block)
+    except WireError:
+        return None
