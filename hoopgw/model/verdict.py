@@ -118,8 +118,8 @@ class IMasks(Protocol):
         """For a result of these columns (name, table OID, attribute number, type OID, format) of the statement at
         `place` in its text, from 0; None: nothing to do."""
 
-    def copy_mask(self, max_row: int) -> ICopyMask | None:
-        """For this operation's COPY TO STDOUT."""
+    def copy_mask(self, max_row: int, fields: int) -> ICopyMask | None:
+        """For this operation's COPY TO STDOUT, of which the target says that its rows have so many fields."""
 
     def stream(self) -> IStreamMask:
         """For output without messages: patterns only."""

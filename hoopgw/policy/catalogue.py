@@ -16,6 +16,7 @@ class Column:
     name: str
     type_oid: int
     not_null: bool = False
+    generated: bool = False  # a COPY of the table leaves it out
 
 
 @dataclass(frozen=True, slots=True)

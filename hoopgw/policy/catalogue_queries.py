@@ -26,7 +26,8 @@ QUERIES: tuple[str, ...] = (
     " ON n.oid OPERATOR(pg_catalog.=) c.relnamespace"
     " WHERE c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v,m,f,S}'::pg_catalog.\"char\"[])"
     " AND n.nspname OPERATOR(pg_catalog.!~~) 'pg_toast%' AND n.nspname OPERATOR(pg_catalog.!~~) 'pg_temp%'",
-    "SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.attnotnull FROM pg_catalog.pg_attribute a"
+    "SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.attnotnull,"
+    " a.attgenerated OPERATOR(pg_catalog.<>) '' FROM pg_catalog.pg_attribute a"
     " JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) a.attrelid JOIN pg_catalog.pg_namespace n"
     " ON n.oid OPERATOR(pg_catalog.=) c.relnamespace"
     " WHERE a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped"
@@ -113,7 +114,7 @@ def catalogue(results: Sequence[Rows], generation: int) -> Catalogue:
             raise TooLarge(f"{len(found)} {what}, more than {bound}")
     columns_of: dict[int, list[Column]] = defaultdict(list)
     for row in columns:
-        columns_of[number(row[0])].append(_column(tuple(row[1:5])))
+        columns_of[number(row[0])].append(_column(tuple(row[1:6])))
     depends_of, parents_of, calls_of = pairs(depends), pairs(inherits), pairs(called)
     generated_of: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for row in generated:
@@ -162,7 +163,7 @@ def _in_order(columns: Iterable[Column]) -> tuple[Column, ...]:
 @lru_cache(maxsize=KEPT_ROWS)
 def _column(row: Row) -> Column:
     """Of all but the first of its columns."""
-    return Column(number(row[0]), text(row[1]), number(row[2]), row[3] == b"t")
+    return Column(number(row[0]), text(row[1]), number(row[2]), row[3] == b"t", row[4] == b"t")
 
 
 @lru_cache(maxsize=KEPT_ROWS)

@@ -94,6 +94,12 @@ class FromClause:
         lazy = [each.lazy for each in followed] if followed is not None else [True] * len(columns)
         return tuple(replace(each, lazy=late) for each, late in zip(columns, lazy, strict=True))
 
+    def generated(self, column: Traced) -> bool:
+        """Whether it is a column of a table that the table computes itself."""
+        relation = self._catalogue.by_oid.get(column.origin[0])
+        columns = relation.columns if relation is not None else ()
+        return any(each.generated and each.number == column.origin[1] for each in columns)
+
     # ---- functions
 
     def _function(self, body: Node, scope: Scope) -> Item:

@@ -69,7 +69,7 @@ class Statements(Queries):
         """COPY table (columns) TO."""
         item = self.clause.table(body.get("relation", {}), Ctes())
         if "attlist" not in body:
-            return item.star()
+            return tuple(each for each in item.star() if not self.clause.generated(each))
         scope = Scope(single(item))
         return tuple(scope.column([each["String"]["sval"]]) for each in body["attlist"])
 

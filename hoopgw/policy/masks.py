@@ -104,8 +104,8 @@ class SqlMasks:
     def row_mask(self, fields: Sequence[tuple[bytes, int, int, int, int]], max_row: int, place: int = 0) -> Any:
         return self.build.row_mask(self, fields, self.places.get(place))
 
-    def copy_mask(self, max_row: int) -> Any:
-        return self.build.copy_mask(self, max_row)
+    def copy_mask(self, max_row: int, fields: int) -> Any:
+        return self.build.copy_mask(self, max_row, fields)
 
     def stream(self) -> Any:
         return self.build.stream(self)

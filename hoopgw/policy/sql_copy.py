@@ -17,6 +17,13 @@ from hoopgw.policy.sql_tree import Unreadable
 _PLAIN = re.compile(
     r"UTF8|UNICODE|SQLASCII|LATIN\d+|ISO8859\d+|WIN(DOWS)?(866|874|125\d)|KOI8[RU]?|EUC(JP|JIS2004|KR|CN|TW)"
 )
+# The last line's are of COPY FROM: PostgreSQL itself refuses them here, in its own words
+_KNOWN = frozenset(
+    (
+        "format delimiter null header quote escape force_quote encoding freeze "
+        "force_null force_not_null default on_error reject_limit log_verbosity convert_selectively"
+    ).split()
+)
 
 
 def copy_shape(options: dict[str, Any]) -> Copy:
@@ -26,6 +33,9 @@ def copy_shape(options: dict[str, Any]) -> Copy:
     if not _PLAIN.fullmatch(encoding):
         raise Unreadable(f"rows of a COPY in the encoding {encoding} cannot be told apart here")
     form = (said.get("format") or "text").lower()
+    unknown = sorted(set(options) - _KNOWN) or sorted({form} - {"text", "csv", "binary"})
+    if unknown:  # of a later PostgreSQL, perhaps: its rows may look like nothing that is known here
+        raise Unreadable(f"{unknown[0]!r} of a COPY is not known here")
     csv = form == "csv"
     quote = _byte(said, "quote", '"')
     null = said.get("null")

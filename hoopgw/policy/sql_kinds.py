@@ -40,7 +40,11 @@ def _copy(draft: Draft, body: Node) -> None:
         return
     wanted = [item["String"]["sval"] for item in body.get("attlist", [])]
     columns = {column.name: column for column in found[0].columns}
-    fields = [columns[name] for name in wanted if name in columns] if wanted else list(found[0].columns)
+    fields = (
+        [columns[name] for name in wanted if name in columns]
+        if wanted
+        else [each for each in found[0].columns if not each.generated]
+    )
     oid = found[0].oid
     outputs = tuple(Output(column.name, oid, column.number, column.type_oid) for column in fields)
     draft.read |= {(output.relation, output.attribute) for output in outputs}

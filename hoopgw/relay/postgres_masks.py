@@ -55,9 +55,9 @@ class MaskBuilder:
             return None
         return RowMask(actions, ValueMask(scanner, self._hashes))
 
-    def copy_mask(self, masks: SqlMasks, max_row: int) -> CopyMask | None:
+    def copy_mask(self, masks: SqlMasks, max_row: int, count: int) -> CopyMask | None:
         """Fields by the facts of the COPY, which know the types of plain columns; of others a masked field is NULL in
-        binary."""
+        binary.  Where the target's rows have another `count` of fields, which is which is not known: all are NULL."""
         scanner, copy = self._scanner(masks), masks.copy
         form = copy.format if copy is not None else "text"
         fields = copy.fields if copy is not None else ()
@@ -74,6 +74,8 @@ class MaskBuilder:
         )
         value = ValueMask(scanner, self._hashes)
         every = _copied(layouts, 0, binary, scanner) if not fields else None
+        if fields and len(fields) != count:
+            every = Action(masking.NULL)
         if copy is None:
             return CopyMask(form, actions, every, value, max_row)
         return CopyMask(

@@ -275,10 +275,10 @@ class Results:
         elif tag == 71:  # G
             self._rows.copy_in_begins(head)
         elif tag == 72:  # H
-            self._rows.copy_out_begins(head)
+            self._rows.copy_out_begins(head, data[start + HEADER : end])
         elif tag == 87 and self.replication:  # W
             self._rows.copy_in_begins(head)
-            self._rows.copy_out_begins(head)
+            self._rows.copy_out_begins(head, data[start + HEADER : end])
         elif tag == 99:  # c: CopyDone of a COPY TO
             shown = self._rows.copy_out_ends(head, data[start:end], effects)
         elif tag == 116:  # t: the first half of the answer to a Describe

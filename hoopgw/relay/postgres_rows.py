@@ -79,12 +79,16 @@ class Rows:
             raise ProtocolViolation("the target asked for data that was not offered")
         head.copying = True
 
-    def copy_out_begins(self, head: Expect | None) -> None:
+    def copy_out_begins(self, head: Expect | None, response: bytes) -> None:
+        """`response`: the payload of CopyOutResponse."""
         if head is None or (head.kind != QUERY and head.kind != EXECUTE) or head.nonce:
             raise ProtocolViolation("the target sends data that was not asked for")
         head.sends = True
         if head.answer.masks is not None:
-            head.copy_mask = head.answer.masks.copy_mask(self._max_masked_row)
+            if len(response) < 3:
+                raise ProtocolViolation("the target begins a COPY without saying of what")
+            fields = int.from_bytes(response[1:3], "big")
+            head.copy_mask = head.answer.masks.copy_mask(self._max_masked_row, fields)
 
     def copy_out_ends(self, head: Expect | None, done: bytes, effects: list[Effect]) -> bytes | None:
         """CopyDone of a COPY TO: what goes on in its place; None: it does."""

@@ -46,6 +46,8 @@ class Options(SynchronousTestCase):
             "(encoding 'GB18030', delimiter '0')",
             "encoding 'big-5'",
             "(encoding *)",
+            "(format json)",
+            "(compression 'gzip')",
         ):
             with self.subTest(options):
                 self.assertRaises(Unreadable, read, options)

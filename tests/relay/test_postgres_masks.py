@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.answer import Answer
+from hoopgw.policy.facts import Copy, Output
 from hoopgw.policy.mask_traces import Shown
 from hoopgw.policy.masks import SqlMasks
 from hoopgw.relay.postgres_masks import MaskBuilder
@@ -69,6 +70,17 @@ class Masks(SynchronousTestCase):
         self.assertEqual(hashed, self.told(masks(searched, email="hash"), []))
         self.assertNotIn(b"secret", hashed)
         self.assertEqual(hashed.count(b"\0\0\0\x10"), len(ROWS))
+
+
+class Copied(SynchronousTestCase):
+    def test_another_count_of_fields(self) -> None:
+        """must-survive 19: where the target's rows have other fields than were followed, none is shown: which of them
+        is masked is not known."""
+        copy = Copy(fields=(Output("id", 7, 1, 23), Output("email", 7, 2, 25)))
+        shown = Shown("", "id"), Shown("none", "email")
+        chosen = SqlMasks({}, (), frozenset(), frozenset(), False, copy, MaskBuilder(b"key"), shown)
+        for fields, line in ((2, b"1\t**\t\\N\n"), (3, b"\\N\t\\N\t\\N\n"), (1, b"\\N\t\\N\t\\N\n")):
+            self.assertEqual(chosen.copy_mask(1 << 20, fields).feed(b"1\tKL\tKL\n"), line)
 
 
 COUNT = message(b"T", b"\0\2" + (b"n\0" + bytes(6) + (20).to_bytes(4, "big") + b"\xff" * 6 + b"\0\0") * 2)

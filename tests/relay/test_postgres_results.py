@@ -102,7 +102,7 @@ class Masks:
         self.asked.append([name for name, *_ in fields])
         return Stars() if self.rows else None
 
-    def copy_mask(self, max_row: int) -> StarsInCopy:
+    def copy_mask(self, max_row: int, fields: int) -> StarsInCopy:
         return StarsInCopy(max_row)
 
     def text(self, data: bytes) -> bytes:
