@@ -1,4 +1,4 @@
-"""`hoopgw explain`: what the rules say of a statement or command, and which file and line says it.  Nothing runs."""
+"""`hoopgw explain`: what the rules say of a statement, command or request, and which line says it.  Nothing runs."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from hoopgw.model.verdict import Verdict
 @click.option("--database", default="", help="Default: the target's own.")
 @click.option("--offline", is_flag=True, help="Do not read the target's catalogue: names stay unknown.")
 @click.option("--shell", is_flag=True, help="SSH: a login shell in place of a command.")
+@click.option("--header", "headers", multiple=True, help="HTTP: a header field, as 'X-Env: prod'; may be repeated.")
+@click.option("--body", default="", help="HTTP: the request's body, or @FILE.")
 @click.argument("sql", metavar="STATEMENT", default="")
 @json_option
 @click.pass_obj
@@ -38,25 +40,29 @@ def explain(
     database: str,
     offline: bool,
     shell: bool,
+    headers: tuple[str, ...],
+    body: str,
     sql: str,
     as_json: bool,
 ) -> None:
     """Verdict, rules with file and line, and why; what it touches, and through which views, bodies and triggers.
 
-    Of an SQL statement or, where the target is an SSH host, a command.
+    Of an SQL statement, of a command where the target is an SSH host, or of an HTTP request: "POST /users?x=1".
 
     Reads the configuration, and the target's catalogue with the role's credential (so it needs to read the secrets of
     the configuration). Exit status 0: it would run as it is; 1: it would be refused or held, or nobody can say; 2:
     wrong use.
     """
     if bool(sql) == shell:
-        raise click.UsageError("name a statement or command, or --shell")
+        raise click.UsageError("name a statement, command or request, or --shell")
     loaded = configured(settings)
     target = loaded.targets.get(target_name)
     if target is None:
         raise click.UsageError(f"there is no target {target_name!r}")
     if shell and target.protocol != "ssh":
         raise click.UsageError(f"{target_name} is no SSH host")
+    if (headers or body) and target.protocol != "http":
+        raise click.UsageError(f"{target_name} does not speak HTTP")
     named = frozenset(part.strip() for part in groups.split(",") if part.strip())
     issuer = loaded.settings.issuers[0] if loaded.settings.issuers else None
     identity = Identity(
@@ -77,6 +83,11 @@ def explain(
         verdict, facts = _judged_ssh(
             loaded, Access(identity, target, target.roles[name], place, grant, 0.0), sql, shell
         )
+    elif target.protocol == "http":
+        from hoopgw.cli.explain_http import judged_http
+
+        access = Access(identity, target, target.roles[name], place, grant, 0.0)
+        verdict, facts = judged_http(loaded, access, sql, headers, body)
     else:
         catalogue = None if offline else _catalogue(loaded, target, target.roles[name], place)
         verdict, facts = _judged(loaded, identity, target, grant, name, catalogue, sql)

@@ -1,0 +1,71 @@
+"""`hoopgw explain` of an HTTP request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hoopgw.auth.access import Access
+from hoopgw.model.http import HttpRequest
+from hoopgw.model.operation import REQUEST, Operation
+from hoopgw.model.verdict import Verdict
+from hoopgw.policy.http_facts import HttpFacts
+from hoopgw.policy.http_openapi import NO_API
+from hoopgw.policy.http_rules import MAX_BUFFER
+from hoopgw.relay.http_masks import HttpMaskBuilder
+from hoopgw.relay.postgres_masks import MaskBuilder
+from hoopgw.session.httpjudge import HttpJudge
+
+
+def judged_http(
+    loaded: Any, access: Access, line: str, headers: tuple[str, ...], body: str
+) -> tuple[Verdict, dict[str, list[str]]]:
+    """Verdict and facts of `METHOD TARGET`; a `body` that begins with @ names a file."""
+    method, _, target = line.partition(" ")
+    if not target or " " in target:
+        raise click.UsageError('name a request, as "POST /users?x=1"')
+    content = _content(body)
+    asked = HttpRequest(method.encode(), target.encode(), b"", _fields(headers), content, len(content))
+    selection = loaded.policy.select(access.identity, access.target, access.role.name, access.grant.features)
+    judge = HttpJudge(selection, access, HttpMaskBuilder(MaskBuilder(b"")))  # nothing is hashed: no answer comes
+    verdict = judge.judge(Operation("http", REQUEST, line.encode(), request=asked))
+    facts = HttpFacts(asked, access.target.folds_case, access.target.api or NO_API)
+    return verdict, _shown(facts, verdict, selection.masks)
+
+
+def _content(body: str) -> bytes:
+    if not body.startswith("@"):
+        return body.encode()
+    try:
+        with Path(body[1:]).open("rb") as opened:
+            content = opened.read(MAX_BUFFER + 1)
+    except OSError as error:
+        raise click.UsageError(f"{body[1:]} cannot be read: {error.strerror}") from error
+    if len(content) > MAX_BUFFER:
+        raise click.UsageError(f"no rule reads a body of more than {MAX_BUFFER >> 20} MiB")
+    return content
+
+
+def _fields(headers: tuple[str, ...]) -> tuple[tuple[bytes, bytes], ...]:
+    found = []
+    for each in headers:
+        name, colon, value = each.partition(":")
+        if not colon:
+            raise click.UsageError(f"{each!r} is no header field, as 'Content-Type: application/json' is one")
+        found.append((name.strip().lower().encode(), value.strip().encode()))
+    return tuple(found)
+
+
+def _shown(facts: HttpFacts, verdict: Verdict, masks: tuple[Any, ...]) -> dict[str, list[str]]:
+    found = {
+        "method": [facts.method, *sorted(facts.overrides - {facts.method})],
+        "path": [facts.path.text],
+        "also": sorted(facts.path.readings - {facts.path.text}),
+        "operations": sorted(frozenset[str]().union(*facts.operations)),
+        "unknown": [each for each in (facts.path.doubt, facts.query.doubt) if each],
+    }
+    if verdict.bodies is not None:
+        found["masks"] = sorted(rule.name for rule in masks)
+    return found
