@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tests.fuzz import (
+    http_rule_targets,
     http_targets,
     masking_targets,
     policy_targets,
@@ -24,6 +25,12 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "websocket": http_targets.websocket,
     "websocket-extensions": http_targets.websocket_extensions,
     "http2": http_targets.http2,
+    "http-path": http_rule_targets.http_path,
+    "http-rules": http_rule_targets.http_rules,
+    "http-events": http_rule_targets.http_events,
+    "http-codings": http_rule_targets.http_codings,
+    "graphql": http_rule_targets.graphql,
+    "json-mask": http_rule_targets.json_mask,
     "finders": masking_targets.finders,
     "values": masking_targets.values,
     "streams": masking_targets.streams,
