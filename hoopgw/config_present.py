@@ -10,11 +10,12 @@ from pathlib import Path
 
 from hoopgw.config_files import Document, Key, Mistake
 from hoopgw.config_secrets import made_at_start, read_for_service, signing_key
-from hoopgw.model.errors import OperatorError, SecretUnavailable
+from hoopgw.model.errors import MalformedFrame, OperatorError, SecretUnavailable
 from hoopgw.model.settings import Settings, TlsSettings
 from hoopgw.model.target import Role, SecretReference, Target
-from hoopgw.servers.ssh.hostkeys import private_key
+from hoopgw.servers.ssh.hostkeys import certificate_in, private_key
 from hoopgw.servers.tls import server_context, target_context
+from hoopgw.wire import sshcertificates
 
 
 def absent(settings: Settings, targets: dict[str, Target], documents: list[Document]) -> list[Mistake]:
@@ -31,9 +32,17 @@ def _wrong(settings: Settings, targets: dict[str, Target]) -> Iterator[tuple[Key
     for issuer in settings.issuers:
         yield from _authority(("oidc", issuer.name, "ca"), issuer.ca)
     yield from _secret(("store", "password"), settings.store.password)
-    for reference in filter(None, (*settings.ssh.host_keys, settings.ssh.target_authority)):
+    for reference in filter(
+        None, (*settings.ssh.host_keys, settings.ssh.target_authority, settings.ssh.login_authority)
+    ):
         if os.path.lexists(reference.name) or not made_at_start(settings, reference):
             yield from _ssh_key(("ssh", "host_keys"), reference)
+    for path in settings.ssh.host_certificates:
+        try:
+            sshcertificates.read(certificate_in(path))
+        except (OperatorError, MalformedFrame) as error:
+            if not isinstance(error.__cause__, PermissionError):
+                yield ("ssh", "host_certificates"), str(error)
     signing = settings.recordings.signing_key
     if signing.kind == "file" and os.path.lexists(signing.name):  # else it is made
         yield from _usable(("recordings", "signing_key"), signing, lambda: signing_key(signing))

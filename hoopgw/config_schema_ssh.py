@@ -10,6 +10,21 @@ SSH_SECTIONS: dict[str, dict[str, Key]] = {
         "host_keys": Key(
             secrets, (), "Private keys (OpenSSH or PEM) of the gateway. Default: Ed25519 and RSA, made at first start."
         ),
+        "host_certificates": Key(
+            values.texts,
+            (),
+            "Files: certificates of its host keys (`ssh-keygen -h -s CA`), shown while they are valid.",
+        ),
+        "login_authority": Key(
+            values.secret,
+            None,
+            "Private key that signs certificates of `hoopgw ssh-cert`. Default: Ed25519, made at first start.",
+        ),
+        "certificates": Key(
+            values.duration,
+            300.0,
+            "How long such a certificate is good for logins, at most a day; never past its token.",
+        ),
         "target_authority": Key(
             values.secret,
             None,

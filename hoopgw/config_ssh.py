@@ -13,7 +13,8 @@ from hoopgw.model.target import SecretReference
 from hoopgw.wire import sshkrl
 
 MADE = ("ssh_host_ed25519", "ssh_host_rsa")  # keys that the first start makes, under `state`/keys
-TARGET_AUTHORITY = "ssh_target_authority"  # the same
+TARGET_AUTHORITY, LOGIN_AUTHORITY = "ssh_target_authority", "ssh_login_authority"  # the same
+MAX_CERTIFICATES = 86400.0  # seconds
 MIN_REKEY = 1 << 20  # bytes: less would spend more on exchanges than on data
 
 
@@ -23,11 +24,19 @@ def ssh_settings(
     """`providers` are the names of [oidc.NAME]."""
     if given["rekey"] < MIN_REKEY:
         reader.wrong(("ssh", "rekey"), "must be at least 1 MiB")
+    if given["certificates"] > MAX_CERTIFICATES:
+        reader.wrong(("ssh", "certificates"), "must be at most a day: a certificate cannot be taken back like a grant")
+    if given["login_authority"] is not None and given["login_authority"] == given["target_authority"]:
+        words = "must not be `target_authority`: what clients are given would open targets"
+        reader.wrong(("ssh", "login_authority"), words)
     if given["kex"] == "pq-only" and given["compatibility"]:
         reader.wrong(("ssh", "compatibility"), 'contradicts kex = "pq-only"')
     settings = SshSettings(
         host_keys=given["host_keys"] or tuple(SecretReference("file", str(keys / name)) for name in MADE),
         target_authority=given["target_authority"] or SecretReference("file", str(keys / TARGET_AUTHORITY)),
+        host_certificates=tuple(map(reader.path, given["host_certificates"])),
+        login_authority=given["login_authority"] or SecretReference("file", str(keys / LOGIN_AUTHORITY)),
+        certificates=given["certificates"],
         rekey=given["rekey"],
         kex=given["kex"],
         compatibility=given["compatibility"],

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from base64 import b64decode
 from datetime import UTC, date, datetime
 from typing import Any
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_ssh_public_key
-
+from hoopgw.auth.ssh_signatures import public_key
 from hoopgw.model.target import Address, SecretReference
 
 MAX_NUMBER = 1 << 53  # counts and sizes: what every store and every JSON reader keeps exactly
@@ -119,15 +116,6 @@ def secret(value: Any) -> SecretReference:
 def public_keys(value: Any) -> tuple[bytes, ...]:
     """Blobs of lines as in an OpenSSH `.pub` file; what follows the key is a comment."""
     return tuple(public_key(item) for item in texts(value))
-
-
-def public_key(line: str) -> bytes:
-    parts = line.split()
-    try:
-        load_ssh_public_key(" ".join(parts[:2]).encode())
-        return b64decode(parts[1], validate=True)
-    except (IndexError, ValueError, UnsupportedAlgorithm) as error:
-        raise ValueError(f'{line[:40]!r} must be a public key as in a .pub file: "ssh-ed25519 AAAA…"') from error
 
 
 def addresses(value: Any) -> tuple[Address, ...]:

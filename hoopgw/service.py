@@ -33,18 +33,21 @@ from hoopgw.auth.fetch import https_fetch
 from hoopgw.auth.local import KEY_FILE, LocalTokens, load_or_make_key
 from hoopgw.auth.penalties import Penalties
 from hoopgw.auth.realm import GatewayRealm
-from hoopgw.auth.ssh_keys import SshKeyChecker
+from hoopgw.auth.ssh_keys import SshKeyChecker, fingerprint
+from hoopgw.auth.ssh_login_certificates import Issued, LoginAuthority
 from hoopgw.config_secrets import made_at_start, read_or_make, read_secrets, signing_key
-from hoopgw.model.errors import HoopgwError, OperatorError, SecretUnavailable
+from hoopgw.model.errors import HoopgwError, NotAllowed, OperatorError, SecretUnavailable
 from hoopgw.model.events import Code
 from hoopgw.model.grant import REPLICATION
+from hoopgw.model.identity import Identity
 from hoopgw.model.secret import Secret
 from hoopgw.model.settings import Settings
 from hoopgw.model.target import SecretReference
 from hoopgw.policy.masks import mask_key
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.servers import reactor as lean_reactor
-from hoopgw.servers.admin import Admin, admin_site, remove_stale_socket
+from hoopgw.servers.admin import admin_site, remove_stale_socket
+from hoopgw.servers.admin_calls import Admin
 from hoopgw.servers.catalogue_source import CatalogueSource
 from hoopgw.servers.departures import Departures
 from hoopgw.servers.dial import Dialer
@@ -52,7 +55,7 @@ from hoopgw.servers.eager import make_eager
 from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.postgres import PostgresFactory
 from hoopgw.servers.ssh.dial import SshDialer
-from hoopgw.servers.ssh.hostkeys import by_algorithm, make_host_key, private_key
+from hoopgw.servers.ssh.hostkeys import by_algorithm, certificate_in, make_host_key, private_key, signer
 from hoopgw.servers.ssh.server import SshFace, SshFactory
 from hoopgw.servers.tls import server_context
 from hoopgw.session.budgets import Budgets
@@ -229,7 +232,31 @@ class GatewayService(Service):
             key = load_or_make_key(Path(loaded.settings.state) / KEY_FILE)
             local = LocalTokens(loaded.settings.name, key, loaded.settings.local)
         self.checker.configure(loaded.settings.issuers, lambda issuer: https_fetch(self._reactor, issuer.ca), local)
-        self.key_checker.configure(loaded.settings.ssh, loaded.settings.issuers)
+        authority = self._login_authority = self._signing(loaded)
+        self.key_checker.configure(loaded.settings.ssh, loaded.settings.issuers, authority.blob if authority else b"")
+
+    def _signing(self, loaded: config.Config) -> LoginAuthority | None:
+        """What signs `hoopgw ssh-cert`; None where nothing listens for SSH."""
+        ssh = loaded.settings.ssh
+        if not loaded.settings.listen.ssh or ssh.login_authority is None:
+            return None
+        signing = signer(self._secret(ssh.login_authority), str(ssh.login_authority))
+        return LoginAuthority(signing, ssh.certificates, os.urandom)
+
+    def _certify(self, identity: Identity, key: bytes) -> Issued:
+        """For `Admin`, and whatever else answers with certificates."""
+        if self._login_authority is None:
+            raise NotAllowed("this gateway does not listen for SSH")
+        issued = self._login_authority.certify(identity, key, self._reactor.seconds())
+        self.events.emit(
+            Code.CERTIFICATE_ISSUED,
+            issuer=identity.issuer,
+            subject=identity.subject,
+            key=fingerprint(key),
+            serial=issued.serial,
+            expires=issued.until,
+        )
+        return issued
 
     def _issuer_failed(self, issuer: str, why: str) -> None:
         self.events.emit(Code.ISSUER_UNAVAILABLE, issuer=issuer, reason=why)
@@ -279,6 +306,7 @@ class GatewayService(Service):
             store=self.store,
             recording=self._recording,
             watch=self._watched,
+            certify=self._certify,
             metrics=self.metrics,
             health=self._health,
         )
@@ -295,8 +323,9 @@ class GatewayService(Service):
 
     def _host_keys(self, loaded: config.Config) -> dict[bytes, Any]:
         """Raises OperatorError."""
-        references = loaded.settings.ssh.host_keys
-        return by_algorithm([private_key(self._secret(reference), str(reference)) for reference in references])
+        ssh = loaded.settings.ssh
+        found = [private_key(self._secret(reference), str(reference)) for reference in ssh.host_keys]
+        return by_algorithm(found, [certificate_in(path) for path in ssh.host_certificates])
 
     def _server(self, endpoint: str) -> Any:
         """None for a socket that systemd was to pass and did not, as where another service has its port: what listens
@@ -523,7 +552,7 @@ def _read_secrets(loaded: config.Config) -> dict[SecretReference, Secret]:
     wanted = [reference for role in roles for reference in role.secrets]
     of_ssh: list[SecretReference] = []
     if settings.listen.ssh:
-        of_ssh = [*settings.ssh.host_keys, *filter(None, (settings.ssh.target_authority,))]
+        of_ssh = [*settings.ssh.host_keys, *filter(None, (settings.ssh.target_authority, settings.ssh.login_authority))]
         for reference in of_ssh:
             if made_at_start(settings, reference):
                 make_host_key(Path(reference.name))

@@ -114,6 +114,14 @@ MISTAKES = (
         "[ssh_key.bot] has as well",
     ),
     (M, "[oidc.corp]", '[ssh]\nrekey = "1 KiB"\n[oidc.corp]', "ssh.rekey", "at least 1 MiB"),
+    (M, "[oidc.corp]", '[ssh]\ncertificates = "2d"\n[oidc.corp]', "ssh.certificates", "at most a day"),
+    (
+        M,
+        "[oidc.corp]",
+        '[ssh]\nlogin_authority = "file:/k"\ntarget_authority = "file:/k"\n[oidc.corp]',
+        "ssh.login_authority",
+        "would open targets",
+    ),
     (
         M,
         "[oidc.corp]",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Container
 from dataclasses import dataclass
 
 from hoopgw.auth.ssh_signatures import verify
@@ -32,8 +33,8 @@ class Certified:
     verified: bool  # the login's signature must say that the security key knew who touched it
 
 
-def read_certificate(blob: bytes, settings: SshSettings, address: str, now: float) -> Certified:
-    """Raises LoginRefused.  `address` is the client's."""
+def checked(blob: bytes, trusted: Container[bytes], settings: SshSettings, now: float) -> wire.Certificate:
+    """One whose authority is among the `trusted` keys (blobs), and that is good now.  Raises LoginRefused."""
     try:
         found = wire.read(blob)
         signed_by, _ = read_string(found.signature, 0)
@@ -41,8 +42,7 @@ def read_certificate(blob: bytes, settings: SshSettings, address: str, now: floa
         raise _refused("it cannot be read") from error
     if found.kind != wire.USER:
         raise _refused("it is no user certificate")
-    authority = next((each for each in settings.authorities if found.authority in each.keys), None)
-    if authority is None:
+    if found.authority not in trusted:
         raise _refused("its authority is not a configured one")
     if is_revoked(found, settings):
         raise _refused("it is revoked")
@@ -52,6 +52,14 @@ def read_certificate(blob: bytes, settings: SshSettings, address: str, now: floa
         raise _refused(f"its authority's signature is not accepted ({error.detail})") from error
     if not found.after <= now < found.before:
         raise _refused("it is not valid now")
+    return found
+
+
+def certified(found: wire.Certificate, settings: SshSettings, address: str) -> Certified:
+    """What one of a configured authority, `checked`, says.  Raises LoginRefused.  `address` is the client's."""
+    authority = next((each for each in settings.authorities if found.authority in each.keys), None)
+    if authority is None:
+        raise _refused("its authority is not a configured one")
     bounds, verified = _restrictions(found, address)
     groups = frozenset(_text(principal) for principal in found.principals)
     if not groups:

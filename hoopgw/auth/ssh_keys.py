@@ -13,13 +13,16 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from hoopgw.auth.credentials import ISshSignature
-from hoopgw.auth.ssh_certificates import is_revoked, key_is_revoked, read_certificate
+from hoopgw.auth.ssh_certificates import certified, checked, is_revoked, key_is_revoked
+from hoopgw.auth.ssh_login_certificates import identity_of
 from hoopgw.auth.ssh_signatures import verify
 from hoopgw.model.errors import LoginRefused
 from hoopgw.model.identity import Identity
 from hoopgw.model.settings import OidcSettings, SshSettings
 from hoopgw.wire import sshcertificates
 from hoopgw.wire.sshcertificates import SUFFIX, plain_name
+
+GIVEN = "ssh-cert"  # the first of `Identity.proof` where it was a certificate of `hoopgw ssh-cert`
 
 
 def fingerprint(blob: bytes) -> str:
@@ -33,6 +36,8 @@ def still_known(settings: SshSettings, identity: Identity) -> bool:
     for each in settings.keys:
         if rule == f"ssh_key.{each.name}":
             return identity.shown in each.keys and not key_is_revoked(identity.shown, settings)
+    if rule == GIVEN:
+        return not is_revoked(sshcertificates.read(identity.shown), settings)
     for authority in settings.authorities:
         if rule == f"ssh_ca.{authority.name}":
             known = prints[1] in map(fingerprint, authority.keys)
@@ -59,10 +64,13 @@ class SshKeyChecker:
         self._clock = clock
         self._settings = SshSettings()
         self._issuers: dict[str, str] = {}
+        self._login_authority = b""
 
-    def configure(self, settings: SshSettings, issuers: tuple[OidcSettings, ...]) -> None:
-        """Take the configuration, at start and on each reload."""
+    def configure(self, settings: SshSettings, issuers: tuple[OidcSettings, ...], login_authority: bytes = b"") -> None:
+        """Take the configuration, at start and on each reload.  `login_authority` is the key (blob) that signs what
+        clients are given against a token."""
         self._settings = settings
+        self._login_authority = login_authority
         self._issuers = {issuer.name: issuer.issuer for issuer in issuers}
 
     def refusal(self, algorithm: bytes, blob: bytes, address: str) -> LoginRefused | None:
@@ -96,7 +104,12 @@ class SshKeyChecker:
         raise _refused(f"{fingerprint(blob)} is not a configured key, or a revoked one")
 
     def _certified(self, blob: bytes, address: str, now: float) -> _Found:
-        found = read_certificate(blob, self._settings, address, now)
+        trusted = {self._login_authority, *(key for each in self._settings.authorities for key in each.keys)} - {b""}
+        certificate = checked(blob, trusted, self._settings, now)
+        if certificate.authority == self._login_authority:
+            prints = fingerprint(certificate.key), fingerprint(certificate.authority)
+            return _Found(identity_of(certificate, self._issuers, (GIVEN, *prints), blob), certificate.key)
+        found = certified(certificate, self._settings, address)
         authority = found.authority
         who = Identity(
             authority.provider,

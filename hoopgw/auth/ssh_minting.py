@@ -15,7 +15,8 @@ from hoopgw.wire.sshmessages import string
 SKEW = 60  # seconds before now from which a certificate is good: clocks of targets
 TARGET_SECONDS = 300  # a certificate towards a target is shown at once: this is for a clock that is ahead
 NONCE = 32  # bytes
-PERMITS = ("permit-X11-forwarding", "permit-agent-forwarding", "permit-port-forwarding", "permit-pty", "permit-user-rc")
+_PERMITTED = ("X11-forwarding", "agent-forwarding", "port-forwarding", "pty", "user-rc")
+PERMITS = tuple(f"permit-{what}" for what in _PERMITTED)
 
 
 def target_certificate(
@@ -27,11 +28,11 @@ def target_certificate(
     now: float,
     token_bytes: Callable[[int], bytes],
 ) -> bytes:
-    """For the key (blob) that one session logs in by as `user`; the target's log shows who and which session it is.
+    """The blob, for the key (blob) that one session logs in by as `user`; the target's log shows who and which session.
 
     What may be forwarded, and whether there is a terminal, the gateway has decided: the certificate permits all.
     """
-    return _signed(
+    return signed(
         authority,
         wire.Certificate(
             key,
@@ -51,6 +52,7 @@ def target_certificate(
     )
 
 
-def _signed(authority: Signer, certificate: wire.Certificate, nonce: bytes) -> bytes:
+def signed(authority: Signer, certificate: wire.Certificate, nonce: bytes) -> bytes:
+    """The certificate's blob."""
     data = wire.unsigned(certificate, nonce)
     return data + string(authority.sign(data))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from hashlib import sha256
 from typing import Any
 
@@ -28,6 +28,34 @@ _HASHES: dict[bytes, hashes.HashAlgorithm] = {
 KEY_TYPES = {name: b"ssh-rsa" if name.startswith(b"rsa") else name for name in _HASHES} | {
     name: name for name in (b"ssh-ed25519", b"sk-ssh-ed25519@openssh.com", b"sk-ecdsa-sha2-nistp256@openssh.com")
 }
+
+
+def public_line(blob: bytes) -> str:
+    """As in a `.pub` file: a key or certificate."""
+    return f"{read_string(blob, 0)[0].decode()} {b64encode(blob).decode()}"
+
+
+def public_key(line: str) -> bytes:
+    """The blob of a line as in an OpenSSH `.pub` file.  Raises ValueError with words for whoever wrote it."""
+    parts = line.split()
+    try:
+        load_ssh_public_key(" ".join(parts[:2]).encode())
+        return b64decode(parts[1], validate=True)
+    except (IndexError, ValueError, UnsupportedAlgorithm) as error:
+        raise ValueError(f'{line[:40]!r} must be a public key as in a .pub file: "ssh-ed25519 AAAA…"') from error
+
+
+def check_key(blob: bytes) -> None:
+    """Raises LoginRefused for what is no plain public key that a login could be signed by."""
+    try:
+        kind, _ = read_string(blob, 0)
+        if kind not in KEY_TYPES.values():
+            raise _refused("it is of a kind that logs nobody in")
+        key = load_ssh_public_key(kind + b" " + b64encode(blob))
+    except (MalformedFrame, ValueError, UnsupportedAlgorithm) as error:
+        raise _refused("it cannot be read") from error
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size < MIN_RSA:
+        raise _refused(f"an RSA key of {key.key_size} bits")
 
 
 def verify(algorithm: bytes, blob: bytes, signed: bytes, signature: bytes, verified: bool = False) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from hoopgw.auth.ssh_keys import fingerprint
+from hoopgw.auth.ssh_signatures import public_line
 from hoopgw.cli import host_key_file
 from hoopgw.cli.scanning import scanned
 from hoopgw.config_files import Document
@@ -35,11 +35,6 @@ class Found:
     name: str
     document: Document | None
     keys: tuple[HostKey, ...]
-
-
-def public_line(blob: bytes) -> str:
-    """As in a `.pub` file."""
-    return f"{read_string(blob, 0)[0].decode()} {b64encode(blob).decode()}"
 
 
 def shown(config: Path, asked: str) -> Found:

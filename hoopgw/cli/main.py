@@ -25,6 +25,7 @@ COMMANDS = {
     "restore": ("hoopgw.cli.backup.command", "restore"),
     "setup": ("hoopgw.cli.setup.command", "setup"),
     "sessions": ("hoopgw.cli.sessions", "sessions"),
+    "ssh-cert": ("hoopgw.cli.ssh_cert", "ssh_cert"),
     "targets": ("hoopgw.cli.targets", "targets"),
     "token": ("hoopgw.cli.token", "token"),
 }

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from hoopgw.auth.ssh_signatures import public_line
 from hoopgw.cli.configured import configured
-from hoopgw.cli.host_keys import confirmed, public_line, shown
+from hoopgw.cli.host_keys import confirmed, shown
 from hoopgw.cli.output import json_option, print_json, print_table
 from hoopgw.config_secrets import read_secret
 from hoopgw.model.errors import HoopgwError, OperatorError

@@ -39,6 +39,7 @@ class Code(Enum):
     BUDGET_WARNED = "budget.warned"
     CANCEL_ACCEPTED = "cancel.accepted"
     CANCEL_REFUSED = "cancel.refused"  # no such key, too late, or too many from that source
+    CERTIFICATE_ISSUED = "certificate.issued"  # `hoopgw ssh-cert`: a key logs in for some minutes as its token's owner
     ADMIN_REFUSED = "admin.refused"
     RECORDING_VIEWED = "recording.viewed"
     RECORDING_RETIRED = "recording.retired"

@@ -87,6 +87,9 @@ class SshSettings:
 
     host_keys: tuple[SecretReference, ...] = ()
     target_authority: SecretReference | None = None  # certifies the gateway's logins to targets
+    host_certificates: tuple[str, ...] = ()  # paths
+    login_authority: SecretReference | None = None  # signs what clients are given against a token
+    certificates: float = 300.0  # seconds that such a certificate is good for logins
     rekey: int = GIB  # bytes under one key, in one direction
     kex: str = "default"  # or "pq-only": no key exchange that a quantum computer could undo
     compatibility: bool = False  # clients without curve25519 or without AES-GCM and ChaCha20

@@ -148,7 +148,7 @@ def unsigned(found: Certificate, nonce: bytes) -> bytes:
     No critical option is written: nothing here needs one.
     """
     plain, here = read_string(found.key, 0)
-    options = b"".join([string(name) + string(b"") for name in sorted(found.extensions)])
+    options = b"".join([string(name) + string(_value(found.extensions[name])) for name in sorted(found.extensions)])
     return b"".join(
         [
             string(certified_name(plain)),
@@ -166,6 +166,10 @@ def unsigned(found: Certificate, nonce: bytes) -> bytes:
             string(found.authority),
         ]
     )
+
+
+def _value(value: bytes) -> bytes:
+    return string(value) if value else b""
 
 
 def _written(number: int) -> bytes:

@@ -143,6 +143,13 @@ class SshCase(LiveCase):
         lines = self.stage.gateway.log.read_text(errors="replace").splitlines()
         return [line for line in lines if f'"code":"{code}"' in line]
 
+    def told(self, code: str, words: str) -> None:
+        """Waits for an event that has these words: what a client's end brings comes when it has gone."""
+        deadline = time.monotonic() + 20
+        while not any(words in line for line in self.events(code)):
+            self.assertLess(time.monotonic(), deadline, self.events(code)[-3:])
+            time.sleep(0.05)
+
 
 def is_root() -> bool:
     return os.geteuid() == 0

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from pathlib import Path
 from typing import ClassVar
 
@@ -81,6 +84,65 @@ class Keys(SshCase):
             self.assertEqual(self.ssh("true", options=options).returncode, 255)
             self.forgiven()
 
+    def test_ssh_cert(self) -> None:
+        """A key that is nobody's, certified against the agent's token: it logs in as the agent; who has no
+        grant has none by certificate; what is no key gets none; an event names each."""
+        private, public = new_key()
+        key, line = self.key(private), self.scratch / "key.pub"
+        line.write_text(public + " somebody@somewhere\n")
+        options = (*self.by_key(private), f"CertificateFile={self.scratch}/key-cert.pub")
+        done = self.hoopgw("ssh-cert", str(line), token=self.stage.agent)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("is good until", done.stdout)
+        self.assertEqual(self.ssh("true", options=options).returncode, 0)
+        opened = json.loads(self.events("session.opened")[-1])
+        self.assertEqual(opened["subject"], "agent@demo")
+        told = json.loads(self.events("certificate.issued")[-1])
+        shown = self.ran([str(self.programs["ssh-keygen"]), "-Lf", str(self.scratch / "key-cert.pub")]).stdout.decode()
+        self.assertIn(f"Serial: {told['serial']}\n", shown)
+        self.assertIn(told["key"], shown)
+        self.assertIn('Key ID: "agent@demo"', shown)
+        self.assertLess(told["expires"], time.time() + 301)
+        done = self.hoopgw("ssh-cert", str(line), token=self.stage.stranger)
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(self.ssh("true", options=options).returncode, 255)
+        self.told("login.refused", "no grant lets stranger@demo")
+        self.forgiven()
+        for wrong, said in ((private, "public key"), (line.read_text().replace("ed25519", "ed25520"), "public key")):
+            line.write_text(wrong)
+            done = self.hoopgw("ssh-cert", str(line), token=self.stage.agent)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(said, done.stderr)
+            self.assertNotIn("BEGIN", self.stage.gateway.log.read_text())
+        self.assertTrue(key.exists())
+        line.write_text(public)
+        self.assertEqual(self.hoopgw("ssh-cert", str(line), token="x.y.z").returncode, 1)
+
+    def test_host_certificate(self) -> None:
+        """A client that trusts an authority of hosts, and knows no key, finds the gateway by its host certificate; one
+        that is over is not shown, and who knows the key gets in as before."""
+        config = self.stage.gateway.config
+        ca, line = self.key(CA, "hosts"), config.parent / "host.pub"
+        known = next(
+            each for each in self.stage.known_hosts.read_text().splitlines() if str(self.stage.ssh_port) in each
+        )
+        line.write_text(known.split(" ", 1)[1])
+        (self.scratch / "trusted").write_text(f"@cert-authority [127.0.0.1]:{self.stage.ssh_port} {CA_PUBLIC}\n")
+        trusting = (f"UserKnownHostsFile={self.scratch}/trusted",)
+        for validity, status in (("+5m", 0), ("20010101:20010102", 255)):
+            self.keygen("-hs", str(ca), "-I", "gateway", "-n", "127.0.0.1,[127.0.0.1]", "-V", validity, str(line))
+            if not status:
+                self.reconfigured(("[ssh]\n", '[ssh]\nhost_certificates = ["host-cert.pub"]\n'))
+            self.reloaded(config.read_text())
+            self.assertEqual(self.ssh("true", options=trusting).returncode, status)
+            self.assertEqual(self.ssh("true").returncode, 0)
+        line.write_text(new_key()[1])
+        self.keygen("-hs", str(ca), "-I", "gateway", "-n", "127.0.0.1", "-V", "+5m", str(line))
+        os.kill(self.stage.gateway.pid, signal.SIGHUP)
+        self.told("configuration.kept", "not of one of the gateway")
+        line.with_name("host-cert.pub").write_text("nothing")
+        self.assertIn("host_certificates", self.hoopgw("check").stderr)
+
     def test_forced_command(self) -> None:
         """must-survive 28: a forced command is all that may run: no other one, no shell, no subsystem."""
         options = self.certified("-O", "force-command=echo forced")
@@ -125,7 +187,7 @@ class Keys(SshCase):
         self.assertNotEqual(live.wait(20), 0)
         self.assertIn("revoked", self.events("session.revoked")[-1])
         self.assertEqual(self.ssh("true", options=options).returncode, 255)
-        self.assertIn("it is revoked", self.events("login.refused")[-1])
+        self.told("login.refused", "it is revoked")
         self.forgiven()
         self.assertEqual(self.ssh("true", options=self.certified("-z", "8")).returncode, 0)
         krl.write_bytes(krl.read_bytes()[:-3])

@@ -13,6 +13,7 @@ from twisted.conch.ssh.transport import SSHClientTransport, SSHServerTransport
 from hoopgw.auth.ssh_host_keys import HostKeys
 from hoopgw.model.errors import MalformedFrame, ProtocolViolation
 from hoopgw.servers.ssh.exchange import begun
+from hoopgw.servers.ssh.hostkeys import HostKey
 from hoopgw.servers.ssh.transport import EXCHANGE_INIT, Hardened
 from hoopgw.wire import sshmessages as wire
 from hoopgw.wire.sshcertificates import plain_name
@@ -21,14 +22,15 @@ from hoopgw.wire.sshcertificates import plain_name
 class ServerLeg(Hardened, SSHServerTransport):
     """The gateway to its clients.  `host_keys` by signature algorithm."""
 
-    host_keys: dict[bytes, keys.Key]
+    host_keys: dict[bytes, HostKey]
 
     def exchanged(self, fields: bytes) -> None:
         self.ssh_KEX_DH_GEX_REQUEST_OLD(fields)
 
-    def _getHostKeys(self, keyAlg: bytes) -> tuple[keys.Key, keys.Key]:
+    def _getHostKeys(self, keyAlg: bytes) -> tuple[Any, Any]:
+        """(what is shown, what signs)."""
         key = self.host_keys[keyAlg]
-        return key.public(), key
+        return key, key
 
     ssh_KEXINIT = Hardened.ssh_KEXINIT  # Conch's own would agree on what it offers
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,17 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from twisted.conch.ssh import keys
 
-from hoopgw.model.errors import OperatorError, SecretUnavailable
+from hoopgw.model.errors import MalformedFrame, OperatorError, SecretUnavailable
 from hoopgw.model.secret import Secret
 from hoopgw.relay.ssh_target_login import Signer
 from hoopgw.servers.ssh.algorithms import SIGNATURES
-from hoopgw.wire.sshcertificates import certified_name
+from hoopgw.wire import sshcertificates
+from hoopgw.wire.sshcertificates import Certificate, certified_name, plain_name
 from hoopgw.wire.sshmessages import read_string
 
 RSA_BITS = 3072  # of a key that is made here
 MIN_RSA = 2048
+MAX_FILE = 64 * 1024  # bytes of a certificate's file
 RSA_ALGORITHMS = (b"rsa-sha2-512", b"rsa-sha2-256")  # never SHA-1
 
 
@@ -62,13 +65,57 @@ def signer(secret: Secret, name: str) -> Signer:
     return Signer(algorithm, key.public().blob(), lambda data: key.sign(data, algorithm))
 
 
-def by_algorithm(found: list[keys.Key]) -> dict[bytes, keys.Key]:
-    """The host key that signs by each algorithm, in the order of preference."""
-    made: dict[bytes, keys.Key] = {}
+class HostKey:
+    """What Conch signs an exchange by, and shows: a key, or its certificate.  `good` says from when until when."""
+
+    def __init__(self, key: keys.Key, certificate: Certificate | None = None, blob: bytes = b"") -> None:
+        self._key = key
+        self._blob: bytes = blob or key.public().blob()
+        self._certificate = certificate
+
+    def good(self, now: float) -> bool:
+        return self._certificate is None or self._certificate.after <= now < self._certificate.before
+
+    def blob(self) -> bytes:
+        return self._blob
+
+    def sign(self, data: bytes, signatureType: bytes) -> bytes:
+        signed: bytes = self._key.sign(data, plain_name(signatureType))
+        return signed
+
+
+def by_algorithm(found: list[keys.Key], certificates: list[bytes]) -> dict[bytes, HostKey]:
+    """What signs by each algorithm, in the order of preference: certificates (blobs) first.
+
+    Raises OperatorError for one of another key.
+    """
+    made: dict[bytes, HostKey] = {}
+    by_blob = {key.public().blob(): key for key in found}
+    for blob in certificates:
+        try:
+            certificate = sshcertificates.read(blob)
+        except MalformedFrame as error:
+            raise OperatorError("a host certificate cannot be read") from error
+        key = by_blob.get(certificate.key)
+        if key is None or certificate.kind != sshcertificates.HOST:
+            raise OperatorError("a host certificate is not of one of the gateway's host keys")
+        for algorithm in algorithms(key):
+            made.setdefault(certified_name(algorithm), HostKey(key, certificate, blob))
     for key in found:
         for algorithm in algorithms(key):
-            made.setdefault(algorithm, key)
+            made.setdefault(algorithm, HostKey(key))
     return made
+
+
+def certificate_in(path: str) -> bytes:
+    """The blob of a file as ssh-keygen writes it.  Raises OperatorError."""
+    try:
+        with open(path, "rb") as file:
+            return b64decode(file.read(MAX_FILE).split()[1], validate=True)
+    except OSError as error:
+        raise OperatorError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, IndexError) as error:
+        raise OperatorError(f"{path} is no certificate as ssh-keygen writes it") from error
 
 
 def make_host_key(path: Path) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Generator
 from enum import Enum
 from typing import Any
 
-from twisted.conch.ssh import keys
 from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
@@ -39,6 +38,7 @@ from hoopgw.servers.pump import Pump
 from hoopgw.servers.ssh.algorithms import Algorithms, chosen
 from hoopgw.servers.ssh.dial import SshDialer, SshTarget
 from hoopgw.servers.ssh.ends import ServerLeg
+from hoopgw.servers.ssh.hostkeys import HostKey
 from hoopgw.servers.ssh.leg import Leg
 from hoopgw.session.interfaces import IEdge
 
@@ -56,7 +56,7 @@ class _State(Enum):
 class SshFace:
     """What of SSH all connections share; a reload `configure`s it anew for later ones."""
 
-    host_keys: dict[bytes, keys.Key]
+    host_keys: dict[bytes, HostKey]
     algorithms: Algorithms
     rekey: int  # bytes
 
@@ -64,7 +64,7 @@ class SshFace:
         self.dialer = dialer
         self.checker = checker
 
-    def configure(self, settings: SshSettings, host_keys: dict[bytes, keys.Key]) -> None:
+    def configure(self, settings: SshSettings, host_keys: dict[bytes, HostKey]) -> None:
         """`host_keys` are those of `settings`, by the algorithms of their signatures."""
         self.host_keys = host_keys
         self.algorithms = chosen(settings.kex, settings.compatibility)
@@ -82,7 +82,8 @@ class SshServer(ServerLeg):
         super().__init__()
         self.clock = gateway.reactor
         self.host_keys = face.host_keys
-        self.signatures = tuple(face.host_keys)
+        now = self.clock.seconds()
+        self.signatures = tuple(name for name, key in face.host_keys.items() if key.good(now))
         self.algorithms = face.algorithms
         self.rekey_bytes = face.rekey
         self._gateway = gateway

@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from hoopgw.auth.ssh_host_keys import HostKeys
 from hoopgw.servers.ssh.ends import ClientLeg, ServerLeg
+from hoopgw.servers.ssh.hostkeys import by_algorithm
 
 ED25519 = keys.Key(ed25519.Ed25519PrivateKey.generate())
 OTHER = keys.Key(ed25519.Ed25519PrivateKey.generate())
@@ -66,7 +67,7 @@ class Told:
 
 class Server(Told, ServerLeg):
     signatures = (b"ssh-ed25519", b"rsa-sha2-512", b"rsa-sha2-256")
-    host_keys = {b"ssh-ed25519": ED25519, b"rsa-sha2-512": RSA, b"rsa-sha2-256": RSA}
+    host_keys = by_algorithm([ED25519, RSA], [])
 
 
 class Client(Told, ClientLeg):

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from hoopgw.auth.ssh_host_keys import HostKeys
 from hoopgw.servers.ssh import algorithms, kexinit, transport
 from hoopgw.servers.ssh.algorithms import Algorithms, chosen
+from hoopgw.servers.ssh.hostkeys import HostKey
 from hoopgw.wire import sshmessages as wire
 from hoopgw.wire.sshpackets import Sealer
 from tests.servers.ssh.legs import ED25519, OTHER, RSA, Client, Server, Wire, carry, connected, established
@@ -137,7 +138,7 @@ class Exchange(SynchronousTestCase):
         """A target that shows the pinned key and signs with another one is no target."""
         server = Server()
         pinned = Server.host_keys[b"ssh-ed25519"]
-        server._getHostKeys = lambda algorithm: (pinned.public(), OTHER)  # type: ignore[method-assign]
+        server._getHostKeys = lambda algorithm: (pinned, HostKey(OTHER))  # type: ignore[method-assign]
         server, client = connected(server)
         carry(server, client)
         self.assertEqual(client.failures, ["a signature that is not of the target's host key"])

@@ -1,4 +1,4 @@
-"""hoopgw.servers.admin: requests that no command of ours makes."""
+"""hoopgw.servers.admin_calls: requests that no command of ours makes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hoopgw.auth.realm import GatewayRealm
 from hoopgw.model.errors import LoginRefused
 from hoopgw.model.events import Code
 from hoopgw.model.secret import Secret
-from hoopgw.servers.admin import VERDICTS, Admin, BadRequest, _filter
+from hoopgw.servers.admin_calls import VERDICTS, Admin, BadRequest, _filter
 from hoopgw.store.statements import session_page
 from tests.session.fakes import Emitted
 
@@ -48,6 +48,7 @@ class Logins(SynchronousTestCase):
             watch=nothing,
             metrics=nothing,
             health=nothing,
+            certify=nothing,
         )
         for token in (None, Secret(b"x.y.z"), Secret(b"\xff")):
             self.failureResultOf(Deferred.fromCoroutine(admin.access(token)), LoginRefused)
@@ -70,6 +71,7 @@ class Kill(SynchronousTestCase):
             watch=nothing,
             metrics=nothing,
             health=nothing,
+            certify=nothing,
         )
         access = cast(Any, SimpleNamespace(rights={"kill"}, identity=SimpleNamespace(subject="ann")))
         self.successResultOf(Deferred.fromCoroutine(admin.kill(access, "s_x", "runs\x1b]52;c;eA==\x07 wild")))
