@@ -7,6 +7,7 @@ from typing import Any
 
 from hoopgw.config_files import Key
 from hoopgw.config_reader import Reader
+from hoopgw.model.http import OWN_PATHS
 from hoopgw.model.target import TlsMode
 
 _FIELD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a token (RFC 9110, 5.6.2)
@@ -14,7 +15,6 @@ _HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5
 _NAME = re.compile(r"[A-Za-z0-9_.~-]+")  # of a target in a path, of a query parameter: nothing that is encoded there
 # Fields that frame, route or name: a credential in one of them would break the request
 _FRAMING = frozenset(("host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "expect"))
-OWN_PATHS = frozenset(("holds", ".well-known"))  # of the gateway itself, where no host name names the target
 CREDENTIALS = ("bearer", "header", "query", "value")  # of a role, beside user, password, certificate and key
 
 

@@ -30,6 +30,8 @@ from hoopgw import __version__, config, systemd
 from hoopgw.auth.access import Access
 from hoopgw.auth.checker import TokenChecker
 from hoopgw.auth.fetch import https_fetch
+from hoopgw.auth.identity_tokens import KEY_FILE as IDENTITY_KEY
+from hoopgw.auth.identity_tokens import IdentityTokens
 from hoopgw.auth.local import KEY_FILE, LocalTokens, load_or_make_key
 from hoopgw.auth.penalties import Penalties
 from hoopgw.auth.realm import GatewayRealm
@@ -44,6 +46,7 @@ from hoopgw.model.secret import Secret
 from hoopgw.model.settings import Settings
 from hoopgw.model.target import SecretReference
 from hoopgw.policy.masks import mask_key
+from hoopgw.relay.http_masks import HttpMaskBuilder
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.servers import reactor as lean_reactor
 from hoopgw.servers.admin import admin_site, remove_stale_socket
@@ -53,15 +56,20 @@ from hoopgw.servers.departures import Departures
 from hoopgw.servers.dial import Dialer
 from hoopgw.servers.eager import make_eager
 from hoopgw.servers.gateway import Gateway
+from hoopgw.servers.http.edge import Face as HttpFace
+from hoopgw.servers.http.links import HTTP_ALPN, Links
+from hoopgw.servers.http.own import OwnPages
+from hoopgw.servers.http.server import HttpFactory
 from hoopgw.servers.postgres import PostgresFactory
 from hoopgw.servers.ssh.dial import SshDialer
 from hoopgw.servers.ssh.hostkeys import by_algorithm, certificate_in, make_host_key, private_key, signer
 from hoopgw.servers.ssh.server import SshFace, SshFactory
-from hoopgw.servers.tls import server_context
+from hoopgw.servers.tls import POSTGRESQL_ALPN, server_context
 from hoopgw.session.budgets import Budgets
 from hoopgw.session.catalogues import CatalogueCache
 from hoopgw.session.events import Events, Lines
 from hoopgw.session.holds import Holds
+from hoopgw.session.httpjudge import HttpJudge
 from hoopgw.session.interfaces import IEdge
 from hoopgw.session.opening import described, new_row, room_for
 from hoopgw.session.parser_process import ParserProcess
@@ -80,6 +88,7 @@ STDERR = 2  # events go to the standard error that systemd keeps in the journal;
 STOP_SECONDS = 5.0  # after [limits] drain, in which the last sessions end
 BOUND = ("name", "state", "listen", "store", "recordings", "limits", "mask_key")  # settings that a start takes up
 RECENT = 600.0  # seconds before the last word of an earlier gateway: sessions that its index may not have
+HTTP_CHECK = 5.0  # seconds between looks for HTTP clients and targets that are silent for too long
 RETENTION_EVERY = 3600.0  # seconds between looks for recordings that are past their age
 DAY = 86400.0
 
@@ -122,6 +131,7 @@ class GatewayService(Service):
         self._ports: list[Any] = []
         self._loops: list[LoopingCall] = []
         self.ssh: Any = None  # servers.ssh.server.SshFace, where something listens
+        self.http: Any = None  # servers.http.edge.Face, likewise
         self._ready = False
         self._why_not = "starting"
         self._loaded, self._kept = 1, 0  # configurations taken up, and reloads that changed nothing: `setup` looks
@@ -185,6 +195,7 @@ class GatewayService(Service):
         self.catalogues = CatalogueCache(self.catalogue_source.run, reactor, self.events)
         self._masks = MaskBuilder(mask_key(mask_secret))
         self.scopes = Scopes(self._masks)
+        self._body_masks = HttpMaskBuilder(self._masks)
         self.parser = ParserProcess(reactor)
         self.checker = TokenChecker(reactor, self._issuer_failed)
         self.key_checker = SshKeyChecker(reactor)
@@ -267,11 +278,11 @@ class GatewayService(Service):
             raise SecretUnavailable(f"{reference} was not read at start")
         return found
 
-    def _tls(self, loaded: config.Config) -> Any:
+    def _tls(self, loaded: config.Config, alpn: tuple[str, ...] = (POSTGRESQL_ALPN,)) -> Any:
         tls = loaded.settings.tls
         if not tls.certificate or tls.key is None:
             return None
-        return server_context(tls.certificate, self._secret(tls.key))
+        return server_context(tls.certificate, self._secret(tls.key), alpn)
 
     async def _listen(self) -> None:
         settings = self.config.settings
@@ -292,6 +303,7 @@ class GatewayService(Service):
         )
         for endpoint in settings.listen.postgresql:
             await self._listen_on(endpoint, PostgresFactory(self.gateway))
+        await self._listen_https(settings)
         if settings.listen.ssh:
             dialer = SshDialer(self._reactor, self.departures, self._secret, os.urandom)
             self.ssh = SshFace(dialer, self.key_checker)
@@ -312,6 +324,17 @@ class GatewayService(Service):
         )
         remove_stale_socket(settings.listen.admin)
         self._ports.append(await serverFromString(self._reactor, settings.listen.admin).listen(admin_site(admin)))
+
+    async def _listen_https(self, settings: Settings) -> None:
+        if not settings.listen.https:
+            return
+        tokens = IdentityTokens(settings.name, load_or_make_key(Path(settings.state) / IDENTITY_KEY))
+        pages = OwnPages(self.portal, self.holds, self.events, self.gateway.penalties, tokens)
+        links = Links(self._reactor, self.departures, self._secret)
+        self.http = HttpFace(links, tokens, pages, self._tls(self.config, (HTTP_ALPN,)))
+        self._every(HTTP_CHECK, lambda: self.http.check(self._reactor.seconds()))
+        for endpoint in settings.listen.https:
+            await self._listen_on(endpoint, HttpFactory(self.gateway, self.http))
 
     async def _listen_on(self, endpoint: str, factory: Any) -> None:
         server = self._server(endpoint)
@@ -377,9 +400,11 @@ class GatewayService(Service):
         row = new_row(new_id("s_"), self.config.settings.name, access, client, policy, self._reactor.seconds())
         journal = self.recorder.open(row.id, described(row, access, opening), access.target.record)
         selection = self.config.policy.select(identity, access.target, access.role.name, access.grant.features)
-        judge: SqlJudge | SshJudge
+        judge: SqlJudge | SshJudge | HttpJudge
         if access.target.protocol == "ssh":
             judge = SshJudge(selection, access, self._masks)
+        elif access.target.protocol == "http":
+            judge = HttpJudge(selection, access, self._body_masks)
         else:
             started = opening.get("settings", {})
             judge = SqlJudge(
@@ -436,6 +461,7 @@ class GatewayService(Service):
             before, self._secrets = self._secrets, {**self._secrets, **secrets}
             try:
                 server_tls = self._tls(loaded)
+                https_tls = self._tls(loaded, (HTTP_ALPN,)) if self.http is not None else None
                 host_keys = self._host_keys(loaded) if self.ssh is not None else {}
                 self._configure_checker(loaded)
             except HoopgwError:
@@ -451,6 +477,9 @@ class GatewayService(Service):
         self.gateway.settings = bound
         if self.ssh is not None:
             self.ssh.configure(loaded.settings.ssh, host_keys)
+        if self.http is not None:
+            self.http.context = https_tls
+            self.http.links.reloaded()
         self.dialer.reloaded()
         self.catalogue_source.forget()
         self.holds.reloaded(loaded.digest)
@@ -491,6 +520,8 @@ class GatewayService(Service):
         for loop in self._loops:
             if loop.running:
                 loop.stop()
+        if self.http is not None:
+            self.http.links.stop()
         self.holds.stop()
         self.parser.stop()
         self.catalogue_source.forget()

@@ -13,7 +13,7 @@ from zope.interface import Interface, implementer
 from hoopgw.auth.access import Access, AdminAccess, IAccess, IAdminAccess, Wanted
 from hoopgw.auth.local import local_issuer
 from hoopgw.auth.ssh_keys import still_known
-from hoopgw.model.errors import LoginRefused
+from hoopgw.model.errors import LoginRefused, NotGranted
 from hoopgw.model.grant import Grant
 from hoopgw.model.identity import Identity
 from hoopgw.model.settings import Settings
@@ -104,8 +104,9 @@ def _only_role(rules: Rules, identity: Identity, target: Target, database: str, 
         if any(grant.lets_in(identity, target, database, role, now) for grant in rules.grants)
     ]
     if len(roles) > 1:
-        raise LoginRefused(
-            f"you have several roles there: name one of {', '.join(sorted(roles))}, as ROLE@TARGET",
+        how = "by X-Hoopgw-Role" if target.protocol == "http" else "as ROLE@TARGET"
+        raise NotGranted(
+            f"you have several roles there: name one of {', '.join(sorted(roles))}, {how}",
             detail=f"target {target.name!r}, no role named",
         )
     return roles[0] if roles else ""
@@ -151,9 +152,9 @@ def _until(identity: Identity, grant: Grant) -> float:
     return identity.expires if grant.until is None else min(identity.expires, grant.until)
 
 
-def _no_grant(identity: Identity, wanted: Wanted) -> LoginRefused:
+def _no_grant(identity: Identity, wanted: Wanted) -> NotGranted:
     place = f"'{shown(wanted.target)}'" + (f" (database '{shown(wanted.database)}')" if wanted.database else "")
-    return LoginRefused(
+    return NotGranted(
         f"no grant lets {identity.subject} reach {place} as '{shown(wanted.role)}'",
         detail=f"{wanted.protocol} target {shown(wanted.target)!r}, role {shown(wanted.role)!r}",
     )

@@ -50,6 +50,10 @@ class LoginRefused(HoopgwError):
         self.code = code
 
 
+class NotGranted(LoginRefused):
+    """Who it is, is known, and no grant lets it in there."""
+
+
 class NotAllowed(HoopgwError):
     """The identity may not do this on the admin interface."""
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Final, final
+
+# What paths of the gateway itself begin with, where no host name names the target
+OWN_PATHS: Final = frozenset(("holds", ".well-known"))
 
 
 @final

@@ -24,8 +24,10 @@ from hoopgw.model.operation import (
     PARSE,
     PTY,
     QUERY,
+    REQUEST,
     SHELL,
     SUBSYSTEM,
+    TUNNEL,
     Operation,
 )
 
@@ -57,6 +59,8 @@ KINDS: Final[dict[str, int]] = {  # what an ASKED entry calls them
     ENV: 20,
     FORWARD: 21,
     FILE: 22,
+    REQUEST: 32,
+    TUNNEL: 33,
 }
 DECISIONS: Final[dict[Decision, int]] = {  # what an ASKED entry calls them; 0 is "go"
     Decision.REFUSED: 1,

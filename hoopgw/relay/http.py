@@ -57,11 +57,13 @@ UNDER_WAY: Final = 3  # the target has it
 class HttpRelay:
     """One session.  Never raises for what a peer sends: an error of the peer ends the session by effects.
 
-    rest   what the client sent for another login or target, once that ended this session; else None
+    rest    what the client sent for another login or target, once that ended this session; else None
+    moved   bytes that came from either side so far
     """
 
     def __init__(self, scope: HttpScope) -> None:
         self.rest: bytes | None = None
+        self.moved = 0
         self.repeatable = b""  # what may be sent again while nothing of its answer has come
         self._scope = scope
         self._blocks = Blocks()
@@ -108,6 +110,16 @@ class HttpRelay:
     def asking(self) -> bool:
         return self._socket.asking if self._socket is not None else self._phase == ASKING
 
+    @property
+    def in_head(self) -> bool:
+        """A part of a request's head is there."""
+        return self._phase == IDLE and self._up.ended and bool(self._kept)
+
+    @property
+    def in_body(self) -> bool:
+        """The client owes the rest of a body."""
+        return not self._up.ended
+
     def coverage(self) -> dict[str, Any]:
         """What was seen exactly, inferred, or passed opaque (docs/recording-format.md)."""
         return {"exact": ["requests", "answers"], "inferred": [], "opaque": []}
@@ -115,6 +127,7 @@ class HttpRelay:
     # ---- from the client
 
     def from_client(self, data: bytes) -> list[Effect]:
+        self.moved += len(data)
         if self._socket is not None:
             return self._socket.from_client(data)
         effects: list[Effect] = []
@@ -352,9 +365,14 @@ class HttpRelay:
         """An answer comes when it is decided, or the wait is over: no word before that is one for all clients."""
         return []
 
+    def later(self, lane: int) -> list[Effect]:
+        """Nothing is due later."""
+        return []
+
     # ---- from the target
 
     def from_target(self, data: bytes) -> list[Effect]:
+        self.moved += len(data)
         if self._socket is not None:
             return self._socket.from_target(data)
         effects: list[Effect] = []
@@ -474,15 +492,6 @@ class HttpRelay:
             said = self._failed(503, reason, True) if denial is None else self._said(denial, False, True)
             effects.append(ToClient(said))
         self._hang_up(code, reason, effects)
-        return effects
-
-    def late(self) -> list[Effect]:
-        """The client has begun a request and does not go on with it."""
-        effects: list[Effect] = []
-        if self._socket is None and not self._gone:
-            if self._phase == IDLE or self._phase == READING:
-                effects.append(ToClient(words.failed(408, "the request took too long", close=True)))
-            self._hang_up(Code.SESSION_CLOSED, "the client took too long with a request", effects)
         return effects
 
     def _violated(self, reason: str, effects: list[Effect]) -> None:

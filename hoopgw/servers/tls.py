@@ -15,14 +15,14 @@ POSTGRESQL_ALPN = "postgresql"  # PostgreSQL documentation, 55.2.11: what direct
 _ASKED = "asked_name"
 
 
-def server_context(certificate: str, key: Secret) -> ssl.SSLContext:
-    """For clients: TLS 1.2 and later, the gateway's certificate, ALPN `postgresql` offered.
+def server_context(certificate: str, key: Secret, alpn: tuple[str, ...] = (POSTGRESQL_ALPN,)) -> ssl.SSLContext:
+    """For clients: TLS 1.2 and later, the gateway's certificate, `alpn` offered (RFC 7301).
 
     The key comes as PEM and is handed to OpenSSL through a file in memory, never one on disk.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols([POSTGRESQL_ALPN])
+    context.set_alpn_protocols(list(alpn))
     context.sni_callback = _note_name
     context.num_tickets = 0  # a resumed session would skip nothing that costs us, and tickets fill idle memory
     try:
@@ -52,13 +52,15 @@ def _load_chain(context: ssl.SSLContext, certificate: str, key: Secret) -> None:
         os.close(descriptor)
 
 
-def target_context(target: Target, certificate: str = "", key: Secret | None = None) -> ssl.SSLContext | None:
+def target_context(
+    target: Target, certificate: str = "", key: Secret | None = None, alpn: tuple[str, ...] = (POSTGRESQL_ALPN,)
+) -> ssl.SSLContext | None:
     """For a target; None where the configuration says clear text.  `certificate` and `key` are the client's own."""
     if target.tls is TlsMode.DISABLE:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols([POSTGRESQL_ALPN])
+    context.set_alpn_protocols(list(alpn))
     if certificate and key is not None:
         try:
             _load_chain(context, certificate, key)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
@@ -19,6 +21,9 @@ from hoopgw.relay.http_masks import HttpMaskBuilder
 from hoopgw.session.interfaces import IJudge
 
 CONNECT = "connect"  # the word of a grant that lets tunnels through
+MAX_KNOWN = 256  # requests of one session whose verdicts are remembered
+MAX_KNOWN_BYTES = 4096  # of one of them
+PATIENT = b"respond-async"  # the name of an operation whose client does not want to wait for an approval
 MAX_NAME = 200  # characters of a request's name in the index
 
 
@@ -37,6 +42,7 @@ class HttpJudge:
         self._folds = access.target.folds_case
         api: Api = access.target.api or NO_API
         self._api = api.folded() if self._folds else api
+        self._known: dict[tuple[bytes, bytes], Verdict] = {}
 
     def successor(self, selection: Selection, access: Access) -> HttpJudge:
         """After a reload."""
@@ -74,8 +80,18 @@ class HttpJudge:
             return judge(self._rules, operation, HttpFacts(request, self._folds, self._api, kind))
         if operation.kind != REQUEST:
             return _refused("http:unknown", f"{operation.kind} is nothing that HTTP can be asked for")
-        facts = self._facts(request)
-        return judge(self._guardrails, operation, facts) & Verdict(tables=_names(facts))
+        known = operation.text, operation.parameters
+        verdict = self._known.get(known)
+        if verdict is None:
+            facts = self._facts(request)
+            verdict = judge(self._guardrails, operation, facts) & Verdict(tables=_names(facts))
+            if len(known[0]) + len(known[1]) <= MAX_KNOWN_BYTES and verdict.keep:
+                if len(self._known) >= MAX_KNOWN:
+                    self._known.clear()
+                self._known[known] = verdict
+        if operation.name == PATIENT and verdict.holds:
+            return replace(verdict, holds=tuple(replace(term, wait=0.0) for term in verdict.holds), keep=False)
+        return verdict
 
     def sightings(self, operation: Operation) -> tuple[Sighting, ...]:
         """HTTP has no terminal."""

@@ -48,6 +48,7 @@ REFUSED_REQUESTS = {
     "a bare LF": b"GET / HTTP/1.1\r\nHost: a\nX: 1\r\n\r\n",
     "a bare CR": b"GET / HTTP/1.1\r\nHost: a\rX: 1\r\n\r\n",
     "a CR before CR LF": b"GET / HTTP/1.1\r\nHost: a\r\r\nX: 1\r\n\r\n",
+    "an end that never comes": b"GET / HTTP/1.1\nHost: a\n\n",
     "an end by LF": b"GET / HTTP/1.1\nHost: a\n\n\r\n\r\n",
     "a NUL in a value": b"GET / HTTP/1.1\r\nHost: a\r\nX: 1\x002\r\n\r\n",
     "a NUL in a name": b"GET / HTTP/1.1\r\nHost: a\r\nX\x00: 1\r\n\r\n",

@@ -28,6 +28,15 @@ class Ssh:
 
 
 @dataclass(frozen=True, slots=True)
+class Http:
+    """What the files say of HTTP."""
+
+    port: int  # the gateway's
+    target_port: int
+    token: str  # by which the gateway is let in there
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What the files name.  `more` is TOML added to files: {"hoopgw.toml": …, "guardrails.d/90-test.toml": …}."""
 
@@ -46,6 +55,7 @@ class Facts:
     shipped_guardrails: bool = True
     more: dict[str, str] = field(default_factory=dict)
     ssh: Ssh | None = None
+    http: Http | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +101,10 @@ def write(place: Path, facts: Facts) -> Written:
         files["targets.d/web1.toml"] = _host(facts.ssh, directory)
         files["grants.d/web1.toml"] = SSH_GRANT
         files["guardrails.d/80-till.toml"] = SSH_MASK
+    if facts.http is not None:
+        write_secret(directory / "secrets/echo", facts.http.token)
+        files["targets.d/echo.toml"] = _service(facts.http, directory)
+        files["grants.d/echo.toml"] = HTTP_GRANT
     for name, text in files.items():
         (directory / name).write_text(text)
     for name, text in facts.more.items():
@@ -105,7 +119,7 @@ state = "{written.state}"
 
 [listen]
 postgresql = ["tcp:{facts.port}:interface=127.0.0.1"]
-{_ssh(facts.ssh, written.config.parent)}
+{_https(facts.http)}{_ssh(facts.ssh, written.config.parent)}
 [admin]
 socket = "{written.admin}"
 
@@ -134,6 +148,21 @@ def _ssh(ssh: Ssh | None, directory: Path) -> str:
 
 [ssh]
 host_keys = ["file:{directory}/secrets/ssh_host_key"]
+"""
+
+
+def _https(http: Http | None) -> str:
+    return f'https = ["tcp:{http.port}:interface=127.0.0.1"]\n' if http is not None else ""
+
+
+def _service(http: Http, directory: Path) -> str:
+    return f"""[target.echo]
+protocol = "http"
+address = ["127.0.0.1:{http.target_port}"]
+labels = {{ env = "demo" }}
+
+[target.echo.role.caller]
+bearer = "file:{directory}/secrets/echo"
 """
 
 
@@ -194,6 +223,12 @@ roles = ["deploy"]
 groups = ["agents"]
 target = { name = "till" }
 roles = ["deploy"]
+"""
+
+HTTP_GRANT = """[grant.agents-echo]
+groups = ["agents"]
+target = { name = "echo" }
+roles = ["caller"]
 """
 
 SSH_MASK = """[mask.till]

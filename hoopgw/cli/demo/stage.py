@@ -10,6 +10,7 @@ from pathlib import Path
 from hoopgw.cli.demo import configuration, shop
 from hoopgw.cli.demo.authority import LOOPBACK, Authority
 from hoopgw.cli.demo.cluster import Cluster
+from hoopgw.cli.demo.echo_process import EchoService
 from hoopgw.cli.demo.gateway import Gateway
 from hoopgw.cli.demo.host import SshHost, new_key
 from hoopgw.cli.demo.host import found as find_sshd
@@ -53,6 +54,8 @@ class Stage:
     stranger: str
     host: SshHost | None = None  # None: there is no sshd on this machine
     ssh_port: int = 0
+    echo: EchoService | None = None
+    https_port: int = 0
 
     @property
     def known_hosts(self) -> Path:
@@ -63,6 +66,11 @@ class Stage:
         """What a client connects to; the token goes as password, never in the address."""
         trust = f"&sslrootcert={self.ca}" if sslmode.startswith("verify") else ""
         return f"postgresql://{role}@127.0.0.1:{self.gateway.port}/{database}?sslmode={sslmode}{trust}"
+
+    @property
+    def https_url(self) -> str:
+        """Where the demo's HTTP service is, through the gateway."""
+        return f"https://127.0.0.1:{self.https_port}/echo/"
 
     def direct_url(self, database: str = "shop") -> str:
         return self.cluster.url("postgres", self.cluster.password, database)
@@ -84,7 +92,11 @@ def on_stage(options: Options = DEMO) -> Iterator[Stage]:
         issuer = IssuerProcess(place / "issuer.log")
         stack.callback(issuer.stop)
         host = _host(place, stack)
-        gateway, state, ssh_port = _configure(place, options, authority, cluster, issuer, passwords, host)
+        echo = EchoService(place)
+        stack.callback(echo.stop)
+        echo.start()
+        http = configuration.Http(free_port(), echo.port, echo.token)
+        gateway, state, ssh_port = _configure(place, options, authority, cluster, issuer, passwords, host, http)
         stack.callback(gateway.stop)
         if options.gateway:
             gateway.start()
@@ -96,7 +108,20 @@ def on_stage(options: Options = DEMO) -> Iterator[Stage]:
             issuer.mint("stranger@demo", configuration.STRANGER, TOKEN_LIFETIME),
         ]
         yield Stage(
-            place, state, ca, authority, cluster, issuer, gateway, tokens[0], tokens[1], tokens[2], host, ssh_port
+            place,
+            state,
+            ca,
+            authority,
+            cluster,
+            issuer,
+            gateway,
+            tokens[0],
+            tokens[1],
+            tokens[2],
+            host,
+            ssh_port,
+            echo,
+            http.port,
         )
 
 
@@ -118,6 +143,7 @@ def _configure(
     issuer: IssuerProcess,
     passwords: tuple[str, str],
     host: SshHost | None,
+    http: configuration.Http,
 ) -> tuple[Gateway, Path, int]:
     port, ssh = free_port(), None
     if host is not None:
@@ -141,6 +167,7 @@ def _configure(
         options.shipped_guardrails,
         options.more,
         ssh,
+        http,
     )
     written = configuration.write(place, facts)
     gateway = Gateway(written.config, port, written.admin, place / "gateway.log")

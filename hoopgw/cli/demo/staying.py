@@ -74,6 +74,8 @@ def write_facts(file: Path, stage: Stage) -> None:
             "direct": f"ssh://{stage.host.user}@127.0.0.1:{stage.host.port}",
             "direct_key": str(stage.gateway.config.parent / "secrets/web1"),
         }
+    if stage.echo is not None:
+        facts["http"] = {"gateway": stage.https_url, "ca": str(stage.ca), "direct": stage.echo.url}
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     write_secret(unfinished, json.dumps(facts, indent=2) + "\n")
     unfinished.replace(file)
@@ -91,6 +93,9 @@ def say_how_to_connect(tell: Teller, stage: Stage) -> None:
         known = f"-o UserKnownHostsFile={stage.known_hosts}"
         ssh = stage.host.programs.typed("ssh")
         tell.says(f"  on a host:   {ssh} {known} -p {stage.ssh_port} web1@127.0.0.1, with that token as password")
+    if stage.echo is not None:
+        header = f'-H "Authorization: Bearer $(cat {files["agent"]})"'
+        tell.says(f"  by HTTP:     curl --cacert {stage.ca} {header} {stage.https_url}")
     tell.says(f"The approver:  {approver} approvals list")
     tell.says(f"Its logs and configuration: {stage.place}")
     tell.says("Ctrl-C ends it and removes all of it.")

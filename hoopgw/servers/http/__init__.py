@@ -1,0 +1,1 @@
+"""HTTP: the edge towards clients, connections to targets, what the gateway answers itself."""

@@ -1,0 +1,59 @@
+"""Which target a request is for, and by what token: read from its head, before there is a session."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from binascii import Error
+from dataclasses import dataclass
+
+from hoopgw.model.http import OWN_PATHS
+from hoopgw.model.secret import Secret
+from hoopgw.relay.http_scope import Route
+from hoopgw.relay.postgres_addresses import target_of_host
+
+MAX_NAME = 128  # bytes of a target's name in a path
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """`prefix` is of the path, b"" where the host names the target.  Without a target: the gateway's own `path`."""
+
+    target: str
+    prefix: bytes
+    path: tuple[str, ...] = ()
+
+
+def named(host: bytes, target: bytes, domain: str) -> Named | None:
+    """None: nothing is named.  `host` and `target` are those of the request."""
+    by_host = target_of_host(_without_port(host), domain)
+    if by_host:
+        return Named(by_host, b"")
+    path = target.partition(b"?")[0].decode("ascii", "replace")
+    first, *rest = path.lstrip("/").split("/") if path.startswith("/") and not path.startswith("//") else [""]
+    if first in OWN_PATHS:
+        return Named("", b"", (first, *rest))
+    if not first or len(first) > MAX_NAME or "%" in first or "." in (first, first[:1]):
+        return None
+    return Named(first, b"/" + first.encode("ascii", "replace"))
+
+
+def _without_port(host: bytes) -> str:
+    text = host.decode("ascii", "replace").lower()
+    return text.rpartition(":")[0] if text.rpartition(":")[2].isdigit() and ":" in text else text
+
+
+def token_of(route: Route) -> Secret | None:
+    """What proves who sends it: `Bearer TOKEN`, the token alone in X-Hoopgw-Token, or the password of Basic, for
+    programs that know nothing else.  None where there is none."""
+    _, _, name, value = route
+    scheme, _, rest = value.partition(b" ")
+    rest = rest.strip(b" ")
+    if scheme.lower() == b"bearer" and rest:
+        return Secret(rest)
+    if scheme.lower() == b"basic":
+        try:
+            password = b64decode(rest, validate=True).partition(b":")[2]
+        except (Error, ValueError):
+            return None
+        return Secret(password) if password else None
+    return Secret(value) if name == b"x-hoopgw-token" and value and not rest else None

@@ -1,0 +1,181 @@
+"""One session of an HTTP client: its relay, its pump, and the connections between which they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet.defer import succeed
+from zope.interface import implementer
+
+from hoopgw.auth.access import Access
+from hoopgw.auth.identity_tokens import IdentityTokens
+from hoopgw.model.answer import Denial
+from hoopgw.model.events import Code
+from hoopgw.model.http import HttpRequest
+from hoopgw.relay.http import TIMED_OUT, HttpRelay
+from hoopgw.relay.http_scope import Route
+from hoopgw.servers.gateway import Gateway
+from hoopgw.servers.http.links import Links
+from hoopgw.servers.http.own import OwnPages
+from hoopgw.servers.http.scoping import IdentityLine, scope_of
+from hoopgw.servers.http.upstream import Upstream
+from hoopgw.servers.pump import Pump
+from hoopgw.session.interfaces import IEdge
+
+IDLE_SECONDS: Final = 75.0  # that a connection is kept without a request, as nginx's keepalive_timeout
+HEAD_SECONDS: Final = 30.0  # from a head's first byte to its last
+BODY_SECONDS: Final = 60.0  # without a byte of a body that is owed
+
+
+class Face:
+    """What of HTTP all connections share.  `connections` are looked at from time to time (`check`)."""
+
+    def __init__(self, links: Links, tokens: IdentityTokens, pages: OwnPages, context: Any) -> None:
+        self.links = links
+        self.tokens = tokens
+        self.pages = pages
+        self.context = context  # of TLS towards clients; a reload replaces it
+        self.connections: set[Any] = set()
+
+    def check(self, now: float) -> None:
+        for connection in tuple(self.connections):
+            connection.check(now)
+
+
+class ClientLeg:
+    """The client's connection, as long as the session has it: it may go on with another one."""
+
+    def __init__(self, transport: Any, over: Callable[[], bool]) -> None:
+        """`over` is asked when the session ends: True where the connection is not its any more."""
+        self._transport = transport
+        self._over = over
+        self._left = False
+        self.write = transport.write
+        self.registerProducer = transport.registerProducer
+        self.unregisterProducer = transport.unregisterProducer
+        self.pauseProducing = transport.pauseProducing
+        self.resumeProducing = transport.resumeProducing
+
+    @property
+    def disconnected(self) -> bool:
+        return self._left or bool(self._transport.disconnected)
+
+    def loseConnection(self) -> None:
+        self._left = self._left or self._over()
+        if not self._left:
+            self._transport.loseConnection()
+
+    def abortConnection(self) -> None:
+        if not self._left:
+            self._transport.abortConnection()
+
+
+@implementer(IEdge)
+class HttpEdge:
+    """`refuse` is called where the session is ended before it is open, `go_on` with what a client sends for another."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        face: Face,
+        transport: Any,
+        refuse: Callable[[Code, str], None],
+        go_on: Callable[[bytes], None],
+    ) -> None:
+        self._gateway = gateway
+        self._face = face
+        self._transport = transport
+        self._refuse = refuse
+        self._go_on = go_on
+        self._relay: HttpRelay | None = None
+        self._upstream: Upstream | None = None
+        self._access: Access | None = None
+        self.pump: Pump | None = None
+        self.session: Any = None
+        self._seen = -1  # bytes at the last look, and since when there are no others
+        self._since = 0.0
+        self._head_since = 0.0
+
+    def open(self, access: Access, route: Route, prefix: bytes, client: str) -> Pump:
+        """The session may begin.  Raises SecretUnavailable, SpoolFull or RecordingFailed."""
+        gateway, session = self._gateway, self.session
+        identity = IdentityLine(self._face.tokens, access, session.id, gateway.reactor)
+        scope = scope_of(
+            access,
+            route,
+            prefix,
+            client,
+            session.id,
+            session.policy,
+            gateway.secret,
+            identity,
+            self._needs,
+            self._messages,
+            gateway.token_bytes,
+            bool(self._transport.encrypted),
+            session.judge.masks,
+        )
+        relay = self._relay = HttpRelay(scope)
+        upstream = self._upstream = Upstream(self._face.links, access, relay)
+        leg = ClientLeg(self._transport, self._over)
+        session.opened({"target": str(access.target.addresses[0])})
+        self._access = access
+        pump = self.pump = upstream.pump = Pump(
+            session, relay, leg, upstream, lambda: succeed(None), gateway.registry.remove, gateway.reactor
+        )
+        return pump
+
+    def _needs(self, request: HttpRequest) -> int:
+        """How many bytes of a body the rules that are in force now want."""
+        return int(self.session.judge.needs(request))
+
+    def _messages(self, request: HttpRequest) -> int:
+        """The same of each message of a WebSocket."""
+        return int(self.session.judge.messages(request))
+
+    def _over(self) -> bool:
+        """The relay's session ended; is there more on the connection, for another login or target?"""
+        rest = self._relay.rest if self._relay is not None else None
+        if rest is None or self._transport.disconnected:
+            return False
+        self._gateway.reactor.callLater(0, self._go_on, rest)  # when this session has been taken down
+        return True
+
+    def check(self, now: float) -> None:
+        """Nothing is waited for without end; a hold has a clock of its own."""
+        relay, pump, access = self._relay, self.pump, self._access
+        if relay is None or pump is None or access is None or pump.ended or relay.asking:
+            self._since = self._head_since = now
+            return
+        if not relay.in_head:
+            self._head_since = now
+        if relay.moved != self._seen:
+            self._seen, self._since = relay.moved, now
+        quiet = now - self._since
+        if relay.idle and quiet > IDLE_SECONDS:
+            pump.end(Code.SESSION_CLOSED, "nothing was asked for a while", None)
+        elif now - self._head_since > HEAD_SECONDS or (relay.in_body and quiet > BODY_SECONDS):
+            pump.end(Code.SESSION_CLOSED, "the client took too long with a request", None)
+        elif relay.busy and quiet > access.target.answer_seconds and self._upstream is not None:
+            self._upstream.end_target()
+            pump.target_gone(f"{TIMED_OUT}: silent for {access.target.answer_seconds:g} s")
+
+    # ---- IEdge
+
+    def holding(self, lane: int, notice: Denial) -> None:
+        if self.pump is not None:
+            self.pump.holding(lane, notice)
+
+    def end(self, code: Code, reason: str, denial: Denial | None) -> None:
+        if self.pump is not None:
+            self.pump.end(code, reason, denial)
+        else:
+            self._refuse(code, reason)
+
+    def transaction_ran(self) -> bool:
+        """The target works on a request: whoever ends the session now takes the answer from its client."""
+        return self._relay is not None and self._relay.busy
+
+    def rows_passed(self) -> int:
+        return 0

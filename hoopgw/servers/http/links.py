@@ -1,0 +1,222 @@
+"""Connections to HTTP targets: opened to an address that may be, kept a while, given to the same identity again."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from collections import OrderedDict
+from collections.abc import Callable, Generator
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.error import ConnectError, ConnectionDone
+from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
+
+from hoopgw.auth.access import Access
+from hoopgw.model.errors import TargetUnavailable
+from hoopgw.model.secret import Secret
+from hoopgw.model.target import Address, Role, SecretReference, Target
+from hoopgw.relay.http import TIMED_OUT
+from hoopgw.servers import tls
+from hoopgw.servers.departures import Departures
+from hoopgw.servers.reach import Place, connected
+from hoopgw.servers.resolve import resolve
+
+TLS_SECONDS: Final = 10.0  # of a target's handshake
+KEPT_SECONDS: Final = 30.0  # that a connection waits for its next session
+KEPT_EACH: Final = 8  # connections of one identity to one target
+KEPT: Final = 512  # together
+HTTP_ALPN: Final = "http/1.1"
+# Where clouds answer with credentials, beside 169.254.0.0/16 (AWS, GCP, Azure), which is link-local
+METADATA: Final = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192")))
+
+Key = tuple[str, ...]
+
+
+def forbidden(numeric: str, named: str) -> str:
+    """Why this address is not connected to; "" where it may be.
+
+    A name that leads to this machine or to a cloud's metadata may have been made to: only a target that is configured
+    by such an address itself means it.
+    """
+    address: Any = ipaddress.ip_address(numeric.partition("%")[0])
+    address = getattr(address, "ipv4_mapped", None) or address
+    wrong = address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast
+    if not wrong and address not in METADATA:
+        return ""
+    try:
+        literal = ipaddress.ip_address(named) == ipaddress.ip_address(numeric)
+    except ValueError:
+        literal = named == "localhost" and address.is_loopback
+    return "" if literal else f"{named} leads to {numeric}, which only a target that names it may reach"
+
+
+class Link(Protocol):
+    """One connection.  `ready` fires when it can be written to; then bytes go to `receive`, its end to `lost`."""
+
+    transport: Any
+
+    def __init__(self, context: ssl.SSLContext | None, place: Place) -> None:
+        self.place = place
+        self.reused = False
+        self.tls: dict[str, str] = {}
+        self.receive: Callable[[bytes], None] = self._surplus
+        self.lost: Callable[[str], None] = lambda reason: None
+        self.ready: Deferred[None] = Deferred(lambda _: self.transport and self.transport.abortConnection())
+        self._context = context
+
+    def connectionMade(self) -> None:
+        self.transport.setTcpNoDelay(True)
+        if self._context is None:
+            self.ready.callback(None)
+            return
+        self.transport.start_tls(
+            self._context, self._secured, self._refused, server_side=False, hostname=self.place.address.host
+        )
+
+    def _secured(self, connection: ssl.SSLObject) -> None:
+        self.tls = tls.described(connection)
+        self.ready.callback(None)
+
+    def _refused(self, error: Exception) -> None:
+        self._fail(f"TLS with {self.place.address} failed: {error}")
+        self.transport.abortConnection()
+
+    def _fail(self, reason: str) -> None:
+        if not self.ready.called:
+            self.ready.errback(TargetUnavailable(reason))
+
+    def dataReceived(self, data: bytes) -> None:
+        self.receive(data)
+
+    def _surplus(self, data: bytes) -> None:
+        """An answer to nothing: the next request's would be taken for it."""
+        self.transport.abortConnection()
+
+    def rest(self) -> None:
+        """Nobody has it now."""
+        self.receive, self.lost = self._surplus, lambda reason: None
+
+    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
+        why = f"{self.place.address}: {reason.getErrorMessage()}"
+        self._fail(why)
+        self.lost(why)
+
+
+class Links:
+    """One for the gateway."""
+
+    def __init__(self, reactor: Any, departures: Departures, secret: Callable[[SecretReference], Secret]) -> None:
+        self._reactor = reactor
+        self._departures = departures
+        self._secret = secret
+        self._contexts: dict[tuple[str, str], ssl.SSLContext | None] = {}
+        self._kept: OrderedDict[Link, tuple[Key, Any]] = OrderedDict()  # with what ends its time
+        self._by_key: dict[Key, list[Link]] = {}
+
+    def reloaded(self) -> None:
+        """Targets, CA files, certificates may have changed: nothing that was opened before is used again."""
+        self._contexts.clear()
+        for link in tuple(self._kept):
+            self._drop(link)
+
+    @staticmethod
+    def key(access: Access) -> Key:
+        """Who may have a connection again: never another identity, for a target may know its clients by it."""
+        return access.target.name, access.role.name, access.identity.key
+
+    # ---- kept ones
+
+    def take(self, access: Access) -> Link | None:
+        waiting = self._by_key.get(self.key(access))
+        if not waiting:
+            return None
+        link = waiting[-1]
+        self._forget(link)
+        link.reused = True
+        return link
+
+    def give(self, access: Access, link: Link) -> None:
+        """It has answered all that it was asked."""
+        key = self.key(access)
+        waiting = self._by_key.setdefault(key, [])
+        if len(waiting) >= KEPT_EACH:
+            self._drop(waiting[0])
+        if len(self._kept) >= KEPT:
+            self._drop(next(iter(self._kept)))
+        link.rest()
+        link.lost = lambda reason: self._forget(link)
+        self._by_key.setdefault(key, []).append(link)
+        self._kept[link] = key, self._reactor.callLater(KEPT_SECONDS, self._drop, link)
+
+    def _forget(self, link: Link) -> None:
+        found = self._kept.pop(link, None)
+        if found is None:
+            return
+        key, timer = found
+        if timer.active():
+            timer.cancel()
+        self._by_key[key].remove(link)
+        if not self._by_key[key]:
+            del self._by_key[key]
+
+    def _drop(self, link: Link) -> None:
+        self._forget(link)
+        link.rest()
+        link.transport.loseConnection()
+
+    def stop(self) -> None:
+        """None outlives the gateway."""
+        for link in tuple(self._kept):
+            self._drop(link)
+
+    # ---- new ones
+
+    def _context(self, target: Target, role: Role) -> ssl.SSLContext | None:
+        known = target.name, role.name
+        if known not in self._contexts:
+            key = self._secret(role.key) if role.key is not None else None
+            self._contexts[known] = tls.target_context(target, role.certificate, key, alpn=(HTTP_ALPN,))
+        return self._contexts[known]
+
+    @inlineCallbacks
+    def dial(self, access: Access) -> Generator[Deferred[Any], Any, Link]:
+        """To the first of the target's addresses that answers; what was resolved is what is connected to.
+
+        Fails with TargetUnavailable, whose words are for events, not for clients.
+        """
+        target = access.target
+        context = self._context(target, access.role)
+        problem: Exception = TargetUnavailable(f"target {target.name} has no address")
+        for address in target.addresses:
+            found: tuple[str, ...] = yield resolve(self._reactor, address.host)
+            if not found:
+                problem = TargetUnavailable(f"{address.host} has no address")
+            for numeric in found:
+                try:
+                    link: Link = yield self._tried(context, address, numeric, target.connect_seconds)
+                    return link
+                except TargetUnavailable as error:
+                    problem = error
+        raise problem
+
+    @inlineCallbacks
+    def _tried(
+        self, context: ssl.SSLContext | None, address: Address, numeric: str, seconds: float
+    ) -> Generator[Deferred[Any], Any, Link]:
+        why = forbidden(numeric, address.host)
+        if why:
+            raise TargetUnavailable(why)
+        place = Place(address, numeric)
+        link = Link(context, place)
+        try:
+            yield connected(self._reactor, self._departures, link, place, seconds)
+        except ConnectError as error:
+            raise TargetUnavailable(f"{address} ({numeric}): {error}") from error
+        yield link.ready.addTimeout(TLS_SECONDS, self._reactor, onTimeoutCancel=_too_slow)
+        return link
+
+
+def _too_slow(result: Any, seconds: float) -> Any:
+    raise TargetUnavailable(f"{TIMED_OUT}: no TLS within {seconds:g} s")

@@ -1,0 +1,135 @@
+"""What the gateway answers itself over HTTPS: the state of holds, words of approvers, the keys of its identity tokens.
+
+====================================  =======================================================================
+path                                  what
+====================================  =======================================================================
+GET  /holds/ID                        a hold that the caller made or may decide; anybody else learns nothing
+POST /holds/ID/approve                {"reason": "..."}; the rule's `approvers` decide who may
+POST /holds/ID/deny                   the same
+GET  /.well-known/hoopgw/jwks.json    keys that verify X-Hoopgw-Identity (RFC 7517); needs no token
+====================================  =======================================================================
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, cast
+
+from twisted.cred.portal import Portal
+from twisted.logger import Logger
+
+from hoopgw.auth.access import AdminAccess, IAdminAccess
+from hoopgw.auth.credentials import BearerToken
+from hoopgw.auth.identity_tokens import IdentityTokens
+from hoopgw.auth.penalties import Penalties
+from hoopgw.model.answer import rfc3339
+from hoopgw.model.errors import LoginRefused, NotAllowed, OperatorError
+from hoopgw.model.events import Code
+from hoopgw.model.secret import Secret
+from hoopgw.relay import http_words as words
+from hoopgw.session.holds import RETRY_AFTER, Holds
+from hoopgw.session.interfaces import IEvents
+from hoopgw.store.interface import Hold, HoldState
+
+MAX_BODY: Final = 64 * 1024  # bytes: a reason, and room
+JSON: Final = b"application/json"
+CHALLENGE: Final = b'WWW-Authenticate: Bearer realm="hoopgw"\r\nWWW-Authenticate: Basic realm="hoopgw"\r\n'
+
+
+class OwnPages:
+    """One for the gateway."""
+
+    _log = Logger()
+
+    def __init__(
+        self, portal: Portal, holds: Holds, events: IEvents, penalties: Penalties, tokens: IdentityTokens
+    ) -> None:
+        self._portal = portal
+        self._holds = holds
+        self._events = events
+        self._penalties = penalties
+        self._tokens = tokens
+
+    async def answer(
+        self, method: str, path: tuple[str, ...], token: Secret | None, body: bytes, address: str
+    ) -> bytes:
+        """A whole answer, after which the connection ends."""
+        head = method == "HEAD"
+        try:
+            status, found = await self._route("GET" if head else method, path, token, body, address)
+        except LoginRefused as error:
+            return words.failed(401, str(error), close=True, head=head, more=CHALLENGE)
+        except NotAllowed as error:  # in the same words, whether it exists or not
+            return words.failed(404 if method == "GET" else 403, str(error), close=True, head=head)
+        except OperatorError as error:
+            return words.failed(503, str(error), close=True, head=head)
+        except ValueError as error:
+            return words.failed(400, str(error), close=True, head=head)
+        except Exception:
+            self._log.failure("a page of the gateway's own failed")
+            return words.failed(500, "the gateway failed", close=True, head=head)
+        if status != 200:
+            return words.failed(status, words.REASONS[status], close=True, head=head)
+        more = b"Retry-After: %d\r\n" % RETRY_AFTER if found.get("state") == HoldState.WAITING.value else b""
+        return words.answer(200, JSON, json.dumps(found).encode() + b"\n", more=more, close=True, head=head)
+
+    async def _route(
+        self, method: str, path: tuple[str, ...], token: Secret | None, body: bytes, address: str
+    ) -> tuple[int, dict[str, Any]]:
+        if path == (".well-known", "hoopgw", "jwks.json"):
+            return (200, self._tokens.keys()) if method == "GET" else (405, {})
+        if path[0] != "holds" or len(path) not in (2, 3):
+            return 404, {}
+        access = await self._access(token, address)
+        if len(path) == 2:
+            return (200, shown(await self._holds.one(path[1], access))) if method == "GET" else (405, {})
+        if path[2] not in ("approve", "deny"):
+            return 404, {}
+        if method != "POST":
+            return 405, {}
+        decide = self._holds.approve if path[2] == "approve" else self._holds.deny
+        return 200, shown(await decide(path[1], access, _reason(body)))
+
+    async def _access(self, token: Secret | None, address: str) -> AdminAccess:
+        """Raises LoginRefused, which is an event as on every other way in."""
+        try:
+            if token is None:
+                raise LoginRefused("a token is needed: Authorization: Bearer", detail="no token")
+            _, access, _ = await self._portal.login(BearerToken(token, address), None, IAdminAccess)
+        except LoginRefused as error:
+            if token is not None:
+                self._penalties.failed(address)
+            said = {"reason": str(error), "detail": error.detail}
+            self._events.emit(Code.LOGIN_REFUSED, protocol="http", client=address, **said)
+            raise
+        self._penalties.succeeded(address)
+        return cast(AdminAccess, access)
+
+
+def shown(hold: Hold) -> dict[str, Any]:
+    """What whoever asked, or may decide, reads of it."""
+    return {
+        "hold": hold.id,
+        "state": hold.state.value,
+        "target": hold.target,
+        "role": hold.role,
+        "subject": hold.subject,
+        "guardrails": list(hold.guardrails),
+        "reason": hold.reason,
+        "operation": hold.shown,
+        "streams": hold.streams,
+        "created": rfc3339(hold.created),
+        "expires": rfc3339(hold.expires),
+        "decided": [
+            {"subject": word.subject, "approved": word.approved, "reason": word.reason, "at": rfc3339(word.at)}
+            for word in hold.decided
+        ],
+    }
+
+
+def _reason(body: bytes) -> str:
+    said = json.loads(body or b"{}")
+    reason = said.get("reason", "") if isinstance(said, dict) else None
+    if not isinstance(reason, str):
+        raise ValueError('the body is {"reason": "..."}')
+    return reason

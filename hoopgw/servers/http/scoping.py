@@ -1,0 +1,135 @@
+"""A login -> how its requests and answers are rewritten."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable
+from urllib.parse import quote
+
+from twisted.internet.interfaces import IReactorTime
+
+from hoopgw.auth.access import Access
+from hoopgw.auth.identity_tokens import FRESH, IdentityTokens
+from hoopgw.model.errors import SecretUnavailable
+from hoopgw.model.http import HttpRequest
+from hoopgw.model.secret import Secret
+from hoopgw.model.target import Address, SecretReference, Target, TlsMode
+from hoopgw.relay.http_masks import REPLACED, TOLD
+from hoopgw.relay.http_scope import HttpScope, Route, no_identity
+
+Secrets = Callable[[SecretReference], Secret]
+
+
+class IdentityLine:
+    """The line that tells a target who asks; signed anew when it is no longer fresh."""
+
+    def __init__(self, tokens: IdentityTokens, access: Access, session: str, clock: IReactorTime) -> None:
+        self._tokens = tokens
+        self._access = access
+        self._session = session
+        self._clock = clock
+        self._until = 0.0
+        self._line = b""
+
+    def __call__(self) -> bytes:
+        now = self._clock.seconds()
+        if now >= self._until:
+            token = self._tokens.mint(self._access, self._session, now)
+            self._line, self._until = b"X-Hoopgw-Identity: " + token.encode() + b"\r\n", now + FRESH
+        return self._line
+
+
+def scope_of(
+    access: Access,
+    route: Route,
+    prefix: bytes,
+    client: str,
+    session: str,
+    policy: str,
+    secret: Secrets,
+    identity: IdentityLine,
+    needs: Callable[[HttpRequest], int],
+    messages: Callable[[HttpRequest], int],
+    token_bytes: Callable[[int], bytes],
+    encrypted: bool,
+    masked: bool,
+) -> HttpScope:
+    """`prefix` is of the path, that named the target; `masked`: answers may be masked.  Raises SecretUnavailable."""
+    target, host = access.target, route[0]
+    lines, query, replaced = _credential(access, secret)
+    told = _told(access, host, prefix, client, session, encrypted) + (TOLD if masked else b"")
+    dropped = replaced | REPLACED if masked else replaced
+    return HttpScope(
+        session=session,
+        policy=policy,
+        route=route,
+        host=host_of(target).encode(),
+        prefix=prefix,
+        names=frozenset(name.encode().lower() for name in _names(target)),
+        told=told,
+        identity=identity if target.tells_identity else no_identity,
+        credential=lines,
+        query=query,
+        replaced=dropped,
+        # the client's own Authorization is for the target only where it is neither its token nor the role's
+        keep_authorization=route[2] != b"authorization" and b"authorization" not in replaced,
+        secrets=frozenset(name.encode() for name in target.secret_fields) | replaced,
+        needs=needs,
+        messages=messages,
+        token_bytes=token_bytes,
+    )
+
+
+def _credential(access: Access, secret: Secrets) -> tuple[bytes, bytes, frozenset[bytes]]:
+    """(lines, what is added to the query, names of the fields that the lines set)."""
+    role = access.role
+    if role.bearer is not None:
+        return _line(b"Authorization", b"Bearer " + secret(role.bearer).reveal())
+    if role.user and role.password is not None:
+        pair = b64encode(role.user.encode() + b":" + secret(role.password).reveal())
+        return _line(b"Authorization", b"Basic " + pair)
+    if role.value is None:
+        return b"", b"", frozenset()
+    value = secret(role.value).reveal()
+    if role.header:
+        return _line(role.header.encode(), value)
+    return b"", role.query.encode() + b"=" + quote(value, safe="").encode(), frozenset()
+
+
+def _line(name: bytes, value: bytes) -> tuple[bytes, bytes, frozenset[bytes]]:
+    if any(code < 0x20 or code == 0x7F for code in value):
+        raise SecretUnavailable(f"the secret for {name.decode()} has characters that no header field holds")
+    return name + b": " + value + b"\r\n", b"", frozenset((name.lower().replace(b"_", b"-"),))
+
+
+def _told(access: Access, host: bytes, prefix: bytes, client: str, session: str, encrypted: bool) -> bytes:
+    lines = {
+        "X-Forwarded-For": client,
+        "X-Forwarded-Host": host.decode("ascii", "replace"),
+        "X-Forwarded-Proto": "https" if encrypted else "http",
+        **({"X-Forwarded-Prefix": prefix.decode()} if prefix else {}),
+    }
+    if access.target.tells_identity:
+        lines["X-Hoopgw-Session"] = session
+        lines["X-Hoopgw-Subject"] = quote(access.identity.subject, safe="@:/+=, ")
+    return "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode()
+
+
+def host_of(target: Target) -> str:
+    """What the target is told as Host."""
+    return target.host or _shown(target.addresses[0], target.tls is not TlsMode.DISABLE)
+
+
+def _shown(address: Address, encrypted: bool) -> str:
+    return str(address) if address.port != (443 if encrypted else 80) else str(address).rpartition(":")[0]
+
+
+def _names(target: Target) -> set[str]:
+    """Every way in which its redirects may name it."""
+    found = {host_of(target), *map(str, target.addresses)}
+    return found | {_shown(address, encrypted) for address in target.addresses for encrypted in (True, False)}
+
+
+def encrypted(transport: object) -> bool:
+    """Whether the client came by TLS."""
+    return bool(getattr(transport, "encrypted", False))

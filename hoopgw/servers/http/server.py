@@ -1,0 +1,321 @@
+"""The HTTP edge: one client connection from its first byte to its end.  Decides nothing.
+
+A connection carries sessions one after the other: the first request's head says whose and to which target, and one that
+says something else begins the next.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Generator
+from enum import Enum
+from typing import Any
+
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Factory, Protocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from hoopgw.auth.access import IAccess, Wanted
+from hoopgw.auth.credentials import BearerToken
+from hoopgw.model.errors import (
+    HoopgwError,
+    IssuerUnavailable,
+    LoginRefused,
+    NotGranted,
+    OperatorError,
+    ProtocolViolation,
+    WireError,
+)
+from hoopgw.model.events import Code
+from hoopgw.relay import http_words as words
+from hoopgw.relay.http_body import Body
+from hoopgw.relay.http_scope import Route, route_of
+from hoopgw.servers import tls
+from hoopgw.servers.gateway import Gateway
+from hoopgw.servers.http.address import Named, named, token_of
+from hoopgw.servers.http.edge import Face, HttpEdge
+from hoopgw.servers.http.own import CHALLENGE, MAX_BODY
+from hoopgw.wire.httphead import MAX_HEAD, NO_BODY, Blocks, Request, read_request
+
+PROTOCOL = "http"
+TLS_HANDSHAKE = 0x16  # first byte of a TLS record that begins a connection (RFC 8446, 5.1)
+LINGER = 1.0  # seconds in which a client that still sends a body can read why it is refused
+
+
+class _State(Enum):
+    HEAD = 0
+    DECIDING = 1  # token, grant: the client must wait
+    OPEN = 2
+    ENDED = 3
+
+
+class HttpServer(Protocol):
+    """One client."""
+
+    transport: Any
+    _log = Logger()
+
+    def __init__(self, gateway: Gateway, face: Face, address: str) -> None:
+        self._gateway = gateway
+        self._face = face
+        self._address = address
+        self._state = _State.HEAD
+        self._begun = False  # the first byte has said whether this is TLS
+        self._buffer = b""
+        self._own: tuple[Request, Named, Body, list[bytes]] | None = None
+        self._deadline: Any = None
+        self._entered = False
+        self._tls: dict[str, str] = {}
+        self._edge: HttpEdge | None = None
+        self._deciding: Deferred[Any] | None = None
+        self._owes = NO_BODY  # framing of the body of the request that is being looked at
+
+    # ---- the connection
+
+    def connectionMade(self) -> None:
+        self.transport.setTcpNoDelay(True)
+        self.transport.setTcpKeepAlive(True)
+        self._enter()
+
+    def _enter(self) -> None:
+        reason = self._gateway.penalties.enter(self._address)
+        if reason:
+            told = self._begun or not self._gateway.settings.tls.required  # else it waits for TLS, and not for words
+            self._refuse(LoginRefused(reason, detail="penalty"), 429 if told else 0)
+            return
+        self._entered = True
+        self._deadline = self._gateway.reactor.callLater(self._gateway.settings.limits.login_seconds, self._too_late)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Until a session is open; while it is, bytes go straight to its pump."""
+        if self._state is _State.ENDED:
+            return
+        if not self._begun:
+            self._begun = True
+            if data[0] == TLS_HANDSHAKE and self._face.context is not None:
+                self.transport.start_tls(
+                    self._face.context, self._secured, self._tls_failed, server_side=True, pending=data
+                )
+                return
+            if self._gateway.settings.tls.required:
+                self._refuse(ProtocolViolation("this port speaks HTTPS"), 400)
+                return
+        if self._own is not None:
+            self._own_body(data)
+            return
+        self._buffer += data
+        if (
+            len(self._buffer) > MAX_HEAD + 256 * 1024
+        ):  # one read beyond a head: a session that is not open reads no more
+            self._refuse(ProtocolViolation("too much before an answer"), 400)
+        elif self._state is _State.HEAD:
+            self._look()
+
+    def _secured(self, connection: ssl.SSLObject) -> None:
+        self._tls = tls.described(connection)
+
+    def _tls_failed(self, error: Exception) -> None:
+        self._refuse(ProtocolViolation(f"the TLS handshake failed: {error}"), 0)
+
+    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
+        self._leave()
+        self._face.connections.discard(self)
+        if self._deciding is not None:
+            self._deciding.cancel()
+        edge = self._edge
+        if edge is not None and edge.pump is not None:
+            edge.pump.client_gone()
+        elif edge is not None and edge.session is not None:
+            self._close(Code.SESSION_CLOSED, "the client left before its session was open")
+        self._state = _State.ENDED
+
+    def _leave(self) -> None:
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
+        if self._entered:
+            self._entered = False
+            self._gateway.penalties.leave(self._address)
+
+    def _too_late(self) -> None:
+        limit = self._gateway.settings.limits.login_seconds
+        self._refuse(LoginRefused(f"no request within {limit:g} s", detail="deadline"), 408)
+
+    def check(self, now: float) -> None:
+        if self._edge is not None and self._state is _State.OPEN:
+            self._edge.check(now)
+
+    # ---- the first head
+
+    def _look(self) -> None:
+        try:
+            read = read_request(self._buffer, 0, Blocks())
+            if read is not None:
+                self._begin(read)
+        except WireError as error:
+            self._refuse(error, 400)
+
+    def _begin(self, read: Request) -> None:
+        self._owes = read.block.framing
+        if read.method == b"CONNECT":
+            self._refuse(NotGranted("no tunnel is granted", detail="CONNECT"), 403)
+            return
+        route = route_of(read.block)
+        found = named(read.host, read.target, self._gateway.settings.tls.domain)
+        if found is None:
+            self._refuse(NotGranted("name a target: https://TARGET.DOMAIN/ or /TARGET/", detail="no target"), 404)
+        elif found.path:
+            self._own = read, found, Body(read.block.framing, read.block.length), []
+            rest, self._buffer = self._buffer[read.end :], b""
+            self._own_body(rest)
+        else:
+            self._state = _State.DECIDING
+            self.transport.pauseProducing()  # until there is somebody to hand its bytes to
+            deciding = self._deciding = self._log_in(route, found)
+            deciding.addErrback(self._login_failed)
+
+    @inlineCallbacks
+    def _log_in(self, route: Route, found: Named) -> Generator[Deferred[Any], Any, None]:
+        token = token_of(route)
+        if token is None:
+            raise LoginRefused("a token is needed: Authorization: Bearer", detail="no token")
+        role = route[1].decode("utf-8", "backslashreplace")
+        wanted = Wanted(PROTOCOL, found.target, role)
+        _, access, _ = yield self._gateway.portal.login(BearerToken(token, self._address), wanted, IAccess)
+        self._gateway.penalties.succeeded(self._address)
+        opening = {
+            "tls": self._tls,
+            "host": route[0].decode("ascii", "replace"),
+            "prefix": found.prefix.decode("ascii", "replace"),
+            "login": [f"{route[2].decode('ascii', 'replace')} ({len(route[3])} bytes)"],
+        }
+        yield self._gateway.room()
+        edge = self._edge = HttpEdge(self._gateway, self._face, self.transport, self._ended_early, self._again)
+        session = edge.session = self._gateway.open_session(access, edge, self._address, opening)
+        session.accepted(PROTOCOL)
+        yield session.ready()
+        yield session.judge.ready()
+        yield self._gateway.room()
+        pump = edge.open(access, route, found.prefix, self._address)
+        self._state, self._deciding = _State.OPEN, None
+        self._leave()
+        self._face.connections.add(self)
+        self.dataReceived = pump.client_bytes  # type: ignore[method-assign]
+        buffer, self._buffer = self._buffer, b""
+        self.transport.resumeProducing()
+        pump.client_bytes(buffer)
+
+    def _again(self, rest: bytes) -> None:
+        """The session ended where another login or target begins."""
+        if self._state is not _State.OPEN:
+            return
+        self.__dict__.pop("dataReceived", None)
+        self._face.connections.discard(self)
+        self._edge, self._state = None, _State.HEAD
+        self._enter()
+        if self._state is _State.HEAD:
+            self.dataReceived(rest)
+
+    # ---- the gateway's own pages
+
+    def _own_body(self, data: bytes) -> None:
+        """Until the request is whole: its answer ends the connection."""
+        if self._own is None or self._state is not _State.HEAD:
+            return
+        read, found, body, content = self._own
+        try:
+            body.take(data, 0, content)
+        except WireError as error:
+            self._refuse(error, 400)
+            return
+        if sum(map(len, content)) > MAX_BODY:
+            self._refuse(ProtocolViolation(f"a body of more than {MAX_BODY} bytes"), 400)
+        elif body.ended:
+            self._state = _State.DECIDING
+            method = read.method.decode("ascii")
+            asking = self._face.pages.answer(
+                method, found.path, token_of(route_of(read.block)), b"".join(content), self._address
+            )
+            answering = self._deciding = Deferred.fromCoroutine(asking)
+            answering.addCallback(self._answered).addErrback(self._login_failed)
+
+    def _answered(self, answer: bytes) -> None:
+        self._deciding = None
+        if self._state is not _State.ENDED:
+            self._state = _State.ENDED
+            self._leave()
+            self.transport.write(answer)
+            self.transport.loseConnection()
+
+    # ---- refusals
+
+    def _login_failed(self, failure: Failure) -> None:
+        self._deciding = None
+        if self._state is _State.ENDED:
+            return
+        error = failure.value
+        if isinstance(error, NotGranted):
+            self._refuse(error, 403)
+        elif isinstance(error, LoginRefused):
+            self._refuse(error, 401)
+        elif isinstance(error, HoopgwError):
+            self._refuse(error, 503)
+        else:
+            self._log.failure("a login failed", failure=failure)
+            self._refuse(OperatorError("the gateway failed"), 500)
+
+    def _ended_early(self, code: Code, reason: str) -> None:
+        self._refuse(LoginRefused(reason, detail=code.value), 503)
+
+    def _refuse(self, error: HoopgwError, status: int) -> None:
+        """Tell the client, write the event, close.  `status` 0: it can be told nothing."""
+        if self._state is _State.ENDED:
+            return
+        self._state = _State.ENDED
+        detail = getattr(error, "detail", "")
+        if isinstance(error, LoginRefused | WireError) and detail not in ("no token", "penalty") and self._entered:
+            self._gateway.penalties.failed(self._address)
+        self._leave()
+        code = _code(error)
+        self._gateway.events.emit(code, protocol=PROTOCOL, client=self._address, reason=str(error), detail=detail)
+        if self._edge is not None and self._edge.session is not None:
+            self._close(code, str(error))
+        if status:
+            told = str(error) if not isinstance(error, OperatorError) else "not available now; try again later"
+            more = CHALLENGE if status == 401 else b""
+            self.transport.write(words.failed(status, told, close=True, more=more))
+        self.transport.resumeProducing()  # what is still sent is read and dropped: unread bytes would reset the answer
+        linger = LINGER if self._owes != NO_BODY else 0.0
+        self._gateway.reactor.callLater(linger, self.transport.loseConnection)
+        self._gateway.reactor.callLater(linger + 2.0, self._abort)
+
+    def _abort(self) -> None:
+        if not self.transport.disconnected:
+            self.transport.abortConnection()
+
+    def _close(self, code: Code, reason: str) -> None:
+        """Of a session that was never open for its client."""
+        session = self._edge.session if self._edge is not None else None
+        if session is not None:
+            session.close(code, reason).addBoth(lambda _: self._gateway.registry.remove(session))
+
+
+def _code(error: HoopgwError) -> Code:
+    if isinstance(error, WireError):
+        return Code.PROTOCOL_VIOLATED
+    return Code.ISSUER_UNAVAILABLE if isinstance(error, IssuerUnavailable) else Code.LOGIN_REFUSED
+
+
+class HttpFactory(Factory):
+    """Accepts HTTP clients."""
+
+    noisy = False
+
+    def __init__(self, gateway: Gateway, face: Face) -> None:
+        self.gateway = gateway
+        self.face = face
+
+    def buildProtocol(self, address: IAddress | None) -> HttpServer:
+        return HttpServer(self.gateway, self.face, getattr(address, "host", "local"))

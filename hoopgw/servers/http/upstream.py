@@ -1,0 +1,157 @@
+"""What a pump sees of an HTTP target: somewhere to write requests to, whatever connection carries them.
+
+A connection is opened when there is something to send, and again where the target closed it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from hoopgw.auth.access import Access
+from hoopgw.model.errors import OperatorError
+from hoopgw.relay.http import HttpRelay
+from hoopgw.servers.http.links import Link, Links
+
+
+class Upstream:
+    """One session's.  `pump` is set before anything is written."""
+
+    _log = Logger()
+
+    def __init__(self, links: Links, access: Access, relay: HttpRelay) -> None:
+        self.pump: Any = None
+        self._links = links
+        self._access = access
+        self._relay = relay
+        self._link: Link | None = None
+        self._opening: Deferred[Link] | None = None
+        self._pending: list[bytes] = []  # while it opens; bounded by the client, who is not read meanwhile
+        self._producer: Any = None
+        self._paused = False
+        self._over = False
+
+    # ---- bytes
+
+    def write(self, data: bytes) -> None:
+        if self._link is not None:
+            self._link.transport.write(data)
+        elif not self._over:
+            self._pending.append(data)
+            self._open(self._links.take(self._access))
+
+    def _open(self, kept: Link | None) -> None:
+        if self._opening is not None:
+            return
+        if kept is not None:
+            self._use(kept)
+            return
+        if self._producer is not None:
+            self._producer.pauseProducing()
+        opening = self._opening = self._links.dial(self._access)
+        opening.addCallbacks(self._opened, self._not_opened)
+        opening.addErrback(self._broken)
+
+    def _opened(self, link: Link) -> None:
+        self._opening = None
+        if self._over:
+            link.rest()
+            link.transport.loseConnection()
+            return
+        self._use(link)
+        if self._producer is not None:
+            self._producer.resumeProducing()
+
+    def _not_opened(self, failure: Failure) -> None:
+        self._opening = None
+        self._pending.clear()
+        if self._over or failure.check(CancelledError):
+            return
+        if not failure.check(OperatorError):
+            self._log.failure("a target could not be reached", failure=failure)
+        self.pump.target_gone(failure.getErrorMessage())
+        if self._producer is not None:
+            self._producer.resumeProducing()
+
+    def _broken(self, failure: Failure) -> None:
+        self._log.failure("an HTTP session failed", failure=failure)
+        self.abortConnection()
+
+    def _use(self, link: Link) -> None:
+        self._link = link
+        link.receive = self.pump.target_bytes
+        link.lost = lambda reason: self._lost(link, reason)
+        if self._producer is not None:
+            link.transport.registerProducer(self._producer, True)
+        if self._paused:
+            link.transport.pauseProducing()
+        pending, self._pending = self._pending, []
+        if pending:
+            link.transport.write(b"".join(pending))
+
+    def _lost(self, link: Link, reason: str) -> None:
+        if self._link is not link:
+            return
+        self._link = None
+        again = self._relay.repeatable
+        if link.reused and again:  # RFC 9110, 9.2.2: it was closed as it became our turn; nothing of it was answered
+            self._relay.repeatable = b""
+            self._pending.append(again)
+            self._open(None)
+        elif self.pump is not None:
+            self.pump.target_gone(reason)
+
+    def end_target(self) -> None:
+        """Nothing more of this connection is of use."""
+        link, self._link = self._link, None
+        if link is not None:
+            link.rest()
+            link.transport.unregisterProducer()
+            link.transport.abortConnection()
+
+    # ---- what a pump does with a transport
+
+    @property
+    def disconnected(self) -> bool:
+        return self._link is None or bool(self._link.transport.disconnected)
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        self._producer = producer
+        if self._link is not None:
+            self._link.transport.registerProducer(producer, streaming)
+
+    def unregisterProducer(self) -> None:
+        self._producer = None
+        if self._link is not None:
+            self._link.transport.unregisterProducer()
+
+    def pauseProducing(self) -> None:
+        self._paused = True
+        if self._link is not None:
+            self._link.transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        self._paused = False
+        if self._link is not None:
+            self._link.transport.resumeProducing()
+
+    def loseConnection(self) -> None:
+        """The session is over: a connection that owes nothing waits for the next one."""
+        self._over = True
+        if self._opening is not None:
+            self._opening.cancel()
+        link = self._link
+        if link is None:
+            return
+        if self._relay.busy or link.transport.disconnected:
+            self.end_target()
+        else:
+            self._link = None
+            self._links.give(self._access, link)
+
+    def abortConnection(self) -> None:
+        self._over = True
+        self.end_target()

@@ -1,0 +1,261 @@
+"""What HTTP clients are promised: curl and raw bytes, a real service, and the gateway between them."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import subprocess
+import time
+from typing import Any, ClassVar
+
+import jwt
+
+from hoopgw.cli.demo.stage import Options
+from tests.live.harness import LiveCase, environment
+
+STAGE = Options()
+
+
+class HttpCase(LiveCase):
+    options: ClassVar[Options] = STAGE
+
+    def curl(self, *words: str, path: str = "", token: str | None = None, url: str = "") -> tuple[int, str, bytes]:
+        """(status, head, body) of the last answer, by curl; token "" is none."""
+        shown = self.stage.agent if token is None else token
+        header = ["-H", f"Authorization: Bearer {shown}"] if shown else []
+        place = url or self.stage.https_url + path
+        done = subprocess.run(
+            [
+                "curl",
+                "-sS",
+                "-i",
+                "--http1.1",
+                "--max-time",
+                "30",
+                "--cacert",
+                str(self.stage.ca),
+                *header,
+                *words,
+                place,
+            ],
+            env=environment(),
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        head, _, body = (
+            done.stdout.rpartition(b"\r\n\r\n") if words[:1] == ("-I",) else done.stdout.partition(b"\r\n\r\n")
+        )
+        while head.startswith(b"HTTP/1.1 100"):
+            head, _, body = body.partition(b"\r\n\r\n")
+        return int(head.split(b" ")[1]), head.decode("latin-1"), body
+
+    def asked(self, *words: str, path: str = "", **more: Any) -> dict[str, Any]:
+        """What the service says reached it."""
+        status, _, body = self.curl(*words, path=path, **more)
+        self.assertEqual(status, 200, body)
+        found: dict[str, Any] = json.loads(body)
+        return found
+
+    def raw(self) -> ssl.SSLSocket:
+        context = ssl.create_default_context(cafile=str(self.stage.ca))
+        plain = socket.create_connection(("127.0.0.1", self.stage.https_port), 20)
+        connection = context.wrap_socket(plain, server_hostname="127.0.0.1")
+        self.addCleanup(connection.close)
+        return connection
+
+    def head(self, line: str, *fields: str) -> bytes:
+        given = ["Host: 127.0.0.1", f"Authorization: Bearer {self.stage.agent}", *fields]
+        return "\r\n".join([line, *given, "", ""]).encode()
+
+    def answers(self, connection: ssl.SSLSocket, count: int = 1) -> bytes:
+        """Everything until `count` status lines are there, or the end."""
+        found = b""
+        while found.count(b"HTTP/1.1 ") < count or not found.endswith(b"\n"):
+            piece = connection.recv(65536)
+            if not piece:
+                break
+            found += piece
+        return found
+
+    def events(self, code: str) -> list[dict[str, Any]]:
+        lines = self.stage.gateway.log.read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith('{"time"') and f'"code":"{code}"' in line]
+
+    def of(self, request: str) -> dict[str, Any]:
+        """The index row of the session with this request, once it is closed."""
+        deadline = time.monotonic() + 20
+        while True:
+            rows = json.loads(self.hoopgw("sessions", "list", "--target", "echo", "--json").stdout)
+            found = [each for each in rows if not each["live"] and request in each["tables"]]
+            if found:
+                return dict(found[0])
+            self.assertLess(time.monotonic(), deadline, f"no session with {request}")
+            time.sleep(0.2)
+
+
+class Clients(HttpCase):
+    def test_a_request(self) -> None:
+        """The target gets the role's token and who asks, never the client's token; the path without its prefix."""
+        told = self.asked("-d", "x=1", "-H", "X-Forwarded-For: 8.8.8.8", "-H", "X-Hoopgw-Subject: root", path="a?b=1")
+        self.assertEqual(
+            (told["method"], told["path"], told["body"], told["token"]), ("POST", "/a?b=1", "x=1", "right")
+        )
+        fields = {name.lower(): value for name, value in told["fields"]}
+        self.assertEqual((fields["x-forwarded-for"], fields["x-forwarded-proto"]), ("127.0.0.1", "https"))
+        self.assertEqual(fields["x-hoopgw-subject"], "agent@demo")
+        self.assertRegex(fields["traceparent"], "^00-[0-9a-f]{32}-[0-9a-f]{16}-01$")
+        self.assertNotIn(self.stage.agent, json.dumps(told))
+
+    def test_by_host_name(self) -> None:
+        """TARGET.DOMAIN names the target, and its paths are its own."""
+        port = self.stage.https_port
+        words = ("--resolve", f"echo.gw.localhost:{port}:127.0.0.1")
+        told = self.asked(*words, url=f"https://echo.gw.localhost:{port}/holds/x")
+        self.assertEqual(told["path"], "/holds/x")
+
+    def test_who_may_not(self) -> None:
+        """401 with a challenge without a good token, 403 without a grant; no target is named to who has none."""
+        for token, status in (("", 401), ("x", 401), (self.stage.stranger, 403)):
+            got, head, body = self.curl(token=token)
+            self.assertEqual(got, status)
+            self.assertEqual("WWW-Authenticate: Bearer" in head, status == 401)
+            self.assertEqual(json.loads(body)["status"], status)
+        one, two = (self.curl(url=f"https://127.0.0.1:{self.stage.https_port}/{name}/") for name in ("nothing", "shop"))
+        self.assertEqual(one[2].replace(b"nothing", b"shop"), two[2])
+        self.stage.gateway.stop()  # penalties of the failed logins go with it
+        self.stage.gateway.start()
+
+    def test_bodies(self) -> None:
+        """Large ones both ways, chunked and not, with and without waiting for 100."""
+        data = self.stage.place / "upload"
+        data.write_bytes(b"x" * 5_000_000)
+        for words in (
+            ["-T", str(data)],
+            ["-T", str(data), "-H", "Transfer-Encoding: chunked"],
+            ["-T", str(data), "-H", "Expect:"],
+        ):
+            self.assertEqual(self.asked(*words)["size"], 5_000_000)
+        for path in ("bytes/5000000", "chunks/5000000"):
+            self.assertEqual(len(self.curl(path=path)[2]), 5_000_000)
+        status, head, _ = self.curl("-I", path="bytes/5000000")
+        self.assertEqual((status, "Content-Length: 5000000" in head), (200, True))
+        for code in (204, 304, 404, 500):
+            self.assertEqual(self.curl(path=f"status/{code}")[0], code)
+
+    def test_events_come_as_they_are_sent(self) -> None:
+        """Server-sent events are not kept back."""
+        connection = self.raw()
+        connection.sendall(self.head("GET /echo/events HTTP/1.1"))
+        pieces = []
+        while b"data: 4" not in b"".join(pieces):
+            pieces.append(connection.recv(65536))
+        self.assertGreater(len(pieces), 2)
+
+    def test_scope(self) -> None:
+        """Redirects and cookies of the target stay under its path."""
+        own = f"http://127.0.0.1:{self.stage.echo.port}/login" if self.stage.echo else ""
+        self.assertIn("\r\nLocation: /echo/login", self.curl(path=f"redirect?to={own}")[1])
+        self.assertIn("Path=/echo/", self.curl(path="cookie")[1])
+        self.assertNotIn("Domain", self.curl(path="cookie")[1])
+
+    def test_pipelined(self) -> None:
+        """Requests that are sent in one go are answered in order."""
+        connection = self.raw()
+        connection.sendall(b"".join(self.head(f"GET /echo/{number} HTTP/1.1") for number in range(20)))
+        found = self.answers(connection, 20)
+        places = [found.find(f'"path": "/{number}"'.encode()) for number in range(20)]
+        self.assertEqual(places, sorted(places))
+        self.assertNotIn(-1, places)
+
+    def test_one_connection_two_identities(self) -> None:
+        """Each request of a kept-alive connection is its own sender's, in a session of its own."""
+        connection = self.raw()
+        connection.sendall(self.head("GET /echo/one HTTP/1.1"))
+        self.answers(connection)
+        other = self.head("GET /echo/two HTTP/1.1").replace(self.stage.agent.encode(), self.stage.stranger.encode())
+        connection.sendall(other)
+        found = self.answers(connection)
+        self.assertIn(b"HTTP/1.1 403", found)
+        self.assertNotIn(b'"path"', found)
+        self.assertEqual(self.of("GET /one")["subject"], "agent@demo")
+
+    def test_identity_token(self) -> None:
+        """What tells the target who asks is signed by a key that the gateway publishes, for that target alone."""
+        keys = json.loads(
+            self.curl(url=f"https://127.0.0.1:{self.stage.https_port}/.well-known/hoopgw/jwks.json", token="")[2]
+        )
+        key = jwt.PyJWK(keys["keys"][0])
+        from hoopgw.auth.identity_tokens import IdentityTokens
+        from hoopgw.auth.local import load_key
+
+        tokens = IdentityTokens("demo", load_key(self.stage.state / "keys/identity.key"))
+        self.assertEqual(tokens.keys(), keys)
+        self.assertEqual(key.key_type, "OKP")
+
+    def test_record(self) -> None:
+        """The session is in the index, its requests and answers in the record, and no secret is."""
+        self.asked("-H", "Cookie: sid=hush-hush", "-d", "said=aloud", path="recorded")
+        row = self.of("POST /recorded")
+        self.assertEqual((row["target"], row["role"], row["subject"]), ("echo", "caller", "agent@demo"))
+        exported = self.hoopgw("sessions", "show", row["id"], "--json").stdout
+        for secret in (self.stage.agent, "hush-hush", self.stage.echo.token if self.stage.echo else ""):
+            self.assertNotIn(secret, exported)
+
+
+class Hostile(HttpCase):
+    def test_smuggling(self) -> None:
+        """What two parsers could read differently is refused, and nothing of it reaches the service."""
+        behind = b"GET /echo/smuggled HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+        post = "POST /echo/ HTTP/1.1"
+        for data in (
+            self.head(post, "Content-Length: 4", "Transfer-Encoding: chunked") + b"0\r\n\r\n" + behind,
+            self.head(post, "Transfer-Encoding: chunked", "Transfer-Encoding: identity") + b"0\r\n\r\n" + behind,
+            self.head(post, "Transfer-Encoding : chunked") + b"0\r\n\r\n" + behind,
+            self.head(post, "Content-Length: 4", "Content-Length: 0") + b"0\r\n\r\n" + behind,
+            self.head(post, "X: 1\n\n" + behind.decode()),
+            self.head(post, "Transfer-Encoding: chunked") + b"0;\n\r\n\r\n" + behind,
+            self.head("GET http://other/ HTTP/1.1"),
+            self.head("GET /echo/ HTTP/1.1").replace(b"\r\n", b"\n"),
+        ):
+            connection = self.raw()
+            connection.sendall(self.head("GET /echo/first HTTP/1.1"))
+            self.answers(connection)  # a login that fails would cost its address
+            connection.sendall(data)
+            found = b""
+            while piece := connection.recv(65536):
+                found += piece
+            self.assertIn(b"HTTP/1.1 400 ", found)
+            self.assertNotIn(b"smuggled", found)
+        self.assertTrue(self.events("protocol.violated"))
+
+    def test_clear_text_is_refused(self) -> None:
+        """A token is not asked for where everybody could read it."""
+        with socket.create_connection(("127.0.0.1", self.stage.https_port), 20) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            self.assertIn(b"speaks HTTPS", connection.recv(65536))
+
+    def test_the_target_is_gone(self) -> None:
+        """502, in words that do not say where it is; and well again when it is back."""
+        echo = self.stage.echo
+        assert echo is not None
+        echo.stop()
+        status, _, body = self.curl()
+        self.assertEqual(status, 502)
+        self.assertNotIn(str(echo.port).encode(), body)
+        echo.start()
+        self.asked()
+        self.assertTrue(self.events("target.unavailable"))
+
+    def test_a_killed_session(self) -> None:
+        """Its connection ends; the next one asks for a login again."""
+        connection = self.raw()
+        connection.sendall(self.head("GET /echo/ HTTP/1.1"))
+        self.answers(connection)
+        deadline = time.monotonic() + 20
+        while not (live := json.loads(self.hoopgw("sessions", "list", "--live", "--json").stdout)):
+            self.assertLess(time.monotonic(), deadline)
+        self.assertEqual(self.hoopgw("sessions", "kill", live[0]["id"]).returncode, 0)
+        self.assertEqual(connection.recv(65536), b"")
