@@ -331,7 +331,7 @@ class SqlJudge:
         )
 
     def _weighed(self, operation: Operation, facts: Facts, scope: Scope) -> Verdict | Deferred[Verdict]:
-        meant = self._with_names(facts, scope)
+        meant = self._with_names(facts, operation.text, scope)
         if scope.casts:
             meant = with_parameters(meant, scope.catalogue, _own_types(operation))
         verdict = judge(scope.guardrails, operation, meant) & built_in(meant)
@@ -344,24 +344,24 @@ class SqlJudge:
         if operation.kind == PARSE and operation.name:
             self._parsed(operation, facts, scope)
         if not verdict.refusals and operation.kind in (QUERY, EXECUTE):
-            self._happens(facts, operation.text, scope)
+            self._happens(meant, operation.text, scope)
         return verdict
 
     def _parsed(self, operation: Operation, facts: Facts, scope: Scope) -> None:
-        meaning = Meaning(facts.statements, self._reading(scope))
+        meaning = Meaning(facts.statements, self._reading(scope, self._context))
         self._define(operation.name.decode("utf-8", "replace"), operation.text, meaning)
 
     def _define(self, name: str, text: bytes, meaning: Meaning) -> None:
         self.names.define(name, text, meaning)
         self._named.add(name, text)
 
-    def _reading(self, scope: Scope) -> tuple[int, NameContext]:
-        return scope.catalogue.generation if scope.catalogue is not None else -1, self._context
+    def _reading(self, scope: Scope, context: NameContext) -> tuple[int, NameContext]:
+        return scope.catalogue.generation if scope.catalogue is not None else -1, context
 
     def _happens(self, facts: Facts, text: bytes, scope: Scope) -> None:
         """What the session's names may mean from now on."""
         context = self._context
-        reading = self._reading(scope)
+        reading = self._reading(scope, context)
         for statement in facts.statements:
             context = context.after(statement)
             if statement.ddl:
@@ -379,39 +379,49 @@ class SqlJudge:
             self._context = context
             self._held = Held(None)
 
-    def _meant(self, name: str, scope: Scope) -> list[Statement]:
-        """What a name stands for now: a prepared text is read again where its names may mean something else."""
+    def _meant(self, name: str, scope: Scope, context: NameContext, told: Mapping[bytes, Meaning]) -> list[Statement]:
+        """What a name stands for in `context`: a prepared text is read again where its names may mean something else.
+        `told`: what the text that uses it has made of it before."""
         found: list[Statement] = []
-        for text, meaning in self.names.of(name):
-            if meaning.reading is not None and meaning.reading != self._reading(scope):
-                meaning = self._read_again(name, text, scope)
+        for text, meaning in (*self.names.of(name), *told.items()):
+            if meaning.reading is not None and meaning.reading != self._reading(scope, context):
+                meaning = self._read_again(name, text, scope, context)
             found += meaning.statements
         return found
 
-    def _read_again(self, name: str, text: bytes, scope: Scope) -> Meaning:
+    def _read_again(self, name: str, text: bytes, scope: Scope, context: NameContext) -> Meaning:
         if len(text) > MAX_IN_PROCESS:
             return Meaning((Statement(frozenset(), unknown=(f"{name!r} was prepared before names changed",)),))
-        read = analyse(text, scope.catalogue, self._context, scope.follows).statements
+        read = analyse(text, scope.catalogue, context, scope.follows).statements
         held = tuple(body for each in read if each.defines == name for body in each.body)
-        meaning = Meaning(held or read, self._reading(scope))
-        self.names.define(name, text, meaning)
+        meaning = Meaning(held or read, self._reading(scope, context))
+        if any(known == text for known, _ in self.names.of(name)):
+            self.names.define(name, text, meaning)
         return meaning
 
-    def _with_names(self, facts: Facts, scope: Scope) -> Facts:
-        """EXECUTE and FETCH are judged by what the name stands for; a name that was not seen keeps its `uses`, and is
-        refused by `built_in`."""
+    def _with_names(self, facts: Facts, text: bytes, scope: Scope) -> Facts:
+        """EXECUTE and FETCH are judged by what the name stands for, here or earlier in the text; a name that was not
+        seen keeps its `uses`, and is refused by `built_in`."""
         if not any(statement.uses for statement in facts.statements):
             return facts
         statements: list[Statement] = []
+        context = self._context
+        told: dict[str, dict[bytes, Meaning]] = {}
         for statement in facts.statements:
-            if not statement.uses:
-                statements.append(statement)
-                continue
-            bodies = self._meant(statement.uses, scope)
-            if not bodies:
-                statements.append(replace(statement, unknown=(*statement.unknown, _unseen(statement.uses))))
-            for body in bodies:
-                statements.append(_both(statement, body))
+            meant = [statement]
+            if statement.uses:
+                bodies = self._meant(statement.uses, scope, context, told.get(statement.uses, {}))
+                meant = [_both(statement, body) for body in bodies]
+            if not meant:
+                meant = [replace(statement, unknown=(*statement.unknown, _unseen(statement.uses)))]
+            if statement.defines:
+                reading = self._reading(scope, context) if "prepare" in statement.effects else None
+                earlier = told.get(statement.defines, {}).get(text)
+                held = statement.body if earlier is None else earlier.statements + statement.body
+                told[statement.defines] = {text: Meaning(held, reading)}
+            for each in meant:
+                context = context.after(each)
+            statements += meant
         return Facts(tuple(statements), facts.redacted)
 
     def _may_be_new(self, facts: Facts) -> bool:

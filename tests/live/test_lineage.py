@@ -184,6 +184,23 @@ class Shown(Connected):
         self.assertEqual((counted[0][0], changed, computed), (None, None, [(None, 2)]))
         self.assertEqual(plain, [("*" * len("sekret037@example.org"),)])
 
+    def test_prepared_in_the_same_text(self) -> None:
+        """must-survive 19: what EXECUTE and FETCH show of a name that their own text has defined is masked by place."""
+        for text in (
+            "prepare p1 as select id, email from customers where id = 1; execute p1; select 1 as id, 'x' as email",
+            "begin; declare c cursor for select id, email from customers where id = 1; fetch all from c; commit",
+            "prepare p2 as select 'y'; prepare p3 as select 1 as id, max(email) from customers; execute p2; execute p3",
+        ):
+            with self.connect().cursor() as cursor:
+                cursor.execute(text.encode())
+                found = []
+                while True:
+                    found += cursor.fetchall() if cursor.description else []
+                    if not cursor.nextset():
+                        break
+            self.assertNotIn(SECRET, str(found), text)
+            self.assertTrue({(1, "*" * 21), (1, None)} & set(found), found)
+
 
 class Unseen(Connected):
     """The client learns nothing: what it is sent is the same, whatever the masked values are."""

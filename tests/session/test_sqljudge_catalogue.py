@@ -85,6 +85,29 @@ class Prepared(Case):
             self.assertTrue(self.refused(session, "execute p"))
             self.assertTrue(self.refused(session, "explain analyze execute p"))
 
+    def test_another_path_in_one_text(self) -> None:
+        """What a text does to the path counts for what it executes behind that, wherever the name was prepared."""
+        self.tables.append([b"20003", b"other", b"pay", b"r", b"0"])
+        for before, text in (
+            ("set search_path = other; prepare p as select * from pay", "set search_path = app; execute p"),
+            ("set search_path = other", "prepare p as select * from pay; set search_path = app; execute p"),
+        ):
+            session = self.judge(no_reading(), "contractors")
+            for each in before.split("; "):
+                self.assertFalse(self.refused(session, each))
+            self.assertTrue(self.refused(session, text), text)
+            self.assertFalse(self.refused(session, "prepare q as select * from pay; execute q"))
+        session = self.judge(no_reading(), "contractors")
+        self.assertFalse(self.refused(session, "set search_path = other; prepare p as select * from pay; execute p"))
+
+    def test_what_it_does_counts(self) -> None:
+        """EXECUTE of what makes a temporary object hides names from then on, as that itself does."""
+        self.bodies[b"f"] = b"CREATE FUNCTION app.f() RETURNS void LANGUAGE sql AS 'CREATE TEMP TABLE orders (a int)'"
+        session = self.judge(no_reading(), "contractors")
+        for text in ("set search_path = app", "prepare p as select app.f()", "select * from orders", "execute p"):
+            self.assertFalse(self.refused(session, text), text)
+        self.assertTrue(self.refused(session, "select * from orders"))
+
     def test_temporary_objects(self) -> None:
         """A temporary view takes the place of the table that the statement was prepared for."""
         session = self.judge(no_reading(), "contractors")

@@ -73,6 +73,24 @@ class Names(SynchronousTestCase):
             self.assertTrue(said(session, text).plain, text)
         self.assertEqual(refused(said(judge(), "execute p")), {"built-in:names"})
 
+    def test_told_in_the_same_text(self) -> None:
+        """A name that the text itself has defined before is known by what it stands for there."""
+        for text in (
+            "prepare p as select 1; execute p",
+            "begin; declare c cursor for select 1; fetch all from c; commit",
+            "prepare p as select 1; explain analyze execute p; deallocate p",
+            "prepare p as select 1; create table t as execute p",
+        ):
+            self.assertTrue(said(judge(NO_DELETE), text).plain, text)
+        for text in (
+            "prepare p as delete from orders where id = 1; execute p",
+            "prepare p as select 1; prepare q as delete from orders where id = 1; execute q",
+            "prepare p as select 1; deallocate p; prepare p as delete from orders where id = 1; execute p",
+        ):
+            self.assertIn("no-delete", refused(said(judge(NO_DELETE), text)), text)
+        for text in ("execute p; prepare p as select 1", "prepare p as select 1; execute q"):
+            self.assertEqual(refused(said(judge(), text)), {"built-in:names"}, text)
+
     def test_judged_by_what_it_stands_for(self) -> None:
         """must-survive 17: also where the rules came after the PREPARE, and inside CREATE TABLE AS."""
         session = judge()
