@@ -15,11 +15,13 @@ import click
 from hoopgw.cli import player, verifying, watching
 from hoopgw.cli.film import Film
 from hoopgw.cli.output import json_option, moment, print_fields, print_json, print_table
+from hoopgw.cli.searching import Wanted
 from hoopgw.cli.socket_client import Gateway, Refused, segment
 from hoopgw.model.escaping import escaped
 from hoopgw.record import export as exports
 from hoopgw.record.chunks import Chunk, Damage
 from hoopgw.record.coverage import Coverage, with_coverage
+from hoopgw.record.har import har
 from hoopgw.record.replay import replayed
 from hoopgw.record.telling import told
 from hoopgw.record.terminals import Start, asciicast, chosen, moments, starts
@@ -55,13 +57,33 @@ def sessions() -> None:
     default="",
     help="With this text in a statement, command or file's path (reads the recordings).",
 )
+@click.option("--method", default="", help="HTTP: with such a request. With --path and --status: the same request.")
+@click.option("--path", default="", help="HTTP: with a request to such a path (a glob).")
+@click.option("--status", default="", help="HTTP: with such an answer: 403, or 5??.")
+@click.option("--operation-id", default="", help="HTTP: with this operation of the target's OpenAPI documents.")
 @click.option("--live", is_flag=True, help="Only those that are open.")
 @click.option("--limit", default=50, show_default=True, help="At most so many.")
 @json_option
 @click.pass_obj
-def list_(settings: dict[str, str], /, text: str, limit: int, live: bool, as_json: bool, **filters: Any) -> None:
+def list_(
+    settings: dict[str, str],
+    /,
+    text: str,
+    method: str,
+    path: str,
+    status: str,
+    operation_id: str,
+    limit: int,
+    live: bool,
+    as_json: bool,
+    **filters: Any,
+) -> None:
     """Newest first."""
+    if operation_id and filters["table"]:
+        raise click.UsageError("give --table or --operation-id")
     gateway = Gateway(settings["socket"])
+    looked_for = Wanted(text, method, path, status)
+    filters["table"] = filters["table"] or operation_id
     wanted = {**filters, "since": _posix(filters["since"]), "until": _posix(filters["until"])}
     found: list[dict[str, Any]] = []
     before: str | None = None
@@ -69,7 +91,9 @@ def list_(settings: dict[str, str], /, text: str, limit: int, live: bool, as_jso
         page = gateway.get(
             "/v1/sessions", **wanted, live="true" if live else None, before=before, limit=min(PAGE, limit)
         )["sessions"]
-        found += [row for row in page if not text or _has_text(gateway, row["id"], text)]
+        found += [
+            row for row in page if looked_for.everything or looked_for.found(replayed(_streamed(gateway, row["id"])))
+        ]
         if len(page) < min(PAGE, limit):
             break
         before = f"{page[-1]['opened']!r},{page[-1]['id']}"
@@ -113,15 +137,6 @@ def _posix(written: str) -> float | None:
     except ValueError:
         raise click.UsageError(f"{written!r} is no time: 2026-11-21, or 2026-11-21T10:00:00Z") from None
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
-
-
-def _has_text(gateway: Gateway, id: str, text: str) -> bool:
-    folded = text.casefold()
-    for each in replayed(_streamed(gateway, id)):
-        names = ("text",) if each.what == "operation" else ("path", "to") if each.what == "note" else ()
-        if any(folded in str(each.fields.get(name, "")).casefold() for name in names):
-            return True
-    return False
 
 
 @sessions.command()
@@ -289,7 +304,7 @@ def watch(settings: dict[str, str], session: str, rows: int, lines: bool, operat
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["jsonl", "sql", "asciicast", "text", "journal"]),
+    type=click.Choice(["jsonl", "sql", "har", "asciicast", "text", "journal"]),
     default="jsonl",
     show_default=True,
 )
@@ -298,7 +313,7 @@ def watch(settings: dict[str, str], session: str, rows: int, lines: bool, operat
 @click.option("--output", type=click.File("wb"), default="-", help="Where to; standard output by default.")
 @click.pass_obj
 def export(settings: dict[str, str], session: str, form: str, operation: int | None, typed: bool, output: Any) -> None:
-    """A session as JSON lines, an SQL script, a terminal's film, a text, or the journal itself.
+    """A session as JSON lines, an SQL script, an HTTP archive, a terminal's film, a text, or the journal itself.
 
     `asciicast` (version 3) is one SSH terminal, for asciinema; what would do more to a terminal than draw is left out.
     `text` is all of an SSH session, as lines.  `journal` is what `verify` reads.
@@ -321,6 +336,8 @@ def _exported(file: BinaryIO, form: str, operation: int | None, typed: bool) -> 
     found = replayed(read_chunks(file))
     if form == "sql":
         return exports.sql(found)
+    if form == "har":
+        return har(found)
     return transcript(with_coverage(found)) if form == "text" else exports.jsonl(with_coverage(found))
 
 

@@ -21,6 +21,7 @@ from hoopgw.model.operation import (
     FILE,
     FORWARD,
     FUNCTION,
+    MESSAGE,
     PARSE,
     PTY,
     QUERY,
@@ -61,6 +62,7 @@ KINDS: Final[dict[str, int]] = {  # what an ASKED entry calls them
     FILE: 22,
     REQUEST: 32,
     TUNNEL: 33,
+    MESSAGE: 34,
 }
 DECISIONS: Final[dict[Decision, int]] = {  # what an ASKED entry calls them; 0 is "go"
     Decision.REFUSED: 1,

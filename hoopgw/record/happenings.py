@@ -16,7 +16,8 @@ class Happening:
     """`what` is one of
 
     open, close, note, gap      the session's own entries: `fields` are theirs
-    operation                   number, kind, decision, text; parameters, guardrails, reason, tables, redacted, name
+    operation                   number, kind, decision, text; parameters, guardrails, reason, tables, redacted, name,
+                                headers (HTTP)
     row, copy                   what was shown of a result (values), or of a COPY (direction, data; binary, not_utf8)
     done                        tag, rows, milliseconds since it was asked
     error, notice               sqlstate, message, and what else the target or the gateway said
@@ -24,6 +25,9 @@ class Happening:
     input, output               SSH: stream (stdin, stdout, stderr), data
     resize                      SSH: columns, rows of a terminal; what starts on one has `terminal`: type, columns, rows
     exit                        SSH: status, or signal
+    answer                      HTTP: status, message, headers; an interim one (1xx) as well
+    content                     HTTP: direction, data of a body without its chunks; base64: the data are no text
+    message                     HTTP: direction, kind (text, binary, close, ping, pong), data of a WebSocket; base64
     completed                   what only the gateway counted: rows, masked, note
     opaque                      direction, bytes, reason: recorded, and not shown here
     damaged                     chunk, last_chunk, reason, operations (the first, and the last where it is known):
@@ -51,7 +55,7 @@ def limited(happenings: Iterable[Happening], rows: int) -> Iterator[Happening]:
     """At most `rows` rows of each result, of each COPY, and packets of a command; then one `more` with their count."""
     shown, last = 0, 0
     for each in happenings:
-        if each.what in ("row", "copy", "input", "output"):
+        if each.what in ("row", "copy", "input", "output", "content", "message"):
             shown, last = shown + 1, each.time
             if shown <= rows:
                 yield each

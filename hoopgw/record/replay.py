@@ -13,12 +13,14 @@ from hoopgw.record.chunks import DATA, SEAL, Chunk, Damage, Entry, Joined
 from hoopgw.record.covering import Covered
 from hoopgw.record.entries import Kind, read_completed
 from hoopgw.record.happenings import Happening, IDecoder, Opaque
+from hoopgw.record.http import HttpDecoder
 from hoopgw.record.postgres import PostgresDecoder
 from hoopgw.record.ssh import SshDecoder
 
 DECODERS: Mapping[str, Callable[[], IDecoder]] = {
     "postgresql": PostgresDecoder,
     "ssh": SshDecoder,
+    "http": HttpDecoder,
 }  # by the OPEN entry's `protocol`
 MAX_KEPT = 16 << 20  # bytes of one entry: of a message far less is shown (pgstream.MAX_BODY)
 _TOLD = {Kind.NOTE: "note", Kind.GAP: "gap", Kind.CLOSE: "close"}

@@ -9,6 +9,7 @@ from hoopgw.model.escaping import escaped
 from hoopgw.record.export import moment
 from hoopgw.record.happenings import Happening, limited
 
+MAX_PASSED = 160  # characters of a body or message that are told
 _UNDER = " " * 21  # under the words of an operation
 
 
@@ -30,6 +31,8 @@ def _lines(each: Happening) -> Iterator[str]:
             yield f"{_UNDER[:13]}copy  {_copy(fields)}"
         case "input" | "output":
             yield from _stream(each)
+        case "content" | "message":
+            yield f"{_UNDER[:10]}{each.what:>7}  {_passed(fields)}"
         case "more":
             yield f"{_UNDER[:19]}… {fields['rows']} more"
         case "coverage":
@@ -62,6 +65,8 @@ def _said(each: Happening) -> str:
             return f"{fields['channel']}: {fields['payload']}"
         case "resize":
             return f"{_number(fields)}{fields['columns']} columns, {fields['rows']} rows"
+        case "answer":
+            return f"{_number(fields)}{fields['status']} {fields['message']}"
         case "exit":
             ended = f"signal {fields['signal']}" if "signal" in fields else f"status {fields['status']}"
             return f"{_number(fields)}{ended}"
@@ -123,6 +128,16 @@ def _stream(each: Happening) -> Iterator[str]:
     mark = {"stdin": ">", "stdout": "<", "stderr": "!"}[each.fields["stream"]]
     for line in each.fields["data"].splitlines():
         yield f"{_UNDER[:13]}{each.what:>6}  {mark} {line}"
+
+
+def _passed(fields: dict[str, Any]) -> str:
+    """Content, or a message: its first line."""
+    mark = ">" if fields["direction"] == "to target" else "<"
+    data = fields["data"]
+    first = data.split("\n", 1)[0][:MAX_PASSED]
+    kind = f" {fields['kind']}" if fields.get("kind", "text") != "text" else ""
+    more = f" … {len(data)} {'of base64' if fields.get('base64') else 'characters'}" if len(first) < len(data) else ""
+    return f"{mark}{kind} {first}{more}"
 
 
 def _copy(fields: dict[str, Any]) -> str:

@@ -1,0 +1,160 @@
+"""What happened in an HTTP session -> an HTTP archive (HAR 1.2), piece by piece.
+
+One request is in memory at a time, with at most MAX_TEXT bytes of either body: what is longer is counted and left out.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import parse_qsl
+
+from hoopgw import __version__
+from hoopgw.record.export import moment
+from hoopgw.record.happenings import Happening
+
+MAX_TEXT = 4 << 20  # bytes of a body that are shown
+MAX_MESSAGES = 10_000  # of one WebSocket
+
+
+def har(happenings: Iterable[Happening]) -> Iterator[str]:
+    """Lines that are one JSON document in printable ASCII."""
+    creator = json.dumps({"name": "hoopgw", "version": __version__})
+    yield '{"log": {"version": "1.2", "creator": ' + creator + ', "pages": [], "entries": ['
+    first, target = True, ""
+    for each, found in _entries(happenings):
+        target = each or target
+        if found is not None:
+            yield ("" if first else ",") + json.dumps(found.entry(target), ensure_ascii=True).replace("\x7f", "\\u007f")
+            first = False
+    yield "]}}"
+
+
+def _entries(happenings: Iterable[Happening]) -> Iterator[tuple[str, _Exchange | None]]:
+    """(the session's target where it is told, an exchange once it is over)."""
+    current: _Exchange | None = None
+    for each in happenings:
+        if each.what == "open":
+            yield str(each.fields.get("target", "")), None
+        elif each.what == "operation" and each.fields["kind"] in ("request", "tunnel"):
+            if current is not None:
+                yield "", current
+            current = _Exchange(each)
+        elif current is not None:
+            current.take(each)
+    if current is not None:
+        yield "", current
+
+
+class _Body:
+    def __init__(self) -> None:
+        self.size = 0
+        self._kept: list[bytes] = []
+
+    def take(self, fields: dict[str, Any]) -> None:
+        data = base64.b64decode(fields["data"]) if fields.get("base64") else fields["data"].encode()
+        self.size += len(data)
+        if self.size <= MAX_TEXT:
+            self._kept.append(data)
+
+    def shown(self) -> dict[str, Any]:
+        if self.size > MAX_TEXT:
+            return {"comment": f"longer than {MAX_TEXT} bytes: it is in the recording"}
+        data = b"".join(self._kept)
+        try:
+            return {"text": data.decode("utf-8")}
+        except UnicodeDecodeError:
+            return {"text": base64.b64encode(data).decode("ascii"), "encoding": "base64"}
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    def __init__(self, asked: Happening) -> None:
+        self._asked = asked
+        self._sent = _Body()
+        self._received = _Body()
+        self._answer: Happening | None = None
+        self._end = asked.time
+        self._masked = 0
+        self._messages: list[dict[str, Any]] = []
+
+    def take(self, each: Happening) -> None:
+        fields = each.fields
+        if each.what in ("answer", "content", "message", "done"):
+            self._end = each.time
+        if each.what == "answer":
+            self._answer = each
+        elif each.what == "content":
+            (self._received if fields["direction"] == "to client" else self._sent).take(fields)
+        elif each.what == "completed":
+            self._masked += fields["masked"]
+        elif each.what == "message" and len(self._messages) < MAX_MESSAGES:
+            self._messages.append(_message(each))
+
+    def entry(self, target: str) -> dict[str, Any]:
+        asked, fields = self._asked, self._asked.fields
+        total = (self._end - asked.time) / 1e6
+        wait = (self._answer.time - asked.time) / 1e6 if self._answer is not None else total
+        found = {
+            "startedDateTime": moment(asked.time),
+            "time": total,
+            "request": self._request(target),
+            "response": self._response(),
+            "cache": {},
+            "timings": {"send": 0, "wait": wait, "receive": total - wait},
+            "_hoopgw": {
+                "operation": fields["number"],
+                "decision": fields["decision"],
+                "guardrails": fields.get("guardrails", []),
+                "masked": self._masked,
+            },
+        }
+        return found | ({"_webSocketMessages": self._messages} if self._messages else {})
+
+    def _request(self, target: str) -> dict[str, Any]:
+        method, _, path = self._asked.fields["text"].partition(" ")
+        headers = self._asked.fields.get("headers", [])
+        pairs = parse_qsl(path.partition("?")[2], keep_blank_values=True, max_num_fields=10_000)
+        found = {
+            "method": method,
+            "url": f"http://{_header(headers, 'host') or target}{path}",
+            "httpVersion": "HTTP/1.1",
+            "cookies": [],  # no cookie is in the record
+            "headers": [{"name": name, "value": value} for name, value in headers],
+            "queryString": [{"name": name, "value": value} for name, value in pairs],
+            "headersSize": -1,
+            "bodySize": self._sent.size,
+        }
+        if self._sent.size:
+            found["postData"] = {"mimeType": _header(headers, "content-type"), "text": "", **self._sent.shown()}
+        return found
+
+    def _response(self) -> dict[str, Any]:
+        fields = self._answer.fields if self._answer is not None else {}
+        headers = fields.get("headers", [])
+        kind = _header(headers, "content-type") or "x-unknown"
+        return {
+            "status": fields.get("status", 0),
+            "statusText": fields.get("message", ""),
+            "httpVersion": "HTTP/1.1",
+            "cookies": [],
+            "headers": [{"name": name, "value": value} for name, value in headers],
+            "content": {"size": self._received.size, "mimeType": kind, **self._received.shown()},
+            "redirectURL": _header(headers, "location"),
+            "headersSize": -1,
+            "bodySize": self._received.size,
+        }
+
+
+def _header(headers: list[list[str]], name: str) -> str:
+    return next((value for each, value in headers if each.lower() == name), "")
+
+
+def _message(each: Happening) -> dict[str, Any]:
+    """As Chromium's developer tools export them."""
+    kind = {"text": 1, "binary": 2, "close": 8, "ping": 9, "pong": 10}.get(each.fields["kind"], 0)
+    way = "receive" if each.fields["direction"] == "to client" else "send"
+    return {"type": way, "time": each.time / 1e9, "opcode": kind, "data": each.fields["data"]}
