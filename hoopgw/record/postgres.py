@@ -8,21 +8,17 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
 
-import orjson
-
 from hoopgw.model.errors import MalformedFrame
 from hoopgw.record.chunks import Entry
-from hoopgw.record.entries import DECISIONS, KINDS, Kind, read_asked
+from hoopgw.record.entries import Kind, read_asked
 from hoopgw.record.happenings import Happening
 from hoopgw.record.pgexpect import Columns, Portal, Sent, Statement, Waiting
 from hoopgw.record.pgstream import FROM_CLIENT, FROM_TARGET, Message, Stream
 from hoopgw.record.pgvalues import Fields, report, shown, words
+from hoopgw.record.verdicts import Verdicts, operation
 
 MAX_NAMES = 10_000  # prepared statements, and portals, whose text is kept; the oldest go
 MAX_TEXT = 64 << 20  # characters of their text together
-MAX_VERDICTS = 8192  # a session writes a verdict again after 1024 others
-_KINDS = {number: name for name, number in KINDS.items()}
-_DECISIONS = {0: "allowed"} | {number: decision.value for decision, number in DECISIONS.items()}
 _ASKED_TAGS = {1: ord("Q"), 2: ord("P"), 3: ord("B"), 4: ord("E"), 5: ord("F")}
 _BEFORE = "… (the text is further up in the record)"
 
@@ -57,7 +53,7 @@ class PostgresDecoder:
         self._from_client = Stream(FROM_CLIENT)
         self._from_target = Stream(FROM_TARGET)
         self._waiting = Waiting()
-        self._verdicts: OrderedDict[int, dict[str, Any]] = OrderedDict()
+        self._verdicts = Verdicts()
         self._statements = Names()
         self._portals = Names()
         self._copy_binary = False
@@ -89,7 +85,7 @@ class PostgresDecoder:
         elif entry.kind == Kind.TO_TARGET:
             yield from self._sent(entry)
         elif entry.kind == Kind.VERDICT:
-            self._verdict(entry)
+            self._verdicts.keep(entry)
         else:
             raise MalformedFrame(f"an entry of kind {entry.kind}")
 
@@ -97,15 +93,6 @@ class PostgresDecoder:
         self._from_client.gap()
         self._from_target.gap()
         self._waiting.clear()
-
-    def _verdict(self, entry: Entry) -> None:
-        try:
-            verdict = orjson.loads(entry.payload)
-            self._verdicts[verdict["verdict"]] = verdict
-        except (ValueError, KeyError, TypeError) as error:
-            raise MalformedFrame(f"entry {entry.sequence} is no verdict") from error
-        while len(self._verdicts) > MAX_VERDICTS:
-            self._verdicts.popitem(last=False)
 
     # ---- the client's side
 
@@ -125,28 +112,16 @@ class PostgresDecoder:
                 stream.gap()
                 break
             here += 1
-            fields = {"number": number, "kind": _KINDS[kind], "decision": _DECISIONS.get(decision, str(decision))}
-            if tag == ord("E") and not decision and self._verdicts.get(reference, {}).get("masked"):
+            fields = operation(number, kind, decision)
+            if tag == ord("E") and not decision and self._verdicts.masked(reference):
                 self._described_by_gateway.append(b"P" + message.body.partition(b"\0")[0] + b"\0")
-            yield Happening(
-                "operation", entry.time, fields | self._read(message, number, entry.time) | self._why(reference)
-            )
+            fields |= self._read(message, number, entry.time) | self._verdicts.why(reference)
+            yield Happening("operation", entry.time, fields)
         for number, kind, decision, reference in operations[here:]:
-            fields = {"number": number, "kind": _KINDS.get(kind, str(kind))}
-            fields |= {"decision": _DECISIONS.get(decision, str(decision)), "text": "… (it cannot be read)"}
-            yield Happening("operation", entry.time, fields | self._why(reference))
+            fields = operation(number, kind, decision) | {"text": "… (it cannot be read)"}
+            yield Happening("operation", entry.time, fields | self._verdicts.why(reference))
         if stream.lost:
             yield _opaque(entry, "to target", len(data) + entry.missing)
-
-    def _why(self, reference: int) -> dict[str, Any]:
-        verdict = self._verdicts.get(reference, {})
-        rules = [rule for part in ("refusals", "holds", "limits") for rule in verdict.get(part, [])]
-        found: dict[str, Any] = {}
-        if rules:
-            found["guardrails"] = sorted({rule["guardrail"] for rule in rules})
-        if verdict.get("refusals"):
-            found["reason"] = "; ".join(dict.fromkeys(rule["reason"] for rule in verdict["refusals"]))
-        return found | {name: verdict[name] for name in ("masked", "tables", "redacted") if verdict.get(name)}
 
     def _read(self, message: Message, number: int, time: int) -> dict[str, Any]:
         """What an operation's message says; the answer to it is waited for."""

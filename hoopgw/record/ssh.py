@@ -7,19 +7,15 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-
 from hoopgw.model.errors import MalformedFrame
 from hoopgw.record.chunks import Entry
-from hoopgw.record.entries import DECISIONS, KINDS, Kind, read_asked
+from hoopgw.record.entries import Kind, read_asked
 from hoopgw.record.happenings import Happening
+from hoopgw.record.verdicts import Verdicts, operation
 from hoopgw.wire import sftp, sftppaths
 from hoopgw.wire import sshmessages as wire
 
 MAX_CHANNELS = 1024  # that are remembered: a relay has 256 open ones
-MAX_VERDICTS = 1024
-_KINDS = {number: name for name, number in KINDS.items()}
-_DECISIONS = {0: "allowed"} | {number: decision.value for decision, number in DECISIONS.items()}
 _STARTS = ("exec", "shell", "subsystem")
 
 
@@ -41,7 +37,7 @@ class SshDecoder:
     """See `happenings.IDecoder`."""
 
     def __init__(self) -> None:
-        self._verdicts: OrderedDict[int, dict[str, Any]] = OrderedDict()
+        self._verdicts = Verdicts()
         self._by_target: OrderedDict[int, _Channel] = OrderedDict()  # by the number that the target gave
         self._by_client: OrderedDict[int, _Channel] = OrderedDict()
 
@@ -51,7 +47,7 @@ class SshDecoder:
         elif entry.kind in (Kind.TO_CLIENT, Kind.TO_TARGET):
             yield from self._passed(entry)
         elif entry.kind == Kind.VERDICT:
-            self._verdict(entry)
+            self._verdicts.keep(entry)
         else:
             raise MalformedFrame(f"an entry of kind {entry.kind}")
 
@@ -59,28 +55,17 @@ class SshDecoder:
         self._by_client.clear()
         self._by_target.clear()
 
-    def _verdict(self, entry: Entry) -> None:
-        try:
-            verdict = orjson.loads(entry.payload)
-            self._verdicts[verdict["verdict"]] = verdict
-        except (ValueError, KeyError, TypeError) as error:
-            raise MalformedFrame(f"entry {entry.sequence} is no verdict") from error
-        while len(self._verdicts) > MAX_VERDICTS:
-            self._verdicts.popitem(last=False)
-
     # ---- operations
 
     def _asked(self, entry: Entry) -> Iterator[Happening]:
         operations, data = read_asked(entry.payload)
         for number, kind, decision, reference in operations:
-            name = _KINDS.get(kind, str(kind))
-            fields: dict[str, Any] = {"number": number, "kind": name}
-            fields |= {"decision": _DECISIONS.get(decision, str(decision))}
+            fields = operation(number, kind, decision)
             try:
-                fields |= self._read(data, name, number, decision == 0)
+                fields |= self._read(data, fields["kind"], number, decision == 0)
             except MalformedFrame:
                 fields["text"] = "… (it cannot be read)"
-            yield Happening("operation", entry.time, fields | self._why(reference))
+            yield Happening("operation", entry.time, fields | self._verdicts.why(reference))
 
     def _read(self, run: bytes, kind: str, number: int, allowed: bool) -> dict[str, Any]:
         (message,) = wire.messages(run) or (b"\0",)
@@ -106,16 +91,6 @@ class SshDecoder:
             value, _ = wire.read_string(asked.body, here)
             text += b"=" + value
         return {"text": _text(text)}
-
-    def _why(self, reference: int) -> dict[str, Any]:
-        verdict = self._verdicts.get(reference, {})
-        rules = [rule for part in ("refusals", "holds") for rule in verdict.get(part, [])]
-        found: dict[str, Any] = {}
-        if rules:
-            found["guardrails"] = sorted({rule["guardrail"] for rule in rules})
-        if verdict.get("refusals"):
-            found["reason"] = "; ".join(dict.fromkeys(rule["reason"] for rule in verdict["refusals"]))
-        return found | {name: verdict[name] for name in ("redacted",) if verdict.get(name)}
 
     # ---- what passed
 
