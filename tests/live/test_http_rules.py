@@ -1,0 +1,250 @@
+"""What rules and masks promise HTTP clients: curl through the gateway to a service that answers in every way."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import threading
+import time
+import zlib
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
+
+import brotli
+import zstandard
+
+from hoopgw.cli.demo.stage import Options
+from tests.live.harness import LiveCase, environment
+
+PEOPLE = [{"name": "Ann", "ssn": "123-45-6789", "mail": "ann@example.com", "n": number} for number in range(300)]
+ENCODERS = {"gzip": gzip.compress, "br": brotli.compress, "deflate": zlib.compress, "zstd": zstandard.compress}
+SEEN: list[str] = []  # requests that reached the service
+
+
+class Service(BaseHTTPRequestHandler):
+    """Compressed where it is asked to by the query, whatever the gateway says; in chunks likewise."""
+
+    protocol_version = "HTTP/1.1"
+
+    def _any(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        SEEN.append(f"{self.command} {self.path} {body.decode()}".strip())
+        place, asked = urlsplit(self.path), parse_qs(urlsplit(self.path).query)
+        if place.path == "/events":
+            self._send(b'data: {"ssn": "1",\ndata:  "x": 2}\n\ndata: [DONE]\n\n', "text/event-stream", [""], "9")
+        elif place.path == "/csv":
+            self._send(b"ann;123-45-6789\n", "text/csv", [""], "")
+        elif place.path == "/missing":
+            self._send(b"<p>nobody has 123-45-6789</p>", "text/html", [""], "", 404)
+        elif place.path == "/people":
+            text = json.dumps(PEOPLE).encode()
+            self._send(text, "application/json", asked.get("coding", [""]), asked.get("chunks", [""])[0])
+        else:
+            self._send(b'{"ok": true}', "application/json", [""], "")
+
+    def _send(self, body: bytes, kind: str, codings: list[str], chunks: str, status: int = 200) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("ETag", '"v1"')
+        if codings[0]:
+            body = ENCODERS[codings[0]](body)
+            self.send_header("Content-Encoding", codings[0])
+        if not chunks:
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            return
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for here in range(0, len(body), int(chunks)):
+            piece = body[here : here + int(chunks)]
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        self.wfile.write(b"0\r\n\r\n")
+
+    do_GET = do_POST = do_DELETE = _any
+
+    def log_message(self, *words: object) -> None:
+        """Trial's output is for the tests."""
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """The gateway ends connections whose answer must not pass."""
+
+
+SERVICE = Server(("127.0.0.1", 0), Service)
+FILES = {
+    "targets.d/80-shop.toml": f"""
+[target.shop-http]
+protocol = "http"
+address = ["127.0.0.1:{SERVICE.server_address[1]}"]
+[target.shop-http.role.app]
+""",
+    "grants.d/80-shop.toml": """
+[grant.shop-http]
+groups = ["agents"]
+target = { name = "shop-http" }
+roles = ["app"]
+""",
+    "guardrails.d/80-shop.toml": """
+[guardrail.admin]
+protocol = "http"
+target = { name = "shop-http" }
+path = ["/admin/*"]
+then = "refuse"
+[guardrail.mutations]
+protocol = "http"
+target = { name = "shop-http" }
+path = ["/graphql"]
+graphql = { field = ["deleteUser"] }
+then = "refuse"
+[guardrail.large-orders]
+protocol = "http"
+target = { name = "shop-http" }
+path = ["/orders"]
+json = { "/total" = { above = 1000 } }
+then = { hold = { approvers = ["dba"], wait = "20s" } }
+[mask.people]
+protocol = "http"
+target = { name = "shop-http" }
+json = ["ssn"]
+[mask.mails]
+protocol = "http"
+target = { name = "shop-http" }
+patterns = ["email"]
+""",
+}
+
+
+class Rules(LiveCase):
+    options: ClassVar[Options] = Options(more=FILES)
+    serving: ClassVar[threading.Thread | None] = None
+
+    def setUp(self) -> None:
+        super().setUp()
+        if Rules.serving is None:
+            Rules.serving = threading.Thread(target=SERVICE.serve_forever, daemon=True)
+            Rules.serving.start()
+        SEEN.clear()
+
+    def start(self, path: str, *words: str) -> subprocess.Popen[bytes]:
+        url = f"https://127.0.0.1:{self.stage.https_port}/shop-http{path}"
+        first = [
+            "curl",
+            "-sS",
+            "-i",
+            "--http1.1",
+            "--path-as-is",
+            "-g",
+            "--max-time",
+            "60",
+            "--cacert",
+            str(self.stage.ca),
+        ]
+        token = ["--cacert", str(self.stage.ca), "-H", f"Authorization: Bearer {self.stage.agent}"]
+        return subprocess.Popen([*first, *token, *words, url], env=environment(), stdout=subprocess.PIPE)
+
+    def curl(self, path: str, *words: str) -> tuple[int, str, bytes]:
+        return self.ended(self.start(path, *words))
+
+    def ended(self, running: subprocess.Popen[bytes]) -> tuple[int, str, bytes]:
+        out, _ = running.communicate(timeout=90)
+        head, _, body = out.partition(b"\r\n\r\n")
+        return int(head.split(b" ")[1]), head.decode("latin-1").lower(), body
+
+    def posted(self, path: str, body: Any) -> tuple[int, str, bytes]:
+        return self.curl(path, "-H", "Content-Type: application/json", "-d", json.dumps(body))
+
+    def test_no_trick_of_the_path_passes(self) -> None:
+        """must-survive 67: what a rule forbids is refused however it is written, and never reaches the target."""
+        for path in (
+            "/admin/x", "/admin", "/x/../admin/x", "/x/%2e%2e/admin", "//admin/x", "/%61dmin/x", "/admin%2fx",
+            "/x/..%2fadmin/x", "/x;/../admin/x", "/%2561dmin/x", "/x/..%5cadmin/x", "/%c0%ae/x", "/admin%00",
+        ):  # fmt: skip
+            status, head, body = self.curl(path)
+            self.assertEqual(status, 403, path)
+            self.assertIn("application/problem+json", head)
+            self.assertEqual(json.loads(body)["guardrails"], ["admin"])
+        self.assertEqual(SEEN, [])
+        self.assertEqual(self.curl("/public/x%20y")[0], 200)
+        self.assertEqual(SEEN, ["GET /public/x%20y"])
+
+    def test_graphql(self) -> None:
+        """Alias, fragment, batch, persisted document; what no rule forbids reaches the target as it was sent."""
+        for body in (
+            {"query": "mutation { x: deleteUser { id } }"},
+            {"query": "mutation { ...F } fragment F on M { deleteUser { id } }"},
+            [{"query": "{ me }"}, {"query": "mutation { deleteUser }"}],
+            {"extensions": {"persistedQuery": {"sha256Hash": "ab"}}},
+        ):
+            self.assertEqual(self.posted("/graphql", body)[0], 403, body)
+        self.assertEqual(self.curl("/graphql?query=mutation%7BdeleteUser%7D")[0], 403)
+        self.assertEqual(SEEN, [])
+        self.assertEqual(self.posted("/graphql", {"query": "{ me }"})[0], 200)
+        self.assertEqual(SEEN, ['POST /graphql {"query": "{ me }"}'])
+
+    def test_a_held_request_runs_once_it_is_approved(self) -> None:
+        """The very bytes that were judged; one that is small runs at once."""
+        self.assertEqual(self.posted("/orders", {"total": 5})[0], 200)
+        running = self.start("/orders", "-H", "Content-Type: application/json", "-d", '{"total": 5000}')
+        hold = self.held()
+        self.assertEqual(len(SEEN), 1)
+        self.assertEqual(self.hoopgw("approvals", "approve", hold).returncode, 0)
+        self.assertEqual(self.ended(running)[0], 200)
+        self.assertEqual(SEEN[1:], ['POST /orders {"total": 5000}'])
+
+    def held(self) -> str:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            found = json.loads(self.hoopgw("approvals", "list", "--json").stdout)
+            if found:
+                return str(found[0]["id"])
+            time.sleep(0.1)
+        raise AssertionError("nothing is held")
+
+    def test_masked_json(self) -> None:
+        """In chunks of any size, in every coding: the same text, without entity tag and coding."""
+        expected = [{**each, "ssn": "***********", "mail": "***************"} for each in PEOPLE]
+        for query in ("", "chunks=7", "coding=gzip", "coding=br&chunks=100", "coding=deflate", "coding=zstd&chunks=1"):
+            status, head, body = self.curl(f"/people?{query}", "--compressed")
+            self.assertEqual((status, json.loads(body)), (200, expected), query)
+            self.assertNotIn("etag", head)
+            self.assertNotIn("content-encoding", head)
+        _, _, body = self.curl("/people", "-H", "Range: bytes=20-40")
+        self.assertNotIn(b"123-45", body)
+        self.assertNotIn("123-45", self.recorded())
+
+    def recorded(self) -> str:
+        """What the record has of the latest session."""
+        listed = json.loads(self.hoopgw("sessions", "list", "--path", "/people", "--status", "200", "--json").stdout)
+        return self.hoopgw("sessions", "export", "--format", "har", listed[0]["id"]).stdout
+
+    def test_masked_events(self) -> None:
+        """Event by event."""
+        status, _, body = self.curl("/events")
+        self.assertEqual((status, body), (200, b'data: {"ssn": "*",\ndata:  "x": 2}\n\ndata: [DONE]\n\n'))
+
+    def test_what_cannot_be_masked(self) -> None:
+        """Another format is refused; of an error page the body is withheld."""
+        self.assertEqual(self.curl("/csv")[0], 502)
+        status, _, body = self.curl("/missing")
+        self.assertEqual(status, 404)
+        self.assertNotIn(b"123", body)
+
+    def test_the_archive_of_a_session(self) -> None:
+        """Requests and answers as they were shown; found by method, path and status."""
+        self.assertEqual(self.posted("/notes", {"a": 1})[0], 200)
+        self.assertEqual(self.curl("/admin/notes", "-X", "DELETE")[0], 403)
+        words = ("sessions", "list", "--json", "--method")
+        (wrote, *_) = json.loads(self.hoopgw(*words, "POST", "--path", "/notes").stdout)
+        found = json.loads(self.hoopgw("sessions", "export", "--format", "har", wrote["id"]).stdout)["log"]["entries"]
+        (entry,) = [each for each in found if each["request"]["url"].endswith("/notes")]
+        self.assertEqual((entry["request"]["postData"]["text"], entry["response"]["status"]), ('{"a": 1}', 200))
+        self.assertNotIn(self.stage.agent, json.dumps(found))
+        refused = json.loads(self.hoopgw(*words, "DELETE", "--path", "/admin/*", "--status", "403").stdout)
+        self.assertEqual(len(refused), 1)
+        self.assertEqual(json.loads(self.hoopgw(*words, "PUT").stdout), [])
