@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from hoopgw.store.chains import Chains, Sealed
-from hoopgw.store.rounds import taken
+from hoopgw.store.rounds import MOST, taken
 from hoopgw.store.segments import Segments
 from hoopgw.store.spool import Spool
 
@@ -72,9 +72,14 @@ class Writer:
 
     def _run(self) -> None:
         while not self._stopping:
-            self._wake.wait(RETRY if self.failure else ROUND)
-            self._wake.clear()
+            if self.failure or not self._behind():
+                self._wake.wait(RETRY if self.failure else ROUND)
+                self._wake.clear()
             self._round()
+
+    def _behind(self) -> bool:
+        """So much is there that readers will be paused soon: the next round does not wait."""
+        return self._spool.head - self._spool.tail > min(MOST, self._spool.capacity) // 2
 
     def _round(self, stored: dict[bytes, tuple[int, int]] | None = None) -> None:
         sealed: list[Sealed] = []
