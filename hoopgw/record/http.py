@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import base64
-from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-
 from hoopgw.model.errors import MalformedFrame
 from hoopgw.record.chunks import Entry
-from hoopgw.record.entries import DECISIONS, KINDS, Kind, read_asked
+from hoopgw.record.entries import Kind, read_asked
 from hoopgw.record.happenings import Happening
 from hoopgw.record.http_bodies import Content, Messages
+from hoopgw.record.verdicts import Verdicts, operation
 from hoopgw.wire.httphead import Block, Blocks, Response, head_end, read_response
 
-MAX_VERDICTS = 1024
 MAX_HEAD = 128 * 1024  # bytes of an answer's head that are waited for
 SWITCHED = 101
-_KINDS = {number: name for name, number in KINDS.items()}
-_DECISIONS = {0: "allowed"} | {number: decision.value for decision, number in DECISIONS.items()}
 
 
 class HttpDecoder:
     """See `happenings.IDecoder`.  A session has one request under way at a time."""
 
     def __init__(self) -> None:
-        self._verdicts: OrderedDict[int, dict[str, Any]] = OrderedDict()
+        self._verdicts = Verdicts()
         self._blocks = Blocks()
         self._forget()
 
@@ -45,7 +40,7 @@ class HttpDecoder:
 
     def of(self, entry: Entry) -> Iterator[Happening]:
         if entry.kind == Kind.VERDICT:
-            self._verdict(entry)
+            self._verdicts.keep(entry)
         elif entry.kind == Kind.ASKED:
             yield from self._asks(entry)
         elif entry.kind in (Kind.TO_CLIENT, Kind.TO_TARGET):
@@ -53,27 +48,17 @@ class HttpDecoder:
         else:
             raise MalformedFrame(f"an entry of kind {entry.kind}")
 
-    def _verdict(self, entry: Entry) -> None:
-        try:
-            verdict = orjson.loads(entry.payload)
-            self._verdicts[verdict["verdict"]] = verdict
-        except (ValueError, KeyError, TypeError) as error:
-            raise MalformedFrame(f"entry {entry.sequence} is no verdict") from error
-        while len(self._verdicts) > MAX_VERDICTS:
-            self._verdicts.popitem(last=False)
-
     # ---- requests
 
     def _asks(self, entry: Entry) -> Iterator[Happening]:
         operations, data = read_asked(entry.payload)
         for number, kind, decision, reference in operations:
-            name = _KINDS.get(kind, str(kind))
-            fields: dict[str, Any] = {"number": number, "kind": name}
-            fields |= {"decision": _DECISIONS.get(decision, str(decision))} | self._why(reference)
-            if name == "request":
+            fields = operation(number, kind, decision) | self._verdicts.why(reference)
+            if fields["kind"] == "request":
                 yield from self._request(entry.time, fields, data)
             else:
-                yield Happening("operation", entry.time, {**fields, "text": _text(data) if name == "tunnel" else ""})
+                text = _text(data) if fields["kind"] == "tunnel" else ""
+                yield Happening("operation", entry.time, {**fields, "text": text})
         if self._messages is not None:
             yield from self._told(entry.time, data, to_client=False)
 
@@ -94,16 +79,6 @@ class HttpDecoder:
         text = f"{_text(method)} {_text(target)}"
         yield Happening("operation", time, {**fields, "text": text, "headers": _headers(block)})
         yield from self._content(time, self._up, data[end:], to_client=False)
-
-    def _why(self, reference: int) -> dict[str, Any]:
-        verdict = self._verdicts.get(reference, {})
-        rules = [rule for part in ("refusals", "holds") for rule in verdict.get(part, [])]
-        found: dict[str, Any] = {}
-        if rules:
-            found["guardrails"] = sorted({rule["guardrail"] for rule in rules})
-        if verdict.get("refusals"):
-            found["reason"] = "; ".join(dict.fromkeys(rule["reason"] for rule in verdict["refusals"]))
-        return found | {name: verdict[name] for name in ("tables", "redacted") if verdict.get(name)}
 
     # ---- what passed
 
