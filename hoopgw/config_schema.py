@@ -75,6 +75,11 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "groups": Key(values.text, "groups", "The claim that lists its groups."),
         "scope": Key(values.text, "openid", "What OAUTHBEARER clients are told to ask for, by the first [oidc.NAME]."),
         "ca": Key(values.text, "", "PEM file that the issuer's certificate is verified by. Default: the system's."),
+        "client_id": Key(
+            values.text,
+            "",
+            "Of the device authorization grant (RFC 8628): people log in to SSH with a browser, by the first with one.",
+        ),
         "skew": Key(values.duration, 30.0, "How far clocks may be apart."),
         "keys_fresh": Key(values.duration, 300.0, "The issuer's keys are fetched again after this."),
         "keys_stale": Key(values.duration, 86400.0, "While the issuer is down its known keys are used this long."),

@@ -29,7 +29,8 @@ from twisted.python import usage
 from hoopgw import __version__, config, systemd
 from hoopgw.auth.access import Access
 from hoopgw.auth.checker import TokenChecker
-from hoopgw.auth.fetch import https_fetch
+from hoopgw.auth.device_grant import DeviceGrant
+from hoopgw.auth.fetch import https_fetch, https_post
 from hoopgw.auth.identity_tokens import KEY_FILE as IDENTITY_KEY
 from hoopgw.auth.identity_tokens import IdentityTokens
 from hoopgw.auth.local import KEY_FILE, LocalTokens, load_or_make_key
@@ -307,7 +308,7 @@ class GatewayService(Service):
         if settings.listen.ssh:
             dialer = SshDialer(self._reactor, self.departures, self._secret, os.urandom)
             self.ssh = SshFace(dialer, self.key_checker)
-            self.ssh.configure(settings.ssh, self._host_keys(self.config))
+            self.ssh.configure(settings.ssh, self._host_keys(self.config), self._people(self.config))
             for endpoint in settings.listen.ssh:
                 await self._listen_on(endpoint, SshFactory(self.gateway, self.ssh))
         admin = Admin(
@@ -343,6 +344,14 @@ class GatewayService(Service):
         port = await server.listen(factory)
         make_eager(port, self.departures)
         self._ports.append(port)
+
+    def _people(self, loaded: config.Config) -> DeviceGrant | None:
+        """By the first issuer that has a client for it."""
+        for issuer in loaded.settings.issuers:
+            if issuer.client_id:
+                fetch, post = https_fetch(self._reactor, issuer.ca), https_post(self._reactor, issuer.ca)
+                return DeviceGrant(issuer, fetch, post, self._reactor)
+        return None
 
     def _host_keys(self, loaded: config.Config) -> dict[bytes, Any]:
         """Raises OperatorError."""
@@ -476,7 +485,7 @@ class GatewayService(Service):
         self.config, self.gateway.server_tls = replace(loaded, settings=bound), server_tls
         self.gateway.settings = bound
         if self.ssh is not None:
-            self.ssh.configure(loaded.settings.ssh, host_keys)
+            self.ssh.configure(loaded.settings.ssh, host_keys, self._people(loaded))
         if self.http is not None:
             self.http.context = https_tls
             self.http.links.reloaded()

@@ -211,6 +211,7 @@ CHANGES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("listen", "postgresql_login"): (M, "[listen]", '[listen]\npostgresql_login = "oauthbearer"'),
     ("oidc", "scope"): (M, "[oidc.corp]", '[oidc.corp]\nscope = "openid groups"'),
     ("oidc", "ca"): (M, "[oidc.corp]", '[oidc.corp]\nca = "ca.pem"'),
+    ("oidc", "client_id"): (M, "[oidc.other]", '[oidc.other]\nclient_id = "ssh"'),
     ("oidc", "skew"): (M, "[oidc.corp]", '[oidc.corp]\nskew = "10s"'),
     ("oidc", "keys_fresh"): (M, "[oidc.corp]", '[oidc.corp]\nkeys_fresh = "1m"'),
     ("oidc", "keys_stale"): (M, "[oidc.corp]", '[oidc.corp]\nkeys_stale = "2h"'),

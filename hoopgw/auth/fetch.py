@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import treq
 from twisted.internet import ssl
@@ -14,7 +15,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.failure import Failure
-from twisted.web.client import URI, Agent, BrowserLikePolicyForHTTPS
+from twisted.web.client import URI, Agent, BrowserLikePolicyForHTTPS, FileBodyProducer
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory, IResponse
 from zope.interface import implementer
@@ -25,6 +26,8 @@ MAX_DOCUMENT = 256 * 1024  # bytes: discovery is about 4 KiB, 64 keys with certi
 DEADLINE = 5.0  # seconds for the whole of one document; a login waits for it
 
 Fetch = Callable[[str], "Deferred[bytes]"]
+Post = Callable[[str, dict[str, str]], "Deferred[tuple[int, bytes]]"]
+FORM = b"application/x-www-form-urlencoded"
 
 
 def https_fetch(reactor: Any, ca: str) -> Fetch:
@@ -39,6 +42,19 @@ def https_fetch(reactor: Any, ca: str) -> Fetch:
         return _document(reactor, policy, address)
 
     return fetch
+
+
+def https_post(reactor: Any, ca: str) -> Post:
+    """What sends a form to an address and gets (status, document); `ca` as above.
+
+    A refusal has a document as well (RFC 6749, 5.2): 200, 400 and 401 are answers.  Fails with IssuerUnavailable only.
+    """
+    policy = BrowserLikePolicyForHTTPS(_trust(ca))
+
+    def post(address: str, form: dict[str, str]) -> Deferred[tuple[int, bytes]]:
+        return _asked(reactor, policy, address, urlencode(form).encode())
+
+    return post
 
 
 def may_fetch(address: str) -> bool:
@@ -77,22 +93,31 @@ _END = "-----END CERTIFICATE-----"
 
 
 def _document(reactor: Any, policy: BrowserLikePolicyForHTTPS, address: str) -> Deferred[bytes]:
+    return _asked(reactor, policy, address, None).addCallback(lambda answer: answer[1])
+
+
+def _asked(
+    reactor: Any, policy: BrowserLikePolicyForHTTPS, address: str, form: bytes | None
+) -> Deferred[tuple[int, bytes]]:
+    """(status, body): a GET, or a POST of `form`."""
     if not may_fetch(address):
         return _unavailable(address, "neither https nor on this machine")
     once = _Once(reactor, policy)
     agent = Agent.usingEndpointFactory(reactor, once)
-    asked: Deferred[Any] = agent.request(b"GET", address.encode("ascii"), Headers({b"accept": [b"application/json"]}))
-    asked.addCallback(_body)
+    headers = Headers({b"accept": [b"application/json"], **({} if form is None else {b"content-type": [FORM]})})
+    method, body = (b"GET", None) if form is None else (b"POST", FileBodyProducer(BytesIO(form)))
+    asked: Deferred[Any] = agent.request(method, address.encode("ascii"), headers, body)
+    asked.addCallback(_body, (200,) if form is None else (200, 400, 401))
     asked.addTimeout(DEADLINE, reactor)
     asked.addBoth(once.close)
     return asked.addErrback(_explained, address)
 
 
-def _explained(failure: Failure, address: str) -> Deferred[bytes]:
+def _explained(failure: Failure, address: str) -> Deferred[Any]:
     return _unavailable(address, failure.getErrorMessage() or type(failure.value).__name__)
 
 
-def _unavailable(address: str, why: str) -> Deferred[bytes]:
+def _unavailable(address: str, why: str) -> Deferred[Any]:
     return fail(IssuerUnavailable(f"{address[:200]}: {why}"))
 
 
@@ -131,9 +156,9 @@ class _Remembered:
         return protocol
 
 
-def _body(response: IResponse) -> Deferred[bytes]:
-    """The body of a 200; anything else, a redirect too, is an error and its body is not read."""
-    if response.code != 200:
+def _body(response: IResponse, statuses: tuple[int, ...]) -> Deferred[tuple[int, bytes]]:
+    """Status and body of one of `statuses`; anything else, a redirect too, is an error and its body is not read."""
+    if response.code not in statuses:
         raise IssuerUnavailable(f"status {response.code}")
     if response.headers.hasHeader(b"content-encoding"):
         raise IssuerUnavailable("a compressed answer, which was not asked for")
@@ -144,4 +169,4 @@ def _body(response: IResponse) -> Deferred[bytes]:
         if sum(map(len, pieces)) > MAX_DOCUMENT:  # a few dozen pieces
             raise IssuerUnavailable(f"a document of more than {MAX_DOCUMENT} bytes")
 
-    return treq.collect(response, collect).addCallback(lambda _: b"".join(pieces))
+    return treq.collect(response, collect).addCallback(lambda _: (response.code, b"".join(pieces)))

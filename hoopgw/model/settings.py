@@ -27,7 +27,7 @@ class OidcSettings:
     skew: float = 30.0  # seconds, for exp, nbf and iat
     keys_fresh: float = 300.0  # JWKS is fetched again after this
     keys_stale: float = 86400.0  # issuer down: known keys are used this long, then logins are refused
-    client_id: str = ""  # for `hoopgw token` (device grant)
+    client_id: str = ""  # of the device authorization grant; "": nobody logs in with a browser
 
 
 @dataclass(frozen=True, slots=True)

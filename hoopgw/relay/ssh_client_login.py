@@ -15,12 +15,15 @@ from hoopgw.wire import sshmessages as wire
 
 SERVICE_REQUEST, SERVICE_ACCEPT = 5, 6
 REQUEST, FAILURE, SUCCESS, BANNER, KEY_OK = 50, 51, 52, 53, 60
+INFO_REQUEST, INFO_RESPONSE = 60, 61  # of keyboard-interactive (RFC 4256, 5)
 
 MAX_USER = 192  # bytes of ROLE@TARGET: two names of 63 and what is between
 MAX_FAILURES = 6  # logins that failed (OpenSSH's MaxAuthTries)
 MAX_OFFERS = 32  # keys that an agent offers, one after the other
 MAX_KEY = 32 * 1024  # bytes of a key or certificate
 METHODS = b"publickey,password"
+INTERACTIVE = b"keyboard-interactive"
+PROMPT = b"Token (Enter alone: log in with a browser): "
 
 
 class Attempt:
@@ -69,6 +72,26 @@ class KeyUsed(Attempt):
         self.signature = signature
 
 
+@final
+class PersonAsked(Attempt):
+    """Somebody wants to log in with a browser: answer with `show`, or with `refused`."""
+
+    __slots__ = ()
+
+    def __init__(self, user: str) -> None:
+        self.user = user
+
+
+@final
+class PersonWaits(Attempt):
+    """What `show` said has been shown."""
+
+    __slots__ = ()
+
+    def __init__(self, user: str) -> None:
+        self.user = user
+
+
 class Reply:
     """A message for the client."""
 
@@ -78,7 +101,7 @@ class Reply:
         self.message = message
 
 
-Step = Reply | TokenGiven | KeyOffered | KeyUsed
+Step = Reply | TokenGiven | KeyOffered | KeyUsed | PersonAsked | PersonWaits
 
 
 class _State(Enum):
@@ -86,15 +109,19 @@ class _State(Enum):
     READY = 1
     JUDGING = 2
     DONE = 3
+    PROMPTED = 4  # keyboard-interactive: a token or nothing is to come
+    SHOWN = 5  # the same: the client is to say that it has shown what was sent
 
 
 @final
 class ClientLogin:
     """One connection's.  Every method raises WireError for what a client may not send here."""
 
-    def __init__(self, session: bytes, max_token: int) -> None:
-        """`session` is the identifier of the first key exchange; `max_token` is in bytes."""
+    def __init__(self, session: bytes, max_token: int, interactive: bool = False) -> None:
+        """`session` is the identifier of the first key exchange; `max_token` is in bytes; `interactive`: people may log
+        in with a browser."""
         self._session = session
+        self._interactive = interactive
         self._max_token = max_token
         self._state = _State.SERVICE
         self._user: str | None = None
@@ -106,6 +133,8 @@ class ClientLogin:
         number = message[0]
         if number == SERVICE_REQUEST and self._state is _State.SERVICE:
             return self._service(message)
+        if number == INFO_RESPONSE and self._state in (_State.PROMPTED, _State.SHOWN):
+            return self._answered(message)
         if number != REQUEST or self._state is not _State.READY:
             raise ProtocolViolation(f"message {number} in a login that does not allow it")
         return self._request(message)
@@ -131,14 +160,32 @@ class ClientLogin:
             return self._password(message, here, name)
         if method == b"publickey":
             return self._key(message, here, name)
+        if method == INTERACTIVE and self._interactive:
+            self._state = _State.PROMPTED
+            return [_asking(b"", PROMPT)]
         if method != b"none":
             self._fail()
-        return [_failure()]
+        return [self._failure()]
+
+    def _answered(self, message: bytes) -> list[Step]:
+        """A token in the place of a password, or nothing: then with a browser.  must-survive 26: how many answers there
+        are is known before they are read."""
+        user, shown = self._user or "", self._state is _State.SHOWN
+        here = 5
+        if wire.read_u32(message, 1) != (0 if shown else 1):
+            raise ProtocolViolation("another number of answers than there were questions")
+        self._state = _State.JUDGING
+        if shown:
+            return [PersonWaits(user)]
+        token, end = wire.read_string(message, here, self._max_token)
+        if end != len(message):
+            raise MalformedFrame("an answer with something behind it")
+        return [TokenGiven(user, Secret(token)) if token else PersonAsked(user)]
 
     def _password(self, message: bytes, here: int, user: str) -> list[Step]:
         if wire.read_boolean(message, here):  # a change of password: there is none here
             self._fail()
-            return [_failure()]
+            return [self._failure()]
         token, end = wire.read_string(message, here + 1, self._max_token)
         if end != len(message):
             raise MalformedFrame("a login with something behind it")
@@ -170,7 +217,7 @@ class ClientLogin:
         offer, self._offer = self._offer, None
         self._state = _State.READY
         if not good or offer is None:
-            return [_failure()]
+            return [self._failure()]
         return [Reply(bytes((KEY_OK,)) + wire.string(offer.algorithm) + wire.string(offer.blob))]
 
     def refused(self, reason: str) -> list[Step]:
@@ -178,7 +225,12 @@ class ClientLogin:
         self._state = _State.READY
         self._fail()
         said = reason.encode("utf-8", "backslashreplace") + b"\r\n"
-        return [Reply(bytes((BANNER,)) + wire.string(said) + wire.string(b"")), _failure()]
+        return [Reply(bytes((BANNER,)) + wire.string(said) + wire.string(b"")), self._failure()]
+
+    def show(self, words: str) -> list[Step]:
+        """Of a PersonAsked: what to open, and which code to enter."""
+        self._state = _State.SHOWN
+        return [_asking(words.encode("utf-8", "backslashreplace"), b"")]
 
     def accepted(self) -> list[Step]:
         self._state = _State.DONE
@@ -189,9 +241,15 @@ class ClientLogin:
         if self._failures >= MAX_FAILURES:
             raise ProtocolViolation("too many logins that failed")
 
+    def _failure(self) -> Reply:
+        methods = METHODS + b"," + INTERACTIVE if self._interactive else METHODS
+        return Reply(bytes((FAILURE,)) + wire.string(methods) + b"\0")
 
-def _failure() -> Reply:
-    return Reply(bytes((FAILURE,)) + wire.string(METHODS) + b"\0")
+
+def _asking(words: bytes, prompt: bytes) -> Reply:
+    """One question whose answer is not shown, or none."""
+    questions = wire.u32(1) + wire.string(prompt) + b"\0" if prompt else wire.u32(0)
+    return Reply(bytes((INFO_REQUEST,)) + wire.string(b"") + wire.string(words) + wire.string(b"") + questions)
 
 
 def _printable(user: bytes) -> str:

@@ -12,7 +12,7 @@ from hoopgw.relay import ssh_client_login as client
 from hoopgw.relay import ssh_target_login as target
 from hoopgw.wire import sshcertificates, sshkrl
 from hoopgw.wire.sshciphers import ChaChaOpener, ChaChaSealer, CtrOpener, CtrSealer
-from hoopgw.wire.sshmessages import framed, string
+from hoopgw.wire.sshmessages import framed, string, u32
 from hoopgw.wire.sshpackets import GcmOpener, GcmSealer, Opener, Sealer
 from tests.fuzz.choices import Choices, cut
 from tests.relay.test_ssh_logins import SERVICE, asked, key, password
@@ -60,13 +60,14 @@ def _opened(keyed: int, stream: bytes, places: bytes) -> list[bytes]:
 SAID = (
     SERVICE, password(b"web1", b"token"), password(b"web2", b""), key(b"web1", b"blob"), key(b"web1", b"blob", b"sig"),
     asked(b"web1", b"none"), asked(b"web1", b"keyboard-interactive", string(b"") * 2), asked(b"", b"publickey", b"\1"),
+    b"\x3d" + u32(0), b"\x3d" + u32(1) + string(b""), b"\x3d" + u32(1) + string(b"token"), b"\x3d" + u32(1 << 30),
 )  # fmt: skip
 
 
 def ssh_client_login(data: bytes) -> None:
     """A step or WireError; SUCCESS is said only by whoever checks, and to the user that it began with."""
     choices = Choices(data)
-    login = client.ClientLogin(b"session", 100)
+    login = client.ClientLogin(b"session", 100, choices.flag())
     users: set[str] = set()
     with contextlib.suppress(WireError):
         while choices.more:
@@ -77,9 +78,12 @@ def ssh_client_login(data: bytes) -> None:
                 elif isinstance(step, client.Attempt):
                     users.add(step.user)
                     assert len(users) == 1, "another user than it began with"
-                    more = (
-                        login.offer_judged(choices.flag()) if isinstance(step, client.KeyOffered) else login.refused("")
-                    )
+                    if isinstance(step, client.KeyOffered):
+                        more = login.offer_judged(choices.flag())
+                    elif isinstance(step, client.PersonAsked) and choices.flag():
+                        more = login.show("where and what")
+                    else:
+                        more = login.refused("")
                     assert all(not isinstance(one, client.Reply) or one.message[:1] != b"\x34" for one in more)
 
 

@@ -57,6 +57,41 @@ class Clients(SynchronousTestCase):
         self.assertEqual((used.blob, used.signature), (b"other", b"sig"))
         self.assertEqual(used.signed, string(b"session") + key(b"web1", b"other", b"sig")[: -len(string(b"sig"))])
 
+    def test_browser(self) -> None:
+        """keyboard-interactive: one question whose answer is not shown; a token in it is a password,
+        nothing in it leads to a code that the client shows."""
+        login = client.ClientLogin(b"session", 100, True)
+        login.from_client(SERVICE)
+        interactive = asked(b"web1", b"keyboard-interactive", string(b"") * 2)
+        (question,) = messages(login.from_client(interactive))
+        self.assertEqual(question, b"\x3c" + string(b"") * 3 + u32(1) + string(client.PROMPT) + b"\0")
+        (given,) = login.from_client(b"\x3d" + u32(1) + string(b"token"))
+        assert isinstance(given, client.TokenGiven)
+        self.assertEqual(given.token, Secret(b"token"))
+        failure = messages(login.refused("no"))[-1]
+        self.assertIn(b"keyboard-interactive", failure)
+        login.from_client(interactive)
+        (person,) = login.from_client(b"\x3d" + u32(1) + string(b""))
+        assert isinstance(person, client.PersonAsked)
+        self.assertEqual(person.user, "web1")
+        (shown,) = messages(login.show("words"))
+        self.assertEqual(shown, b"\x3c" + string(b"") + string(b"words") + string(b"") + u32(0))
+        self.assertIsInstance(login.from_client(b"\x3d" + u32(0))[0], client.PersonWaits)
+        self.assertRaises(ProtocolViolation, login.from_client, interactive)
+
+    def test_answers(self) -> None:
+        """must-survive 26: another number of answers than of questions, 2^30 of them, or answers to nothing; and where
+        nobody logs in with a browser the method is refused by name."""
+        for message in (u32(0), u32(2) + string(b"") * 2, u32(1 << 30), u32(1) + string(b"x") + b"x", u32(1), b""):
+            login = client.ClientLogin(b"session", 100, True)
+            login.from_client(SERVICE)
+            login.from_client(asked(b"web1", b"keyboard-interactive", string(b"") * 2))
+            self.assertRaises(WireError, login.from_client, b"\x3d" + message)
+        login = begun()
+        self.assertRaises(ProtocolViolation, login.from_client, b"\x3d" + u32(0))
+        (refused,) = messages(begun().from_client(asked(b"web1", b"keyboard-interactive", string(b"") * 2)))
+        self.assertEqual(refused, b"\x33" + string(b"publickey,password") + b"\0")
+
     def test_phases(self) -> None:
         """must-survive 22: what a login may hold, one request at a time: no SUCCESS of a client's, no channel."""
         for message in (b"\x34", b"\x33", b"\x3c", b"\x3d", SERVICE, b"\x50", b"\x5a", b"\x06"):

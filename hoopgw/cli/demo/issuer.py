@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jwt
@@ -19,6 +20,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
 from hoopgw.cli.demo.authority import Authority
+from hoopgw.cli.demo.devices import Devices
 
 ALGORITHM = "ES256"
 AUDIENCE = "hoopgw"
@@ -34,6 +36,7 @@ class DemoIssuer:
         self._current = ""
         self._port: Any = None
         self.url = ""  # `iss`, once it has started
+        self.devices = Devices()
         self.rotate()
 
     def start(self, reactor: Any, port: int = 0) -> str:
@@ -69,6 +72,8 @@ class DemoIssuer:
         return {
             "issuer": self.url,
             "jwks_uri": self.url + "/keys",
+            "device_authorization_endpoint": self.url + "/device",
+            "token_endpoint": self.url + "/token",
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": [ALGORITHM],
@@ -84,7 +89,26 @@ class DemoIssuer:
         root.putChild(b".well-known", well_known)
         well_known.putChild(b"openid-configuration", _Page(self.discovery))
         root.putChild(b"keys", _Page(self.key_set))
+        root.putChild(b"device", _Form(lambda form: self.devices.authorize(self.url)))
+        root.putChild(b"token", _Form(self.devices.token))
         return root
+
+
+class _Form(Resource):
+    """What `answer(form)` gives: (status, JSON)."""
+
+    isLeaf = True
+
+    def __init__(self, answer: Callable[[dict[str, str]], tuple[int, dict[str, Any]]]) -> None:
+        Resource.__init__(self)
+        self._answer = answer
+
+    def render_POST(self, request: Request) -> bytes:
+        given: dict[bytes, list[bytes]] = request.args or {}
+        status, said = self._answer({name.decode(): values[-1].decode() for name, values in given.items()})
+        request.setResponseCode(status)
+        request.setHeader(b"content-type", b"application/json")
+        return json.dumps(said).encode()
 
 
 class _Page(Resource):

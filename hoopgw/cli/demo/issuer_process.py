@@ -46,6 +46,11 @@ class IssuerProcess:
         kid: str = self._ask({"rotate": keep})["kid"]
         return kid
 
+    def confirm(self, code: str, token: str | None) -> int:
+        """Somebody has entered the code of a device: it gets the token, or None denies it.  How often it has asked."""
+        polls: int = self._ask({"confirm": code, "token": token})["polls"]
+        return polls
+
     def stop(self) -> None:
         assert self._process.stdin and self._process.stdout
         self._process.stdin.close()

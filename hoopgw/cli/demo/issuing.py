@@ -1,7 +1,8 @@
 """The demo's issuer as a program of its own: `python -m hoopgw.cli.demo.issuing`.  Keys never leave its memory.
 
 A line of JSON in, a line of JSON out.  First line out: {"url": …, "ca": PEM}.  {"subject": …, "groups": […],
-"lifetime": seconds, "claims": {…}} gives {"token": …}; {"rotate": keep} gives {"kid": …}.  It ends when its input does.
+"lifetime": seconds, "claims": {…}} gives {"token": …}; {"rotate": keep} gives {"kid": …}; {"confirm": code,
+"token": … or null} lets a device have it, or denies it, and gives {"polls": number}.  It ends when its input does.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ class _Requests(LineOnlyReceiver):
         asked = json.loads(line)
         if "rotate" in asked:
             self._say({"kid": self._issuer.rotate(bool(asked["rotate"]))})
+            return
+        if "confirm" in asked:
+            self._say({"polls": self._issuer.devices.confirm(str(asked["confirm"]), asked["token"])})
             return
         groups, claims = tuple(asked.get("groups", ())), asked.get("claims", {})
         lifetime = float(asked.get("lifetime", 3600.0))

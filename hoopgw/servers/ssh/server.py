@@ -9,7 +9,7 @@ from collections.abc import Generator
 from enum import Enum
 from typing import Any
 
-from twisted.internet.defer import Deferred, inlineCallbacks, succeed
+from twisted.internet.defer import CancelledError, Deferred, inlineCallbacks, succeed
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
@@ -18,6 +18,7 @@ from zope.interface import implementer
 
 from hoopgw.auth.access import Access, IAccess, Wanted
 from hoopgw.auth.credentials import BearerToken, SshSignature
+from hoopgw.auth.device_grant import Begun, DeviceGrant
 from hoopgw.auth.ssh_keys import SshKeyChecker
 from hoopgw.model.answer import Denial
 from hoopgw.model.errors import (
@@ -59,13 +60,17 @@ class SshFace:
     host_keys: dict[bytes, HostKey]
     algorithms: Algorithms
     rekey: int  # bytes
+    people: DeviceGrant | None  # how people log in with a browser
 
     def __init__(self, dialer: SshDialer, checker: SshKeyChecker) -> None:
         self.dialer = dialer
         self.checker = checker
 
-    def configure(self, settings: SshSettings, host_keys: dict[bytes, HostKey]) -> None:
+    def configure(
+        self, settings: SshSettings, host_keys: dict[bytes, HostKey], people: DeviceGrant | None = None
+    ) -> None:
         """`host_keys` are those of `settings`, by the algorithms of their signatures."""
+        self.people = people
         self.host_keys = host_keys
         self.algorithms = chosen(settings.kex, settings.compatibility)
         self.rekey = settings.rekey
@@ -100,6 +105,7 @@ class SshServer(ServerLeg):
         self._leg = Leg(self)
         self._user = ""
         self._way = ""
+        self._begun: Begun | None = None
         self._unwanted: list[str] = []  # why keys that were offered are no way in
 
     # ---- the connection
@@ -123,16 +129,18 @@ class SshServer(ServerLeg):
     def lost(self, reason: str) -> None:
         if self._state is _State.LOGIN and self._unwanted:  # it went as none of its keys would do: no failed login
             self._tell(LoginRefused("no key that was offered is accepted", detail="; ".join(self._unwanted)))
+        if self._begun is not None:  # a code was shown and nobody waits for it: each costs the issuer something
+            self._gateway.penalties.failed(self._address)
         self._leave()
         if self._pump is not None:
             self._pump.client_gone()
         elif self._session is not None:
             self._close(Code.SESSION_CLOSED, "the client left before its session was open")
+        self._state = _State.ENDED
         if self._deciding is not None:
             self._deciding.cancel()
         if self._target is not None and self._pump is None:
             self._target.transport.abortConnection()
-        self._state = _State.ENDED
 
     def failed(self, reason: str) -> None:
         """The client broke the protocol: of SSH's transport, or of the login."""
@@ -153,7 +161,8 @@ class SshServer(ServerLeg):
 
     def secured(self) -> None:
         assert self.sessionID is not None
-        self._login = login.ClientLogin(self.sessionID, self._gateway.settings.limits.max_token)
+        interactive = self._face.people is not None
+        self._login = login.ClientLogin(self.sessionID, self._gateway.settings.limits.max_token, interactive)
 
     def told(self, message: bytes) -> None:
         if self._login is None or self._state is not _State.LOGIN:
@@ -172,16 +181,54 @@ class SshServer(ServerLeg):
             elif isinstance(step, login.TokenGiven):
                 self._way = f"password ({len(step.token.reveal())} bytes)"
                 self._decide(machine, step.user, BearerToken(step.token, self._address))
+            elif isinstance(step, login.PersonAsked):
+                self._ask_person(machine, step.user)
+            elif isinstance(step, login.PersonWaits):
+                self._wait_for_person(machine, step.user)
             else:
                 self._way = f"publickey ({step.algorithm.decode('ascii', 'backslashreplace')})"
                 signature = SshSignature(step.algorithm, step.blob, step.signed, step.signature, self._address)
                 self._decide(machine, step.user, signature)
 
+    def _ask_person(self, machine: login.ClientLogin, user: str) -> None:
+        """Somebody wants to log in with a browser: the issuer says where and by which code."""
+        self._state, self._user, self._way = _State.DECIDING, user, "keyboard-interactive"
+        deciding = self._deciding = self._shown(machine)
+        deciding.addErrback(self._login_failed, machine)
+
+    @inlineCallbacks
+    def _shown(self, machine: login.ClientLogin) -> Generator[Deferred[Any], Any, None]:
+        begun: Begun = yield self._people().begin()
+        self._state, self._deciding, self._begun = _State.LOGIN, None, begun
+        limit = self._gateway.settings.limits.login_seconds + begun.until - self._gateway.reactor.seconds()
+        self._login_deadline.reset(limit)
+        self._carry_out(machine, machine.show(f"Open {begun.address} and confirm the code {begun.code}"))
+
+    def _wait_for_person(self, machine: login.ClientLogin, user: str) -> None:
+        self._state = _State.DECIDING
+        deciding = self._deciding = self._confirmed(machine, user)
+        deciding.addErrback(self._login_failed, machine)
+
+    @inlineCallbacks
+    def _confirmed(self, machine: login.ClientLogin, user: str) -> Generator[Deferred[Any], Any, None]:
+        begun, self._begun = self._begun, None
+        if begun is None:
+            raise ProtocolViolation("an answer to what was not asked")
+        try:
+            token = yield self._people().token(begun)
+        except CancelledError:  # as above
+            self._gateway.penalties.failed(self._address)
+            raise
+        yield self._log_in(machine, _wanted(user), BearerToken(token, self._address))
+
+    def _people(self) -> DeviceGrant:
+        if self._face.people is None:  # a reload took it away
+            raise LoginRefused("nobody logs in with a browser here any more", detail="device grant")
+        return self._face.people
+
     def _decide(self, machine: login.ClientLogin, user: str, credentials: Any) -> None:
         self._state, self._user = _State.DECIDING, user
-        role, _, target = user.rpartition("@")
-        wanted = Wanted(PROTOCOL, target, role)
-        deciding = self._deciding = self._log_in(machine, wanted, credentials)
+        deciding = self._deciding = self._log_in(machine, _wanted(user), credentials)
         deciding.addErrback(self._login_failed, machine)
 
     @inlineCallbacks
@@ -303,6 +350,11 @@ class SshServer(ServerLeg):
 
     def rows_passed(self) -> int:
         return 0
+
+
+def _wanted(user: str) -> Wanted:
+    role, _, target = user.rpartition("@")
+    return Wanted(PROTOCOL, target, role)
 
 
 _CODES: dict[type[HoopgwError], Code] = {
