@@ -42,7 +42,7 @@ class HttpJudge:
         self._folds = access.target.folds_case
         api: Api = access.target.api or NO_API
         self._api = api.folded() if self._folds else api
-        self._known: dict[tuple[bytes, bytes], Verdict] = {}
+        self._known: dict[tuple[bytes, bytes, int | None, bool], Verdict] = {}
 
     def successor(self, selection: Selection, access: Access) -> HttpJudge:
         """After a reload."""
@@ -80,7 +80,8 @@ class HttpJudge:
             return judge(self._rules, operation, HttpFacts(request, self._folds, self._api, kind))
         if operation.kind != REQUEST:
             return _refused("http:unknown", f"{operation.kind} is nothing that HTTP can be asked for")
-        known = operation.text, operation.parameters
+        # the same fields may come with a body that is empty, and with one that is too long to be seen
+        known = operation.text, operation.parameters, request.size, request.body is None
         verdict = self._known.get(known)
         if verdict is None:
             facts = self._facts(request)

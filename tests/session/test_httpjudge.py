@@ -76,6 +76,14 @@ class Judging(SynchronousTestCase):
             self.assertEqual(found.needs(request), expected)
             self.assertEqual(judge().needs(request), 0)
 
+    def test_a_verdict_is_not_that_of_a_body_that_was_not_seen(self) -> None:
+        """An empty body and one that is too long, both in chunks, have the same fields: only one of them is known."""
+        found = judge(ADMINS)
+        for body, expected in ((b"", []), (None, ["admins"]), (b"", [])):
+            operation = asked(b"POST /users", body)
+            operation.request = HttpRequest(b"POST", b"/users", b"gw", (), body, None)
+            self.assertEqual(refused(found, operation), expected, body)
+
     def test_messages_of_a_websocket(self) -> None:
         """By the rules that read bodies, on the path that it was opened at."""
         found = judge(DELETES, ADMINS)
