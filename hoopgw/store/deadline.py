@@ -29,13 +29,17 @@ class Answered:
     __slots__ = ("deferred", "over", "begun", "_timer", "_given_up")
 
     def __init__(
-        self, clock: IReactorTime, late: str, given_up: Callable[["Answered"], None] = lambda answered: None
+        self,
+        clock: IReactorTime,
+        late: str,
+        given_up: Callable[["Answered"], None] = lambda answered: None,
+        seconds: float | None = None,  # DEADLINE
     ) -> None:
         self.over = False
         self.begun = False
         self.deferred: Deferred[Any] = Deferred(self._cancelled)
         self._given_up = given_up
-        self._timer = clock.callLater(DEADLINE, self._late, late)
+        self._timer = clock.callLater(DEADLINE if seconds is None else seconds, self._late, late)
 
     def settle(self, result: Any, foreseen: tuple[type[BaseException], ...]) -> None:
         """`result` is the value or a Failure; the `foreseen` errors of the provider become StoreUnavailable."""

@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from hoopgw.model.errors import StoreUnavailable
 from hoopgw.model.secret import Secret
-from hoopgw.store import statements
+from hoopgw.store import migrations, statements
 from hoopgw.store.interface import Decided, Hold, HoldState, IStore, SessionFilter, SessionRow
 from hoopgw.store.postgresql_link import STATEMENT_TIMEOUT, Link
 from hoopgw.store.rows import decided_text, hold_row, hold_values, session_row, session_values
@@ -63,7 +63,7 @@ class PostgresqlStore:
     async def _start(self) -> None:
         try:
             await self._words.start()
-            await self._words.run(_migrate)
+            await self._words.run(_migrate, migrations.SECONDS)
             self._seen = await self._words.run(_last_change)
             await self._pages.start()
         except BaseException:
@@ -94,7 +94,8 @@ class PostgresqlStore:
             for row in rows:
                 await cursor.execute(_sql(statements.PUT_SESSION), session_values(row))
                 for table in row.tables:
-                    await cursor.execute(_sql(statements.PUT_TABLE), (table, row.opened, row.id))
+                    values = (table, row.opened, row.id, row.target, row.protocol)
+                    await cursor.execute(_sql(statements.PUT_TABLE), values)
 
         return self._pages.run(put)
 
@@ -220,23 +221,34 @@ async def _settings(connection: Any) -> None:
 
 
 async def _migrate(cursor: Any) -> None:
+    await cursor.execute(f"SET LOCAL statement_timeout = {int(migrations.SECONDS * 1000)}")
+    await cursor.execute(f"SET LOCAL lock_timeout = {int(migrations.SECONDS * 1000)}")
     await cursor.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
+    version = await _version(cursor)
+    if version == statements.VERSION:
+        return
+    problem = migrations.problem(version) if version else ""
+    if problem:
+        raise StoreUnavailable(problem)
+    for statement in migrations.steps(version) if version else statements.SCHEMA:
+        await cursor.execute(_sql(statement))
+    for table in ("sessions", "session_tables") if version else ():
+        await cursor.execute(f"ANALYZE {SCHEMA}.{table}")
+    await cursor.execute(f"DELETE FROM {SCHEMA}.version")  # noqa: S608
+    await cursor.execute(f"INSERT INTO {SCHEMA}.version VALUES (%s)", (statements.VERSION,))  # noqa: S608
+
+
+async def _version(cursor: Any) -> int:
+    """Of the schema, which there is afterwards; 0 where it is empty."""
     await cursor.execute("SELECT to_regnamespace(%s) IS NOT NULL", (SCHEMA,))
     if not cursor.fetchone()[0]:  # asked first: the right to create schemas is needed only here
         await cursor.execute(f"CREATE SCHEMA {SCHEMA}")
     await cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (f"{SCHEMA}.version",))
-    if cursor.fetchone()[0]:
-        await cursor.execute(f"SELECT number FROM {SCHEMA}.version")  # noqa: S608  a constant of this module
-        version = cursor.fetchone()[0]
-        if version != statements.VERSION:
-            raise StoreUnavailable(
-                f"the database has schema version {version}; this hoopgw reads version {statements.VERSION}"
-            )
-        return
-    for statement in statements.SCHEMA:
-        await cursor.execute(_sql(statement))
-    await cursor.execute(f"CREATE TABLE {SCHEMA}.version (number integer NOT NULL)")
-    await cursor.execute(f"INSERT INTO {SCHEMA}.version VALUES (%s)", (statements.VERSION,))  # noqa: S608
+    if not cursor.fetchone()[0]:
+        await cursor.execute(f"CREATE TABLE {SCHEMA}.version (number integer NOT NULL)")
+        return 0
+    await cursor.execute(f"SELECT number FROM {SCHEMA}.version")  # noqa: S608  a constant of this module
+    return int(cursor.fetchone()[0])
 
 
 async def _last_change(cursor: Any) -> int:

@@ -151,14 +151,14 @@ class Link:
 
     # ---- work
 
-    def run(self, work: Transaction[T]) -> Deferred[T]:
-        """`work(cursor)` in one transaction, after those asked before it."""
+    def run(self, work: Transaction[T], seconds: float | None = None) -> Deferred[T]:
+        """`work(cursor)` in one transaction, after those asked before it; in DEADLINE, or in so many seconds."""
         if self._connection is None:
             return refused("there is no connection to the store's PostgreSQL")
         if self._waiting >= MAX_WAITING:
             return refused("too many calls wait for the store's PostgreSQL")
         self._waiting += 1
-        answered = Answered(self._reactor, "the store's PostgreSQL did not answer in time", self._given_up)
+        answered = Answered(self._reactor, "the store's PostgreSQL did not answer in time", self._given_up, seconds)
         self._lock.run(self._turn, work, answered).addBoth(self._done, answered)
         return answered.deferred
 

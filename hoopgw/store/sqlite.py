@@ -15,7 +15,7 @@ from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from hoopgw.model.errors import StoreUnavailable
-from hoopgw.store import statements
+from hoopgw.store import migrations, statements
 from hoopgw.store.deadline import DEADLINE, Answered, refused
 from hoopgw.store.interface import Decided, Hold, HoldState, IStore, SessionFilter, SessionRow
 from hoopgw.store.rows import decided_text, hold_row, hold_values, session_row, session_values
@@ -54,7 +54,7 @@ class SqliteStore:
 
     def start(self) -> Deferred[None]:
         self._pool.start()
-        return self._run(self._open, fresh=True)
+        return self._run(self._open, fresh=True, seconds=migrations.SECONDS)
 
     def stop(self) -> Deferred[None]:
         if self._poll.running:
@@ -92,11 +92,11 @@ class SqliteStore:
 
     # ---- the one way to the thread
 
-    def _run(self, work: Work[T], *, fresh: bool = False) -> Deferred[T]:
+    def _run(self, work: Work[T], *, fresh: bool = False, seconds: float | None = None) -> Deferred[T]:
         if self._waiting >= MAX_WAITING:
             return refused("too many calls wait for the disk")
         self._waiting += 1
-        answered = Answered(self._reactor, "the store did not answer in time")
+        answered = Answered(self._reactor, "the store did not answer in time", seconds=seconds)
         done = deferToThreadPool(self._reactor, self._pool, self._work, work, answered, fresh)
         done.addBoth(self._done, answered)
         return answered.deferred
@@ -231,20 +231,20 @@ class SqliteStore:
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version == statements.VERSION:
-        return
-    if version:
-        raise StoreUnavailable(
-            f"the database has schema version {version}; this hoopgw reads version {statements.VERSION}"
-        )
-    _in_transaction(_create, connection)
+    if _version(connection) != statements.VERSION:
+        _in_transaction(_brought_up, connection)
 
 
-def _create(connection: sqlite3.Connection) -> None:
-    if connection.execute("PRAGMA user_version").fetchone()[0]:
-        return  # another process was first
-    for statement in statements.SCHEMA:
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _brought_up(connection: sqlite3.Connection) -> None:
+    version = _version(connection)  # again: another process may have been first
+    problem = migrations.problem(version) if version else ""
+    if problem:
+        raise StoreUnavailable(problem)
+    for statement in migrations.steps(version) if version else statements.SCHEMA:
         connection.execute(_sql(statement))
     connection.execute(f"PRAGMA user_version = {statements.VERSION}")
 
@@ -264,7 +264,7 @@ def _in_transaction(work: Work[T], connection: sqlite3.Connection) -> T:
 
 def _put_sessions(rows: tuple[SessionRow, ...], connection: sqlite3.Connection) -> None:
     connection.executemany(_sql(statements.PUT_SESSION), map(session_values, rows))
-    tables = ((table, row.opened, row.id) for row in rows for table in row.tables)
+    tables = ((table, row.opened, row.id, row.target, row.protocol) for row in rows for table in row.tables)
     connection.executemany(_sql(statements.PUT_TABLE), tables)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from hoopgw.store.interface import HoldState, SessionFilter
 from hoopgw.store.rows import HOLD_COLUMNS, SESSION_COLUMNS
 
-VERSION = 1  # of the schema
+VERSION = 2  # of the schema; what leads to it from older ones is in hoopgw/store/migrations.py
 
 _REAL = frozenset(("opened", "closed", "retired", "created", "expires"))
 _NULL = frozenset(("closed", "retired"))
@@ -41,8 +41,7 @@ _HOLDS = ", ".join(map(_column, HOLD_COLUMNS))
 # Keyset pages read an index backwards from (opened, id), however filters are combined.  The partial indexes serve those
 # that few rows pass, together with a subject or a target too; a protocol, which many share, is read in the index.
 _FEW = {"live": "closed IS NULL", "refused": "refused > 0", "held": "held > 0"}
-SCHEMA = (
-    f"CREATE TABLE {{at}}sessions ({_SESSIONS})",
+SESSION_INDEXES = (
     "CREATE INDEX sessions_opened ON {at}sessions (opened, id)",
     "CREATE INDEX sessions_subject ON {at}sessions (subject, opened, id, protocol)",
     "CREATE INDEX sessions_target ON {at}sessions (target, opened, id, protocol)",
@@ -56,9 +55,20 @@ SCHEMA = (
     ),
     "CREATE INDEX sessions_masked ON {at}sessions (opened, id) WHERE masked > 0",
     "CREATE INDEX sessions_retired ON {at}sessions (retired) WHERE retired IS NOT NULL",
+)
+# By what a session touched.  Target and protocol, which many share, stand here too: a page of a table that one target
+# has and another has not would else read all sessions of either.
+TABLE_INDEXES = (
+    "CREATE INDEX session_tables_target ON {at}session_tables (name, target, opened, id, protocol)",
+    "CREATE INDEX session_tables_protocol ON {at}session_tables (name, protocol, opened, id)",
+)
+SCHEMA = (
+    f"CREATE TABLE {{at}}sessions ({_SESSIONS})",
+    *SESSION_INDEXES,
     "CREATE TABLE {at}session_tables (name text NOT NULL, opened double precision NOT NULL, id text NOT NULL,"
-    " PRIMARY KEY (name, opened, id))",
+    " target text NOT NULL DEFAULT '', protocol text NOT NULL DEFAULT '', PRIMARY KEY (name, opened, id))",
     "CREATE INDEX session_tables_id ON {at}session_tables (id)",
+    *TABLE_INDEXES,
     f"CREATE TABLE {{at}}holds ({_HOLDS}, changed bigint NOT NULL)",
     "CREATE UNIQUE INDEX holds_usable ON {at}holds (digest) WHERE state IN ('waiting', 'approved')",
     "CREATE INDEX holds_created ON {at}holds (state, created)",
@@ -71,7 +81,9 @@ _names = ", ".join(f'"{name}"' for name in SESSION_COLUMNS)
 _marks = ", ".join("?" for _ in SESSION_COLUMNS)
 _sets = ", ".join(f'"{name}" = excluded."{name}"' for name in SESSION_COLUMNS if name != "id")
 PUT_SESSION = f"INSERT INTO {{at}}sessions ({_names}) VALUES ({_marks}) ON CONFLICT (id) DO UPDATE SET {_sets}"
-PUT_TABLE = "INSERT INTO {at}session_tables (name, opened, id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+PUT_TABLE = (
+    "INSERT INTO {at}session_tables (name, opened, id, target, protocol) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
 ONE_SESSION = f"SELECT {_names} FROM {{at}}sessions WHERE id = ?"
 
 HOLD_NAMES = ", ".join(f'"{name}"' for name in HOLD_COLUMNS)
@@ -130,7 +142,7 @@ def session_page(wanted: SessionFilter) -> tuple[str, list[Any]]:
     conditions: list[str] = []
     values: list[Any] = []
     key = "s"
-    few = bool(wanted.subject or wanted.target or wanted.live or wanted.verdict in _FEW)
+    few = bool(wanted.subject or wanted.live or wanted.verdict in _FEW)
     if wanted.table and few:  # from the few sessions on, not from all of the table's
         conditions.append(
             "EXISTS (SELECT 1 FROM {at}session_tables AS t WHERE t.name = ? AND t.opened = s.opened AND t.id = s.id)"
@@ -142,8 +154,9 @@ def session_page(wanted: SessionFilter) -> tuple[str, list[Any]]:
     for name in ("subject", "target", "protocol"):
         if getattr(wanted, name):
             # a protocol is what many share: subject, target and the others say more
-            aside = name == "protocol" and (few or wanted.table)
-            column = f"{{aside}}s.{name}" if aside else f"s.{name}"
+            aside = name == "protocol" and (few or wanted.target)
+            column = f"{key}.{name}"
+            column = f"{{aside}}{column}" if aside else column
             conditions.append(f"{column} = ?")
             values.append(getattr(wanted, name))
     for bound, condition in ((wanted.since, f"{key}.opened >= ?"), (wanted.until, f"{key}.opened < ?")):
@@ -153,7 +166,8 @@ def session_page(wanted: SessionFilter) -> tuple[str, list[Any]]:
     if wanted.verdict:
         if wanted.verdict not in _VERDICTS:
             raise ValueError(f"{wanted.verdict!r} is no verdict of the index: {', '.join(_VERDICTS)}")
-        conditions.append(_VERDICTS[wanted.verdict])
+        many = wanted.verdict not in _FEW and bool(few or wanted.target)
+        conditions.append(f"{{aside}}{_VERDICTS[wanted.verdict]}" if many else _VERDICTS[wanted.verdict])
     if wanted.live is not None:
         conditions.append(f"s.closed IS {'' if wanted.live else 'NOT '}NULL")
     if wanted.before is not None:

@@ -26,7 +26,7 @@ class MemoryStore(SqliteStore):
         self._memory = sqlite3.connect(":memory:", isolation_level=None)
         sqlite._migrate(self._memory)
 
-    def _run(self, work: Any, *, fresh: bool = False) -> Any:
+    def _run(self, work: Any, *, fresh: bool = False, seconds: float | None = None) -> Any:
         self.calls += 1
         if self.down:
             return maybeDeferred(_raise)

@@ -13,6 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import psycopg2
+
 from tests.programs import SERVER, environment, found
 
 
@@ -61,10 +63,11 @@ class Cluster:
         )
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.05)
+            try:  # its port is open before it takes anybody
+                psycopg2.connect(host="127.0.0.1", port=self.port, user="gateway", dbname="postgres").close()
+                return
+            except psycopg2.OperationalError:
+                time.sleep(0.05)
         raise AssertionError("PostgreSQL did not start")
 
     def stop(self) -> None:
@@ -75,8 +78,6 @@ class Cluster:
 
     def database(self, name: str) -> dict[str, str]:
         """A new, empty database; libpq's parameters for it."""
-        import psycopg2
-
         connection = psycopg2.connect(host="127.0.0.1", port=self.port, user="gateway", dbname="postgres")
         connection.autocommit = True
         try:
