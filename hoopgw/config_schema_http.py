@@ -15,6 +15,7 @@ from hoopgw.policy.http_json import Pointer, pointer
 from hoopgw.policy.http_rules import BUFFER, MAX_BUFFER
 from hoopgw.policy.http_values import ValueTest
 
+VERSIONS = ("h2", "http/1.1")  # names of ALPN (RFC 7301)
 _METHOD = re.compile(r"[A-Z][A-Z-]*")
 _TEST = ("is", "not", "above", "below")
 
@@ -137,7 +138,24 @@ HTTP_MASKS: dict[str, Key] = {
     ),
 }
 
+
+def versions(value: Any) -> tuple[str, ...]:
+    """The first one is preferred (RFC 7301, 3.2)."""
+    found = values.texts(value)
+    for each in found:
+        if each not in VERSIONS:
+            raise ValueError(f"{each!r} is not one of " + ", ".join(f'"{known}"' for known in VERSIONS))
+    if not found or len(set(found)) < len(found):
+        raise ValueError("is an empty list, or has one twice")
+    return found
+
+
 HTTP_TARGET: dict[str, Key] = {
+    "versions": Key(
+        versions,
+        ("http/1.1",),
+        'HTTP: what the gateway speaks there, agreed on by TLS: `h2`, `http/1.1`. gRPC needs ["h2"].',
+    ),
     "openapi": Key(
         values.texts, (), "HTTP: files with its OpenAPI 3 documents in JSON, whose operations rules can name."
     ),

@@ -40,6 +40,8 @@ def target(reader: Reader, name: str, given: dict[str, Any], mode: Mode) -> Targ
         reader.wrong((*key, "catalogue_role"), words)
     _of_protocol(reader, key, given, roles)
     mode_of_tls = _tls(reader, key, given)
+    if mode_of_tls is TlsMode.DISABLE and len(given["versions"]) > 1:
+        reader.wrong((*key, "versions"), "are two, and without TLS nothing tells which one it speaks: give one")
     _credentials(reader, key, given, roles, mode_of_tls)
     return Target(
         name=name,
@@ -82,6 +84,7 @@ def target(reader: Reader, name: str, given: dict[str, Any], mode: Mode) -> Targ
         answer_seconds=given["answer_timeout"],
         api=http_api(reader, key, given["openapi"]) if given["openapi"] else None,
         folds_case=given["path_case"] == "insensitive",
+        versions=given["versions"],
     )
 
 
@@ -107,6 +110,7 @@ _ONLY: dict[str, tuple[Any, tuple[str, ...]]] = {
     "answer_timeout": (300.0, ("http",)),
     "openapi": ((), ("http",)),
     "path_case": ("sensitive", ("http",)),
+    "versions": (("http/1.1",), ("http",)),
 }
 
 

@@ -58,9 +58,9 @@ from hoopgw.servers.dial import Dialer
 from hoopgw.servers.eager import make_eager
 from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.http.edge import Face as HttpFace
-from hoopgw.servers.http.links import HTTP_ALPN, Links
+from hoopgw.servers.http.links import Links
 from hoopgw.servers.http.own import OwnPages
-from hoopgw.servers.http.server import HttpFactory
+from hoopgw.servers.http.server import HTTPS_ALPN, HttpFactory
 from hoopgw.servers.postgres import PostgresFactory
 from hoopgw.servers.ssh.dial import SshDialer
 from hoopgw.servers.ssh.hostkeys import by_algorithm, certificate_in, make_host_key, private_key, signer
@@ -332,7 +332,7 @@ class GatewayService(Service):
         tokens = IdentityTokens(settings.name, load_or_make_key(Path(settings.state) / IDENTITY_KEY))
         pages = OwnPages(self.portal, self.holds, self.events, self.gateway.penalties, tokens)
         links = Links(self._reactor, self.departures, self._secret)
-        self.http = HttpFace(links, tokens, pages, self._tls(self.config, (HTTP_ALPN,)))
+        self.http = HttpFace(links, tokens, pages, self._tls(self.config, HTTPS_ALPN))
         self._every(HTTP_CHECK, lambda: self.http.check(self._reactor.seconds()))
         for endpoint in settings.listen.https:
             await self._listen_on(endpoint, HttpFactory(self.gateway, self.http))
@@ -470,7 +470,7 @@ class GatewayService(Service):
             before, self._secrets = self._secrets, {**self._secrets, **secrets}
             try:
                 server_tls = self._tls(loaded)
-                https_tls = self._tls(loaded, (HTTP_ALPN,)) if self.http is not None else None
+                https_tls = self._tls(loaded, HTTPS_ALPN) if self.http is not None else None
                 host_keys = self._host_keys(loaded) if self.ssh is not None else {}
                 self._configure_checker(loaded)
             except HoopgwError:

@@ -151,6 +151,7 @@ CHANGES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("target", "compatibility"): (T, "[target.web]", "[target.web]\ncompatibility = true"),
     ("target", "environment"): (T, "[target.web]", '[target.web]\nenvironment = ["TZ"]'),
     ("target", "openapi"): (T, '["../api.json"]', '["../api.json", "../other.json"]'),
+    ("target", "versions"): (T, "[target.api]", '[target.api]\nversions = ["h2"]'),
     ("target", "path_case"): (T, "[target.api]", '[target.api]\npath_case = "insensitive"'),
     ("guardrail", "method"): (R, '["DELETE"]', '["PUT"]'),
     ("guardrail", "path_not"): (R, 'method = ["DELETE"]', 'path_not = ["/public/*"]'),

@@ -101,6 +101,7 @@ class Target:
     tells_identity: bool = True  # HTTP: the target is told who asks
     answer_seconds: float = 300.0  # HTTP: that it may be silent while it owes an answer
     api: Any = None  # HTTP: what its OpenAPI documents name (policy.http_openapi.Api)
+    versions: tuple[str, ...] = ("http/1.1",)  # HTTP: what the gateway speaks there, by the names of ALPN
     folds_case: bool = False  # HTTP: it does not tell upper from lower case in paths and parameters
 
 

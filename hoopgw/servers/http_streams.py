@@ -16,51 +16,29 @@ from twisted.python.failure import Failure
 
 from hoopgw.model.errors import MalformedFrame, WireError
 from hoopgw.relay.http_scope import Route, route_of
+from hoopgw.servers.http_carrier import Carrier
 from hoopgw.wire.http2_ends import ClientSide
 from hoopgw.wire.http2_values import CANCEL, INTERNAL_ERROR, Came, Gone
 from hoopgw.wire.httphead import Blocks, read_request
 
-PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # RFC 9113, 3.4
-MAX_BACKLOG: Final = 256 * 1024  # bytes of one stream that wait for its client; beyond it the target is not read
+BEGIN: Final = b"PRI * HTTP/2.0\r\n"  # of a connection that begins so without a word before (RFC 9113, 3.3)
 FIRST_SECONDS: Final = 30.0  # from the handshake to the first stream
 IDLE_SECONDS: Final = 75.0  # without a stream, as for a connection of HTTP/1.1
 STALLED_SECONDS: Final = 60.0  # in which a client takes nothing of what waits for it (CVE-2019-9517)
 
 
-class StreamTransport:
+class StreamTransport(Carrier):
     """What an HttpServer sees of its client, for one stream after the other."""
 
-    disconnecting = False
-
     def __init__(self, streams: "Streams", route: Route | None) -> None:
+        super().__init__(streams)
         self.protocol: Any = None
         self.route = route
-        self.stream = 0  # that it carries; 0: none now
         self.whole = False  # all of the stream's request was given on
-        self.disconnected = False
-        self._streams = streams
-        self._paused = False
-        self._inbox: list[Came] = []  # while paused; the stream's window bounds it
-        self._producer: Any = None
-        self._producer_paused = False
 
     @property
     def encrypted(self) -> bool:
-        return self._streams.encrypted
-
-    def setTcpNoDelay(self, enabled: bool) -> None:
-        """The connection has it."""
-
-    def setTcpKeepAlive(self, enabled: bool) -> None:
-        """The connection has it."""
-
-    # ---- from the client
-
-    def came(self, piece: Came) -> None:
-        if self._paused:
-            self._inbox.append(piece)
-        else:
-            self._give(piece)
+        return bool(self._streams.encrypted)
 
     def _give(self, piece: Came) -> None:
         self._streams.taken(piece)
@@ -68,41 +46,15 @@ class StreamTransport:
         if piece.data and not self.disconnected:
             self.protocol.dataReceived(piece.data)
 
-    def pauseProducing(self) -> None:
-        self._paused = True
-
-    def resumeProducing(self) -> None:
-        self._paused = False
-        while self._inbox and not self._paused:
-            self._give(self._inbox.pop(0))
-
     def left(self) -> None:
         """The stream, or the whole connection, is gone without its answer."""
         self.stream = 0
         self._inbox.clear()
         self._end()
 
-    # ---- to the client
-
     def write(self, data: bytes) -> None:
         if self.stream:
             self._streams.write(self, data)
-
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
-        self._producer, self._producer_paused = producer, False
-        self.look(self._streams.congested)
-
-    def unregisterProducer(self) -> None:
-        self._producer = None
-
-    def look(self, congested: bool) -> None:
-        """Whether the target may be read, now that something has gone out or come in."""
-        full = congested or self._streams.backlog(self.stream) > MAX_BACKLOG
-        if self._producer is not None and full is not self._producer_paused:
-            self._producer_paused = full
-            (self._producer.pauseProducing if full else self._producer.resumeProducing)()
-
-    # ---- ends
 
     def loseConnection(self) -> None:
         """After what was written: the client of a stream that is not answered then is told so."""
@@ -327,6 +279,10 @@ class Streams:
     def taken(self, piece: Came) -> None:
         self._h2.taken(piece.stream, piece.size)
         self._send()
+
+    def later(self, call: Callable[[], None]) -> None:
+        """In the next turn of the reactor."""
+        self._clock.callLater(0, call)
 
     def backlog(self, stream: int) -> int:
         return self._h2.backlog(stream)

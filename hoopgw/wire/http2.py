@@ -28,7 +28,7 @@ from h2.exceptions import H2Error, StreamClosedError
 
 from hoopgw.model.errors import MalformedFrame, ProtocolViolation, WireError
 from hoopgw.wire.http2_heads import Headers, trailer_lines
-from hoopgw.wire.http2_library import connection, failed, say_goodbye
+from hoopgw.wire.http2_library import connection, failed, say_goodbye, too_long
 from hoopgw.wire.http2_stream import Stream
 from hoopgw.wire.http2_values import (
     IDLE_FRAMES,
@@ -80,6 +80,9 @@ class Multiplexed:
         try:
             for event in self._h2.receive_data(data):
                 self._happened(event)
+            if too_long(self._h2):
+                self._h2.close_connection(ErrorCodes.FRAME_SIZE_ERROR)
+                raise ProtocolViolation("HTTP/2: a frame that is longer than was agreed on")
             self._flush_all()
         except H2Error as error:
             raise failed(error) from error

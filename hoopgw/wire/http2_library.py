@@ -38,6 +38,15 @@ def connection(client_side: bool) -> H2Connection:
     return made
 
 
+def too_long(connection: H2Connection) -> bool:
+    """The frame that is coming is announced as longer than it may be.
+
+    h2 looks at that only when all of it, up to 16 MiB, is there.
+    """
+    head = connection.incoming_buffer._data[:3]
+    return len(head) == 3 and int.from_bytes(head, "big") > connection.max_inbound_frame_size
+
+
 def _goodbye(frame: GoAwayFrame) -> tuple[list[Any], list[Event]]:
     gone = ConnectionTerminated()
     gone.last_stream_id = frame.last_stream_id

@@ -361,6 +361,14 @@ class Attacks(SynchronousTestCase):
             ProtocolViolation, end.receive, HeadersFrame(1, data=block, flags={"END_HEADERS"}).serialize(), 0.0
         )
 
+    def test_a_frame_that_is_announced_too_long(self) -> None:
+        """It is refused by its length, not when 16 MiB of it are there; so is a peer that speaks HTTP/1.1."""
+        for data in (b"\xff\xff\xff\0\0\0\0\0\1", b"\0\x40\1", b"HTTP/1.1 400 Bad Request\r\n\r\n"):
+            for end in (ClientSide(0.0), TargetSide(0.0)):
+                end.receive((PREFACE if isinstance(end, ClientSide) else b"") + SettingsFrame(0).serialize(), 0.0)
+                self.assertRaises(ProtocolViolation, end.receive, data, 0.0)
+                self.assertTrue(end.outgoing().endswith(b"\0\0\0\6"))
+
     def test_too_many_streams(self) -> None:
         """More at once than was said ends the connection."""
         end = ClientSide(0.0)

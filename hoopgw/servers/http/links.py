@@ -16,10 +16,11 @@ from twisted.python.failure import Failure
 from hoopgw.auth.access import Access
 from hoopgw.model.errors import TargetUnavailable
 from hoopgw.model.secret import Secret
-from hoopgw.model.target import Address, Role, SecretReference, Target
+from hoopgw.model.target import Address, Role, SecretReference, Target, TlsMode
 from hoopgw.relay.http import TIMED_OUT
 from hoopgw.servers import tls
 from hoopgw.servers.departures import Departures
+from hoopgw.servers.http_calls import Call, Calls
 from hoopgw.servers.reach import Place, connected
 from hoopgw.servers.resolve import resolve
 
@@ -28,6 +29,7 @@ KEPT_SECONDS: Final = 30.0  # that a connection waits for its next session
 KEPT_EACH: Final = 8  # connections of one identity to one target
 KEPT: Final = 512  # together
 HTTP_ALPN: Final = "http/1.1"
+H2_ALPN: Final = "h2"  # RFC 9113, 3.2
 # Where clouds answer with credentials, beside 169.254.0.0/16 (AWS, GCP, Azure), which is link-local
 METADATA: Final = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192")))
 
@@ -114,12 +116,19 @@ class Links:
         self._contexts: dict[tuple[str, str], ssl.SSLContext | None] = {}
         self._kept: OrderedDict[Link, tuple[Key, Any]] = OrderedDict()  # with what ends its time
         self._by_key: dict[Key, list[Link]] = {}
+        self._calls: dict[Key, list[Calls]] = {}  # connections that speak HTTP/2
+        self._dialing: dict[Key, list[Deferred[None]]] = {}  # who waits for a first one
 
     def reloaded(self) -> None:
         """Targets, CA files, certificates may have changed: nothing that was opened before is used again."""
         self._contexts.clear()
+        self._drop_all()
+
+    def _drop_all(self) -> None:
         for link in tuple(self._kept):
             self._drop(link)
+        for calls in [each for found in self._calls.values() for each in found]:
+            calls.goodbye()
 
     @staticmethod
     def key(access: Access) -> Key:
@@ -128,8 +137,12 @@ class Links:
 
     # ---- kept ones
 
-    def take(self, access: Access) -> Link | None:
-        waiting = self._by_key.get(self.key(access))
+    def take(self, access: Access) -> Link | Call | None:
+        key = self.key(access)
+        for calls in self._calls.get(key, ()):
+            if calls.room:
+                return calls.lend(True)
+        waiting = self._by_key.get(key)
         if not waiting:
             return None
         link = waiting[-1]
@@ -137,8 +150,12 @@ class Links:
         link.reused = True
         return link
 
-    def give(self, access: Access, link: Link) -> None:
+    def give(self, access: Access, link: Link | Call) -> None:
         """It has answered all that it was asked."""
+        if isinstance(link, Call):
+            link.rest()
+            link.loseConnection()
+            return
         key = self.key(access)
         waiting = self._by_key.setdefault(key, [])
         if len(waiting) >= KEPT_EACH:
@@ -168,8 +185,7 @@ class Links:
 
     def stop(self) -> None:
         """None outlives the gateway."""
-        for link in tuple(self._kept):
-            self._drop(link)
+        self._drop_all()
 
     # ---- new ones
 
@@ -177,15 +193,56 @@ class Links:
         known = target.name, role.name
         if known not in self._contexts:
             key = self._secret(role.key) if role.key is not None else None
-            self._contexts[known] = tls.target_context(target, role.certificate, key, alpn=(HTTP_ALPN,))
+            self._contexts[known] = tls.target_context(target, role.certificate, key, alpn=target.versions)
         return self._contexts[known]
 
     @inlineCallbacks
-    def dial(self, access: Access) -> Generator[Deferred[Any], Any, Link]:
+    def dial(self, access: Access) -> Generator[Deferred[Any], Any, Link | Call]:
         """To the first of the target's addresses that answers; what was resolved is what is connected to.
 
         Fails with TargetUnavailable, whose words are for events, not for clients.
         """
+        target, key = access.target, self.key(access)
+        if H2_ALPN in target.versions:
+            if key in self._dialing:  # many streams of one client begin at once: one connection is for all of them
+                waiting: Deferred[None] = Deferred()
+                self._dialing[key].append(waiting)
+                yield waiting
+                shared = self.take(access)
+                if shared is not None:
+                    return shared
+            self._dialing.setdefault(key, [])
+        try:
+            link: Link = yield self._connected(access)
+            return self._spoken(access, link)
+        finally:
+            for each in self._dialing.pop(key, ()):
+                if not each.called:
+                    self._reactor.callLater(0, _go_on, each)
+
+    def _spoken(self, access: Access, link: Link) -> Link | Call:
+        """By the version that was agreed on.  Raises TargetUnavailable."""
+        target = access.target
+        only = target.versions == (H2_ALPN,)
+        encrypted = target.tls is not TlsMode.DISABLE
+        if encrypted and only and link.tls.get("alpn") != H2_ALPN:
+            link.transport.abortConnection()
+            raise TargetUnavailable(f"{link.place.address} does not speak HTTP/2")
+        if link.tls.get("alpn") != H2_ALPN and not (only and not encrypted):
+            return link
+        key = self.key(access)
+        calls = Calls(link, encrypted, self._reactor, lambda over: self._retired(key, over))
+        self._calls.setdefault(key, []).append(calls)
+        calls.begin()
+        return calls.lend(False)
+
+    def _retired(self, key: Key, calls: Calls) -> None:
+        self._calls[key].remove(calls)
+        if not self._calls[key]:
+            del self._calls[key]
+
+    @inlineCallbacks
+    def _connected(self, access: Access) -> Generator[Deferred[Any], Any, Link]:
         target = access.target
         context = self._context(target, access.role)
         problem: Exception = TargetUnavailable(f"target {target.name} has no address")
@@ -216,6 +273,11 @@ class Links:
             raise TargetUnavailable(f"{address} ({numeric}): {error}") from error
         yield link.ready.addTimeout(TLS_SECONDS, self._reactor, onTimeoutCancel=_too_slow)
         return link
+
+
+def _go_on(waiting: Deferred[None]) -> None:
+    if not waiting.called:
+        waiting.callback(None)
 
 
 def _too_slow(result: Any, seconds: float) -> Any:

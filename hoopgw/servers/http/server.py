@@ -37,10 +37,13 @@ from hoopgw.servers import tls
 from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.http.address import Named, named, token_of
 from hoopgw.servers.http.edge import Face, HttpEdge
+from hoopgw.servers.http.links import H2_ALPN, HTTP_ALPN
 from hoopgw.servers.http.own import CHALLENGE, MAX_BODY
+from hoopgw.servers.http_streams import BEGIN, Streams
 from hoopgw.wire.httphead import MAX_HEAD, NO_BODY, Blocks, Request, read_request
 
 PROTOCOL = "http"
+HTTPS_ALPN = (H2_ALPN, HTTP_ALPN)  # what clients are offered
 TLS_HANDSHAKE = 0x16  # first byte of a TLS record that begins a connection (RFC 8446, 5.1)
 LINGER = 1.0  # seconds in which a client that still sends a body can read why it is refused
 
@@ -58,19 +61,22 @@ class HttpServer(Protocol):
     transport: Any
     _log = Logger()
 
-    def __init__(self, gateway: Gateway, face: Face, address: str) -> None:
+    def __init__(self, gateway: Gateway, face: Face, address: str, tls: dict[str, str] | None = None) -> None:
+        """`tls`: its transport carries streams of a connection with these facts, and has no handshake of its own."""
         self._gateway = gateway
         self._face = face
         self._address = address
         self._state = _State.HEAD
-        self._begun = False  # the first byte has said whether this is TLS
+        self._begun = tls is not None  # the first byte has said whether this is TLS
+        self._streams: Streams | None = None  # of HTTP/2: each is served by another of this class
         self._buffer = b""
         self._own: tuple[Request, Named, Body, list[bytes]] | None = None
         self._deadline: Any = None
         self._entered = False
-        self._tls: dict[str, str] = {}
+        self._tls = tls or {}
         self._edge: HttpEdge | None = None
         self._deciding: Deferred[Any] | None = None
+        self._bare = False  # the answer to it has no body
         self._owes = NO_BODY  # framing of the body of the request that is being looked at
 
     # ---- the connection
@@ -93,6 +99,9 @@ class HttpServer(Protocol):
         """Until a session is open; while it is, bytes go straight to its pump."""
         if self._state is _State.ENDED:
             return
+        if self._streams is not None:
+            self._streams.received(data)
+            return
         if not self._begun:
             self._begun = True
             if data[0] == TLS_HANDSHAKE and self._face.context is not None:
@@ -102,6 +111,10 @@ class HttpServer(Protocol):
                 return
             if self._gateway.settings.tls.required:
                 self._refuse(ProtocolViolation("this port speaks HTTPS"), 400)
+                return
+            if data.startswith(BEGIN):
+                self._multiply()
+                self.dataReceived(data)
                 return
         if self._own is not None:
             self._own_body(data)
@@ -116,6 +129,21 @@ class HttpServer(Protocol):
 
     def _secured(self, connection: ssl.SSLObject) -> None:
         self._tls = tls.described(connection)
+        if connection.selected_alpn_protocol() == H2_ALPN:
+            self._multiply()
+
+    def _multiply(self) -> None:
+        """HTTP/2: logins are those of its streams."""
+        self._leave()
+        gateway, face, address, facts = self._gateway, self._face, self._address, self._tls
+        self._streams = Streams(
+            self.transport,
+            gateway.reactor,
+            lambda: HttpServer(gateway, face, address, facts),
+            lambda error: gateway.events.emit(_code(error), protocol=PROTOCOL, client=address, reason=str(error)),
+        )
+        face.connections.add(self)
+        self._streams.begin()
 
     def _tls_failed(self, error: Exception) -> None:
         self._refuse(ProtocolViolation(f"the TLS handshake failed: {error}"), 0)
@@ -123,6 +151,8 @@ class HttpServer(Protocol):
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
         self._leave()
         self._face.connections.discard(self)
+        if self._streams is not None:
+            self._streams.lost()
         if self._deciding is not None:
             self._deciding.cancel()
         edge = self._edge
@@ -144,7 +174,9 @@ class HttpServer(Protocol):
         self._refuse(LoginRefused(f"no request within {limit:g} s", detail="deadline"), 408)
 
     def check(self, now: float) -> None:
-        if self._edge is not None and self._state is _State.OPEN:
+        if self._streams is not None:
+            self._streams.check(now)
+        elif self._edge is not None and self._state is _State.OPEN:
             self._edge.check(now)
 
     # ---- the first head
@@ -158,7 +190,7 @@ class HttpServer(Protocol):
             self._refuse(error, 400)
 
     def _begin(self, read: Request) -> None:
-        self._owes = read.block.framing
+        self._owes, self._bare = read.block.framing, read.method == b"HEAD"
         if read.method == b"CONNECT":
             self._refuse(NotGranted("no tunnel is granted", detail="CONNECT"), 403)
             return
@@ -285,7 +317,7 @@ class HttpServer(Protocol):
         if status:
             told = str(error) if not isinstance(error, OperatorError) else "not available now; try again later"
             more = CHALLENGE if status == 401 else b""
-            self.transport.write(words.failed(status, told, close=True, more=more))
+            self.transport.write(words.failed(status, told, close=True, head=self._bare, more=more))
         self.transport.resumeProducing()  # what is still sent is read and dropped: unread bytes would reset the answer
         linger = LINGER if self._owes != NO_BODY else 0.0
         self._gateway.reactor.callLater(linger, self.transport.loseConnection)

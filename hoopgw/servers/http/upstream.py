@@ -15,6 +15,7 @@ from hoopgw.auth.access import Access
 from hoopgw.model.errors import OperatorError
 from hoopgw.relay.http import HttpRelay
 from hoopgw.servers.http.links import Link, Links
+from hoopgw.servers.http_calls import Call
 
 
 class Upstream:
@@ -27,8 +28,8 @@ class Upstream:
         self._links = links
         self._access = access
         self._relay = relay
-        self._link: Link | None = None
-        self._opening: Deferred[Link] | None = None
+        self._link: Link | Call | None = None
+        self._opening: Deferred[Link | Call] | None = None
         self._pending: list[bytes] = []  # while it opens; bounded by the client, who is not read meanwhile
         self._producer: Any = None
         self._paused = False
@@ -43,7 +44,7 @@ class Upstream:
             self._pending.append(data)
             self._open(self._links.take(self._access))
 
-    def _open(self, kept: Link | None) -> None:
+    def _open(self, kept: Link | Call | None) -> None:
         if self._opening is not None:
             return
         if kept is not None:
@@ -55,7 +56,7 @@ class Upstream:
         opening.addCallbacks(self._opened, self._not_opened)
         opening.addErrback(self._broken)
 
-    def _opened(self, link: Link) -> None:
+    def _opened(self, link: Link | Call) -> None:
         self._opening = None
         if self._over:
             link.rest()
@@ -80,7 +81,7 @@ class Upstream:
         self._log.failure("an HTTP session failed", failure=failure)
         self.abortConnection()
 
-    def _use(self, link: Link) -> None:
+    def _use(self, link: Link | Call) -> None:
         self._link = link
         link.receive = self.pump.target_bytes
         link.lost = lambda reason: self._lost(link, reason)
@@ -92,7 +93,7 @@ class Upstream:
         if pending:
             link.transport.write(b"".join(pending))
 
-    def _lost(self, link: Link, reason: str) -> None:
+    def _lost(self, link: Link | Call, reason: str) -> None:
         if self._link is not link:
             return
         self._link = None

@@ -1,0 +1,190 @@
+"""gRPC through the gateway: grpcio on both sides, unary and streaming, refused and held."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import threading
+import time
+from collections.abc import Iterator
+from concurrent import futures
+from typing import Any, ClassVar
+
+import grpc
+
+from hoopgw.cli.demo.stage import Options
+from tests.live.test_http import HttpCase
+
+RULES = """
+[guardrail.no-delete]
+protocol = "http"
+path = ["/pay.Users/Delete*"]
+then = "refuse"
+reason = "Users are not deleted."
+
+[guardrail.ask-first]
+protocol = "http"
+path = ["/pay.Users/Close"]
+then = { hold = { approvers = ["dba"], count = 1, wait = "20s" } }
+"""
+TURN = 30.0  # seconds that a call may take
+
+
+class Users(grpc.GenericRpcHandler):
+    """A service without generated code: bytes in, bytes out."""
+
+    def __init__(self) -> None:
+        self.called: list[str] = []
+        self.metadata: dict[str, str] = {}
+
+    def service(self, details: Any) -> Any:
+        self.called.append(details.method)
+        self.metadata = {key: str(value) for key, value in details.invocation_metadata}
+        name = details.method.rpartition("/")[2]
+        if name in ("Get", "Delete", "Close"):
+            return grpc.unary_unary_rpc_method_handler(lambda request, context: b"got " + request)
+        if name == "Fail":
+            return grpc.unary_unary_rpc_method_handler(self._fail)
+        if name == "List":
+            return grpc.unary_stream_rpc_method_handler(self._list)
+        if name == "Save":
+            return grpc.stream_unary_rpc_method_handler(lambda requests, context: b"%d" % sum(map(len, requests)))
+        if name == "Chat":
+            return grpc.stream_stream_rpc_method_handler(self._chat)
+        return None
+
+    def _fail(self, request: bytes, context: Any) -> bytes:
+        context.set_trailing_metadata((("x-why", "because"),))
+        context.abort(grpc.StatusCode.NOT_FOUND, "no such user: é")
+        return b""
+
+    def _list(self, request: bytes, context: Any) -> Iterator[bytes]:
+        for number in range(int(request)):
+            yield b"%d" % number * 1000
+
+    def _chat(self, requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
+        for request in requests:
+            yield b"re: " + request
+
+
+class Calls(HttpCase):
+    users: ClassVar[Users]
+    _server: ClassVar[Any] = None
+
+    def setUp(self) -> None:
+        cls = type(self)
+        if cls._server is None:
+            cls.users = Users()
+            cls._server = grpc.server(futures.ThreadPoolExecutor(8))
+            cls._server.add_generic_rpc_handlers((cls.users,))
+            port = cls._server.add_insecure_port("127.0.0.1:0")
+            cls._server.start()
+            atexit.register(cls._server.stop, None)
+            target = f"""
+[target.users]
+protocol = "http"
+address = ["127.0.0.1:{port}"]
+versions = ["h2"]
+
+[target.users.role.caller]
+"""
+            grant = '[grant.users]\ngroups = ["agents"]\ntarget = { name = "users" }\nroles = ["caller"]\n'
+            files = {"targets.d/users.toml": target, "grants.d/users.toml": grant, "guardrails.d/users.toml": RULES}
+            cls.options = Options(more=files)
+        super().setUp()
+        trust = grpc.ssl_channel_credentials(self.stage.ca.read_bytes())
+        # the host names the target: a gRPC client knows no path before its own
+        names = (("grpc.ssl_target_name_override", "users.gw.localhost"), ("grpc.enable_http_proxy", 0))
+        self.channel = grpc.secure_channel(f"127.0.0.1:{self.stage.https_port}", trust, names)
+        self.addCleanup(self.channel.close)
+        self.token = (("authorization", f"Bearer {self.stage.agent}"),)
+
+    def unary(self, name: str, request: bytes = b"x", **more: Any) -> bytes:
+        call = self.channel.unary_unary(f"/pay.Users/{name}")
+        return bytes(call(request, metadata=self.token, timeout=TURN, **more))
+
+    def failed(self, name: str, **more: Any) -> grpc.RpcError:
+        with self.assertRaises(grpc.RpcError) as caught:
+            self.unary(name, **more)
+        return caught.exception
+
+    def test_unary(self) -> None:
+        """Message, status and trailers are the service's; it is told who calls, and never by what token."""
+        self.assertEqual(self.unary("Get", b"ada"), b"got ada")
+        self.assertEqual(self.users.metadata["x-hoopgw-subject"], "agent@demo")
+        self.assertNotIn(self.stage.agent, json.dumps(self.users.metadata))
+        error: Any = self.failed("Fail")
+        self.assertEqual((error.code(), error.details()), (grpc.StatusCode.NOT_FOUND, "no such user: é"))
+        self.assertIn(("x-why", "because"), [tuple(each) for each in error.trailing_metadata()])
+
+    def test_streaming(self) -> None:
+        """Both directions, alone and together; more than any window."""
+        found = list(self.channel.unary_stream("/pay.Users/List")(b"200", metadata=self.token, timeout=TURN))
+        self.assertEqual([len(each) for each in found], [len(b"%d" % number) * 1000 for number in range(200)])
+        parts = (b"x" * 50_000 for _ in range(40))
+        total = self.channel.stream_unary("/pay.Users/Save")(parts, metadata=self.token, timeout=TURN)
+        self.assertEqual(total, b"2000000")
+        said: Any = threading.Semaphore(0)
+
+        def words() -> Iterator[bytes]:
+            for number in range(5):
+                yield b"%d" % number
+                said.acquire(timeout=TURN)  # the next one only when this one was answered
+
+        heard = []
+        for answer in self.channel.stream_stream("/pay.Users/Chat")(words(), metadata=self.token, timeout=TURN):
+            heard.append(answer)
+            said.release()
+        self.assertEqual(heard, [b"re: %d" % number for number in range(5)])
+
+    def test_many_at_once(self) -> None:
+        """Calls beside one another on one channel."""
+        call = self.channel.unary_unary("/pay.Users/Get")
+        waiting = [call.future(b"%d" % number, metadata=self.token, timeout=TURN) for number in range(100)]
+        self.assertEqual([each.result() for each in waiting], [b"got %d" % number for number in range(100)])
+
+    def test_refused(self) -> None:
+        """PERMISSION_DENIED with the object in its details; the service hears nothing."""
+        self.users.called.clear()
+        error: Any = self.failed("DeleteAll")
+        self.assertEqual(error.code(), grpc.StatusCode.PERMISSION_DENIED)
+        self.assertEqual(error.details(), "refused: Users are not deleted.")
+        details = dict(error.trailing_metadata())["grpc-status-details-bin"]
+        self.assertIn(b"no-delete", details)
+        self.assertIn(b"type.googleapis.com/google.rpc.ErrorInfo", details)
+        self.assertEqual(self.users.called, [])
+
+    def test_who_may_not(self) -> None:
+        """No token is UNAUTHENTICATED, no grant PERMISSION_DENIED: what gRPC makes of 401 and 403."""
+        for token, code in (
+            ("", grpc.StatusCode.UNAUTHENTICATED),
+            (self.stage.stranger, grpc.StatusCode.PERMISSION_DENIED),
+        ):
+            self.token = (("authorization", f"Bearer {token}"),) if token else ()
+            error: Any = self.failed("Get")
+            self.assertEqual(error.code(), code)
+
+    def test_held(self) -> None:
+        """A call waits until it is approved, and then runs once; other calls of the channel do not wait."""
+        self.users.called.clear()
+        call = self.channel.unary_unary("/pay.Users/Close")
+        waiting = call.future(b"x", metadata=self.token, timeout=TURN)
+        deadline = time.monotonic() + TURN
+        while True:
+            holds = json.loads(self.hoopgw("approvals", "list", "--json").stdout)
+            if holds or time.monotonic() > deadline:
+                break
+            time.sleep(0.1)
+        self.assertEqual(self.unary("Get"), b"got x")
+        self.assertNotIn("/pay.Users/Close", self.users.called)
+        done = self.hoopgw("approvals", "approve", holds[0]["id"])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(waiting.result(), b"got x")
+        self.assertEqual(self.users.called.count("/pay.Users/Close"), 1)
+
+    def test_cancelled(self) -> None:
+        """A call that its client takes back ends at the service too, and the channel goes on."""
+        stream: Any = self.channel.unary_stream("/pay.Users/List")(b"100000", metadata=self.token, timeout=TURN)
+        self.assertEqual(next(stream), b"0" * 1000)
+        stream.cancel()
+        self.assertEqual(self.unary("Get"), b"got x")

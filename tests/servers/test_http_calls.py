@@ -1,0 +1,214 @@
+"""HTTP/2 towards targets: streams of one connection, lent as if each were a connection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import DataReceived, Event, RequestReceived, StreamReset
+from h2.settings import SettingCodes, Settings
+from hyperframe.frame import GoAwayFrame
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from hoopgw.model.target import Address
+from hoopgw.servers.http_calls import IDLE_SECONDS, MAX_WAITING, Call, Calls
+from hoopgw.servers.http_carrier import MAX_BACKLOG
+from hoopgw.servers.reach import Place
+from tests.servers.test_http_streams import Socket
+
+GET = b"GET /a HTTP/1.1\r\nHost: api\r\n\r\n"
+POST = b"POST /a HTTP/1.1\r\nHost: api\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+class Link:
+    """What a connection offers who has it."""
+
+    def __init__(self, socket: Socket) -> None:
+        self.place = Place(Address("api", 443), "192.0.2.1")
+        self.tls = {"alpn": "h2"}
+        self.transport = socket
+        self.receive: Any = None
+        self.lost: Any = None
+
+    def rest(self) -> None:
+        self.receive = self.lost = lambda data: None
+
+
+class User:
+    """Who was lent a stream: notes what comes, and how it ended."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.got = b""
+        self.lost: list[str] = []
+        self.pauses: list[str] = []
+        call.receive, call.lost = self.receive, self.lost.append
+
+    def receive(self, data: bytes) -> None:
+        self.got += data
+
+    def pauseProducing(self) -> None:
+        self.pauses.append("pause")
+
+    def resumeProducing(self) -> None:
+        self.pauses.append("resume")
+
+
+class Case(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock, self.socket = Clock(), Socket()
+        self.link = Link(self.socket)
+        self.over: list[Calls] = []
+        self.calls = Calls(self.link, True, self.clock, self.over.append)
+        self.calls.begin()
+        self.peer = H2Connection(H2Configuration(client_side=False))
+        self.events: list[Event] = []
+
+    def start(self, most: int = 100) -> None:
+        self.peer.local_settings = Settings(
+            client=False,
+            initial_values={SettingCodes.MAX_CONCURRENT_STREAMS: most, SettingCodes.MAX_HEADER_LIST_SIZE: 65536},
+        )
+        self.peer.initiate_connection()
+        self.turn()
+
+    def turn(self) -> None:
+        for _ in range(3):
+            found, _ = self.socket.value(), self.socket.clear()
+            if found:
+                self.events += self.peer.receive_data(found)
+            data = self.peer.data_to_send()
+            if data:
+                self.link.receive(data)
+            self.clock.advance(0)
+
+    def lend(self, data: bytes = b"") -> User:
+        user = User(self.calls.lend(False))
+        if data:
+            user.call.write(data)
+            self.turn()
+        return user
+
+    def asked(self) -> list[int | None]:
+        return [event.stream_id for event in self.events if isinstance(event, RequestReceived)]
+
+    def answer(self, stream: int, body: bytes = b"ok") -> None:
+        self.peer.send_headers(stream, [(":status", "200"), ("content-length", str(len(body)))])
+        self.peer.send_data(stream, body, end_stream=True)
+        self.turn()
+
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+
+
+class Lent(Case):
+    def test_one_after_the_other_and_beside(self) -> None:
+        """Each gets its own answer; one that was answered asks again."""
+        self.start()
+        first, second = self.lend(GET), self.lend(GET)
+        self.answer(3)
+        self.answer(1)
+        first.call.write(GET)
+        self.turn()
+        self.answer(5)
+        self.assertEqual((first.got, second.got), (OK + OK, OK))
+        self.assertEqual((self.asked(), first.call.reused), ([1, 3, 5], True))
+
+    def test_more_than_the_target_lets(self) -> None:
+        """They wait in turn, whoever writes them is paused meanwhile, and what waits is bounded."""
+        self.start(1)
+        first = self.lend(GET)
+        users = [User(self.calls.lend(False)) for _ in range(MAX_WAITING + 1)]
+        users[0].call.registerProducer(users[0], True)
+        for user in users:
+            user.call.write(POST)
+        users[0].call.write(b"2\r\nhi\r\n0\r\n\r\n")
+        self.turn()
+        self.assertEqual((self.asked(), users[0].pauses, len(users[-1].lost)), ([1], ["pause"], 1))
+        self.assertFalse(self.calls.room)
+        self.answer(1)
+        self.assertEqual((first.got, self.asked(), users[0].pauses), (OK, [1, 3], ["pause", "resume"]))
+        body = b"".join(event.data or b"" for event in self.events if isinstance(event, DataReceived))
+        self.assertEqual(body, b"hi")
+
+    def test_taken_back(self) -> None:
+        """A stream that nobody wants any more is cancelled, and its answer reaches nobody."""
+        self.start()
+        user = self.lend(GET)
+        user.call.abortConnection()
+        self.turn()
+        resets = [event for event in self.events if isinstance(event, StreamReset)]
+        self.assertEqual([(event.stream_id, int(event.error_code or 0)) for event in resets], [(1, 8)])
+        self.assertEqual((user.got, user.lost), (b"", []))
+
+    def test_back_pressure(self) -> None:
+        """Who writes is paused while the target takes nothing; who does not read fills one window."""
+        self.start()
+        user = self.lend()
+        user.call.registerProducer(user, True)
+        user.call.write(POST + b"%x\r\n%b\r\n" % (MAX_BACKLOG * 2, bytes(MAX_BACKLOG * 2)))
+        self.assertEqual(user.pauses, ["pause"])
+        self.turn()
+        while self.calls.backlog(1):
+            self.peer.increment_flow_control_window(60_000)
+            self.peer.increment_flow_control_window(60_000, 1)
+            self.turn()
+        self.assertEqual(user.pauses, ["pause", "resume"])
+        user.call.pauseProducing()
+        self.answer(1)
+        self.assertEqual(user.got, b"")
+        user.call.resumeProducing()
+        self.turn()
+        self.assertEqual(user.got, OK)
+        self.calls.pauseProducing()
+        self.calls.resumeProducing()
+
+
+class Ends(Case):
+    def test_the_target_goes(self) -> None:
+        """Everybody is told, and nobody can say that nothing was done."""
+        self.start()
+        user = self.lend(GET)
+        self.link.lost("api: reset")
+        self.assertEqual((user.lost, user.call.reused, len(self.over)), (["api: reset"], False, 1))
+        self.assertFalse(self.calls.room)
+
+    def test_the_target_says_goodbye(self) -> None:
+        """What it did not look at may be asked again; what runs is answered; nothing new begins there."""
+        self.start()
+        first, second = self.lend(GET), self.lend(GET)
+        self.link.receive(GoAwayFrame(0, last_stream_id=1).serialize())
+        self.assertEqual((len(second.lost), second.call.reused, first.lost), (1, True, []))
+        self.assertEqual((self.over, self.calls.room, self.socket.disconnecting), ([self.calls], False, False))
+        self.answer(1)
+        self.assertEqual((first.got, self.socket.disconnecting), (OK, True))
+
+    def test_a_refused_stream(self) -> None:
+        """REFUSED_STREAM says that nothing was done; another code does not."""
+        self.start()
+        for stream, code in ((1, 7), (3, 2)):
+            user = self.lend(GET)
+            self.peer.reset_stream(stream, code)
+            self.turn()
+            self.assertEqual((len(user.lost), user.call.reused), (1, code == 7))
+
+    def test_no_http2(self) -> None:
+        """Bytes that are none end the connection, and who asked is told."""
+        self.start()
+        user = self.lend(GET)
+        self.link.receive(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        self.assertEqual((len(user.lost), self.socket.disconnecting, self.over), (1, True, [self.calls]))
+
+    def test_nobody_asks(self) -> None:
+        """It waits a while for the next request, and no longer."""
+        self.start()
+        for more in (IDLE_SECONDS - 1, 2):
+            user = self.lend(GET)
+            self.answer(self.asked()[-1] or 0)
+            user.call.loseConnection()
+            self.clock.advance(more)
+            self.assertFalse(self.socket.disconnecting)
+        self.clock.advance(IDLE_SECONDS)
+        self.assertEqual((self.socket.disconnecting, self.over), (True, [self.calls]))
