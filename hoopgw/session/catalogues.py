@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakSet
 
 from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -25,7 +26,7 @@ PAUSE = 2.0  # seconds between readings that unknown names ask for
 Run = Callable[[Target, Role, str, tuple[str, ...]], "Deferred[Any]"]  # of the rows of each query
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Entry:
     """One database as one role sees it."""
 
@@ -37,6 +38,10 @@ class Entry:
     reading: Deferred[None] | None = None
     waiting: list[Deferred[None]] = field(default_factory=list)
     again: bool = False  # asked for while it was being read: that reading may be too old
+    behind: bool = False  # somebody changed the schema since the last reading that has ended began
+    changes: int = 0  # that were seen
+    read_of: int = 0  # how many of them when the last reading began
+    readers: list[Deferred[None]] = field(default_factory=list)  # who waits for the one under way
 
 
 class CatalogueCache:
@@ -47,6 +52,7 @@ class CatalogueCache:
         self._clock = clock
         self._events = events
         self._entries: OrderedDict[tuple[str, str, str], Entry] = OrderedDict()
+        self._every: WeakSet[Entry] = WeakSet()  # those that sessions still use among them
         self._generation = 0
 
     def entry(self, target: Target, role: Role, database: str) -> Entry:
@@ -56,6 +62,7 @@ class CatalogueCache:
         found = self._entries.get(key)
         if found is None or found.target != target or found.role != reader:
             found = self._entries[key] = Entry(target, reader, database)
+            self._every.add(found)
             if len(self._entries) > MOST:
                 self._entries.popitem(last=False)
         self._entries.move_to_end(key)
@@ -80,20 +87,38 @@ class CatalogueCache:
             entry.again = True
         return done
 
+    def changed(self, entry: Entry) -> None:
+        """A session has changed the schema: what every role knows of this database is behind until it is read again."""
+        for each in self._every:
+            if each.target.name == entry.target.name and each.database == entry.database:
+                each.changes += 1
+                each.behind = True
+
+    def caught_up(self, entry: Entry) -> Deferred[None]:
+        """Fires when a reading has ended, well or not, that began after the last change that is known now."""
+        if entry.reading is None or entry.read_of != entry.changes:
+            return self.refresh(entry)
+        done: Deferred[None] = Deferred()
+        entry.readers.append(done)
+        return done
+
     def may_ask(self, entry: Entry) -> bool:
         """Whether an unknown name may cause another reading now."""
         return not 0 <= self._clock.seconds() - entry.read_at <= PAUSE  # a clock that was set back says nothing
 
     def _begin(self, entry: Entry) -> None:
         entry.again = False
-        waiting, entry.waiting = entry.waiting, []
+        entry.readers, entry.waiting = entry.waiting, []
+        entry.read_of = entry.changes
         reading = entry.reading = self._read(entry)
 
         def ended(_: Any) -> None:
             entry.reading = None
-            for done in waiting:
+            entry.behind = entry.read_of != entry.changes
+            readers, entry.readers = entry.readers, []
+            for done in readers:
                 done.callback(None)
-            if entry.again or entry.waiting:
+            if entry.reading is None and (entry.again or entry.waiting):  # who waited may have begun one
                 self._begin(entry)
 
         reading.addBoth(ended)

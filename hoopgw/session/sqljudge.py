@@ -26,7 +26,7 @@ from hoopgw.policy.masks import MaskGuardrail, SqlMasks, resolve
 from hoopgw.policy.policyset import Selection
 from hoopgw.policy.sql import MAX_IN_PROCESS, Unreadable, analyse
 from hoopgw.policy.sql_calls import RUNS_TEXT, with_parameters
-from hoopgw.policy.sql_names import Meaning, NameContext, SessionNames, context_of
+from hoopgw.policy.sql_names import NEW_ALONE, Meaning, NameContext, SessionNames, context_of
 from hoopgw.policy.sql_shape import shape
 from hoopgw.policy.touched import expanded
 from hoopgw.relay import postgres_replication
@@ -45,6 +45,9 @@ MAX_VERDICTS = 4096  # texts of one scope
 MAX_TEXTS = 8 << 20  # bytes of them
 MAX_KEPT_TEXT = 64 * 1024  # bytes of one text that is kept: longer ones are rarely repeated
 SET_CONFIG = 2078  # the OID of pg_catalog.set_config (pg_proc.dat), also where no catalogue can be read
+NAMING = frozenset("create alter drop rename import".split())
+MADE = NEW_ALONE | {"view", "insert", "execute", "transaction"}  # effects that, with temporary objects, change no other
+MAX_ROUNDS = 64  # readings that one operation waits for: each ends within its deadline
 MAX_TABLES = 32  # names of one verdict, for the index
 KINDS = frozenset((QUERY, PARSE, BIND, EXECUTE, FUNCTION))
 WRAPPERS = frozenset(("explain", "prepare"))  # effects of what holds another statement: alone, that one is not known
@@ -189,6 +192,8 @@ class SqlJudge:
         self.names = names or SessionNames()
         self._held = Held(None)
         self._refreshing: Deferred[None] | None = None
+        self._for_others = False  # it may have changed what names mean to others, since that was last said
+        self._catching = False  # another session has changed the schema, and that is being read
         self._ended = False  # a transaction that changed the schema has, since the last reading began
 
     @property
@@ -215,10 +220,15 @@ class SqlJudge:
     # ---- IJudge
 
     def judge(self, operation: Operation) -> Verdict | Deferred[Verdict]:
+        return self._judged(operation, MAX_ROUNDS)
+
+    def _judged(self, operation: Operation, rounds: int) -> Verdict | Deferred[Verdict]:
         if self.replication and operation.kind == QUERY and postgres_replication.command(operation.text):
             return ALLOW  # by the grant's feature, which the login has looked at: no grammar of SQL has these
+        if self._refreshing is None and self._entry.behind:
+            self._catch_up()
         if self._refreshing is not None:
-            return self._doubted(operation) or self._later(operation)
+            return self._doubted(operation) or self._later(operation, rounds)
         scope = self._held.scope
         if scope is None or scope.catalogue is not self._entry.current:
             scope = self._current_scope()
@@ -257,6 +267,9 @@ class SqlJudge:
 
     def catalogue_changed(self, changed: bool = True, settled: bool = True) -> None:
         """A transaction that may have `changed` it has ended.  `settled`: what is read now is what there is."""
+        if changed and self._for_others:
+            self._catalogues.changed(self._entry)
+            self._for_others = not settled
         if changed or self._context.changing:  # what failed may have been to change it: then names are in doubt as well
             self._refresh(ended=settled)
 
@@ -266,14 +279,14 @@ class SqlJudge:
         """While the catalogue is read again: judged as in a transaction that has changed everything.  None where that
         does not let it through, or what it says of names must not be kept in doubt: then it waits."""
         names_nothing = operation.kind == PARSE and not operation.name
-        if not self._ended or not (names_nothing or operation.kind in (QUERY, BIND, EXECUTE)):
+        if not (self._ended or self._catching) or not (names_nothing or operation.kind in (QUERY, BIND, EXECUTE)):
             return None
         if len(operation.text) > MAX_IN_PROCESS or _own_types(operation):
             return None
-        self._context = replace(self._context, changing=True, calls_changing=True, moved=True)
         scope = self._current_scope()
+        context = replace(self._context, changing=True, calls_changing=True, moved=True)
         try:
-            facts = analyse(operation.text, scope.catalogue, self._context, scope.follows)
+            facts = analyse(operation.text, scope.catalogue, context, scope.follows)
         except Unreadable:
             return None
         if any(each.settings or each.defines or each.uses or each.temporary for each in facts.statements):
@@ -300,22 +313,31 @@ class SqlJudge:
         self._ended = ended or self._ended
         refreshing.addCallback(self._refreshed, refreshing)
 
+    def _catch_up(self) -> None:
+        """Another session has changed the schema: until that is read, this one is in doubt as that one is."""
+        refreshing = self._refreshing = self._catalogues.caught_up(self._entry)
+        self._catching = True
+        refreshing.addCallback(self._refreshed, refreshing)
+
     def _refreshed(self, _: None, refreshing: Deferred[None]) -> None:
         if self._refreshing is refreshing:
             self._refreshing = None
+            self._catching = False
             if self._ended:  # else the gateway's own connection does not see what this transaction has changed
                 self._context = replace(self._context, changing=False, calls_changing=False, moved=False)
                 self._ended = False
             self._held = Held(None)
 
     # No generators here: inlineCallbacks refuses those of a compiled module
-    def _later(self, operation: Operation) -> Deferred[Verdict]:
+    def _later(self, operation: Operation, rounds: int) -> Deferred[Verdict]:
+        if rounds == 0:
+            return succeed(_refused("built-in:names", "what names mean changes faster than it can be read", "it later"))
         if self._refreshing is None:
-            verdict = self.judge(operation)
+            verdict = self._judged(operation, rounds)
             return verdict if isinstance(verdict, Deferred) else succeed(verdict)
         waiting: Deferred[None] = Deferred()
         self._refreshing.addCallback(waiting.callback)
-        return waiting.addCallback(lambda _: self._later(operation))
+        return waiting.addCallback(lambda _: self._later(operation, rounds - 1))
 
     def _in_child(self, operation: Operation, scope: Scope) -> Deferred[Verdict]:
         def read(facts: Facts) -> Verdict | Deferred[Verdict]:
@@ -364,6 +386,7 @@ class SqlJudge:
         reading = self._reading(scope, context)
         for statement in facts.statements:
             context = context.after(statement)
+            self._for_others = self._for_others or _for_others(statement)
             if statement.ddl:
                 self._ended = False  # a reading that has begun does not see what this will do
             if statement.defines:
@@ -431,7 +454,7 @@ class SqlJudge:
 
     def _again(self, operation: Operation) -> Deferred[Verdict]:
         self._refresh(ended=False)
-        return self._later(operation)
+        return self._later(operation, MAX_ROUNDS)
 
     def _completed(self, verdict: Verdict, facts: Facts) -> Verdict:
         names = sorted({str(name) for statement in facts.statements for name in statement.reads | statement.writes})
@@ -510,6 +533,14 @@ def _explained(using: Statement, body: Statement) -> Lineage | None:
     if body.lineage is None or using.lineage is None:
         return body.lineage
     return replace(body.lineage, outputs=using.lineage.outputs, lost=body.lineage.lost or using.lineage.lost)
+
+
+def _for_others(statement: Statement) -> bool:
+    """Whether what it does may change what names mean in other sessions: not so of temporary objects, made plainly."""
+    if not statement.ddl or not statement.effects & NAMING:
+        return bool(statement.ddl and statement.opaque)
+    own = statement.temporary and statement.effects <= MADE and not (statement.calls or statement.opaque)
+    return not own
 
 
 def _changes(statement: Statement) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -10,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.grant import Who
 from hoopgw.model.operation import EXECUTE, FUNCTION, PARSE, QUERY, Operation
-from hoopgw.model.target import Selector
+from hoopgw.model.target import Role, Selector
 from hoopgw.model.verdict import Verdict
 from hoopgw.policy.catalogue_code_queries import CODE_QUERIES
 from hoopgw.policy.catalogue_queries import QUERIES
@@ -22,7 +23,7 @@ from hoopgw.policy.sql_names import Meaning, NameContext
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.session.catalogues import CatalogueCache
 from hoopgw.session.parser_process import ParserProcess
-from hoopgw.session.sqljudge import Scopes, SqlJudge
+from hoopgw.session.sqljudge import MAX_ROUNDS, Scopes, SqlJudge
 from tests.session.fakes import ROLE, TARGET, Emitted, access, identity
 
 Rows = list[list[bytes]]
@@ -274,7 +275,7 @@ class FunctionCalls(Case):
         self.assertTrue(self.refused(judge, "select * from orders"))
 
 
-class WhileItIsRead(Case):
+class Reading(Case):
     """Between the end of a transaction that changed the schema and the catalogue that shows it."""
 
     def setUp(self) -> None:
@@ -293,6 +294,8 @@ class WhileItIsRead(Case):
         rows[0] = list(self.tables)
         reading.callback(rows)
 
+
+class WhileItIsRead(Reading):
     def test_what_needs_no_names(self) -> None:
         """Goes on at once where every rule lets it through though nothing is known; what a rule is in doubt about
         waits, and is judged by what there is then."""
@@ -356,3 +359,90 @@ class WhileItIsRead(Case):
         assert isinstance(verdict, Deferred)
         self.read()
         self.assertFalse(self.successResultOf(verdict).refusals)
+
+
+class OfOthers(Reading):
+    """The same in a session while what another one has changed is read."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.other = self.session
+        self.waiting = None
+        self.session = self.judge(no_reading(), "contractors")
+        self.waiting = self.reading
+
+    def test_what_needs_no_names(self) -> None:
+        """must-survive 17: no statement is judged by the catalogue from before a change that was seen: what a rule is
+        in doubt about waits, the rest goes on."""
+        self.other.catalogue_changed()
+        self.assertIsInstance(self.said("select 1"), Verdict)
+        later = {text: self.said(text) for text in ("select * from app.was", "select * from app.pay")}
+        self.read()
+        refused = [text for text, verdict in later.items() if self.successResultOf(verdict).refusals]  # type: ignore[arg-type]
+        self.assertEqual(refused, ["select * from app.pay"])
+        self.assertIsInstance(self.said("select * from app.was"), Verdict)
+
+    def test_another_role(self) -> None:
+        """Of the same database, whose reading is another one."""
+        self.waiting = None
+        target = replace(TARGET, catalogue_role="", roles={**TARGET.roles, "other": Role("other", "other")})
+        mine, theirs = (
+            self.catalogues.entry(target, role, database)
+            for role, database in ((target.roles["other"], "pay"), (ROLE, "elsewhere"))
+        )
+        for entry in (mine, theirs):
+            self.successResultOf(self.catalogues.fresh(entry))
+        self.other.catalogue_changed()
+        self.assertEqual((mine.behind, theirs.behind), (True, False))
+        self.successResultOf(self.catalogues.caught_up(mine))
+        self.assertFalse(mine.behind)
+
+    def test_what_is_for_others(self) -> None:
+        """Who makes temporary objects, or a table empty, changes no name for others; who makes something else does, or
+        runs what cannot be read."""
+        for texts, behind in (
+            (("create temp table a (id int)", "create temp view b as select 1"), False),
+            (("create temp table a (id int)", "create table app.b (id int)"), True),
+            (("create table app.b (id int)", "create temp table a (id int)"), True),
+            (("drop table a",), True),
+            (("do $$ begin execute 'drop table a'; end $$",), True),
+            (("refresh materialized view app.b", "discard plans"), False),
+        ):
+            self.session._entry.behind = False
+            loose = self.judge(no_reading("hr.*"), "staff")
+            for text in texts:
+                self.assertIsInstance(loose.judge(Operation("postgresql", QUERY, text.encode())), Verdict)
+            loose.catalogue_changed()
+            self.assertEqual(self.session._entry.behind, behind, texts)
+            self.read()
+            self.waiting = self.reading = Deferred()
+
+    def test_own_change_is_still_open(self) -> None:
+        """What this session itself is changing stays in doubt when another's change has been read."""
+        self.waiting = None
+        loose = self.judge(no_reading("hr.*"), "staff")
+        self.assertFalse(self.refused(loose, "alter schema app rename to hr"))
+        self.other.catalogue_changed()
+        self.assertFalse(self.refused(loose, "select 1"))
+        self.assertTrue(loose._context.moved)
+
+    def test_changes_without_end(self) -> None:
+        """Somebody who changes the schema again and again delays others, and not for ever: then they are refused."""
+        self.other.catalogue_changed()
+        verdict = self.said("select * from app.orders")
+        assert isinstance(verdict, Deferred)
+        for _ in range(MAX_ROUNDS):
+            self.assertNoResult(verdict)
+            reading, self.waiting = self.waiting, Deferred()
+            self.reading = self.waiting
+            self.catalogues.changed(self.session._entry)
+            rows: list[Rows] = [[] for _ in QUERIES]
+            assert reading is not None
+            reading.callback(rows)
+        self.assertIn("faster", self.successResultOf(verdict).refusals[0].reason)
+
+    def test_names_are_not_defined_in_doubt(self) -> None:
+        """What a prepared statement stands for is settled by the catalogue that is read."""
+        self.other.catalogue_changed()
+        for text, kind, name in (("select 1", PARSE, b"s"), ("prepare p as select 1", QUERY, b"")):
+            self.assertIsInstance(self.said(text, kind, name), Deferred, text)
