@@ -76,6 +76,12 @@ class Cluster:
             self._server.wait(20)
             self._server = None
 
+    def pids(self) -> list[int]:
+        """The server, and every process that it has now."""
+        assert self._server is not None
+        children = Path(f"/proc/{self._server.pid}/task/{self._server.pid}/children").read_text()
+        return [self._server.pid, *map(int, children.split())]
+
     def database(self, name: str) -> dict[str, str]:
         """A new, empty database; libpq's parameters for it."""
         connection = psycopg2.connect(host="127.0.0.1", port=self.port, user="gateway", dbname="postgres")
