@@ -25,12 +25,10 @@ from hoopgw.auth.credentials import BearerToken
 from hoopgw.model.answer import Denial
 from hoopgw.model.errors import (
     HoopgwError,
-    IssuerUnavailable,
     LoginRefused,
     OperatorError,
     ProtocolViolation,
     TargetUnavailable,
-    WireError,
 )
 from hoopgw.model.events import Code
 from hoopgw.model.grant import REPLICATION
@@ -39,6 +37,7 @@ from hoopgw.relay.postgres import PostgresRelay
 from hoopgw.relay.postgres_addresses import target_of_host
 from hoopgw.relay.postgres_target_login import Ready, application_name
 from hoopgw.servers import dial, tls
+from hoopgw.servers.entrance import Entrance
 from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.pump import Pump
 from hoopgw.session.interfaces import IEdge
@@ -67,8 +66,7 @@ class PostgresServer(Protocol):
         self._address = address
         self._state = _State.LOGIN
         self._login: login.ClientLogin | None = None
-        self._deadline: Any = None
-        self._entered = False
+        self._entrance = Entrance(gateway, PROTOCOL, address)
         self._tls: dict[str, str] = {}
         self._host = ""  # the target that SNI names
         self._session: Any = None
@@ -83,12 +81,9 @@ class PostgresServer(Protocol):
     def connectionMade(self) -> None:
         self.transport.setTcpNoDelay(True)
         self.transport.setTcpKeepAlive(True)
-        reason = self._gateway.penalties.enter(self._address)
-        if reason:
-            self._refuse(LoginRefused(reason, detail="penalty"))
-            return
-        self._entered = True
-        self._deadline = self._gateway.reactor.callLater(self._gateway.settings.limits.login_seconds, self._too_late)
+        barred = self._entrance.enter(self._refuse)
+        if barred is not None:
+            self._refuse(barred)
 
     def dataReceived(self, data: bytes) -> None:
         """Until the session is open; after that bytes go straight to the pump."""
@@ -100,11 +95,11 @@ class PostgresServer(Protocol):
         self._carry_out(self._client_login().from_client(data))
 
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
-        self._leave()
+        self._entrance.leave()
         if self._pump is not None:
             self._pump.client_gone()
         elif self._session is not None:
-            self._close(Code.SESSION_CLOSED, "the client left before its session was open")
+            self._entrance.close(self._session, Code.SESSION_CLOSED, "the client left before its session was open")
         if self._deciding is not None:
             self._deciding.cancel()
         if self._target is not None and self._pump is None:
@@ -112,21 +107,10 @@ class PostgresServer(Protocol):
         self._state = _State.ENDED
         self._forget_key()
 
-    def _leave(self) -> None:
-        if self._deadline is not None and self._deadline.active():
-            self._deadline.cancel()
-        if self._entered:
-            self._entered = False
-            self._gateway.penalties.leave(self._address)
-
     def _forget_key(self) -> None:
         if self._cancel_key is not None:
             self._gateway.registry.forget_key(*self._cancel_key)
             self._cancel_key = None
-
-    def _too_late(self) -> None:
-        limit = self._gateway.settings.limits.login_seconds
-        self._refuse(LoginRefused(f"the login took longer than {limit:g} s", detail="deadline"))
 
     # ---- the login
 
@@ -189,27 +173,15 @@ class PostgresServer(Protocol):
         if self._state is _State.ENDED:
             return
         self._state = _State.ENDED
-        faulty = isinstance(error, LoginRefused | WireError) and getattr(error, "detail", "") != login.DISCOVERY
-        if faulty and self._entered:
-            self._gateway.penalties.failed(self._address)
-        self._leave()
-        code = Code.LOGIN_REFUSED if isinstance(error, LoginRefused) else _CODES.get(type(error), Code.LOGIN_REFUSED)
-        detail = getattr(error, "detail", "")
-        self._gateway.events.emit(code, protocol=PROTOCOL, client=self._address, reason=str(error), detail=detail)
+        if getattr(error, "detail", "") != login.DISCOVERY:
+            self._entrance.failed(error)
+        self._entrance.leave()
+        code = self._entrance.told(error)
         if self._session is not None:
-            self._close(code, str(error))
-        self._gateway.reactor.callLater(2.0, self._abort)  # first: whatever the peer makes of the rest, it goes
+            self._entrance.close(self._session, code, str(error))
+        self._entrance.abort_later(self.transport)  # first: whatever the peer makes of the rest, it goes
         self.transport.write(login.fatal(error) if data is None else data)
         self.transport.loseConnection()
-
-    def _close(self, code: Code, reason: str) -> None:
-        """Of a session that was never open for its client."""
-        session = self._session
-        session.close(code, reason).addBoth(lambda _: self._gateway.registry.remove(session))
-
-    def _abort(self) -> None:
-        if not self.transport.disconnected:
-            self.transport.abortConnection()
 
     def _login_failed(self, failure: Failure) -> None:
         self._deciding = None
@@ -268,7 +240,7 @@ class PostgresServer(Protocol):
     def _open(self, access: Access, target: dial.TargetConnection, ready: Ready, named: str) -> None:
         gateway, session, limits = self._gateway, self._session, self._gateway.settings.limits
         self._state, self._deciding = _State.OPEN, None
-        self._leave()
+        self._entrance.leave()
         self._relay = PostgresRelay(
             session=session.id,
             policy=session.policy,
@@ -341,14 +313,6 @@ class PostgresServer(Protocol):
 
     def rows_passed(self) -> int:
         return self._relay.rows_passed if self._relay is not None else 0
-
-
-_CODES: dict[type[HoopgwError], Code] = {
-    ProtocolViolation: Code.PROTOCOL_VIOLATED,
-    IssuerUnavailable: Code.ISSUER_UNAVAILABLE,
-    TargetUnavailable: Code.TARGET_UNAVAILABLE,
-    dial.TargetRefused: Code.TARGET_UNAVAILABLE,
-}
 
 
 class PostgresFactory(Factory):

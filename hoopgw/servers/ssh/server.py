@@ -23,7 +23,6 @@ from hoopgw.auth.ssh_keys import SshKeyChecker
 from hoopgw.model.answer import Denial
 from hoopgw.model.errors import (
     HoopgwError,
-    IssuerUnavailable,
     LoginRefused,
     OperatorError,
     ProtocolViolation,
@@ -34,6 +33,7 @@ from hoopgw.model.events import Code
 from hoopgw.model.settings import SshSettings
 from hoopgw.relay import ssh_client_login as login
 from hoopgw.relay.ssh import SshRelay
+from hoopgw.servers.entrance import Entrance, code_of
 from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.pump import Pump
 from hoopgw.servers.ssh.algorithms import Algorithms, chosen
@@ -96,8 +96,7 @@ class SshServer(ServerLeg):
         self._address = address
         self._state = _State.LOGIN
         self._login: login.ClientLogin | None = None
-        self._login_deadline: Any = None
-        self._entered = False
+        self._entrance = Entrance(gateway, PROTOCOL, address)
         self._session: Any = None
         self._target: SshTarget | None = None
         self._pump: Pump | None = None
@@ -111,31 +110,25 @@ class SshServer(ServerLeg):
     # ---- the connection
 
     def connectionMade(self) -> None:
-        reason = self._gateway.penalties.enter(self._address)
-        if reason:
-            self._refused(LoginRefused(reason, detail="penalty"))
+        barred = self._entrance.enter(self._refuse)
+        if barred is not None:
+            self._entrance.told(barred)
             self.closing = True
-            self.transport.write(f"hoopgw: {reason}\r\n".encode())  # in place of a version (RFC 4253, 4.2)
+            self.transport.write(f"hoopgw: {barred}\r\n".encode())  # in place of a version (RFC 4253, 4.2)
             self.transport.loseConnection()
             return
-        self._entered = True
-        limit = self._gateway.settings.limits.login_seconds
-        self._login_deadline = self._gateway.reactor.callLater(limit, self._too_late, limit)
         super().connectionMade()
-
-    def _too_late(self, limit: float) -> None:
-        self._refuse(LoginRefused(f"the login took longer than {limit:g} s", detail="deadline"))
 
     def lost(self, reason: str) -> None:
         if self._state is _State.LOGIN and self._unwanted:  # it went as none of its keys would do: no failed login
-            self._tell(LoginRefused("no key that was offered is accepted", detail="; ".join(self._unwanted)))
+            self._entrance.told(LoginRefused("no key that was offered is accepted", detail="; ".join(self._unwanted)))
         if self._begun is not None:  # a code was shown and nobody waits for it: each costs the issuer something
             self._gateway.penalties.failed(self._address)
-        self._leave()
+        self._entrance.leave()
         if self._pump is not None:
             self._pump.client_gone()
         elif self._session is not None:
-            self._close(Code.SESSION_CLOSED, "the client left before its session was open")
+            self._entrance.close(self._session, Code.SESSION_CLOSED, "the client left before its session was open")
         self._state = _State.ENDED
         if self._deciding is not None:
             self._deciding.cancel()
@@ -149,13 +142,6 @@ class SshServer(ServerLeg):
             self._pump.end(Code.PROTOCOL_VIOLATED, reason, None)
         else:
             self._refused(ProtocolViolation(reason))
-
-    def _leave(self) -> None:
-        if self._login_deadline is not None and self._login_deadline.active():
-            self._login_deadline.cancel()
-        if self._entered:
-            self._entered = False
-            self._gateway.penalties.leave(self._address)
 
     # ---- the login
 
@@ -201,7 +187,7 @@ class SshServer(ServerLeg):
         begun: Begun = yield self._people().begin()
         self._state, self._deciding, self._begun = _State.LOGIN, None, begun
         limit = self._gateway.settings.limits.login_seconds + begun.until - self._gateway.reactor.seconds()
-        self._login_deadline.reset(limit)
+        self._entrance.has(limit)
         self._carry_out(machine, machine.show(f"Open {begun.address} and confirm the code {begun.code}"))
 
     def _wait_for_person(self, machine: login.ClientLogin, user: str) -> None:
@@ -269,7 +255,7 @@ class SshServer(ServerLeg):
             self._carry_out(machine, machine.refused(str(error)))
         except WireError as violation:
             self._state = _State.ENDED
-            self._leave()
+            self._entrance.leave()
             self.disconnect(str(violation), 14)  # SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE
 
     def _refuse(self, error: HoopgwError) -> None:
@@ -279,41 +265,22 @@ class SshServer(ServerLeg):
         self._refused(error)
         self._state = _State.ENDED
         if self._session is not None:
-            self._close(_code(error), str(error))
-        self._gateway.reactor.callLater(2.0, self._abort)
+            self._entrance.close(self._session, code_of(error), str(error))
+        self._entrance.abort_later(self.transport)
         self.disconnect(_for_client(error))
 
     def _refused(self, error: HoopgwError) -> None:
-        if isinstance(error, LoginRefused | WireError) and self._entered:
-            self._gateway.penalties.failed(self._address)
-        self._tell(error)
+        self._entrance.failed(error)
+        self._entrance.told(error)
         if not isinstance(error, LoginRefused):
-            self._leave()
-
-    def _tell(self, error: HoopgwError) -> None:
-        self._gateway.events.emit(
-            _code(error),
-            protocol=PROTOCOL,
-            client=self._address,
-            reason=str(error),
-            detail=getattr(error, "detail", ""),
-        )
-
-    def _abort(self) -> None:
-        if not self.transport.disconnected:
-            self.transport.abortConnection()
-
-    def _close(self, code: Code, reason: str) -> None:
-        """Of a session that was never open for its client."""
-        session = self._session
-        session.close(code, reason).addBoth(lambda _: self._gateway.registry.remove(session))
+            self._entrance.leave()
 
     # ---- the session
 
     def _open(self, machine: login.ClientLogin, access: Access, target: SshTarget) -> None:
         gateway, session = self._gateway, self._session
         self._state, self._deciding = _State.OPEN, None
-        self._leave()
+        self._entrance.leave()
         relay = SshRelay(session=session.id, policy=session.policy, subject=access.identity.subject)
         leg, self._leg.words = Leg(target), relay.last_words
         pump = self._pump = Pump(
@@ -355,17 +322,6 @@ class SshServer(ServerLeg):
 def _wanted(user: str) -> Wanted:
     role, _, target = user.rpartition("@")
     return Wanted(PROTOCOL, target, role)
-
-
-_CODES: dict[type[HoopgwError], Code] = {
-    ProtocolViolation: Code.PROTOCOL_VIOLATED,
-    IssuerUnavailable: Code.ISSUER_UNAVAILABLE,
-    TargetUnavailable: Code.TARGET_UNAVAILABLE,
-}
-
-
-def _code(error: HoopgwError) -> Code:
-    return _CODES.get(type(error), Code.LOGIN_REFUSED)
 
 
 def _for_client(error: HoopgwError) -> str:
