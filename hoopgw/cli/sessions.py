@@ -57,7 +57,7 @@ def sessions() -> None:
     default="",
     help="With this text in a statement, command or file's path (reads the recordings).",
 )
-@click.option("--method", default="", help="HTTP: with such a request. With --path and --status: the same request.")
+@click.option("--method", default="", help="HTTP: with such a request; --path, --status, --operation-id: the same one.")
 @click.option("--path", default="", help="HTTP: with a request to such a path (a glob).")
 @click.option("--status", default="", help="HTTP: with such an answer: 403, or 5??.")
 @click.option("--operation-id", default="", help="HTTP: with this operation of the target's OpenAPI documents.")
@@ -79,11 +79,8 @@ def list_(
     **filters: Any,
 ) -> None:
     """Newest first."""
-    if operation_id and filters["table"]:
-        raise click.UsageError("give --table or --operation-id")
     gateway = Gateway(settings["socket"])
-    looked_for = Wanted(text, method, path, status)
-    filters["table"] = filters["table"] or operation_id
+    looked_for = Wanted(text, method, path, status, operation_id)
     wanted = {**filters, "since": _posix(filters["since"]), "until": _posix(filters["until"])}
     found: list[dict[str, Any]] = []
     before: str | None = None

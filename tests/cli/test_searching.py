@@ -13,6 +13,11 @@ def exchange(number: int, line: str, *statuses: int) -> list[Happening]:
     return [asked, *(Happening("answer", 0, {"operation": number, "status": each}) for each in statuses)]
 
 
+NAMED = Happening(
+    "operation",
+    0,
+    {"number": 4, "kind": "request", "decision": "allowed", "text": "PUT /a", "tables": ["PUT /a", "putA"]},
+)
 SESSION = [
     *exchange(1, "GET /users/7?x=1", 103, 200),
     *exchange(2, "DELETE /x/../users/7", 403),
@@ -35,6 +40,7 @@ class Search(SynchronousTestCase):
             (Wanted(status="500"), False),
             (Wanted(method="DELETE", path="/users/7", status="403"), True),
             (Wanted(method="GET", status="403"), False),
+            (Wanted(operation="putA"), False),
             (Wanted(text="secret"), True),
             (Wanted(text="DATA"), True),
             (Wanted(text="nothing"), False),
@@ -42,5 +48,7 @@ class Search(SynchronousTestCase):
             (Wanted(text="secret", method="GET", status="200"), True),
         ):
             self.assertEqual(wanted.found(SESSION), expected, wanted)
+        self.assertTrue(Wanted(operation="putA").found([*SESSION, NAMED]))
+        self.assertFalse(Wanted(operation="putA", method="GET").found([*SESSION, NAMED]))
         self.assertTrue(Wanted().everything)
         self.assertFalse(Wanted(status="200").everything)
