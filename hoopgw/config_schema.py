@@ -52,6 +52,12 @@ SECTIONS: dict[str, dict[str, Key]] = {
         ),
         "ssh": Key(values.texts, (), "Where SSH clients connect, as `tcp:2222`."),
         "https": Key(values.texts, (), "Where HTTP clients connect, by TLS, as `tcp:8443`."),
+        "https_url": Key(
+            values.text,
+            "",
+            'How they reach that: "https://gw.example.com:8443". Clients of every protocol are told to '
+            "follow their holds there, and approvers can decide them.",
+        ),
     },
     "admin": {
         "socket": Key(values.text, "/run/hoopgw/admin.sock", "Path of the admin socket."),

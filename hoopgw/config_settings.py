@@ -88,8 +88,20 @@ def _listen(reader: Reader, parts: dict[str, dict[str, Any]]) -> ListenSettings:
         postgresql_login=parts["listen"]["postgresql_login"],
         ssh=parts["listen"]["ssh"],
         https=parts["listen"]["https"],
+        https_url=_https_url(reader, parts["listen"]),
         admin=f"unix:{socket}:mode=660:lockfile=0",
     )
+
+
+def _https_url(reader: Reader, listen: dict[str, Any]) -> str:
+    given: str = listen["https_url"].rstrip("/")
+    if given and not re.fullmatch(
+        r"https://[A-Za-z0-9._-]+(:[0-9]{1,5})?|https://\[[0-9A-Fa-f:]+\](:[0-9]{1,5})?", given
+    ):
+        reader.wrong(("listen", "https_url"), f"{given!r} is not https://HOST or https://HOST:PORT")
+    elif given and not listen["https"]:
+        reader.wrong(("listen", "https_url"), "does nothing without `https`")
+    return given
 
 
 def _endpoint_mistake(endpoint: str) -> str:

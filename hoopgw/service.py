@@ -189,7 +189,7 @@ class GatewayService(Service):
         self.departures.start()
         self.dialer = Dialer(reactor, self.departures)
         mask_secret = read_or_make(settings.mask_key)
-        self.holds = Holds(self.store, self.events, reactor, mask_secret, os.urandom)
+        self.holds = Holds(self.store, self.events, reactor, mask_secret, os.urandom, self._hold_address)
         self.holds.start(self.config.digest)
         self.budgets = Budgets(self.store, reactor)
         self.catalogue_source = CatalogueSource(self.dialer, self._secret, reactor)
@@ -369,6 +369,10 @@ class GatewayService(Service):
                 raise
         self.events.emit(Code.LISTENER_MISSING, endpoint=endpoint, reason="systemd passed no such socket")
         return None
+
+    def _hold_address(self, hold: str) -> str:
+        url = self.config.settings.listen.https_url
+        return f"{url}/holds/{hold}" if url else ""
 
     def _recording(self, id: str) -> Iterator[bytes]:
         return self.recordings.pieces(id)

@@ -173,6 +173,7 @@ CHANGES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("mask", "operation_id"): (R, '["ssn"]', '["ssn"]\noperation_id = ["getA"]'),
     ("mask", "other"): (R, '["ssn"]', '["ssn"]\nother = "pass"'),
     ("listen", "https"): (M, "[listen]", '[listen]\nhttps = ["tcp:8443"]'),
+    ("listen", "https_url"): (M, "[listen]", '[listen]\nhttps = ["tcp:8443"]\nhttps_url = "https://gw:8443"'),
     ("target", "host"): (T, "[target.api]", '[target.api]\nhost = "api.example.com"'),
     ("target", "secret_fields"): (T, "[target.api]", '[target.api]\nsecret_fields = ["X-Pin"]'),
     ("target", "identity"): (T, "[target.api]", "[target.api]\nidentity = false"),

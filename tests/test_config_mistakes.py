@@ -137,6 +137,8 @@ MISTAKES = (
         "listen.https",
         "names no certificate",
     ),
+    (M, "[listen]", '[listen]\nhttps_url = "https://gw"', "listen.https_url", "does nothing without"),
+    (M, "[listen]", '[listen]\nhttps_url = "http://gw/x"', "listen.https_url", "is not https://HOST"),
     (T, "[target.api]", '[target.api]\nhost = "a b"', "target.api.host", "is not a host name"),
     (T, "[target.api]", '[target.api]\nsecret_fields = ["X Pin"]', "target.api.secret_fields", "header field"),
     (T, "[target.api]", "[target.api]\nload_balance_hosts = true", "target.api.load_balance_hosts", "does nothing"),

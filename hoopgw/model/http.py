@@ -21,9 +21,10 @@ class HttpRequest:
                shown
     body       the whole body, without its chunks; None: no rule was to read it, or it is longer than may be kept
     size       bytes of the body where the head says so (0 without a body); None: chunked, of unknown length
+    shown      the fields as lines, with secret values taken out: for the eyes of approvers
     """
 
-    __slots__ = ("method", "target", "authority", "fields", "body", "size")
+    __slots__ = ("method", "target", "authority", "fields", "body", "size", "shown")
 
     def __init__(
         self,
@@ -33,6 +34,7 @@ class HttpRequest:
         fields: tuple[tuple[bytes, bytes], ...],
         body: bytes | None,
         size: int | None,
+        shown: bytes = b"",
     ) -> None:
         self.method = method
         self.target = target
@@ -40,6 +42,7 @@ class HttpRequest:
         self.fields = fields
         self.body = body
         self.size = size
+        self.shown = shown
 
     def values(self, name: bytes) -> list[bytes]:
         """Of every field with this name, in lower case."""

@@ -54,6 +54,7 @@ class ListenSettings:
     postgresql_login: str = "password"  # or "oauthbearer": how clients show their token unless they say otherwise
     ssh: tuple[str, ...] = ()
     https: tuple[str, ...] = ()
+    https_url: str = ""  # how clients reach that, without a slash at its end
     admin: str = "unix:/run/hoopgw/admin.sock:mode=660:lockfile=0"
 
 

@@ -199,7 +199,7 @@ class HttpRelay:
         self._pieces = []
         size = block.length if block.framing == LENGTH else 0 if block.framing == NO_BODY else None
         empty = b"" if self._up.ended else None
-        self._request = HttpRequest(read.method, target, self._scope.route[0], head.fields, empty, size)
+        self._request = HttpRequest(read.method, target, self._scope.route[0], head.fields, empty, size, head.shown)
         self._opening = opened(read, self._scope) if head.upgrade == WEBSOCKET else None
         status = self._impossible(head)
         if status:
@@ -267,7 +267,9 @@ class HttpRelay:
         """The body is there, and no longer than it may be."""
         known = self._request
         if known is not None and len(body) <= self._reads:
-            self._request = HttpRequest(known.method, known.target, known.authority, known.fields, body, known.size)
+            self._request = HttpRequest(
+                known.method, known.target, known.authority, known.fields, body, known.size, known.shown
+            )
 
     def _ask(self, effects: list[Effect]) -> None:
         head, request = self._head, self._request

@@ -40,6 +40,7 @@ class RequestHead:
     route      whom it is for
     fields     what a rule may look at: what reaches the target of the client's own
     bound      the same as lines: what a hold is bound to
+    shown      the same with secret values taken out
     upstream   lines for the target, the gateway's own and its credential included
     recorded   the same lines as the record shows them
     expects    `Expect: 100-continue`
@@ -48,7 +49,7 @@ class RequestHead:
     grpc       what refuses it is to be a status of gRPC
     """
 
-    __slots__ = ("route", "fields", "bound", "upstream", "recorded", "expects", "upgrade", "patient", "grpc")
+    __slots__ = ("route", "fields", "bound", "shown", "upstream", "recorded", "expects", "upgrade", "patient", "grpc")
 
     def __init__(self, block: Block, scope: HttpScope) -> None:
         self.route: Route = route_of(block)
@@ -76,7 +77,8 @@ class RequestHead:
         self.bound = b"".join(lines)
         first = b"Host: " + scope.host + b"\r\n"
         self.upstream = first + self.bound + said + scope.credential
-        self.recorded = first + b"".join(shown) + said + _hidden(scope.credential)
+        self.shown = b"".join(shown)
+        self.recorded = first + self.shown + said + _hidden(scope.credential)
         self.expects = block.one(b"expect").lower()
         self.patient = any(_asynchronous(value) for value in block.values(b"prefer"))
         self.grpc = any(is_grpc(value) for value in block.values(b"content-type"))

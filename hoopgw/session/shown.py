@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from hoopgw.model.http import HttpRequest
 from hoopgw.model.operation import Operation
 from hoopgw.session.events import escaped
 from hoopgw.wire.sshmessages import read_string
@@ -18,6 +19,8 @@ def shown(operation: Operation, redacted: bytes | None) -> str:
     if redacted is not None:
         return _whole(redacted)
     text = _whole(operation.text)
+    if operation.protocol == "http":
+        return f"{text}\n{_request(operation.request)}" if operation.request is not None else text
     if not operation.parameters:
         return text
     if operation.protocol == "ssh":
@@ -40,6 +43,14 @@ def _named(data: bytes) -> str:
 
 def _text(data: bytes) -> str:
     return escaped(data.decode("utf-8", "backslashreplace"))
+
+
+def _request(request: HttpRequest) -> str:
+    """Its fields, without secret values, and its body."""
+    lines = "\n".join(_text(line) for line in request.shown.split(b"\r\n") if line)
+    if request.body is None:
+        return f"{lines}\n\n(a body that was not read)"
+    return f"{lines}\n\n{_whole(request.body)}" if request.body else lines
 
 
 def _environment(data: bytes) -> str:

@@ -49,5 +49,7 @@ def streams(operation: Operation) -> bool:
     yes."""
     if operation.protocol == "ssh":
         return True
+    if operation.request is not None:
+        return operation.request.body is None
     folded = operation.text.lower()
     return b"copy" in folded and b"stdin" in folded

@@ -14,7 +14,28 @@ import jwt
 from hoopgw.cli.demo.stage import Options
 from tests.live.harness import LiveCase, environment
 
-STAGE = Options()
+RULES = """
+[guardrail.test-held]
+protocol = "http"
+method = ["DELETE"]
+path = ["/held/*"]
+then = { hold = { approvers = ["dba"], wait = "20s" } }
+reason = "a test"
+
+[guardrail.test-refused]
+protocol = "http"
+path = ["/secret/*"]
+then = "refuse"
+reason = "not for agents"
+would_pass = "ask the owner"
+
+[guardrail.test-json]
+protocol = "http"
+json = { "/amount" = "9999" }
+then = "refuse"
+reason = "too much"
+"""
+STAGE = Options(more={"guardrails.d/90-test.toml": RULES})
 
 
 class HttpCase(LiveCase):
@@ -203,6 +224,63 @@ class Clients(HttpCase):
         exported = self.hoopgw("sessions", "show", row["id"], "--json").stdout
         for secret in (self.stage.agent, "hush-hush", self.stage.echo.token if self.stage.echo else ""):
             self.assertNotIn(secret, exported)
+
+
+class Rules(HttpCase):
+    def url(self, path: str) -> str:
+        return f"https://127.0.0.1:{self.stage.https_port}{path}"
+
+    def test_refused(self) -> None:
+        """403 with the object of every protocol; the connection goes on; tricks with the path change nothing."""
+        status, head, body = self.curl(path="secret/plans")
+        said = json.loads(body)
+        self.assertEqual((status, said["decision"], said["guardrails"]), (403, "refused", ["test-refused"]))
+        self.assertEqual((said["reason"], said["would_pass"], said["status"]), ("not for agents", "ask the owner", 403))
+        self.assertIn("application/problem+json", head)
+        for trick in ("a/../secret/x", "./secret/x", "%73ecret/x", "secret%2fx", "/secret/x", "x/%2e%2e/secret/x"):
+            self.assertEqual(self.curl("--path-as-is", path=trick)[0], 403, trick)
+
+    def test_bodies_are_read(self) -> None:
+        """A rule sees what is in a JSON body, chunked or not, before anything of it moves."""
+        for more in ([], ["-H", "Transfer-Encoding: chunked"], ["-H", "Expect: 100-continue"]):
+            words = ["-H", "Content-Type: application/json", *more]
+            self.assertEqual(self.curl(*words, "-d", '{"amount": "9999"}', path="pay")[0], 403)
+            self.assertEqual(self.curl(*words, "-d", '{"amount": "1"}', path="pay")[0], 200)
+
+    def test_held(self) -> None:
+        """Who does not want to wait gets 202 and an address; after an approval there the same request runs once."""
+        words = ["-X", "DELETE", "-H", "Prefer: respond-async", "-H", "Cookie: sid=hush-hush", "-d", "for=good"]
+        status, head, body = self.curl(*words, path="held/1")
+        said = json.loads(body)
+        self.assertEqual((status, said["decision"]), (202, "held"))
+        self.assertEqual(said["status"], self.url(f"/holds/{said['hold']}"))
+        place = said["status"]
+        self.assertIn(f"\r\nLocation: {place}", head)
+        shown = json.loads(self.curl(url=place)[2])
+        self.assertEqual(shown["state"], "waiting")
+        self.assertIn("Cookie: (redacted)", shown["operation"])
+        self.assertIn("for=good", shown["operation"])
+        other = [*words[:-1], "for=evil"]
+        self.assertEqual(self.curl(url=place, token=self.stage.stranger)[0], 404)
+        self.assertEqual(self.curl("-X", "POST", url=f"{place}/approve")[0], 403)
+        approved = self.curl("-d", '{"reason": "fine"}', url=f"{place}/approve", token=self.stage.approver)
+        self.assertEqual((approved[0], json.loads(approved[2])["state"]), (200, "approved"))
+        self.assertEqual(self.curl(*other, path="held/1")[0], 202)  # another body is another request
+        self.assertEqual(json.loads(self.curl(*words, path="held/1")[2])["method"], "DELETE")
+        self.assertEqual(self.curl(*words, path="held/1")[0], 202)
+
+    def test_waited_for(self) -> None:
+        """Who waits gets the answer itself."""
+        header = f"Authorization: Bearer {self.stage.agent}"
+        words = ["curl", "-sS", "--max-time", "30", "--cacert", str(self.stage.ca), "-H", header, "-X", "DELETE"]
+        with subprocess.Popen([*words, self.stage.https_url + "held/2"], env=environment(), stdout=-1) as waiting:
+            deadline = time.monotonic() + 20
+            while not (found := json.loads(self.hoopgw("approvals", "list", "--json").stdout)):
+                self.assertLess(time.monotonic(), deadline)
+            hold = next(each for each in found if "held/2" in each["shown"])
+            self.assertEqual(self.hoopgw("approvals", "approve", hold["id"]).returncode, 0)
+            assert waiting.stdout is not None
+            self.assertEqual(json.loads(waiting.stdout.read())["path"], "/held/2")
 
 
 class Hostile(HttpCase):

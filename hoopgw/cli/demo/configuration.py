@@ -152,7 +152,9 @@ host_keys = ["file:{directory}/secrets/ssh_host_key"]
 
 
 def _https(http: Http | None) -> str:
-    return f'https = ["tcp:{http.port}:interface=127.0.0.1"]\n' if http is not None else ""
+    if http is None:
+        return ""
+    return f'https = ["tcp:{http.port}:interface=127.0.0.1"]\nhttps_url = "https://127.0.0.1:{http.port}"\n'
 
 
 def _service(http: Http, directory: Path) -> str:
