@@ -31,6 +31,7 @@ would_pass = "ask the owner"
 
 [guardrail.test-json]
 protocol = "http"
+path = ["/pay"]
 json = { "/amount" = "9999" }
 then = "refuse"
 reason = "too much"
@@ -122,7 +123,7 @@ class Clients(HttpCase):
         """The target gets the role's token and who asks, never the client's token; the path without its prefix."""
         told = self.asked("-d", "x=1", "-H", "X-Forwarded-For: 8.8.8.8", "-H", "X-Hoopgw-Subject: root", path="a?b=1")
         self.assertEqual(
-            (told["method"], told["path"], told["body"], told["token"]), ("POST", "/a?b=1", "x=1", "right")
+            (told["method"], told["path"], told["body"], told["credential"]), ("POST", "/a?b=1", "x=1", "right")
         )
         fields = {name.lower(): value for name, value in told["fields"]}
         self.assertEqual((fields["x-forwarded-for"], fields["x-forwarded-proto"]), ("127.0.0.1", "https"))

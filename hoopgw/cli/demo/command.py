@@ -12,7 +12,7 @@ import click
 import psycopg
 
 from hoopgw import __version__
-from hoopgw.cli.demo import asking, hosting, looking
+from hoopgw.cli.demo import asking, hosting, looking, serving
 from hoopgw.cli.demo.children import ChildFailed
 from hoopgw.cli.demo.scene import Scene
 from hoopgw.cli.demo.stage import Stage, on_stage
@@ -63,7 +63,8 @@ def _for_people() -> int:
     started = time.monotonic()
     with on_stage() as stage:
         _introduce(tell, stage, time.monotonic() - started)
-        steps = [*asking.STEPS, *(hosting.STEPS if stage.host is not None else ()), *looking.STEPS]
+        steps = [*asking.STEPS, *(hosting.STEPS if stage.host is not None else ())]
+        steps += [*serving.STEPS, *looking.STEPS]
         failed = [step for step in steps if not _went_right(Scene(stage, tell), step)]
         click.echo()
         if failed:
@@ -82,6 +83,9 @@ def _introduce(tell: Teller, stage: Stage, seconds: float) -> None:
         tell.says(f"OpenSSH's sshd on 127.0.0.1:{stage.host.port}, behind the gateway's 127.0.0.1:{stage.ssh_port},")
     else:
         tell.says("no sshd on this machine (apt-get install openssh-server): nothing of SSH is shown,")
+    if stage.echo is not None:
+        behind = f"behind the gateway's 127.0.0.1:{stage.https_port}"
+        tell.says(f"an HTTP service on 127.0.0.1:{stage.echo.port}, {behind},")
     tell.says(f"the gateway on 127.0.0.1:{stage.gateway.port} with its shipped guardrails; up in {seconds:.1f} s")
 
 

@@ -80,7 +80,7 @@ class Echo(BaseHTTPRequestHandler):
         return {
             "method": self.command,
             "path": self.path,
-            "token": "right" if self.headers.get("Authorization") == f"Bearer {self.token}" else "wrong",
+            "credential": "right" if self.headers.get("Authorization") == f"Bearer {self.token}" else "wrong",
             "fields": given,
             "size": len(body),
             "body": body[:SHOWN].decode("utf-8", "replace"),
