@@ -15,7 +15,7 @@ from hoopgw.policy.guardrail import judge
 from hoopgw.policy.http_facts import HttpFacts
 from hoopgw.policy.http_masks import HttpMaskGuardrail
 from hoopgw.policy.http_openapi import NO_API, Api
-from hoopgw.policy.http_rules import needed, needed_of_messages
+from hoopgw.policy.http_rules import BUFFER, HttpRule, needed, needed_of_messages
 from hoopgw.policy.policyset import Selection
 from hoopgw.relay.http_masks import HttpMaskBuilder
 from hoopgw.session.interfaces import IJudge
@@ -42,6 +42,7 @@ class HttpJudge:
         self._folds = access.target.folds_case
         api: Api = access.target.api or NO_API
         self._api = api.folded() if self._folds else api
+        self._holds = tuple(rule for rule in self._rules if isinstance(rule, HttpRule) and rule.action.hold is not None)
         self._known: dict[tuple[bytes, bytes, int | None, bool], Verdict] = {}
 
     def successor(self, selection: Selection, access: Access) -> HttpJudge:
@@ -60,7 +61,13 @@ class HttpJudge:
         """How many bytes of this request's body must be there before it is judged; 0: none."""
         if not self._rules or request.size == 0:
             return 0
-        return needed(self._rules, self._facts(request))
+        facts = self._facts(request)
+        wanted = needed(self._rules, facts)
+        if wanted or not self._holds:
+            return wanted
+        asked = Operation("http", REQUEST, b"", request=request)
+        held = any(rule.judge(asked, facts).holds for rule in self._holds)
+        return BUFFER if held and (request.size is None or request.size <= BUFFER) else 0
 
     def messages(self, request: HttpRequest) -> int:
         """How many bytes of each message of a client must be there before it is judged, in a WebSocket that this
@@ -86,6 +93,9 @@ class HttpJudge:
         if verdict is None:
             facts = self._facts(request)
             verdict = judge(self._guardrails, operation, facts) & Verdict(tables=_names(facts))
+            if verdict.holds and request.body is None and request.size != 0:
+                why = f"an approval is for a whole body, and only {BUFFER} bytes of one are kept for it"
+                verdict &= _refused(verdict.holds[0].guardrail, why, "send less at a time")
             if len(known[0]) + len(known[1]) <= MAX_KNOWN_BYTES and verdict.keep:
                 if len(self._known) >= MAX_KNOWN:
                     self._known.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tests.fuzz import (
+    http_relay_targets,
     http_rule_targets,
     http_targets,
     masking_targets,
@@ -24,6 +25,9 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "ssh-messages": wire_targets.ssh_messages,
     "websocket": http_targets.websocket,
     "websocket-extensions": http_targets.websocket_extensions,
+    "http-heads": http_relay_targets.http_heads,
+    "http-chunks": http_relay_targets.http_chunks,
+    "http-relay": http_relay_targets.http_relay,
     "http2": http_targets.http2,
     "http-path": http_rule_targets.http_path,
     "http-rules": http_rule_targets.http_rules,

@@ -270,6 +270,14 @@ class Rules(HttpCase):
         self.assertEqual(json.loads(self.curl(*words, path="held/1")[2])["method"], "DELETE")
         self.assertEqual(self.curl(*words, path="held/1")[0], 202)
 
+    def test_a_body_that_is_too_long_to_approve(self) -> None:
+        """What cannot be bound to an approval is refused, and nobody is asked."""
+        data = self.stage.place / "long"
+        data.write_bytes(b"x" * 2_000_000)
+        for more in ([], ["-H", "Transfer-Encoding: chunked"]):
+            status, _, body = self.curl("-X", "DELETE", "-T", str(data), *more, path="held/3")
+            self.assertEqual((status, json.loads(body)["decision"]), (403, "refused"))
+
     def test_waited_for(self) -> None:
         """Who waits gets the answer itself."""
         header = f"Authorization: Bearer {self.stage.agent}"
