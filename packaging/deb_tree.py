@@ -51,7 +51,8 @@ def _clean(site: Path) -> None:
 
 def _settle(target: Path) -> None:
     """The environment stands in /usr/lib/hoopgw, and a Python that is asked for nothing else looks only there."""
-    (target / "lib64").unlink(missing_ok=True)
+    for name in ("lib64", ".gitignore"):  # the second one Python 3.13 makes
+        (target / name).unlink(missing_ok=True)
     version = re.search(r"^version = .*$", (target / "pyvenv.cfg").read_text(), re.MULTILINE)
     assert version is not None
     (target / "pyvenv.cfg").write_text(f"home = /usr/bin\ninclude-system-site-packages = false\n{version[0]}\n")

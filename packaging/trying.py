@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 TREE = Path(__file__).resolve().parent.parent
-READY = 60.0  # seconds
+READY = 300.0  # seconds: a machine without KVM is slow
 
 
 class Wrong(Exception):
