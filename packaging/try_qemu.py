@@ -21,6 +21,7 @@ from try_root import CACHE, root_with
 from try_virtual import KERNEL, Virtual, disk_of, virtual
 from trying import Wrong, contains, expect, say, until
 
+SOCKETS = ("hoopgw-postgresql.socket", "hoopgw-ssh.socket", "hoopgw-https.socket")
 CUTS = 3
 AS_OPERATOR = "HOOPGW_TOKEN=$(hoopgw token --local ops)"
 WRITING = 4.0  # seconds of writes before each power cut
@@ -33,7 +34,7 @@ def up_again(machine: Virtual, before: str) -> float:
 
 def started_at_boot(machine: Virtual) -> None:
     until(lambda: scenes.active(machine), "hoopgw.service is active")
-    for unit in ("hoopgw.service", "hoopgw-postgresql.socket", "hoopgw-ssh.socket", "hoopgw-retention.timer"):
+    for unit in ("hoopgw.service", *SOCKETS, "hoopgw-retention.timer"):
         expect(machine.system("is-enabled", unit), "enabled", unit)
     began, ready = (
         int(scenes.shown(machine, name))
@@ -46,7 +47,7 @@ def enabled_now(machine: Virtual) -> None:
     machine.inside("systemctl", "disable", "--now", "hoopgw.service")
     expect(machine.system("is-active", "hoopgw-postgresql.socket"), "inactive", "the socket, disabled with its service")
     machine.inside("systemctl", "enable", "--now", "hoopgw.service")
-    for unit in ("hoopgw.service", "hoopgw-postgresql.socket", "hoopgw-ssh.socket", "hoopgw-retention.timer"):
+    for unit in ("hoopgw.service", *SOCKETS, "hoopgw-retention.timer"):
         machine.inside("systemctl", "start", unit)
         expect(machine.system("is-active", unit), "active", unit)
     say("disable --now, enable --now")

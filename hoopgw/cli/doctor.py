@@ -28,6 +28,13 @@ PATIENCE = 5.0  # seconds for each question to the network
 MAX_BODY = 1 << 20  # bytes of an issuer's answer
 MAX_APART = 5.0  # seconds between this clock and an issuer's; its Date has whole seconds
 SOON = 21 * 86400.0  # a certificate that ends within this is to be renewed
+UNITS = (
+    "hoopgw.service",
+    "hoopgw-postgresql.socket",
+    "hoopgw-ssh.socket",
+    "hoopgw-https.socket",
+    "hoopgw-retention.timer",
+)
 SYSTEMCTL = "/usr/bin/systemctl"
 
 
@@ -82,7 +89,7 @@ def _units() -> Iterator[Finding]:
     """Of those that are installed; nothing where systemd does not run."""
     if not Path("/run/systemd/system").is_dir():
         return
-    for unit in ("hoopgw.service", "hoopgw-postgresql.socket", "hoopgw-ssh.socket"):
+    for unit in UNITS:
         state = _shown(unit)
         if state.get("LoadState") == "loaded":
             active = state.get("ActiveState", "")

@@ -17,7 +17,7 @@ from tests.preparing.test_prepare import PACKAGING
 
 CONTAINER, KUBERNETES = PACKAGING / "container", PACKAGING / "kubernetes"
 RECIPE = (CONTAINER / "Containerfile").read_text()
-PORTS = {5432, 2222}
+PORTS = {5432, 2222, 8443}
 USER = 10001
 
 
@@ -35,7 +35,7 @@ class Agreeing(SynchronousTestCase):
         """The listeners are those that are exposed, and no tables are left out by mistake."""
         loaded = config.load(place / "hoopgw.toml")
         listen = loaded.settings.listen
-        self.assertEqual({int(each.split(":")[1]) for each in (*listen.postgresql, *listen.ssh)}, PORTS)
+        self.assertEqual({int(each.split(":")[1]) for each in (*listen.postgresql, *listen.ssh, *listen.https)}, PORTS)
         self.assertEqual(loaded.settings.recordings.spool_directory, "/var/lib/hoopgw")
         return loaded
 

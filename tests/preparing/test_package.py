@@ -155,11 +155,12 @@ class Units(SynchronousTestCase):
 
 
 class Pages(SynchronousTestCase):
-    def test_troubleshooting_knows_only_events_that_there_are(self) -> None:
-        known = {code.value for code in Code}
-        named = re.findall(r"^\| `([a-z.]+)`", (TREE / "docs/troubleshooting.md").read_text(), re.MULTILINE)
-        self.assertEqual([code for code in named if code not in known], [])
-        self.assertGreater(len(named), 15)
+    def test_troubleshooting_has_a_line_for_every_event(self) -> None:
+        """And for none that there is not: who finds a code in the journal finds there what to do."""
+        text = (TREE / "docs/troubleshooting.md").read_text()
+        rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+        named = {code for row in rows for code in re.findall(r"`([a-z]+\.[a-z]+)`", row)}
+        self.assertEqual(named ^ {code.value for code in Code}, set())
 
     def test_scripts_are_shell(self) -> None:
         """dpkg runs them as root: each can at least be read."""
