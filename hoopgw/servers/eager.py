@@ -11,6 +11,7 @@ reactor's turn, or at once on a reactor without such an end, and only a remainde
 from __future__ import annotations
 
 import contextlib
+import socket
 import ssl
 from collections.abc import Callable
 from functools import cached_property
@@ -30,6 +31,10 @@ TURN_SIZE = 32 * 1024  # bytes that wait for the end of the turn; more is worth 
 TLS_RECORD = 16 * 1024  # bytes of plain text that one record holds at most (RFC 8446, 5.1): a read gives no more
 # What goes through OpenSSL's memory at once: it keeps the room of the most it ever held, as long as a session lives.
 TLS_PIECE = 2 * TLS_RECORD
+
+
+# A peer whose machine is gone, or the network to it, is asked after a minute, and given up after two (tcp(7)).
+KEEP_ALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
 
 
 class EagerConnection(tcp.Connection):
@@ -94,6 +99,15 @@ class EagerConnection(tcp.Connection):
             self.protocol.dataReceived(data)
             return None
         return self._tls.received(data)
+
+    # ---- a peer that is gone without a word
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        """On, with times of ours: the system's own begin to ask after two hours."""
+        super().setTcpKeepAlive(enabled)
+        if enabled:
+            for option, value in KEEP_ALIVE:
+                self.socket.setsockopt(socket.IPPROTO_TCP, option, value)
 
     # ---- a peer that leaves while nobody reads
 

@@ -7,6 +7,7 @@ import datetime
 import ssl
 import tempfile
 from pathlib import Path
+from socket import IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL
 from typing import Any
 
 from cryptography import x509
@@ -156,6 +157,17 @@ class EagerTransports(TestCase):
         yield self.client.closed
         self.client.closed = Deferred()
         self.client.closed.callback(None)
+
+    def test_keep_alive(self) -> None:
+        """A peer that is gone without a word is noticed within two minutes, on both sides of the gateway."""
+        for side in (self.client, self.server):
+            side.transport.setTcpKeepAlive(True)
+            socket = side.transport.socket
+            self.assertTrue(socket.getsockopt(SOL_SOCKET, SO_KEEPALIVE))
+            idle, between, times = (
+                socket.getsockopt(IPPROTO_TCP, option) for option in (TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT)
+            )
+            self.assertLessEqual(idle + between * times, 120)
 
     @inlineCallbacks
     def test_tls(self) -> Any:
