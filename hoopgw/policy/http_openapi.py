@@ -13,7 +13,9 @@ import re2
 
 MAX_DOCUMENT = 16 << 20  # bytes: the largest that are published have about 12 MB
 MAX_OPERATIONS = 20_000
+MAX_PATH = 2048  # characters of one path
 
+SHOWN = 80  # characters of a path in a mistake
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _PARAMETER = re.compile(r"\{[^{}/]+\}")
 
@@ -107,9 +109,11 @@ def _variable(url: str) -> str:
 
 def _template(base: str, path: Any, item: Any) -> Template:
     if not isinstance(path, str) or not path.startswith("/"):
-        raise ValueError(f"has a path that does not begin with a slash: {path!r}")
+        raise ValueError(f"has a path that does not begin with a slash: {str(path)[:SHOWN]!r}")
+    if len(base) + len(path) > MAX_PATH:
+        raise ValueError(f"has a path of more than {MAX_PATH} characters: {path[:SHOWN]}")
     if not isinstance(item, dict) or "$ref" in item:
-        raise ValueError(f"has a path that is described elsewhere: {path}")
+        raise ValueError(f"has a path that is described elsewhere: {path[:SHOWN]}")
     operations: dict[str, str] = {}
     for method in METHODS:
         described = item.get(method)

@@ -5,10 +5,19 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.policy import http_openapi
 from hoopgw.policy.http_openapi import Api, read_openapi
+
+JUNK = st.recursive(
+    st.none() | st.integers() | st.text(max_size=9) | st.sampled_from(["https://[", "/{v}", "//h/b", "operationId"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["url", "operationId"]), inner),
+    max_leaves=6,
+)
+PATHS = st.text(st.sampled_from("/{}a%41*\\ud800"), max_size=9).map(lambda text: "/" + text)
 
 
 def api(paths: Any, **other: Any) -> Api:
@@ -72,11 +81,22 @@ class ReadOpenapi(SynchronousTestCase):
             (b'{"openapi": "3.0.0", "paths": {"a": {}}}', "does not begin"),
             (b'{"openapi": "3.0.0", "paths": {"/a": {"$ref": "x.json"}}}', "described elsewhere"),
             (json.dumps({"openapi": "3.0.0", "paths": many}).encode(), "more than 3"),
+            (json.dumps({"openapi": "3.0.0", "paths": {"/{a}" * 9000: {}}}).encode(), "more than 2048 characters"),
             (b" " * (http_openapi.MAX_DOCUMENT + 1), "more than 16 MiB"),
         ):
             with self.assertRaises(ValueError) as caught:
                 read_openapi(text)
             self.assertIn(words, str(caught.exception))
+
+    @given(st.dictionaries(PATHS, st.dictionaries(st.sampled_from(["get", "put", "$ref", "x"]), JUNK) | JUNK), JUNK)
+    def test_junk_is_a_mistake_and_nothing_else(self, paths: Any, servers: Any) -> None:
+        """Whatever stands where, it is read or a mistake in words."""
+        try:
+            found = api(paths, servers=servers)
+        except ValueError:
+            return
+        for name in ("/", "/a", "/a/b"):
+            self.assertLessEqual(found.operations("GET", name), found.names)
 
     def test_no_path_takes_long_to_match(self) -> None:
         """Parameters beside parameters are matched in linear time: with backtracking this would take hours."""
