@@ -39,7 +39,7 @@ SSH = {
     "sftp": "openssh-client",
     "ssh-keygen": "openssh-client",
 }
-CLIENTS = {"rsync": "rsync"}
+CLIENTS = {"rsync": "rsync", "plink": "putty-tools", "psftp": "putty-tools", "dbclient": "dropbear-bin"}
 PEERS = ({"pgbench": "postgresql-15"}, {"pgbouncer": "pgbouncer"})
 PURPOSES = ("demo", "test", "bench", "fuzz", "regress", "deb")
 

@@ -71,7 +71,8 @@ def agree(offer: Offer, algorithms: Algorithms, signatures: tuple[bytes, ...], c
     )
     first("compression", 6, (b"none",))
     first("compression", 7, (b"none",))
-    right = lists[0][0] == exchange and lists[1][0] == signature
+    # RFC 4253, 7: a guess is right where both sides prefer the same, whatever they agree on otherwise
+    right = lists[0][0] == algorithms.exchanges[0] and lists[1][0] == signatures[0]
     return Agreed(exchange, signature, (ciphers[0], macs[0]), (ciphers[1], macs[1]), right)
 
 

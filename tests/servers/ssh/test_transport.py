@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.auth.ssh_host_keys import HostKeys
 from hoopgw.servers.ssh import algorithms, kexinit, transport
-from hoopgw.servers.ssh.algorithms import Algorithms, chosen
+from hoopgw.servers.ssh.algorithms import DEFAULT, Algorithms, chosen
+from hoopgw.servers.ssh.exchange import begun
 from hoopgw.servers.ssh.hostkeys import HostKey
 from hoopgw.wire import sshmessages as wire
 from hoopgw.wire.sshpackets import Sealer
@@ -142,6 +143,21 @@ class Exchange(SynchronousTestCase):
         server, client = connected(server)
         carry(server, client)
         self.assertEqual(client.failures, ["a signature that is not of the target's host key"])
+
+    def test_guesses(self) -> None:
+        """A first message of an exchange, sent on a guess: right only where both prefer the same (RFC 4253, 7);
+        dropbear guesses."""
+        for exchanges, taken in ((DEFAULT.exchanges, True), (algorithms.CURVE, False), (algorithms.CURVE[1:], False)):
+            server, client = Server(), Client()
+            client.algorithms = Algorithms(exchanges=exchanges)
+            connected(server, client)
+            said = client.ourKexInitPayload = client.ourKexInitPayload[:-5] + b"\1" + bytes(4)
+            guess = bytes((transport.EXCHANGE_INIT,)) + wire.string(begun(exchanges[0]).share)
+            client.transport.written = [b"SSH-2.0-x\r\n", Sealer().seal(said), Sealer().seal(guess)]
+            server.dataReceived(b"".join(client.transport.written))
+            self.assertEqual((server.failures, server._phase is transport.Phase.NEWKEYS), ([], taken), exchanges)
+            server.dataReceived(Sealer().seal(guess))
+            self.assertEqual(server.failures, ["message 30 inside a key exchange"] if taken else [])
 
     def test_changed_host_key(self) -> None:
         """must-survive 30: a target that shows another of its keys in a later exchange is left."""
