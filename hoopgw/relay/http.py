@@ -102,6 +102,11 @@ class HttpRelay:
         return self._phase == UNDER_WAY or self._socket is not None
 
     @property
+    def switched(self) -> bool:
+        """It is a WebSocket: the target's connection carries nothing else, and ends with it."""
+        return self._socket is not None
+
+    @property
     def idle(self) -> bool:
         """Nothing is under way, and no part of a request is there."""
         return self._phase == IDLE and self._up.ended and not self._kept and self._socket is None

@@ -26,6 +26,7 @@ from hoopgw.servers.resolve import resolve
 
 TLS_SECONDS: Final = 10.0  # of a target's handshake
 KEPT_SECONDS: Final = 30.0  # that a connection waits for its next session
+PARTING_SECONDS: Final = 2.0  # in which a target may take the last words of a WebSocket
 KEPT_EACH: Final = 8  # connections of one identity to one target
 KEPT: Final = 512  # together
 HTTP_ALPN: Final = "http/1.1"
@@ -95,6 +96,11 @@ class Link(Protocol):
     def _surplus(self, data: bytes) -> None:
         """An answer to nothing: the next request's would be taken for it."""
         self.transport.abortConnection()
+
+    def gone(self) -> None:
+        """It has had its time."""
+        if not self.transport.disconnected:
+            self.transport.abortConnection()
 
     def rest(self) -> None:
         """Nobody has it now."""
@@ -182,6 +188,14 @@ class Links:
         self._forget(link)
         link.rest()
         link.transport.loseConnection()
+
+    def part(self, link: Link) -> None:
+        """Nothing more is asked on it; what was written may still be taken."""
+        link.rest()
+        link.transport.unregisterProducer()
+        link.transport.resumeProducing()
+        link.transport.loseConnection()
+        self._reactor.callLater(PARTING_SECONDS, link.gone)
 
     def stop(self) -> None:
         """None outlives the gateway."""

@@ -147,7 +147,10 @@ class Upstream:
         link = self._link
         if link is None:
             return
-        if self._relay.busy or link.transport.disconnected:
+        if self._relay.switched and isinstance(link, Link):
+            self._link = None
+            self._links.part(link)  # its last words are still on their way
+        elif self._relay.busy or link.transport.disconnected:
             self.end_target()
         else:
             self._link = None

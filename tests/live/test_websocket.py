@@ -1,0 +1,218 @@
+"""WebSockets through the gateway: clients and a server that others wrote, rules and masks on messages."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import ssl
+import subprocess
+import threading
+import time
+from typing import Any, ClassVar
+
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+from websockets.sync.server import Server, ServerConnection, serve
+from websockets.typing import Subprotocol
+
+from hoopgw.cli.demo.stage import Options
+from tests.live.harness import environment
+from tests.live.test_http import HttpCase
+
+TURN = 20.0  # seconds that an answer may take
+RULES = """
+[guardrail.no-delete]
+protocol = "http"
+target = { name = "live" }
+path = ["/live*"]
+json = { op = "delete" }
+then = "refuse"
+reason = "Nothing is deleted here."
+
+[guardrail.ask-first]
+protocol = "http"
+target = { name = "live" }
+path = ["/live*"]
+json = { op = "close" }
+then = { hold = { approvers = ["dba"], count = 1, wait = "20s" } }
+"""
+MASKS = """
+[mask.cards]
+protocol = "http"
+target = { name = "live" }
+path = ["/people*"]
+patterns = ["payment-card"]
+"""
+CARD = "4000 0012 3456 7899"
+
+
+class Talks:
+    """Says what it hears, and more when it is asked for."""
+
+    def __init__(self) -> None:
+        self.heard: list[str | bytes] = []
+        self.fields: dict[str, str] = {}
+        self.closed: list[int | None] = []
+
+    def __call__(self, connection: ServerConnection) -> None:
+        request = connection.request
+        assert request is not None
+        self.fields = {name.lower(): value for name, value in request.headers.raw_items()}
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                message = connection.recv()
+                self.heard.append(message)
+                connection.send(json.dumps({"card": CARD}) if message == "card" else message)
+        self.closed.append(connection.close_code)
+
+
+class Sockets(HttpCase):
+    talks: ClassVar[Talks]
+    _server: ClassVar[Server | None] = None
+
+    def setUp(self) -> None:
+        cls = type(self)
+        if cls._server is None:
+            cls.talks = Talks()
+            cls._server = serve(
+                cls.talks, "127.0.0.1", 0, subprotocols=[Subprotocol("chat")], max_size=64 << 20, ping_interval=None
+            )
+            threading.Thread(target=cls._server.serve_forever, daemon=True).start()
+            atexit.register(cls._server.shutdown)
+            port = cls._server.socket.getsockname()[1]
+            target = f'[target.live]\nprotocol = "http"\naddress = ["127.0.0.1:{port}"]\n\n[target.live.role.caller]\n'
+            grant = '[grant.live]\ngroups = ["agents"]\ntarget = { name = "live" }\nroles = ["caller"]\n'
+            files = {"targets.d/live.toml": target, "grants.d/live.toml": grant}
+            cls.options = Options(more={**files, "guardrails.d/live.toml": RULES + MASKS})
+        super().setUp()
+        self.talks.heard.clear()
+        self.talks.closed.clear()
+
+    def open(self, path: str = "talk", **more: Any) -> ClientConnection:
+        context = ssl.create_default_context(cafile=str(self.stage.ca))
+        given: dict[str, Any] = {"additional_headers": {"Authorization": f"Bearer {self.stage.agent}"}, **more}
+        found = connect(
+            f"wss://127.0.0.1:{self.stage.https_port}/live/{path}",
+            ssl=context,
+            proxy=None,
+            open_timeout=TURN,
+            max_size=64 << 20,
+            subprotocols=[Subprotocol("chat")],
+            **given,
+        )
+        self.addCleanup(found.close)
+        return found
+
+    def closed(self, connection: ClientConnection) -> tuple[int, str]:
+        with self.assertRaises(ConnectionClosed) as caught:
+            connection.recv(TURN)
+        received = caught.exception.rcvd
+        assert received is not None
+        return received.code, received.reason
+
+    def test_messages(self) -> None:
+        """Text and binary, compressed and not, in fragments, empty and large, in order; pings on both legs."""
+        for compression in ("deflate", None):
+            connection = self.open(compression=compression)
+            self.assertEqual(connection.subprotocol, "chat")
+            told: list[str | bytes] = ["hällo", b"\x00\xff", "", b"", "x" * 70_000, os.urandom(1_000_000)]
+            for message in told:
+                connection.send(message)
+                self.assertEqual(connection.recv(TURN), message)
+            connection.send(["in ", "three ", "parts"])
+            self.assertEqual(connection.recv(TURN), "in three parts")
+            self.assertTrue(connection.ping().wait(TURN))
+            connection.close(4000, "bye")
+        self.assertEqual(self.talks.fields["x-hoopgw-subject"], "agent@demo")
+        self.assertNotIn("authorization", self.talks.fields)
+        deadline = time.monotonic() + TURN
+        while len(self.talks.closed) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.assertEqual(self.talks.closed, [4000, 4000])
+
+    def test_who_may_not(self) -> None:
+        """The handshake is answered as any request is."""
+        with self.assertRaises(InvalidStatus) as caught:
+            self.open(additional_headers={"Authorization": f"Bearer {self.stage.stranger}"})
+        self.assertEqual(caught.exception.response.status_code, 403)
+
+    def test_a_refused_message(self) -> None:
+        """It does not reach the service; the client is told why, as JSON, by code 1008; what came before has."""
+        connection = self.open("live")
+        connection.send('{"op": "read"}')
+        self.assertEqual(connection.recv(TURN), '{"op": "read"}')
+        connection.send('{"op": "delete"}')
+        code, reason = self.closed(connection)
+        said = json.loads(reason)
+        self.assertEqual((code, said["decision"], said["guardrails"]), (1008, "refused", ["no-delete"]))
+        self.assertEqual(self.talks.heard, ['{"op": "read"}'])
+
+    def test_tricks(self) -> None:
+        """The same in fragments, as bytes, with escapes, twice: none of it reaches the service."""
+        for trick in (
+            ['{"op": "del', 'ete"}'],
+            b'{"op": "delete"}',
+            '{"\\u006fp": "dele\\u0074e"}',
+            '{"op": "read", "op": "delete"}',
+            '[{"op": "delete"}]',
+        ):
+            connection = self.open("live")
+            connection.send(trick)
+            self.assertEqual(self.closed(connection)[0], 1008, trick)
+        self.assertEqual(self.talks.heard, [])
+
+    def test_held(self) -> None:
+        """A message waits for its approval and then goes on, once; pings are answered meanwhile."""
+        connection = self.open("live")
+        connection.send('{"op": "close"}')
+        deadline = time.monotonic() + TURN
+        while not (holds := json.loads(self.hoopgw("approvals", "list", "--json").stdout)):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
+        self.assertTrue(connection.ping().wait(TURN))
+        self.assertEqual(self.talks.heard, [])
+        done = self.hoopgw("approvals", "approve", holds[0]["id"])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(connection.recv(TURN), '{"op": "close"}')
+        self.assertEqual(self.talks.heard, ['{"op": "close"}'])
+
+    def test_masked(self) -> None:
+        """What a pattern finds in the service's messages is starred, compressed or not."""
+        for compression in ("deflate", None):
+            connection = self.open("people", compression=compression)
+            connection.send("card")
+            shown = connection.recv(TURN)
+            assert isinstance(shown, str)
+            self.assertNotIn(CARD, shown)
+            self.assertEqual(list(json.loads(shown)), ["card"])
+
+    def test_killed(self) -> None:
+        """Who may kill ends it; the client reads that in its Close."""
+        connection = self.open()
+        connection.send("x")
+        self.assertEqual(connection.recv(TURN), "x")
+        rows = json.loads(self.hoopgw("sessions", "list", "--live", "--json").stdout)
+        for row in rows:
+            self.hoopgw("sessions", "kill", row["id"])
+        self.assertEqual(self.closed(connection)[0], 1001)
+
+    def test_node(self) -> None:
+        """Node's own client."""
+        words = ["node", "--experimental-websocket", "-e", NODE, str(self.stage.https_port), self.stage.agent]
+        given = {**environment(), "NODE_EXTRA_CA_CERTS": str(self.stage.ca)}
+        done = subprocess.run(words, env=given, capture_output=True, timeout=60, check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, b"hello 1000\n"), done.stderr)
+
+
+NODE = """
+const [, port, token] = process.argv;
+const given = {protocols: ['chat'], headers: {Authorization: 'Bearer ' + token}};
+const socket = new WebSocket(`wss://127.0.0.1:${port}/live/talk`, given);
+let heard = '';
+socket.onopen = () => socket.send('hello');
+socket.onmessage = event => { heard = event.data; socket.close(1000); };
+socket.onclose = event => { console.log(heard, event.code); };
+socket.onerror = event => { console.error(event.error || event.message); process.exit(1); };
+"""
