@@ -132,7 +132,7 @@ class Answering:
             return
         if read.status == CONTINUE:
             effects.append(ToClient(b"HTTP/1.1 100 Continue\r\n\r\n"))
-        elif read.status == EARLY_HINTS:
+        elif read.status == EARLY_HINTS and self.masks is None:  # its fields are hints, and nothing masks them
             effects.append(ToClient(b"HTTP/1.1 103 Early Hints\r\n" + self._prepare(read.block).lines + b"\r\n"))
 
     def _prepare(self, block: Block) -> ResponseHead:

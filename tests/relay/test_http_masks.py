@@ -152,3 +152,12 @@ class ThroughTheRelay(SynchronousTestCase):
             self.assertRegex(course.client, rb"^HTTP/1.1 201 [^\0]*(Content-Length: 0|Transfer-Encoding: chunked)\r\n")
             self.assertNotIn(b"ann", course.client)
             self.assertTrue(course.relay.idle)
+
+    def test_hints_before_a_masked_answer_are_left_out(self) -> None:
+        """Their fields come past every mask."""
+        course = Course(Answer(bodies=BUILDER.build((FOUND,))))
+        course.send(GET)
+        hint = b"HTTP/1.1 103 Early Hints\r\nLink: </a@example.com>; rel=preload\r\n\r\n"
+        course.reply(hint + b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok")
+        self.assertNotIn(b"example", course.client)
+        self.assertTrue(course.client.startswith(b"HTTP/1.1 200 "), course.client)
