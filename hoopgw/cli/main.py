@@ -16,7 +16,7 @@ DEFAULT_SOCKET = "/run/hoopgw/admin.sock"
 COMMANDS = {
     "approvals": ("hoopgw.cli.approvals", "approvals"),
     "backup": ("hoopgw.cli.backup.command", "backup"),
-    "bypass": ("hoopgw.cli.bypass", "bypass"),
+    "bypass": ("hoopgw.cli.bypass.command", "bypass"),
     "check": ("hoopgw.cli.check", "check"),
     "demo": ("hoopgw.cli.demo.command", "demo"),
     "doctor": ("hoopgw.cli.doctor", "doctor"),

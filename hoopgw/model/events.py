@@ -39,6 +39,8 @@ class Code(Enum):
     BUDGET_WARNED = "budget.warned"
     CANCEL_ACCEPTED = "cancel.accepted"
     CANCEL_REFUSED = "cancel.refused"  # no such key, too late, or too many from that source
+    BYPASS_OPEN = "bypass.open"  # somebody's host reaches a target past the gateway (`hoopgw bypass probe --report`)
+    BYPASS_CLOSED = "bypass.closed"  # from there none of the targets that were tried can be reached
     CERTIFICATE_ISSUED = "certificate.issued"  # `hoopgw ssh-cert`: a key logs in for some minutes as its token's owner
     ADMIN_REFUSED = "admin.refused"
     RECORDING_VIEWED = "recording.viewed"

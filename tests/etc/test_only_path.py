@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from ipaddress import ip_address
 from pathlib import Path
 
 import psycopg
+import yaml
 from click import ClickException
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.cli.bypass import DATABASES, hba_lines, nft_lines
+from hoopgw.cli.bypass import aws, kubernetes
+from hoopgw.cli.bypass.nft import nft_lines
+from hoopgw.cli.bypass.pg_hba import DATABASES, hba_lines
+from hoopgw.cli.bypass.sshd import sshd_lines
 from hoopgw.model.target import Address, Role, Target, TlsMode
 from tests.pgcluster import HBA, Cluster
 from tests.programs import SERVER, found
@@ -32,6 +40,9 @@ for source in ("{GATEWAY}", "{AGENT}"):
     except ConnectionRefusedError:
         print(source, "refused")
 """
+# listens as a target does
+LISTENS = 'import socket, time; s = socket.create_server(("0.0.0.0", 5432)); time.sleep(20)'
+COMMAND = "from hoopgw.cli.main import main; main()"
 
 
 def alone(script: str) -> subprocess.CompletedProcess[str]:
@@ -63,6 +74,18 @@ class OnlyPath(SynchronousTestCase):
         self.rules.write_text("\n".join(nft_lines([5432, 6432], (ip_address(GATEWAY), ip_address("::7")))))
         self.assertEqual(self.tried(f"nft -f '{self.rules}'"), [f"{GATEWAY} reached", f"{AGENT} refused"])
 
+    def test_the_probe_sees_it(self) -> None:
+        """From an agent's address it finds the target open without the rules, and closed with them; also a name that
+        nobody knows is no way."""
+        listening = f"'{sys.executable}' -I -c '{LISTENS}' & sleep 1"
+        words = "bypass probe 127.0.0.1:5432 nowhere.invalid:5432 --seconds 2 --json"
+        command = f"PYTHONPATH='{os.pathsep.join(sys.path)}' '{sys.executable}' -c '{COMMAND}' {words}"
+        for rules, status in (("true", 1), (f"nft -f '{self.rules}'", 0)):
+            ran = alone(f"{rules}; {listening}; set +e; {command}; echo status $?; kill $!")
+            found, _, rest = ran.stdout.partition("status ")
+            self.assertEqual(int(rest.split()[0]), status, ran.stderr)
+            self.assertEqual([each["open"] for each in json.loads(found)], [status == 1, False])
+
 
 class PgHba(SynchronousTestCase):
     def test_names_are_names(self) -> None:
@@ -89,6 +112,77 @@ class PgHba(SynchronousTestCase):
         )
         broken = Target("pay", "postgresql", (), TlsMode.DISABLE, {"a": Role("a", "x\nhost all all all trust")})
         self.assertRaises(ClickException, list, hba_lines(broken, (ip_address("10.0.2.7"),)))
+
+
+class Sshd(SynchronousTestCase):
+    """What sshd itself makes of the printed lines (`sshd -T -C`)."""
+
+    def target(self, *users: str) -> Target:
+        roles = {user: Role(user, user) for user in users}
+        return Target("web1", "ssh", (Address("web1", 22),), TlsMode.DISABLE, roles)
+
+    def test_only_from_the_gateway(self) -> None:
+        """The roles' users are denied from elsewhere; other users are not spoken of."""
+        programs = found("sshd", "ssh-keygen")
+        if programs is None:
+            self.skipTest("no sshd is installed")
+        env = programs.environment
+        place = Path(tempfile.mkdtemp(prefix="hoopgw-sshd-"))
+        self.addCleanup(shutil.rmtree, place)
+        key = [str(programs["ssh-keygen"]), "-q", "-t", "ed25519", "-N", "", "-f", str(place / "key")]
+        subprocess.run(key, env=env, check=True, timeout=30)
+        as_user = []
+        if os.geteuid() == 0:  # as root it wants a user for its own separation of privileges
+            as_user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+            for path in (place, place / "key"):
+                os.chown(path, 65534, 65534)
+        gateways = (ip_address("10.0.2.7"), ip_address("fd00::7"))
+        lines = [f"HostKey {place}/key", *sshd_lines(self.target("deploy", "ops.1"), gateways)]
+        (place / "config").write_text("\n".join(lines) + "\n")
+        denied = {}
+        for user, address in itertools.product(("deploy", "ops.1", "ann"), ("10.0.2.7", "fd00::7", "10.0.2.8", "::1")):
+            shown = [*as_user, str(programs["sshd"]), "-T", "-f", str(place / "config")]
+            shown += ["-C", f"user={user},host=somewhere,addr={address}"]
+            ran = subprocess.run(shown, env=env, capture_output=True, text=True, timeout=30, check=False)
+            self.assertEqual(ran.returncode, 0, ran.stderr)
+            denied[user, address] = "denyusers *" in ran.stdout
+        wrong = {(user, address) for user in ("deploy", "ops.1") for address in ("10.0.2.8", "::1")}
+        self.assertEqual({each for each, is_denied in denied.items() if is_denied}, wrong)
+
+    def test_a_user_that_is_a_pattern(self) -> None:
+        """Nothing is printed for a name that would mean others."""
+        for user in ("*", "a,b", "a b", "!a", "-x", "a\nMatch all"):
+            self.assertRaises(ClickException, list, sshd_lines(self.target(user), (ip_address("10.0.2.7"),)))
+
+
+class NetworkPolicy(SynchronousTestCase):
+    def test_yaml_is_what_was_meant(self) -> None:
+        """A reader of YAML finds the same policy, with odd labels too."""
+        labels = {"app.kubernetes.io/name": "yes", "n": "1", "x": 'a"b: #c'}
+        policy = kubernetes.network_policy("pay", labels, (5432, 22), (ip_address("10.0.2.7"),), {"app": "hoopgw"})
+        self.assertEqual(yaml.safe_load("\n".join(kubernetes.yaml(policy))), policy)
+        every = kubernetes.network_policy("pay", {}, (5432,), (ip_address("fd00::7"),), {})
+        self.assertEqual(yaml.safe_load("\n".join(kubernetes.yaml(every))), every)
+        self.assertEqual(every["spec"]["podSelector"], {})
+        self.assertEqual(every["spec"]["ingress"][0]["from"], [{"ipBlock": {"cidr": "fd00::7/128"}}])
+
+
+class SecurityGroup(SynchronousTestCase):
+    def test_the_permissions_are_whole(self) -> None:
+        """As the shell would hand them to the AWS CLI: each port, from the gateway's addresses and group."""
+        lines = aws.commands(
+            "sg-0123456789abcdef0", (22, 5432), (ip_address("10.0.2.7"), ip_address("fd00::7")), "sg-1"
+        )
+        words = shlex.split(next(line for line in lines if line.startswith("aws ec2 authorize")))
+        self.assertEqual(words[-4:-1], ["--group-id", "sg-0123456789abcdef0", "--ip-permissions"])
+        by = {"Description": "hoopgw"}
+        sources = {
+            "IpRanges": [{"CidrIp": "10.0.2.7/32"} | by],
+            "Ipv6Ranges": [{"CidrIpv6": "fd00::7/128"} | by],
+            "UserIdGroupPairs": [{"GroupId": "sg-1"} | by],
+        }
+        expected = [{"IpProtocol": "tcp", "FromPort": port, "ToPort": port} | sources for port in (22, 5432)]
+        self.assertEqual(json.loads(words[-1]), expected)
 
 
 class PgHbaInForce(SynchronousTestCase):

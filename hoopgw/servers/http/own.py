@@ -7,6 +7,7 @@ GET  /holds/ID                        a hold that the caller made or may decide;
 POST /holds/ID/approve                {"reason": "..."}; the rule's `approvers` decide who may
 POST /holds/ID/deny                   the same
 GET  /.well-known/hoopgw/jwks.json    keys that verify X-Hoopgw-Identity (RFC 7517); needs no token
+POST /.well-known/hoopgw/probes       what `hoopgw bypass probe` found on the caller's host: it becomes an event
 ====================================  =======================================================================
 """
 
@@ -32,6 +33,8 @@ from hoopgw.session.interfaces import IEvents
 from hoopgw.store.interface import Hold, HoldState
 
 MAX_BODY: Final = 64 * 1024  # bytes: a reason, and room
+MAX_PROBES: Final = 64  # addresses in one event
+MAX_NAME: Final = 256  # characters: a DNS name has 253
 JSON: Final = b"application/json"
 CHALLENGE: Final = b'WWW-Authenticate: Bearer realm="hoopgw"\r\nWWW-Authenticate: Basic realm="hoopgw"\r\n'
 
@@ -78,6 +81,8 @@ class OwnPages:
     ) -> tuple[int, dict[str, Any]]:
         if path == (".well-known", "hoopgw", "jwks.json"):
             return (200, self._tokens.keys()) if method == "GET" else (405, {})
+        if path == (".well-known", "hoopgw", "probes"):
+            return await self._probed(token, body, address) if method == "POST" else (405, {})
         if path[0] != "holds" or len(path) not in (2, 3):
             return 404, {}
         access = await self._access(token, address)
@@ -89,6 +94,14 @@ class OwnPages:
             return 405, {}
         decide = self._holds.approve if path[2] == "approve" else self._holds.deny
         return 200, shown(await decide(path[1], access, _reason(body)))
+
+    async def _probed(self, token: Secret | None, body: bytes, address: str) -> tuple[int, dict[str, Any]]:
+        access = await self._access(token, address)
+        host, reached, unreachable = _probes(body)
+        code = Code.BYPASS_OPEN if reached else Code.BYPASS_CLOSED
+        who = {"issuer": access.identity.issuer, "subject": access.identity.subject}
+        self._events.emit(code, **who, client=address, host=host, reached=reached, unreachable=unreachable)
+        return 200, {"reached": len(reached), "unreachable": len(unreachable)}
 
     async def _access(self, token: Secret | None, address: str) -> AdminAccess:
         """Raises LoginRefused, which is an event as on every other way in."""
@@ -125,6 +138,22 @@ def shown(hold: Hold) -> dict[str, Any]:
             for word in hold.decided
         ],
     }
+
+
+def _probes(body: bytes) -> tuple[str, list[str], list[str]]:
+    """Who says so, what could be reached, what could not.  Raises ValueError."""
+    said = json.loads(body)
+    try:
+        host = said["host"]
+        found: dict[bool, list[str]] = {True: [], False: []}
+        for each in said["probed"]:
+            found[each["open"]].append(each["address"])
+    except (KeyError, TypeError) as error:
+        raise ValueError('the body is {"host": "...", "probed": [{"address": "HOST:PORT", "open": false}]}') from error
+    names = [host, *found[True], *found[False]]
+    if len(names) > MAX_PROBES or not all(isinstance(name, str) and len(name) <= MAX_NAME for name in names):
+        raise ValueError(f"at most {MAX_PROBES} names of at most {MAX_NAME} characters")
+    return host, found[True], found[False]
 
 
 def _reason(body: bytes) -> str:

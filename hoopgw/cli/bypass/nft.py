@@ -1,0 +1,19 @@
+"""A table of nftables that opens the targets' ports to the gateway alone (nft(8))."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from hoopgw.cli.bypass.addresses import Addresses
+
+
+def nft_lines(ports: Sequence[int], gateways: Addresses) -> Iterator[str]:
+    yield "table inet hoopgw {"
+    yield "    chain input {"
+    yield "        type filter hook input priority filter; policy accept;"
+    for address in gateways:
+        family = "ip" if address.version == 4 else "ip6"
+        yield f"        {family} saddr {address} accept"
+    yield f"        tcp dport {{ {', '.join(map(str, ports))} }} reject with tcp reset"
+    yield "    }"
+    yield "}"
