@@ -14,6 +14,9 @@ import click
 
 from bench import report
 from bench.beside import LOADS, REDOS, load, p99
+from bench.http import CLIENTS as HTTP_CLIENTS
+from bench.http import PEERS as HTTP_PEERS
+from bench.http import HttpWays
 from bench.idle import SESSIONS, kept, sessions_that_fit
 from bench.measure import BenchFailed, Burst, Way, bulk, burst, disk, median_latency, pinned, run_pgbench
 from bench.peers import MANY, Pgbouncer
@@ -64,8 +67,8 @@ CREATE TABLE bulk AS SELECT n AS id, 'row number ' || n AS name, 'customer' || n
 
 
 @contextmanager
-def ways() -> Iterator[tuple[Stage, Programs, dict[str, Way]]]:
-    """The stage, and the ways to its database: gateway, pgbouncer, direct."""
+def ways() -> Iterator[tuple[Stage, Programs, dict[str, Way], HttpWays]]:
+    """The stage, and the ways to its database: gateway, pgbouncer, direct; and those to a web server."""
     programs = Programs.find("pgbench")
     sessions_that_fit()  # as many descriptors as there may be, for whatever starts from here on
     more = {"guardrails.d/90-bench.toml": MASKS + REDOS, "grants.d/bench.toml": GRANT, "hoopgw.toml": LIMITS}
@@ -82,7 +85,10 @@ def ways() -> Iterator[tuple[Stage, Programs, dict[str, Way]]]:
             pooler = 'max_protocol_version = "3.0"\n' if name == "many" else ""  # pgbouncer before 1.20 knows no other
             text = TARGETS.format(name=name, port=port, secret=secret, more=pooler)
             (directory / f"targets.d/{name}.toml").write_text(text)
+        web = HttpWays(stage.place / "web")
+        web.configure(directory)
         stage.gateway.start()
+        web.start(stack)
         _fill(stage, programs)
         bouncer = Pgbouncer(stage.place / "pgbouncer", stage.authority, stage.cluster.port, user, password)
         stack.callback(bouncer.stop)
@@ -93,7 +99,7 @@ def ways() -> Iterator[tuple[Stage, Programs, dict[str, Way]]]:
             "direct": Way("a direct connection", host, stage.cluster.port, user, password, "shop"),
             "many": Way("pgbouncer for many", host, many.port, user, password, "shop", pid=many.pid),
         }
-        yield stage, programs, found
+        yield stage, programs, found, web
 
 
 def _fill(stage: Stage, programs: Programs) -> None:
@@ -105,7 +111,10 @@ def _fill(stage: Stage, programs: Programs) -> None:
 class Bench:
     """Takes the figures; one method for each kind of row."""
 
-    def __init__(self, stage: Stage, programs: Programs, found: dict[str, Way], rounds: int, seconds: int) -> None:
+    def __init__(
+        self, stage: Stage, programs: Programs, found: dict[str, Way], web: HttpWays, rounds: int, seconds: int
+    ) -> None:
+        self._web = web
         self._stage, self._ways, self._rounds, self._seconds = stage, found, rounds, seconds
         self._pgbench, self._env = [str(programs["pgbench"])], programs.environment
 
@@ -155,6 +164,23 @@ class Bench:
             direct.append(bulk(self._ways["direct"], "SELECT * FROM bulk"))
         return report.row(f"postgresql.bulk.{name}", "direct", ours, direct, "MB/s")
 
+    def http(self, clients: int) -> list[report.Row]:
+        """Requests a second of kept-alive connections, against two reverse proxies."""
+        taken: dict[str, list[float]] = {name: [] for name in ("ours", *HTTP_PEERS)}
+        for _ in range(self._rounds):
+            for name, figures in taken.items():
+                figures.append(self._web.requests(name, self._stage, clients, self._seconds))
+        row = f"http.rps.{clients}"
+        return [report.row(row, peer, taken["ours"], taken[peer], "1/s") for peer in HTTP_PEERS]
+
+    def http_bulk(self) -> list[report.Row]:
+        """MB/s of one large answer, against the same."""
+        taken: dict[str, list[float]] = {name: [] for name in ("ours", *HTTP_PEERS)}
+        for _ in range(self._rounds):
+            for name, figures in taken.items():
+                figures.append(self._web.rate(name, self._stage))
+        return [report.row("http.bulk.down", peer, taken["ours"], taken[peer], "MB/s") for peer in HTTP_PEERS]
+
     def ssh(self, direction: str) -> list[report.Row]:
         """MB/s of one connection against the same sshd without the gateway, and by a jump through it."""
         ways = SshWays(self._stage)
@@ -197,10 +223,10 @@ def main(rounds: int, seconds: int, only: str, results: Path | None) -> None:
     """Ratios of the gateway to pgbouncer (session mode) and to a direct connection, taken in alternation."""
     forget_misleading()
     try:
-        with ways() as (stage, programs, found):
+        with ways() as (stage, programs, found, web):
             click.echo(f"{os.cpu_count()} CPUs, {platform.machine()}, Linux {platform.release()}; {_build()}")
             click.echo(f"this disk takes {disk(stage.place):.0f} MB/s with fdatasync")
-            rows = list(_rows(Bench(stage, programs, found, rounds, seconds), only))
+            rows = list(_rows(Bench(stage, programs, found, web, rounds, seconds), only))
     except (ChildFailed, BenchFailed) as error:
         raise click.ClickException(str(error)) from error
     click.echo()
@@ -228,6 +254,11 @@ def _rows(bench: Bench, only: str) -> Iterator[report.Row]:
             yield from _told([bench.bulk(name, database)])
     if only in "postgresql.idle":
         yield from _told([bench.idle()])
+    for clients in HTTP_CLIENTS:
+        if only in f"http.rps.{clients}":
+            yield from _told(bench.http(clients))
+    if only in "http.bulk.down":
+        yield from _told(bench.http_bulk())
     for direction in DIRECTIONS:
         if only in f"ssh.bulk.{direction}":
             yield from _told(bench.ssh(direction))

@@ -40,7 +40,8 @@ SSH = {
     "ssh-keygen": "openssh-client",
 }
 CLIENTS = {"rsync": "rsync", "plink": "putty-tools", "psftp": "putty-tools", "dbclient": "dropbear-bin"}
-PEERS = ({"pgbench": "postgresql-15"}, {"pgbouncer": "pgbouncer"})
+PROXIES = {"nginx": "nginx", "haproxy": "haproxy", "wrk": "wrk"}
+PEERS = ({"pgbench": "postgresql-15"}, {"pgbouncer": "pgbouncer"}, PROXIES)
 PURPOSES = ("demo", "test", "bench", "fuzz", "regress", "deb")
 
 
