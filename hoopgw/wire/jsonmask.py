@@ -14,15 +14,13 @@ from librt.strings import BytesWriter
 from mypy_extensions import i64
 
 from hoopgw.model.errors import Unmaskable
-from hoopgw.wire.finds import Finds
 from hoopgw.wire.jsonkeys import ACTION_BITS, DEAD, KeyTable
-from hoopgw.wire.jsonstrings import ABOUT, ends_in_escape, plain, quoted, string_end
+from hoopgw.wire.jsonpieces import Pieces
+from hoopgw.wire.jsonstrings import ABOUT, ends_in_escape, string_end
+from hoopgw.wire.jsonvalues import JsonValues
 from hoopgw.wire.masking import Action, ValueMask
-from hoopgw.wire.scanners import Scanner
 
 MAX_DEPTH: Final = 512  # objects and lists in one another
-MAX_TEXT: Final = 16 << 20  # bytes of one string that must be seen whole
-MAX_NUMBER: Final = 4096  # bytes of one number
 
 _ACTION_MASK: Final = (1 << ACTION_BITS) - 1
 
@@ -38,7 +36,6 @@ _COMMA: Final = 5  # or the end of what is open
 _CLASS: Final = bytes(
     1 if c in b" \t\r\n\x1e" else 2 if chr(c).isascii() and (chr(c).isalnum() or c in b"+-.") else 0 for c in range(256)
 )
-_WORDS: Final = (b"true", b"false", b"null", b"NaN", b"Infinity", b"-Infinity")
 _MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -47,25 +44,22 @@ class JsonMask:
     """One body.  `actions` are what the table's actions from 1 on mean for a text."""
 
     __slots__ = (
-        "_actions", "_begun", "_copied", "_cut", "_depth", "_dropped", "_element", "_expect", "_finds", "_kinds",
-        "_number", "_out", "_passing", "_pending", "_pieces", "_place", "_places", "_scanner", "_size", "_starts",
-        "_step", "_table", "_value", "masked",
+        "_begun", "_copied", "_cut", "_depth", "_dropped", "_element", "_expect", "_kinds", "_number", "_out",
+        "_passing", "_pending", "_pieces", "_place", "_places", "_scans", "_starts", "_step", "_table", "_values",
+        "masked",
     )  # fmt: skip
 
     def __init__(self, table: KeyTable, actions: tuple[Action, ...], value: ValueMask) -> None:
         self.masked: int = 0
         self._table = table
-        self._actions = actions
-        self._value = value
-        self._scanner = value.scanner
-        self._finds = Finds()
+        self._values = JsonValues(actions, value)
+        self._scans = value.scanner is not None
         self._out = BytesWriter()
         self._copied: i64 = 0
         self._begun = False
-        self._pieces: list[bytes] = []  # of a token that is not whole
-        self._size: i64 = 0
-        self._cut = False  # they end behind a backslash
+        self._pieces = Pieces()
         self._passing = False  # inside a string that goes on, or is left out, as it comes
+        self._cut = False  # which was cut behind a backslash
         self._depth: i64 = 0
         self._dropped: i64 = 0  # the depth of the object or list that is left out; 0: none
         self._kinds: list[bool] = []  # of what is open: True is an object
@@ -83,8 +77,8 @@ class JsonMask:
         """What may go on now.  Raises Unmaskable."""
         if not data:
             return b""
-        if self._pieces:
-            joined = self._joined(data)
+        if self._pieces.waiting:
+            joined = self._pieces.joined(data)
             if joined is None:
                 return b""
             data = joined
@@ -93,44 +87,11 @@ class JsonMask:
     def finish(self) -> bytes:
         """What is left.  Raises Unmaskable for a text without its end."""
         out = b""
-        if self._pieces:  # a number ends with the text
-            out = self._walked(self._taken() + b"\n")[:-1]
-        if self._pieces or self._passing or self._depth or self._expect != _VALUE:
+        if self._pieces.waiting:  # a number ends with the text
+            out = self._walked(self._pieces.taken() + b"\n")[:-1]
+        if self._pieces.waiting or self._passing or self._depth or self._expect != _VALUE:
             raise Unmaskable("a JSON text that ends too early")
         return out
-
-    # ---- pieces of a token
-
-    def _taken(self) -> bytes:
-        data = b"".join(self._pieces)
-        self._pieces.clear()
-        self._size = 0
-        self._cut = False
-        return data
-
-    def _joined(self, data: bytes) -> bytes | None:
-        """The token's pieces with what ends it; None while it does not: a long string is joined once."""
-        whole = self._pieces[0][0] != 34
-        if not whole:
-            begin: i64 = 1 if self._cut else 0
-            whole = string_end(data, begin, len(data)) >= 0
-        self._pieces.append(data)
-        if whole:
-            return self._taken()
-        self._size += len(data)
-        if self._size > MAX_TEXT:
-            raise Unmaskable(f"a JSON string of more than {MAX_TEXT} bytes")
-        self._cut = ends_in_escape(data, self._cut)
-        return None
-
-    def _keep(self, data: bytes, start: i64) -> None:
-        rest = data[start:]
-        self._pieces.append(rest)
-        self._size = len(rest)
-        text = rest[0] == 34
-        if self._size > (MAX_TEXT if text else MAX_NUMBER):
-            raise Unmaskable("a JSON value that is too long to be read")
-        self._cut = text and ends_in_escape(rest, False)
 
     # ---- the walk
 
@@ -140,7 +101,7 @@ class JsonMask:
         self._copied = 0
         if not self._begun:
             if len(data) < 3 and _MARK.startswith(data):
-                self._pieces.append(data)
+                self._pieces.keep(data, 0)
                 return b""
             self._begun = True
             if data.startswith(_MARK):
@@ -149,7 +110,7 @@ class JsonMask:
             here = self._on(data, end)
         stopped: i64 = self._walk(data, here, end)
         if stopped < end:
-            self._keep(data, stopped)
+            self._pieces.keep(data, stopped)
         return self._result(data, stopped)
 
     def _result(self, data: bytes, end: i64) -> bytes:
@@ -306,14 +267,14 @@ class JsonMask:
                 self._step = self._table.step(self._place, data[start:end])
             except ValueError:  # an escape that is none
                 raise Unmaskable(ABOUT) from None
-        if self._scanner is not None and self._dropped == 0 and end - start >= self._scanner.least:
-            self._searched(data, start, end, escaped)
+        if self._scans and self._dropped == 0:
+            self._replaced(data, start - 1, end + 1, self._values.searched(data, start - 1, end + 1, escaped))
 
     def _text(self, data: bytes, start: i64, end: i64) -> i64:
         """Behind a string; -1 where it must be seen whole and is not."""
         action: i64 = self._step & _ACTION_MASK
         stop: i64 = string_end(data, start + 1, end)
-        free = self._dropped != 0 or (action == 0 and self._scanner is None)
+        free = self._dropped != 0 or (action == 0 and not self._scans)
         if stop < 0:
             if not free:
                 return -1
@@ -321,75 +282,26 @@ class JsonMask:
             self._cut = ends_in_escape(data[start + 1 : end], False)
             return end
         escaped = (stop & 1) != 0
-        stop >>= 1
+        stop = (stop >> 1) + 1
         if action and self._dropped == 0:
-            self._hidden(data, start, stop + 1, action, escaped)
+            self._replaced(data, start, stop, self._values.hidden(data, start, stop, action, escaped))
         elif not free:
-            scanner = self._scanner
-            if scanner is not None and stop - start > scanner.least:
-                self._searched(data, start + 1, stop, escaped)
+            self._replaced(data, start, stop, self._values.searched(data, start, stop, escaped))
         self._ended()
-        return stop + 1
-
-    def _hidden(self, data: bytes, start: i64, end: i64, action: i64, escaped: bool) -> None:
-        """A text that a rule names."""
-        value = data[start + 1 : end - 1]
-        if not value:
-            return
-        if escaped:
-            value = plain(data[start:end])
-        shown = self._value.of(self._actions[action - 1], value)
-        self._replace(data, start, end, b"null" if shown is None else quoted(shown))
-
-    def _searched(self, data: bytes, start: i64, end: i64, escaped: bool) -> None:
-        """A text between its quotes, with what patterns find in it starred."""
-        scanner = self._scanner
-        if scanner is None:
-            return
-        if escaped:
-            text = plain(data[start - 1 : end + 1])
-            shown = scanner.masked(text)
-            if shown is not text:
-                self._replace(data, start - 1, end + 1, quoted(shown))
-            return
-        finds = self._finds
-        scanner.search(data, start, end, finds)
-        if finds.count:
-            starred = bytearray(data[start:end])
-            for begin, stop in finds.spans:
-                starred[begin - start : stop - start] = b"*" * (stop - begin)
-            finds.count = 0
-            finds.spans = []
-            self._replace(data, start, end, bytes(starred))
+        return stop
 
     def _word(self, data: bytes, start: i64, end: i64) -> None:
         """A number, true, false or null."""
         if self._expect > _FIRST:
             raise Unmaskable(ABOUT)
-        c: i64 = data[start]
-        number = 48 <= c <= 57 or (c == 45 and end - start > 1 and 48 <= data[start + 1] <= 57)
-        if not number and data[start:end] not in _WORDS:
-            raise Unmaskable(ABOUT)
+        shown = self._values.word(data, start, end, self._step & _ACTION_MASK)
         if self._dropped == 0:
-            scanner = self._scanner
-            if self._step & _ACTION_MASK:
-                if c != 110:  # null
-                    self._replace(data, start, end, b"false" if c == 116 or c == 102 else b"0")
-            elif (
-                scanner is not None
-                and number
-                and end - start >= scanner.least_digits
-                and scanner.spans(data, start, end)
-            ):
-                self._replace(data, start, end, b"0")
+            self._replaced(data, start, end, shown)
         self._ended()
 
-    def _counted(self, data: bytes, start: i64, end: i64, scanner: Scanner) -> None:
-        if scanner.spans(data, start, end):
-            self._replace(data, start, end, b"0")
-
-    def _replace(self, data: bytes, start: i64, end: i64, value: bytes) -> None:
-        self._copy(data, start)
-        self._out.write(value)
-        self._copied = end
-        self.masked += 1
+    def _replaced(self, data: bytes, start: i64, end: i64, shown: bytes | None) -> None:
+        if shown is not None:
+            self._copy(data, start)
+            self._out.write(shown)
+            self._copied = end
+            self.masked += 1

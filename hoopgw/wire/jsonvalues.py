@@ -1,0 +1,71 @@
+"""One value or name of JSON text -> what is written in its place.  Compiled."""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+from mypy_extensions import i64
+
+from hoopgw.model.errors import Unmaskable
+from hoopgw.wire.finds import Finds
+from hoopgw.wire.jsonstrings import ABOUT, plain, quoted
+from hoopgw.wire.masking import Action, ValueMask
+from hoopgw.wire.scanners import Scanner
+
+_WORDS: Final = (b"true", b"false", b"null", b"NaN", b"Infinity", b"-Infinity")
+
+
+@final
+class JsonValues:
+    """`actions` are what a table's actions from 1 on mean for a text.  None: it stays as it is."""
+
+    __slots__ = ("_actions", "_finds", "_value", "scanner")
+
+    def __init__(self, actions: tuple[Action, ...], value: ValueMask) -> None:
+        self.scanner: Scanner | None = value.scanner
+        self._actions = actions
+        self._value = value
+        self._finds = Finds()
+
+    def hidden(self, data: bytes, start: i64, end: i64, action: i64, escaped: bool) -> bytes | None:
+        """Of a string, quotes included, that a rule names."""
+        value = data[start + 1 : end - 1]
+        if not value:
+            return None
+        if escaped:
+            value = plain(data[start:end])
+        shown = self._value.of(self._actions[action - 1], value)
+        return b"null" if shown is None else quoted(shown)
+
+    def searched(self, data: bytes, start: i64, end: i64, escaped: bool) -> bytes | None:
+        """Of a string, quotes included, with what patterns find in it starred."""
+        scanner = self.scanner
+        if scanner is None or end - start - 2 < scanner.least:
+            return None
+        if escaped:
+            text = plain(data[start:end])
+            shown = scanner.masked(text)
+            return None if shown is text else quoted(shown)
+        finds = self._finds
+        scanner.search(data, start + 1, end - 1, finds)
+        if not finds.count:
+            return None
+        starred = bytearray(data[start:end])
+        for begin, stop in finds.spans:
+            starred[begin - start : stop - start] = b"*" * (stop - begin)
+        finds.count = 0
+        finds.spans = []
+        return bytes(starred)
+
+    def word(self, data: bytes, start: i64, end: i64, action: i64) -> bytes | None:
+        """Of a number, true, false or null.  Raises Unmaskable for what is none of them."""
+        c: i64 = data[start]
+        number = 48 <= c <= 57 or (c == 45 and end - start > 1 and 48 <= data[start + 1] <= 57)
+        if not number and data[start:end] not in _WORDS:
+            raise Unmaskable(ABOUT)
+        if action:
+            return None if c == 110 else b"false" if c == 116 or c == 102 else b"0"  # n of null, t, f
+        scanner = self.scanner
+        if scanner is None or not number or end - start < scanner.least_digits:
+            return None
+        return b"0" if scanner.spans(data, start, end) else None
