@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from bench import report
+from bench import report, ssh_many
 from bench.beside import LOADS, REDOS, load, p99
 from bench.http import CLIENTS as HTTP_CLIENTS
 from bench.http import PEERS as HTTP_PEERS
@@ -21,6 +21,7 @@ from bench.idle import SESSIONS, kept, sessions_that_fit
 from bench.measure import BenchFailed, Burst, Way, bulk, burst, disk, median_latency, pinned, run_pgbench
 from bench.peers import MANY, Pgbouncer
 from bench.ssh import DIRECTIONS, SshWays
+from bench.ssh_steps import echo, on_one_cpu, setup, tcp_proxy
 from hoopgw.cli.demo.children import ChildFailed
 from hoopgw.cli.demo.programs import Programs
 from hoopgw.cli.demo.stage import Options, Stage, on_stage
@@ -57,6 +58,20 @@ groups = ["agents"]
 target = { labels = { env = "bench" } }
 roles = ["reader"]
 """
+SSH_GRANT = """[grant.bench-ssh]
+groups = ["agents"]
+target = { name = "bench-echo" }
+roles = ["deploy"]
+"""
+ECHO = """[target.bench-echo]
+protocol = "ssh"
+address = ["127.0.0.1:{port}"]
+host_keys = ["{key}"]
+
+[target.bench-echo.role.deploy]
+user = "echo"
+key = "file:{secret}"
+"""
 LIMITS = f"""[limits]
 max_sessions_per_identity = {SESSIONS}
 """
@@ -71,7 +86,12 @@ def ways() -> Iterator[tuple[Stage, Programs, dict[str, Way], HttpWays]]:
     """The stage, and the ways to its database: gateway, pgbouncer, direct; and those to a web server."""
     programs = Programs.find("pgbench")
     sessions_that_fit()  # as many descriptors as there may be, for whatever starts from here on
-    more = {"guardrails.d/90-bench.toml": MASKS + REDOS, "grants.d/bench.toml": GRANT, "hoopgw.toml": LIMITS}
+    more = {
+        "guardrails.d/90-bench.toml": MASKS + REDOS,
+        "grants.d/bench.toml": GRANT,
+        "grants.d/bench-ssh.toml": SSH_GRANT,
+        "hoopgw.toml": LIMITS,
+    }
     options = Options(False, "disable", {"env": "bench", "bench": "plain"}, more=more, gateway=False)
     with on_stage(options) as stage, ExitStack() as stack:
         directory = stage.gateway.config.parent
@@ -87,6 +107,13 @@ def ways() -> Iterator[tuple[Stage, Programs, dict[str, Way], HttpWays]]:
             (directory / f"targets.d/{name}.toml").write_text(text)
         web = HttpWays(stage.place / "web")
         web.configure(directory)
+        pid = 0
+        if stage.host is not None:
+            echo_port, key, pid = stack.enter_context(ssh_many.echo_host(stage.host.key))
+            text = ECHO.format(port=echo_port, key=key, secret=directory / "secrets/web1")
+            (directory / "targets.d/bench-echo.toml").write_text(text)
+        else:  # no sshd, no host's key: the grant for it would be one of nothing
+            (directory / "grants.d/bench-ssh.toml").unlink()
         stage.gateway.start()
         web.start(stack)
         _fill(stage, programs)
@@ -98,6 +125,7 @@ def ways() -> Iterator[tuple[Stage, Programs, dict[str, Way], HttpWays]]:
             "pgbouncer": Way("pgbouncer", host, bouncer.port, user, password, "shop", pid=bouncer.pid),
             "direct": Way("a direct connection", host, stage.cluster.port, user, password, "shop"),
             "many": Way("pgbouncer for many", host, many.port, user, password, "shop", pid=many.pid),
+            "echo": Way("an SSH host of asyncssh", host, 0, "echo", "", "", pid=pid),
         }
         yield stage, programs, found, web
 
@@ -191,6 +219,41 @@ class Bench:
         row = f"ssh.bulk.{direction}"
         return [report.row(row, peer, taken["ours"], taken[peer], "MB/s") for peer in ("direct", "jump")]
 
+    def ssh_echo(self) -> list[report.Row]:
+        """Median latency of a key's echo: beside a plain TCP proxy before the same sshd, and that sshd itself."""
+        ways = SshWays(self._stage)
+        taken: dict[str, list[float]] = {"ours": [], "tcp-proxy": [], "direct": []}
+        with tcp_proxy(ways.port) as (port, proxy), on_one_cpu([self._stage.gateway.pid, proxy, ways.pid]):
+            for _ in range(self._rounds):
+                taken["ours"].append(echo(ways, "ours"))
+                taken["tcp-proxy"].append(echo(ways, "direct", port))
+                taken["direct"].append(echo(ways, "direct"))
+        return [
+            report.row("ssh.echo.p50", peer, taken["ours"], taken[peer], "us", "lower")
+            for peer in ("tcp-proxy", "direct")
+        ]
+
+    def ssh_setup(self) -> report.Row:
+        """CPU of the gateway for a session of one command, beside what sshd spends on the same, its children too."""
+        ways = SshWays(self._stage)
+        taken: dict[str, list[float]] = {"ours": [], "direct": []}
+        for _ in range(self._rounds):
+            taken["ours"].append(setup(ways, "ours", self._stage.gateway.pid))
+            taken["direct"].append(setup(ways, "direct", ways.pid))
+        return report.row("ssh.setup.cpu", "sshd", taken["ours"], taken["direct"], "ms", "lower")
+
+    def ssh_many(self) -> list[report.Row]:
+        """KiB of each of 1 000 interactive sessions, opened and after a burst; asyncssh's are those of the same
+        sessions, to which it is the target.  Once, as `idle`."""
+        stage, pids = self._stage, (self._stage.gateway.pid, self._ways["echo"].pid)
+        found = ssh_many.many(stage.ssh_port, "bench-echo", stage.agent, stage.known_hosts, pids)
+        click.echo(f"  ssh.many: {found.rate:.0f} opened a second, a key's echo among them {found.echo:.0f} us")
+        taken = {"kept": found.kept, "burst": found.after}
+        return [
+            report.row(f"ssh.many.{name}", "asyncssh", [ours], [theirs], "KiB", "lower")
+            for name, (ours, theirs) in taken.items()
+        ]
+
     def beside(self, name: str) -> list[report.Row]:
         """p99 of a session while another is this load: against the same session alone, and both without the gateway."""
         taken: dict[str, list[float]] = {"ours": [], "alone": [], "direct": []}
@@ -262,6 +325,12 @@ def _rows(bench: Bench, only: str) -> Iterator[report.Row]:
     for direction in DIRECTIONS:
         if only in f"ssh.bulk.{direction}":
             yield from _told(bench.ssh(direction))
+    if only in "ssh.echo.p50":
+        yield from _told(bench.ssh_echo())
+    if only in "ssh.setup.cpu":
+        yield from _told([bench.ssh_setup()])
+    if only in "ssh.many":
+        yield from _told(bench.ssh_many())
     for name in LOADS:
         if only in f"postgresql.p99.beside.{name}":
             yield from _told(bench.beside(name))

@@ -29,12 +29,21 @@ class SshWays:
         asking = stage.place / "bench_asking"
         asking.write_text(f"#!/bin/sh\ncat '{write_secret(stage.place / 'bench_token', stage.agent)}'\n")
         asking.chmod(0o700)
-        self._env = surroundings({"SSH_ASKPASS": str(asking), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": "none"})
-        self._env.pop("SSH_AUTH_SOCK", None)
+        self.env = surroundings({"SSH_ASKPASS": str(asking), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": "none"})
+        self.env.pop("SSH_AUTH_SOCK", None)
+
+    @property
+    def port(self) -> int:
+        """Of the sshd itself."""
+        return self._host.port
+
+    @property
+    def pid(self) -> int:
+        return self._host.pid
 
     def rate(self, way: str, direction: str) -> float:
         """MB/s of SIZE bytes; `way` is ours, direct or jump, `direction` down or up.  Raises BenchFailed."""
-        command = [*self._command(way), DIRECTIONS[direction]]
+        command = [*self.command(way), DIRECTIONS[direction]]
         begun = time.perf_counter()
         with ExitStack() as stack:
             source = None
@@ -46,7 +55,7 @@ class SshWays:
                 stdin=source.stdout if source is not None else subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                env=self._env,
+                env=self.env,
                 timeout=TIMEOUT,
                 check=False,
             )
@@ -56,7 +65,8 @@ class SshWays:
             )
         return SIZE / (time.perf_counter() - begun) / 1e6
 
-    def _command(self, way: str) -> list[str]:
+    def command(self, way: str, port: int = 0) -> list[str]:
+        """Up to the command line; `port`: of another way to the sshd of `direct`."""
         settings = (
             f"UserKnownHostsFile={self._stage.known_hosts}",
             "GlobalKnownHostsFile=/dev/null",
@@ -73,4 +83,6 @@ class SshWays:
         if way == "jump":
             first = " ".join(["ssh", *options, "-W", "%h:%p", "-p", str(self._host.port), there])
             options += ["-o", f"ProxyCommand={first}"]
-        return ["ssh", *options, "-p", str(self._host.port), there]
+        if port:
+            options += ["-o", f"HostKeyAlias=[127.0.0.1]:{self._host.port}"]
+        return ["ssh", *options, "-p", str(port or self._host.port), there]

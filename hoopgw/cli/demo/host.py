@@ -66,6 +66,10 @@ class SshHost:
                 if attempt == ATTEMPTS - 1:
                     raise
 
+    @property
+    def pid(self) -> int:
+        return self._child.pid if self._child is not None else 0
+
     def stop(self) -> None:
         if self._child is not None:
             self._child.stop()
