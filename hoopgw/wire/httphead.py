@@ -53,7 +53,7 @@ Field = tuple[bytes, bytes]
 
 @final
 class Block:
-    """The fields of one head.  Shared by every message whose fields are the same bytes: nobody changes it.
+    """The fields of one head.  Shared by every message whose fields are the same bytes.
 
     fields      (name in lower case, value without blanks around it), in order
     lines       the same as they stood there, without CR LF
@@ -62,9 +62,10 @@ class Block:
     hops        names that `Connection` makes hop-by-hop, without `close` and `keep-alive`
     close       `Connection: close` was said
     keep_alive  `Connection: keep-alive` was said
+    host        of a request: its only Host, once it was looked at
     """
 
-    __slots__ = ("fields", "lines", "framing", "length", "hops", "close", "keep_alive")
+    __slots__ = ("fields", "lines", "framing", "length", "hops", "close", "keep_alive", "host")
 
     def __init__(self, fields: tuple[Field, ...], lines: tuple[bytes, ...]) -> None:
         self.fields = fields
@@ -74,6 +75,7 @@ class Block:
         self.close = b"close" in said
         self.keep_alive = b"keep-alive" in said
         self.hops = said - {b"close", b"keep-alive"}
+        self.host = b""
 
     def values(self, name: bytes) -> list[bytes]:
         """Of every field with this name, in lower case."""
@@ -213,7 +215,7 @@ class Request:
 
     @property
     def host(self) -> bytes:
-        return self.block.one(b"host")
+        return self.block.host
 
 
 @final
@@ -268,9 +270,11 @@ def read_request(data: bytes, start: int, blocks: Blocks) -> Request | None:
     block = blocks.of(data[line_end + 2 : end - 2])
     if minor == 0 and block.framing == CHUNKED:
         raise MalformedFrame("HTTP/1.0 has no transfer codings")
-    host = block.one(b"host")
-    if _HOST.match(host) is None:
-        raise MalformedFrame("Host is not one host name")
+    if not block.host:
+        host = block.one(b"host")
+        if _HOST.match(host) is None:
+            raise MalformedFrame("Host is not one host name")
+        block.host = host
     if method == b"CONNECT" and block.framing != NO_BODY:
         raise MalformedFrame("a CONNECT with a body")
     return Request(method, target, minor, block, end)
