@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -194,6 +194,7 @@ class Requests(SynchronousTestCase):
         course.reply(OK)
         self.assertIsInstance(course.others[1], ResumeClient)
 
+    @settings(deadline=None)
     @given(st.lists(st.integers(0, 500), max_size=8))
     def test_any_cut(self, places: list[int]) -> None:
         """However the bytes are cut, the target and the client get the same."""
@@ -541,6 +542,7 @@ class Answers(SynchronousTestCase):
         course.do(course.relay.ended("killed by dba", Code.SESSION_KILLED, None))
         self.assertEqual((course.client, course.ended), (OK, (Code.SESSION_KILLED, "killed by dba")))
 
+    @settings(deadline=None)
     @given(st.lists(st.sampled_from([GET, OK, b"0\r\n\r\n", b"5\r\n"]) | st.binary(max_size=40), max_size=6))
     def test_junk_never_raises(self, pieces: list[bytes]) -> None:
         """Whatever either side sends, effects say what happens."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -51,6 +51,7 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
 
 
 class Bodies(SynchronousTestCase):
+    @settings(deadline=None)
     @given(st.lists(st.binary(min_size=1, max_size=40), max_size=5), st.booleans(), st.lists(st.integers(0, 400)))
     def test_any_cut(self, parts: list[bytes], trailer: bool, places: list[int]) -> None:
         """However it is cut, a body ends at the same place and holds the same."""
@@ -71,6 +72,7 @@ class Bodies(SynchronousTestCase):
         with self.assertRaises(MalformedFrame):
             Chunks().take(b"5;", 0)
 
+    @settings(deadline=None)
     @given(st.lists(st.sampled_from(list(REFUSED.values())) | st.binary(max_size=30)))
     def test_junk_raises_only_wire_errors(self, pieces: list[bytes]) -> None:
         """No bytes make anything else happen."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -142,12 +142,14 @@ class Requests(SynchronousTestCase):
                 assert read is not None
                 self.assertEqual(read.block.length, number)
 
+    @settings(deadline=None)
     @given(st.integers(0, len(GET) - 1))
     def test_any_cut(self, cut: int) -> None:
         """A head is read when its last byte is there, and not before."""
         self.assertIsNone(read_request(GET[:cut], 0, Blocks()))
         self.assertIsNotNone(read_request(GET, 0, Blocks()))
 
+    @settings(deadline=None)
     @given(st.lists(st.sampled_from([*REFUSED_REQUESTS.values(), GET]) | st.binary(max_size=40), max_size=4))
     def test_junk_raises_only_wire_errors(self, pieces: list[bytes]) -> None:
         """No bytes make anything else happen."""
