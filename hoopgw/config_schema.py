@@ -79,7 +79,11 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "algorithms": Key(values.texts, ("RS256", "ES256"), "Signature algorithms that are accepted; no others."),
         "subject": Key(values.text, "sub", "The claim that names the identity."),
         "groups": Key(values.text, "groups", "The claim that lists its groups."),
-        "scope": Key(values.text, "openid", "What OAUTHBEARER clients are told to ask for, by the first [oidc.NAME]."),
+        "scope": Key(
+            values.text,
+            "openid",
+            "What OAUTHBEARER clients are told to ask for where they get their tokens from this issuer.",
+        ),
         "ca": Key(values.text, "", "PEM file that the issuer's certificate is verified by. Default: the system's."),
         "client_id": Key(
             values.text,

@@ -21,6 +21,7 @@ from hoopgw.model.errors import (
 from hoopgw.model.secret import Secret
 from hoopgw.relay import postgres_replication
 from hoopgw.relay.postgres_addresses import places
+from hoopgw.relay.postgres_discovery import ISSUER_OPTION, Discovery
 from hoopgw.relay.postgres_settings import options_settings, refused, target_settings
 from hoopgw.wire import oauthbearer, pglogin
 
@@ -125,18 +126,18 @@ class ClientLogin:
         max_startup: int = 10_000,
         max_token: int = 16 * 1024,
         login: str = PASSWORD_LOGIN,
-        refusal: bytes = b"",
+        discovery: Discovery | None = None,
         host: str = "",
     ) -> None:
         """`encrypted` where direct TLS is up already, `host` the target that its SNI names or "".
 
         Bounds are in bytes (`[limits]`).
 
-        `login` is how a client shows its token unless it says otherwise; `refusal` what `oauthbearer.refusal` gives.
+        `login` is how a client shows its token unless it says otherwise; `discovery` says where one is to be had.
         """
         self._login = login
         self._host = host
-        self._refusal = refusal
+        self._discovery = discovery or Discovery()
         self._error: LoginRefused | None = None
         self._tls_offered = tls_offered
         self._tls_required = tls_required
@@ -264,6 +265,8 @@ class ClientLogin:
         for name, value in options_settings(said.get("options", "")).items():
             if name == LOGIN_OPTION and value in (PASSWORD_LOGIN, BEARER_LOGIN):
                 self._login = value
+            elif name == ISSUER_OPTION:
+                self._discovery.choose(value)
             elif name == TARGET_OPTION and self._replication == postgres_replication.PHYSICAL:
                 self._parameters["database"] = value
             elif name == "application_name":
@@ -312,6 +315,7 @@ class ClientLogin:
             raise LoginRefused("the token is longer than one may be here", detail="token length")
         self._state = _State.WAITING
         if token:
+            self._discovery.shown(token)
             self._asks(token, effects)
         else:
             needed = "a token is needed: get one where the gateway's OAUTHBEARER answer says"
@@ -323,10 +327,15 @@ class ClientLogin:
         """The token that is being checked came by OAUTHBEARER: a refusal is told by `token_refused`."""
         return self._login == BEARER_LOGIN and self._state is _State.WAITING
 
+    @property
+    def refusing(self) -> LoginRefused | None:
+        """Why the token is refused, until the client has heard it."""
+        return self._error if self._state is _State.REFUSING else None
+
     def token_refused(self, error: LoginRefused) -> list[LoginEffect]:
         """Say so in JSON; the Refuse follows when the client has answered (RFC 7628, 3.2.3)."""
         self._state, self._error = _State.REFUSING, error
-        return [Reply(pglogin.authentication(pglogin.SASL_CONTINUE, self._refusal))]
+        return [Reply(pglogin.authentication(pglogin.SASL_CONTINUE, self._discovery.answer(error)))]
 
     def _agreed(self) -> bool:
         body = self._message(MAX_AROUND)

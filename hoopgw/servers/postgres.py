@@ -26,6 +26,7 @@ from hoopgw.model.answer import Denial
 from hoopgw.model.errors import (
     HoopgwError,
     LoginRefused,
+    NotGranted,
     OperatorError,
     ProtocolViolation,
     TargetUnavailable,
@@ -35,13 +36,13 @@ from hoopgw.model.grant import REPLICATION
 from hoopgw.relay import postgres_client_login as login
 from hoopgw.relay.postgres import PostgresRelay
 from hoopgw.relay.postgres_addresses import target_of_host
+from hoopgw.relay.postgres_discovery import Discovery
 from hoopgw.relay.postgres_target_login import Ready, application_name
 from hoopgw.servers import dial, tls
 from hoopgw.servers.entrance import Entrance
 from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.pump import Pump
 from hoopgw.session.interfaces import IEdge
-from hoopgw.wire import oauthbearer
 
 PROTOCOL = "postgresql"
 TLS_HANDSHAKE = 0x16  # first byte of a TLS record that begins a connection (RFC 8446, 5.1): direct TLS
@@ -95,6 +96,9 @@ class PostgresServer(Protocol):
         self._carry_out(self._client_login().from_client(data))
 
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
+        refused = self._login.refusing if self._login is not None and self._state is _State.LOGIN else None
+        if refused is not None:  # it left before it was told in words: that is no way around the penalty
+            self._note(refused)
         self._entrance.leave()
         if self._pump is not None:
             self._pump.client_gone()
@@ -116,6 +120,7 @@ class PostgresServer(Protocol):
 
     def _client_login(self) -> login.ClientLogin:
         if self._login is None:
+            issuers = tuple((each.name, each.issuer, each.scope) for each in self._gateway.settings.issuers)
             limits, offered = self._gateway.settings.limits, self._gateway.server_tls is not None
             self._login = login.ClientLogin(
                 tls_offered=offered,
@@ -124,15 +129,10 @@ class PostgresServer(Protocol):
                 max_startup=limits.max_startup_packet,
                 max_token=limits.max_token,
                 login=self._gateway.settings.listen.postgresql_login,
-                refusal=self._bearer_refusal(),
+                discovery=Discovery(issuers),
                 host=self._host,
             )
         return self._login
-
-    def _bearer_refusal(self) -> bytes:
-        """Tokens are to be had from the first issuer: the answer has room for one."""
-        issuers = self._gateway.settings.issuers
-        return oauthbearer.refusal(issuers[0].issuer, issuers[0].scope) if issuers else oauthbearer.refusal("", "")
 
     def _carry_out(self, effects: list[login.LoginEffect]) -> None:
         for effect in effects:
@@ -173,15 +173,19 @@ class PostgresServer(Protocol):
         if self._state is _State.ENDED:
             return
         self._state = _State.ENDED
-        if getattr(error, "detail", "") != login.DISCOVERY:
-            self._entrance.failed(error)
-        self._entrance.leave()
-        code = self._entrance.told(error)
+        code = self._note(error)
         if self._session is not None:
             self._entrance.close(self._session, code, str(error))
         self._entrance.abort_later(self.transport)  # first: whatever the peer makes of the rest, it goes
         self.transport.write(login.fatal(error) if data is None else data)
         self.transport.loseConnection()
+
+    def _note(self, error: HoopgwError) -> Code:
+        """The event of a login that failed, and what that means for others from there."""
+        if getattr(error, "detail", "") != login.DISCOVERY:
+            self._entrance.failed(error)
+        self._entrance.leave()
+        return self._entrance.told(error)
 
     def _login_failed(self, failure: Failure) -> None:
         self._deciding = None
@@ -206,7 +210,7 @@ class PostgresServer(Protocol):
         _, access, _ = yield self._gateway.portal.login(credentials, wanted, IAccess)
         self._gateway.penalties.succeeded(self._address)
         if asked.replication and REPLICATION not in access.grant.features:
-            raise LoginRefused("the grant does not let this identity replicate", detail="replication")
+            raise NotGranted("the grant does not let this identity replicate", detail="replication")
         shown_by = "SASLInitialResponse" if self._client_login().by_bearer else "PasswordMessage"
         opening = {
             "tls": self._tls,

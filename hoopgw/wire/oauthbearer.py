@@ -10,6 +10,7 @@ from hoopgw.model.errors import MalformedFrame
 MECHANISM = b"OAUTHBEARER"
 SEPARATOR = b"\x01"
 AGREED = SEPARATOR  # what a client answers to an error's JSON, before the server may fail the exchange
+INVALID, INSUFFICIENT = "invalid_token", "insufficient_scope"  # `status`
 _TOKEN = frozenset((string.ascii_letters + string.digits + "-._~+/=").encode())  # b64token (RFC 6750, 2.1)
 
 
@@ -53,9 +54,10 @@ def _token(value: bytes) -> bytes:
     return token
 
 
-def refusal(issuer: str, scope: str) -> bytes:
-    """What a server says of a token that is missing or no good; `issuer` "" names none (RFC 7628, 3.2.2)."""
-    said = {"status": "invalid_token"}
+def refusal(status: str, issuer: str, scope: str) -> bytes:
+    """What a server says of a token that is missing or no good, or good for something else; `issuer` "" names none (RFC
+    7628, 3.2.2)."""
+    said = {"status": status}
     if issuer:
         said["openid-configuration"] = issuer.rstrip("/") + "/.well-known/openid-configuration"
     if scope:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as some
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.model.errors import IssuerUnavailable, LoginRefused, OperatorError, ProtocolViolation, WireError
+from hoopgw.model.errors import IssuerUnavailable, LoginRefused, NotGranted, OperatorError, ProtocolViolation, WireError
 from hoopgw.relay.postgres_client_login import (
     Cancel,
     ClientLogin,
@@ -20,6 +22,7 @@ from hoopgw.relay.postgres_client_login import (
     fatal,
     welcome,
 )
+from hoopgw.relay.postgres_discovery import Discovery
 from hoopgw.wire import pglogin
 from hoopgw.wire.pglogin import GSSENC_REQUEST, SSL_REQUEST, cancel_request, request, startup_message
 
@@ -169,12 +172,11 @@ class Bearer(SynchronousTestCase):
     """OAUTHBEARER in the password's place."""
 
     ask = pglogin.authentication(pglogin.SASL, b"OAUTHBEARER\0\0")
-    json = pglogin.authentication(pglogin.SASL_CONTINUE, b"{}")
+    refusal = pglogin.authentication(pglogin.SASL_CONTINUE, b'{"status": "invalid_token"}')
+    issuers = ("corp", "https://corp.example", "openid"), ("partner", "https://partner.example", "db")
 
     def client(self, **limits: Any) -> ClientLogin:
-        client = ClientLogin(
-            tls_offered=True, tls_required=True, encrypted=True, login="oauthbearer", refusal=b"{}", **limits
-        )
+        client = ClientLogin(tls_offered=True, tls_required=True, encrypted=True, login="oauthbearer", **limits)
         self.assertEqual(shown(client.from_client(HELLO)), [self.ask])
         return client
 
@@ -193,7 +195,7 @@ class Bearer(SynchronousTestCase):
     def test_discovery(self) -> None:
         """Without a token: where to get one, then an error, once the client has taken note."""
         client = self.client()
-        self.assertEqual(shown(client.from_client(self.said(b""))), [self.json])
+        self.assertEqual(shown(client.from_client(self.said(b""))), [self.refusal])
         (effect,) = client.from_client(pglogin.sasl_response(b"\1"))
         assert isinstance(effect, Refuse) and isinstance(effect.error, LoginRefused)
         self.assertEqual((fields(effect.data)["C"], effect.error.detail), ("28000", "discovery"))
@@ -203,9 +205,54 @@ class Bearer(SynchronousTestCase):
         for answer, code in ((b"\1", "28000"), (b"", "08P01"), (b"n,,\1auth=Bearer x\1\1", "08P01")):
             client = self.client()
             client.from_client(self.said(b"Bearer " + TOKEN))
-            self.assertEqual(shown(client.token_refused(LoginRefused("it has expired"))), [self.json])
+            self.assertEqual(shown(client.token_refused(LoginRefused("it has expired"))), [self.refusal])
             self.assertEqual(shown(client.from_client(pglogin.sasl_response(answer))), [("refused", code)])
             self.assertEqual(client.from_client(self.said(b"Bearer " + TOKEN)), [])
+
+    def answered(self, client: ClientLogin, error: LoginRefused | None = None) -> tuple[str, str]:
+        """(status, where tokens are to be had) of the JSON that a client gets."""
+        effects = client.token_refused(error) if error is not None else client.from_client(self.said(b""))
+        (effect,) = effects
+        assert isinstance(effect, Reply)
+        said = json.loads(effect.data[9:])
+        return said["status"], said["openid-configuration"].removesuffix("/.well-known/openid-configuration")
+
+    def test_good_token_without_a_grant(self) -> None:
+        """RFC 7628, 3.2.2: it lacks a right; only of a token that is no good is it said that it is none."""
+        for error, status in (
+            (NotGranted("no grant"), "insufficient_scope"),
+            (LoginRefused("it has expired"), "invalid_token"),
+        ):
+            client = self.client(discovery=Discovery(self.issuers))
+            client.from_client(self.said(b"Bearer " + TOKEN))
+            self.assertEqual(self.answered(client, error), (status, "https://corp.example"))
+
+    def test_several_issuers(self) -> None:
+        """Named is the issuer that the token says it is of, or the client, or the first; no other than are there."""
+        hello = [("user", "reader"), ("database", "pay"), ("options", "-c hoopgw.issuer=partner")]
+        for said, where in ((hello[:2], "https://corp.example"), (hello, "https://partner.example")):
+            client = ClientLogin(
+                tls_offered=True,
+                tls_required=True,
+                encrypted=True,
+                login="oauthbearer",
+                discovery=Discovery(self.issuers),
+            )
+            client.from_client(startup_message(said))
+            self.assertEqual(self.answered(client), ("invalid_token", where))
+        for claims, where in (
+            (b'{"iss": "https://partner.example"}', "https://partner.example"),
+            (b'{"iss": "https://elsewhere.example"}', "https://corp.example"),
+            (b'{"iss": ["https://partner.example"]}', "https://corp.example"),
+            (b"[" * 5000, "https://corp.example"),
+            (b"\xff", "https://corp.example"),
+        ):
+            client = self.client(discovery=Discovery(self.issuers))
+            token = b"e30." + base64.urlsafe_b64encode(claims).rstrip(b"=") + b".x"
+            client.from_client(self.said(b"Bearer " + token))
+            self.assertEqual(self.answered(client, LoginRefused("no")), ("invalid_token", where))
+        hello[2] = ("options", "-c hoopgw.issuer=other")
+        self.assertEqual(shown(login().from_client(startup_message(hello))), [("refused", "28000")])
 
     def test_out_of_turn(self) -> None:
         """must-survive 3: another mechanism, a password, a second start-up, bytes behind, a token too long: refused."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.errors import MalformedFrame, WireError
-from hoopgw.wire.oauthbearer import bearer_token, refusal, sasl_initial
+from hoopgw.wire.oauthbearer import INSUFFICIENT, INVALID, bearer_token, refusal, sasl_initial
 
 TOKEN = b"eyJh.eyJz.c2l-_~+/n=="
 
@@ -55,7 +55,7 @@ class Codec(SynchronousTestCase):
 
     def test_refusal(self) -> None:
         """JSON with where to get a token, where that is known (RFC 7628, 3.2.2)."""
-        said = json.loads(refusal("https://idp.example.com/", "openid groups"))
+        said = json.loads(refusal(INVALID, "https://idp.example.com/", "openid groups"))
         self.assertEqual(
             said,
             {
@@ -64,7 +64,7 @@ class Codec(SynchronousTestCase):
                 "scope": "openid groups",
             },
         )
-        self.assertEqual(json.loads(refusal("", "")), {"status": "invalid_token"})
+        self.assertEqual(json.loads(refusal(INSUFFICIENT, "", "")), {"status": "insufficient_scope"})
 
     @given(some.binary(max_size=200))
     def test_junk_raises_only_wire_errors(self, junk: bytes) -> None:
