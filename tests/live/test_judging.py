@@ -63,6 +63,22 @@ class Judged(LiveCase):
             for connection in uses:
                 self.assertEqual(connection.execute(f"select * from open.way{number}").fetchone(), (7,))
 
+    def test_in_place_of_temporary_tables(self) -> None:
+        """Of the ways round that docs/judging.md names each is let through, in a session that has temporary objects too
+        where the permanent ones are written with their schema."""
+        connection = self.connect("writer")
+        connection.execute("CREATE UNLOGGED TABLE open.scratch AS SELECT id FROM public.free")
+        for text in (
+            "with x as materialized (select id from free) select a.id from x a join x b using (id)",
+            "select * from open.scratch",
+            "create temp table x as select id from public.free",
+            "select * from public.free",
+            "select * from open.scratch",
+        ):
+            connection.execute(text.encode())
+        for text in ("select * from x", "select * from free", "select * from pg_temp.x", "select * from hr.salaries"):
+            self.refused(connection, text)
+
     def test_by_whatever_name(self) -> None:
         """Through a view, a body, a trigger; and what leads nowhere near it is let through."""
         connection = self.connect("writer")
