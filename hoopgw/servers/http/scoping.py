@@ -128,8 +128,3 @@ def _names(target: Target) -> set[str]:
     """Every way in which its redirects may name it."""
     found = {host_of(target), *map(str, target.addresses)}
     return found | {_shown(address, encrypted) for address in target.addresses for encrypted in (True, False)}
-
-
-def encrypted(transport: object) -> bool:
-    """Whether the client came by TLS."""
-    return bool(getattr(transport, "encrypted", False))

@@ -1,0 +1,87 @@
+"""A login's scope: the target's credential, what the target is told, what its redirects may name."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import replace
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from hoopgw.auth.identity_tokens import FRESH, IdentityTokens
+from hoopgw.model.errors import SecretUnavailable
+from hoopgw.model.secret import Secret
+from hoopgw.model.target import Address, Role, SecretReference
+from hoopgw.relay.http_scope import HttpScope, Route, no_body
+from hoopgw.servers.http.scoping import IdentityLine, scope_of
+from tests.auth.test_identity_tokens import TARGET, access
+
+REFERENCE = SecretReference("env", "X")
+ROUTE: Route = (b"gw:8443", b"", b"authorization", b"Bearer abc")
+
+
+def scope(role: Role, secret: bytes = b"hush", route: Route = ROUTE, **target: Any) -> HttpScope:
+    who = replace(access(), role=role, target=replace(TARGET, **target))
+    line = IdentityLine(IdentityTokens("gw", Ed25519PrivateKey.generate()), who, "s_1", Clock())
+    given = who, route, b"/api", "192.0.2.1", "s_1", "p", lambda reference: Secret(secret), line, no_body, no_body
+    return scope_of(*given, bytes, True, False)
+
+
+class Credentials(SynchronousTestCase):
+    def test_each_way(self) -> None:
+        """Bearer, basic, a field, a parameter; what the client sends in that place is dropped."""
+        pair = b64encode(b"ada:hush")
+        for role, line, query, replaced in (
+            (Role("r", "", bearer=REFERENCE), b"Authorization: Bearer hush\r\n", b"", {b"authorization"}),
+            (Role("r", "ada", REFERENCE), b"Authorization: Basic " + pair + b"\r\n", b"", {b"authorization"}),
+            (Role("r", "", header="X_Key", value=REFERENCE), b"X_Key: hush\r\n", b"", {b"x-key"}),
+            (Role("r", "", query="key", value=REFERENCE), b"", b"key=hush", set()),
+            (Role("r", ""), b"", b"", set()),
+        ):
+            found = scope(role)
+            self.assertEqual((found.credential, found.query, set(found.replaced)), (line, query, replaced))
+
+    def test_a_secret_is_one_line(self) -> None:
+        """One with a line's end in it would add fields of its own."""
+        with self.assertRaises(SecretUnavailable):
+            scope(Role("r", "", bearer=REFERENCE), b"hush\r\nX: 1")
+        self.assertEqual(scope(Role("r", "", query="key", value=REFERENCE), b"a&b=c#").query, b"key=a%26b%3Dc%23")
+
+    def test_the_clients_own_authorization(self) -> None:
+        """It is for the target only where it is neither the gateway's token nor in the credential's place."""
+        other: Route = (b"gw", b"", b"x-hoopgw-token", b"abc")
+        self.assertFalse(scope(Role("r", "")).keep_authorization)
+        self.assertTrue(scope(Role("r", ""), route=other).keep_authorization)
+        self.assertFalse(scope(Role("r", "", bearer=REFERENCE), route=other).keep_authorization)
+
+
+class Told(SynchronousTestCase):
+    def test_who_asks(self) -> None:
+        """Address, host, prefix and subject, each on one line; nothing of the identity where it is not wanted."""
+        told = scope(Role("r", "")).told
+        for line in (b"X-Forwarded-For: 192.0.2.1", b"X-Forwarded-Host: gw:8443", b"X-Forwarded-Prefix: /api"):
+            self.assertIn(line + b"\r\n", told)
+        self.assertIn(b"X-Hoopgw-Subject: ada@example.com\r\n", told)
+        found = scope(Role("r", ""), tells_identity=False)
+        self.assertNotIn(b"ada", found.told)
+        self.assertEqual(found.identity(), b"")
+
+    def test_a_fresh_token(self) -> None:
+        """The same line for a while, then another."""
+        clock = Clock()
+        line = IdentityLine(IdentityTokens("gw", Ed25519PrivateKey.generate()), access(), "s_1", clock)
+        first = line()
+        clock.advance(FRESH - 1)
+        self.assertIs(line(), first)
+        clock.advance(2)
+        self.assertNotEqual(line(), first)
+
+    def test_names_of_the_target(self) -> None:
+        """Its redirects may name any of its addresses, with the port or without the usual one."""
+        found = scope(Role("r", ""), addresses=(Address("a", 443), Address("b", 8443)), host="API.example.com")
+        self.assertEqual(found.host, b"API.example.com")
+        self.assertLessEqual({b"api.example.com", b"a", b"a:443", b"b:8443"}, found.names)
+        self.assertNotIn(b"b", found.names)
+        self.assertEqual(scope(Role("r", "")).host, b"api")
