@@ -157,6 +157,9 @@ class IBodyMasks(Protocol):
         Raises Unmaskable for a body that cannot be read (an unknown coding, a charset, a range): it must not pass.
         """
 
+    def message(self, data: bytes) -> bytes:
+        """One whole message of a WebSocket, masked.  Raises Unmaskable: it must not pass."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

@@ -92,7 +92,10 @@ class Answering:
                 self._partial = data[here:]
                 return False
             if read.status == SWITCHING and self.opening is not None:
-                self.switch = switched(read, self._prepare(read.block), self.opening, self._scope)
+                fields = self._prepare(read.block).fields
+                shown = None if self.masks is None else self.masks.response(SWITCHING, fields)
+                fields = fields if shown is None else shown.fields  # a 101 has fields as any other answer has
+                self.switch = switched(read, fields, self.opening, self._scope)
                 self.begun = True
                 self.rest = data[read.end :]
                 effects.append(ToClient(self.switch.head, self.switch.recorded))

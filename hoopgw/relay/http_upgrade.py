@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final, final
 
 from hoopgw.model.errors import ProtocolViolation
-from hoopgw.relay.http_heads import ResponseHead, is_concerned, recorded_line
+from hoopgw.relay.http_heads import is_concerned, recorded_line
 from hoopgw.relay.http_scope import HttpScope
-from hoopgw.wire.httphead import NO_BODY, Request, Response
+from hoopgw.wire.httphead import NO_BODY, Field, Request, Response
 from hoopgw.wire.websocket_deflate import Terms
 from hoopgw.wire.websocket_handshake import Opening, opening
 
@@ -41,10 +41,13 @@ class Switch:
         self.terms = terms
 
 
-def switched(read: Response, prepared: ResponseHead, opened: Opening, scope: HttpScope) -> Switch:
-    """Raises WireError where the target's 101 is not the answer to this request."""
+def switched(read: Response, fields: tuple[Field, ...], opened: Opening, scope: HttpScope) -> Switch:
+    """`fields` are what the client may see of the target's.
+
+    Raises WireError where the target's 101 is not the answer to this request.
+    """
     accepted = opened.accepted([(name.decode("latin-1"), value.decode("latin-1")) for name, value in read.block.fields])
-    kept = [(name, name + b": " + value + b"\r\n") for name, value in prepared.fields if not is_concerned(name)]
+    kept = [(name, name + b": " + value + b"\r\n") for name, value in fields if not is_concerned(name)]
     first = b"HTTP/1.1 101 Switching Protocols\r\n" + _ASKS + _lines(accepted.fields())
     shown = first + b"".join([line for _, line in kept]) + b"\r\n"
     hidden = first + b"".join([recorded_line(name, line, scope) for name, line in kept]) + b"\r\n"

@@ -214,16 +214,13 @@ class WebSocketRelay:
         if piece.last:
             whole = b"".join(self._shown)
             self._shown, self._shown_size = [], 0
-            self._show(ws.Piece(piece.kind, self._masked(piece.kind, whole, bodies, effects)), effects)
+            self._show(ws.Piece(piece.kind, self._masked(whole, bodies, effects)), effects)
 
-    def _masked(self, kind: int, message: bytes, bodies: IBodyMasks, effects: list[Effect]) -> bytes:
-        """As a response with this body would be masked.  Raises Unmaskable."""
-        mask = bodies.response(200, ((b"content-type", media_of(kind, message)),))
-        if mask is None:
-            return message
-        shown = mask.feed(message) + mask.finish()
-        if mask.masked:
-            effects.append(Completed(self._scope.number, 0, mask.masked))
+    def _masked(self, message: bytes, bodies: IBodyMasks, effects: list[Effect]) -> bytes:
+        """Text or bytes are masked alike: services send JSON as either.  Raises Unmaskable."""
+        shown = bodies.message(message)
+        if shown != message:
+            effects.append(Completed(self._scope.number, 0, 1))
         return shown
 
     def _show(self, piece: ws.Piece, effects: list[Effect]) -> None:
@@ -287,13 +284,6 @@ class WebSocketRelay:
             self._asked = []
             effects.append(Withdraw(LANE))
         effects.append(Hangup(code, reason))
-
-
-def media_of(kind: int, message: bytes) -> bytes:
-    """What a message most likely is, for what masks it; text that begins as JSON must be JSON."""
-    if kind == ws.BINARY:
-        return b"application/octet-stream"
-    return b"application/json" if message.lstrip()[:1] in (b"{", b"[", b'"') else b"text/plain; charset=utf-8"
 
 
 def _words(reason: str, denial: Denial | None) -> str:

@@ -179,7 +179,7 @@ class Sockets(HttpCase):
         self.assertEqual(self.talks.heard, ['{"op": "close"}'])
 
     def test_masked(self) -> None:
-        """What a pattern finds in the service's messages is starred, compressed or not."""
+        """What a pattern finds in the service's messages is starred, compressed or not, as text or as bytes."""
         for compression in ("deflate", None):
             connection = self.open("people", compression=compression)
             connection.send("card")
@@ -187,6 +187,10 @@ class Sockets(HttpCase):
             assert isinstance(shown, str)
             self.assertNotIn(CARD, shown)
             self.assertEqual(list(json.loads(shown)), ["card"])
+            connection.send(json.dumps({"card": CARD}).encode())
+            shown = connection.recv(TURN)
+            assert isinstance(shown, bytes)
+            self.assertNotIn(CARD.encode(), shown)
 
     def test_killed(self) -> None:
         """Who may kill ends it; the client reads that in its Close."""

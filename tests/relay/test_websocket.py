@@ -47,23 +47,18 @@ def asked(more: bytes = b"") -> bytes:
 class Stars:
     """Masks every message to stars; one that begins with `?` cannot be read."""
 
-    masked = 1
     fields = ()
 
     def __and__(self, other: Any) -> Any:
         return self
 
     def response(self, status: int, fields: tuple[tuple[bytes, bytes], ...]) -> Any:
-        self.kind = dict(fields)[b"content-type"]
         return self
 
-    def feed(self, data: bytes) -> bytes:
+    def message(self, data: bytes) -> bytes:
         if data[:1] == b"?":
             raise Unmaskable("what is this")
         return b"*" * len(data)
-
-    def finish(self) -> bytes:
-        return b""
 
 
 class Talk(Course):
@@ -288,6 +283,18 @@ class Messages(SynchronousTestCase):
         )
 
 
+class Junk(SynchronousTestCase):
+    @given(st.lists(st.tuples(st.booleans(), st.binary(max_size=60)), max_size=6), st.booleans(), st.booleans())
+    def test_junk_never_raises(self, told: list[tuple[bool, bytes]], deflate: bool, judged: bool) -> None:
+        """Whatever either side sends, and in whatever order it ends."""
+        talk = Talk(deflate=deflate, judged=100 if judged else 0)
+        for client, data in told:
+            (talk.send if client else talk.reply)(data)
+        talk.do(talk.relay.target_gone("reset"))
+        talk.do(talk.relay.ended("over", Code.SESSION_KILLED, None))
+        self.assertIsNotNone(talk.ended)
+
+
 class Decisions(SynchronousTestCase):
     def test_a_refused_message(self) -> None:
         """It does not reach the target, what came before it does; both sides are told, and the session ends."""
@@ -387,6 +394,11 @@ class Masks(SynchronousTestCase):
             self.assertEqual(talk.seen(), [(1, b"*" * 9), (9, b"there?")])
             self.assertEqual(talk.recorded(), [(1, b"*" * 9), (9, b"there?")])
             self.assertEqual([effect.masked for effect in talk.others if isinstance(effect, Completed)], [1])
+
+    def test_fields_of_the_handshake(self) -> None:
+        """A 101 has fields as any other answer has: masks see them too."""
+        self.assertEqual(Talk().answer.block.one(b"set-cookie"), b"a=secret; Path=/shop/")
+        self.assertEqual(Talk(opened=Answer(bodies=Stars())).answer.block.values(b"set-cookie"), [])
 
     def test_what_cannot_be_masked(self) -> None:
         """A message that cannot be read, or is too long to be, does not pass."""
