@@ -1,12 +1,13 @@
-"""Tries the package on a machine of its own, in qemu: `try_qemu.py [--kvm] PACKAGE.deb`, as root.
+"""Tries the package on a machine of its own, in qemu: `try_qemu.py PACKAGE.deb`, as root.
 
 What a container does not put in force: limits of memory and tasks, and a power cut while sessions write.  Also start at
-boot, setup, sessions, reload, the watchdog.  Without KVM it takes some ten minutes.
+boot, setup, sessions, reload, the watchdog.  `--kvm` where that works; without it a boot takes minutes.
 Needs debootstrap, qemu-system-x86 and e2fsprogs; 4 GB in .cache, 2 GB of memory.  Only .cache changes.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -155,23 +156,37 @@ def power_cuts(machine: Virtual) -> None:
         say(f"power cut {cut}: {len(done)} statements acknowledged, {len(recorded)} recorded, none lost; {summary}")
 
 
-def main(package: Path, kvm: bool) -> int:
+PARTS = (power_cuts, memory, tasks, watchdog, reload, enabled_now, scenes.ssh)
+
+
+def tried(machine: Virtual, only: list[str]) -> None:
+    """Raises Wrong, after it has shown the end of the journal."""
+    try:
+        for part in (started_at_boot, scenes.target, scenes.first_minute):
+            part(machine)
+        for part in PARTS:
+            if not only or part.__name__ in only:
+                part(machine)
+    except Wrong:
+        with suppress(Wrong, OSError):
+            say(scenes.journal(machine)[-4000:])
+        raise
+
+
+def main(words: list[str]) -> int:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("package", type=Path)
+    asked.add_argument("--kvm", action="store_true", help="by the processor itself, where that works")
+    asked.add_argument("--only", action="append", default=[], choices=[part.__name__ for part in PARTS])
+    given = asked.parse_args(words)
     if os.geteuid() != 0:
         say("as root: a root is made, with its owners and devices")
         return 2
     started = time.monotonic()
     try:
-        image = disk_of(root_with(package, "qemu", KERNEL))
-        with virtual(image, kvm) as machine:
-            try:
-                for part in (started_at_boot, scenes.target, scenes.first_minute, scenes.ssh, enabled_now, reload):
-                    part(machine)
-                for part in (watchdog, memory, tasks, power_cuts):
-                    part(machine)
-            except Wrong:
-                with suppress(Wrong, OSError):
-                    say(scenes.journal(machine)[-4000:])
-                raise
+        image = disk_of(root_with(given.package, "qemu", KERNEL))
+        with virtual(image, given.kvm) as machine:
+            tried(machine, given.only)
     except Wrong as error:
         say(f"wrong: {error}")
         return 1
@@ -182,4 +197,4 @@ def main(package: Path, kvm: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[-1]), "--kvm" in sys.argv[1:-1]))
+    sys.exit(main(sys.argv[1:]))

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +18,9 @@ from urllib.parse import urlsplit
 import click
 from cryptography import x509
 
+from hoopgw.cli.finding import Finding
 from hoopgw.cli.output import json_option, print_json
+from hoopgw.cli.possessions import descriptors, key_modes
 from hoopgw.model.escaping import escaped
 from hoopgw.model.settings import OidcSettings, Settings
 from hoopgw.model.target import Target
@@ -38,19 +39,12 @@ UNITS = (
 SYSTEMCTL = "/usr/bin/systemctl"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """`fix` is empty where all is well."""
-
-    what: str
-    said: str
-    fix: str = ""
-
-
 def findings(settings: Settings, targets: dict[str, Target], admin: str, now: float) -> Iterator[Finding]:
     """One of each thing that was looked at; asks the network, and changes nothing."""
     yield _gateway(admin)
     yield from _units()
+    yield from descriptors(admin, settings.limits.max_sessions)
+    yield from key_modes(Path(settings.state))
     if settings.tls.certificate:
         yield _certificate(Path(settings.tls.certificate), now)
     yield _disk(Path(settings.recordings.directory), settings.recordings.min_free)
@@ -204,7 +198,8 @@ def _reached(name: str, host: str, port: int) -> Finding:
 def doctor(settings: dict[str, str], as_json: bool) -> None:
     """Look at what the gateway needs, and say what to do where something is wrong.
 
-    Configuration, the running gateway, its units, certificate, disk, issuers, targets, clock. It changes nothing.
+    Configuration, the running gateway, its units and limits, keys, certificate, disk, issuers, targets, clock. It
+    changes nothing.
 
     Exit status 0 when all is well; 1 otherwise.
     """

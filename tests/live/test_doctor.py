@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hoopgw.cli.doctor import findings
+from hoopgw.cli.possessions import descriptors, key_modes
 from hoopgw.model.settings import OidcSettings, RecordingSettings, Settings, TlsSettings
 from hoopgw.model.target import Address, Role, Target, TlsMode
 from tests.live.harness import LiveCase
@@ -22,7 +23,7 @@ class Doctor(LiveCase):
     def test_all_that_runs_is_well(self) -> None:
         """Issuer, its clock, target, disk and the gateway itself; a certificate of two days is to be renewed."""
         found = self.asked()
-        for what in ("configuration", "gateway", "issuer demo", "clock", "target shop", "disk"):
+        for what in ("configuration", "gateway", "issuer demo", "clock", "target shop", "disk", "keys"):
             self.assertTrue(found[what]["good"], found[what])
         self.assertFalse(found["certificate"]["good"])
 
@@ -50,6 +51,24 @@ class Doctor(LiveCase):
         wanted = {"gateway", "certificate", "disk", "issuer other", "issuer untrusted", "target pay", "clock"}
         self.assertEqual(said, wanted, found)
         self.assertEqual(len([each for each in found if each.what == "target pay" and each.fix]), 2)
+
+    def test_keys_and_limits(self) -> None:
+        """A key that others may read, and a process that may open less than its sessions need."""
+        state = Path(self.mktemp())
+        (state / "keys").mkdir(parents=True)
+        state.chmod(0o700)
+        for name, mode in (("recording.key", 0o600), ("host.pub", 0o644)):
+            (state / "keys" / name).touch()
+            (state / "keys" / name).chmod(mode)
+        self.assertEqual([each.fix for each in key_modes(state)], [""])
+        (state / "keys/recording.key").chmod(0o640)
+        self.assertEqual([each.fix for each in key_modes(state)], [f"chmod go= {state}/keys/recording.key"])
+        self.assertEqual(list(key_modes(state / "none")), [])
+        admin = str(self.stage.gateway.admin)
+        [few], [many] = descriptors(admin, 1), descriptors(admin, 1 << 40)
+        self.assertEqual(few.fix, "")
+        self.assertIn("LimitNOFILE", many.fix)
+        self.assertEqual(list(descriptors(str(state / "none"), 1)), [])
 
     def _settings(self) -> Settings:
         from hoopgw import config

@@ -17,7 +17,7 @@ from hoopgw.cli.output import json_option, print_json
 from hoopgw.model.escaping import escaped
 
 if TYPE_CHECKING:
-    from hoopgw.cli.doctor import Finding
+    from hoopgw.cli.finding import Finding
     from hoopgw.cli.setup.answers import Answers, TargetAnswer
     from hoopgw.config import Config
 
@@ -196,7 +196,7 @@ def _tried(loaded: Config, found: Answers) -> list[Finding]:
 
 def _unreadable(loaded: Config, target: TargetAnswer | None) -> list[Finding]:
     """Root reads every file; who runs the gateway must be able to as well."""
-    from hoopgw.cli.doctor import Finding
+    from hoopgw.cli.finding import Finding
 
     state = Path(loaded.settings.state)
     if target is None or os.geteuid() != 0 or not state.exists():

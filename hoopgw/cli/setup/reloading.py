@@ -11,7 +11,7 @@ import struct
 import time
 from typing import Any
 
-from hoopgw.cli.doctor import Finding
+from hoopgw.cli.finding import Finding
 
 PATIENCE = 5.0  # seconds for one answer
 TAKEN = 30.0  # seconds until a reload is done: secrets and certificates are read again

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from hoopgw.auth.access import Access
 from hoopgw.auth.fetch import https_fetch
 from hoopgw.auth.keyring import Keyring
-from hoopgw.cli.doctor import Finding
+from hoopgw.cli.finding import Finding
 from hoopgw.config_secrets import read_for_service
 from hoopgw.model.errors import HoopgwError, SecretUnavailable
 from hoopgw.model.grant import Grant, Who
