@@ -41,19 +41,22 @@ _HOLDS = ", ".join(map(_column, HOLD_COLUMNS))
 # Keyset pages read an index backwards from (opened, id), however filters are combined.  The partial indexes serve those
 # that few rows pass, together with a subject or a target too; a protocol, which many share, is read in the index.
 _FEW = {"live": "closed IS NULL", "refused": "refused > 0", "held": "held > 0"}
+_PARTS = {**_FEW, "masked": "masked > 0"}  # many may pass this one, and none of a target's
 SESSION_INDEXES = (
     "CREATE INDEX sessions_opened ON {at}sessions (opened, id)",
     "CREATE INDEX sessions_subject ON {at}sessions (subject, opened, id, protocol)",
     "CREATE INDEX sessions_target ON {at}sessions (target, opened, id, protocol)",
     "CREATE INDEX sessions_both ON {at}sessions (subject, target, opened, id)",
     "CREATE INDEX sessions_protocol ON {at}sessions (protocol, opened, id)",
-    *(f"CREATE INDEX sessions_{name} ON {{at}}sessions (opened, id) WHERE {few}" for name, few in _FEW.items()),
     *(
-        f"CREATE INDEX sessions_{name}_{of} ON {{at}}sessions ({of}, opened, id, protocol) WHERE {few}"
-        for name, few in _FEW.items()
+        f"CREATE INDEX sessions_{name} ON {{at}}sessions (opened, id, protocol) WHERE {of}"
+        for name, of in _PARTS.items()
+    ),
+    *(
+        f"CREATE INDEX sessions_{name}_{of} ON {{at}}sessions ({of}, opened, id, protocol) WHERE {part}"
+        for name, part in _PARTS.items()
         for of in ("subject", "target")
     ),
-    "CREATE INDEX sessions_masked ON {at}sessions (opened, id) WHERE masked > 0",
     "CREATE INDEX sessions_retired ON {at}sessions (retired) WHERE retired IS NOT NULL",
 )
 # By what a session touched.  Target and protocol, which many share, stand here too: a page of a table that one target
@@ -154,7 +157,7 @@ def session_page(wanted: SessionFilter) -> tuple[str, list[Any]]:
     for name in ("subject", "target", "protocol"):
         if getattr(wanted, name):
             # a protocol is what many share: subject, target and the others say more
-            aside = name == "protocol" and (few or wanted.target)
+            aside = name == "protocol" and (few or wanted.target or (wanted.verdict and not wanted.table))
             column = f"{key}.{name}"
             column = f"{{aside}}{column}" if aside else column
             conditions.append(f"{column} = ?")
@@ -166,7 +169,7 @@ def session_page(wanted: SessionFilter) -> tuple[str, list[Any]]:
     if wanted.verdict:
         if wanted.verdict not in _VERDICTS:
             raise ValueError(f"{wanted.verdict!r} is no verdict of the index: {', '.join(_VERDICTS)}")
-        many = wanted.verdict not in _FEW and bool(few or wanted.target)
+        many = wanted.verdict not in _FEW and bool(wanted.live)
         conditions.append(f"{{aside}}{_VERDICTS[wanted.verdict]}" if many else _VERDICTS[wanted.verdict])
     if wanted.live is not None:
         conditions.append(f"s.closed IS {'' if wanted.live else 'NOT '}NULL")
