@@ -121,6 +121,8 @@ class Streams:
         self._deep += 1
         try:
             for each in self._h2.receive(data, self._clock.seconds()):
+                if self._over:  # ended by an answer to what came just before
+                    break
                 if isinstance(each, Gone):
                     self._gone(each.stream)
                 else:
