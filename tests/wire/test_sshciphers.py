@@ -27,7 +27,7 @@ NAMES = st.sampled_from(sorted(PAIRS))
 
 
 class Ciphers(SynchronousTestCase):
-    @given(NAMES, MESSAGES, st.integers(0, 0xFFFFFFFF), st.data())
+    @given(NAMES, MESSAGES, st.sampled_from((0, 1, 0xFFFFFFFE, 0xFFFFFFFF)), st.data())
     def test_any_cut(self, name: str, messages: list[bytes], first: int, data: st.DataObject) -> None:
         """Any cut of the stream gives the same messages, wherever the counting stands: 32 bits of it count."""
         opener, sealer = PAIRS[name]()
