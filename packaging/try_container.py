@@ -34,9 +34,12 @@ class Machine:
         words += ["--console=pipe", f"--network-namespace-path=/run/netns/{NAME}"]
         self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        until(lambda: bool(children.read_text().split()), "the container's first process")
-        self._first = children.read_text().split()[0]
-        until(lambda: self.system("is-system-running") in ("running", "degraded"), "the container is up")
+
+        def up() -> bool:  # the child that is seen first is one of nspawn's own, and ends
+            self._first = (children.read_text().split() or ["0"])[0]
+            return self.system("is-system-running") in ("running", "degraded")
+
+        until(up, "the container is up")
 
     def inside(self, *words: str, good: bool = True, given: str = "") -> str:
         return run("nsenter", "-t", self._first, "-a", *words, good=good, given=given).strip()

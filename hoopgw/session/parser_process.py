@@ -9,7 +9,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 
 from hoopgw.policy.catalogue import Catalogue
 from hoopgw.policy.facts import Facts
@@ -36,19 +36,28 @@ class ParserProcess:
         self._pool: ProcessPoolExecutor | None = None
 
     def analyse(self, text: bytes, catalogue: Catalogue | None, context: NameContext, follow: bool) -> Deferred[Facts]:
-        """Fails with Unreadable: the grammar's word, a crash, or the deadline."""
+        """Fails with Unreadable: the grammar's word, a crash, the deadline, or no process to be had."""
         done: Deferred[Facts] = Deferred()
-        pool = self._started()
         try:
-            future = pool.submit(analyse, text, catalogue, context, follow)
-        except BrokenProcessPool:
-            self._drop(pool)
-            future = self._started().submit(analyse, text, catalogue, context, follow)
+            pool, future = self._submitted(text, catalogue, context, follow)
+        except (OSError, RuntimeError) as error:  # no process or thread is to be had: the unit's TasksMax, or memory
+            self.stop()
+            return fail(Unreadable(f"the text could not be read: {error}"))
         timer = self._reactor.callLater(DEADLINE, self._too_slow, pool, done)
         future.add_done_callback(
             lambda future: self._reactor.callFromThread(self._finished, future, pool, done, timer.cancel, timer.active)
         )
         return done
+
+    def _submitted(self, *given: Any) -> tuple[ProcessPoolExecutor, Future[Facts]]:
+        """Raises OSError or RuntimeError where the system gives no process or thread."""
+        pool = self._started()
+        try:
+            return pool, pool.submit(analyse, *given)
+        except BrokenProcessPool:
+            self._drop(pool)
+        pool = self._started()
+        return pool, pool.submit(analyse, *given)
 
     def stop(self) -> None:
         if self._pool is not None:
