@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -59,6 +61,15 @@ class LiveCase(SynchronousTestCase):
     def hoopgw(self, *words: str, token: str = "") -> subprocess.CompletedProcess[str]:
         """The command, as the approver unless `token` says otherwise."""
         return self.stage.gateway.command(*words, token=token or self.stage.approver)
+
+    def listed(self, *words: str, count: int = 1) -> list[dict[str, Any]]:
+        """`hoopgw sessions list`, once it has so many: the index is written in the background."""
+        deadline = time.monotonic() + 20
+        while True:
+            found: list[dict[str, Any]] = json.loads(self.hoopgw("sessions", "list", "--json", *words).stdout)
+            if len(found) >= count or time.monotonic() > deadline:
+                return found
+            time.sleep(0.2)
 
 
 @atexit.register

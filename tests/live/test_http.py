@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import ssl
 import subprocess
@@ -37,6 +38,23 @@ then = "refuse"
 reason = "too much"
 """
 STAGE = Options(more={"guardrails.d/90-test.toml": RULES})
+
+
+def whole(found: bytes, count: int) -> bool:
+    """Whether `count` answers are in it, with their bodies."""
+    here = 0
+    for _ in range(count):
+        end = found.find(b"\r\n\r\n", here) + 4
+        if end < 4:
+            return False
+        head = found[here:end].lower()
+        length = re.search(rb"\r\ncontent-length: *([0-9]+)", head)
+        here = end + int(length[1]) if length else end
+        if b"\r\ntransfer-encoding: chunked" in head:
+            here = found.find(b"0\r\n\r\n", end) + 5
+            if here < 5:
+                return False
+    return len(found) >= here
 
 
 class HttpCase(LiveCase):
@@ -93,9 +111,9 @@ class HttpCase(LiveCase):
         return "\r\n".join([line, *given, "", ""]).encode()
 
     def answers(self, connection: ssl.SSLSocket, count: int = 1) -> bytes:
-        """Everything until `count` status lines are there, or the end."""
+        """Everything until `count` whole answers are there, or the end."""
         found = b""
-        while found.count(b"HTTP/1.1 ") < count or not found.endswith(b"\n"):
+        while not whole(found, count):
             piece = connection.recv(65536)
             if not piece:
                 break

@@ -220,7 +220,7 @@ class Rules(LiveCase):
 
     def recorded(self) -> str:
         """What the record has of the latest session."""
-        listed = json.loads(self.hoopgw("sessions", "list", "--path", "/people", "--status", "200", "--json").stdout)
+        listed = self.listed("--path", "/people", "--status", "200")
         return self.hoopgw("sessions", "export", "--format", "har", listed[0]["id"]).stdout
 
     def test_masked_events(self) -> None:
@@ -239,12 +239,11 @@ class Rules(LiveCase):
         """Requests and answers as they were shown; found by method, path and status."""
         self.assertEqual(self.posted("/notes", {"a": 1})[0], 200)
         self.assertEqual(self.curl("/admin/notes", "-X", "DELETE")[0], 403)
-        words = ("sessions", "list", "--json", "--method")
-        (wrote, *_) = json.loads(self.hoopgw(*words, "POST", "--path", "/notes").stdout)
+        (wrote, *_) = self.listed("--method", "POST", "--path", "/notes")
         found = json.loads(self.hoopgw("sessions", "export", "--format", "har", wrote["id"]).stdout)["log"]["entries"]
         (entry,) = [each for each in found if each["request"]["url"].endswith("/notes")]
         self.assertEqual((entry["request"]["postData"]["text"], entry["response"]["status"]), ('{"a": 1}', 200))
         self.assertNotIn(self.stage.agent, json.dumps(found))
-        refused = json.loads(self.hoopgw(*words, "DELETE", "--path", "/admin/*", "--status", "403").stdout)
+        refused = self.listed("--method", "DELETE", "--path", "/admin/*", "--status", "403")
         self.assertEqual(len(refused), 1)
-        self.assertEqual(json.loads(self.hoopgw(*words, "PUT").stdout), [])
+        self.assertEqual(self.listed("--method", "PUT", count=0), [])
