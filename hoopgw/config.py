@@ -20,7 +20,7 @@ from hoopgw.policy.masks import MaskRule
 from hoopgw.policy.policyset import PolicySet, Scoped
 
 TABLES = {
-    "conf.d": ("oidc", "local"),
+    "conf.d": ("oidc", "local", "vault"),
     "targets.d": ("target",),
     "grants.d": ("grant",),
     "guardrails.d": ("guardrail", "mask", "pattern"),
@@ -104,7 +104,7 @@ class _Loading:
             for name in given if isinstance(given, dict) else ():
                 self._places[kind, name] = f"{main.file}:{main.line((kind, name))}"
         beside = [
-            config_settings.Beside(reader, self._named(reader, "oidc"), self._named(reader, "local"))
+            config_settings.Beside(reader, *(self._named(reader, kind) for kind in TABLES["conf.d"]))
             for reader in self._directory("conf.d")
         ]
         settings = config_settings.settings(Reader(main, self.mistakes), beside)
@@ -127,7 +127,7 @@ class _Loading:
         readers = self._directory("targets.d")
         self._missing = len(self.mistakes) > before
         return {
-            name: config_targets.target(reader, name, given, settings.recordings.mode)
+            name: config_targets.target(reader, name, given, settings)
             for reader in readers
             for name, given in self._named(reader, "target").items()
         }

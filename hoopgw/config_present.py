@@ -49,6 +49,10 @@ def _wrong(settings: Settings, targets: dict[str, Target]) -> Iterator[tuple[Key
     if settings.tls.key is not None:
         missing = [*_secret(("tls", "key"), settings.tls.key)]
         yield from missing or _certificate(settings.tls, settings.tls.key)
+    for vault in settings.vaults:
+        yield from _authority(("vault", vault.name, "ca"), vault.ca)
+        for name in ("token", "secret_id", "jwt"):
+            yield from _secret(("vault", vault.name, name), getattr(vault, name))
     for target in targets.values():
         yield from _authority(("target", target.name, "ca"), target.ca)
         for role in target.roles.values():

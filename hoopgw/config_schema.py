@@ -35,7 +35,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "mask_key": Key(values.secret, None, 'Key of `show = "hash"`. Default: made under `state` at first start.'),
         **{
             name: Key(table, {}, f"See [{name}].")
-            for name in "listen admin tls ssh ssh_key ssh_ca oidc local store recordings limits".split()
+            for name in "listen admin tls ssh ssh_key ssh_ca oidc local vault store recordings limits".split()
         },
     },
     "listen": {
@@ -93,6 +93,17 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "skew": Key(values.duration, 30.0, "How far clocks may be apart."),
         "keys_fresh": Key(values.duration, 300.0, "The issuer's keys are fetched again after this."),
         "keys_stale": Key(values.duration, 86400.0, "While the issuer is down its known keys are used this long."),
+    },
+    "vault": {
+        "address": Key(values.text, REQUIRED, 'Of a HashiCorp Vault or OpenBao: "https://vault.internal:8200".'),
+        "ca": Key(values.text, "", "PEM file that its certificate is verified by. Default: the system's."),
+        "namespace": Key(values.text, "", "Its namespace, where it has some."),
+        "token": Key(values.secret, None, "A token for it; a file is read each time, so it may be renewed."),
+        "role_id": Key(values.text, "", "Login by AppRole: the role's id."),
+        "secret_id": Key(values.secret, None, "Login by AppRole: the secret id, where the role binds one."),
+        "role": Key(values.text, "", "Login by `jwt`: the vault's role."),
+        "jwt": Key(values.secret, None, "Login by the methods jwt and kubernetes: a file with the machine's token."),
+        "mount": Key(values.text, "", "Where the login is mounted. Default: `approle`, or `kubernetes` with `jwt`."),
     },
     "local": {
         "may": Key(
@@ -191,14 +202,19 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "role": Key(table, REQUIRED, "See [target.NAME.role.ROLE]."),
     },
     "role": {
-        "user": Key(values.text, "", "PostgreSQL, SSH, needed: the user that the target knows. HTTP: of `password`."),
-        "password": Key(values.secret, None, "Its password. HTTP: by basic authentication."),
-        "bearer": Key(values.secret, None, "HTTP: a token for `Authorization: Bearer`."),
+        "user": Key(
+            values.text,
+            "",
+            "PostgreSQL, SSH, needed: the user that the target knows (PostgreSQL: or a `vault:…` field). HTTP: of "
+            "`password`.",
+        ),
+        "password": Key(values.role_secret, None, "Its password. HTTP: by basic authentication."),
+        "bearer": Key(values.role_secret, None, "HTTP: a token for `Authorization: Bearer`."),
         "header": Key(values.text, "", "HTTP: the header field that carries `value`."),
         "query": Key(values.text, "", "HTTP: the query parameter that carries `value`."),
-        "value": Key(values.secret, None, "HTTP: the secret of `header` or `query`."),
+        "value": Key(values.role_secret, None, "HTTP: the secret of `header` or `query`."),
         "key": Key(
-            values.secret,
+            values.role_secret,
             None,
             "SSH: its private key (OpenSSH or PEM, without a passphrase). Else: that of `certificate` (PEM).",
         ),
@@ -357,6 +373,7 @@ TITLES: dict[str, str] = {
     "ssh_key": "[ssh_key.NAME]",
     "ssh_ca": "[ssh_ca.NAME]",
     "oidc": "[oidc.NAME]",
+    "vault": "[vault.NAME]",
     "local": "[local.NAME]",
     "store": "[store]",
     "recordings": "[recordings]",

@@ -25,6 +25,8 @@ def read_secret(reference: SecretReference, environment: Mapping[str, str] | Non
 
     `environment` is this process's own where it is not given; systemd names its credentials' directory there.
     """
+    if reference.kind == "vault":
+        raise SecretUnavailable(f"{reference}: only the running gateway reads vaults")
     given = os.environ if environment is None else environment
     if reference.kind == "env":
         value = given.get(reference.name)

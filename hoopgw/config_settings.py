@@ -23,6 +23,7 @@ from hoopgw.model.settings import (
     Settings,
     StoreSettings,
     TlsSettings,
+    VaultSettings,
 )
 from hoopgw.model.target import Mode, SecretReference
 
@@ -39,6 +40,7 @@ class Beside:
     reader: Reader
     oidc: dict[str, dict[str, Any]]
     local: dict[str, dict[str, Any]]
+    vault: dict[str, dict[str, Any]]
 
 
 def settings(reader: Reader, beside: Sequence[Beside] = ()) -> Settings:
@@ -60,6 +62,7 @@ def settings(reader: Reader, beside: Sequence[Beside] = ()) -> Settings:
         local=tuple(
             LocalIssuer(name, values["may"] or frozenset()) for _, name, values in _all_of(reader, top, "local", beside)
         ),
+        vaults=_vaults(_all_of(reader, top, "vault", beside)),
         store=_store(reader, parts["store"], state),
         recordings=_recordings(reader, parts["recordings"], state, keys),
         limits=LimitSettings(
@@ -143,7 +146,7 @@ def _all_of(
     for name, values in reader.tables(kind, top[kind], (kind,)).items():
         yield reader, name, values
     for each in beside:
-        for name, values in (each.oidc if kind == "oidc" else each.local).items():
+        for name, values in getattr(each, kind).items():
             yield each.reader, name, values
 
 
@@ -167,6 +170,31 @@ def _issuers(tables: Iterator[tuple[Reader, str, dict[str, Any]]]) -> tuple[Oidc
             words = "must be an https:// address without user, query and fragment (http:// on loopback only)"
             reader.wrong((*key, "issuer"), words)
         found.append(OidcSettings(name=name, **{**given, "ca": reader.path(given["ca"])}))
+    return tuple(found)
+
+
+def _vaults(tables: Iterator[tuple[Reader, str, dict[str, Any]]]) -> tuple[VaultSettings, ...]:
+    found: list[VaultSettings] = []
+    for reader, name, given in tables:
+        key: Key = ("vault", name)
+        ways = [way for way in ("token", "role_id", "jwt") if given[way]]
+        if len(ways) != 1:
+            reader.wrong(key, "needs one way to log in: token, role_id or jwt")
+        elif given["secret_id"] is not None and ways != ["role_id"]:
+            reader.wrong((*key, "secret_id"), "does nothing without `role_id`")
+        elif bool(given["role"]) != (ways == ["jwt"]):
+            reader.wrong((*key, "role"), "goes with `jwt`, and `jwt` with it")
+        if given["mount"] and ways == ["token"]:
+            reader.wrong((*key, "mount"), "does nothing with `token`")
+        if given["address"] is None:
+            continue
+        address = given["address"].rstrip("/")
+        if not _is_issuer(address):
+            words = "must be an https:// address without user, query and fragment (http:// on loopback only)"
+            reader.wrong((*key, "address"), words)
+        mount = given["mount"].strip("/") or ("kubernetes" if ways == ["jwt"] else "approle")
+        more = {"address": address, "ca": reader.path(given["ca"]), "mount": mount}
+        found.append(VaultSettings(name=name, **{**given, **more}))
     return tuple(found)
 
 

@@ -10,9 +10,10 @@ from hoopgw.config_files import Key
 from hoopgw.config_http import CREDENTIALS, http_role, http_target
 from hoopgw.config_http_rules import http_api
 from hoopgw.config_reader import Reader, is_loopback, nearest
+from hoopgw.config_values import role_secret
 from hoopgw.model.grant import Budget, Grant, Who
 from hoopgw.model.settings import Settings
-from hoopgw.model.target import Mode, Role, Selector, Target, TlsMode
+from hoopgw.model.target import Mode, Role, SecretReference, Selector, Target, TlsMode
 from hoopgw.policy.policyset import unenforceable
 
 
@@ -29,8 +30,8 @@ class Known:
         return [target for target in self.targets.values() if selector.selects(target)]
 
 
-def target(reader: Reader, name: str, given: dict[str, Any], mode: Mode) -> Target:
-    """`mode` is that of [recordings], for a target that names none."""
+def target(reader: Reader, name: str, given: dict[str, Any], settings: Settings) -> Target:
+    """`settings` say what a target that names no mode records, and which vaults there are."""
     key: Key = ("target", name)
     roles = reader.tables("role", given["role"] or {}, (*key, "role"))
     if given["role"] is not None and not roles:
@@ -43,6 +44,7 @@ def target(reader: Reader, name: str, given: dict[str, Any], mode: Mode) -> Targ
     if mode_of_tls is TlsMode.DISABLE and len(given["versions"]) > 1:
         reader.wrong((*key, "versions"), "are two, and without TLS nothing tells which one it speaks: give one")
     _credentials(reader, key, given, roles, mode_of_tls)
+    _in_vaults(reader, key, roles, [vault.name for vault in settings.vaults])
     return Target(
         name=name,
         protocol=given["protocol"],
@@ -60,13 +62,14 @@ def target(reader: Reader, name: str, given: dict[str, Any], mode: Mode) -> Targ
                 query=values["query"],
                 value=values["value"],
                 certified=values["certified"],
+                user_secret=_user_secret(reader, (*key, "role", role, "user"), given["protocol"], values["user"]),
             )
             for role, values in roles.items()
         },
         database=given["database"] or "",
         labels=given["labels"],
         ca=reader.path(given["ca"]),
-        record=Mode(given["record"]) if given["record"] else mode,
+        record=Mode(given["record"]) if given["record"] else settings.recordings.mode,
         catalogue_role=given["catalogue_role"],
         application_name=given["application_name"],
         auth=given["auth"],
@@ -152,6 +155,28 @@ def _of_ssh(reader: Reader, key: Key, given: dict[str, Any], roles: dict[str, di
             reader.wrong((*key, "role", role, "key"), "does nothing beside `certified`")
         if values["key"] is None and values["password"] is None and not values["certified"]:
             reader.wrong((*key, "role", role), "has no credential: give key or password, or certified = true")
+
+
+def _user_secret(reader: Reader, key: Key, protocol: str, user: str | None) -> SecretReference | None:
+    """A user whose name is in a vault, as that of a short-lived credential is."""
+    if not user or not user.startswith("vault:"):
+        return None
+    if protocol != "postgresql":
+        reader.wrong(key, "may be of a vault for PostgreSQL only")
+    try:
+        return role_secret(user)
+    except ValueError as error:
+        reader.wrong(key, str(error))
+        return None
+
+
+def _in_vaults(reader: Reader, key: Key, roles: dict[str, dict[str, Any]], vaults: list[str]) -> None:
+    for role, values in roles.items():
+        for name in ("user", "password", "bearer", "value", "key"):
+            given = str(values[name] or "")
+            vault = given.removeprefix("vault:").partition("/")[0]
+            if given.startswith("vault:") and vault not in vaults:
+                reader.wrong((*key, "role", role, name), f"there is no [vault.{vault}]" + nearest(vault, vaults))
 
 
 def _tls(reader: Reader, key: Key, given: dict[str, Any]) -> TlsMode:

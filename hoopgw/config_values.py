@@ -113,6 +113,16 @@ def secret(value: Any) -> SecretReference:
     return SecretReference(kind, name)
 
 
+def role_secret(value: Any) -> SecretReference:
+    """As `secret`, or of a vault: what may change while the gateway runs."""
+    if not isinstance(value, str) or not value.startswith("vault:"):
+        return secret(value)
+    name = value.removeprefix("vault:")
+    if re.fullmatch(r"[^/#\s]+/[^#\s?%]+#[^#\s]+", name) is None or ".." in name.split("/"):
+        raise ValueError('must be "vault:NAME/PATH#FIELD", where NAME is that of a [vault.NAME]')
+    return SecretReference("vault", name)
+
+
 def public_keys(value: Any) -> tuple[bytes, ...]:
     """Blobs of lines as in an OpenSSH `.pub` file; what follows the key is a comment."""
     return tuple(public_key(item) for item in texts(value))

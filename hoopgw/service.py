@@ -30,7 +30,7 @@ from hoopgw import __version__, config, systemd
 from hoopgw.auth.access import Access
 from hoopgw.auth.checker import TokenChecker
 from hoopgw.auth.device_grant import DeviceGrant
-from hoopgw.auth.fetch import https_fetch, https_post
+from hoopgw.auth.fetch import https_ask, https_fetch, https_post
 from hoopgw.auth.identity_tokens import KEY_FILE as IDENTITY_KEY
 from hoopgw.auth.identity_tokens import IdentityTokens
 from hoopgw.auth.local import KEY_FILE, LocalTokens, load_or_make_key
@@ -38,7 +38,9 @@ from hoopgw.auth.penalties import Penalties
 from hoopgw.auth.realm import GatewayRealm
 from hoopgw.auth.ssh_keys import SshKeyChecker, fingerprint
 from hoopgw.auth.ssh_login_certificates import Issued, LoginAuthority
-from hoopgw.config_secrets import made_at_start, read_or_make, read_secrets, signing_key
+from hoopgw.auth.vault import Vault
+from hoopgw.auth.vault_secrets import VaultSecrets, in_vault
+from hoopgw.config_secrets import made_at_start, read_or_make, read_secret, read_secrets, signing_key
 from hoopgw.model.errors import HoopgwError, NotAllowed, OperatorError, SecretUnavailable
 from hoopgw.model.events import Code
 from hoopgw.model.grant import REPLICATION
@@ -169,6 +171,8 @@ class GatewayService(Service):
         self._secrets = _read_secrets(self.config)
         self.metrics = CollectorRegistry()
         self.events = Events(settings.name, Lines(STDERR).write, reactor, self.metrics)
+        self.vault_secrets = VaultSecrets(reactor, self.events)
+        await self._vaults(self.config)
         store_password = self._secrets.get(settings.store.password) if settings.store.password else None
         self.store = open_store(reactor, settings.store, store_password)
         await self.store.start()
@@ -273,7 +277,17 @@ class GatewayService(Service):
     def _issuer_failed(self, issuer: str, why: str) -> None:
         self.events.emit(Code.ISSUER_UNAVAILABLE, issuer=issuer, reason=why)
 
+    def _vaults(self, loaded: config.Config) -> Deferred[None]:
+        """Fires when what the roles name of vaults was read, or a start waits for it no longer."""
+        vaults = {
+            settings.name: Vault(settings, https_ask(self._reactor, settings.ca), read_secret)
+            for settings in loaded.settings.vaults
+        }
+        return self.vault_secrets.configure(vaults, filter(in_vault, _of_roles(loaded)))
+
     def _secret(self, reference: SecretReference) -> Secret:
+        if in_vault(reference):
+            return self.vault_secrets.get(reference)
         found = self._secrets.get(reference)
         if found is None:
             raise SecretUnavailable(f"{reference} was not read at start")
@@ -485,6 +499,7 @@ class GatewayService(Service):
             self.events.emit(Code.CONFIGURATION_KEPT, reason=str(error))
             systemd.notify("READY=1")
             return False
+        await self._vaults(loaded)
         bound, needing = _bound_at_start(self.config.settings, loaded.settings)
         self.config, self.gateway.server_tls = replace(loaded, settings=bound), server_tls
         self.gateway.settings = bound
@@ -535,6 +550,7 @@ class GatewayService(Service):
                 loop.stop()
         if self.http is not None:
             self.http.links.stop()
+        await self.vault_secrets.stop()
         self.holds.stop()
         self.parser.stop()
         self.catalogue_source.forget()
@@ -589,11 +605,15 @@ def _load(path: str) -> tuple[config.Config, dict[SecretReference, Secret]]:
     return loaded, _read_secrets(loaded)
 
 
+def _of_roles(loaded: config.Config) -> list[SecretReference]:
+    roles = [role for target in loaded.targets.values() for role in target.roles.values()]
+    return [reference for role in roles for reference in role.secrets]
+
+
 def _read_secrets(loaded: config.Config) -> dict[SecretReference, Secret]:
     """All that sessions will need, so that none reads a file.  Raises SecretUnavailable."""
     settings = loaded.settings
-    roles = [role for target in loaded.targets.values() for role in target.roles.values()]
-    wanted = [reference for role in roles for reference in role.secrets]
+    wanted = [reference for reference in _of_roles(loaded) if not in_vault(reference)]
     of_ssh: list[SecretReference] = []
     if settings.listen.ssh:
         of_ssh = [*settings.ssh.host_keys, *filter(None, (settings.ssh.target_authority, settings.ssh.login_authority))]

@@ -26,6 +26,17 @@ audience = "hoopgw"
 [oidc.other]
 issuer = "https://other.example.com"
 audience = "hoopgw"
+[vault.main]
+address = "https://vault.internal:8200"
+token = "file:/run/token"
+[vault.cluster]
+address = "https://vault.internal:8200"
+role = "gw"
+jwt = "file:/run/jwt"
+[vault.approle]
+address = "https://vault.internal:8200"
+role_id = "one"
+secret_id = "env:ID"
 [ssh_key.bot]
 provider = "corp"
 subject = "bot"
@@ -217,6 +228,16 @@ CHANGES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("oidc", "skew"): (M, "[oidc.corp]", '[oidc.corp]\nskew = "10s"'),
     ("oidc", "keys_fresh"): (M, "[oidc.corp]", '[oidc.corp]\nkeys_fresh = "1m"'),
     ("oidc", "keys_stale"): (M, "[oidc.corp]", '[oidc.corp]\nkeys_stale = "2h"'),
+    ("", "vault"): (M, "[vault.main]", "[vault.first]"),
+    ("vault", "address"): (M, "https://vault.internal:8200", "https://vault.internal:8201"),
+    ("vault", "ca"): (M, "[vault.main]", '[vault.main]\nca = "ca.pem"'),
+    ("vault", "namespace"): (M, "[vault.main]", '[vault.main]\nnamespace = "team"'),
+    ("vault", "token"): (M, "file:/run/token", "file:/run/other"),
+    ("vault", "role_id"): (M, 'role_id = "one"', 'role_id = "two"'),
+    ("vault", "secret_id"): (M, "env:ID", "env:OTHER"),
+    ("vault", "role"): (M, 'role = "gw"', 'role = "gateway"'),
+    ("vault", "jwt"): (M, "file:/run/jwt", "file:/run/other"),
+    ("vault", "mount"): (M, "[vault.cluster]", '[vault.cluster]\nmount = "prod"'),
     ("local", "may"): (M, "[listen]", '[local.root]\nmay = ["list"]\n[listen]'),
     ("store", "url"): (M, "postgresql://hoopgw@db/hoopgw", "sqlite:x.db"),
     ("store", "password"): (M, "[store]", '[store]\npassword = "env:STORE"'),

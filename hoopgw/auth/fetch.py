@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,10 @@ MAX_DOCUMENT = 256 * 1024  # bytes: discovery is about 4 KiB, 64 keys with certi
 DEADLINE = 5.0  # seconds for the whole of one document; a login waits for it
 
 Fetch = Callable[[str], "Deferred[bytes]"]
+Ask = Callable[[str, str, dict[str, str], bytes | None], "Deferred[tuple[int, bytes]]"]
 Post = Callable[[str, dict[str, str]], "Deferred[tuple[int, bytes]]"]
-FORM = b"application/x-www-form-urlencoded"
+FORM = "application/x-www-form-urlencoded"
+ANSWERS = (*range(200, 300), *range(400, 600))
 
 
 def https_fetch(reactor: Any, ca: str) -> Fetch:
@@ -52,9 +54,25 @@ def https_post(reactor: Any, ca: str) -> Post:
     policy = BrowserLikePolicyForHTTPS(_trust(ca))
 
     def post(address: str, form: dict[str, str]) -> Deferred[tuple[int, bytes]]:
-        return _asked(reactor, policy, address, urlencode(form).encode())
+        return _asked(
+            reactor, policy, "POST", address, {"Content-Type": FORM}, urlencode(form).encode(), (200, 400, 401)
+        )
 
     return post
+
+
+def https_ask(reactor: Any, ca: str) -> Ask:
+    """What sends (method, address, headers, JSON or None) and gets (status, document); `ca` as above.
+
+    Whatever the server says is an answer, but a redirect.  Fails with IssuerUnavailable only.
+    """
+    policy = BrowserLikePolicyForHTTPS(_trust(ca))
+
+    def ask(method: str, address: str, headers: dict[str, str], body: bytes | None) -> Deferred[tuple[int, bytes]]:
+        typed = {} if body is None else {"Content-Type": "application/json"}
+        return _asked(reactor, policy, method, address, headers | typed, body, ANSWERS)
+
+    return ask
 
 
 def may_fetch(address: str) -> bool:
@@ -93,21 +111,27 @@ _END = "-----END CERTIFICATE-----"
 
 
 def _document(reactor: Any, policy: BrowserLikePolicyForHTTPS, address: str) -> Deferred[bytes]:
-    return _asked(reactor, policy, address, None).addCallback(lambda answer: answer[1])
+    return _asked(reactor, policy, "GET", address, {}, None, (200,)).addCallback(lambda answer: answer[1])
 
 
 def _asked(
-    reactor: Any, policy: BrowserLikePolicyForHTTPS, address: str, form: bytes | None
+    reactor: Any,
+    policy: BrowserLikePolicyForHTTPS,
+    method: str,
+    address: str,
+    headers: dict[str, str],
+    body: bytes | None,
+    statuses: Collection[int],
 ) -> Deferred[tuple[int, bytes]]:
-    """(status, body): a GET, or a POST of `form`."""
+    """(status, body), where the status is one of `statuses`."""
     if not may_fetch(address):
         return _unavailable(address, "neither https nor on this machine")
     once = _Once(reactor, policy)
     agent = Agent.usingEndpointFactory(reactor, once)
-    headers = Headers({b"accept": [b"application/json"], **({} if form is None else {b"content-type": [FORM]})})
-    method, body = (b"GET", None) if form is None else (b"POST", FileBodyProducer(BytesIO(form)))
-    asked: Deferred[Any] = agent.request(method, address.encode("ascii"), headers, body)
-    asked.addCallback(_body, (200,) if form is None else (200, 400, 401))
+    sent = Headers({name: [value] for name, value in {"Accept": "application/json", **headers}.items()})
+    producer = None if body is None else FileBodyProducer(BytesIO(body))
+    asked: Deferred[Any] = agent.request(method.encode("ascii"), address.encode("ascii"), sent, producer)
+    asked.addCallback(_body, statuses)
     asked.addTimeout(DEADLINE, reactor)
     asked.addBoth(once.close)
     return asked.addErrback(_explained, address)
@@ -156,7 +180,7 @@ class _Remembered:
         return protocol
 
 
-def _body(response: IResponse, statuses: tuple[int, ...]) -> Deferred[tuple[int, bytes]]:
+def _body(response: IResponse, statuses: Collection[int]) -> Deferred[tuple[int, bytes]]:
     """Status and body of one of `statuses`; anything else, a redirect too, is an error and its body is not read."""
     if response.code not in statuses:
         raise IssuerUnavailable(f"status {response.code}")

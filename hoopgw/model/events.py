@@ -41,6 +41,8 @@ class Code(Enum):
     CANCEL_REFUSED = "cancel.refused"  # no such key, too late, or too many from that source
     BYPASS_OPEN = "bypass.open"  # somebody's host reaches a target past the gateway (`hoopgw bypass probe --report`)
     BYPASS_CLOSED = "bypass.closed"  # from there none of the targets that were tried can be reached
+    VAULT_UNAVAILABLE = "vault.unavailable"  # a vault does not give it; what was read goes on until its lease ends
+    VAULT_CHANGED = "vault.changed"  # a vault has another value now: logins from now on use it
     CERTIFICATE_ISSUED = "certificate.issued"  # `hoopgw ssh-cert`: a key logs in for some minutes as its token's owner
     ADMIN_REFUSED = "admin.refused"
     RECORDING_VIEWED = "recording.viewed"

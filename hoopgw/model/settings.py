@@ -39,6 +39,22 @@ class LocalIssuer:
 
 
 @dataclass(frozen=True, slots=True)
+class VaultSettings:
+    """`[vault.NAME]`: a HashiCorp Vault or OpenBao, and how the gateway logs in there: by one of the three."""
+
+    name: str
+    address: str
+    ca: str = ""  # PEM file for its certificate; "" is the system's
+    namespace: str = ""
+    token: SecretReference | None = None
+    role_id: str = ""  # AppRole
+    secret_id: SecretReference | None = None
+    role: str = ""  # the methods jwt and kubernetes
+    jwt: SecretReference | None = None
+    mount: str = ""  # where the login method is mounted
+
+
+@dataclass(frozen=True, slots=True)
 class TlsSettings:
     certificate: str = ""  # PEM file, chain included
     key: SecretReference | None = None
@@ -140,6 +156,7 @@ class Settings:
     tls: TlsSettings = TlsSettings()
     issuers: tuple[OidcSettings, ...] = ()
     local: tuple[LocalIssuer, ...] = ()
+    vaults: tuple[VaultSettings, ...] = ()
     store: StoreSettings = StoreSettings()
     recordings: RecordingSettings = field(default_factory=RecordingSettings)
     limits: LimitSettings = LimitSettings()

@@ -43,7 +43,8 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class SecretReference:
-    """Where a secret is: `credential:NAME` (systemd), `file:PATH` (mode checked) or `env:NAME`.  Never the secret."""
+    """Where a secret is: `credential:NAME` (systemd), `file:PATH` (mode checked), `env:NAME`, or of a role
+    `vault:NAME/PATH#FIELD`.  Never the secret."""
 
     kind: str
     name: str
@@ -65,12 +66,13 @@ class Role:
     bearer: SecretReference | None = None  # HTTP: a token for Authorization
     header: str = ""  # HTTP: the field that carries `value`
     query: str = ""  # HTTP: the query parameter that carries `value`
+    user_secret: SecretReference | None = None  # PostgreSQL: `user` is in a vault too, beside its password
     value: SecretReference | None = None
 
     @property
     def secrets(self) -> tuple[SecretReference, ...]:
         """All that has to be read before it can be used."""
-        found = (self.password, self.key, self.bearer, self.value)
+        found = (self.user_secret, self.password, self.key, self.bearer, self.value)
         return tuple(reference for reference in found if reference is not None)
 
 

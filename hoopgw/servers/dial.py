@@ -15,7 +15,7 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
-from hoopgw.model.errors import MalformedFrame, TargetUnavailable
+from hoopgw.model.errors import MalformedFrame, SecretUnavailable, TargetUnavailable
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import Role, SecretReference, Target, TlsMode
 from hoopgw.relay import postgres_hosts
@@ -70,7 +70,15 @@ def wanted_as(
     """With the role's credentials, which `secret` reads."""
     password = secret(role.password) if role.password is not None else None
     key = secret(role.key) if role.key is not None else None
-    return Wanted(target, role.user, password, database, settings, application_name, role.certificate, key)
+    user = _name(secret(role.user_secret)) if role.user_secret is not None else role.user
+    return Wanted(target, user, password, database, settings, application_name, role.certificate, key)
+
+
+def _name(secret: Secret) -> str:
+    try:
+        return secret.reveal().decode()
+    except UnicodeDecodeError as error:
+        raise SecretUnavailable("the user's name in the vault is not UTF-8") from error
 
 
 class TargetConnection(Protocol):

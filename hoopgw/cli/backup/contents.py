@@ -99,6 +99,7 @@ def _references(loaded: Config) -> Iterator[SecretReference]:
     roles = [role for target in loaded.targets.values() for role in target.roles.values()]
     found = [settings.tls.key, settings.store.password, settings.recordings.signing_key, settings.mask_key]
     found += [*settings.ssh.host_keys, settings.ssh.target_authority, settings.ssh.login_authority]
+    found += [each for vault in settings.vaults for each in (vault.token, vault.secret_id, vault.jwt)]
     found += [each for role in roles for each in role.secrets]
     yield from (each for each in dict.fromkeys(found) if each is not None)
 
