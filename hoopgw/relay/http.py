@@ -43,8 +43,10 @@ MAX_KEPT: Final = 64 * 1024  # bytes of requests that wait behind another; beyon
 MAX_DISCARDED: Final = 1 << 20  # bytes of a body that nobody wants, read so that the client reads its answer
 MAX_REPEATED: Final = 64 * 1024  # bytes of a request that is kept for a second try
 TIMED_OUT: Final = "timed out"  # how a `target_gone` begins whose cause is time
+# Answered with what was sent, the credential that only the gateway has among it (RFC 9110, 9.3.8)
+REFLECTING: Final = frozenset((b"TRACE", b"TRACK"))
 # What may be sent again on another connection (RFC 9110, 9.2.2), where the first was closed without a word
-IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
+IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 IDLE: Final = 0
@@ -206,7 +208,7 @@ class HttpRelay:
         empty = b"" if self._up.ended else None
         self._request = HttpRequest(read.method, target, self._scope.route[0], head.fields, empty, size, head.shown)
         self._opening = opened(read, self._scope) if head.upgrade == WEBSOCKET else None
-        status = self._impossible(head)
+        status = 501 if read.method in REFLECTING else self._impossible(head)
         if status:
             self._refuse(status, words.REASONS[status], effects)
             return read.end

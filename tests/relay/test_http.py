@@ -238,6 +238,13 @@ class Requests(SynchronousTestCase):
         self.assertNotIn(b"admin", course.target[0])
         self.assertEqual(course.ended and course.ended[0], Code.PROTOCOL_VIOLATED)
 
+    def test_no_target_reflects_its_credential(self) -> None:
+        """TRACE would be answered with what was sent, and that has what only the gateway knows."""
+        for method in (b"TRACE", b"TRACK"):
+            course = Course()
+            course.send(GET.replace(b"GET", method, 1))
+            self.assertEqual((course.problem()[0], course.target), (501, [b""]))
+
     def test_upgrades_are_refused(self) -> None:
         """Another protocol is not spoken; an offer of h2c is not taken up."""
         course = Course()
