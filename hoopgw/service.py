@@ -172,7 +172,7 @@ class GatewayService(Service):
         self.metrics = CollectorRegistry()
         self.events = Events(settings.name, Lines(STDERR).write, reactor, self.metrics)
         self.vault_secrets = VaultSecrets(reactor, self.events)
-        await self._vaults(self.config)
+        await self._keep_vaults(self._vaults(self.config), self.config)
         store_password = self._secrets.get(settings.store.password) if settings.store.password else None
         self.store = open_store(reactor, settings.store, store_password)
         await self.store.start()
@@ -277,12 +277,15 @@ class GatewayService(Service):
     def _issuer_failed(self, issuer: str, why: str) -> None:
         self.events.emit(Code.ISSUER_UNAVAILABLE, issuer=issuer, reason=why)
 
-    def _vaults(self, loaded: config.Config) -> Deferred[None]:
-        """Fires when what the roles name of vaults was read, or a start waits for it no longer."""
-        vaults = {
+    def _vaults(self, loaded: config.Config) -> dict[str, Vault]:
+        """By name.  Raises OperatorError for a CA file that cannot be used."""
+        return {
             settings.name: Vault(settings, https_ask(self._reactor, settings.ca), read_secret)
             for settings in loaded.settings.vaults
         }
+
+    def _keep_vaults(self, vaults: dict[str, Vault], loaded: config.Config) -> Deferred[None]:
+        """Fires when what the roles name of vaults was read, or a start waits for it no longer."""
         return self.vault_secrets.configure(vaults, filter(in_vault, _of_roles(loaded)))
 
     def _secret(self, reference: SecretReference) -> Secret:
@@ -490,6 +493,7 @@ class GatewayService(Service):
                 server_tls = self._tls(loaded)
                 https_tls = self._tls(loaded, HTTPS_ALPN) if self.http is not None else None
                 host_keys = self._host_keys(loaded) if self.ssh is not None else {}
+                vaults = self._vaults(loaded)
                 self._configure_checker(loaded)
             except HoopgwError:
                 self._secrets = before
@@ -499,7 +503,7 @@ class GatewayService(Service):
             self.events.emit(Code.CONFIGURATION_KEPT, reason=str(error))
             systemd.notify("READY=1")
             return False
-        await self._vaults(loaded)
+        await self._keep_vaults(vaults, loaded)
         bound, needing = _bound_at_start(self.config.settings, loaded.settings)
         self.config, self.gateway.server_tls = replace(loaded, settings=bound), server_tls
         self.gateway.settings = bound

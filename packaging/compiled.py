@@ -23,7 +23,7 @@ def prepare(tree: Path, copy: Path, python: Path) -> Path:
     mirror(tree, copy)
     stamp = Stamp(copy / "compiled.stamp", digest([*_sources(copy), copy / "requirements/build.txt"]))
     if not stamp.is_current():
-        say("codecs: compiling (a minute or two)")
+        say("codecs: compiling (some minutes)")
         stamp.clear()
         for old in copy.rglob("*.so"):  # of modules that may be gone
             if "build" not in old.relative_to(copy).parts:

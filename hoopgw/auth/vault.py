@@ -20,6 +20,7 @@ from hoopgw.model.settings import VaultSettings
 from hoopgw.model.target import SecretReference
 
 MAX_FIELDS = 256  # under one path
+MAX_LEASE = 366 * 86400.0  # seconds: what is longer is looked at again by then
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +55,22 @@ class Vault:
             name: Secret(value.encode() if isinstance(value, str) else json.dumps(value).encode())
             for name, value in found.items()
         }
-        lease, seconds = answer.get("lease_id") or "", answer.get("lease_duration") or 0
+        lease = answer.get("lease_id") or ""
         if not lease:
             return Leased(fields)
-        return Leased(fields, str(lease), float(seconds), answer.get("renewable") is True)
+        return Leased(fields, str(lease), self._lasting(path, answer), answer.get("renewable") is True)
 
     async def renewed(self, leased: Leased) -> float:
         """Seconds that the lease lasts from now on (PUT /v1/sys/leases/renew)."""
         wanted = {"lease_id": leased.lease, "increment": int(leased.seconds)}
         answer = await self._called("PUT", "sys/leases/renew", wanted)
-        return float(answer.get("lease_duration") or 0)
+        return self._lasting("sys/leases/renew", answer)
+
+    def _lasting(self, path: str, answer: dict[str, Any]) -> float:
+        seconds = answer.get("lease_duration")
+        if not isinstance(seconds, int | float) or not seconds >= 0:
+            raise self._unavailable(path, "a lease without its time")
+        return min(float(seconds), MAX_LEASE)
 
     async def leave(self) -> None:
         """What a login of the gateway's own has leased ends with it (POST /v1/auth/token/revoke-self)."""

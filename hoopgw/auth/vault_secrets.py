@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
@@ -19,6 +20,7 @@ from hoopgw.model.target import SecretReference
 LOOK_AGAIN = 60.0  # seconds after which what has no lease is read again: a rotation is noticed so soon
 RETRY = 5.0  # seconds between tries of a vault that does not answer
 SHARE = 2 / 3  # of a lease, after which it is renewed
+SHORTEST = 1.0  # seconds between looks, however short a lease is
 FIRST = 10.0  # seconds that a start waits for the first answers; sessions wait for none
 
 
@@ -82,14 +84,14 @@ class _Kept:
         self._clock = clock
         self._events = events
         self._leased: Leased | None = None
-        self._ends = 0.0  # when it must not be used any more; 0: it does not end
+        self._ends = math.inf  # when it must not be used any more
         self._why = "was not read yet"
         self.first: Deferred[None] = Deferred()
         self._running = Deferred.fromCoroutine(self._run())
         self._running.addErrback(self._stopped)
 
     def fields(self) -> Mapping[str, Secret]:
-        if self._leased is None or (self._ends and self._clock.seconds() >= self._ends):
+        if self._leased is None or self._clock.seconds() >= self._ends:
             raise SecretUnavailable(f"{self._name} {self._why}")
         return self._leased.fields
 
@@ -115,7 +117,7 @@ class _Kept:
                 self._why = str(error)
                 pause = RETRY
             self._tried()
-            await deferLater(self._clock, pause)
+            await deferLater(self._clock, max(pause, SHORTEST))
 
     async def _look(self) -> float:
         """Reads, or renews; gives the seconds until the next look."""
@@ -129,7 +131,7 @@ class _Kept:
         if leased is not None and _revealed(found) != _revealed(leased):
             self._events.emit(Code.VAULT_CHANGED, secret=self._name)
         self._leased, self._why = found, "has ended"
-        self._ends = now + found.seconds if found.lease else 0.0
+        self._ends = now + found.seconds if found.lease else math.inf
         return found.seconds * SHARE if found.lease else LOOK_AGAIN
 
     async def _lasts(self, leased: Leased) -> float:

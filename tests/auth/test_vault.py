@@ -76,6 +76,9 @@ class Reading(TestCase):
             (200, {"data": None}),
             (200, {"data": {}}),
             (200, {"data": many}),
+            (200, {"data": {"a": "b"}, "lease_id": "l", "lease_duration": "long"}),
+            (200, {"data": {"a": "b"}, "lease_id": "l", "lease_duration": -1}),
+            (200, {"data": {"a": "b"}, "lease_id": "l"}),
             IssuerUnavailable("https://vault: refused"),
         ):
             with self.assertRaises(SecretUnavailable) as raised:
@@ -164,6 +167,18 @@ class Keeping(TestCase):
         self.assertEqual((self.now(), ask.asked[-1][3]), (b"one", {"lease_id": "l1", "increment": 90}))
         self.clock.advance(60)
         self.assertEqual(self.now(), b"two")
+
+    def test_leases_of_no_time(self) -> None:
+        """A vault that gives none, or more than there is, is not asked without a pause, and looking goes on."""
+        none = {"data": {"password": "one"}, "lease_id": "l", "lease_duration": 0, "renewable": True}
+        ask = self.ready((200, none), (200, none), (200, none | {"lease_duration": 1e300}), (200, none))
+        self.assertRaises(SecretUnavailable, self.now)  # it ended as it came
+        self.assertEqual(len(ask.asked), 1)
+        self.clock.advance(0.9)
+        self.assertEqual(len(ask.asked), 1)
+        self.clock.advance(0.2)
+        self.clock.advance(1)
+        self.assertEqual((len(ask.asked), self.now()), (3, b"one"))
 
     def test_a_lease_that_cannot_be_renewed(self) -> None:
         """It is used until it ends, and not a moment longer."""
