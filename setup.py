@@ -1,9 +1,11 @@
 """The mypyc call, nothing else.  Plain Python unless HOOPGW_COMPILE=1 asks for compiled codecs."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from setuptools import setup
+from setuptools.command.build_ext import build_ext
 
 ROOMS = ("wire", "relay")  # whole; of the others what every read passes through
 PATH = (
@@ -48,7 +50,26 @@ def compiled():  # type: ignore[no-untyped-def]
     modules += [Path("hoopgw", f"{name}.py") for name in PATH]
     # the configuration names the plugin that knows zope.interface
     options = ["--config-file=pyproject.toml", "--follow-imports=silent"]
-    return mypycify([*options, *map(str, modules)], opt_level="3")
+    # a C file a module: one file of half a million lines takes gcc several times as long, on one processor
+    return mypycify([*options, *map(str, modules)], opt_level="3", multi_file=True)
 
 
-setup(ext_modules=compiled())
+class OnAllProcessors(build_ext):
+    """setuptools compiles the files of one extension one after the other."""
+
+    def build_extension(self, ext):  # type: ignore[no-untyped-def]
+        one_by_one = self.compiler.compile
+
+        def at_once(sources, **options):  # type: ignore[no-untyped-def]
+            with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+                compiled = pool.map(lambda source: one_by_one([source], **options), sources)
+                return [made for objects in compiled for made in objects]
+
+        self.compiler.compile = at_once
+        try:
+            super().build_extension(ext)
+        finally:
+            self.compiler.compile = one_by_one
+
+
+setup(ext_modules=compiled(), cmdclass={"build_ext": OnAllProcessors})

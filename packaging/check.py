@@ -1,12 +1,13 @@
 """Lint, types and tests, one after the other: `check.py [lint] [tests]`.  Ends 1 if anything failed.
 
-Tests run twice: from the checkout, and from .cache/compiled where the codecs are compiled.
+Tests run from the checkout, and from .cache/compiled where the codecs are compiled.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -24,7 +25,8 @@ LINTS = [
 ]
 # Tests talk to servers of their own, with a CA of their own
 MISLEADING = re.compile(r"PG|PYTHON|HOOPGW_|SSL_CERT|REQUESTS_CA|CURL_CA|(HTTPS?|ALL|NO)_PROXY$", re.IGNORECASE)
-SUMMARY = re.compile(r"^(PASSED|FAILED)(?: \((.*)\))?\s*$")
+SUMMARY = re.compile(r"^(PASSED|FAILED)(?: \((.*)\))?\s*$", re.MULTILINE)
+SILENCE = 300  # seconds; more than a test may take
 WORDS = {"successes": "passed", "expectedFailures": "passed", "failures": "failed", "errors": "failed"}
 WORDS |= {"unexpectedSuccesses": "failed", "skips": "skipped", "todos": "skipped"}
 
@@ -48,24 +50,85 @@ def lint() -> bool:
     return good
 
 
-def tests(tree: Path, name: str) -> Counter[str]:
-    """passed, failed and skipped of one run, as trial counts them; a run without a count is one that failed."""
-    say(f"--- trial tests ({name})")
-    started, counted = time.monotonic(), Counter[str]()
-    command = [sys.executable, "-m", "twisted.trial", "--temp-directory", f"_trial_temp_{name}", "tests"]
-    with subprocess.Popen(
-        command, cwd=tree, env=surroundings(tree), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as child:
-        assert child.stdout is not None
-        for line in child.stdout:
-            sys.stdout.write(line)
-            sys.stdout.flush()
-            if found := SUMMARY.match(line):
-                counted = _count(found[2] or "")
-    if child.returncode != 0 and not counted["failed"]:
-        counted["failed"] += 1
-    say(f"--- {name}: {sentence(counted)} in {time.monotonic() - started:.0f} s")
-    return counted
+class Run:
+    """One run of trial, in the background; `ended` shows what it prints."""
+
+    def __init__(self, tree: Path, name: str, suites: list[str]) -> None:
+        self.name, self._started = name, time.monotonic()
+        place = name.replace(" ", "_")
+        self._log = COUNT.with_name(f"tests.{place}.log")
+        self._log.parent.mkdir(exist_ok=True)
+        options = [f"--temp-directory=_trial_temp_{place}", "--reporter=timing"]
+        with self._log.open("wb") as log:
+            self._child = subprocess.Popen(
+                [sys.executable, "-u", "-X", "faulthandler", "-m", "twisted.trial", *options, *suites],
+                cwd=tree,
+                env=surroundings(tree),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._child.poll() is None:
+            self._kill()
+
+    def _kill(self) -> None:
+        os.killpg(self._child.pid, signal.SIGKILL)  # with the servers that its tests started
+        self._child.wait()
+
+    def ended(self) -> Counter[str]:
+        """passed, failed and skipped, as trial counts them; a run without a count is one that failed."""
+        say(f"--- trial tests ({self.name})")
+        self._show()
+        found = SUMMARY.findall(self._log.read_text(errors="replace"))
+        counted = _count(found[-1][1]) if found else Counter[str]()
+        if self._child.wait() != 0 and not counted["failed"]:
+            counted["failed"] += 1
+        say(f"--- {self.name}: {sentence(counted)}, {time.monotonic() - self._started:.0f} s after its start")
+        return counted
+
+    def _show(self) -> None:
+        """What it prints, until it ends.  A test that hangs would hang all: after SILENCE its stacks are printed."""
+        heard = time.monotonic()
+        with self._log.open(errors="replace") as log:
+            while True:
+                over = self._child.poll() is not None
+                if text := log.read():
+                    heard = time.monotonic()
+                    sys.stdout.write(text)
+                    sys.stdout.flush()
+                elif over:
+                    return
+                elif time.monotonic() - heard > SILENCE:
+                    self._child.send_signal(signal.SIGABRT)
+                    time.sleep(2)
+                    self._kill()
+                else:
+                    time.sleep(0.1)
+
+
+def tests() -> Counter[str]:
+    """All of them compiled, as the package is; as plain Python those that need no server.  The two that need none run
+    side by side; those with servers come last and have the machine to themselves."""
+    alone = sorted(
+        f"tests.{path.stem}" for path in (TREE / "tests").iterdir() if path.name != "live" and _is_suite(path)
+    )
+    if not (COMPILED / "compiled.stamp").exists():
+        say("--- the codecs are not compiled here: the tests run once")
+        with Run(TREE, "plain", ["tests"]) as plain:
+            return plain.ended()
+    with Run(TREE, "plain", alone) as plain, Run(COMPILED, "compiled", alone) as compiled:
+        total = plain.ended() + compiled.ended()
+    with Run(COMPILED, "compiled live", ["tests.live"]) as live:
+        return total + live.ended()
+
+
+def _is_suite(path: Path) -> bool:
+    return (path / "__init__.py").exists() or (path.suffix == ".py" and path.stem.startswith("test_"))
 
 
 def _count(words: str) -> Counter[str]:
@@ -85,12 +148,7 @@ def main(wanted: list[str]) -> int:
     good = lint() if "lint" in wanted else True
     if "tests" not in wanted:
         return 0 if good else 1
-    total = tests(TREE, "plain")
-    if (COMPILED / "compiled.stamp").exists():
-        total += tests(COMPILED, "compiled")
-    else:
-        say("--- the codecs are not compiled here: the tests ran once")
-    COUNT.parent.mkdir(exist_ok=True)
+    total = tests()
     COUNT.write_text(sentence(total) + "\n")
     say("")
     if not good:

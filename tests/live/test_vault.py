@@ -24,7 +24,7 @@ import psycopg
 from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
 from twisted.internet.task import deferLater
-from twisted.trial.unittest import SkipTest, TestCase
+from twisted.trial.unittest import TestCase
 
 from hoopgw.auth import vault_secrets
 from hoopgw.auth.fetch import https_ask
@@ -38,8 +38,7 @@ from hoopgw.model.target import SecretReference
 from tests.live.harness import LiveCase
 
 PROGRAM = os.environ.get("HOOPGW_VAULT") or shutil.which("bao") or shutil.which("vault")
-if PROGRAM is None:
-    raise SkipTest("neither bao nor vault is installed")
+LACKING = None if PROGRAM else "neither bao nor vault is installed"
 ROOT = "root-of-the-test"
 POLICY = """
 path "secret/data/*" { capabilities = ["read"] }
@@ -111,6 +110,8 @@ def until(true: Callable[[], Any], seconds: float = 30) -> Any:
 
 class Keeping(TestCase):
     """What the gateway has of it, in this process."""
+
+    skip = LACKING
 
     def setUp(self) -> None:
         self.server = Server()
@@ -186,6 +187,7 @@ class Keeping(TestCase):
 class Users(LiveCase):
     """A gateway whose role has a short-lived user of the database engine."""
 
+    skip = LACKING
     server: ClassVar[Server | None] = None
 
     def setUp(self) -> None:
