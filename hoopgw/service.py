@@ -36,15 +36,14 @@ from hoopgw.auth.identity_tokens import IdentityTokens
 from hoopgw.auth.local import KEY_FILE, LocalTokens, load_or_make_key
 from hoopgw.auth.penalties import Penalties
 from hoopgw.auth.realm import GatewayRealm
-from hoopgw.auth.ssh_keys import SshKeyChecker, fingerprint
-from hoopgw.auth.ssh_login_certificates import Issued, LoginAuthority
+from hoopgw.auth.ssh_keys import SshKeyChecker
+from hoopgw.auth.ssh_login_certificates import LoginAuthority
 from hoopgw.auth.vault import Vault
 from hoopgw.auth.vault_secrets import VaultSecrets, in_vault
 from hoopgw.config_secrets import made_at_start, read_or_make, read_secret, read_secrets, signing_key
-from hoopgw.model.errors import HoopgwError, NotAllowed, OperatorError, SecretUnavailable
+from hoopgw.model.errors import HoopgwError, OperatorError, SecretUnavailable
 from hoopgw.model.events import Code
 from hoopgw.model.grant import REPLICATION
-from hoopgw.model.identity import Identity
 from hoopgw.model.secret import Secret
 from hoopgw.model.settings import Settings
 from hoopgw.model.target import SecretReference
@@ -55,6 +54,7 @@ from hoopgw.servers import reactor as lean_reactor
 from hoopgw.servers.admin import admin_site, remove_stale_socket
 from hoopgw.servers.admin_calls import Admin
 from hoopgw.servers.catalogue_source import CatalogueSource
+from hoopgw.servers.certifying import Certifying
 from hoopgw.servers.departures import Departures
 from hoopgw.servers.dial import Dialer
 from hoopgw.servers.eager import make_eager
@@ -204,6 +204,7 @@ class GatewayService(Service):
         self.parser = ParserProcess(reactor)
         self.checker = TokenChecker(reactor, self._issuer_failed)
         self.key_checker = SshKeyChecker(reactor)
+        self.certifying = Certifying(self.events, reactor)
         self._configure_checker(self.config)
         self.realm = GatewayRealm(lambda: self.config, reactor)
         self.portal = Portal(self.realm, [self.checker, self.key_checker])
@@ -248,7 +249,7 @@ class GatewayService(Service):
             key = load_or_make_key(Path(loaded.settings.state) / KEY_FILE)
             local = LocalTokens(loaded.settings.name, key, loaded.settings.local)
         self.checker.configure(loaded.settings.issuers, lambda issuer: https_fetch(self._reactor, issuer.ca), local)
-        authority = self._login_authority = self._signing(loaded)
+        authority = self.certifying.authority = self._signing(loaded)
         self.key_checker.configure(loaded.settings.ssh, loaded.settings.issuers, authority.blob if authority else b"")
 
     def _signing(self, loaded: config.Config) -> LoginAuthority | None:
@@ -258,21 +259,6 @@ class GatewayService(Service):
             return None
         signing = signer(self._secret(ssh.login_authority), str(ssh.login_authority))
         return LoginAuthority(signing, ssh.certificates, os.urandom)
-
-    def _certify(self, identity: Identity, key: bytes) -> Issued:
-        """For `Admin`, and whatever else answers with certificates."""
-        if self._login_authority is None:
-            raise NotAllowed("this gateway does not listen for SSH")
-        issued = self._login_authority.certify(identity, key, self._reactor.seconds())
-        self.events.emit(
-            Code.CERTIFICATE_ISSUED,
-            issuer=identity.issuer,
-            subject=identity.subject,
-            key=fingerprint(key),
-            serial=issued.serial,
-            expires=issued.until,
-        )
-        return issued
 
     def _issuer_failed(self, issuer: str, why: str) -> None:
         self.events.emit(Code.ISSUER_UNAVAILABLE, issuer=issuer, reason=why)
@@ -336,7 +322,7 @@ class GatewayService(Service):
             store=self.store,
             recording=self._recording,
             watch=self._watched,
-            certify=self._certify,
+            certifying=self.certifying,
             metrics=self.metrics,
             health=self._health,
         )
@@ -347,7 +333,7 @@ class GatewayService(Service):
         if not settings.listen.https:
             return
         tokens = IdentityTokens(settings.name, load_or_make_key(Path(settings.state) / IDENTITY_KEY))
-        pages = OwnPages(self.portal, self.holds, self.events, self.gateway.penalties, tokens)
+        pages = OwnPages(self.portal, self.holds, self.events, self.gateway.penalties, tokens, self.certifying)
         links = Links(self._reactor, self.departures, self._secret)
         self.http = HttpFace(links, tokens, pages, self._tls(self.config, HTTPS_ALPN))
         self._every(HTTP_CHECK, lambda: self.http.check(self._reactor.seconds()))

@@ -13,13 +13,11 @@ from twisted.logger import Logger
 
 from hoopgw.auth.access import AdminAccess, IAdminAccess
 from hoopgw.auth.credentials import BearerToken
-from hoopgw.auth.ssh_login_certificates import Issued
-from hoopgw.auth.ssh_signatures import public_key, public_line
 from hoopgw.model.errors import LoginRefused, NotAllowed, OperatorError
 from hoopgw.model.escaping import escaped
 from hoopgw.model.events import Code
-from hoopgw.model.identity import Identity
 from hoopgw.model.secret import Secret
+from hoopgw.servers.certifying import Certifying
 from hoopgw.session.holds import Holds
 from hoopgw.session.interfaces import IEvents
 from hoopgw.session.registry import Registry
@@ -56,11 +54,11 @@ class Admin:
         watch: Callable[[str], Iterator[bytes]],
         metrics: CollectorRegistry,
         health: Callable[[], tuple[bool, dict[str, Any]]],
-        certify: Callable[[Identity, bytes], Issued],
+        certifying: Certifying,
     ) -> None:
         """`recording(id)` gives the pieces of a journal, `watch(id)` those of one that grows.
 
-        `health()`: whether sessions are taken, and why not.  `certify(identity, key)` raises NotAllowed.
+        `health()`: whether sessions are taken, and why not.
         """
         self._portal = portal
         self._events = events
@@ -72,7 +70,7 @@ class Admin:
         self._watching = 0
         self.metrics = metrics
         self.health = health
-        self._certify = certify
+        self._certifying = certifying
 
     async def access(self, token: Secret | None) -> AdminAccess:
         """Raises LoginRefused, which is an event as on every other way in."""
@@ -172,15 +170,10 @@ class Admin:
     def certificate(self, access: AdminAccess, line: str) -> dict[str, Any]:
         """`line` is as in a `.pub` file."""
         try:
-            key = public_key(line)
+            certificate, until = self._certifying.certificate(access.identity, line, SOURCE)
         except ValueError as error:
             raise BadRequest(str(error)) from error
-        try:
-            issued = self._certify(access.identity, key)
-        except NotAllowed:
-            self.refused(access, "an SSH certificate")
-            raise
-        return {"certificate": public_line(issued.blob), "expires": issued.until}
+        return {"certificate": certificate, "expires": until}
 
 
 def shown_hold(hold: Hold) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class Logins(SynchronousTestCase):
             watch=nothing,
             metrics=nothing,
             health=nothing,
-            certify=nothing,
+            certifying=nothing,
         )
         for token in (None, Secret(b"x.y.z"), Secret(b"\xff")):
             self.failureResultOf(Deferred.fromCoroutine(admin.access(token)), LoginRefused)
@@ -71,7 +71,7 @@ class Kill(SynchronousTestCase):
             watch=nothing,
             metrics=nothing,
             health=nothing,
-            certify=nothing,
+            certifying=nothing,
         )
         access = cast(Any, SimpleNamespace(rights={"kill"}, identity=SimpleNamespace(subject="ann")))
         self.successResultOf(Deferred.fromCoroutine(admin.kill(access, "s_x", "runs\x1b]52;c;eA==\x07 wild")))

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 import socket
-import ssl
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from hoopgw.cli.socket_client import read_token
+from hoopgw.cli.https_gateway import post
 from hoopgw.model.escaping import escaped
 from hoopgw.model.target import Address
 
 Place = Address
 PATH = "/.well-known/hoopgw/probes"
-REPORTING = 10.0  # seconds for the gateway to take it
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +63,5 @@ def shown(found: Probed) -> str:
 
 def report(gateway: str, ca: str | None, found: list[Probed]) -> None:
     """POST to the gateway's own page (servers/http/own.py).  Raises ClickException."""
-    if not gateway.startswith("https://"):
-        raise click.UsageError("--report wants https://GATEWAY: a token goes there")
-    body = json.dumps({"host": socket.gethostname(), "probed": [each.fields() for each in found]}).encode()
-    headers = {"Authorization": f"Bearer {read_token()}", "Content-Type": "application/json"}
-    request = urllib.request.Request(gateway.rstrip("/") + PATH, body, headers, method="POST")  # noqa: S310  # https
-    opener = urllib.request.build_opener(
-        urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=ca)), _NoRedirect()
-    )
-    try:
-        opener.open(request, timeout=REPORTING).close()
-    except urllib.error.HTTPError as error:
-        with error:
-            raise click.ClickException(f"{gateway} did not take it: {error.code} {error.reason}") from None
-    except OSError as error:
-        raise click.ClickException(f"{gateway} cannot be told: {getattr(error, 'reason', error)}") from error
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """The token goes to the gateway alone."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
+    body = {"host": socket.gethostname(), "probed": [each.fields() for each in found]}
+    post(gateway, PATH, body, ca, "--report")

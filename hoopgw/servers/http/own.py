@@ -8,6 +8,7 @@ POST /holds/ID/approve                {"reason": "..."}; the rule's `approvers` 
 POST /holds/ID/deny                   the same
 GET  /.well-known/hoopgw/jwks.json    keys that verify X-Hoopgw-Identity (RFC 7517); needs no token
 POST /.well-known/hoopgw/probes       what `hoopgw bypass probe` found on the caller's host: it becomes an event
+POST /.well-known/hoopgw/ssh-cert     {"key": "ssh-ed25519 AAAA…"} -> its certificate for the token's owner, and its end
 ====================================  =======================================================================
 """
 
@@ -28,6 +29,7 @@ from hoopgw.model.errors import LoginRefused, NotAllowed, OperatorError
 from hoopgw.model.events import Code
 from hoopgw.model.secret import Secret
 from hoopgw.relay import http_words as words
+from hoopgw.servers.certifying import Certifying
 from hoopgw.session.holds import RETRY_AFTER, Holds
 from hoopgw.session.interfaces import IEvents
 from hoopgw.store.interface import Hold, HoldState
@@ -45,13 +47,20 @@ class OwnPages:
     _log = Logger()
 
     def __init__(
-        self, portal: Portal, holds: Holds, events: IEvents, penalties: Penalties, tokens: IdentityTokens
+        self,
+        portal: Portal,
+        holds: Holds,
+        events: IEvents,
+        penalties: Penalties,
+        tokens: IdentityTokens,
+        certifying: Certifying,
     ) -> None:
         self._portal = portal
         self._holds = holds
         self._events = events
         self._penalties = penalties
         self._tokens = tokens
+        self._certifying = certifying
 
     async def answer(
         self, method: str, path: tuple[str, ...], token: Secret | None, body: bytes, address: str
@@ -83,6 +92,8 @@ class OwnPages:
             return (200, self._tokens.keys()) if method == "GET" else (405, {})
         if path == (".well-known", "hoopgw", "probes"):
             return await self._probed(token, body, address) if method == "POST" else (405, {})
+        if path == (".well-known", "hoopgw", "ssh-cert"):
+            return await self._certified(token, body, address) if method == "POST" else (405, {})
         if path[0] != "holds" or len(path) not in (2, 3):
             return 404, {}
         access = await self._access(token, address)
@@ -102,6 +113,15 @@ class OwnPages:
         who = {"issuer": access.identity.issuer, "subject": access.identity.subject}
         self._events.emit(code, **who, client=address, host=host, reached=reached, unreachable=unreachable)
         return 200, {"reached": len(reached), "unreachable": len(unreachable)}
+
+    async def _certified(self, token: Secret | None, body: bytes, address: str) -> tuple[int, dict[str, Any]]:
+        access = await self._access(token, address)
+        said = json.loads(body)
+        line = said.get("key") if isinstance(said, dict) else None
+        if not isinstance(line, str):
+            raise ValueError('the body is {"key": "ssh-ed25519 AAAA…"}')
+        certificate, until = self._certifying.certificate(access.identity, line, address)
+        return 200, {"certificate": certificate, "expires": rfc3339(until)}
 
     async def _access(self, token: Secret | None, address: str) -> AdminAccess:
         """Raises LoginRefused, which is an event as on every other way in."""
