@@ -27,6 +27,11 @@ class Wanted:
         return not self.text and not self._asks
 
     @property
+    def asked_only(self) -> bool:
+        """What passed is of no interest: only an answer's status is looked for in it."""
+        return not self.status
+
+    @property
     def _asks(self) -> bool:
         return bool(self.method or self.path or self.status or self.operation)
 

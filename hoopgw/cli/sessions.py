@@ -88,9 +88,7 @@ def list_(
         page = gateway.get(
             "/v1/sessions", **wanted, live="true" if live else None, before=before, limit=min(PAGE, limit)
         )["sessions"]
-        found += [
-            row for row in page if looked_for.everything or looked_for.found(replayed(_streamed(gateway, row["id"])))
-        ]
+        found += [row for row in page if looked_for.everything or _fits(looked_for, gateway, row["id"])]
         if len(page) < min(PAGE, limit):
             break
         before = f"{page[-1]['opened']!r},{page[-1]['id']}"
@@ -116,6 +114,10 @@ def list_(
             for row in found
         ),
     )
+
+
+def _fits(looked_for: Wanted, gateway: Gateway, id: str) -> bool:
+    return looked_for.found(replayed(_streamed(gateway, id), asked_only=looked_for.asked_only))
 
 
 def _state(row: dict[str, Any]) -> str:

@@ -24,12 +24,14 @@ DECODERS: Mapping[str, Callable[[], IDecoder]] = {
 }  # by the OPEN entry's `protocol`
 MAX_KEPT = 16 << 20  # bytes of one entry: of a message far less is shown (pgstream.MAX_BODY)
 _TOLD = {Kind.NOTE: "note", Kind.GAP: "gap", Kind.CLOSE: "close"}
+_PASSED = (Kind.TO_CLIENT, Kind.TO_TARGET)
 _MISSING = "not here, or damaged beyond recognition"
 
 
-def replayed(found: Iterable[Chunk | Damage]) -> Iterator[Happening]:
-    """All of a session; what of it cannot be read is told as `damaged`, and never an error."""
-    replay = Replay()
+def replayed(found: Iterable[Chunk | Damage], *, asked_only: bool = False) -> Iterator[Happening]:
+    """All of a session; what of it cannot be read is told as `damaged`, and never an error.  `asked_only`: what it
+    asked for and what was noted of that, and nothing that passed, of which there may be gigabytes."""
+    replay = Replay(asked_only=asked_only)
     for each in found:
         yield from replay.of(each)
     yield from replay.end()
@@ -38,7 +40,8 @@ def replayed(found: Iterable[Chunk | Damage]) -> Iterator[Happening]:
 class Replay:
     """Takes one session's chunks in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, asked_only: bool = False) -> None:
+        self._left_out = _PASSED if asked_only else ()
         self._joined = Joined(MAX_KEPT)
         self._decoder: IDecoder | None = None  # of the protocol; None before the session's opening
         self._session: bytes | None = None
@@ -123,7 +126,7 @@ class Replay:
             if entry.kind == Kind.GAP and self._decoder is not None:
                 self._decoder.lost()
             yield Happening(_TOLD[Kind(entry.kind)], entry.time, _json(entry))
-        else:
+        elif entry.kind not in self._left_out:
             self._decoder = self._decoder or Opaque()
             yield from self._decoder.of(entry)
 

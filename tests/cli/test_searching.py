@@ -51,4 +51,6 @@ class Search(SynchronousTestCase):
         self.assertTrue(Wanted(operation="putA").found([*SESSION, NAMED]))
         self.assertFalse(Wanted(operation="putA", method="GET").found([*SESSION, NAMED]))
         self.assertTrue(Wanted().everything)
+        self.assertTrue(Wanted(text="a", method="GET").asked_only)
+        self.assertFalse(Wanted(method="GET", status="200").asked_only)
         self.assertFalse(Wanted(status="200").everything)

@@ -60,6 +60,14 @@ class Damaged(SynchronousTestCase):
         """Nothing is said of what is whole."""
         self.assertEqual((damaged(self.chunks), answered(self.chunks)), ([], [1, 2, 3, 4, 5]))
 
+    def test_asked_only(self) -> None:
+        """For a search: the operations as they are otherwise, and nothing that passed."""
+        whole = list(replayed(self.chunks))
+        self.assertEqual(
+            list(replayed(self.chunks, asked_only=True)), [each for each in whole if each.what not in ("row", "done")]
+        )
+        self.assertEqual(len([each for each in whole if each.what == "operation"]), 5)
+
     def test_body(self) -> None:
         """A chunk that is not what its check says is named with its operations; the others are shown."""
         found = [*self.chunks[:4], flipped(self.chunks[4]), *self.chunks[5:]]
