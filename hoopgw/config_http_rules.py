@@ -16,8 +16,8 @@ from hoopgw.policy.http_openapi import MAX_DOCUMENT, NO_API, Api, read_openapi
 from hoopgw.policy.http_rules import BUFFER, GraphqlTest, HttpConditions
 
 CONDITIONS = (
-    "method", "path", "path_not", "operation_id", "operation_id_not", "query", "header", "form", "json", "graphql",
-    "size", "regex",
+    "method", "path", "path_not", "operation_id", "operation_id_not", "grpc_service", "grpc_method", "query",
+    "header", "form", "json", "graphql", "size", "regex",
 )  # fmt: skip
 _BODY = ("form", "json", "graphql")
 
@@ -32,12 +32,15 @@ def http_conditions(
         reader.wrong((*key, "buffer"), "does nothing without " + ", ".join(_BODY))
     _paths(reader, values, key)
     _operations(reader, values, key, chosen)
+    _procedures(reader, values, key)
     return HttpConditions(
         methods=values["method"],
         paths=values["path"],
         paths_not=values["path_not"],
         operations=values["operation_id"],
         operations_not=values["operation_id_not"],
+        services=values["grpc_service"],
+        calls=values["grpc_method"],
         queries=values["query"],
         headers=tuple((name.lower().encode(), test) for name, test in values["header"]),
         forms=values["form"],
@@ -69,6 +72,15 @@ def _operations(reader: Reader, values: dict[str, Any], key: Key, chosen: list[T
         for each in sorted(values.get(name, frozenset()) - known):
             words = f"{each!r} is in no OpenAPI document of these targets" + nearest(each, sorted(known))
             reader.wrong((*key, name), words)
+
+
+def _procedures(reader: Reader, values: dict[str, Any], key: Key) -> None:
+    """Neither name has a slash: a glob with one would protect nothing."""
+    for name in ("grpc_service", "grpc_method"):
+        for glob in values[name]:
+            if not glob or "/" in glob:
+                words = "is written without slashes: the service pay.Accounts has the method Delete"
+                reader.wrong((*key, name), f"{glob!r} {words}")
 
 
 def _graphql(reader: Reader, values: dict[str, Any], key: Key) -> GraphqlTest:

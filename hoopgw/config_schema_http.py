@@ -100,6 +100,8 @@ HTTP_CONDITIONS: dict[str, Key] = {
     "path_not": Key(values.texts, (), "HTTP: every path but these globs."),
     "operation_id": Key(names, frozenset(), "HTTP: operations of the target's `openapi` documents."),
     "operation_id_not": Key(names, frozenset(), "HTTP: every request but these operations, unknown ones included."),
+    "grpc_service": Key(values.texts, (), 'HTTP: globs over services of gRPC: ["pay.Accounts", "admin.*"].'),
+    "grpc_method": Key(values.texts, (), 'HTTP: globs over methods of gRPC: ["Delete*"]; of any service, or of those.'),
     "query": Key(value_tests, (), 'HTTP: parameters of the query, any of their values: { role = "admin*" }.'),
     "header": Key(value_tests, (), 'HTTP: header fields: { X-Env = ["prod", "live"] }.'),
     "form": Key(value_tests, (), "HTTP: fields of a form, urlencoded or multipart."),
@@ -157,7 +159,7 @@ HTTP_TARGET: dict[str, Key] = {
         'HTTP: what the gateway speaks there, agreed on by TLS: `h2`, `http/1.1`. gRPC needs ["h2"].',
     ),
     "openapi": Key(
-        values.texts, (), "HTTP: files with its OpenAPI 3 documents in JSON, whose operations rules can name."
+        values.texts, (), "HTTP: files with its OpenAPI 3 documents, in JSON or YAML, whose operations rules can name."
     ),
     "path_case": Key(
         one_of("sensitive", "insensitive"),

@@ -167,6 +167,8 @@ CHANGES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("guardrail", "method"): (R, '["DELETE"]', '["PUT"]'),
     ("guardrail", "path_not"): (R, 'method = ["DELETE"]', 'path_not = ["/public/*"]'),
     ("guardrail", "operation_id"): (R, 'method = ["DELETE"]', 'operation_id = ["getA"]'),
+    ("guardrail", "grpc_service"): (R, 'method = ["DELETE"]', 'grpc_service = ["pay.Users"]'),
+    ("guardrail", "grpc_method"): (R, 'method = ["DELETE"]', 'grpc_method = ["Delete*"]'),
     ("guardrail", "operation_id_not"): (R, 'method = ["DELETE"]', 'operation_id_not = ["getA"]'),
     ("guardrail", "query"): (R, 'method = ["DELETE"]', 'query = { role = "admin" }'),
     ("guardrail", "header"): (R, 'method = ["DELETE"]', 'header = { X-Env = ["a", "b"] }'),

@@ -66,6 +66,12 @@ class HttpFacts:
         found = read_path(self.request.target.partition(b"?")[0])
         return found.folded() if self.folds else found
 
+    @property
+    def procedures(self) -> list[tuple[str, str]]:
+        """What each reading of the path names as gRPC's service and method: its last two segments ("gRPC over HTTP2",
+        Path), whatever type the content has.  Connect and gRPC-Web go there with types of their own."""
+        return [_procedure(each) for each in sorted(self.path.readings)]
+
     @cached_property
     def query(self) -> Pairs:
         found = read_query(self.request.target.partition(b"?")[2])
@@ -117,6 +123,11 @@ class HttpFacts:
     def operations(self) -> tuple[frozenset[str], ...]:
         """The operations of the OpenAPI documents that each reading of the path can mean."""
         return tuple(self._api.operations(self.method, each) for each in sorted(self.path.readings))
+
+
+def _procedure(path: str) -> tuple[str, str]:
+    rest, _, method = path.rstrip("/").rpartition("/")
+    return rest.rpartition("/")[2], method
 
 
 def _looks_like_json(body: bytes) -> bool:

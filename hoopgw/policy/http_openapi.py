@@ -11,6 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 import re2
 
+from hoopgw.policy.yaml_text import read_yaml
+
 MAX_DOCUMENT = 16 << 20  # bytes: the largest that are published have about 12 MB
 MAX_OPERATIONS = 20_000
 MAX_PATH = 2048  # characters of one path
@@ -64,13 +66,10 @@ NO_API = Api()
 
 
 def read_openapi(text: bytes) -> Api:
-    """OpenAPI 3.0 or 3.1, as JSON.  Raises ValueError in words."""
+    """OpenAPI 3.0 or 3.1, as JSON or YAML.  Raises ValueError in words."""
     if len(text) > MAX_DOCUMENT:
         raise ValueError(f"has more than {MAX_DOCUMENT >> 20} MiB")
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError("is not JSON (a document in YAML is to be turned into JSON)") from error
+    document = _json(text) if text.lstrip()[:1] == b"{" else read_yaml(text)
     if not isinstance(document, dict) or not str(document.get("openapi", "")).startswith("3."):
         raise ValueError("is not an OpenAPI 3 document")
     paths = document.get("paths", {})
@@ -83,6 +82,13 @@ def read_openapi(text: bytes) -> Api:
             found.setdefault(len(template.segments), []).append(template)
     names = _names(template for each in found.values() for template in each)
     return Api({length: tuple(each) for length, each in found.items()}, names)
+
+
+def _json(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("is not JSON, as which it begins") from error
 
 
 def _names(templates: Iterable[Template]) -> frozenset[str]:

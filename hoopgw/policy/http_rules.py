@@ -41,6 +41,10 @@ class GraphqlTest:
         return not self.fields or any(_field(path, glob) for path in operation.fields for glob in self.fields)
 
 
+def _one_of(name: str, globs: tuple[str, ...]) -> bool:
+    return not globs or any(fnmatchcase(name, glob) for glob in globs)
+
+
 def _field(path: str, glob: str) -> bool:
     return fnmatchcase(path if "." in glob else path.rpartition(".")[2], glob)
 
@@ -53,6 +57,7 @@ class HttpConditions:
     paths, paths_not globs over canonical paths; `*` goes over slashes as well
     operations, operations_not
                      operationIds of the target's OpenAPI documents
+    services, calls  globs over what gRPC calls service and method
     queries, headers, forms
                      (name, what one of its values must be)
     json             (pointer, what one of the values there must be)
@@ -66,6 +71,8 @@ class HttpConditions:
     paths_not: tuple[str, ...] = ()
     operations: frozenset[str] = frozenset()
     operations_not: frozenset[str] = frozenset()
+    services: tuple[str, ...] = ()
+    calls: tuple[str, ...] = ()
     queries: tuple[tuple[str, ValueTest], ...] = ()
     headers: tuple[tuple[bytes, ValueTest], ...] = ()
     forms: tuple[tuple[str, ValueTest], ...] = ()
@@ -83,6 +90,11 @@ class HttpConditions:
     def of_messages(self) -> bool:
         """They are about messages of a WebSocket as well."""
         return bool(self.json or self.graphql is not None)
+
+    @property
+    def _of_paths(self) -> bool:
+        paths = self.paths or self.paths_not or self.operations or self.operations_not
+        return bool(paths or self.services or self.calls)
 
     def needs(self, facts: HttpFacts) -> int:
         """How many bytes of this request's body must be there before it is judged; 0: none."""
@@ -124,6 +136,8 @@ class HttpConditions:
             yield self._is_at(facts)
         if self.operations or self.operations_not:
             yield self._means(facts)
+        if self.services or self.calls:
+            yield self._procedure(facts)
         for name, test in self.queries:
             yield test.of(facts.query.values(_name(name, facts)), bool(facts.query.doubt))
         for field, test in self.headers:
@@ -158,6 +172,13 @@ class HttpConditions:
             return False
         return not self.operations_not or not operations or bool(operations - self.operations_not)
 
+    def _procedure(self, facts: HttpFacts) -> Match:
+        services, calls = self.services, self.calls
+        if facts.folds:
+            services, calls = tuple(map(str.casefold, services)), tuple(map(str.casefold, calls))
+        found = {_one_of(service, services) and _one_of(call, calls) for service, call in facts.procedures}
+        return Match.DOUBT if facts.path.doubt or len(found) > 1 else Match.YES if found.pop() else Match.NO
+
     def _longer(self, facts: HttpFacts) -> Match:
         if self.size is None:
             return Match.YES
@@ -176,7 +197,7 @@ class HttpConditions:
         asked = self.reads_body or self.size is not None or (bool(self.methods) and facts.form_waits)
         unread = asked and facts.request.body is None and facts.request.size != 0
         return (
-            (facts.path.doubt if self.paths or self.paths_not or self.operations or self.operations_not else "")
+            (facts.path.doubt if self._of_paths else "")
             or (f"a body of more than {self.buffer} bytes, or of unknown length, is not read" if unread else "")
             or (facts.query.doubt if self.queries else "")
             or (facts.json.doubt if self.json and not unread else "")

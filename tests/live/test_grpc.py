@@ -18,7 +18,8 @@ from tests.live.test_http import HttpCase
 RULES = """
 [guardrail.no-delete]
 protocol = "http"
-path = ["/pay.Users/Delete*"]
+grpc_service = ["pay.*"]
+grpc_method = ["Delete*", "Stream*"]
 then = "refuse"
 reason = "Users are not deleted."
 
@@ -98,6 +99,7 @@ versions = ["h2"]
         self.channel = grpc.secure_channel(f"127.0.0.1:{self.stage.https_port}", trust, names)
         self.addCleanup(self.channel.close)
         self.token = (("authorization", f"Bearer {self.stage.agent}"),)
+        self.how: Any = {"metadata": self.token, "timeout": TURN}
 
     def unary(self, name: str, request: bytes = b"x", **more: Any) -> bytes:
         call = self.channel.unary_unary(f"/pay.Users/{name}")
@@ -153,6 +155,26 @@ versions = ["h2"]
         self.assertIn(b"no-delete", details)
         self.assertIn(b"type.googleapis.com/google.rpc.ErrorInfo", details)
         self.assertEqual(self.users.called, [])
+
+    def test_refused_streams(self) -> None:
+        """A call that streams is refused as it begins, in either direction, and its channel goes on."""
+        self.users.called.clear()
+        sent: list[int] = []
+
+        def words() -> Iterator[bytes]:
+            for number in range(1000):
+                sent.append(number)
+                yield b"x" * 10_000
+
+        to, fro = self.channel.stream_stream("/pay.Users/StreamIn"), self.channel.unary_stream("/pay.Users/StreamOut")
+        for begin in (lambda: to(words(), **self.how), lambda: fro(b"9", **self.how)):
+            with self.assertRaises(grpc.RpcError) as caught:
+                list(begin())
+            error: Any = caught.exception
+            self.assertEqual(error.code(), grpc.StatusCode.PERMISSION_DENIED)
+        self.assertLess(len(sent), 1000)
+        self.assertEqual(self.users.called, [])
+        self.assertEqual(self.unary("Get"), b"got x")
 
     def test_who_may_not(self) -> None:
         """No token is UNAUTHENTICATED, no grant PERMISSION_DENIED: what gRPC makes of 401 and 403."""

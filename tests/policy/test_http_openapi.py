@@ -19,6 +19,21 @@ JUNK = st.recursive(
 )
 PATHS = st.text(st.sampled_from("/{}a%41*\\ud800"), max_size=9).map(lambda text: "/" + text)
 
+YAML = b"""\
+# a comment
+openapi: 3.1
+servers: [{url: https://x.example.com/v1}]
+paths:
+  /pets:
+    get: {operationId: listPets, responses: {200: {description: "yes"}}}
+  "/pets/{id}":
+    get:
+      operationId: on
+      description: |
+        Several lines: of - text
+    delete: {}
+"""
+
 
 def api(paths: Any, **other: Any) -> Api:
     return read_openapi(json.dumps({"openapi": "3.0.3", "paths": paths, **other}).encode())
@@ -68,13 +83,19 @@ class ReadOpenapi(SynchronousTestCase):
         both = api({"/a": {"get": {"operationId": "a"}}}) & api({"/b": {"get": {"operationId": "b"}}})
         self.assertEqual((both.operations("GET", "/a"), both.operations("GET", "/b")), ({"a"}, {"b"}))
 
+    def test_yaml(self) -> None:
+        """A document in YAML says the same as in JSON; names and versions are the texts that they are written as."""
+        found = read_openapi(YAML)
+        self.assertEqual(found.names, {"listPets", "on", "DELETE /pets/{id}"})
+        self.assertEqual(found.operations("GET", "/v1/pets/7"), {"on"})
+
     def test_mistakes_are_told_in_words(self) -> None:
         """What is no document, what is described elsewhere, and what is too large."""
         self.patch(http_openapi, "MAX_OPERATIONS", 3)
         many = {f"/{n}": {"get": {}} for n in range(4)}
         for text, words in (
-            (b"openapi: 3.0.0", "not JSON"),
-            (b"[" * 100_000, "not JSON"),
+            (b'{"openapi: 3.0.0', "not JSON"),
+            (b"openapi: [", "neither JSON nor YAML"),
             (b"[]", "not an OpenAPI 3"),
             (b'{"swagger": "2.0"}', "not an OpenAPI 3"),
             (b'{"openapi": "3.0.0", "paths": []}', "no object"),

@@ -137,6 +137,18 @@ class OfTheHead(SynchronousTestCase):
         self.match(other, NO, b"GET /v1/pets", b"GET /v1/pets/7", b"HEAD /v1/pets/7")
         self.match(other, YES, b"POST /v1/pets", b"GET /v1/owners", b"GET /")
 
+    def test_services_and_methods_of_grpc(self) -> None:
+        """By the last two segments of the path, whatever the content is; what two could read as two is in doubt."""
+        rule = HttpConditions(services=("pay.Users", "admin.*"), calls=("Delete*", "Close"))
+        self.match(rule, YES, b"POST /pay.Users/DeleteAll", b"POST /admin.v1.Any/Close", b"POST /api/pay.Users/Close")
+        self.match(rule, NO, b"POST /pay.Users/Get", b"POST /pay.Orders/Delete", b"POST /pay.users/Close", b"POST /")
+        self.match(rule, DOUBT, b"POST /pay.Users/x/../Close")
+        self.match(rule, YES, b"POST //pay.Users/Close/")
+        self.match(rule, YES, b"POST /PAY.users/close", folds=True)
+        self.match(HttpConditions(calls=("Close",)), YES, b"POST /any.Service/Close")
+        self.match(HttpConditions(services=("pay.Users",)), YES, b"POST /pay.Users/Any")
+        self.match(HttpConditions(services=("pay.Users",)), NO, b"POST /pay.Users", b"POST /x/y/pay.Users")
+
 
 class OfTheBody(SynchronousTestCase):
     def test_json_by_pointer(self) -> None:
