@@ -6,11 +6,12 @@ import contextlib
 
 from hoopgw.model.answer import GO, Answer
 from hoopgw.model.errors import WireError
+from hoopgw.wire.awschunks import SIGNED_TRAILER, AwsChunks
 from hoopgw.wire.httpchunks import Chunks
 from hoopgw.wire.httphead import Blocks, read_request, read_response
 from tests.fuzz.choices import Choices
 from tests.relay import test_http
-from tests.wire import test_httpchunks, test_httphead
+from tests.wire import test_awschunks, test_httpchunks, test_httphead
 
 SENT = (
     test_http.GET,
@@ -73,3 +74,26 @@ def http_relay(data: bytes) -> None:
     sent, record = b"".join(course.target), b"".join(course.journal)
     assert b"Basic hidden" not in record, "a secret in the record"
     assert sent.count(b"\r\nHost: shop.internal\r\n") <= len(course.asked), "a request that nobody was asked about"
+
+
+def aws_chunks(data: bytes) -> None:
+    """However it is cut, it holds the same, or is refused; and what is written again is read as the same."""
+    whole, pieces = AwsChunks(), AwsChunks()
+    one: list[bytes] = []
+    other: list[bytes] = []
+    try:
+        whole.take(data, one)
+        whole.finish()
+    except WireError:
+        with contextlib.suppress(WireError):
+            for here in range(len(data)):
+                pieces.take(data[here : here + 1], other)
+            pieces.finish()
+            raise AssertionError("refused whole, and not in pieces") from None
+        return
+    for here in range(len(data)):
+        pieces.take(data[here : here + 1], other)
+    pieces.finish()
+    assert (b"".join(other), pieces.trailers) == (b"".join(one), whole.trailers)
+    again = test_awschunks.written(test_awschunks.signature(SIGNED_TRAILER, []), one, whole.trailers)
+    assert test_awschunks.read([again]) == (b"".join(one), whole.trailers)

@@ -27,6 +27,7 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "websocket-extensions": http_targets.websocket_extensions,
     "http-heads": http_relay_targets.http_heads,
     "http-chunks": http_relay_targets.http_chunks,
+    "aws-chunks": http_relay_targets.aws_chunks,
     "http-relay": http_relay_targets.http_relay,
     "http2": http_targets.http2,
     "http-path": http_rule_targets.http_path,
