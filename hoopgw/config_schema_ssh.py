@@ -61,7 +61,7 @@ SSH_SECTIONS: dict[str, dict[str, Key]] = {
         "krl": Key(
             values.texts,
             (),
-            "Files of what is revoked, read at start and reload: KRLs of `ssh-keygen -k`, or the text that it takes.",
+            "Files of what is revoked, looked at by each login: KRLs of `ssh-keygen -k`, or the text that it takes.",
         ),
         "session": Key(values.duration, 43200.0, "How long a login lasts at most; a certificate's end comes first."),
     },

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
+from hoopgw.auth.revocation_files import read_list
 from hoopgw.config_reader import Reader, nearest
-from hoopgw.model.errors import WireError
-from hoopgw.model.revocation import Revocations
+from hoopgw.model.errors import OperatorError
+from hoopgw.model.revocation import RevocationList
 from hoopgw.model.settings import SshAuthority, SshKey, SshSettings
 from hoopgw.model.target import SecretReference
-from hoopgw.wire import sshkrl
 
 MADE = ("ssh_host_ed25519", "ssh_host_rsa")  # keys that the first start makes, under `state`/keys
 TARGET_AUTHORITY, LOGIN_AUTHORITY = "ssh_target_authority", "ssh_login_authority"  # the same
@@ -58,7 +59,7 @@ def ssh_settings(
                 values["keys"] or (),
                 values["revoked"],
                 values["session"],
-                _revocations(reader, name, values["krl"], values["keys"] or ()),
+                _lists(reader, name, values),
             )
             for name, values in reader.tables("ssh_ca", top["ssh_ca"], ("ssh_ca",)).items()
         ),
@@ -68,17 +69,15 @@ def ssh_settings(
     return settings
 
 
-def _revocations(reader: Reader, name: str, paths: tuple[str, ...], authorities: tuple[bytes, ...]) -> Revocations:
+def _lists(reader: Reader, name: str, values: dict[str, Any]) -> tuple[RevocationList, ...]:
     """A list that cannot be read is a mistake: without it somebody would get in who may not."""
-    found: list[Revocations] = []
-    for path in map(reader.path, paths):
+    found: list[RevocationList] = []
+    for path in map(reader.path, values["krl"]):
         try:
-            with open(path, "rb") as file:
-                found.append(sshkrl.read(file.read(sshkrl.MAX_LIST + 1), authorities))
-        except (OSError, WireError) as error:
-            why = error.strerror if isinstance(error, OSError) else str(error)
-            reader.wrong(("ssh_ca", name, "krl"), f"{path} cannot be used: {why}")
-    return Revocations.joined(found)
+            found.append(read_list(path, values["keys"] or (), time.time()))
+        except OperatorError as error:
+            reader.wrong(("ssh_ca", name, "krl"), str(error))
+    return tuple(found)
 
 
 def _providers(reader: Reader, settings: SshSettings, providers: list[str]) -> None:

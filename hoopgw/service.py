@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import suppress
@@ -36,16 +37,17 @@ from hoopgw.auth.identity_tokens import IdentityTokens
 from hoopgw.auth.local import KEY_FILE, LocalTokens, load_or_make_key
 from hoopgw.auth.penalties import Penalties
 from hoopgw.auth.realm import GatewayRealm
+from hoopgw.auth.revocation_lists import RevocationLists
 from hoopgw.auth.ssh_keys import SshKeyChecker
 from hoopgw.auth.ssh_login_certificates import LoginAuthority
 from hoopgw.auth.vault import Vault
 from hoopgw.auth.vault_secrets import VaultSecrets, in_vault
 from hoopgw.config_secrets import made_at_start, read_or_make, read_secret, read_secrets, signing_key
-from hoopgw.model.errors import HoopgwError, OperatorError, SecretUnavailable
+from hoopgw.model.errors import HoopgwError, OperatorError, RevocationsUnavailable, SecretUnavailable
 from hoopgw.model.events import Code
 from hoopgw.model.grant import REPLICATION
 from hoopgw.model.secret import Secret
-from hoopgw.model.settings import Settings
+from hoopgw.model.settings import Settings, SshSettings
 from hoopgw.model.target import SecretReference
 from hoopgw.policy.masks import mask_key
 from hoopgw.relay.http_masks import HttpMaskBuilder
@@ -92,6 +94,7 @@ STOP_SECONDS = 5.0  # after [limits] drain, in which the last sessions end
 BOUND = ("name", "state", "listen", "store", "recordings", "limits", "mask_key")  # settings that a start takes up
 RECENT = 600.0  # seconds before the last word of an earlier gateway: sessions that its index may not have
 HTTP_CHECK = 5.0  # seconds between looks for HTTP clients and targets that are silent for too long
+REVOCATIONS_EVERY = 10.0  # seconds between looks that end sessions of what was revoked; a login looks by itself
 RETENTION_EVERY = 3600.0  # seconds between looks for recordings that are past their age
 DAY = 86400.0
 
@@ -203,7 +206,8 @@ class GatewayService(Service):
         self._body_masks = HttpMaskBuilder(self._masks)
         self.parser = ParserProcess(reactor)
         self.checker = TokenChecker(reactor, self._issuer_failed)
-        self.key_checker = SshKeyChecker(reactor)
+        self.key_checker = SshKeyChecker(reactor, RevocationLists(self.events, self._revoked, time.time))
+        self._every(REVOCATIONS_EVERY, self._look_at_revocations)
         self.certifying = Certifying(self.events, reactor)
         self._configure_checker(self.config)
         self.realm = GatewayRealm(lambda: self.config, reactor)
@@ -508,6 +512,17 @@ class GatewayService(Service):
         self.events.emit(Code.CONFIGURATION_RELOADED, policy=loaded.digest, **restart)
         systemd.notify("READY=1")
         return True
+
+    def _look_at_revocations(self) -> Deferred[None]:
+        return self.key_checker.look().addErrback(lambda failure: failure.trap(RevocationsUnavailable) and None)
+
+    def _revoked(self, ssh: SshSettings) -> None:
+        """Files of `krl` say something else: sessions end as they would at a reload."""
+        self.config = replace(self.config, settings=replace(self.config.settings, ssh=ssh))
+        for session in self.registry.all():
+            by_key = session.access.identity.proof
+            if by_key and self.realm.still_allowed(session.access, self._reactor.seconds()) is None:
+                self._reload_session(session)
 
     def _reload_session(self, session: Session) -> None:
         access = self.realm.still_allowed(session.access, self._reactor.seconds())

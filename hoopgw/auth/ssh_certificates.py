@@ -72,13 +72,18 @@ def certified(found: wire.Certificate, settings: SshSettings, address: str) -> C
 def is_revoked(found: wire.Certificate, settings: SshSettings) -> bool:
     """A revoked key of an authority makes what it signed void, whichever authority names it (CVE-2026-42508)."""
     return any(key_is_revoked(key, settings) for key in (found.key, found.authority)) or any(
-        each.krl.has_certificate(found.authority, found.serial, found.id) for each in settings.authorities
+        one.revocations.has_certificate(found.authority, found.serial, found.id)
+        for each in settings.authorities
+        for one in each.lists
     )
 
 
 def key_is_revoked(blob: bytes, settings: SshSettings) -> bool:
     """Of a plain key: by whichever authority's list."""
-    return any(blob in each.revoked or each.krl.has_key(blob) for each in settings.authorities)
+    return any(
+        blob in each.revoked or any(one.revocations.has_key(blob) for one in each.lists)
+        for each in settings.authorities
+    )
 
 
 def _restrictions(found: wire.Certificate, address: str) -> tuple[Bounds, bool]:

@@ -8,11 +8,12 @@ from hashlib import sha256
 from typing import Any
 
 from twisted.cred.checkers import ICredentialsChecker
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from hoopgw.auth.credentials import ISshSignature
+from hoopgw.auth.revocation_lists import RevocationLists
 from hoopgw.auth.ssh_certificates import certified, checked, is_revoked, key_is_revoked
 from hoopgw.auth.ssh_login_certificates import identity_of
 from hoopgw.auth.ssh_signatures import verify
@@ -60,21 +61,32 @@ class SshKeyChecker:
 
     credentialInterfaces = (ISshSignature,)
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, lists: RevocationLists) -> None:
         self._clock = clock
-        self._settings = SshSettings()
+        self._lists = lists
         self._issuers: dict[str, str] = {}
         self._login_authority = b""
 
     def configure(self, settings: SshSettings, issuers: tuple[OidcSettings, ...], login_authority: bytes = b"") -> None:
         """Take the configuration, at start and on each reload.  `login_authority` is the key (blob) that signs what
         clients are given against a token."""
-        self._settings = settings
+        self._lists.configure(settings)
         self._login_authority = login_authority
         self._issuers = {issuer.name: issuer.issuer for issuer in issuers}
 
+    @property
+    def _settings(self) -> SshSettings:
+        return self._lists.settings
+
+    def look(self) -> Deferred[None]:
+        """At what is revoked.  Fails with RevocationsUnavailable."""
+        return self._lists.look()
+
     def refusal(self, algorithm: bytes, blob: bytes, address: str) -> LoginRefused | None:
-        """Why no signature by this key could let anybody in; None: one could.  For the answer to an offer only."""
+        """Why no signature by this key could let anybody in; None: one could.
+
+        For the answer to an offer only: by what was revoked at the last look.
+        """
         try:
             self._found(algorithm, blob, address)
         except LoginRefused as refused:
@@ -83,13 +95,13 @@ class SshKeyChecker:
 
     def requestAvatarId(self, credentials: Any) -> Deferred[Identity]:  # type: ignore[override]  # Twisted: bytes
         """The identity.  Fails with LoginRefused."""
-        try:
-            found = self._found(credentials.algorithm, credentials.blob, credentials.address)
-            signed, signature = credentials.signed, credentials.signature
-            verify(plain_name(credentials.algorithm), found.key, signed, signature, found.verified)
-        except LoginRefused as refused:
-            return fail(refused)
-        return succeed(found.identity)
+        return self._lists.look().addCallback(lambda _: self._verified(credentials))
+
+    def _verified(self, credentials: Any) -> Identity:
+        found = self._found(credentials.algorithm, credentials.blob, credentials.address)
+        signed, signature = credentials.signed, credentials.signature
+        verify(plain_name(credentials.algorithm), found.key, signed, signature, found.verified)
+        return found.identity
 
     def _found(self, algorithm: bytes, blob: bytes, address: str) -> _Found:
         now = self._clock.seconds()

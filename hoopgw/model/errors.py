@@ -54,6 +54,10 @@ class NotGranted(LoginRefused):
     """Who it is, is known, and no grant lets it in there."""
 
 
+class RevocationsUnavailable(LoginRefused):
+    """Whether a key was revoked cannot be known now, which is nobody's fault who shows one."""
+
+
 class NotAllowed(HoopgwError):
     """The identity may not do this on the admin interface."""
 

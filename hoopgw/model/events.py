@@ -43,6 +43,8 @@ class Code(Enum):
     BYPASS_CLOSED = "bypass.closed"  # from there none of the targets that were tried can be reached
     VAULT_UNAVAILABLE = "vault.unavailable"  # a vault does not give it; what was read goes on until its lease ends
     VAULT_CHANGED = "vault.changed"  # a vault has another value now: logins from now on use it
+    REVOCATIONS_CHANGED = "revocations.changed"  # a file of `krl` says something else than before
+    REVOCATIONS_UNAVAILABLE = "revocations.unavailable"  # one cannot be read: nobody logs in by an SSH key meanwhile
     CERTIFICATE_ISSUED = "certificate.issued"  # `hoopgw ssh-cert`: a key logs in for some minutes as its token's owner
     ADMIN_REFUSED = "admin.refused"
     RECORDING_VIEWED = "recording.viewed"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha1, sha256
 
@@ -40,17 +39,6 @@ class Revocations:
     sha256: frozenset[bytes] = frozenset()
     certificates: tuple[RevokedCertificates, ...] = ()
 
-    @classmethod
-    def joined(cls, lists: Iterable[Revocations]) -> Revocations:
-        """What any of them has."""
-        every = tuple(lists)
-        return cls(
-            frozenset().union(*(each.keys for each in every)),
-            frozenset().union(*(each.sha1 for each in every)),
-            frozenset().union(*(each.sha256 for each in every)),
-            tuple(part for each in every for part in each.certificates),
-        )
-
     def has_key(self, blob: bytes) -> bool:
         """Of a plain key: that of a certificate without the rest."""
         if blob in self.keys or (self.sha256 and sha256(blob).digest() in self.sha256):
@@ -60,6 +48,16 @@ class Revocations:
     def has_certificate(self, authority: bytes, serial: int, id: bytes) -> bool:
         """By its own number or name; its keys are asked for apart."""
         return any(each.authority in (b"", authority) and each.has(serial, id) for each in self.certificates)
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationList:
+    """A file of it as it was read.  `state` says which file that was, as `auth.revocation_files.state` has it; () where
+    one that is read now could say something else and look the same."""
+
+    path: str
+    revocations: Revocations
+    state: tuple[int, ...] = ()
 
 
 def _bit(bits: bytes, number: int) -> bool:

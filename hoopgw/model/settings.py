@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hoopgw.model.revocation import Revocations
+from hoopgw.model.revocation import RevocationList
 from hoopgw.model.target import Mode, SecretReference
 
 MIB = 1 << 20
@@ -95,7 +95,7 @@ class SshAuthority:
     keys: tuple[bytes, ...]  # blobs of the authority's keys
     revoked: tuple[bytes, ...] = ()  # blobs of keys that are good for nothing any more, the authority's own included
     session: float = 43200.0
-    krl: Revocations = Revocations()
+    lists: tuple[RevocationList, ...] = ()  # `krl`
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hoopgw.model.errors import HoopgwError, IssuerUnavailable, LoginRefused, TargetUnavailable, WireError
+from hoopgw.model.errors import (
+    HoopgwError,
+    IssuerUnavailable,
+    LoginRefused,
+    RevocationsUnavailable,
+    TargetUnavailable,
+    WireError,
+)
 from hoopgw.model.events import Code
 from hoopgw.servers.gateway import Gateway
 
@@ -60,7 +67,8 @@ class Entrance:
 
     def failed(self, error: HoopgwError) -> None:
         """What counts against its address: a bad login, or bytes that no client sends."""
-        if self._entered and isinstance(error, LoginRefused | WireError):
+        fault = isinstance(error, LoginRefused | WireError) and not isinstance(error, RevocationsUnavailable)
+        if self._entered and fault:
             self._gateway.penalties.failed(self._address)
 
     def told(self, error: HoopgwError) -> Code:

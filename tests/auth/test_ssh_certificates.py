@@ -36,6 +36,7 @@ from tests.auth.test_ssh_keys import (
     Checking,
     blob_of,
     hardware_blob,
+    listed,
     signed_by,
     signed_by_hardware,
 )
@@ -160,7 +161,7 @@ class Certificates(Checking):
 
     def listed(self, data: bytes) -> None:
         keys = self.authority.keys
-        self.use(replace(self.authority, krl=sshkrl.read(data, keys)))
+        self.use(replace(self.authority, lists=(listed(sshkrl.read(data, keys)),)))
 
     def known(self, certificate: bytes) -> bool:
         return self.knows(self.CERTIFIED, certificate, "192.0.2.1")
@@ -215,7 +216,9 @@ class Certificates(Checking):
         found = self.login(self.certificate("-z", "7"), self.user, self.CERTIFIED)
         for text, good in (("serial: 8", True), ("serial: 7", False)):
             krl = sshkrl.read(text.encode(), self.authority.keys)
-            self.assertEqual(still_known(SshSettings(authorities=(replace(self.authority, krl=krl),)), found), good)
+            self.assertEqual(
+                still_known(SshSettings(authorities=(replace(self.authority, lists=(listed(krl),)),)), found), good
+            )
 
     def use(self, *authorities: SshAuthority) -> None:
         self.checker.configure(SshSettings(authorities=authorities), (ISSUER,))

@@ -19,13 +19,16 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.auth.credentials import SshSignature
+from hoopgw.auth.revocation_files import state
+from hoopgw.auth.revocation_lists import RevocationLists
 from hoopgw.auth.ssh_keys import SshKeyChecker, fingerprint, still_known
 from hoopgw.auth.ssh_signatures import verify
 from hoopgw.model.errors import LoginRefused
 from hoopgw.model.identity import Identity
-from hoopgw.model.revocation import Revocations
+from hoopgw.model.revocation import RevocationList, Revocations
 from hoopgw.model.settings import OidcSettings, SshAuthority, SshKey, SshSettings
 from hoopgw.wire.sshmessages import string
+from tests.session.fakes import Emitted
 
 ISSUER = OidcSettings("corp", "https://idp.example", "hoopgw")
 SIGNED = b"the login"
@@ -132,11 +135,16 @@ class Signatures(SynchronousTestCase):
             self.assertRaises(LoginRefused, verify, kind, blob, b"other", good_one)
 
 
+def listed(revocations: Revocations) -> RevocationList:
+    """As if it were read from a file that never changes."""
+    return RevocationList(__file__, revocations, state(__file__))
+
+
 class Checking(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(NOW)
-        self.checker = SshKeyChecker(self.clock)
+        self.checker = SshKeyChecker(self.clock, RevocationLists(Emitted(), lambda settings: None, lambda: NOW))
         mapped = SshKey("bot", "corp", "bot@example", frozenset(("agents",)), (blob_of(ED),), 3600.0)
         self.settings = SshSettings(keys=(mapped,))
         self.checker.configure(self.settings, (ISSUER,))
@@ -169,7 +177,7 @@ class Keys(Checking):
         """must-survive 29: what any list of revoked keys has is no way in, and no session goes on by it."""
         found = self.login(blob_of(ED), ED)
         for krl in (Revocations(keys=frozenset((blob_of(ED),))), Revocations(sha256=frozenset((digest_of(ED),)))):
-            settings = replace(self.settings, authorities=(SshAuthority("a", "corp", (), krl=krl),))
+            settings = replace(self.settings, authorities=(SshAuthority("a", "corp", (), lists=(listed(krl),)),))
             self.checker.configure(settings, (ISSUER,))
             self.assertFalse(self.knows(b"ssh-ed25519", blob_of(ED), "192.0.2.1"))
             self.assertFalse(still_known(settings, found))

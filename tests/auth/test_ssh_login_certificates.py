@@ -18,7 +18,7 @@ from hoopgw.relay.ssh_target_login import Signer
 from hoopgw.wire import sshkrl
 from hoopgw.wire.sshmessages import string
 from tests.auth.test_ssh_certificates import ED_CERTIFIED
-from tests.auth.test_ssh_keys import ED, ISSUER, NOW, OTHER, Checking, blob_of, hardware_blob, signed_by
+from tests.auth.test_ssh_keys import ED, ISSUER, NOW, OTHER, Checking, blob_of, hardware_blob, listed, signed_by
 
 SIGNER = Signer(b"ssh-ed25519", blob_of(OTHER), lambda data: signed_by(OTHER, b"ssh-ed25519", data))
 ANN = Identity(
@@ -49,7 +49,7 @@ class Given(Checking):
         self.assertEqual((found.claims, found.proof[0], issued.until), (ANN.claims, "ssh-cert", NOW + 300))
         self.assertTrue(still_known(SshSettings(), found))
         krl = sshkrl.read(b"serial: %d" % issued.serial, (SIGNER.blob,))
-        revoking = SshSettings(authorities=(SshAuthority("x", "corp", (), krl=krl),))
+        revoking = SshSettings(authorities=(SshAuthority("x", "corp", (), lists=(listed(krl),)),))
         self.assertFalse(still_known(revoking, found))
         self.use(revoking)
         self.assertFalse(self.knows(ED_CERTIFIED, issued.blob, "192.0.2.1"))
