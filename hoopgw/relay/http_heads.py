@@ -11,6 +11,7 @@ from hoopgw.relay.http_cookies import scoped_cookie, scoped_location
 from hoopgw.relay.http_scope import HttpScope, Route, route_of
 from hoopgw.wire.http2_heads import is_grpc
 from hoopgw.wire.httphead import Block, Field
+from hoopgw.wire.sigv4 import CONTENT
 
 # Of this hop alone (RFC 9110, 7.6.1), and what some still send
 HOP: Final = frozenset(
@@ -47,9 +48,12 @@ class RequestHead:
     upgrade    in lower case; b"" for none
     patient    `Prefer: respond-async` (RFC 7240, 4.1): the client does not want to wait for an approval
     grpc       what refuses it is to be a status of gRPC
+    content    what the client says of the body's hash (X-Amz-Content-Sha256), where the gateway signs
     """
 
-    __slots__ = ("route", "fields", "bound", "shown", "upstream", "recorded", "expects", "upgrade", "patient", "grpc")
+    __slots__ = (
+        "route", "fields", "bound", "shown", "upstream", "recorded", "expects", "upgrade", "patient", "grpc", "content",
+    )  # fmt: skip
 
     def __init__(self, block: Block, scope: HttpScope) -> None:
         self.route: Route = route_of(block)
@@ -79,6 +83,10 @@ class RequestHead:
         self.upstream = first + self.bound + said + scope.credential
         self.shown = b"".join(shown)
         self.recorded = first + self.shown + said + _hidden(scope.credential)
+        self.content = b""
+        if scope.signing is not None:
+            self.content = block.one(CONTENT)
+            self.recorded += b"authorization: " + REDACTED + b"\r\n"
         self.expects = block.one(b"expect").lower()
         self.patient = any(_asynchronous(value) for value in block.values(b"prefer"))
         self.grpc = any(is_grpc(value) for value in block.values(b"content-type"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from hoopgw.model.http import HttpRequest
 from hoopgw.wire.httphead import Block
+from hoopgw.wire.sigv4 import Keys
 
 TOKEN = b"x-hoopgw-token"
 ROLE = b"x-hoopgw-role"
@@ -26,6 +27,17 @@ def no_identity() -> bytes:
 
 
 @dataclass(frozen=True)
+class SigningTerms:
+    """What requests are signed for AWS by.  `keys` raises SecretUnavailable; `encrypted`: by TLS to the target."""
+
+    region: str
+    service: str
+    encrypted: bool
+    keys: Callable[[], Keys]
+    now: Callable[[], float]
+
+
+@dataclass(frozen=True)
 class HttpScope:
     """
     route        what `route_of` gives for every request of this session: another one is for another login
@@ -41,6 +53,7 @@ class HttpScope:
     secrets      names of fields whose values are kept out of the record, beside those that always are
     needs        how many bytes of a request's body the rules must see before they judge; 0: none
     messages     how many bytes of each WebSocket message of a client the rules must see; 0: none
+    signing      how its requests are signed; None: they are not
     token_bytes  randomness, for trace ids, keys and masks
     """
 
@@ -59,6 +72,7 @@ class HttpScope:
     secrets: frozenset[bytes] = field(default_factory=frozenset)
     needs: Callable[[HttpRequest], int] = no_body
     messages: Callable[[HttpRequest], int] = no_body
+    signing: SigningTerms | None = None
     token_bytes: Callable[[int], bytes] = bytes
 
 
@@ -73,3 +87,15 @@ def route_of(block: Block) -> Route:
         if value:
             return host, role, name, value
     return host, role, b"", b""
+
+
+def in_scope(target: bytes, prefix: bytes) -> bytes | None:
+    """The request target as the target reads it; None where it does not begin with the path `prefix`."""
+    if not prefix:
+        return target
+    if not target.startswith(prefix):
+        return None
+    rest = target[len(prefix) :]
+    if rest[:1] == b"/":
+        return rest
+    return b"/" + rest if rest[:1] in (b"", b"?") else None

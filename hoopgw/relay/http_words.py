@@ -26,6 +26,8 @@ REASONS: Final[dict[int, str]] = {
     404: "Not Found",
     405: "Method Not Allowed",
     408: "Request Timeout",
+    411: "Length Required",
+    413: "Content Too Large",
     417: "Expectation Failed",
     421: "Misdirected Request",
     429: "Too Many Requests",

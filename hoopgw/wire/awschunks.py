@@ -28,6 +28,14 @@ MAX_LINE: Final = 256  # bytes of a chunk's first line: a size, and a signature 
 _CHUNK_KIND: Final = b"AWS4-HMAC-SHA256-PAYLOAD"
 _TRAILER_KIND: Final = b"AWS4-HMAC-SHA256-TRAILER"
 _SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;chunk-signature=[0-9a-f]{64})?\Z")
+# Trailers, with the length of their values: checksums in base64
+_CHECKSUMS: Final = {
+    b"x-amz-checksum-crc32": 8,
+    b"x-amz-checksum-crc32c": 8,
+    b"x-amz-checksum-crc64nvme": 12,
+    b"x-amz-checksum-sha1": 28,
+    b"x-amz-checksum-sha256": 44,
+}
 _OVERHEAD: Final = len(b";chunk-signature=") + 64 + 4  # bytes around a chunk's data, beside its size in hex
 
 _AT_SIZE: Final = 0
@@ -130,6 +138,23 @@ def length_of(content: int) -> int:
     if rest:
         size += len(b"%x" % rest) + _OVERHEAD + rest
     return size + 1 + _OVERHEAD
+
+
+def values_length(names: list[bytes]) -> int:
+    """Bytes of these trailers, without what stands around names and values; -1 where one is no checksum, or twice."""
+    size = 0
+    for name in names:
+        length = _CHECKSUMS.get(name)
+        if length is None or names.count(name) > 1:
+            return -1
+        size += len(name) + length
+    return size
+
+
+def trailers_length(names: list[bytes]) -> int:
+    """Bytes that these trailers, and the signature over them, add to a body; 0 for none, -1 as above."""
+    size = values_length(names)
+    return size + 3 * len(names) + len(TRAILER_SIGNATURE) + 67 if size > 0 else size
 
 
 @final

@@ -28,7 +28,8 @@ from hoopgw.relay.effects import (
     ToClient,
     ToTarget,
 )
-from hoopgw.relay.http import MAX_DISCARDED, MAX_KEPT, TIMED_OUT, HttpRelay
+from hoopgw.relay.http import MAX_DISCARDED, TIMED_OUT, HttpRelay
+from hoopgw.relay.http_backlog import MAX_KEPT
 from hoopgw.relay.http_scope import HttpScope, route_of
 from hoopgw.wire.httphead import read_block
 
@@ -487,12 +488,12 @@ class Answers(SynchronousTestCase):
         """Idempotent, whole, and unanswered."""
         course = Course()
         course.send(GET)
-        self.assertEqual(course.relay.repeatable, course.target[0])
+        self.assertEqual([course.relay.again(), course.relay.again()], [course.target[0], b""])
         course.reply(OK[:5])
-        self.assertEqual(course.relay.repeatable, b"")
+        self.assertEqual(course.relay.again(), b"")
         course = Course()
         course.send(GET.replace(b"GET", b"POST"))
-        self.assertEqual(course.relay.repeatable, b"")
+        self.assertEqual(course.relay.again(), b"")
 
     def test_masked(self) -> None:
         """First the mask, then record and client: in chunks, without what no longer fits."""

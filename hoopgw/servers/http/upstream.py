@@ -38,6 +38,8 @@ class Upstream:
     # ---- bytes
 
     def write(self, data: bytes) -> None:
+        if not data:  # of a body that is written in chunks: none is full yet
+            return
         if self._link is not None:
             self._link.transport.write(data)
         elif not self._over:
@@ -97,9 +99,8 @@ class Upstream:
         if self._link is not link:
             return
         self._link = None
-        again = self._relay.repeatable
-        if link.reused and again:  # RFC 9110, 9.2.2: it was closed as it became our turn; nothing of it was answered
-            self._relay.repeatable = b""
+        again = self._relay.again() if link.reused else b""
+        if again:  # RFC 9110, 9.2.2: it was closed as it became our turn; nothing of it was answered
             self._pending.append(again)
             self._open(None)
         elif self.pump is not None:

@@ -1,0 +1,223 @@
+"""One request on its way to the target: what is judged of it, what the target reads, what the record gets."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final, final
+
+from hoopgw.model.answer import Denial
+from hoopgw.model.http import HttpRequest
+from hoopgw.model.operation import REQUEST, Operation
+from hoopgw.relay import http_words as words
+from hoopgw.relay.effects import Ask, Effect, ToTarget
+from hoopgw.relay.http_body import Body
+from hoopgw.relay.http_heads import MAX_PREPARED, RequestHead
+from hoopgw.relay.http_scope import HttpScope
+from hoopgw.relay.http_signing import CODED, MAX_HASHED, WHOLE, Signing
+from hoopgw.relay.http_upgrade import WEBSOCKET, asking, opened
+from hoopgw.wire.httphead import LENGTH, NO_BODY, Block, Request
+from hoopgw.wire.websocket_handshake import Opening
+
+LANE: Final = 0
+MAX_REPEATED: Final = 64 * 1024  # bytes of a request that is kept for a second try
+# Answered with what was sent, the credential that only the gateway has among it (RFC 9110, 9.3.8)
+REFLECTING: Final = frozenset((b"TRACE", b"TRACK"))
+# What may be sent again on another connection (RFC 9110, 9.2.2), where the first was closed without a word
+IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
+
+
+@final
+class Outgoing:
+    """Follows one request at a time.
+
+    up          its body, as the client sends it
+    head        its fields; None before the first request
+    request     what rules look at
+    line        method and target
+    close       the client's connection ends with its answer
+    reads       bytes of the body that must be here before it goes on
+    opening     it asks for a WebSocket with this
+    repeatable  what may be sent again while nothing of its answer has come
+    """
+
+    __slots__ = (
+        "up", "head", "request", "line", "close", "reads", "opening", "repeatable",
+        "_scope", "_prepared", "_signing", "_judged", "_content", "_pieces", "_trace",
+    )  # fmt: skip
+
+    def __init__(self, scope: HttpScope) -> None:
+        self._scope = scope
+        self._prepared: dict[Block, RequestHead] = {}
+        self._signing = None if scope.signing is None else Signing(scope.signing)
+        self.up = Body(NO_BODY, 0)
+        self.head: RequestHead | None = None
+        self.request: HttpRequest | None = None
+        self.line = b""
+        self.close = False
+        self.reads = 0
+        self.opening: Opening | None = None
+        self.repeatable = b""
+        self._judged = 0  # bytes of the body that the rules want
+        self._content: list[bytes] = []  # of it so far, without chunks; bounded by `reads` and a read
+        self._pieces: list[bytes] = []  # the same as it came
+        self._trace = b""
+
+    def prepare(self, block: Block) -> RequestHead:
+        found = self._prepared.get(block)
+        if found is None:
+            found = RequestHead(block, self._scope)
+            if len(self._prepared) >= MAX_PREPARED:
+                self._prepared.clear()
+            self._prepared[block] = found
+        return found
+
+    # ---- before it is judged
+
+    def begin(self, read: Request, head: RequestHead, target: bytes) -> tuple[int, str]:
+        """Another one; `target` is what the target reads as such.
+
+        Gives (status, reason) where it does not go on whatever rules say, else (0, "").  Raises WireError.
+        """
+        block, method = read.block, read.method
+        self.up = Body(block.framing, block.length)
+        self.head = head
+        self.close = block.close or read.minor == 0
+        self.line = method + b" " + target
+        self._content, self._pieces = [], []
+        size = block.length if block.framing == LENGTH else 0 if block.framing == NO_BODY else None
+        empty = b"" if self.up.ended else None
+        request = HttpRequest(method, target, self._scope.route[0], head.fields, empty, size, head.shown)
+        self.request = request
+        self.opening = opened(read, self._scope) if head.upgrade == WEBSOCKET else None
+        self._judged = self.reads = 0
+        if method in REFLECTING:
+            return 501, "Not Implemented"
+        if head.expects and head.expects != b"100-continue":
+            return 417, "Expectation Failed"
+        # an offer of HTTP/2 is not taken up (RFC 9110, 7.8)
+        if head.upgrade and head.upgrade != b"h2c" and self.opening is None:
+            return 501, "Not Implemented"
+        signing = self._signing
+        if signing is not None:
+            status, reason = signing.begin(target, head, block.framing, block.length)
+            if status:
+                return status, reason
+        if not self.up.ended:
+            self._judged = self._scope.needs(request)
+            self.reads = max(self._judged, MAX_HASHED) if signing is not None and signing.way == WHOLE else self._judged
+        return 0, ""
+
+    def gather(self, data: bytes, here: int) -> int:
+        """Keeps what of the body comes before it may go on; gives where that ends in `data`."""
+        coded = self._signing is not None and self._signing.way == CODED
+        end = self.up.take(data, here, self._content if self.reads or coded else None)
+        if end != here:
+            self._pieces.append(data[here:end])
+        return end
+
+    @property
+    def read(self) -> bool:
+        """As much of the body is here as has to be."""
+        return self.up.ended or sum(map(len, self._content)) > self.reads
+
+    def ask(self, number: int) -> Ask:
+        """For the decision."""
+        head, known = self.head, self.request
+        assert head is not None and known is not None
+        if self._judged and self.up.ended:
+            self._know(known)
+        request = self.request
+        assert request is not None
+        ids = self._scope.token_bytes(24).hex().encode()
+        self._trace = b"traceparent: 00-" + ids[:32] + b"-" + ids[32:] + b"-01\r\n\r\n"
+        bound = head.bound + b"\r\n" + request.body if request.body else head.bound
+        name = b"respond-async" if head.patient else b""
+        operation = Operation("http", REQUEST, self.line, name, bound, number, request)
+        upgrade = b"" if self.opening is None else asking(self.opening)
+        recorded = self.line + b" HTTP/1.1\r\n" + head.recorded + upgrade + self._trace
+        if self._pieces:
+            recorded += b"".join(self._pieces)
+        return Ask(LANE, (operation,), recorded, partial(_redacted, len(recorded)))
+
+    def _know(self, known: HttpRequest) -> None:
+        """The body is there; a rule sees it where it is no longer than rules want."""
+        body = b"".join(self._content)
+        if len(body) <= self._judged:
+            self.request = HttpRequest(
+                known.method, known.target, known.authority, known.fields, body, known.size, known.shown
+            )
+
+    # ---- when it may go on
+
+    @property
+    def unsignable(self) -> bool:
+        """Its signature needs a hash of more than is kept."""
+        signing = self._signing
+        if signing is None or signing.way != WHOLE:
+            return False
+        return not self.up.ended or sum(map(len, self._content)) > MAX_HASHED
+
+    def forward(self) -> bytes:
+        """Its head, and what is there of its body.  Raises SecretUnavailable and WireError."""
+        scope, head, request = self._scope, self.head, self.request
+        assert head is not None and request is not None
+        line, upstream = self.line, head.upstream
+        if scope.query:
+            line += (b"&" if b"?" in line else b"?") + scope.query
+        body = b"".join(self._pieces) if self._pieces else b""
+        signing = self._signing
+        if signing is not None:
+            if signing.way == WHOLE:
+                signing.hashed(self._content)
+            bound, own = signing.lines(request.method, request.target, scope.host, head)
+            upstream = b"Host: " + scope.host + b"\r\n" + bound + scope.told + own
+            if signing.way == CODED:
+                body = signing.coded(self._content, self.up.ended)
+        self._content, self._pieces = [], []
+        upgrade = b"" if self.opening is None else asking(self.opening)
+        data = line + b" HTTP/1.1\r\n" + upstream + scope.identity() + upgrade + self._trace
+        if body:
+            data += body
+        whole = self.up.ended and len(data) <= MAX_REPEATED and self.opening is None
+        self.repeatable = data if whole and request.method in IDEMPOTENT else b""
+        return data
+
+    def go_on(self, data: bytes, here: int, effects: list[Effect]) -> int:
+        """More of a body whose head the target has; gives where it ends in `data`.  Raises WireError."""
+        self.repeatable = b""
+        signing = self._signing
+        if signing is None or signing.way != CODED:
+            end = self.up.take(data, here)
+            effects.append(ToTarget(data if here == 0 and end == len(data) else data[here:end]))
+            return end
+        content: list[bytes] = []
+        end = self.up.take(data, here, content)
+        effects.append(ToTarget(signing.coded(content, self.up.ended), data[here:end]))
+        return end
+
+    # ---- the gateway's own answers to it
+
+    def denied(self, denial: Denial, patient: bool, close: bool) -> bytes:
+        return words.denied(denial, patient=patient, close=close, head=self._to_head, grpc=self._grpc)
+
+    def failed(self, status: int, reason: str, close: bool) -> bytes:
+        session = self._scope.session
+        return words.failed(status, reason, close=close, head=self._to_head, session=session, grpc=self._grpc)
+
+    @property
+    def _to_head(self) -> bool:
+        return self.line.startswith(b"HEAD ")
+
+    @property
+    def _grpc(self) -> bool:
+        return self.head is not None and self.head.grpc
+
+    def forget(self) -> None:
+        """It has its answer."""
+        self._content, self._pieces = [], []
+        self.repeatable = b""
+
+
+def _redacted(size: int, texts: dict[int, bytes]) -> bytes:
+    """In place of a request: nothing of it but its size."""
+    return texts[0] + b"\r\n\r\n" if 0 in texts else b"(%d bytes)" % size
