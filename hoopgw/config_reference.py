@@ -39,6 +39,7 @@ NOTES = {
     "ssh_key": "Public keys as a way in, beside tokens.",
     "ssh_ca": "User certificates as a way in. Critical options are honoured: `source-address`, `force-command`, "
     "`verify-required`; any other is refused.",
+    "client_ca": "X.509 certificates of HTTPS clients, alone or beside a token; docs/identity.md.",
     "grant": "Who may reach what. No grant, no connection. What is given of `groups`, "
     "`subjects`, `claims` and `provider` must all match.",
     "guardrail": "All conditions that are given must hold. Nothing given about who, target or roles: everybody, "

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from hoopgw import config_values as values
 from hoopgw.config_kinds import REQUIRED, Key, names, one_of, rates_of, some_of, table
+from hoopgw.config_schema_certificates import CERTIFICATE_SECTIONS
 from hoopgw.config_schema_http import GRAPHQL, HTTP_CONDITIONS, HTTP_MASKS, HTTP_TARGET
 from hoopgw.config_schema_ssh import SSH_SECTIONS
 from hoopgw.model.grant import COPY_MASKED, REPLICATION
@@ -35,7 +36,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "mask_key": Key(values.secret, None, 'Key of `show = "hash"`. Default: made under `state` at first start.'),
         **{
             name: Key(table, {}, f"See [{name}].")
-            for name in "listen admin tls ssh ssh_key ssh_ca oidc local vault store recordings limits".split()
+            for name in "listen admin tls ssh ssh_key ssh_ca client_ca oidc local vault store recordings limits".split()
         },
     },
     "listen": {
@@ -73,6 +74,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
         ),
     },
     **SSH_SECTIONS,
+    **CERTIFICATE_SECTIONS,
     "oidc": {
         "issuer": Key(values.text, REQUIRED, "The issuer's address, exactly as in the tokens' `iss`."),
         "audience": Key(values.text, REQUIRED, "Must be (among) the tokens' `aud`."),
@@ -372,6 +374,7 @@ TITLES: dict[str, str] = {
     "ssh": "[ssh]",
     "ssh_key": "[ssh_key.NAME]",
     "ssh_ca": "[ssh_ca.NAME]",
+    "client_ca": "[client_ca.NAME]",
     "oidc": "[oidc.NAME]",
     "vault": "[vault.NAME]",
     "local": "[local.NAME]",

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from twisted.internet.endpoints import serverFromString
 
+from hoopgw.config_certificates import client_authorities
 from hoopgw.config_files import Key
 from hoopgw.config_reader import Reader, is_loopback, nearest
 from hoopgw.config_ssh import ssh_settings
@@ -59,6 +60,12 @@ def settings(reader: Reader, beside: Sequence[Beside] = ()) -> Settings:
         tls=_tls(reader, parts["tls"], parts["listen"]),
         issuers=(issuers := _issuers(_all_of(reader, top, "oidc", beside))),
         ssh=ssh_settings(reader, parts["ssh"], top, [issuer.name for issuer in issuers], keys),
+        client_authorities=client_authorities(
+            reader,
+            top,
+            [issuer.name for issuer in issuers],
+            bool(parts["listen"]["https"] and parts["tls"]["certificate"]),
+        ),
         local=tuple(
             LocalIssuer(name, values["may"] or frozenset()) for _, name, values in _all_of(reader, top, "local", beside)
         ),

@@ -30,6 +30,7 @@ from twisted.python import usage
 from hoopgw import __version__, config, systemd
 from hoopgw.auth.access import Access
 from hoopgw.auth.checker import TokenChecker
+from hoopgw.auth.client_certificates import CertificateChecker
 from hoopgw.auth.device_grant import DeviceGrant
 from hoopgw.auth.fetch import https_ask, https_fetch, https_post
 from hoopgw.auth.identity_tokens import KEY_FILE as IDENTITY_KEY
@@ -208,10 +209,11 @@ class GatewayService(Service):
         self.checker = TokenChecker(reactor, self._issuer_failed)
         self.key_checker = SshKeyChecker(reactor, RevocationLists(self.events, self._revoked, time.time))
         self._every(REVOCATIONS_EVERY, self._look_at_revocations)
+        self.certificates = CertificateChecker(reactor)
         self.certifying = Certifying(self.events, reactor)
         self._configure_checker(self.config)
         self.realm = GatewayRealm(lambda: self.config, reactor)
-        self.portal = Portal(self.realm, [self.checker, self.key_checker])
+        self.portal = Portal(self.realm, [self.checker, self.key_checker, self.certificates])
         self._gauges()
         await self._listen()
         self.retention = Retention(self.recorder.retire_before, self.registry, self.events, self._reactor)
@@ -255,6 +257,7 @@ class GatewayService(Service):
         self.checker.configure(loaded.settings.issuers, lambda issuer: https_fetch(self._reactor, issuer.ca), local)
         authority = self.certifying.authority = self._signing(loaded)
         self.key_checker.configure(loaded.settings.ssh, loaded.settings.issuers, authority.blob if authority else b"")
+        self.certificates.configure(loaded.settings.client_authorities, loaded.settings.issuers)
 
     def _signing(self, loaded: config.Config) -> LoginAuthority | None:
         """What signs `hoopgw ssh-cert`; None where nothing listens for SSH."""
@@ -290,7 +293,9 @@ class GatewayService(Service):
         tls = loaded.settings.tls
         if not tls.certificate or tls.key is None:
             return None
-        return server_context(tls.certificate, self._secret(tls.key), alpn)
+        of_https = loaded.settings.client_authorities if alpn == HTTPS_ALPN else ()
+        anchors = tuple(anchor for each in of_https for anchor in each.anchors)
+        return server_context(tls.certificate, self._secret(tls.key), alpn, anchors)
 
     async def _listen(self) -> None:
         settings = self.config.settings
@@ -339,7 +344,7 @@ class GatewayService(Service):
         tokens = IdentityTokens(settings.name, load_or_make_key(Path(settings.state) / IDENTITY_KEY))
         pages = OwnPages(self.portal, self.holds, self.events, self.gateway.penalties, tokens, self.certifying)
         links = Links(self._reactor, self.departures, self._secret)
-        self.http = HttpFace(links, tokens, pages, self._tls(self.config, HTTPS_ALPN))
+        self.http = HttpFace(links, tokens, pages, self.certificates, self._tls(self.config, HTTPS_ALPN))
         self._every(HTTP_CHECK, lambda: self.http.check(self._reactor.seconds()))
         for endpoint in settings.listen.https:
             await self._listen_on(endpoint, HttpFactory(self.gateway, self.http))

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw import config
 from hoopgw.config_schema import SECTIONS
+from tests.auth.certificates_for_tests import Ca, pem
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP93Pn8kjqU8NgMOm+Rfmh2BVljmSEsoL5cWPH2LJxs0"
 OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFo/q1V4jnCjz42i1WXFDL1CxmoIEQTygIoJpLfPIlXU"
@@ -17,6 +18,7 @@ name = "test"
 state = "/srv/state"
 [listen]
 postgresql = ["tcp:5432"]
+https = ["tcp:8443"]
 [tls]
 certificate = "gateway.pem"
 key = "env:KEY"
@@ -44,6 +46,11 @@ keys = ["@PUBLIC@"]
 [ssh_ca.users]
 provider = "corp"
 keys = ["@PUBLIC@"]
+[client_ca.mesh]
+provider = "corp"
+ca = "ca.pem"
+trust_domain = "example.org"
+alone = true
 [store]
 url = "postgresql://hoopgw@db/hoopgw"
 [recordings]
@@ -120,6 +127,9 @@ M, T, G, R = BASE
 BASE["revoked.txt"] = "serial: 7\n"
 BASE["api.json"] = '{"openapi": "3.1.0", "paths": {"/a": {"get": {"operationId": "getA"}}}}'
 BASE["other.json"] = '{"openapi": "3.1.0", "paths": {"/b": {"get": {"operationId": "getB"}}}}'
+ROOT = Ca()
+BASE["ca.pem"], BASE["other.pem"], BASE["crl.pem"] = ROOT.pem, ROOT.pem + Ca("other").pem, ROOT.crl()
+BASE["leaf.pem"], BASE["alien.pem"] = pem(ROOT.issue()[0]), Ca("other").crl()
 BASE = {name: text.replace("@PUBLIC@", KEY) for name, text in BASE.items()}
 
 # (section, key) -> (file, text that is there, text that stands in its place)
@@ -133,6 +143,16 @@ CHANGES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("", "ssh"): (M, "[oidc.corp]", '[ssh]\nhost_keys = ["file:/k"]\n[oidc.corp]'),
     ("", "ssh_key"): (M, "[ssh_key.bot]", "[ssh_key.robot]"),
     ("", "ssh_ca"): (M, "[ssh_ca.users]", "[ssh_ca.people]"),
+    ("", "client_ca"): (M, "[client_ca.mesh]", "[client_ca.other]"),
+    ("client_ca", "provider"): (M, '[client_ca.mesh]\nprovider = "corp"', '[client_ca.mesh]\nprovider = "other"'),
+    ("client_ca", "ca"): (M, '"ca.pem"', '"other.pem"'),
+    ("client_ca", "crl"): (M, '"ca.pem"', '"ca.pem"\ncrl = ["crl.pem"]'),
+    ("client_ca", "subject"): (M, 'trust_domain = "example.org"', 'subject = "cn"'),
+    ("client_ca", "trust_domain"): (M, '"example.org"', '"other.org"'),
+    ("client_ca", "groups"): (M, '"ca.pem"', '"ca.pem"\ngroups = "ou"'),
+    ("client_ca", "members"): (M, '"ca.pem"', '"ca.pem"\nmembers = { "spiffe://example.org/a" = ["agents"] }'),
+    ("client_ca", "alone"): (M, "alone = true", ""),
+    ("client_ca", "session"): (M, '"ca.pem"', '"ca.pem"\nsession = "1h"'),
     ("ssh", "host_keys"): (M, "[oidc.corp]", '[ssh]\nhost_keys = ["file:/k2"]\n[oidc.corp]'),
     ("ssh", "rekey"): (M, "[oidc.corp]", '[ssh]\nrekey = "1 MiB"\n[oidc.corp]'),
     ("ssh", "login_authority"): (M, "[oidc.corp]", '[ssh]\nlogin_authority = "file:/k4"\n[oidc.corp]'),
@@ -185,8 +205,8 @@ CHANGES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("mask", "path_not"): (R, '["ssn"]', '["ssn"]\npath_not = ["/users/*"]'),
     ("mask", "operation_id"): (R, '["ssn"]', '["ssn"]\noperation_id = ["getA"]'),
     ("mask", "other"): (R, '["ssn"]', '["ssn"]\nother = "pass"'),
-    ("listen", "https"): (M, "[listen]", '[listen]\nhttps = ["tcp:8443"]'),
-    ("listen", "https_url"): (M, "[listen]", '[listen]\nhttps = ["tcp:8443"]\nhttps_url = "https://gw:8443"'),
+    ("listen", "https"): (M, 'https = ["tcp:8443"]', 'https = ["tcp:8444"]'),
+    ("listen", "https_url"): (M, "[listen]", '[listen]\nhttps_url = "https://gw:8443"'),
     ("target", "host"): (T, "[target.api]", '[target.api]\nhost = "api.example.com"'),
     ("target", "secret_fields"): (T, "[target.api]", '[target.api]\nsecret_fields = ["X-Pin"]'),
     ("target", "identity"): (T, "[target.api]", "[target.api]\nidentity = false"),

@@ -19,6 +19,7 @@ PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP93Pn8kjqU8NgMOm+Rfmh2BVljmSEsoL5
 API = "target.api.role.user"
 HOLD = 'then = { hold = { approvers = ["dba"] } }'
 
+MESH = 'provider = "corp"\nca = "ca.pem"\ntrust_domain = "example.org"\n'
 _TYPED = '[guardrail.seen]\nprotocol = "ssh"\nprogram = ["su"]\noperation = {}\nthen = {}\n[mask.mail]'
 
 # (file, text that is there, text in its place, the mistake's key, words of it)
@@ -55,6 +56,27 @@ MISTAKES = (
     (T, 'user = "pay_ro"', 'user = "x"\npassword = "vault:main/a"', "target.pay.role.reader.password", "#FIELD"),
     (T, 'user = "pay_ro"', 'user = "vault:main/a"', "target.pay.role.reader.user", "#FIELD"),
     (T, 'user = "www"', 'user = "vault:main/a#b"', "target.web.role.deploy.user", "PostgreSQL only"),
+    (M, 'provider = "corp"\nca', 'provider = "cord"\nca', "client_ca.mesh.provider", '"corp"'),
+    (M, '"ca.pem"', '"no.pem"', "client_ca.mesh.ca", "cannot be read"),
+    (M, '"ca.pem"', '"api.json"', "client_ca.mesh.ca", "cannot be used"),
+    (M, '"ca.pem"', '"crl.pem"', "client_ca.mesh.ca", "cannot be used"),
+    (M, '"ca.pem"', '"leaf.pem"', "client_ca.mesh.ca", "is no authority's"),
+    (M, '"ca.pem"', '"ca.pem"\ncrl = ["alien.pem"]', "client_ca.mesh.crl", "no certificate of `ca` has signed it"),
+    (M, '"ca.pem"', '"ca.pem"\ncrl = ["ca.pem"]', "client_ca.mesh.crl", "cannot be used"),
+    (M, '"ca.pem"', '"ca.pem"\ncrl = ["no.pem"]', "client_ca.mesh.crl", "cannot be read"),
+    (M, 'trust_domain = "example.org"', "", "client_ca.mesh", "needs `trust_domain`"),
+    (M, '"example.org"', '"Example.org"', "client_ca.mesh.trust_domain", "is not a trust domain"),
+    (M, '"example.org"', '"x.org"\nsubject = "cn"', "client_ca.mesh.trust_domain", "does nothing"),
+    (
+        M,
+        "alone = true",
+        'alone = true\nmembers = { "spiffe://a.org/*" = ["x"] }',
+        "client_ca.mesh.members",
+        "no workload",
+    ),
+    (M, "alone = true", 'groups = "ou"', "client_ca.mesh.groups", "does nothing without `alone`"),
+    (M, 'https = ["tcp:8443"]', "", "client_ca.mesh", "does nothing without `https`"),
+    (M, "[store]", f"[client_ca.twice]\n{MESH}[store]", "client_ca.twice.ca", "[client_ca.mesh] has as well"),
     (M, "[listen]", '[local.root]\nmay = ["approve"]\n[listen]', "local.root.may", "'approve' is not one of"),
     (M, "hoopgw@db", "hoopgw:hush@db", "store.url", "never written in a file"),
     (M, "hoopgw@db/hoopgw", "hoopgw@db/hoopgw?password=hush", "store.url", "never written in a file"),
@@ -141,15 +163,15 @@ MISTAKES = (
         "ssh.compatibility",
         "contradicts",
     ),
-    (M, "[listen]", '[listen]\nhttps = ["tpc:8443"]', "listen.https", "is not an endpoint"),
+    (M, "tcp:8443", "tpc:8443", "listen.https", "is not an endpoint"),
     (
         M,
-        '[listen]\npostgresql = ["tcp:5432"]\n[tls]\ncertificate = "gateway.pem"\nkey = "env:KEY"',
-        '[listen]\nhttps = ["tcp:8443"]',
+        'postgresql = ["tcp:5432"]\nhttps = ["tcp:8443"]\n[tls]\ncertificate = "gateway.pem"\nkey = "env:KEY"',
+        'https = ["tcp:8443"]',
         "listen.https",
         "names no certificate",
     ),
-    (M, "[listen]", '[listen]\nhttps_url = "https://gw"', "listen.https_url", "does nothing without"),
+    (M, 'https = ["tcp:8443"]', 'https_url = "https://gw"', "listen.https_url", "does nothing without"),
     (M, "[listen]", '[listen]\nhttps_url = "http://gw/x"', "listen.https_url", "is not https://HOST"),
     (T, "[target.api]", '[target.api]\nhost = "a b"', "target.api.host", "is not a host name"),
     (T, "[target.api]", '[target.api]\nsecret_fields = ["X Pin"]', "target.api.secret_fields", "header field"),

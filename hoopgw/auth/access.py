@@ -27,7 +27,7 @@ class IAdminAccess(Interface):
 
     identity = Attribute("Identity")
     rights = Attribute('frozenset of "list", "view", "kill"')
-    may_decide = Attribute("bool: an approver's groups count at all; never for the gateway's own tokens")
+    may_decide = Attribute("bool: an approver's groups count at all; only of an issuer's tokens")
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,4 +71,4 @@ class TokenChecker:
         issuer = self._issuers.get(presented.issuer)
         if issuer is None:
             refuse("`iss` is not a configured issuer")
-        return issuer.identify(presented)
+        return issuer.identify(presented, credentials.certificate)

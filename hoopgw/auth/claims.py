@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
+from hashlib import sha256
 from typing import Any
 
 from hoopgw.auth.tokens import refuse
@@ -35,10 +37,10 @@ def _date(claims: dict[str, Any], name: str) -> float | None:
     return float(value)
 
 
-def identity_of(claims: dict[str, Any], settings: OidcSettings, now: float) -> Identity:
-    """Who a verified token says acts.  Raises LoginRefused."""
+def identity_of(claims: dict[str, Any], settings: OidcSettings, now: float, certificate: bytes = b"") -> Identity:
+    """Who a verified token says acts.  `certificate` is what its client has shown (DER).  Raises LoginRefused."""
     expires = check_times(claims, now, settings.skew)
-    _check_purpose(claims)
+    _check_purpose(claims, certificate)
     if settings.subject == "email" and claims.get("email_verified", True) not in (True, "true"):
         refuse("`email` is the subject and the issuer has not verified it")
     return Identity(
@@ -52,11 +54,20 @@ def identity_of(claims: dict[str, Any], settings: OidcSettings, now: float) -> I
     )
 
 
-def _check_purpose(claims: dict[str, Any]) -> None:
-    if "cnf" in claims:  # RFC 7800: bound to a key, whose possession nobody proves here
-        refuse("the token is bound to a key (`cnf`) and not good for a bearer")
+def _check_purpose(claims: dict[str, Any], certificate: bytes) -> None:
+    if "cnf" in claims:  # RFC 7800: bound to a key, which only TLS can prove that somebody has here
+        _check_bound(claims["cnf"], certificate)
     if "events" in claims:  # RFC 8417, OpenID Connect Back-Channel Logout: tells of something, lets nobody in
         refuse("a security event token")
+
+
+def _check_bound(confirmation: Any, certificate: bytes) -> None:
+    """RFC 8705, 3.1: to the certificate whose digest it has, and in no other way."""
+    if not certificate:
+        refuse("the token is bound to a key (`cnf`) and not good for a bearer")
+    digest = urlsafe_b64encode(sha256(certificate).digest()).rstrip(b"=").decode()
+    if confirmation != {"x5t#S256": digest}:
+        refuse("the token is bound to another key (`cnf`) than that of the certificate")
 
 
 def _name(value: Any, what: str) -> str:

@@ -12,6 +12,14 @@ class IBearerToken(ICredentials):
     """A token that is good for whoever has it."""
 
     token = Attribute("Secret: the token")
+    certificate = Attribute('bytes: of the client\'s, that it proved to have the key of (DER); b"" for none')
+    address = Attribute("str: where from, for events")
+
+
+class IClientCertificate(ICredentials):
+    """A certificate whose chain and key TLS has verified."""
+
+    chain = Attribute("tuple of bytes: the client's own first, up to the one that is trusted (DER)")
     address = Attribute("str: where from, for events")
 
 
@@ -39,11 +47,21 @@ class SshSignature:
 
 @implementer(IBearerToken)
 class BearerToken:
-    __slots__ = ("token", "address")
+    __slots__ = ("token", "address", "certificate")
 
-    def __init__(self, token: Secret, address: str) -> None:
+    def __init__(self, token: Secret, address: str, certificate: bytes = b"") -> None:
         self.token = token
         self.address = address
+        self.certificate = certificate
 
     def __repr__(self) -> str:
         return f"BearerToken(from {self.address})"
+
+
+@implementer(IClientCertificate)
+class ClientCertificate:
+    __slots__ = ("chain", "address")
+
+    def __init__(self, chain: tuple[bytes, ...], address: str) -> None:
+        self.chain = chain
+        self.address = address

@@ -34,8 +34,10 @@ class Issuer:
         self._keyring.use(fetch)
 
     @inlineCallbacks
-    def identify(self, presented: Presented) -> Generator[Deferred[Any], Any, Identity]:
-        """Fails with LoginRefused, or with IssuerUnavailable where the keys cannot be had."""
+    def identify(self, presented: Presented, certificate: bytes = b"") -> Generator[Deferred[Any], Any, Identity]:
+        """`certificate` is the client's, that it has the key of (DER).
+
+        Fails with LoginRefused, or with IssuerUnavailable where the keys cannot be had."""
         settings = self.settings
         if presented.algorithm not in settings.algorithms:
             refuse("`alg` is not one that the configuration allows")
@@ -43,7 +45,7 @@ class Issuer:
         if key is None:
             refuse("the issuer has no key for this token")
         claims = verified_claims(presented, key.public, settings.issuer, settings.audience)
-        return identity_of(claims, settings, self._clock.seconds())
+        return identity_of(claims, settings, self._clock.seconds(), certificate)
 
 
 def check_settings(settings: OidcSettings) -> None:

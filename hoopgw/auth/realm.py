@@ -11,6 +11,8 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import Interface, implementer
 
 from hoopgw.auth.access import Access, AdminAccess, IAccess, IAdminAccess, Wanted
+from hoopgw.auth.client_certificates import RULE
+from hoopgw.auth.client_certificates import still_known as certificate_known
 from hoopgw.auth.local import local_issuer
 from hoopgw.auth.ssh_keys import still_known
 from hoopgw.model.errors import LoginRefused, NotGranted
@@ -115,7 +117,7 @@ def _only_role(rules: Rules, identity: Identity, target: Target, database: str, 
 def reconsidered(rules: Rules, granted: Access, now: float) -> Access | None:
     identity, target = granted.identity, rules.targets.get(granted.target.name)
     known = any(one.issuer == identity.issuer and one.name == identity.provider for one in rules.settings.issuers)
-    if identity.proof and not still_known(rules.settings.ssh, identity):
+    if identity.proof and not _still_proven(rules.settings, identity, now):
         return None
     if not known or target is None or target.protocol != granted.target.protocol or now >= identity.expires:
         return None
@@ -128,16 +130,23 @@ def reconsidered(rules: Rules, granted: Access, now: float) -> Access | None:
     return None
 
 
+def _still_proven(settings: Settings, identity: Identity, now: float) -> bool:
+    if identity.proof[0].startswith(RULE):
+        return certificate_known(settings.client_authorities, identity, now)
+    return still_known(settings.ssh, identity)
+
+
 def admin_access(rules: Rules, identity: Identity, now: float) -> AdminAccess:
     """What every grant with `may` gives together; of a token of the gateway's own, what its `[local.NAME]` says.
 
-    No right at all is still an access: an approver needs none.
+    No right at all is still an access: an approver needs none.  Only a token decides: a key or certificate may lie on a
+    host where others work.
     """
     if _is_local(rules, identity):
         rights = [account.may for account in rules.settings.local if account.name == identity.subject]
         return AdminAccess(identity, frozenset().union(*rights), may_decide=False)
     matching = [grant.may for grant in rules.grants if grant.may and _in_force(grant, identity, now)]
-    return AdminAccess(identity, frozenset().union(*matching), may_decide=True)
+    return AdminAccess(identity, frozenset().union(*matching), may_decide=not identity.proof)
 
 
 def _in_force(grant: Grant, identity: Identity, now: float) -> bool:

@@ -99,6 +99,31 @@ class SshAuthority:
 
 
 @dataclass(frozen=True, slots=True)
+class RevokedSerials:
+    """A revocation list of X.509 whose signature is good."""
+
+    issuer: bytes  # the name of who signed it, DER
+    until: float  # POSIX time; later it says nothing
+    serials: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class ClientAuthority:
+    """`[client_ca.NAME]`: who signs certificates that HTTPS clients show."""
+
+    name: str
+    provider: str
+    anchors: tuple[bytes, ...]  # its certificates, DER
+    subject: str = "spiffe"  # "spiffe", "uri", "email", "dns", "cn": which name in a certificate is the subject
+    trust_domain: str = ""  # of SPIFFE
+    groups: str = ""  # "ou", "o": which names in a certificate are its groups
+    members: tuple[tuple[str, frozenset[str]], ...] = ()  # (glob over subjects, their groups)
+    alone: bool = False  # a certificate is enough to log in
+    session: float = 43200.0  # seconds that such a login lasts
+    revoked: tuple[RevokedSerials, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SshSettings:
     """What SSH clients see of the gateway, and whose keys it knows."""
 
@@ -161,4 +186,5 @@ class Settings:
     recordings: RecordingSettings = field(default_factory=RecordingSettings)
     limits: LimitSettings = LimitSettings()
     ssh: SshSettings = SshSettings()
+    client_authorities: tuple[ClientAuthority, ...] = ()
     mask_key: SecretReference = SecretReference("file", "/var/lib/hoopgw/keys/mask.key")  # for `show = "hash"`

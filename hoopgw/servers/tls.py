@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _ssl
 import ipaddress
 import ssl
 from pathlib import Path
@@ -15,9 +16,12 @@ POSTGRESQL_ALPN = "postgresql"  # PostgreSQL documentation, 55.2.11: what direct
 _ASKED = "asked_name"
 
 
-def server_context(certificate: str, key: Secret, alpn: tuple[str, ...] = (POSTGRESQL_ALPN,)) -> ssl.SSLContext:
+def server_context(
+    certificate: str, key: Secret, alpn: tuple[str, ...] = (POSTGRESQL_ALPN,), anchors: tuple[bytes, ...] = ()
+) -> ssl.SSLContext:
     """For clients: TLS 1.2 and later, the gateway's certificate, `alpn` offered (RFC 7301).
 
+    With `anchors` (DER) clients are asked for a certificate; one that leads to none of these ends the handshake.
     The key comes as PEM and is handed to OpenSSL through a file in memory, never one on disk.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -29,7 +33,31 @@ def server_context(certificate: str, key: Secret, alpn: tuple[str, ...] = (POSTG
         _load_chain(context, certificate, key)
     except (OSError, ssl.SSLError) as error:
         raise OperatorError(f"the gateway's certificate {certificate} and its key cannot be used: {error}") from error
+    if anchors:
+        _ask(context, anchors)
     return context
+
+
+def _ask(context: ssl.SSLContext, anchors: tuple[bytes, ...]) -> None:
+    context.load_verify_locations(cadata=b"".join(anchors))
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # an intermediate may be what is trusted
+    context.options |= ssl.OP_NO_TICKET  # a resumed session has no chain to say whose certificate it was
+
+
+def client_chain(connection: ssl.SSLObject) -> tuple[bytes, ...]:
+    """What a client showed, as it was verified: its own certificate first, what is trusted last (DER); () for none."""
+    leaf = connection.getpeercert(binary_form=True)
+    if not leaf:
+        return ()
+    # public from Python 3.13 on
+    chain = connection._sslobj.get_verified_chain()  # type: ignore[attr-defined]
+    return tuple(each.public_bytes(_ssl.ENCODING_DER) for each in chain or ()) or (leaf,)
+
+
+def verify_failure(error: Exception) -> str:
+    """Why a client's certificate was not accepted, in OpenSSL's words; "" where something else is wrong."""
+    return error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else ""
 
 
 def _note_name(connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:

@@ -107,6 +107,7 @@ class Session:
             client=self.totals.row.client,
             issuer=identity.issuer,
             actors=[actor.subject for actor in identity.actors],
+            **({"proof": list(identity.proof)} if identity.proof else {}),
         )
 
     def opened(self, facts: dict[str, Any]) -> None:

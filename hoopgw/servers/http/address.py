@@ -6,6 +6,7 @@ from base64 import b64decode
 from binascii import Error
 from dataclasses import dataclass
 
+from hoopgw.auth.credentials import BearerToken, ClientCertificate
 from hoopgw.model.http import OWN_PATHS
 from hoopgw.model.secret import Secret
 from hoopgw.relay.http_scope import Route
@@ -40,6 +41,14 @@ def named(host: bytes, target: bytes, domain: str) -> Named | None:
 def _without_port(host: bytes) -> str:
     text = host.decode("ascii", "replace").lower()
     return text.rpartition(":")[0] if text.rpartition(":")[2].isdigit() and ":" in text else text
+
+
+def credentials_of(route: Route, chain: tuple[bytes, ...], address: str) -> BearerToken | ClientCertificate | None:
+    """What a request shows: its token where there is one, else the certificate of its connection, if any."""
+    token = token_of(route)
+    if token is not None:
+        return BearerToken(token, address, chain[0] if chain else b"")
+    return ClientCertificate(chain, address) if chain and not route[2] else None
 
 
 def token_of(route: Route) -> Secret | None:

@@ -9,6 +9,7 @@ from twisted.internet.defer import succeed
 from zope.interface import implementer
 
 from hoopgw.auth.access import Access
+from hoopgw.auth.client_certificates import CertificateChecker
 from hoopgw.auth.identity_tokens import IdentityTokens
 from hoopgw.model.answer import Denial
 from hoopgw.model.events import Code
@@ -31,10 +32,18 @@ BODY_SECONDS: Final = 60.0  # without a byte of a body that is owed
 class Face:
     """What of HTTP all connections share.  `connections` are looked at from time to time (`check`)."""
 
-    def __init__(self, links: Links, tokens: IdentityTokens, pages: OwnPages, context: Any) -> None:
+    def __init__(
+        self,
+        links: Links,
+        tokens: IdentityTokens,
+        pages: OwnPages,
+        certificates: CertificateChecker,
+        context: Any,
+    ) -> None:
         self.links = links
         self.tokens = tokens
         self.pages = pages
+        self.certificates = certificates
         self.context = context  # of TLS towards clients; a reload replaces it
         self.connections: set[Any] = set()
 

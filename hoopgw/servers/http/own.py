@@ -21,13 +21,12 @@ from twisted.cred.portal import Portal
 from twisted.logger import Logger
 
 from hoopgw.auth.access import AdminAccess, IAdminAccess
-from hoopgw.auth.credentials import BearerToken
+from hoopgw.auth.credentials import BearerToken, ClientCertificate
 from hoopgw.auth.identity_tokens import IdentityTokens
 from hoopgw.auth.penalties import Penalties
 from hoopgw.model.answer import rfc3339
 from hoopgw.model.errors import LoginRefused, NotAllowed, OperatorError
 from hoopgw.model.events import Code
-from hoopgw.model.secret import Secret
 from hoopgw.relay import http_words as words
 from hoopgw.servers.certifying import Certifying
 from hoopgw.session.holds import RETRY_AFTER, Holds
@@ -37,6 +36,7 @@ from hoopgw.store.interface import Hold, HoldState
 MAX_BODY: Final = 64 * 1024  # bytes: a reason, and room
 MAX_PROBES: Final = 64  # addresses in one event
 MAX_NAME: Final = 256  # characters: a DNS name has 253
+Shown = BearerToken | ClientCertificate | None  # by who asks
 JSON: Final = b"application/json"
 CHALLENGE: Final = b'WWW-Authenticate: Bearer realm="hoopgw"\r\nWWW-Authenticate: Basic realm="hoopgw"\r\n'
 
@@ -62,13 +62,11 @@ class OwnPages:
         self._tokens = tokens
         self._certifying = certifying
 
-    async def answer(
-        self, method: str, path: tuple[str, ...], token: Secret | None, body: bytes, address: str
-    ) -> bytes:
+    async def answer(self, method: str, path: tuple[str, ...], shown: Shown, body: bytes, address: str) -> bytes:
         """A whole answer, after which the connection ends."""
         head = method == "HEAD"
         try:
-            status, found = await self._route("GET" if head else method, path, token, body, address)
+            status, found = await self._route("GET" if head else method, path, shown, body, address)
         except LoginRefused as error:
             return words.failed(401, str(error), close=True, head=head, more=CHALLENGE)
         except NotAllowed as error:  # in the same words, whether it exists or not
@@ -86,17 +84,17 @@ class OwnPages:
         return words.answer(200, JSON, json.dumps(found).encode() + b"\n", more=more, close=True, head=head)
 
     async def _route(
-        self, method: str, path: tuple[str, ...], token: Secret | None, body: bytes, address: str
+        self, method: str, path: tuple[str, ...], credentials: Shown, body: bytes, address: str
     ) -> tuple[int, dict[str, Any]]:
         if path == (".well-known", "hoopgw", "jwks.json"):
             return (200, self._tokens.keys()) if method == "GET" else (405, {})
         if path == (".well-known", "hoopgw", "probes"):
-            return await self._probed(token, body, address) if method == "POST" else (405, {})
+            return await self._probed(credentials, body, address) if method == "POST" else (405, {})
         if path == (".well-known", "hoopgw", "ssh-cert"):
-            return await self._certified(token, body, address) if method == "POST" else (405, {})
+            return await self._certified(credentials, body, address) if method == "POST" else (405, {})
         if path[0] != "holds" or len(path) not in (2, 3):
             return 404, {}
-        access = await self._access(token, address)
+        access = await self._access(credentials, address)
         if len(path) == 2:
             return (200, shown(await self._holds.one(path[1], access))) if method == "GET" else (405, {})
         if path[2] not in ("approve", "deny"):
@@ -106,16 +104,16 @@ class OwnPages:
         decide = self._holds.approve if path[2] == "approve" else self._holds.deny
         return 200, shown(await decide(path[1], access, _reason(body)))
 
-    async def _probed(self, token: Secret | None, body: bytes, address: str) -> tuple[int, dict[str, Any]]:
-        access = await self._access(token, address)
+    async def _probed(self, credentials: Shown, body: bytes, address: str) -> tuple[int, dict[str, Any]]:
+        access = await self._access(credentials, address)
         host, reached, unreachable = _probes(body)
         code = Code.BYPASS_OPEN if reached else Code.BYPASS_CLOSED
         who = {"issuer": access.identity.issuer, "subject": access.identity.subject}
         self._events.emit(code, **who, client=address, host=host, reached=reached, unreachable=unreachable)
         return 200, {"reached": len(reached), "unreachable": len(unreachable)}
 
-    async def _certified(self, token: Secret | None, body: bytes, address: str) -> tuple[int, dict[str, Any]]:
-        access = await self._access(token, address)
+    async def _certified(self, credentials: Shown, body: bytes, address: str) -> tuple[int, dict[str, Any]]:
+        access = await self._access(credentials, address)
         said = json.loads(body)
         line = said.get("key") if isinstance(said, dict) else None
         if not isinstance(line, str):
@@ -123,14 +121,14 @@ class OwnPages:
         certificate, until = self._certifying.certificate(access.identity, line, address)
         return 200, {"certificate": certificate, "expires": rfc3339(until)}
 
-    async def _access(self, token: Secret | None, address: str) -> AdminAccess:
+    async def _access(self, credentials: Shown, address: str) -> AdminAccess:
         """Raises LoginRefused, which is an event as on every other way in."""
         try:
-            if token is None:
+            if credentials is None:
                 raise LoginRefused("a token is needed: Authorization: Bearer", detail="no token")
-            _, access, _ = await self._portal.login(BearerToken(token, address), None, IAdminAccess)
+            _, access, _ = await self._portal.login(credentials, None, IAdminAccess)
         except LoginRefused as error:
-            if token is not None:
+            if credentials is not None:
                 self._penalties.failed(address)
             said = {"reason": str(error), "detail": error.detail}
             self._events.emit(Code.LOGIN_REFUSED, protocol="http", client=address, **said)

@@ -19,7 +19,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from hoopgw.auth.access import IAccess, Wanted
-from hoopgw.auth.credentials import BearerToken
 from hoopgw.model.errors import (
     HoopgwError,
     IssuerUnavailable,
@@ -35,7 +34,7 @@ from hoopgw.relay.http_body import Body
 from hoopgw.relay.http_scope import Route, route_of
 from hoopgw.servers import tls
 from hoopgw.servers.gateway import Gateway
-from hoopgw.servers.http.address import Named, named, token_of
+from hoopgw.servers.http.address import Named, credentials_of, named
 from hoopgw.servers.http.edge import Face, HttpEdge
 from hoopgw.servers.http.links import H2_ALPN, HTTP_ALPN
 from hoopgw.servers.http.own import CHALLENGE, MAX_BODY
@@ -61,8 +60,16 @@ class HttpServer(Protocol):
     transport: Any
     _log = Logger()
 
-    def __init__(self, gateway: Gateway, face: Face, address: str, tls: dict[str, str] | None = None) -> None:
-        """`tls`: its transport carries streams of a connection with these facts, and has no handshake of its own."""
+    def __init__(
+        self,
+        gateway: Gateway,
+        face: Face,
+        address: str,
+        tls: dict[str, str] | None = None,
+        chain: tuple[bytes, ...] = (),
+    ) -> None:
+        """`tls`: its transport carries streams of a connection with these facts, and has no handshake of its own;
+        `chain` is what the client showed in that one (`tls.client_chain`)."""
         self._gateway = gateway
         self._face = face
         self._address = address
@@ -74,6 +81,7 @@ class HttpServer(Protocol):
         self._deadline: Any = None
         self._entered = False
         self._tls = tls or {}
+        self._chain = chain
         self._edge: HttpEdge | None = None
         self._deciding: Deferred[Any] | None = None
         self._bare = False  # the answer to it has no body
@@ -129,24 +137,30 @@ class HttpServer(Protocol):
 
     def _secured(self, connection: ssl.SSLObject) -> None:
         self._tls = tls.described(connection)
+        self._chain = tls.client_chain(connection)
         if connection.selected_alpn_protocol() == H2_ALPN:
             self._multiply()
 
     def _multiply(self) -> None:
         """HTTP/2: logins are those of its streams."""
         self._leave()
-        gateway, face, address, facts = self._gateway, self._face, self._address, self._tls
+        gateway, face, address, facts, chain = self._gateway, self._face, self._address, self._tls, self._chain
         self._streams = Streams(
             self.transport,
             gateway.reactor,
-            lambda: HttpServer(gateway, face, address, facts),
+            lambda: HttpServer(gateway, face, address, facts, chain),
             lambda error: gateway.events.emit(_code(error), protocol=PROTOCOL, client=address, reason=str(error)),
         )
         face.connections.add(self)
         self._streams.begin()
 
     def _tls_failed(self, error: Exception) -> None:
-        self._refuse(ProtocolViolation(f"the TLS handshake failed: {error}"), 0)
+        why = tls.verify_failure(error)
+        if why:
+            words = "the certificate is not accepted"  # TLS itself tells the client, by its alert
+            self._refuse(LoginRefused(words, detail=f"certificate: {why}"), 0)
+        else:
+            self._refuse(ProtocolViolation(f"the TLS handshake failed: {error}"), 0)
 
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
         self._leave()
@@ -210,18 +224,20 @@ class HttpServer(Protocol):
 
     @inlineCallbacks
     def _log_in(self, route: Route, found: Named) -> Generator[Deferred[Any], Any, None]:
-        token = token_of(route)
-        if token is None:
+        shown = credentials_of(route, self._chain, self._address)
+        if shown is None:
             raise LoginRefused("a token is needed: Authorization: Bearer", detail="no token")
+        proven = self._face.certificates.shown(self._chain) if self._chain else None
         role = route[1].decode("utf-8", "backslashreplace")
         wanted = Wanted(PROTOCOL, found.target, role)
-        _, access, _ = yield self._gateway.portal.login(BearerToken(token, self._address), wanted, IAccess)
+        _, access, _ = yield self._gateway.portal.login(shown, wanted, IAccess)
         self._gateway.penalties.succeeded(self._address)
         opening = {
             "tls": self._tls,
             "host": route[0].decode("ascii", "replace"),
             "prefix": found.prefix.decode("ascii", "replace"),
-            "login": [f"{route[2].decode('ascii', 'replace')} ({len(route[3])} bytes)"],
+            "login": [f"{route[2].decode('ascii', 'replace')} ({len(route[3])} bytes)"] if route[2] else [],
+            **({"certificate": {"subject": proven.subject, "proof": list(proven.proof)}} if proven is not None else {}),
         }
         yield self._gateway.room()
         edge = self._edge = HttpEdge(self._gateway, self._face, self.transport, self._ended_early, self._again)
@@ -267,9 +283,8 @@ class HttpServer(Protocol):
         elif body.ended:
             self._state = _State.DECIDING
             method = read.method.decode("ascii")
-            asking = self._face.pages.answer(
-                method, found.path, token_of(route_of(read.block)), b"".join(content), self._address
-            )
+            shown = credentials_of(route_of(read.block), self._chain, self._address)
+            asking = self._face.pages.answer(method, found.path, shown, b"".join(content), self._address)
             answering = self._deciding = Deferred.fromCoroutine(asking)
             answering.addCallback(self._answered).addErrback(self._login_failed)
 
