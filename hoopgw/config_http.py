@@ -8,14 +8,14 @@ from typing import Any
 from hoopgw.config_files import Key
 from hoopgw.config_reader import Reader
 from hoopgw.model.http import OWN_PATHS
-from hoopgw.model.target import TlsMode
+from hoopgw.model.target import AwsKey, TlsMode
 
 _FIELD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a token (RFC 9110, 5.6.2)
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _NAME = re.compile(r"[A-Za-z0-9_.~-]+")  # of a target in a path, of a query parameter: nothing that is encoded there
 # Fields that frame, route or name: a credential in one of them would break the request
 _FRAMING = frozenset(("host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "expect"))
-CREDENTIALS = ("bearer", "header", "query", "value")  # of a role, beside user, password, certificate and key
+CREDENTIALS = ("bearer", "header", "query", "value", "sigv4")  # of a role, beside user, password, certificate and key
 
 
 def http_target(reader: Reader, key: Key, name: str, given: dict[str, Any]) -> None:
@@ -33,7 +33,8 @@ def http_target(reader: Reader, key: Key, name: str, given: dict[str, Any]) -> N
 def http_role(reader: Reader, key: Key, values: dict[str, Any], tls: TlsMode, loopback: bool) -> None:
     """One way for the credential to go, and none in clear text over a network."""
     basic = bool(values["user"] or values["password"])
-    ways = [name for name in ("bearer", "header", "query") if values[name]] + ["user and password"] * basic
+    ways = [name for name in CREDENTIALS if name != "value" and values[name] not in (None, "")]
+    ways += ["user and password"] * basic
     if len(ways) > 1:
         reader.wrong(key, f"has more than one credential: {', '.join(ways)}")
     if basic and not (values["user"] and values["password"]):
@@ -52,3 +53,13 @@ def http_role(reader: Reader, key: Key, values: dict[str, Any], tls: TlsMode, lo
         reader.wrong((*key, "certificate"), "does nothing without TLS")
     if ways and not loopback and tls not in (TlsMode.VERIFY_CA, TlsMode.VERIFY_FULL):
         reader.wrong(key, f'has a credential that tls = "{tls.value}" would show to whoever answers there')
+
+
+def aws_key(reader: Reader, key: Key, given: Any) -> AwsKey | None:
+    """`sigv4` of a role."""
+    if given is None:
+        return None
+    found = reader.table("sigv4", given, (*key, "sigv4"))
+    if None in (found["region"], found["service"], found["key_id"], found["secret"]):
+        return None  # a mistake that is told already
+    return AwsKey(**found)

@@ -58,6 +58,10 @@ def _wrong(settings: Settings, targets: dict[str, Target]) -> Iterator[tuple[Key
         for role in target.roles.values():
             for name in ("password", "bearer", "value"):
                 yield from _secret(("target", target.name, "role", role.name, name), getattr(role, name))
+            if role.sigv4 is not None:
+                for name in ("key_id", "secret", "session_token"):
+                    at = ("target", target.name, "role", role.name, "sigv4", name)
+                    yield from _secret(at, getattr(role.sigv4, name))
             key = ("target", target.name, "role", role.name, "key")
             if target.protocol == "ssh":
                 yield from _ssh_key(key, role.key)

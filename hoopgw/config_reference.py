@@ -45,6 +45,7 @@ NOTES = {
     "guardrail": "All conditions that are given must hold. Nothing given about who, target or roles: everybody, "
     "everywhere. Recipes: docs/guardrails.md.",
     "mask": "Recipes: docs/guardrails.md.",
+    "sigv4": "AWS Signature Version 4: docs/secrets.md.",
     "selector": "Of grants, guardrails and masks. One that selects no target is a mistake.",
     "vault": "Where secrets of roles are read and kept fresh: `vault:NAME/PATH#FIELD`; docs/secrets.md.",
     "oidc": "An issuer whose tokens are passwords here; docs/identity.md.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from hoopgw import config_values as values
 from hoopgw.config_kinds import REQUIRED, Key, names, one_of, rates_of, some_of, table
 from hoopgw.config_schema_certificates import CERTIFICATE_SECTIONS
-from hoopgw.config_schema_http import GRAPHQL, HTTP_CONDITIONS, HTTP_MASKS, HTTP_TARGET
+from hoopgw.config_schema_http import GRAPHQL, HTTP_CONDITIONS, HTTP_MASKS, HTTP_ROLE, HTTP_TARGET, SIGV4
 from hoopgw.config_schema_ssh import SSH_SECTIONS
 from hoopgw.model.grant import COPY_MASKED, REPLICATION
 from hoopgw.model.operation import TYPED
@@ -211,10 +211,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
             "`password`.",
         ),
         "password": Key(values.role_secret, None, "Its password. HTTP: by basic authentication."),
-        "bearer": Key(values.role_secret, None, "HTTP: a token for `Authorization: Bearer`."),
-        "header": Key(values.text, "", "HTTP: the header field that carries `value`."),
-        "query": Key(values.text, "", "HTTP: the query parameter that carries `value`."),
-        "value": Key(values.role_secret, None, "HTTP: the secret of `header` or `query`."),
+        **HTTP_ROLE,
         "key": Key(
             values.role_secret,
             None,
@@ -227,6 +224,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
         ),
         "certificate": Key(values.text, "", "PostgreSQL, HTTP: PEM file, a certificate that it shows to the target."),
     },
+    "sigv4": SIGV4,
     "selector": {
         "name": Key(names, frozenset(), "One target's name, or a list."),
         "labels": Key(values.table_of_texts, {}, "Every one of these labels."),
@@ -383,6 +381,7 @@ TITLES: dict[str, str] = {
     "limits": "[limits]",
     "target": "[target.NAME], in targets.d/",
     "role": "[target.NAME.role.ROLE]",
+    "sigv4": "[target.NAME.role.ROLE.sigv4]",
     "selector": "target = { … }",
     "who": "except = { … }",
     "grant": "[grant.NAME], in grants.d/",

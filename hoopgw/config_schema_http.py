@@ -10,13 +10,14 @@ from decimal import Decimal
 from typing import Any
 
 from hoopgw import config_values as values
-from hoopgw.config_kinds import Key, names, one_of, some_of, table
+from hoopgw.config_kinds import REQUIRED, Key, names, one_of, some_of, table
 from hoopgw.policy.http_json import Pointer, pointer
 from hoopgw.policy.http_rules import BUFFER, MAX_BUFFER
 from hoopgw.policy.http_values import ValueTest
 
 VERSIONS = ("h2", "http/1.1")  # names of ALPN (RFC 7301)
 _METHOD = re.compile(r"[A-Z][A-Z-]*")
+_AWS_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _TEST = ("is", "not", "above", "below")
 
 
@@ -151,6 +152,30 @@ def versions(value: Any) -> tuple[str, ...]:
         raise ValueError("is an empty list, or has one twice")
     return found
 
+
+def aws_name(value: Any) -> str:
+    """Of a region or a service: it stands in the signature's scope."""
+    found = values.text(value)
+    if not _AWS_NAME.fullmatch(found):
+        raise ValueError(f'{found!r} is no name of AWS, as "eu-central-1" and "s3" are')
+    return found
+
+
+SIGV4: dict[str, Key] = {
+    "region": Key(aws_name, REQUIRED, 'The region of the service: "eu-central-1".'),
+    "service": Key(aws_name, REQUIRED, 'Its name in signatures: "s3", "dynamodb", "execute-api".'),
+    "key_id": Key(values.role_secret, REQUIRED, "The id of an access key."),
+    "secret": Key(values.role_secret, REQUIRED, "Its secret."),
+    "session_token": Key(values.role_secret, None, "Its token, where it is a temporary one."),
+}
+
+HTTP_ROLE: dict[str, Key] = {
+    "bearer": Key(values.role_secret, None, "HTTP: a token for `Authorization: Bearer`."),
+    "header": Key(values.text, "", "HTTP: the header field that carries `value`."),
+    "query": Key(values.text, "", "HTTP: the query parameter that carries `value`."),
+    "value": Key(values.role_secret, None, "HTTP: the secret of `header` or `query`."),
+    "sigv4": Key(table, None, "HTTP: requests are signed for AWS; see [target.NAME.role.ROLE.sigv4]."),
+}
 
 HTTP_TARGET: dict[str, Key] = {
     "versions": Key(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hoopgw.config_files import Key
-from hoopgw.config_http import CREDENTIALS, http_role, http_target
+from hoopgw.config_http import CREDENTIALS, aws_key, http_role, http_target
 from hoopgw.config_http_rules import http_api
 from hoopgw.config_reader import Reader, is_loopback, nearest
 from hoopgw.config_values import role_secret
@@ -61,6 +61,7 @@ def target(reader: Reader, name: str, given: dict[str, Any], settings: Settings)
                 header=values["header"],
                 query=values["query"],
                 value=values["value"],
+                sigv4=aws_key(reader, (*key, "role", role), values["sigv4"]),
                 certified=values["certified"],
                 user_secret=_user_secret(reader, (*key, "role", role, "user"), given["protocol"], values["user"]),
             )
@@ -134,7 +135,7 @@ def _of_protocol(reader: Reader, key: Key, given: dict[str, Any], roles: dict[st
         if not values["user"]:
             reader.wrong(place, "needs `user`: The user that the target knows.")
         for name in CREDENTIALS:
-            if values[name]:
+            if values[name] not in (None, ""):
                 reader.wrong((*place, name), f'does nothing with protocol = "{protocol}"')
         if protocol == "postgresql" and bool(values["key"]) != bool(values["certificate"]):
             reader.wrong(place, "needs both certificate and key, or neither")
@@ -172,11 +173,14 @@ def _user_secret(reader: Reader, key: Key, protocol: str, user: str | None) -> S
 
 def _in_vaults(reader: Reader, key: Key, roles: dict[str, dict[str, Any]], vaults: list[str]) -> None:
     for role, values in roles.items():
-        for name in ("user", "password", "bearer", "value", "key"):
-            given = str(values[name] or "")
+        place = (*key, "role", role)
+        named = [((*place, name), values[name]) for name in ("user", "password", "bearer", "value", "key")]
+        named += [((*place, "sigv4", name), value) for name, value in (values["sigv4"] or {}).items()]
+        for where, value in named:
+            given = str(value or "")
             vault = given.removeprefix("vault:").partition("/")[0]
             if given.startswith("vault:") and vault not in vaults:
-                reader.wrong((*key, "role", role, name), f"there is no [vault.{vault}]" + nearest(vault, vaults))
+                reader.wrong(where, f"there is no [vault.{vault}]" + nearest(vault, vaults))
 
 
 def _tls(reader: Reader, key: Key, given: dict[str, Any]) -> TlsMode:

@@ -78,6 +78,16 @@ address = ["api.internal:443"]
 openapi = ["../api.json"]
 [target.api.role.user]
 bearer = "env:API"
+[target.bucket]
+protocol = "http"
+address = ["s3.eu-central-1.amazonaws.com:443"]
+[target.bucket.role.user]
+[target.bucket.role.user.sigv4]
+region = "eu-central-1"
+service = "s3"
+key_id = "env:ID"
+secret = "env:SECRET"
+session_token = "env:TOKEN"
 """,
     "grants.d/a.toml": """
 [grant.read]
@@ -123,6 +133,7 @@ patterns = ["badge"]
 """,
 }
 
+SIGV4 = 'region = "eu-central-1"\nservice = "s3"\nkey_id = "env:A"\nsecret = "env:B"'
 M, T, G, R = BASE
 BASE["revoked.txt"] = "serial: 7\n"
 BASE["api.json"] = '{"openapi": "3.1.0", "paths": {"/a": {"get": {"operationId": "getA"}}}}'
@@ -211,6 +222,12 @@ CHANGES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("target", "secret_fields"): (T, "[target.api]", '[target.api]\nsecret_fields = ["X-Pin"]'),
     ("target", "identity"): (T, "[target.api]", "[target.api]\nidentity = false"),
     ("target", "answer_timeout"): (T, "[target.api]", '[target.api]\nanswer_timeout = "1m"'),
+    ("role", "sigv4"): (T, 'bearer = "env:API"', f"[target.api.role.user.sigv4]\n{SIGV4}"),
+    ("sigv4", "region"): (T, 'region = "eu-central-1"', 'region = "eu-west-1"'),
+    ("sigv4", "service"): (T, 'service = "s3"', 'service = "sqs"'),
+    ("sigv4", "key_id"): (T, "env:ID", "env:OTHER"),
+    ("sigv4", "secret"): (T, "env:SECRET", "env:OTHER"),
+    ("sigv4", "session_token"): (T, 'session_token = "env:TOKEN"', ""),
     ("role", "bearer"): (T, "env:API", "env:OTHER"),
     ("role", "header"): (T, 'bearer = "env:API"', 'header = "X-Key"\nvalue = "env:API"'),
     ("role", "query"): (T, 'bearer = "env:API"', 'query = "key"\nvalue = "env:API"'),

@@ -12,7 +12,7 @@ from hoopgw import config
 from hoopgw.model.target import TlsMode
 from hoopgw.policy.policyset import CONTROLS
 from hoopgw.servers.ssh.hostkeys import make_host_key
-from tests.test_config_keys import BASE, KEY
+from tests.test_config_keys import BASE, KEY, SIGV4
 
 M, T, G, R, *_ = BASE
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP93Pn8kjqU8NgMOm+Rfmh2BVljmSEsoL5cWPH2LJxs0"
@@ -184,6 +184,12 @@ MISTAKES = (
     (T, 'bearer = "env:API"', 'header = "Host"\nvalue = "env:X"', f"{API}.header", "is no header field"),
     (T, 'bearer = "env:API"', 'query = "a&b"\nvalue = "env:X"', f"{API}.query", "is no name"),
     (T, 'bearer = "env:API"', 'bearer = "env:API"\nkey = "env:X"', API, "both certificate and key"),
+    (T, 'bearer = "env:API"', f'bearer = "env:API"\n[{API}.sigv4]\n{SIGV4}', API, "more than one credential"),
+    (T, 'bearer = "env:API"', f'[{API}.sigv4]\nregion = "x"', f"{API}.sigv4", "needs `secret`"),
+    (T, '"s3"', '"S3 "', "target.bucket.role.user.sigv4.service", "is no name of AWS"),
+    (T, '"env:ID"', '"vault:x/aws/creds/a#access_key"', "target.bucket.role.user.sigv4.key_id", "no [vault.x]"),
+    (T, '"env:SECRET"', '"AKIA"', "target.bucket.role.user.sigv4.secret", "never the secret"),
+    (T, 'user = "pay_ro"', 'user = "pay_ro"\nsigv4 = {}', "target.pay.role.reader.sigv4", "does nothing with"),
     (T, "[target.api]", '[target.api]\ntls = "require"', API, "would show to whoever"),
     (T, 'user = "pay_ro"', 'user = "pay_ro"\nbearer = "env:X"', "target.pay.role.reader.bearer", "does nothing with"),
     (T, 'user = "pay_ro"', "", "target.pay.role.reader", "needs `user`"),
@@ -361,7 +367,8 @@ class Mistakes(SynchronousTestCase):
             "mask.mail",
             "pattern.badge",
         ]
-        self.assertEqual(sorted(each.key for each in twice), [*wanted, "target.api", "target.pay", "target.web"])
+        targets = ["target.api", "target.bucket", "target.pay", "target.web"]
+        self.assertEqual(sorted(each.key for each in twice), [*wanted, *targets])
         self.assertTrue(all("b.toml" in each.file and "a.toml:" in each.message for each in twice), twice)
 
     def test_what_cannot_be_enforced(self) -> None:

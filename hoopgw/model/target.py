@@ -54,6 +54,17 @@ class SecretReference:
 
 
 @dataclass(frozen=True, slots=True)
+class AwsKey:
+    """HTTP: requests are signed for AWS by this access key; `session_token` is that of a temporary one."""
+
+    region: str
+    service: str
+    key_id: SecretReference
+    secret: SecretReference
+    session_token: SecretReference | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Role:
     """A role on the target, with the credential that only the gateway knows."""
 
@@ -68,11 +79,14 @@ class Role:
     query: str = ""  # HTTP: the query parameter that carries `value`
     user_secret: SecretReference | None = None  # PostgreSQL: `user` is in a vault too, beside its password
     value: SecretReference | None = None
+    sigv4: AwsKey | None = None
 
     @property
     def secrets(self) -> tuple[SecretReference, ...]:
         """All that has to be read before it can be used."""
-        found = (self.user_secret, self.password, self.key, self.bearer, self.value)
+        found = [self.user_secret, self.password, self.key, self.bearer, self.value]
+        if self.sigv4 is not None:
+            found += [self.sigv4.key_id, self.sigv4.secret, self.sigv4.session_token]
         return tuple(reference for reference in found if reference is not None)
 
 

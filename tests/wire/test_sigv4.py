@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import calendar
+from urllib.parse import quote
 
-from hypothesis import given
+from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -23,6 +27,7 @@ from hoopgw.wire.sigv4 import (
     sign,
 )
 
+_VALUES = st.text(alphabet='abc ,;=/"', max_size=10)
 # The suite's own key, which opens nothing
 SUITE = Keys(b"AKIDEXAMPLE", Secret(b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"), Secret(b""))
 SUITE_SCOPE = Scope("us-east-1", "service", calendar.timegm((2015, 8, 30, 12, 36, 0)))
@@ -72,6 +77,37 @@ class Published(SynchronousTestCase):
         self.assertEqual(of_s3(b"GET", b"/?lifecycle", NOTHING, []), wanted)
         wanted = "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"
         self.assertEqual(of_s3(b"GET", b"/?prefix=J&max-keys=2", NOTHING, []), wanted)
+
+
+class Oracle(SynchronousTestCase):
+    """botocore, which AWS writes."""
+
+    @settings(deadline=None, max_examples=150)
+    @given(
+        st.booleans(),
+        st.sampled_from(("GET", "PUT", "POST", "DELETE")),
+        st.lists(st.text(max_size=8), max_size=4),
+        st.dictionaries(st.text(min_size=1, max_size=5), st.text(max_size=5), max_size=4),
+        st.dictionaries(st.sampled_from(("x-amz-meta-a", "x-amz-acl", "content-type")), _VALUES),
+    )
+    def test_the_same_signature(
+        self, s3: bool, method: str, parts: list[str], pairs: dict[str, str], more: dict[str, str]
+    ) -> None:
+        """Of any request that is written as SDKs write it."""
+        path = "/" + "/".join(quote(part, safe="/~" if s3 else "~") for part in parts)
+        query = "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in pairs.items())
+        target = f"{path}?{query}" if query else path
+        fields = {"host": "h.example.com", "x-amz-date": "20150830T123600Z", **more}
+        if s3:
+            fields["x-amz-content-sha256"] = NOTHING.decode()
+        request = AWSRequest(method, "https://h.example.com" + target, headers=dict(fields), data=b"")
+        request.context["timestamp"] = "20150830T123600Z"
+        keys = Credentials("AKIDEXAMPLE", SUITE.secret.reveal().decode())
+        auth = (S3SigV4Auth if s3 else SigV4Auth)(keys, "service", "us-east-1")
+        expected = auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request)
+        given = [(name.encode(), value.encode()) for name, value in fields.items()]
+        ours = sign(SUITE, SUITE_SCOPE, method.encode(), target.encode(), given, NOTHING, s3)
+        self.assertEqual(ours.value.decode(), expected, (target, fields, auth.canonical_request(request)))
 
 
 class Canonical(SynchronousTestCase):

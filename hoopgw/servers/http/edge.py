@@ -122,6 +122,7 @@ class HttpEdge:
             self._needs,
             self._messages,
             gateway.token_bytes,
+            gateway.reactor.seconds,
             bool(self._transport.encrypted),
             session.judge.masks,
         )

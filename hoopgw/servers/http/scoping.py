@@ -15,7 +15,9 @@ from hoopgw.model.http import HttpRequest
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import Address, SecretReference, Target, TlsMode
 from hoopgw.relay.http_masks import REPLACED, TOLD
-from hoopgw.relay.http_scope import HttpScope, Route, no_identity
+from hoopgw.relay.http_scope import HttpScope, Route, SigningTerms, no_identity
+from hoopgw.relay.http_signing import REPLACED as SIGNED
+from hoopgw.wire.sigv4 import Keys
 
 Secrets = Callable[[SecretReference], Secret]
 
@@ -51,12 +53,14 @@ def scope_of(
     needs: Callable[[HttpRequest], int],
     messages: Callable[[HttpRequest], int],
     token_bytes: Callable[[int], bytes],
+    now: Callable[[], float],
     encrypted: bool,
     masked: bool,
 ) -> HttpScope:
     """`prefix` is of the path, that named the target; `masked`: answers may be masked.  Raises SecretUnavailable."""
     target, host = access.target, route[0]
     lines, query, replaced = _credential(access, secret)
+    signing = _signing(access, secret, now)
     told = _told(access, host, prefix, client, session, encrypted) + (TOLD if masked else b"")
     dropped = replaced | REPLACED if masked else replaced
     return HttpScope(
@@ -76,6 +80,7 @@ def scope_of(
         secrets=frozenset(name.encode() for name in target.secret_fields) | replaced,
         needs=needs,
         messages=messages,
+        signing=signing,
         token_bytes=token_bytes,
     )
 
@@ -83,6 +88,8 @@ def scope_of(
 def _credential(access: Access, secret: Secrets) -> tuple[bytes, bytes, frozenset[bytes]]:
     """(lines, what is added to the query, names of the fields that the lines set)."""
     role = access.role
+    if role.sigv4 is not None:
+        return b"", b"", SIGNED
     if role.bearer is not None:
         return _line(b"Authorization", b"Bearer " + secret(role.bearer).reveal())
     if role.user and role.password is not None:
@@ -94,6 +101,24 @@ def _credential(access: Access, secret: Secrets) -> tuple[bytes, bytes, frozense
     if role.header:
         return _line(role.header.encode(), value)
     return b"", role.query.encode() + b"=" + quote(value, safe="").encode(), frozenset()
+
+
+def _signing(access: Access, secret: Secrets, now: Callable[[], float]) -> SigningTerms | None:
+    """By what is the access key when a request is sent: it may be another one then."""
+    key = access.role.sigv4
+    if key is None:
+        return None
+
+    def keys() -> Keys:
+        token = secret(key.session_token) if key.session_token is not None else Secret(b"")
+        found = Keys(secret(key.key_id).reveal(), secret(key.secret), token)
+        for value in (found.id, token.reveal()):
+            if any(not 0x20 < code < 0x7F for code in value):
+                raise SecretUnavailable("an access key has characters that no header field holds")
+        return found
+
+    keys()  # a login without a key is refused, not each of its requests
+    return SigningTerms(key.region, key.service, access.target.tls is not TlsMode.DISABLE, keys, now)
 
 
 def _line(name: bytes, value: bytes) -> tuple[bytes, bytes, frozenset[bytes]]:

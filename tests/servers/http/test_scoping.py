@@ -13,10 +13,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from hoopgw.auth.identity_tokens import FRESH, IdentityTokens
 from hoopgw.model.errors import SecretUnavailable
 from hoopgw.model.secret import Secret
-from hoopgw.model.target import Address, Role, SecretReference
+from hoopgw.model.target import Address, AwsKey, Role, SecretReference, TlsMode
 from hoopgw.relay.http_scope import HttpScope, Route, no_body
 from hoopgw.servers.http.scoping import IdentityLine, scope_of
+from hoopgw.wire.sigv4 import Keys
 from tests.auth.test_identity_tokens import TARGET, access
+from tests.relay.aws_receiver import NOW
 
 REFERENCE = SecretReference("env", "X")
 ROUTE: Route = (b"gw:8443", b"", b"authorization", b"Bearer abc")
@@ -26,7 +28,7 @@ def scope(role: Role, secret: bytes = b"hush", route: Route = ROUTE, **target: A
     who = replace(access(), role=role, target=replace(TARGET, **target))
     line = IdentityLine(IdentityTokens("gw", Ed25519PrivateKey.generate()), who, "s_1", Clock())
     given = who, route, b"/api", "192.0.2.1", "s_1", "p", lambda reference: Secret(secret), line, no_body, no_body
-    return scope_of(*given, bytes, True, False)
+    return scope_of(*given, bytes, lambda: NOW, True, False)
 
 
 class Credentials(SynchronousTestCase):
@@ -55,6 +57,30 @@ class Credentials(SynchronousTestCase):
         self.assertFalse(scope(Role("r", "")).keep_authorization)
         self.assertTrue(scope(Role("r", ""), route=other).keep_authorization)
         self.assertFalse(scope(Role("r", "", bearer=REFERENCE), route=other).keep_authorization)
+
+
+class Signing(SynchronousTestCase):
+    def key(self) -> Role:
+        return Role("r", "", sigv4=AwsKey("eu-central-1", "s3", REFERENCE, REFERENCE, REFERENCE))
+
+    def test_the_key_of_the_moment(self) -> None:
+        """It is read for each request; the client's Authorization and dates are not the target's."""
+        found = scope(self.key(), tls=TlsMode.DISABLE)
+        assert found.signing is not None
+        keys = found.signing.keys()
+        self.assertEqual((keys.id, keys.secret.reveal(), keys.token.reveal()), (b"hush", b"hush", b"hush"))
+        self.assertEqual((found.signing.encrypted, found.signing.now()), (False, NOW))
+        self.assertTrue(found.replaced >= {b"authorization", b"x-amz-date", b"x-amz-security-token"})
+        self.assertFalse(found.keep_authorization)
+        self.assertIsInstance(keys, Keys)
+        encrypted = scope(self.key(), tls=TlsMode.VERIFY_FULL).signing
+        assert encrypted is not None
+        self.assertTrue(encrypted.encrypted)
+
+    def test_a_key_is_one_word(self) -> None:
+        """One with a line's end in it would add fields of its own; the login is refused."""
+        with self.assertRaises(SecretUnavailable):
+            scope(self.key(), b"hush\r\nX: 1")
 
 
 class Told(SynchronousTestCase):
