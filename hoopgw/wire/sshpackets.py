@@ -66,6 +66,26 @@ class Opener:
         self.sequence += 1
         return payload(data[start + 4 : end])
 
+    def open_run(self, data: bytes, start: int, lowest: int) -> tuple[bytes, int, bytes]:
+        """(messages with numbers from `lowest` on, each behind its length; where the next packet begins; the message
+        that ended the run because its number is lower: it is in none, and empty where the run ended with `data`).
+
+        Raises MalformedFrame.
+        """
+        run: list[bytes] = []
+        size = len(data)
+        while start < size:
+            end = self.packet_end(data, start)
+            if not end or end > size:
+                break
+            message = self.open(data, start, end)
+            start = end
+            if message[0] < lowest:
+                return b"".join(run), start, message
+            run.append(len(message).to_bytes(4, "big"))
+            run.append(message)
+        return b"".join(run), start, b""
+
 
 class Sealer:
     """In clear."""

@@ -40,6 +40,7 @@ SERVICE_REQUEST, SERVICE_ACCEPT, EXT_INFO = 5, 6, 7
 KEXINIT, NEWKEYS, EXCHANGE_INIT, EXCHANGE_REPLY = 20, 21, 30, 31
 PROTOCOL_ERROR, KEY_EXCHANGE_FAILED, BY_APPLICATION = 2, 3, 11
 
+NO_RUN = 256  # above all numbers of messages: each is looked at by itself
 # What Conch and cryptography raise for fields that are not what they should be
 UNREADABLE = (StructError, ValueError, TypeError, IndexError, KeyError, UnsupportedAlgorithm, InvalidSignature)
 
@@ -178,24 +179,18 @@ class Hardened(SSHTransportBase):
                 self._hold(data)
                 return
             self.gotVersion = True
-        run: list[bytes] = []
         size = len(data)
-        while not self.closing:
-            end = self._opener.packet_end(data, here)
-            if not end or end > size:
-                break
-            message = self._opener.open(data, here, end)
-            self._got += end - here
-            here = end
-            if message[0] >= wire.GLOBAL_REQUEST and self.established and self._phase is Phase.NONE:
-                run += (len(message).to_bytes(4, "big"), message)
-                continue
+        while here < size and not self.closing:
+            start = here
+            lowest = wire.GLOBAL_REQUEST if self.established and self._phase is Phase.NONE else NO_RUN
+            run, here, message = self._opener.open_run(data, here, lowest)
+            self._got += here - start
             if run:
-                self.received(b"".join(run))
-                run = []
-            self._message(message)
-        if run and not self.closing:
-            self.received(b"".join(run))
+                self.received(run)
+            if message and not self.closing:
+                self._message(message)
+            elif not message:
+                break
         if here < size and not self.closing:
             self._hold(data[here:] if here else data)
         if self._got > self.rekey_bytes:
@@ -374,7 +369,9 @@ class Hardened(SSHTransportBase):
             if self._blocked_size > MAX_BLOCKED:
                 self._broken("a key exchange that does not end")
             return
-        self._write(self._sealer.seal_run(run))
+        sealed = self._sealer.seal_run(run)
+        self._sent += len(sealed)
+        self.transport.write(sealed)
         if self._sent > self.rekey_bytes:
             self.rekey()
 
