@@ -6,6 +6,9 @@ EPOLLIN takes Twisted's way.
 What connections send waits for the end of the turn.  A `send` wakes its reader, which often runs at once on this CPU
 and leaves its caches full of something else; all reads of a turn judged in a row find them warm (docs/performance.md).
 
+A turn that was about sockets alone is followed by the next without a look at what threads and timers want, where
+neither has anything to say.
+
 Twisted's timers stand at times of day.  Where the clock is set back they would all stand still, deadlines among them,
 until it has caught up; here they move with it.
 """
@@ -49,6 +52,20 @@ class LeanEPollReactor(EPollReactor):
         super().__init__()
 
     def doPoll(self, timeout: float | None) -> None:
+        """One turn, and others as long as they are about nothing but sockets: the look at timers and at what threads
+        handed over costs as much as a small read."""
+        self._turn(timeout)
+        while self.running and not (self._newTimedCalls or self.threadCallQueue or self._justStopped):
+            left = None
+            if self._pendingTimedCalls:
+                now = self.seconds()
+                left = self._pendingTimedCalls[0].time - now
+                if left <= 0 or now < self._looked:
+                    return
+                self._looked = now
+            self._turn(left)
+
+    def _turn(self, timeout: float | None) -> None:
         if self.unsent:  # by timers and by what threads handed over
             self._send()
         try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import select
 import socket
+import threading
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.protocol import Protocol
@@ -36,7 +38,7 @@ class Broken(EagerServer):
         raise ZeroDivisionError("a defect")
 
 
-class Turns(SynchronousTestCase):
+class Connected(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = LeanEPollReactor()
         self.addCleanup(self._close)
@@ -63,6 +65,8 @@ class Turns(SynchronousTestCase):
         self.transports.append(transport)
         return peer
 
+
+class Turns(Connected):
     def turn(self) -> None:
         for peer in self.peers:
             peer.sendall(b"?")
@@ -117,6 +121,67 @@ class Turns(SynchronousTestCase):
         self.assertEqual(peer.recv(9), b"ok")
         self.reactor.doPoll(0)
         self.assertTrue(self.transports[0].disconnected)
+
+
+class Ending(Protocol):
+    """Does something with its second read."""
+
+    def __init__(self, ends: Callable[[], object]) -> None:
+        self._ends = ends
+        self.reads = 0
+
+    def dataReceived(self, data: bytes) -> None:
+        self.reads += 1
+        self.transport.write(b"!")  # type: ignore[union-attr]
+        if self.reads == 2:
+            self._ends()
+
+
+class Going(Connected):
+    """Turns that follow each other, as they do in a reactor that runs."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.reactor.running, self.reactor._stopped = True, False  # as `run` leaves it
+
+    def going(self, ends: Callable[[], object]) -> None:
+        """Until `ends`, which the second read calls, has ended it."""
+        protocol = Ending(ends)
+        peer = self.accepted(protocol)
+
+        def ask() -> None:
+            for _ in range(2):
+                peer.sendall(b"?")
+                peer.recv(1)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        self.reactor.doPoll(5)
+        asking.join()
+        self.assertEqual(protocol.reads, 2)
+
+    def test_a_timer_is_made(self) -> None:
+        self.going(lambda: self.reactor.callLater(1, lambda: None))
+        self.assertEqual(len(self.reactor.getDelayedCalls()), 1)
+
+    def test_a_timer_is_due(self) -> None:
+        due: list[float] = []
+        call = self.reactor.callLater(100, lambda: due.append(self.reactor.seconds()))
+        self.reactor.runUntilCurrent()  # takes it in
+        self.going(lambda: call.reset(0.05))
+        self.reactor.runUntilCurrent()
+        self.assertEqual(len(due), 1)
+        self.assertGreaterEqual(due[0], call.getTime())
+
+    def test_a_thread_hands_over(self) -> None:
+        self.going(lambda: threading.Timer(0.05, self.reactor.callFromThread, (lambda: None,)).start())
+        self.assertEqual(len(self.reactor.threadCallQueue), 1)
+
+    def test_it_is_stopped(self) -> None:
+        self.going(self.reactor.stop)
+
+    def test_it_is_crashed(self) -> None:
+        self.going(self.reactor.crash)
 
 
 class ClockSetBack(SynchronousTestCase):
