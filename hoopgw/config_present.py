@@ -8,6 +8,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from hoopgw.auth.pkcs11_uri import key_uri
 from hoopgw.config_files import Document, Key, Mistake
 from hoopgw.config_secrets import made_at_start, read_for_service, signing_key
 from hoopgw.model.errors import MalformedFrame, OperatorError, SecretUnavailable
@@ -37,6 +38,12 @@ def _wrong(settings: Settings, targets: dict[str, Target]) -> Iterator[tuple[Key
     ):
         if os.path.lexists(reference.name) or not made_at_start(settings, reference):
             yield from _ssh_key(("ssh", "host_keys"), reference)
+    for place, token in (
+        (("recordings", "signing_key"), settings.recordings.signing_key),
+        (("ssh", "login_authority"), settings.ssh.login_authority),
+        (("ssh", "target_authority"), settings.ssh.target_authority),
+    ):
+        yield from _token(place, token)
     for path in settings.ssh.host_certificates:
         try:
             sshcertificates.read(certificate_in(path))
@@ -72,6 +79,15 @@ def _wrong(settings: Settings, targets: dict[str, Target]) -> Iterator[tuple[Key
 def _ssh_key(key: Key, reference: SecretReference | None) -> Iterator[tuple[Key, str]]:
     if reference is not None and reference.kind == "file":
         yield from _usable(key, reference, lambda: private_key(read_for_service(reference), reference.name))
+
+
+def _token(key: Key, reference: SecretReference | None) -> Iterator[tuple[Key, str]]:
+    """Of a key in a token: its library and PIN.  The token is not asked: it would count a PIN that is wrong."""
+    if reference is not None and reference.kind == "pkcs11":
+        uri = key_uri(str(reference))
+        if not Path(uri.module).exists():
+            yield key, f"{uri.module}, the library of the token, is not there"
+        yield from _secret(key, uri.pin)
 
 
 def _usable(key: Key, reference: SecretReference, use: Callable[[], object]) -> Iterator[tuple[Key, str]]:

@@ -130,7 +130,9 @@ SECTIONS: dict[str, dict[str, Key]] = {
             values.duration_or_never, 400 * 86400.0, 'Closed recordings older than this go; or `"never"`.'
         ),
         "signing_key": Key(
-            values.secret, None, "Ed25519 key of the seals. Default: made under `state` at first start."
+            values.signing_key,
+            None,
+            "Ed25519 key of the seals; `pkcs11:…`: one in a token. Default: made under `state` at first start.",
         ),
         "seal_every": Key(values.duration, 5.0, "Time between seals of a session that writes."),
     },

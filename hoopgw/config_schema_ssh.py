@@ -16,9 +16,10 @@ SSH_SECTIONS: dict[str, dict[str, Key]] = {
             "Files: certificates of its host keys (`ssh-keygen -h -s CA`), shown while they are valid.",
         ),
         "login_authority": Key(
-            values.secret,
+            values.signing_key,
             None,
-            "Private key that signs certificates of `hoopgw ssh-cert`. Default: Ed25519, made at first start.",
+            "Private key that signs certificates of `hoopgw ssh-cert`; `pkcs11:…`: one in a token. Default: Ed25519, "
+            "made at first start.",
         ),
         "certificates": Key(
             values.duration,
@@ -26,10 +27,10 @@ SSH_SECTIONS: dict[str, dict[str, Key]] = {
             "How long such a certificate is good for logins, at most a day; never past its token.",
         ),
         "target_authority": Key(
-            values.secret,
+            values.signing_key,
             None,
-            "Private key that certifies the gateway's logins to targets, of roles with `certified`. Default: Ed25519, "
-            "made at first start.",
+            "Private key that certifies the gateway's logins to targets, of roles with `certified`; `pkcs11:…`: one in "
+            "a token. Default: Ed25519, made at first start.",
         ),
         "rekey": Key(values.size, 1 << 30, "New keys after so many bytes in one direction; in any case each hour."),
         "kex": Key(

@@ -27,6 +27,8 @@ def read_secret(reference: SecretReference, environment: Mapping[str, str] | Non
     """
     if reference.kind == "vault":
         raise SecretUnavailable(f"{reference}: only the running gateway reads vaults")
+    if reference.kind == "pkcs11":
+        raise SecretUnavailable(f"{reference}: a key in a token signs, and cannot be read")
     given = os.environ if environment is None else environment
     if reference.kind == "env":
         value = given.get(reference.name)

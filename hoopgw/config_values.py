@@ -6,6 +6,7 @@ import re
 from datetime import UTC, date, datetime
 from typing import Any
 
+from hoopgw.auth.pkcs11_uri import SCHEME, key_uri
 from hoopgw.auth.ssh_signatures import public_key
 from hoopgw.model.target import Address, SecretReference
 
@@ -111,6 +112,17 @@ def secret(value: Any) -> SecretReference:
     if kind == "credential" and "/" in name:
         raise ValueError("a credential's name has no slash")
     return SecretReference(kind, name)
+
+
+def signing_key(value: Any) -> SecretReference:
+    """As `secret`, or a key that stays in a token (`auth.pkcs11_uri`)."""
+    if not isinstance(value, str) or not value.startswith(SCHEME):
+        return secret(value)
+    try:
+        key_uri(value)
+    except ValueError as error:
+        raise ValueError(f"{SCHEME} {error}") from error
+    return SecretReference("pkcs11", value.removeprefix(SCHEME))
 
 
 def role_secret(value: Any) -> SecretReference:

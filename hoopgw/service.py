@@ -43,8 +43,9 @@ from hoopgw.auth.ssh_keys import SshKeyChecker
 from hoopgw.auth.ssh_login_certificates import LoginAuthority
 from hoopgw.auth.vault import Vault
 from hoopgw.auth.vault_secrets import VaultSecrets, in_vault
-from hoopgw.config_secrets import made_at_start, read_or_make, read_secret, read_secrets, signing_key
-from hoopgw.model.errors import HoopgwError, OperatorError, RevocationsUnavailable, SecretUnavailable
+from hoopgw.config_secrets import made_at_start, read_or_make, read_secret, read_secrets
+from hoopgw.config_signing import SigningKeys, in_token, tokens_of
+from hoopgw.model.errors import HoopgwError, OperatorError, PinRefused, RevocationsUnavailable, SecretUnavailable
 from hoopgw.model.events import Code
 from hoopgw.model.grant import REPLICATION
 from hoopgw.model.secret import Secret
@@ -53,6 +54,7 @@ from hoopgw.model.target import SecretReference
 from hoopgw.policy.masks import mask_key
 from hoopgw.relay.http_masks import HttpMaskBuilder
 from hoopgw.relay.postgres_masks import MaskBuilder
+from hoopgw.relay.ssh_target_login import Signer
 from hoopgw.servers import reactor as lean_reactor
 from hoopgw.servers.admin import admin_site, remove_stale_socket
 from hoopgw.servers.admin_calls import Admin
@@ -68,7 +70,7 @@ from hoopgw.servers.http.own import OwnPages
 from hoopgw.servers.http.server import HTTPS_ALPN, HttpFactory
 from hoopgw.servers.postgres import PostgresFactory
 from hoopgw.servers.ssh.dial import SshDialer
-from hoopgw.servers.ssh.hostkeys import by_algorithm, certificate_in, make_host_key, private_key, signer
+from hoopgw.servers.ssh.hostkeys import by_algorithm, certificate_in, make_host_key, private_key
 from hoopgw.servers.ssh.server import SshFace, SshFactory
 from hoopgw.servers.tls import POSTGRESQL_ALPN, server_context
 from hoopgw.session.budgets import Budgets
@@ -91,6 +93,7 @@ from hoopgw.store.recorder import Recorder
 from hoopgw.store.recovery import REASON, recently_opened
 
 STDERR = 2  # events go to the standard error that systemd keeps in the journal; twistd has replaced sys.stderr
+PIN_REFUSED = 78  # exit status (EX_CONFIG) that the unit does not restart after: tokens count wrong PINs, and lock
 STOP_SECONDS = 5.0  # after [limits] drain, in which the last sessions end
 BOUND = ("name", "state", "listen", "store", "recordings", "limits", "mask_key")  # settings that a start takes up
 RECENT = 600.0  # seconds before the last word of an earlier gateway: sessions that its index may not have
@@ -142,6 +145,7 @@ class GatewayService(Service):
         self._ready = False
         self._why_not = "starting"
         self._loaded, self._kept = 1, 0  # configurations taken up, and reloads that changed nothing: `setup` looks
+        self._signing_keys = SigningKeys()
         self._reloading = (
             DeferredLock()
         )  # one at a time, and none before the start is done: the last one asked for holds
@@ -162,11 +166,12 @@ class GatewayService(Service):
             self._log.critical("hoopgw does not start: {why}", why=failure.getErrorMessage())
         else:
             self._log.failure("hoopgw does not start", failure=failure)
-        self._reactor.callWhenRunning(self._give_up)
+        status = PIN_REFUSED if failure.check(PinRefused) else 1
+        self._reactor.callWhenRunning(self._give_up, status)
 
-    def _give_up(self) -> None:
+    def _give_up(self, status: int) -> None:
         """twistd's own status does not tell of a failed start: this one does."""
-        self._reactor.addSystemEventTrigger("after", "shutdown", os._exit, 1)
+        self._reactor.addSystemEventTrigger("after", "shutdown", os._exit, status)
         self._reactor.stop()
 
     async def _start(self) -> None:
@@ -185,10 +190,11 @@ class GatewayService(Service):
         self.recorder = Recorder(
             settings.recordings,
             settings.name,
-            signing_key(settings.recordings.signing_key),
+            self._signing_keys.seal(settings.recordings.signing_key),
             reactor.callFromThread,
             gap=self._recording_gap,
             sealed=self._recording_sealed,
+            failed=lambda why: self.events.emit(Code.RECORDING_FAILED, reason=why),
         )
         self.recordings = self.recorder.recordings
         interrupted = self.recorder.start()
@@ -264,8 +270,10 @@ class GatewayService(Service):
         ssh = loaded.settings.ssh
         if not loaded.settings.listen.ssh or ssh.login_authority is None:
             return None
-        signing = signer(self._secret(ssh.login_authority), str(ssh.login_authority))
-        return LoginAuthority(signing, ssh.certificates, os.urandom)
+        return LoginAuthority(self._ssh_authority(ssh.login_authority), ssh.certificates, os.urandom)
+
+    def _ssh_authority(self, reference: SecretReference) -> Signer:
+        return self._signing_keys.ssh(reference, self._secret)
 
     def _issuer_failed(self, issuer: str, why: str) -> None:
         self.events.emit(Code.ISSUER_UNAVAILABLE, issuer=issuer, reason=why)
@@ -318,7 +326,7 @@ class GatewayService(Service):
             await self._listen_on(endpoint, PostgresFactory(self.gateway))
         await self._listen_https(settings)
         if settings.listen.ssh:
-            dialer = SshDialer(self._reactor, self.departures, self._secret, os.urandom)
+            dialer = SshDialer(self._reactor, self.departures, self._secret, os.urandom, self._ssh_authority)
             self.ssh = SshFace(dialer, self.key_checker)
             self.ssh.configure(settings.ssh, self._host_keys(self.config), self._people(self.config))
             for endpoint in settings.listen.ssh:
@@ -482,7 +490,7 @@ class GatewayService(Service):
             return False
         systemd.notify("RELOADING=1")
         try:
-            loaded, secrets = await deferToThread(_load, self._path)
+            loaded, secrets = await deferToThread(_load, self._path, self._signing_keys)
             before, self._secrets = self._secrets, {**self._secrets, **secrets}
             try:
                 server_tls = self._tls(loaded)
@@ -610,9 +618,17 @@ async def _sleep(reactor: Any, seconds: float) -> None:
     await done
 
 
-def _load(path: str) -> tuple[config.Config, dict[SecretReference, Secret]]:
+def _load(path: str, keys: SigningKeys) -> tuple[config.Config, dict[SecretReference, Secret]]:
     loaded = config.load_whole(path)
+    _open_tokens(loaded.settings, keys)
     return loaded, _read_secrets(loaded)
+
+
+def _open_tokens(settings: Settings, keys: SigningKeys) -> None:
+    """Of the authorities, so that the reactor waits for none of them.  The key of the seals changes at a start only."""
+    for reference in tokens_of(settings):
+        if settings.listen.ssh and reference != settings.recordings.signing_key:
+            keys.token_key(reference)
 
 
 def _of_roles(loaded: config.Config) -> list[SecretReference]:
@@ -627,6 +643,7 @@ def _read_secrets(loaded: config.Config) -> dict[SecretReference, Secret]:
     of_ssh: list[SecretReference] = []
     if settings.listen.ssh:
         of_ssh = [*settings.ssh.host_keys, *filter(None, (settings.ssh.target_authority, settings.ssh.login_authority))]
+        of_ssh = [reference for reference in of_ssh if not in_token(reference)]
         for reference in of_ssh:
             if made_at_start(settings, reference):
                 make_host_key(Path(reference.name))

@@ -34,6 +34,7 @@ class LoginAuthority:
     def __init__(self, signer: Signer, seconds: float, token_bytes: Callable[[int], bytes]) -> None:
         """`seconds` are how long a certificate is good for logins; a session by it lasts as one by the token would."""
         self.blob = signer.blob
+        self.slow = signer.slow  # `certify` is for a thread then
         self._signer = signer
         self._seconds = seconds
         self._token_bytes = token_bytes

@@ -20,7 +20,7 @@ from cryptography import x509
 
 from hoopgw.cli.finding import Finding
 from hoopgw.cli.output import json_option, print_json
-from hoopgw.cli.possessions import descriptors, key_modes
+from hoopgw.cli.possessions import descriptors, key_modes, keys_in_tokens
 from hoopgw.model.escaping import escaped
 from hoopgw.model.settings import OidcSettings, Settings
 from hoopgw.model.target import Target
@@ -45,6 +45,7 @@ def findings(settings: Settings, targets: dict[str, Target], admin: str, now: fl
     yield from _units()
     yield from descriptors(admin, settings.limits.max_sessions)
     yield from key_modes(Path(settings.state))
+    yield from keys_in_tokens(settings)
     if settings.tls.certificate:
         yield _certificate(Path(settings.tls.certificate), now)
     yield _disk(Path(settings.recordings.directory), settings.recordings.min_free)
@@ -198,8 +199,8 @@ def _reached(name: str, host: str, port: int) -> Finding:
 def doctor(settings: dict[str, str], as_json: bool) -> None:
     """Look at what the gateway needs, and say what to do where something is wrong.
 
-    Configuration, the running gateway, its units and limits, keys, certificate, disk, issuers, targets, clock. It
-    changes nothing.
+    Configuration, the running gateway, its units and limits, keys, tokens, certificate, disk, issuers, targets, clock.
+    It changes nothing; a key in a token is asked for a signature, by its PIN, once.
 
     Exit status 0 when all is well; 1 otherwise.
     """

@@ -1,4 +1,4 @@
-"""For `hoopgw doctor`: who may touch the gateway's own keys, and how much the running gateway may take."""
+"""For `hoopgw doctor`: the gateway's own keys, and how much the running gateway may take."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+from hoopgw.auth.pkcs11_uri import key_uri
 from hoopgw.cli.finding import Finding
+from hoopgw.config_secrets import read_for_service
+from hoopgw.config_signing import SigningKeys, tokens_of
+from hoopgw.model.errors import OperatorError, PinRefused, SecretUnavailable
+from hoopgw.model.settings import Settings
 
 PER_SESSION = 2  # descriptors: one to the client, one to the target
 PATIENCE = 5.0  # seconds for the admin socket
@@ -33,6 +38,24 @@ def key_modes(state: Path) -> Iterator[Finding]:
     yield from wrong
     if not wrong:
         yield Finding("keys", f"{len(found)} files in {state}/keys, each for its owner alone")
+
+
+def keys_in_tokens(settings: Settings) -> Iterator[Finding]:
+    """Each has signed, or says why not.  A PIN that was wrong once is not tried again."""
+    keys = SigningKeys(read_for_service)
+    for reference in dict.fromkeys(tokens_of(settings)):
+        uri = key_uri(str(reference))
+        name = f"token {uri.token or uri.serial}"
+        try:
+            keys.token_key(reference)
+        except PinRefused as error:
+            yield Finding(name, str(error), f"the right PIN in {uri.pin}; the token may have locked itself by now")
+        except SecretUnavailable as error:
+            yield Finding(name, str(error), "as root, or as the user of the service, who may read its PIN")
+        except OperatorError as error:
+            yield Finding(name, str(error), "is it there, does the service reach it, do the names fit? docs/secrets.md")
+        else:
+            yield Finding(name, f"key {uri.object or uri.id.hex()} signs")
 
 
 def _wrong(path: Path, status: os.stat_result, owner: int) -> Iterator[Finding]:

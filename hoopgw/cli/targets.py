@@ -10,9 +10,9 @@ from hoopgw.auth.ssh_signatures import public_line
 from hoopgw.cli.configured import configured
 from hoopgw.cli.host_keys import confirmed, shown
 from hoopgw.cli.output import json_option, print_json, print_table
-from hoopgw.config_secrets import read_secret
+from hoopgw.config_secrets import read_for_service, read_secret
+from hoopgw.config_signing import SigningKeys
 from hoopgw.model.errors import HoopgwError, OperatorError
-from hoopgw.servers.ssh.hostkeys import private_key
 
 
 @click.group()
@@ -63,16 +63,16 @@ def list_(settings: dict[str, str], as_json: bool) -> None:
 def authority(settings: dict[str, str]) -> None:
     """Print the line for `TrustedUserCAKeys` of targets whose roles are `certified`.
 
-    It needs the gateway's key file, which its owner and root may read.
+    It needs the gateway's key file, which its owner and root may read, or the token that has the key, and its PIN.
     """
     reference = configured(settings).settings.ssh.target_authority
     try:
         if reference is None:
             raise OperatorError("the configuration names no [ssh] target_authority")
-        key = private_key(read_secret(reference), str(reference))
+        blob = SigningKeys(read_for_service).ssh(reference, read_secret).blob
     except HoopgwError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(public_line(key.public().blob()) + " hoopgw")
+    click.echo(public_line(blob) + " hoopgw")
 
 
 @targets.command()

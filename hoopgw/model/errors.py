@@ -91,3 +91,11 @@ class TargetUnavailable(OperatorError):
 
 class SecretUnavailable(OperatorError):
     """A secret that the configuration refers to could not be read."""
+
+
+class TokenUnavailable(OperatorError):
+    """The token that a signing key stays in (PKCS#11) did not sign."""
+
+
+class PinRefused(OperatorError):
+    """A token did not take its PIN.  It counts such attempts: a second one is for the operator to make."""

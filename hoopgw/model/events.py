@@ -45,6 +45,7 @@ class Code(Enum):
     VAULT_CHANGED = "vault.changed"  # a vault has another value now: logins from now on use it
     REVOCATIONS_CHANGED = "revocations.changed"  # a file of `krl` says something else than before
     REVOCATIONS_UNAVAILABLE = "revocations.unavailable"  # one cannot be read: nobody logs in by an SSH key meanwhile
+    SIGNING_FAILED = "signing.failed"  # a signing key in a token (PKCS#11) was asked for, and did not sign
     CERTIFICATE_ISSUED = "certificate.issued"  # `hoopgw ssh-cert`: a key logs in for some minutes as its token's owner
     ADMIN_REFUSED = "admin.refused"
     RECORDING_VIEWED = "recording.viewed"

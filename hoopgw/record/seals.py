@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 SIGNATURE = 64  # bytes (RFC 8032)
 
@@ -35,7 +36,16 @@ def key_id(key: Ed25519PublicKey) -> str:
     return hashlib.sha256(raw).hexdigest()[:16]
 
 
-def signed(seal: Seal, key: Ed25519PrivateKey) -> bytes:
+class SealKey(Protocol):
+    """An Ed25519PrivateKey, or one that stays in a token."""
+
+    def sign(self, data: bytes, /) -> bytes:
+        """64 bytes (RFC 8032).  Raises OperatorError where it cannot now."""
+
+    def public_key(self) -> Ed25519PublicKey: ...
+
+
+def signed(seal: Seal, key: SealKey) -> bytes:
     body = seal.body()
     return key.sign(b"hoopgw seal\0" + body) + body
 

@@ -49,14 +49,18 @@ class Failed(Step):
 
 @final
 class Signer:
-    """A private key that can sign: its algorithm's name, its public blob, and what makes a signature blob."""
+    """A private key that can sign: its algorithm's name, its public blob, and what makes a signature blob.
 
-    __slots__ = ("algorithm", "blob", "sign")
+    `slow`: it is in a token, which takes its time: not for the reactor's thread.
+    """
 
-    def __init__(self, algorithm: bytes, blob: bytes, sign: Callable[[bytes], bytes]) -> None:
+    __slots__ = ("algorithm", "blob", "sign", "slow")
+
+    def __init__(self, algorithm: bytes, blob: bytes, sign: Callable[[bytes], bytes], slow: bool = False) -> None:
         self.algorithm = algorithm
         self.blob = blob
         self.sign = sign
+        self.slow = slow
 
 
 class _State(Enum):

@@ -134,7 +134,7 @@ class AdminResource(Resource):
             case "POST", ["v1", "approvals", id, "approve" | "deny" as word]:
                 return await admin.decide(access, id, word, _reason(request))
             case "POST", ["v1", "ssh-cert"]:
-                return admin.certificate(access, _said(request, "key"))
+                return await admin.certificate(access, _said(request, "key"))
         raise NotFound("there is no such address")
 
 

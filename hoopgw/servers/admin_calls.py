@@ -167,10 +167,10 @@ class Admin:
 
     # ---- certificates
 
-    def certificate(self, access: AdminAccess, line: str) -> dict[str, Any]:
+    async def certificate(self, access: AdminAccess, line: str) -> dict[str, Any]:
         """`line` is as in a `.pub` file."""
         try:
-            certificate, until = self._certifying.certificate(access.identity, line, SOURCE)
+            certificate, until = await self._certifying.certificate(access.identity, line, SOURCE)
         except ValueError as error:
             raise BadRequest(str(error)) from error
         return {"certificate": certificate, "expires": until}

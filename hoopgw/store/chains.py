@@ -7,11 +7,10 @@ import time
 from dataclasses import dataclass, replace
 
 import zstandard
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hoopgw.record.chunks import DATA, ENTRY, NO_DIGEST, SEAL, Chunk, Header
 from hoopgw.record.entries import Kind
-from hoopgw.record.seals import Seal, key_id, signed
+from hoopgw.record.seals import Seal, SealKey, key_id, signed
 from hoopgw.store.recordings import GATEWAY, session_id
 from hoopgw.store.rounds import Part, Round
 from hoopgw.store.spool import LAST_PIECE
@@ -51,7 +50,7 @@ class Sealed:
 class Chains:
     """`chunks` builds a round's chunks; they count once `commit` says that they are on disk."""
 
-    def __init__(self, key: Ed25519PrivateKey, seal_every: float) -> None:
+    def __init__(self, key: SealKey, seal_every: float) -> None:
         self._key = key
         self._key_id = key_id(key.public_key())
         self._seal_every = seal_every

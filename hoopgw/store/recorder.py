@@ -11,13 +11,13 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.internet.defer import Deferred
 
 from hoopgw.model.errors import OperatorError, RecordingFailed
 from hoopgw.model.settings import RecordingSettings
 from hoopgw.model.target import Mode
 from hoopgw.record.entries import Kind
+from hoopgw.record.seals import SealKey
 from hoopgw.store.chains import Chains, Sealed
 from hoopgw.store.cutting import Cutter
 from hoopgw.store.journal import Journal
@@ -35,17 +35,19 @@ FREE_EVERY = 1.0  # seconds between looks at the disk's free space
 class Recorder:
     """One for the gateway.
 
-    `gap(session, gap)` hears of every best-effort gap when it ends; `sealed(session, digest)` of every final seal.
+    `gap(session, gap)` hears of every best-effort gap when it ends; `sealed(session, digest)` of every final seal;
+    `failed(why)` when nothing can be written from now on: once, until something could.
     """
 
     def __init__(
         self,
         settings: RecordingSettings,
         gateway: str,
-        key: Ed25519PrivateKey,
+        key: SealKey,
         call_from_thread: Callable[..., Any],
         gap: Callable[[str, dict[str, Any]], None] = lambda session, gap: None,
         sealed: Callable[[str, str], None] = lambda session, digest: None,
+        failed: Callable[[str], None] = lambda why: None,
     ) -> None:
         self._settings = settings
         self._gateway = gateway
@@ -53,6 +55,7 @@ class Recorder:
         self._call_from_thread = call_from_thread
         self._gap = gap
         self._sealed = sealed
+        self._failed = failed
         self.recordings = Recordings(Path(settings.directory))
         self._waiting: list[tuple[int, Deferred[None]]] = []
         self._free_at = 0.0
@@ -167,7 +170,9 @@ class Recorder:
             self._call_from_thread(self._hear, offset, failure, final)
 
     def _hear(self, offset: int, failure: str, final: list[Sealed]) -> None:
-        self.spool.failure = failure
+        before, self.spool.failure = self.spool.failure, failure
+        if failure and not before:
+            self._failed(failure)
         for each in final:
             self._sealed(each.session, each.digest)
         waiting, self._waiting = self._waiting, []

@@ -11,7 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hoopgw.auth.pkcs11_uri import key_uri
 from hoopgw.config import Config
+from hoopgw.config_signing import tokens_of
 from hoopgw.model.errors import OperatorError
 from hoopgw.model.target import SecretReference
 from hoopgw.store.recordings import Recordings
@@ -99,6 +101,7 @@ def _references(loaded: Config) -> Iterator[SecretReference]:
     roles = [role for target in loaded.targets.values() for role in target.roles.values()]
     found = [settings.tls.key, settings.store.password, settings.recordings.signing_key, settings.mask_key]
     found += [*settings.ssh.host_keys, settings.ssh.target_authority, settings.ssh.login_authority]
+    found += [key_uri(str(each)).pin for each in tokens_of(settings)]
     found += [each for vault in settings.vaults for each in (vault.token, vault.secret_id, vault.jwt)]
     found += [each for role in roles for each in role.secrets]
     yield from (each for each in dict.fromkeys(found) if each is not None)
@@ -106,7 +109,7 @@ def _references(loaded: Config) -> Iterator[SecretReference]:
 
 def not_in_files(loaded: Config) -> list[str]:
     """Secrets that no backup of files can hold."""
-    return [str(each) for each in _references(loaded) if each.kind == "env"]
+    return [str(each) for each in _references(loaded) if each.kind in ("env", "pkcs11")]
 
 
 def journals(place: Recordings) -> list[Path]:

@@ -15,6 +15,7 @@ from hoopgw.auth.fetch import https_fetch
 from hoopgw.auth.keyring import Keyring
 from hoopgw.cli.finding import Finding
 from hoopgw.config_secrets import read_for_service
+from hoopgw.config_signing import SigningKeys
 from hoopgw.model.errors import HoopgwError, SecretUnavailable
 from hoopgw.model.grant import Grant, Who
 from hoopgw.model.identity import Identity
@@ -146,7 +147,8 @@ def _ssh(
     access = Access(nobody, target, role, "", Grant(NAME, Who()), 0.0)
     secret: Callable[[SecretReference], Any] = read_for_service
     try:
-        leg = yield SshDialer(reactor, departures, secret, os.urandom).dial(access, "", REKEY)
+        dialer = SshDialer(reactor, departures, secret, os.urandom, lambda key: SigningKeys(secret).ssh(key, secret))
+        leg = yield dialer.dial(access, "", REKEY)
     except SecretUnavailable as error:
         return Finding(name, str(error), _secret_fix(role.key or role.password))
     except HoopgwError as error:

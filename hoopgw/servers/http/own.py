@@ -118,7 +118,7 @@ class OwnPages:
         line = said.get("key") if isinstance(said, dict) else None
         if not isinstance(line, str):
             raise ValueError('the body is {"key": "ssh-ed25519 AAAA…"}')
-        certificate, until = self._certifying.certificate(access.identity, line, address)
+        certificate, until = await self._certifying.certificate(access.identity, line, address)
         return 200, {"certificate": certificate, "expires": rfc3339(until)}
 
     async def _access(self, credentials: Shown, address: str) -> AdminAccess:

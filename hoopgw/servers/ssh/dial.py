@@ -13,12 +13,13 @@ from twisted.python.failure import Failure
 from hoopgw.auth.access import Access
 from hoopgw.auth.ssh_host_keys import HostKeys
 from hoopgw.auth.ssh_minting import target_certificate
-from hoopgw.model.errors import ProtocolViolation, TargetUnavailable
+from hoopgw.model.errors import PinRefused, ProtocolViolation, TargetUnavailable, TokenUnavailable
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import SecretReference, Target
 from hoopgw.relay import ssh_target_login as login
 from hoopgw.servers.departures import Departures
 from hoopgw.servers.reach import Place, reach
+from hoopgw.servers.slow_signing import SlowSigning
 from hoopgw.servers.ssh.algorithms import chosen
 from hoopgw.servers.ssh.ends import ClientLeg
 from hoopgw.servers.ssh.hostkeys import algorithms_of, signer
@@ -114,12 +115,16 @@ class SshDialer:
         departures: Departures,
         secret: Callable[[SecretReference], Secret],
         token_bytes: Callable[[int], bytes],
+        signer_of: Callable[[SecretReference], login.Signer],
     ) -> None:
-        """`authority`, which a reload may replace, certifies the logins of roles that ask for that."""
+        """`authority`, which a reload may replace, certifies the logins of roles that ask for that; `signer_of` gives
+        it.  Both may raise OperatorError."""
         self._reactor = reactor
         self._departures = departures
         self._secret = secret
         self._token_bytes = token_bytes
+        self._signer_of = signer_of
+        self._signing = SlowSigning(reactor)
         self.authority: SecretReference | None = None
 
     @inlineCallbacks
@@ -127,7 +132,9 @@ class SshDialer:
         """A connection that is logged in as the role.  Fails with TargetUnavailable; the words are for events, not for
         clients."""
         role = access.role
-        signing = self._certified(access, session) if role.certified else None
+        signing: login.Signer | None = None
+        if role.certified:
+            signing = yield self._certified(access, session)
         if role.key is not None:
             signing = signer(self._secret(role.key), str(role.key))
         password = self._secret(role.password) if role.password is not None else None
@@ -142,15 +149,19 @@ class SshDialer:
         yield leg.ready.addTimeout(LOGIN_SECONDS, self._reactor, onTimeoutCancel=_too_slow)
         return leg
 
-    def _certified(self, access: Access, session: str) -> login.Signer:
+    @inlineCallbacks
+    def _certified(self, access: Access, session: str) -> Generator[Deferred[Any], Any, login.Signer]:
         """A key that nothing but this login has, and its certificate."""
         if self.authority is None:
             raise TargetUnavailable("the gateway has no authority that could certify it")
-        authority = signer(self._secret(self.authority), str(self.authority))
+        authority = self._signer_of(self.authority)
         key = keys.Key(ed25519.Ed25519PrivateKey.generate())
         blob, now = key.public().blob(), self._reactor.seconds()
-        user = access.role.user
-        certificate = target_certificate(authority, blob, user, access.identity, session, now, self._token_bytes)
+        about = authority, blob, access.role.user, access.identity, session, now, self._token_bytes
+        try:
+            certificate = yield self._signing.made(authority.slow, target_certificate, *about)
+        except (TokenUnavailable, PinRefused) as error:
+            raise TargetUnavailable(f"the gateway's authority does not sign: {error}") from error
         return login.Signer(certified_name(b"ssh-ed25519"), certificate, key.sign)
 
 

@@ -1,0 +1,53 @@
+"""The gateway's own signing keys by their references: of files and credentials, or in tokens that they never leave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hoopgw.auth.pkcs11_key import TokenKey, Tokens
+from hoopgw.auth.pkcs11_uri import key_uri
+from hoopgw.config_secrets import read_secret, signing_key
+from hoopgw.model.secret import Secret
+from hoopgw.model.settings import Settings
+from hoopgw.model.target import SecretReference
+from hoopgw.record.seals import SealKey
+from hoopgw.relay.ssh_target_login import Signer
+from hoopgw.servers.ssh.hostkeys import signer
+from hoopgw.wire.sshmessages import string
+
+ED25519 = b"ssh-ed25519"
+
+
+def in_token(reference: SecretReference | None) -> bool:
+    return reference is not None and reference.kind == "pkcs11"
+
+
+def tokens_of(settings: Settings) -> list[SecretReference]:
+    """What in this configuration stays in a token."""
+    named = (settings.recordings.signing_key, settings.ssh.login_authority, settings.ssh.target_authority)
+    return [each for each in named if each is not None and in_token(each)]
+
+
+class SigningKeys:
+    """One for a process: tokens know one login for each."""
+
+    def __init__(self, read: Callable[[SecretReference], Secret] = read_secret) -> None:
+        """`read` gives PINs."""
+        self._tokens = Tokens(read)
+
+    def token_key(self, reference: SecretReference) -> TokenKey:
+        """Of `pkcs11:…`.  The first time takes as long as the token does: not in the reactor's thread of a gateway that
+        serves.  Raises TokenUnavailable, PinRefused."""
+        return self._tokens.key(key_uri(str(reference)))
+
+    def seal(self, reference: SecretReference) -> SealKey:
+        """Raises OperatorError."""
+        return self.token_key(reference) if in_token(reference) else signing_key(reference)
+
+    def ssh(self, reference: SecretReference, secret: Callable[[SecretReference], Secret]) -> Signer:
+        """An authority of SSH.  Raises OperatorError."""
+        if not in_token(reference):
+            return signer(secret(reference), str(reference))
+        key = self.token_key(reference)
+        blob = string(ED25519) + string(key.public_key().public_bytes_raw())
+        return Signer(ED25519, blob, lambda data: string(ED25519) + string(key.sign(data)), slow=True)
