@@ -27,7 +27,9 @@ def main() -> None:
                     check=False,
                 )
                 answer = {"status": done.returncode, "said": done.stdout.decode(errors="replace")}
-                port.write(json.dumps(answer).encode() + b"\n")
+                told = memoryview(json.dumps(answer).encode() + b"\n")
+                while told:  # a port takes what fits
+                    told = told[port.write(told) or 0 :]
 
 
 if __name__ == "__main__":
