@@ -42,7 +42,8 @@ class ParserProcess:
             pool, future = self._submitted(text, catalogue, context, follow)
         except (OSError, RuntimeError) as error:  # no process or thread is to be had: the unit's TasksMax, or memory
             self.stop()
-            return fail(Unreadable(f"the text could not be read: {error}"))
+            words = f"the process that reads large statements does not start ({error}): repeat it in a while"
+            return fail(Unreadable(words))
         timer = self._reactor.callLater(DEADLINE, self._too_slow, pool, done)
         future.add_done_callback(
             lambda future: self._reactor.callFromThread(self._finished, future, pool, done, timer.cancel, timer.active)
@@ -79,7 +80,7 @@ class ParserProcess:
     def _too_slow(self, pool: ProcessPoolExecutor, done: Deferred[Facts]) -> None:
         self._drop(pool)
         if not done.called:
-            done.errback(Unreadable(f"the text could not be read within {DEADLINE:g} s"))
+            done.errback(Unreadable(f"it takes longer than {DEADLINE:g} s to read"))
 
     def _finished(
         self,
@@ -100,4 +101,4 @@ class ParserProcess:
             done.errback(error)
         else:
             self._drop(pool)
-            done.errback(Unreadable(f"the text could not be read: {type(error).__name__}"))
+            done.errback(Unreadable(f"the process that read it ended ({type(error).__name__})"))

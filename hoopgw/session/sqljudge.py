@@ -561,7 +561,7 @@ def _unreadable(operation: Operation, error: Unreadable) -> Verdict:
         return _refused("built-in:names", "it names a prepared statement or portal that the gateway has not seen")
     if error.position:  # the words that PostgreSQL itself would say: whoever reads them knows what to do
         return Verdict(refusals=(Refusal("built-in:grammar", error.words, position=error.position),), keep=False)
-    return _refused("built-in:grammar", f"PostgreSQL's grammar does not accept it: {error.words}")
+    return _refused("built-in:grammar", f"it cannot be judged: {error.words}")
 
 
 def built_in(facts: Facts) -> Verdict:
