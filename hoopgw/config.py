@@ -20,7 +20,7 @@ from hoopgw.policy.masks import MaskRule
 from hoopgw.policy.policyset import PolicySet, Scoped
 
 TABLES = {
-    "conf.d": ("oidc", "local", "vault"),
+    "conf.d": ("oidc", "local", "vault", "aws"),
     "targets.d": ("target",),
     "grants.d": ("grant",),
     "guardrails.d": ("guardrail", "mask", "pattern"),

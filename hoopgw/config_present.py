@@ -60,6 +60,10 @@ def _wrong(settings: Settings, targets: dict[str, Target]) -> Iterator[tuple[Key
         yield from _authority(("vault", vault.name, "ca"), vault.ca)
         for name in ("token", "secret_id", "jwt"):
             yield from _secret(("vault", vault.name, name), getattr(vault, name))
+    for aws in settings.aws:
+        yield from _authority(("aws", aws.name, "ca"), aws.ca)
+        for name in ("key_id", "secret", "session_token"):
+            yield from _secret(("aws", aws.name, name), getattr(aws, name))
     for target in targets.values():
         yield from _authority(("target", target.name, "ca"), target.ca)
         for role in target.roles.values():

@@ -16,8 +16,8 @@ HEAD = """# Configuration reference
 Made from the code's own schema by `python -m hoopgw.config_reference`; a test holds this page to it.
 
 `hoopgw.toml`, and beside it `targets.d/*.toml`, `grants.d/*.toml`, `guardrails.d/*.toml` and `conf.d/*.toml` (which may
-hold `[oidc.NAME]`, `[local.NAME]` and `[vault.NAME]`; `hoopgw setup` writes the first two there). Names are unique over
-all files.
+hold `[oidc.NAME]`, `[local.NAME]`, `[vault.NAME]`, `[aws.NAME]`; `hoopgw setup` writes the first two there). Names are
+unique over all files.
 
 `hoopgw check` names every mistake with file, line and key; the service does not start on mistakes, and a reload
 (SIGHUP) with mistakes keeps what is in force. A reload takes targets, grants, guardrails, masks, issuers, keys and
@@ -28,7 +28,7 @@ certificates; `[listen]`, `[admin]`, `[store]`, `[recordings]` and `[limits]` ar
 | duration | `"90s"`, `"15m"`, `"12h"`, `"400d"` |
 | size | `"512 KiB"`, `"64 MiB"`, `"2 GiB"`, or bytes as a number |
 | rate | `"600/min"`, `"100000/session"`, `"1 GiB/day"` (days are UTC) |
-| secret | where it is: `"credential:NAME"`, `"file:/PATH"`, `"env:NAME"`; of a role also `"vault:…"`: docs/secrets.md |
+| secret | where it is: `"credential:NAME"`, `"file:/PATH"`, `"env:NAME"`; of a role also `"vault:…"`, `"aws:…"` |
 | path | absolute, or relative to the file that names it |
 """
 
@@ -47,6 +47,7 @@ NOTES = {
     "mask": "Recipes: docs/guardrails.md.",
     "sigv4": "AWS Signature Version 4: docs/secrets.md.",
     "selector": "Of grants, guardrails and masks. One that selects no target is a mistake.",
+    "aws": "AWS Secrets Manager: `aws:NAME/SECRET#FIELD`; docs/secrets.md. The key is read again each time.",
     "vault": "Where secrets of roles are read and kept fresh: `vault:NAME/PATH#FIELD`; docs/secrets.md.",
     "oidc": "An issuer whose tokens are passwords here; docs/identity.md.",
 }

@@ -10,6 +10,7 @@ from hoopgw.config_kinds import REQUIRED, Key, names, one_of, rates_of, some_of,
 from hoopgw.config_schema_certificates import CERTIFICATE_SECTIONS
 from hoopgw.config_schema_http import GRAPHQL, HTTP_CONDITIONS, HTTP_MASKS, HTTP_ROLE, HTTP_TARGET, SIGV4
 from hoopgw.config_schema_ssh import SSH_SECTIONS
+from hoopgw.config_schema_vaults import VAULT_SECTIONS
 from hoopgw.model.grant import COPY_MASKED, REPLICATION
 from hoopgw.model.operation import TYPED
 from hoopgw.policy.policyset import CONTROLS
@@ -29,15 +30,14 @@ _EXCEPT = Key(table, None, "Not these identities: { groups = … }, as in a gran
 PROTOCOLS = one_of(*CONTROLS)
 _PROTOCOL = Key(PROTOCOLS, "postgresql", "The protocol that it is about.")
 
+_TOP = "listen admin tls ssh ssh_key ssh_ca client_ca oidc local vault aws store recordings limits"
+
 SECTIONS: dict[str, dict[str, Key]] = {
     "": {
         "name": Key(values.text, "hoopgw", "The gateway's name in events, recordings and its own tokens."),
         "state": Key(values.text, "/var/lib/hoopgw", "Directory of everything that must outlive a restart."),
         "mask_key": Key(values.secret, None, 'Key of `show = "hash"`. Default: made under `state` at first start.'),
-        **{
-            name: Key(table, {}, f"See [{name}].")
-            for name in "listen admin tls ssh ssh_key ssh_ca client_ca oidc local vault store recordings limits".split()
-        },
+        **{name: Key(table, {}, f"See [{name}].") for name in _TOP.split()},
     },
     "listen": {
         "postgresql": Key(
@@ -96,17 +96,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "keys_fresh": Key(values.duration, 300.0, "The issuer's keys are fetched again after this."),
         "keys_stale": Key(values.duration, 86400.0, "While the issuer is down its known keys are used this long."),
     },
-    "vault": {
-        "address": Key(values.text, REQUIRED, 'Of a HashiCorp Vault or OpenBao: "https://vault.internal:8200".'),
-        "ca": Key(values.text, "", "PEM file that its certificate is verified by. Default: the system's."),
-        "namespace": Key(values.text, "", "Its namespace, where it has some."),
-        "token": Key(values.secret, None, "A token for it; a file is read each time, so it may be renewed."),
-        "role_id": Key(values.text, "", "Login by AppRole: the role's id."),
-        "secret_id": Key(values.secret, None, "Login by AppRole: the secret id, where the role binds one."),
-        "role": Key(values.text, "", "Login by `jwt`: the vault's role."),
-        "jwt": Key(values.secret, None, "Login by the methods jwt and kubernetes: a file with the machine's token."),
-        "mount": Key(values.text, "", "Where the login is mounted. Default: `approle`, or `kubernetes` with `jwt`."),
-    },
+    **VAULT_SECTIONS,
     "local": {
         "may": Key(
             some_of("list", "view", "kill"), REQUIRED, "`list`, `view`, `kill`: rights of `hoopgw token --local NAME`."
@@ -209,8 +199,8 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "user": Key(
             values.text,
             "",
-            "PostgreSQL, SSH, needed: the user that the target knows (PostgreSQL: or a `vault:…` field). HTTP: of "
-            "`password`.",
+            "PostgreSQL, SSH, needed: the user that the target knows (PostgreSQL: or a `vault:…`, `aws:…` field). "
+            "HTTP: of `password`.",
         ),
         "password": Key(values.role_secret, None, "Its password. HTTP: by basic authentication."),
         **HTTP_ROLE,
@@ -377,6 +367,7 @@ TITLES: dict[str, str] = {
     "client_ca": "[client_ca.NAME]",
     "oidc": "[oidc.NAME]",
     "vault": "[vault.NAME]",
+    "aws": "[aws.NAME]",
     "local": "[local.NAME]",
     "store": "[store]",
     "recordings": "[recordings]",

@@ -17,7 +17,6 @@ from hoopgw.policy.http_values import ValueTest
 
 VERSIONS = ("h2", "http/1.1")  # names of ALPN (RFC 7301)
 _METHOD = re.compile(r"[A-Z][A-Z-]*")
-_AWS_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _TEST = ("is", "not", "above", "below")
 
 
@@ -153,17 +152,9 @@ def versions(value: Any) -> tuple[str, ...]:
     return found
 
 
-def aws_name(value: Any) -> str:
-    """Of a region or a service: it stands in the signature's scope."""
-    found = values.text(value)
-    if not _AWS_NAME.fullmatch(found):
-        raise ValueError(f'{found!r} is no name of AWS, as "eu-central-1" and "s3" are')
-    return found
-
-
 SIGV4: dict[str, Key] = {
-    "region": Key(aws_name, REQUIRED, 'The region of the service: "eu-central-1".'),
-    "service": Key(aws_name, REQUIRED, 'Its name in signatures: "s3", "dynamodb", "execute-api".'),
+    "region": Key(values.aws_name, REQUIRED, 'The region of the service: "eu-central-1".'),
+    "service": Key(values.aws_name, REQUIRED, 'Its name in signatures: "s3", "dynamodb", "execute-api".'),
     "key_id": Key(values.role_secret, REQUIRED, "The id of an access key."),
     "secret": Key(values.role_secret, REQUIRED, "Its secret."),
     "session_token": Key(values.role_secret, None, "Its token, where it is a temporary one."),

@@ -25,10 +25,10 @@ def read_secret(reference: SecretReference, environment: Mapping[str, str] | Non
 
     `environment` is this process's own where it is not given; systemd names its credentials' directory there.
     """
-    if reference.kind == "vault":
-        raise SecretUnavailable(f"{reference}: only the running gateway reads vaults")
     if reference.kind == "pkcs11":
         raise SecretUnavailable(f"{reference}: a key in a token signs, and cannot be read")
+    if reference.kind not in ("env", "credential", "file"):
+        raise SecretUnavailable(f"{reference}: only the running gateway reads it")
     given = os.environ if environment is None else environment
     if reference.kind == "env":
         value = given.get(reference.name)

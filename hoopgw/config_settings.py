@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 from twisted.internet.endpoints import serverFromString
 
 from hoopgw.config_certificates import client_authorities
 from hoopgw.config_files import Key
-from hoopgw.config_reader import Reader, is_loopback, nearest
+from hoopgw.config_reader import Reader, nearest
 from hoopgw.config_ssh import ssh_settings
+from hoopgw.config_vaults import aws, is_issuer, split, vaults
 from hoopgw.model.settings import (
     LimitSettings,
     ListenSettings,
@@ -24,7 +24,6 @@ from hoopgw.model.settings import (
     Settings,
     StoreSettings,
     TlsSettings,
-    VaultSettings,
 )
 from hoopgw.model.target import Mode, SecretReference
 
@@ -42,6 +41,7 @@ class Beside:
     oidc: dict[str, dict[str, Any]]
     local: dict[str, dict[str, Any]]
     vault: dict[str, dict[str, Any]]
+    aws: dict[str, dict[str, Any]]
 
 
 def settings(reader: Reader, beside: Sequence[Beside] = ()) -> Settings:
@@ -69,7 +69,8 @@ def settings(reader: Reader, beside: Sequence[Beside] = ()) -> Settings:
         local=tuple(
             LocalIssuer(name, values["may"] or frozenset()) for _, name, values in _all_of(reader, top, "local", beside)
         ),
-        vaults=_vaults(_all_of(reader, top, "vault", beside)),
+        vaults=vaults(_all_of(reader, top, "vault", beside)),
+        aws=aws(_all_of(reader, top, "aws", beside)),
         store=_store(reader, parts["store"], state),
         recordings=_recordings(reader, parts["recordings"], state, keys),
         limits=LimitSettings(
@@ -173,51 +174,11 @@ def _issuers(tables: Iterator[tuple[Reader, str, dict[str, Any]]]) -> tuple[Oidc
             continue
         if any(given["issuer"] == other.issuer for other in found):
             reader.wrong((*key, "issuer"), "is the issuer of another [oidc.NAME]")
-        if not _is_issuer(given["issuer"]):
+        if not is_issuer(given["issuer"]):
             words = "must be an https:// address without user, query and fragment (http:// on loopback only)"
             reader.wrong((*key, "issuer"), words)
         found.append(OidcSettings(name=name, **{**given, "ca": reader.path(given["ca"])}))
     return tuple(found)
-
-
-def _vaults(tables: Iterator[tuple[Reader, str, dict[str, Any]]]) -> tuple[VaultSettings, ...]:
-    found: list[VaultSettings] = []
-    for reader, name, given in tables:
-        key: Key = ("vault", name)
-        ways = [way for way in ("token", "role_id", "jwt") if given[way]]
-        if len(ways) != 1:
-            reader.wrong(key, "needs one way to log in: token, role_id or jwt")
-        elif given["secret_id"] is not None and ways != ["role_id"]:
-            reader.wrong((*key, "secret_id"), "does nothing without `role_id`")
-        elif bool(given["role"]) != (ways == ["jwt"]):
-            reader.wrong((*key, "role"), "goes with `jwt`, and `jwt` with it")
-        if given["mount"] and ways == ["token"]:
-            reader.wrong((*key, "mount"), "does nothing with `token`")
-        if given["address"] is None:
-            continue
-        address = given["address"].rstrip("/")
-        if not _is_issuer(address):
-            words = "must be an https:// address without user, query and fragment (http:// on loopback only)"
-            reader.wrong((*key, "address"), words)
-        mount = given["mount"].strip("/") or ("kubernetes" if ways == ["jwt"] else "approle")
-        more = {"address": address, "ca": reader.path(given["ca"]), "mount": mount}
-        found.append(VaultSettings(name=name, **{**given, **more}))
-    return tuple(found)
-
-
-def _is_issuer(address: str) -> bool:
-    """OpenID Connect Discovery 1.0, section 3; and no clear text but on this machine."""
-    parts = _split(address)
-    if parts is None or not parts.hostname or parts.username is not None or parts.query or parts.fragment:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
-
-
-def _split(address: str) -> SplitResult | None:
-    try:
-        return urlsplit(address)
-    except ValueError:
-        return None
 
 
 def _store(reader: Reader, given: dict[str, Any], state: str) -> StoreSettings:
@@ -227,7 +188,7 @@ def _store(reader: Reader, given: dict[str, Any], state: str) -> StoreSettings:
         if given["password"] is not None:
             reader.wrong(("store", "password"), "is for a postgresql:// store; SQLite has none")
         return StoreSettings(f"sqlite:{reader.path(url.removeprefix('sqlite:')) or f'{state}/hoopgw.db'}", None)
-    parts = _split(url)
+    parts = split(url)
     if parts is None or parts.scheme not in ("postgresql", "postgres") or not parts.hostname:
         reader.wrong(key, "must be sqlite:PATH or postgresql://USER@HOST/DATABASE")
     elif parts.password is not None or "password=" in parts.query:

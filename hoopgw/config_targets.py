@@ -44,7 +44,8 @@ def target(reader: Reader, name: str, given: dict[str, Any], settings: Settings)
     if mode_of_tls is TlsMode.DISABLE and len(given["versions"]) > 1:
         reader.wrong((*key, "versions"), "are two, and without TLS nothing tells which one it speaks: give one")
     _credentials(reader, key, given, roles, mode_of_tls)
-    _in_vaults(reader, key, roles, [vault.name for vault in settings.vaults])
+    known = {"vault": [each.name for each in settings.vaults], "aws": [each.name for each in settings.aws]}
+    _in_vaults(reader, key, roles, known)
     return Target(
         name=name,
         protocol=given["protocol"],
@@ -160,7 +161,7 @@ def _of_ssh(reader: Reader, key: Key, given: dict[str, Any], roles: dict[str, di
 
 def _user_secret(reader: Reader, key: Key, protocol: str, user: str | None) -> SecretReference | None:
     """A user whose name is in a vault, as that of a short-lived credential is."""
-    if not user or not user.startswith("vault:"):
+    if not user or not user.startswith(("vault:", "aws:")):
         return None
     if protocol != "postgresql":
         reader.wrong(key, "may be of a vault for PostgreSQL only")
@@ -171,16 +172,16 @@ def _user_secret(reader: Reader, key: Key, protocol: str, user: str | None) -> S
         return None
 
 
-def _in_vaults(reader: Reader, key: Key, roles: dict[str, dict[str, Any]], vaults: list[str]) -> None:
+def _in_vaults(reader: Reader, key: Key, roles: dict[str, dict[str, Any]], known: dict[str, list[str]]) -> None:
     for role, values in roles.items():
         place = (*key, "role", role)
         named = [((*place, name), values[name]) for name in ("user", "password", "bearer", "value", "key")]
         named += [((*place, "sigv4", name), value) for name, value in (values["sigv4"] or {}).items()]
         for where, value in named:
-            given = str(value or "")
-            vault = given.removeprefix("vault:").partition("/")[0]
-            if given.startswith("vault:") and vault not in vaults:
-                reader.wrong(where, f"there is no [vault.{vault}]" + nearest(vault, vaults))
+            kind, _, rest = str(value or "").partition(":")
+            name = rest.partition("/")[0]
+            if kind in known and name not in known[kind]:
+                reader.wrong(where, f"there is no [{kind}.{name}]" + nearest(name, known[kind]))
 
 
 def _tls(reader: Reader, key: Key, given: dict[str, Any]) -> TlsMode:

@@ -127,12 +127,24 @@ def signing_key(value: Any) -> SecretReference:
 
 def role_secret(value: Any) -> SecretReference:
     """As `secret`, or of a vault: what may change while the gateway runs."""
+    if isinstance(value, str) and value.startswith("aws:"):
+        if re.fullmatch(r"[^/#\s]+/[^#\s?%]+(#[^#\s]+)?", value.removeprefix("aws:")) is None:
+            raise ValueError('must be "aws:NAME/SECRET#FIELD" (or without #FIELD), where NAME is that of an [aws.NAME]')
+        return SecretReference("aws", value.removeprefix("aws:"))
     if not isinstance(value, str) or not value.startswith("vault:"):
         return secret(value)
     name = value.removeprefix("vault:")
     if re.fullmatch(r"[^/#\s]+/[^#\s?%]+#[^#\s]+", name) is None or ".." in name.split("/"):
         raise ValueError('must be "vault:NAME/PATH#FIELD", where NAME is that of a [vault.NAME]')
     return SecretReference("vault", name)
+
+
+def aws_name(value: Any) -> str:
+    """Of a region or a service: it stands in the signature's scope."""
+    found = text(value)
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", found):
+        raise ValueError(f'{found!r} is no name of AWS, as "eu-central-1" and "s3" are')
+    return found
 
 
 def public_keys(value: Any) -> tuple[bytes, ...]:

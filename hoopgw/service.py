@@ -32,7 +32,7 @@ from hoopgw.auth.access import Access
 from hoopgw.auth.checker import TokenChecker
 from hoopgw.auth.client_certificates import CertificateChecker
 from hoopgw.auth.device_grant import DeviceGrant
-from hoopgw.auth.fetch import https_ask, https_fetch, https_post
+from hoopgw.auth.fetch import https_fetch, https_post
 from hoopgw.auth.identity_tokens import KEY_FILE as IDENTITY_KEY
 from hoopgw.auth.identity_tokens import IdentityTokens
 from hoopgw.auth.local import KEY_FILE, LocalTokens, load_or_make_key
@@ -41,14 +41,11 @@ from hoopgw.auth.realm import GatewayRealm
 from hoopgw.auth.revocation_lists import RevocationLists
 from hoopgw.auth.ssh_keys import SshKeyChecker
 from hoopgw.auth.ssh_login_certificates import LoginAuthority
-from hoopgw.auth.vault import Vault
-from hoopgw.auth.vault_secrets import VaultSecrets, in_vault
-from hoopgw.config_secrets import made_at_start, read_or_make, read_secret, read_secrets
-from hoopgw.config_signing import SigningKeys, in_token, tokens_of
-from hoopgw.model.errors import HoopgwError, OperatorError, PinRefused, RevocationsUnavailable, SecretUnavailable
+from hoopgw.config_secrets import read_or_make
+from hoopgw.config_signing import SigningKeys, tokens_of
+from hoopgw.model.errors import HoopgwError, OperatorError, PinRefused, RevocationsUnavailable
 from hoopgw.model.events import Code
 from hoopgw.model.grant import REPLICATION
-from hoopgw.model.secret import Secret
 from hoopgw.model.settings import Settings, SshSettings
 from hoopgw.model.target import SecretReference
 from hoopgw.policy.masks import mask_key
@@ -70,9 +67,10 @@ from hoopgw.servers.http.own import OwnPages
 from hoopgw.servers.http.server import HTTPS_ALPN, HttpFactory
 from hoopgw.servers.postgres import PostgresFactory
 from hoopgw.servers.ssh.dial import SshDialer
-from hoopgw.servers.ssh.hostkeys import by_algorithm, certificate_in, make_host_key, private_key
+from hoopgw.servers.ssh.hostkeys import by_algorithm, certificate_in, private_key
 from hoopgw.servers.ssh.server import SshFace, SshFactory
 from hoopgw.servers.tls import POSTGRESQL_ALPN, server_context
+from hoopgw.service_secrets import HeldSecrets, Known, read_all
 from hoopgw.session.budgets import Budgets
 from hoopgw.session.catalogues import CatalogueCache
 from hoopgw.session.events import Events, Lines
@@ -137,7 +135,6 @@ class GatewayService(Service):
     def __init__(self, path: str, loaded: config.Config) -> None:
         self._path = path
         self.config = loaded
-        self._secrets: dict[SecretReference, Secret] = {}
         self._ports: list[Any] = []
         self._loops: list[LoopingCall] = []
         self.ssh: Any = None  # servers.ssh.server.SshFace, where something listens
@@ -177,12 +174,13 @@ class GatewayService(Service):
     async def _start(self) -> None:
         settings, reactor = self.config.settings, self._reactor
         _prepare(settings)
-        self._secrets = _read_secrets(self.config)
+        self.secrets = HeldSecrets(reactor)
+        self.secrets.exchange(read_all(self.config))
         self.metrics = CollectorRegistry()
         self.events = Events(settings.name, Lines(STDERR).write, reactor, self.metrics)
-        self.vault_secrets = VaultSecrets(reactor, self.events)
-        await self._keep_vaults(self._vaults(self.config), self.config)
-        store_password = self._secrets.get(settings.store.password) if settings.store.password else None
+        self.secrets.start(self.events)
+        await self.secrets.keep(self.secrets.sources(self.config), self.config)
+        store_password = self.secrets.get(settings.store.password) if settings.store.password else None
         self.store = open_store(reactor, settings.store, store_password)
         await self.store.start()
         self.registry = Registry(self.store, reactor, settings.limits, self.events)
@@ -206,7 +204,7 @@ class GatewayService(Service):
         self.holds = Holds(self.store, self.events, reactor, mask_secret, os.urandom, self._hold_address)
         self.holds.start(self.config.digest)
         self.budgets = Budgets(self.store, reactor)
-        self.catalogue_source = CatalogueSource(self.dialer, self._secret, reactor)
+        self.catalogue_source = CatalogueSource(self.dialer, self.secrets.get, reactor)
         self.catalogues = CatalogueCache(self.catalogue_source.run, reactor, self.events)
         self._masks = MaskBuilder(mask_key(mask_secret))
         self.scopes = Scopes(self._masks)
@@ -273,29 +271,10 @@ class GatewayService(Service):
         return LoginAuthority(self._ssh_authority(ssh.login_authority), ssh.certificates, os.urandom)
 
     def _ssh_authority(self, reference: SecretReference) -> Signer:
-        return self._signing_keys.ssh(reference, self._secret)
+        return self._signing_keys.ssh(reference, self.secrets.get)
 
     def _issuer_failed(self, issuer: str, why: str) -> None:
         self.events.emit(Code.ISSUER_UNAVAILABLE, issuer=issuer, reason=why)
-
-    def _vaults(self, loaded: config.Config) -> dict[str, Vault]:
-        """By name.  Raises OperatorError for a CA file that cannot be used."""
-        return {
-            settings.name: Vault(settings, https_ask(self._reactor, settings.ca), read_secret)
-            for settings in loaded.settings.vaults
-        }
-
-    def _keep_vaults(self, vaults: dict[str, Vault], loaded: config.Config) -> Deferred[None]:
-        """Fires when what the roles name of vaults was read, or a start waits for it no longer."""
-        return self.vault_secrets.configure(vaults, filter(in_vault, _of_roles(loaded)))
-
-    def _secret(self, reference: SecretReference) -> Secret:
-        if in_vault(reference):
-            return self.vault_secrets.get(reference)
-        found = self._secrets.get(reference)
-        if found is None:
-            raise SecretUnavailable(f"{reference} was not read at start")
-        return found
 
     def _tls(self, loaded: config.Config, alpn: tuple[str, ...] = (POSTGRESQL_ALPN,)) -> Any:
         tls = loaded.settings.tls
@@ -303,7 +282,7 @@ class GatewayService(Service):
             return None
         of_https = loaded.settings.client_authorities if alpn == HTTPS_ALPN else ()
         anchors = tuple(anchor for each in of_https for anchor in each.anchors)
-        return server_context(tls.certificate, self._secret(tls.key), alpn, anchors)
+        return server_context(tls.certificate, self.secrets.get(tls.key), alpn, anchors)
 
     async def _listen(self) -> None:
         settings = self.config.settings
@@ -318,7 +297,7 @@ class GatewayService(Service):
             departures=self.departures,
             open_session=self.open_session,
             room=lambda: Deferred.fromCoroutine(room_for(self.recorder.has_room, self._reactor)),
-            secret=self._secret,
+            secret=self.secrets.get,
             server_tls=self._tls(self.config),
             token_bytes=os.urandom,
         )
@@ -326,7 +305,7 @@ class GatewayService(Service):
             await self._listen_on(endpoint, PostgresFactory(self.gateway))
         await self._listen_https(settings)
         if settings.listen.ssh:
-            dialer = SshDialer(self._reactor, self.departures, self._secret, os.urandom, self._ssh_authority)
+            dialer = SshDialer(self._reactor, self.departures, self.secrets.get, os.urandom, self._ssh_authority)
             self.ssh = SshFace(dialer, self.key_checker)
             self.ssh.configure(settings.ssh, self._host_keys(self.config), self._people(self.config))
             for endpoint in settings.listen.ssh:
@@ -351,7 +330,7 @@ class GatewayService(Service):
             return
         tokens = IdentityTokens(settings.name, load_or_make_key(Path(settings.state) / IDENTITY_KEY))
         pages = OwnPages(self.portal, self.holds, self.events, self.gateway.penalties, tokens, self.certifying)
-        links = Links(self._reactor, self.departures, self._secret)
+        links = Links(self._reactor, self.departures, self.secrets.get)
         self.http = HttpFace(links, tokens, pages, self.certificates, self._tls(self.config, HTTPS_ALPN))
         self._every(HTTP_CHECK, lambda: self.http.check(self._reactor.seconds()))
         for endpoint in settings.listen.https:
@@ -376,7 +355,7 @@ class GatewayService(Service):
     def _host_keys(self, loaded: config.Config) -> dict[bytes, Any]:
         """Raises OperatorError."""
         ssh = loaded.settings.ssh
-        found = [private_key(self._secret(reference), str(reference)) for reference in ssh.host_keys]
+        found = [private_key(self.secrets.get(reference), str(reference)) for reference in ssh.host_keys]
         return by_algorithm(found, [certificate_in(path) for path in ssh.host_certificates])
 
     def _server(self, endpoint: str) -> Any:
@@ -491,22 +470,22 @@ class GatewayService(Service):
         systemd.notify("RELOADING=1")
         try:
             loaded, secrets = await deferToThread(_load, self._path, self._signing_keys)
-            before, self._secrets = self._secrets, {**self._secrets, **secrets}
+            before = self.secrets.exchange(secrets)
             try:
                 server_tls = self._tls(loaded)
                 https_tls = self._tls(loaded, HTTPS_ALPN) if self.http is not None else None
                 host_keys = self._host_keys(loaded) if self.ssh is not None else {}
-                vaults = self._vaults(loaded)
+                sources = self.secrets.sources(loaded)
                 self._configure_checker(loaded)
             except HoopgwError:
-                self._secrets = before
+                self.secrets.take_back(before)
                 raise
         except (config.ConfigurationMistakes, HoopgwError) as error:
             self._kept += 1
             self.events.emit(Code.CONFIGURATION_KEPT, reason=str(error))
             systemd.notify("READY=1")
             return False
-        await self._keep_vaults(vaults, loaded)
+        await self.secrets.keep(sources, loaded)
         bound, needing = _bound_at_start(self.config.settings, loaded.settings)
         self.config, self.gateway.server_tls = replace(loaded, settings=bound), server_tls
         self.gateway.settings = bound
@@ -568,7 +547,7 @@ class GatewayService(Service):
                 loop.stop()
         if self.http is not None:
             self.http.links.stop()
-        await self.vault_secrets.stop()
+        await self.secrets.stop()
         self.holds.stop()
         self.parser.stop()
         self.catalogue_source.forget()
@@ -618,10 +597,10 @@ async def _sleep(reactor: Any, seconds: float) -> None:
     await done
 
 
-def _load(path: str, keys: SigningKeys) -> tuple[config.Config, dict[SecretReference, Secret]]:
+def _load(path: str, keys: SigningKeys) -> tuple[config.Config, Known]:
     loaded = config.load_whole(path)
     _open_tokens(loaded.settings, keys)
-    return loaded, _read_secrets(loaded)
+    return loaded, read_all(loaded)
 
 
 def _open_tokens(settings: Settings, keys: SigningKeys) -> None:
@@ -629,22 +608,3 @@ def _open_tokens(settings: Settings, keys: SigningKeys) -> None:
     for reference in tokens_of(settings):
         if settings.listen.ssh and reference != settings.recordings.signing_key:
             keys.token_key(reference)
-
-
-def _of_roles(loaded: config.Config) -> list[SecretReference]:
-    roles = [role for target in loaded.targets.values() for role in target.roles.values()]
-    return [reference for role in roles for reference in role.secrets]
-
-
-def _read_secrets(loaded: config.Config) -> dict[SecretReference, Secret]:
-    """All that sessions will need, so that none reads a file.  Raises SecretUnavailable."""
-    settings = loaded.settings
-    wanted = [reference for reference in _of_roles(loaded) if not in_vault(reference)]
-    of_ssh: list[SecretReference] = []
-    if settings.listen.ssh:
-        of_ssh = [*settings.ssh.host_keys, *filter(None, (settings.ssh.target_authority, settings.ssh.login_authority))]
-        of_ssh = [reference for reference in of_ssh if not in_token(reference)]
-        for reference in of_ssh:
-            if made_at_start(settings, reference):
-                make_host_key(Path(reference.name))
-    return read_secrets([*wanted, *of_ssh, settings.tls.key, settings.store.password])

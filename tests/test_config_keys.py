@@ -39,6 +39,13 @@ jwt = "file:/run/jwt"
 address = "https://vault.internal:8200"
 role_id = "one"
 secret_id = "env:ID"
+[aws.main]
+region = "eu-central-1"
+key_id = "env:AWS_ID"
+secret = "env:AWS_SECRET"
+[aws.machine]
+region = "eu-central-1"
+instance_role = true
 [ssh_key.bot]
 provider = "corp"
 subject = "bot"
@@ -277,6 +284,14 @@ CHANGES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("vault", "role"): (M, 'role = "gw"', 'role = "gateway"'),
     ("vault", "jwt"): (M, "file:/run/jwt", "file:/run/other"),
     ("vault", "mount"): (M, "[vault.cluster]", '[vault.cluster]\nmount = "prod"'),
+    ("", "aws"): (M, "[aws.main]", "[aws.first]"),
+    ("aws", "region"): (M, 'region = "eu-central-1"', 'region = "eu-west-1"'),
+    ("aws", "endpoint"): (M, "[aws.main]", '[aws.main]\nendpoint = "https://vpce.internal"'),
+    ("aws", "ca"): (M, "[aws.main]", '[aws.main]\nca = "ca.pem"'),
+    ("aws", "key_id"): (M, "env:AWS_ID", "env:OTHER"),
+    ("aws", "secret"): (M, "env:AWS_SECRET", "env:OTHER"),
+    ("aws", "session_token"): (M, "[aws.main]", '[aws.main]\nsession_token = "env:TOKEN"'),
+    ("aws", "instance_role"): (M, "instance_role = true", 'key_id = "env:ID"\nsecret = "env:SECRET"'),
     ("local", "may"): (M, "[listen]", '[local.root]\nmay = ["list"]\n[listen]'),
     ("store", "url"): (M, "postgresql://hoopgw@db/hoopgw", "sqlite:x.db"),
     ("store", "password"): (M, "[store]", '[store]\npassword = "env:STORE"'),

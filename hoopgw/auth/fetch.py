@@ -29,6 +29,8 @@ Fetch = Callable[[str], "Deferred[bytes]"]
 Ask = Callable[[str, str, dict[str, str], bytes | None], "Deferred[tuple[int, bytes]]"]
 Post = Callable[[str, dict[str, str]], "Deferred[tuple[int, bytes]]"]
 FORM = "application/x-www-form-urlencoded"
+# Where clouds tell a machine of itself, its keys among it: without TLS, from the hypervisor below it
+METADATA = "http://169.254.169.254"
 ANSWERS = (*range(200, 300), *range(400, 600))
 
 
@@ -62,15 +64,16 @@ def https_post(reactor: Any, ca: str) -> Post:
 
 
 def https_ask(reactor: Any, ca: str) -> Ask:
-    """What sends (method, address, headers, JSON or None) and gets (status, document); `ca` as above.
+    """What sends (method, address, headers, body or None) and gets (status, document); `ca` as above.
 
-    Whatever the server says is an answer, but a redirect.  Fails with IssuerUnavailable only.
+    A body is JSON unless a header says otherwise.  Whatever the server says is an answer, but a redirect.  Fails with
+    IssuerUnavailable only.
     """
     policy = BrowserLikePolicyForHTTPS(_trust(ca))
 
     def ask(method: str, address: str, headers: dict[str, str], body: bytes | None) -> Deferred[tuple[int, bytes]]:
         typed = {} if body is None else {"Content-Type": "application/json"}
-        return _asked(reactor, policy, method, address, headers | typed, body, ANSWERS)
+        return _asked(reactor, policy, method, address, typed | headers, body, ANSWERS)
 
     return ask
 
@@ -124,7 +127,7 @@ def _asked(
     statuses: Collection[int],
 ) -> Deferred[tuple[int, bytes]]:
     """(status, body), where the status is one of `statuses`."""
-    if not may_fetch(address):
+    if not may_fetch(address) and not address.startswith(f"{METADATA}/"):
         return _unavailable(address, "neither https nor on this machine")
     once = _Once(reactor, policy)
     agent = Agent.usingEndpointFactory(reactor, once)

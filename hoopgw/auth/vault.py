@@ -6,41 +6,35 @@ Reads KV of both versions and everything that gives credentials on a lease, as t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
 from twisted.internet.threads import deferToThread
 
 from hoopgw.auth.fetch import Ask
+from hoopgw.auth.secret_source import MAX_FIELDS, Leased
 from hoopgw.model.errors import IssuerUnavailable, SecretUnavailable
+from hoopgw.model.events import Code
 from hoopgw.model.secret import Secret
 from hoopgw.model.settings import VaultSettings
 from hoopgw.model.target import SecretReference
 
-MAX_FIELDS = 256  # under one path
 MAX_LEASE = 366 * 86400.0  # seconds: what is longer is looked at again by then
-
-
-@dataclass(frozen=True, slots=True)
-class Leased:
-    """`lease` is "" and `seconds` 0 for what does not end, as in KV."""
-
-    fields: Mapping[str, Secret]
-    lease: str = field(default="", repr=False)
-    seconds: float = 0.0
-    renewable: bool = False
 
 
 class Vault:
     """One `[vault.NAME]`.  `read_secret` reads what it logs in by, in a thread; every method fails with
     SecretUnavailable, whose words hold no secret."""
 
+    unavailable = Code.VAULT_UNAVAILABLE
+    changed = Code.VAULT_CHANGED
+
     def __init__(self, settings: VaultSettings, ask: Ask, read_secret: Callable[[SecretReference], Secret]) -> None:
         self.settings = settings
         self._ask = ask
         self._read_secret = read_secret
+        self.name = f"vault:{settings.name}"
         self._token: Secret | None = None  # of a login; a token that was given is read each time
 
     async def read(self, path: str) -> Leased:
@@ -133,7 +127,7 @@ class Vault:
         return status, answer if isinstance(answer, dict) else {}
 
     def _unavailable(self, path: str, why: str) -> SecretUnavailable:
-        return SecretUnavailable(f"vault:{self.settings.name}/{path}: {why}")
+        return SecretUnavailable(f"{self.name}/{path}: {why}")
 
 
 def _text(secret: Secret) -> str:

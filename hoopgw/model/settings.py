@@ -55,6 +55,20 @@ class VaultSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AwsSettings:
+    """`[aws.NAME]`: the Secrets Manager of a region, by an access key or, without one, by the role of the machine."""
+
+    name: str
+    region: str
+    endpoint: str  # https://HOST, without a slash at its end
+    ca: str = ""  # PEM file for its certificate; "" is the system's
+    key_id: SecretReference | None = None
+    secret: SecretReference | None = None
+    session_token: SecretReference | None = None
+    instance_role: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TlsSettings:
     certificate: str = ""  # PEM file, chain included
     key: SecretReference | None = None
@@ -182,6 +196,7 @@ class Settings:
     issuers: tuple[OidcSettings, ...] = ()
     local: tuple[LocalIssuer, ...] = ()
     vaults: tuple[VaultSettings, ...] = ()
+    aws: tuple[AwsSettings, ...] = ()
     store: StoreSettings = StoreSettings()
     recordings: RecordingSettings = field(default_factory=RecordingSettings)
     limits: LimitSettings = LimitSettings()

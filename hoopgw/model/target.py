@@ -44,7 +44,8 @@ class Address:
 @dataclass(frozen=True, slots=True)
 class SecretReference:
     """Where a secret is: `credential:NAME` (systemd), `file:PATH` (mode checked), `env:NAME`, or of a role
-    `vault:NAME/PATH#FIELD`, or of a signing key `pkcs11:URI` (it stays there).  Never the secret."""
+    `vault:NAME/PATH#FIELD`, `aws:NAME/SECRET#FIELD`, or of a signing key `pkcs11:URI` (it stays there).  Never the
+    secret."""
 
     kind: str
     name: str

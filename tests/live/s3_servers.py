@@ -21,6 +21,7 @@ import botocore.config
 from hoopgw.cli.demo.authority import Authority
 
 VERSITY = os.environ.get("HOOPGW_VERSITYGW") or shutil.which("versitygw")
+REGION = "us-east-1"
 LACKING = None if VERSITY else "versitygw is not installed"
 
 
@@ -70,7 +71,7 @@ class Versity(Child):
     def __init__(self, authority: Authority | None) -> None:
         super().__init__()
         (self.place / "data").mkdir()
-        words = [str(VERSITY), "--port", f"127.0.0.1:{self.port}", "--region", "us-east-1"]
+        words = [str(VERSITY), "--port", f"127.0.0.1:{self.port}", "--region", REGION]
         if authority is not None:
             for name, text in zip(("certificate", "key"), authority.issue(), strict=True):
                 (self.place / name).write_text(text)
@@ -98,7 +99,7 @@ class Moto(Child):
         """A client of it, with the key."""
         return boto3.client(
             name,
-            region_name="us-east-1",
+            region_name=REGION,
             endpoint_url=f"http://127.0.0.1:{self.port}",
             aws_access_key_id=self.key_id,
             aws_secret_access_key=self.secret,

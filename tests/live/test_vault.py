@@ -26,10 +26,10 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
-from hoopgw.auth import vault_secrets
+from hoopgw.auth import kept_secret
 from hoopgw.auth.fetch import https_ask
+from hoopgw.auth.kept_secrets import KeptSecrets
 from hoopgw.auth.vault import Vault
-from hoopgw.auth.vault_secrets import VaultSecrets
 from hoopgw.config_secrets import read_secret
 from hoopgw.model.errors import SecretUnavailable
 from hoopgw.model.events import Code
@@ -133,14 +133,14 @@ class Keeping(TestCase):
     @inlineCallbacks
     def test_a_rotation_and_an_outage(self) -> Any:
         """By AppRole: the value, its successor, and while the vault is away the last one."""
-        self.patch(vault_secrets, "LOOK_AGAIN", 0.2)
-        self.patch(vault_secrets, "RETRY", 0.2)
+        self.patch(kept_secret, "LOOK_AGAIN", 0.2)
+        self.patch(kept_secret, "RETRY", 0.2)
         self.server.put("one")
         role_id, secret_id = self.server.app_role()
         by_role = self.settings(role_id=role_id, secret_id=self.secret_file(secret_id), mount="approle")
-        kept = VaultSecrets(reactor, self)  # type: ignore[arg-type]
+        kept = KeptSecrets(reactor, self)  # type: ignore[arg-type]
         password = SecretReference("vault", "v/secret/data/pay#password")
-        yield kept.configure({"v": Vault(by_role, https_ask(reactor, by_role.ca), read_secret)}, [password])
+        yield kept.configure([Vault(by_role, https_ask(reactor, by_role.ca), read_secret)], [password])
         self.assertEqual(kept.get(password).reveal(), b"one")
         self.server.put("two")
         yield self.later(lambda: kept.get(password).reveal() == b"two")

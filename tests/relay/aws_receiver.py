@@ -11,7 +11,7 @@ from hoopgw.wire.httpchunks import Chunks
 from hoopgw.wire.httphead import CHUNKED, Blocks, read_request
 from hoopgw.wire.sigv4 import CONTENT, NOTHING, Field, Keys, Scope, sign
 
-KEYS = Keys(b"AKIDOFTHEGATEWAY", Secret(b"its secret"), Secret(b""))
+KEYS = Keys(b"AKIDOFTHEGATEWAY", Secret(b"its-secret"), Secret(b""))
 NOW = 1_700_000_000.0
 _SAID = re.compile(
     rb"AWS4-HMAC-SHA256 Credential=([A-Z]+)/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request, "

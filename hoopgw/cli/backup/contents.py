@@ -103,6 +103,7 @@ def _references(loaded: Config) -> Iterator[SecretReference]:
     found += [*settings.ssh.host_keys, settings.ssh.target_authority, settings.ssh.login_authority]
     found += [key_uri(str(each)).pin for each in tokens_of(settings)]
     found += [each for vault in settings.vaults for each in (vault.token, vault.secret_id, vault.jwt)]
+    found += [each for aws in settings.aws for each in (aws.key_id, aws.secret, aws.session_token)]
     found += [each for role in roles for each in role.secrets]
     yield from (each for each in dict.fromkeys(found) if each is not None)
 

@@ -1,0 +1,88 @@
+"""The secrets of the configuration while the gateway runs: read at start and reload, or kept fresh."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from hoopgw import config
+from hoopgw.auth.aws_secrets import AwsSecrets
+from hoopgw.auth.fetch import https_ask
+from hoopgw.auth.kept_secrets import KeptSecrets, is_kept
+from hoopgw.auth.secret_source import IEvents, ISource
+from hoopgw.auth.vault import Vault
+from hoopgw.config_secrets import made_at_start, read_secret, read_secrets
+from hoopgw.config_signing import in_token
+from hoopgw.model.errors import SecretUnavailable
+from hoopgw.model.secret import Secret
+from hoopgw.model.target import SecretReference
+from hoopgw.servers.ssh.hostkeys import make_host_key
+
+Known = dict[SecretReference, Secret]
+
+
+class HeldSecrets:
+    """One for the gateway.  `get` answers at once: no session reads a file, or waits for a vault."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._read: Known = {}
+        self._kept: KeptSecrets | None = None
+
+    def start(self, events: IEvents) -> None:
+        self._kept = KeptSecrets(self._reactor, events)
+
+    def exchange(self, read: Known) -> Known:
+        """Uses these from now on, beside those that were there; gives what `take_back` takes."""
+        before, self._read = self._read, {**self._read, **read}
+        return before
+
+    def take_back(self, before: Known) -> None:
+        self._read = before
+
+    def sources(self, loaded: config.Config) -> list[ISource]:
+        """Raises OperatorError for a CA file that cannot be used."""
+        reactor, settings = self._reactor, loaded.settings
+        found: list[ISource] = [Vault(each, https_ask(reactor, each.ca), read_secret) for each in settings.vaults]
+        for each in settings.aws:
+            found.append(AwsSecrets(each, https_ask(reactor, each.ca), read_secret, reactor.seconds))
+        return found
+
+    def keep(self, sources: list[ISource], loaded: config.Config) -> Deferred[None]:
+        """Fires when what the roles name of them was read, or a start waits for it no longer."""
+        assert self._kept is not None
+        return self._kept.configure(sources, filter(is_kept, of_roles(loaded)))
+
+    def get(self, reference: SecretReference) -> Secret:
+        """Raises SecretUnavailable."""
+        if is_kept(reference) and self._kept is not None:
+            return self._kept.get(reference)
+        found = self._read.get(reference)
+        if found is None:
+            raise SecretUnavailable(f"{reference} was not read at start")
+        return found
+
+    async def stop(self) -> None:
+        if self._kept is not None:
+            await self._kept.stop()
+
+
+def of_roles(loaded: config.Config) -> list[SecretReference]:
+    roles = [role for target in loaded.targets.values() for role in target.roles.values()]
+    return [reference for role in roles for reference in role.secrets]
+
+
+def read_all(loaded: config.Config) -> Known:
+    """All that sessions will need, so that none reads a file.  Raises SecretUnavailable."""
+    settings = loaded.settings
+    wanted = [reference for reference in of_roles(loaded) if not is_kept(reference)]
+    of_ssh: list[SecretReference] = []
+    if settings.listen.ssh:
+        of_ssh = [*settings.ssh.host_keys, *filter(None, (settings.ssh.target_authority, settings.ssh.login_authority))]
+        of_ssh = [reference for reference in of_ssh if not in_token(reference)]
+        for reference in of_ssh:
+            if made_at_start(settings, reference):
+                make_host_key(Path(reference.name))
+    return read_secrets([*wanted, *of_ssh, settings.tls.key, settings.store.password])
