@@ -22,6 +22,7 @@ from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, DeferredLock, gatherResults
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
+from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
@@ -119,6 +120,7 @@ class Options(usage.Options):
 def makeService(options: Options) -> Service:
     """What twistd runs.  The reactor is chosen here: nothing that is imported above installs one."""
     lean_reactor.install()
+    Factory.noisy = False  # two lines in the journal for each look at an issuer's keys
     return GatewayService(options["config"], options.loaded)
 
 

@@ -46,13 +46,14 @@ def started_at_boot(machine: Virtual) -> None:
 
 
 def enabled_now(machine: Virtual) -> None:
-    machine.inside("systemctl", "disable", "--now", "hoopgw.service")
-    expect(machine.system("is-active", "hoopgw-postgresql.socket"), "inactive", "the socket, disabled with its service")
+    machine.inside("systemctl", "disable", "hoopgw.service")
+    machine.inside("systemctl", "stop", "hoopgw*")
+    expect(machine.system("is-active", "hoopgw-postgresql.socket"), "inactive", "a socket, disabled with its service")
     machine.inside("systemctl", "enable", "--now", "hoopgw.service")
     for unit in ("hoopgw.service", *SOCKETS, "hoopgw-retention.timer"):
         machine.inside("systemctl", "start", unit)
         expect(machine.system("is-active", unit), "active", unit)
-    say("disable --now, enable --now")
+    say("disabled and stopped, then enable --now")
 
 
 def reload(machine: Virtual) -> None:

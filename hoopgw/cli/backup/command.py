@@ -120,4 +120,4 @@ def _must_not_run(path: str) -> None:
             return
         except OSError as error:
             raise click.ClickException(f"whether a gateway runs at {path} cannot be seen: {error.strerror}") from error
-    raise click.ClickException(f"a gateway runs at {path}: systemctl stop hoopgw first. Nothing was changed.")
+    raise click.ClickException(f"a gateway runs at {path}: systemctl stop 'hoopgw*' first. Nothing was changed.")
