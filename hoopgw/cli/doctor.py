@@ -19,6 +19,7 @@ import click
 from cryptography import x509
 
 from hoopgw.cli.finding import Finding
+from hoopgw.cli.hosts import authority, certified, host, logged_in
 from hoopgw.cli.output import json_option, print_json
 from hoopgw.cli.possessions import descriptors, key_modes, keys_in_tokens
 from hoopgw.model.escaping import escaped
@@ -57,7 +58,12 @@ def findings(settings: Settings, targets: dict[str, Target], admin: str, now: fl
         yield Finding("target", "none is named", "a file in targets.d/, as the commented example")
     for target in targets.values():
         for address in target.addresses:
-            yield _reached(f"target {target.name}", address.host, address.port)
+            reached = _reached(f"target {target.name}", address.host, address.port)
+            yield reached
+            if target.protocol == "ssh" and not reached.fix:
+                yield host(target, address, now)
+    if settings.listen.ssh:
+        yield from authority(settings, certified(targets))
 
 
 def _gateway(path: str) -> Finding:
@@ -199,8 +205,9 @@ def _reached(name: str, host: str, port: int) -> Finding:
 def doctor(settings: dict[str, str], as_json: bool) -> None:
     """Look at what the gateway needs, and say what to do where something is wrong.
 
-    Configuration, the running gateway, its units and limits, keys, tokens, certificate, disk, issuers, targets, clock.
-    It changes nothing; a key in a token is asked for a signature, by its PIN, once.
+    Configuration, the running gateway, its units and limits, keys, tokens, certificate, disk, issuers, targets and
+    their host keys, clock. It changes nothing; a key in a token is asked for a signature, by its PIN, once; roles that
+    are `certified` log in to their hosts, as that is what shows whether those trust the gateway's authority.
 
     Exit status 0 when all is well; 1 otherwise.
     """
@@ -213,6 +220,7 @@ def doctor(settings: dict[str, str], as_json: bool) -> None:
     else:
         found = [Finding("configuration", "no mistakes")]
         found += findings(loaded.settings, dict(loaded.targets), settings["socket"], time.time())
+        found += logged_in(loaded.settings, certified(dict(loaded.targets)))
     if as_json:
         print_json([_shape(each) for each in found])
     else:

@@ -9,9 +9,10 @@ from twisted.internet.task import Clock
 
 from hoopgw.auth.ssh_host_keys import HostKeys
 from hoopgw.model.errors import ProtocolViolation, TargetUnavailable
-from hoopgw.model.target import Address
-from hoopgw.servers.ssh.algorithms import COMPATIBLE
+from hoopgw.model.target import Address, Target
+from hoopgw.servers.ssh.algorithms import COMPATIBLE, Algorithms, chosen
 from hoopgw.servers.ssh.ends import ClientLeg
+from hoopgw.servers.ssh.hostkeys import algorithms_of
 
 PATIENCE = 10.0  # seconds for each answer
 KINDS = (  # of signatures, best first; what a host has none of is passed over
@@ -26,12 +27,23 @@ def scanned(address: Address) -> list[bytes]:
     """Blobs of its plain host keys, in the order of KINDS.  Raises TargetUnavailable."""
     found = []
     for kinds in KINDS:
-        blob = _asked(address, kinds)
+        blob = _asked(address, _Asking(kinds, COMPATIBLE, _Shown()))
         if blob:
             found.append(blob)
     if not found:
         raise TargetUnavailable(f"{address} has no host key of a kind that is accepted here")
     return found
+
+
+def accepted(target: Target, address: Address, now: float) -> bytes:
+    """The blob by which it shows itself to the gateway: a key of `host_keys`, or a certificate by one of
+    `host_authorities`.  Raises TargetUnavailable, with why it is not accepted."""
+    kinds = algorithms_of(target.host_keys, bool(target.host_authorities))
+    leg = _Asking(kinds, chosen("default", target.compatibility), _Accepted(target, address, now))
+    blob = _asked(address, leg)
+    if not blob:
+        raise TargetUnavailable(f"{address} has no host key of a kind that is configured")
+    return blob
 
 
 class _Shown(HostKeys):
@@ -46,13 +58,25 @@ class _Shown(HostKeys):
         raise ProtocolViolation("enough")
 
 
+class _Accepted(_Shown):
+    """Keeps what the gateway would go on with."""
+
+    def __init__(self, target: Target, address: Address, now: float) -> None:
+        super().__init__()
+        self._known = HostKeys(target.host_keys, target.host_authorities, address.host)
+        self._now = now
+
+    def key(self, blob: bytes, now: float) -> bytes:
+        return super().key(self._known.key(blob, self._now) and blob, now)
+
+
 class _Asking(ClientLeg):
     """Over a blocking socket."""
 
-    def __init__(self, kinds: tuple[bytes, ...]) -> None:
+    def __init__(self, kinds: tuple[bytes, ...], algorithms: Algorithms, known: _Shown) -> None:
         super().__init__()
-        self.signatures, self.algorithms, self.clock = kinds, COMPATIBLE, Clock()
-        self.known: _Shown = _Shown()
+        self.signatures, self.algorithms, self.clock = kinds, algorithms, Clock()
+        self.known: _Shown = known
         self.why = ""
 
     def failed(self, reason: str) -> None:
@@ -80,9 +104,8 @@ class _Socket:
     setTcpKeepAlive = setTcpNoDelay
 
 
-def _asked(address: Address, kinds: tuple[bytes, ...]) -> bytes:
-    """b"": it has no such key."""
-    leg: Any = _Asking(kinds)
+def _asked(address: Address, leg: Any) -> bytes:
+    """b"": it has no such key.  `leg` is an `_Asking`."""
     try:
         with socket.create_connection((address.host, address.port), PATIENCE) as connection:
             leg.makeConnection(_Socket(connection))

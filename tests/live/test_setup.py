@@ -12,9 +12,11 @@ import time
 
 from twisted.trial.unittest import SkipTest
 
-from hoopgw.cli.demo.host import new_key
+from hoopgw.cli.demo.host import found, new_key
+from hoopgw.cli.demo.programs import Programs
 from hoopgw.cli.demo.surroundings import surroundings
 from tests.live.harness import LiveCase
+from tests.live.test_ssh_targets import Host
 
 
 class Setup(LiveCase):
@@ -138,6 +140,75 @@ class Setup(LiveCase):
         self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
         self.assertIn("its host key is the one that is named", ran.stdout)
         self.assertIn(f"ssh -p {self.stage.ssh_port} deploy@web1@", ran.stdout)
+
+    def test_ssh_by_authorities(self) -> None:
+        """A host that one authority vouches for, and that trusts the gateway's own: no secret and no pinned key is in
+        the files.  While it does not trust it nothing is written, and it is said what to do.  Doctor knows both."""
+        (programs, (ca, ca_public), (_, other)) = found(), new_key(), new_key()
+        assert programs is not None
+        host = Host(self.stage.place / "vouched", programs)
+        host.certified, directory = True, host._directory
+        (directory / "authority.pub").write_text(other + "\n")
+        self.sign(programs, host, ca)
+        self.addCleanup(host.stop)
+        host.start()
+        options = ["--yes", "--target", "web3", "--protocol", "ssh", "--address", f"127.0.0.1:{host.port}"]
+        options += ["--role", "deploy", "--role-user", host.user, "--role-certified", "--groups", "agents"]
+        for authority, said in ((other, "--host-authority"), (ca_public, "TrustedUserCAKeys")):
+            ran = self.hoopgw("setup", *options, "--host-authority", authority)
+            self.assertEqual((ran.returncode, self.written()), (1, {}), ran.stdout + ran.stderr)
+            self.assertIn(said, ran.stdout)
+        (directory / "authority.pub").write_text(self.hoopgw("targets", "authority").stdout)
+        ran = self.hoopgw("setup", *options, "--host-authority", ca_public)
+        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+        self.assertIn("certified by the gateway; its host key is one of the authority", ran.stdout)
+        self.assertIn("hoopgw targets authority", ran.stdout)
+        self.assertIn(b"certified = true", self.written()["targets.d/web3.toml"])
+        by_options = self.written()
+        for path in by_options:
+            (self.directory / path).unlink()
+        self.at_terminal(
+            [],
+            [
+                ("issuer of your agents", ""),
+                ("first target", "web3"),
+                ("Protocol", "ssh"),
+                ("address", f"127.0.0.1:{host.port}"),
+                ("Its host key", ""),
+                ("of that authority", ca_public),
+                ("A role", "deploy"),
+                ("user that it is", host.user),
+                ("Where its private key", "certified"),
+                ("Groups", "agents"),
+                ("local operator", "ops"),
+                ("Write this?", "y"),
+            ],
+        )
+        self.assertLess(by_options.items(), self.written().items())
+        self.assertEqual(self.hoopgw("setup", *options, "--host-authority", "ssh-ed25519 x").returncode, 1)
+
+        def asked() -> dict[str, dict[str, object]]:
+            return {each["what"]: each for each in json.loads(self.hoopgw("doctor", "--json").stdout)}
+
+        well = asked()
+        for what in ("host web3", "authority", "target web3 as deploy"):
+            self.assertTrue(well[what]["good"], well)
+        self.assertIn("shows a certificate of SHA256:", str(well["host web3"]["said"]))
+        (directory / "authority.pub").write_text(other + "\n")
+        ill = asked()["target web3 as deploy"]
+        self.assertFalse(ill["good"])
+        self.assertIn("TrustedUserCAKeys", str(ill["fix"]))
+
+    def sign(self, programs: Programs, host: Host, ca: str) -> None:
+        """Its host certificate."""
+        directory = host._directory
+        (directory / "ca").write_text(ca)
+        (directory / "ca").chmod(0o600)
+        (directory / "host_key.pub").write_text(host.public + "\n")
+        words = ["-q", "-s", "ca", "-h", "-I", "host", "-n", "127.0.0.1", "-V", "+52w", "host_key.pub"]
+        command = [str(programs["ssh-keygen"]), *words]
+        subprocess.run(command, cwd=directory, env=surroundings(programs.environment), check=True, timeout=60)
+        host.more = f"HostCertificate {directory}/host_key-cert.pub\n"
 
     def test_as_root_for_the_services_user(self) -> None:
         """On an appliance state and secrets are hoopgw's: root's setup tries the target by them all the same."""

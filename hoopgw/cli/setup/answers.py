@@ -20,12 +20,13 @@ class IssuerAnswer:
 
 @dataclass(frozen=True, slots=True)
 class RoleAnswer:
-    """`[target.NAME.role.ROLE]`; `password` and `key` say where the secret is."""
+    """`[target.NAME.role.ROLE]`; `password` and `key` say where the secret is, `certified` that none is needed."""
 
     name: str
     user: str
     password: str = ""
     key: str = ""
+    certified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class TargetAnswer:
     tls: str = ""
     ca: str = ""
     host_keys: tuple[str, ...] = ()
+    host_authorities: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
 
 

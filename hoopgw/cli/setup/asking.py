@@ -54,7 +54,8 @@ def _target(given: dict[str, Any], known: Known, terminal: bool) -> TargetAnswer
     if not name and terminal and not known.targets:
         name = click.prompt("Name of a first target, as clients will call it (empty: later)", "", show_default=False)
     if not name:
-        needs = "protocol address database tls ca host_key role role_user role_password role_key groups".split()
+        needs = "protocol address database tls ca host_key host_authority role role_user role_password role_key".split()
+        needs += ["role_certified", "groups"]
         _alone(given, "target", *needs)
         return None
     protocol = given["protocol"] or (_asked("Protocol (postgresql, ssh)", terminal, "--protocol", "postgresql"))
@@ -62,7 +63,8 @@ def _target(given: dict[str, Any], known: Known, terminal: bool) -> TargetAnswer
     database = given["database"] or ""
     if protocol == "postgresql" and not database:
         database = _asked("Its database", terminal, "--database")
-    role = _role(given, terminal)
+    host_keys, host_authorities = _host(given, terminal and protocol == "ssh")
+    role = _role(given, terminal, protocol)
     groups = given["groups"]
     if not groups and terminal:
         groups = click.prompt("Groups that may use it, with commas (empty: nobody yet)", "", show_default=False)
@@ -74,24 +76,44 @@ def _target(given: dict[str, Any], known: Known, terminal: bool) -> TargetAnswer
         database,
         given["tls"] or "",
         given["ca"] or "",
-        given["host_key"],
+        host_keys,
+        host_authorities,
         tuple(group.strip() for group in (groups or "").split(",") if group.strip()),
     )
 
 
-def _role(given: dict[str, Any], terminal: bool) -> RoleAnswer:
+def _host(given: dict[str, Any], asks: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """How an SSH host is known: (keys, authorities)."""
+    keys, authorities = given["host_key"], given["host_authority"]
+    if asks and not keys and not authorities:
+        words = "Its host key, as its own console shows it (ssh-ed25519 AAAA…; empty: an authority certifies it)"
+        key = click.prompt(words, "", show_default=False)
+        if key:
+            return (key,), ()
+        return (), (click.prompt("The key of that authority (ssh-ed25519 AAAA…)"),)
+    return keys, authorities
+
+
+def _role(given: dict[str, Any], terminal: bool, protocol: str) -> RoleAnswer:
     name = given["role"] or _asked("A role, as clients will call it", terminal, "--role")
     user = given["role_user"] or _asked("The user that it is at the target", terminal, "--role-user")
-    password, key = given["role_password"] or "", given["role_key"] or ""
-    if not password and not key and terminal:
+    password, key, certified = given["role_password"] or "", given["role_key"] or "", given["role_certified"]
+    if terminal and protocol == "ssh" and not (password or key or certified):
+        words = "Where its private key is (file:/PATH, credential:NAME; `certified`: it trusts the gateway's authority)"
+        key = click.prompt(words)
+        key, certified = ("", True) if key == "certified" else (key, False)
+    elif terminal and not (password or key or certified):
         words = "Where its password is (file:/PATH, credential:NAME; empty: type it now)"
         password = click.prompt(words, "", show_default=False) or TYPED
-    if not password and not key:
-        raise click.UsageError("a role needs --role-password or --role-key: file:/PATH, credential:NAME or env:NAME")
+    if not (password or key or certified):
+        more = ", or --role-certified" if protocol == "ssh" else ""
+        raise click.UsageError(
+            f"a role needs --role-password or --role-key: file:/PATH, credential:NAME or env:NAME{more}"
+        )
     for option, value in (("--role-password", password), ("--role-key", key)):
         if value and value != TYPED:
             _reference(option, value)
-    return RoleAnswer(_name("--role", name), user, password, key)
+    return RoleAnswer(_name("--role", name), user, password, key, certified)
 
 
 def _operator(given: dict[str, Any], known: Known, terminal: bool) -> OperatorAnswer | None:

@@ -39,10 +39,20 @@ if TYPE_CHECKING:
 )
 @click.option("--ca", type=click.Path(dir_okay=False), help="PEM file that the target's certificate is verified by.")
 @click.option("--host-key", multiple=True, help='SSH: its host key, as "ssh-ed25519 AAAA…"; may be given again.')
+@click.option(
+    "--host-authority",
+    multiple=True,
+    help="SSH: the key of an authority whose host certificates are accepted; may be given again.",
+)
 @click.option("--role", metavar="NAME", help="One of its roles, as clients will call it.")
 @click.option("--role-user", metavar="USER", help="The user that the role is at the target.")
 @click.option("--role-password", metavar="WHERE", help="file:/PATH, credential:NAME or env:NAME; never the password.")
 @click.option("--role-key", metavar="WHERE", help="SSH: where the private key is, in the same way.")
+@click.option(
+    "--role-certified",
+    is_flag=True,
+    help="SSH: no secret; its host trusts the gateway's own authority (hoopgw targets authority).",
+)
 @click.option("--groups", metavar="A,B", help="Groups of identities that may use the role.")
 @click.option("--operator", metavar="NAME", help="A local operator, [local.NAME], for `hoopgw token --local NAME`.")
 @click.option("--operator-may", default="list,view,kill", show_default=True, help="What the operator may.")
@@ -191,7 +201,8 @@ def _tried(loaded: Config, found: Answers) -> list[Finding]:
     target = loaded.targets.get(found.target.name) if found.target is not None else None
     roles = [(target, target.roles[found.target.role.name])] if target is not None and found.target is not None else []
     owner = _unreadable(loaded, found.target)
-    return [*owner, *(tried(Asked(tuple(issuers), tuple(roles))) if issuers or roles else [])]
+    asked = Asked(tuple(issuers), tuple(roles), loaded.settings.ssh.target_authority)
+    return [*owner, *(tried(asked) if issuers or roles else [])]
 
 
 def _unreadable(loaded: Config, target: TargetAnswer | None) -> list[Finding]:
@@ -242,6 +253,8 @@ def _connecting(loaded: Config, found: Answers) -> list[str]:
         lines.append(f"Operator: HOOPGW_TOKEN=$(hoopgw token --local {found.operator.name}) hoopgw sessions list")
     if found.target is not None:
         lines.append(f"Connect:  {_line(loaded, found.target)}")
+        if found.target.role.certified:
+            lines.append("Its sshd:  TrustedUserCAKeys names a file with the line of `hoopgw targets authority`")
         if not found.target.groups:
             lines.append("Nobody may use it yet: --groups, or a file in grants.d/")
     return lines

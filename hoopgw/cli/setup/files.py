@@ -71,7 +71,12 @@ def _operator(answer: OperatorAnswer) -> dict[str, Any]:
 
 
 def _target(answer: TargetAnswer) -> dict[str, Any]:
-    role = {"user": answer.role.user, "password": answer.role.password, "key": answer.role.key}
+    role = {
+        "user": answer.role.user,
+        "password": answer.role.password,
+        "key": answer.role.key,
+        "certified": answer.role.certified,
+    }
     given = {
         "protocol": answer.protocol,
         "address": list(answer.address),
@@ -79,6 +84,7 @@ def _target(answer: TargetAnswer) -> dict[str, Any]:
         "tls": answer.tls,
         "ca": answer.ca,
         "host_keys": list(answer.host_keys),
+        "host_authorities": list(answer.host_authorities),
     }
     return {"target": {answer.name: {**_given(given), "role": {answer.role.name: _given(role)}}}}
 
@@ -120,6 +126,8 @@ def _value(value: Any) -> str:
     if isinstance(value, str):
         # what JSON escapes TOML escapes in the same way; DEL is the one that TOML forbids and JSON does not
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, list):
         return f"[{', '.join(map(_value, value))}]"
     if isinstance(value, dict):

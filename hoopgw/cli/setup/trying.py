@@ -43,6 +43,7 @@ class Asked:
 
     issuers: tuple[OidcSettings, ...]
     roles: tuple[tuple[Target, Role], ...]
+    authority: SecretReference | None = None  # certifies the logins of roles with `certified`
 
 
 def tried(asked: Asked) -> list[Finding]:
@@ -74,8 +75,11 @@ def _all(reactor: Any, asked: Asked, found: list[Finding]) -> Generator[Deferred
         found.append((yield _in_time(reactor, _issuer(reactor, issuer), f"issuer {issuer.name}")))
     for target, role in asked.roles:
         name = f"target {target.name} as {role.name}"
-        trying = _ssh if target.protocol == "ssh" else _postgresql
-        found.append((yield _in_time(reactor, trying(reactor, departures, target, role, name), name)))
+        if target.protocol == "ssh":
+            trying = _ssh(reactor, departures, target, role, name, asked.authority)
+        else:
+            trying = _postgresql(reactor, departures, target, role, name)
+        found.append((yield _in_time(reactor, trying, name)))
     departures.stop()
 
 
@@ -141,20 +145,41 @@ def _tls_fix(target: Target, words: str) -> str:
 
 @inlineCallbacks
 def _ssh(
-    reactor: Any, departures: Departures, target: Target, role: Role, name: str
+    reactor: Any,
+    departures: Departures,
+    target: Target,
+    role: Role,
+    name: str,
+    authority: SecretReference | None,
 ) -> Generator[Deferred[Any], Any, Finding]:
     nobody = Identity("local", NAME, NAME, frozenset(), 0.0)
     access = Access(nobody, target, role, "", Grant(NAME, Who()), 0.0)
     secret: Callable[[SecretReference], Any] = read_for_service
     try:
         dialer = SshDialer(reactor, departures, secret, os.urandom, lambda key: SigningKeys(secret).ssh(key, secret))
+        dialer.authority = authority
         leg = yield dialer.dial(access, "", REKEY)
     except SecretUnavailable as error:
-        return Finding(name, str(error), _secret_fix(role.key or role.password))
+        return Finding(name, str(error), _secret_fix(role.key or role.password or authority))
     except HoopgwError as error:
-        return Finding(name, str(error), "`--host-key` as `ssh-keyscan` shows it; user and key as the host has them")
+        return Finding(name, str(error), _host_fix(role, str(error)))
     leg.disconnect("bye")
-    return Finding(name, f"logged in as {role.user}; its host key is the one that is named")
+    how = "certified by the gateway; " if role.certified else ""
+    return Finding(name, f"logged in as {role.user}; {how}its host key is {_by(target)}")
+
+
+def _by(target: Target) -> str:
+    if not target.host_authorities:
+        return "the one that is named"
+    return "one that is named, or of a named authority" if target.host_keys else "one of the authority that is named"
+
+
+def _host_fix(role: Role, why: str) -> str:
+    if "host certificate" in why or "host key" in why:
+        return "`--host-key` as the host's own console shows it, or `--host-authority` as whoever signed its key has it"
+    if role.certified:
+        return "its sshd must trust the line of `hoopgw targets authority` (TrustedUserCAKeys) for this user"
+    return "`--host-key` as `ssh-keyscan` shows it; user and key as the host has them"
 
 
 def _secret_fix(reference: SecretReference | None) -> str:
