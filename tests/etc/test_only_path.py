@@ -14,6 +14,7 @@ import tempfile
 from ipaddress import ip_address
 from pathlib import Path
 
+import jmespath
 import psycopg
 import yaml
 from click import ClickException
@@ -23,7 +24,7 @@ from hoopgw.cli.bypass import aws, kubernetes
 from hoopgw.cli.bypass.nft import nft_lines
 from hoopgw.cli.bypass.pg_hba import DATABASES, hba_lines
 from hoopgw.cli.bypass.sshd import sshd_lines
-from hoopgw.model.target import Address, Role, Target, TlsMode
+from hoopgw.model.target import Address, Role, SecretReference, Target, TlsMode
 from tests.pgcluster import HBA, Cluster
 from tests.programs import SERVER, found
 
@@ -74,6 +75,14 @@ class OnlyPath(SynchronousTestCase):
         self.rules.write_text("\n".join(nft_lines([5432, 6432], (ip_address(GATEWAY), ip_address("::7")))))
         self.assertEqual(self.tried(f"nft -f '{self.rules}'"), [f"{GATEWAY} reached", f"{AGENT} refused"])
 
+    def test_a_later_load_takes_the_place_of_an_earlier_one(self) -> None:
+        """The gateway has moved: its old address no longer reaches the target, and the new one does."""
+        later = Path(self.mktemp()).resolve()
+        for path, gateway in ((self.rules, AGENT), (later, GATEWAY)):
+            path.write_text("\n".join(nft_lines([5432], (ip_address(gateway),))))
+        both = f"nft -f '{self.rules}'; nft -f '{later}'"
+        self.assertEqual(self.tried(both), [f"{GATEWAY} reached", f"{AGENT} refused"])
+
     def test_the_probe_sees_it(self) -> None:
         """From an agent's address it finds the target open without the rules, and closed with them; also a name that
         nobody knows is no way."""
@@ -112,6 +121,13 @@ class PgHba(SynchronousTestCase):
         )
         broken = Target("pay", "postgresql", (), TlsMode.DISABLE, {"a": Role("a", "x\nhost all all all trust")})
         self.assertRaises(ClickException, list, hba_lines(broken, (ip_address("10.0.2.7"),)))
+
+    def test_a_user_that_only_the_vault_knows(self) -> None:
+        """Its address in the vault is no user's name: a line for that would protect nobody."""
+        name = "vault:corp/database/creds/pay-ro#username"
+        role = Role("a", name, user_secret=SecretReference("vault", name))
+        target = Target("pay", "postgresql", (), TlsMode.REQUIRE, {"a": role})
+        self.assertRaises(ClickException, list, hba_lines(target, (ip_address("10.0.2.7"),)))
 
 
 class Sshd(SynchronousTestCase):
@@ -159,12 +175,22 @@ class NetworkPolicy(SynchronousTestCase):
     def test_yaml_is_what_was_meant(self) -> None:
         """A reader of YAML finds the same policy, with odd labels too."""
         labels = {"app.kubernetes.io/name": "yes", "n": "1", "x": 'a"b: #c'}
-        policy = kubernetes.network_policy("pay", labels, (5432, 22), (ip_address("10.0.2.7"),), {"app": "hoopgw"})
+        four, six = (ip_address("10.0.2.7"),), (ip_address("fd00::7"),)
+        policy = kubernetes.network_policy("pay", labels, (5432, 22), four, "gw", {"app": "hoopgw"})
         self.assertEqual(yaml.safe_load("\n".join(kubernetes.yaml(policy))), policy)
-        every = kubernetes.network_policy("pay", {}, (5432,), (ip_address("fd00::7"),), {})
+        every = kubernetes.network_policy("pay", {}, (5432,), six, "gw", {})
         self.assertEqual(yaml.safe_load("\n".join(kubernetes.yaml(every))), every)
         self.assertEqual(every["spec"]["podSelector"], {})
         self.assertEqual(every["spec"]["ingress"][0]["from"], [{"ipBlock": {"cidr": "fd00::7/128"}}])
+
+    def test_one_policy_does_not_undo_another(self) -> None:
+        """Of two targets in one namespace each keeps its own; a pod elsewhere is never the gateway."""
+        one, two = (
+            kubernetes.network_policy("pay", {"app": name}, (5432,), (), "gw", {"app": "hoopgw"}) for name in "ab"
+        )
+        self.assertNotEqual(one["metadata"]["name"], two["metadata"]["name"])
+        [source] = one["spec"]["ingress"][0]["from"]
+        self.assertEqual(source["namespaceSelector"], {"matchLabels": {"kubernetes.io/metadata.name": "gw"}})
 
 
 class SecurityGroup(SynchronousTestCase):
@@ -183,6 +209,24 @@ class SecurityGroup(SynchronousTestCase):
         }
         expected = [{"IpProtocol": "tcp", "FromPort": port, "ToPort": port} | sources for port in (22, 5432)]
         self.assertEqual(json.loads(words[-1]), expected)
+
+    def test_what_is_revoked(self) -> None:
+        """By the CLI's own query language: all that lets others to such a port, whatever its description says."""
+        lines = list(aws.commands("sg-0123456789abcdef0", (22, 5432), (ip_address("10.0.2.7"),), "sg-1"))
+        query = shlex.split(next(line for line in lines if "describe" in line))[-2]
+        tcp = {"IsEgress": False, "IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432}
+        rules = {
+            "gateway": tcp | {"CidrIpv4": "10.0.2.7/32", "Description": "hoopgw"},
+            "its-group": tcp | {"ReferencedGroupInfo": {"GroupId": "sg-1"}},
+            "gone-before": tcp | {"CidrIpv4": "10.0.2.6/32", "Description": "hoopgw"},
+            "agents": tcp | {"CidrIpv4": "10.0.9.0/24", "FromPort": 1024, "ToPort": 65535},
+            "all": {"IsEgress": False, "IpProtocol": "-1", "CidrIpv4": "0.0.0.0/0"},
+            "dns": {"IsEgress": False, "IpProtocol": "udp", "FromPort": 1, "ToPort": 65535, "CidrIpv4": "0.0.0.0/0"},
+            "web": tcp | {"FromPort": 443, "ToPort": 443, "CidrIpv4": "0.0.0.0/0"},
+            "out": {"IsEgress": True, "IpProtocol": "-1", "CidrIpv4": "0.0.0.0/0"},
+        }
+        given = {"SecurityGroupRules": [rule | {"SecurityGroupRuleId": name} for name, rule in rules.items()]}
+        self.assertEqual(jmespath.search(query, given), ["gone-before", "agents", "all"])
 
 
 class PgHbaInForce(SynchronousTestCase):

@@ -30,13 +30,22 @@ def permissions(ports: Sequence[int], gateways: Addresses, gateway_group: str) -
     return found
 
 
+def _sources(gateways: Addresses, gateway_group: str) -> Iterator[str]:
+    """Who the gateway is, in JMESPath, as a SecurityGroupRule names it."""
+    for address in gateways:
+        yield f"CidrIpv{address.version}=='{address}/{address.max_prefixlen}'"
+    if gateway_group:
+        yield f"ReferencedGroupInfo.GroupId=='{gateway_group}'"
+
+
 def commands(group: str, ports: Sequence[int], gateways: Addresses, gateway_group: str) -> Iterator[str]:
     yield "# what the gateway needs"
     allowed = shlex.quote(json.dumps(permissions(ports, gateways, gateway_group)))
     yield f"aws ec2 authorize-security-group-ingress --group-id {group} --ip-permissions {allowed}"
     yield "# a group only allows: each of these that opens such a port to others must go, in every group of the targets"
     wanted = " || ".join(f"(FromPort<=`{port}` && ToPort>=`{port}`)" for port in ports)
-    query = f"SecurityGroupRules[?!IsEgress && Description!='hoopgw' && (IpProtocol=='-1' || {wanted})]"
+    kept = " || ".join(_sources(gateways, gateway_group))  # by who may come, not by a description that others can write
+    query = f"SecurityGroupRules[?!IsEgress && !({kept}) && (IpProtocol=='-1' || IpProtocol=='tcp' && ({wanted}))]"
     query += ".SecurityGroupRuleId"
     shown = f"aws ec2 describe-security-group-rules --filters Name=group-id,Values={group} --output text --query"
     yield f"{shown} {shlex.quote(query)} |"

@@ -70,7 +70,9 @@ def sshd(settings: dict[str, str], gateways: Addresses, names: tuple[str, ...]) 
 def nft(settings: dict[str, str], gateways: Addresses, names: tuple[str, ...]) -> None:
     """A table for nftables on the targets' machines: their ports are open to the gateway, and to nobody else.
 
-    It rejects what comes over loopback from other addresses than the gateway's, too. `nft -f FILE` loads it.
+    It rejects what comes over loopback from other addresses than the gateway's, too. `nft -f FILE` loads it, in the
+    place of what an earlier load left. It looks at what is for the machine itself: not at ports of containers that
+    the machine passes on, nor on a router before the targets.
     """
     for line in nft_lines(_ports(_targets(settings, names)), gateways):
         click.echo(line)
@@ -80,6 +82,7 @@ def nft(settings: dict[str, str], gateways: Addresses, names: tuple[str, ...]) -
 @click.option("--namespace", required=True, help="Where the targets' pods run.")
 @click.option("--pods", multiple=True, metavar="LABEL=VALUE", help="Labels of these pods.  [default: every pod there]")
 @click.option("--gateway-pods", multiple=True, metavar="LABEL=VALUE", help="Labels of the gateway's pods.")
+@click.option("--gateway-namespace", default="hoopgw", show_default=True, help="Where the gateway's pods run.")
 @some_gateway_option
 @target_option
 @click.pass_obj
@@ -88,6 +91,7 @@ def networkpolicy(
     namespace: str,
     pods: tuple[str, ...],
     gateway_pods: tuple[str, ...],
+    gateway_namespace: str,
     gateways: Addresses,
     names: tuple[str, ...],
 ) -> None:
@@ -99,7 +103,9 @@ def networkpolicy(
     if not gateways and not gateway_pods:
         raise click.UsageError("who is the gateway? --gateway-pods, or --gateway where it is outside the cluster")
     ports = _ports(_targets(settings, names))
-    policy = kubernetes.network_policy(namespace, _labels(pods), ports, gateways, _labels(gateway_pods))
+    policy = kubernetes.network_policy(
+        namespace, _labels(pods), ports, gateways, gateway_namespace, _labels(gateway_pods)
+    )
     for line in kubernetes.yaml(policy):
         click.echo(line)
 

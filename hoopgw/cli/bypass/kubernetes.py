@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,25 +11,38 @@ from hoopgw.cli.bypass.addresses import Addresses
 
 
 def network_policy(
-    namespace: str, pods: Mapping[str, str], ports: Sequence[int], gateways: Addresses, gateway_pods: Mapping[str, str]
+    namespace: str,
+    pods: Mapping[str, str],
+    ports: Sequence[int],
+    gateways: Addresses,
+    gateway_namespace: str,
+    gateway_pods: Mapping[str, str],
 ) -> dict[str, Any]:
-    """`pods` are labels of the targets' pods, none of them for all of the namespace; `gateway_pods` of the gateway's,
-    in whatever namespace they run.  A pod that a policy selects takes only what some policy allows."""
+    """`pods` are labels of the targets' pods, none of them for all of the namespace; `gateway_pods` of the gateway's.
+    A pod that a policy selects takes only what some policy allows."""
     sources: list[dict[str, Any]] = [
         {"ipBlock": {"cidr": f"{address}/{address.max_prefixlen}"}} for address in gateways
     ]
     if gateway_pods:
-        sources.append({"namespaceSelector": {}, "podSelector": {"matchLabels": dict(gateway_pods)}})
+        # who may make pods in another namespace gives them whatever labels they like
+        there = {"matchLabels": {"kubernetes.io/metadata.name": gateway_namespace}}
+        sources.append({"namespaceSelector": there, "podSelector": {"matchLabels": dict(gateway_pods)}})
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": {"name": "only-hoopgw", "namespace": namespace},
+        "metadata": {"name": _name(pods), "namespace": namespace},
         "spec": {
             "podSelector": {"matchLabels": dict(pods)} if pods else {},
             "policyTypes": ["Ingress"],
             "ingress": [{"from": sources, "ports": [{"protocol": "TCP", "port": port} for port in ports]}],
         },
     }
+
+
+def _name(pods: Mapping[str, str]) -> str:
+    """One for each choice of pods: another policy of the same name would take this one's place."""
+    digest = hashlib.sha256(json.dumps(pods, sort_keys=True).encode()).hexdigest()[:8]
+    return f"only-hoopgw-{digest}" if pods else "only-hoopgw"
 
 
 def yaml(value: Any, indent: str = "") -> list[str]:

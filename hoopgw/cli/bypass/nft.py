@@ -8,6 +8,9 @@ from hoopgw.cli.bypass.addresses import Addresses
 
 
 def nft_lines(ports: Sequence[int], gateways: Addresses) -> Iterator[str]:
+    # `table` makes it where there is none, so that `delete` takes away what an earlier load left: rules only add up
+    yield "table inet hoopgw"
+    yield "delete table inet hoopgw"
     yield "table inet hoopgw {"
     yield "    chain input {"
     yield "        type filter hook input priority filter; policy accept;"

@@ -14,8 +14,16 @@ DATABASES = "all,replication"  # `all` is every database, and not physical repli
 
 
 def hba_lines(target: Target, gateways: Addresses) -> Iterator[str]:
+    """Raises ClickException for a user that no line can name."""
     places = ", ".join(f"{each.host}:{each.port}" for each in target.addresses)
     yield f"# target {escaped(target.name)}: {escaped(places)}"
+    for role in target.roles.values():
+        if role.user_secret is not None:
+            raise click.ClickException(
+                f"the users of role {role.name} of target {target.name} are a vault's, and nobody knows their names "
+                "before: let the vault grant them a role of PostgreSQL, and write these lines for +THAT_ROLE; or see "
+                "`hoopgw bypass nft`"
+            )
     kind = "host   " if target.tls is TlsMode.DISABLE else "hostssl"
     for user, method in sorted({role.user: _method(target, role) for role in target.roles.values()}.items()):
         name = _quoted(user)
