@@ -8,7 +8,7 @@ from typing import Any
 from hoopgw.config_files import Key
 from hoopgw.config_reader import Reader
 from hoopgw.model.http import OWN_PATHS
-from hoopgw.model.target import AwsKey, TlsMode
+from hoopgw.model.target import CONNECT, AwsKey, Target, TlsMode
 
 _FIELD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a token (RFC 9110, 5.6.2)
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
@@ -63,3 +63,21 @@ def aws_key(reader: Reader, key: Key, given: Any) -> AwsKey | None:
     if None in (found["region"], found["service"], found["key_id"], found["secret"]):
         return None  # a mistake that is told already
     return AwsKey(**found)
+
+
+_OF_EGRESS = ("protocol", "egress", "tunnel_idle", "tunnel_longest", "labels", "record", "connect_timeout")
+
+
+def egress(reader: Reader, key: Key, given: dict[str, Any]) -> None:
+    """A way out: what is about a service does nothing there."""
+    for name, value in reader.defaults("target").items():
+        if name not in _OF_EGRESS and given[name] != value:
+            reader.wrong((*key, name), "does nothing with `egress`: it is no service")
+
+
+def grants_tunnels(reader: Reader, key: Key, given: dict[str, Any], chosen: list[Target]) -> None:
+    ways = [target for target in chosen if target.egress]
+    if given["destinations"] and not ways:
+        reader.wrong((*key, "destinations"), "does nothing: no target that it selects has `egress`")
+    if ways and CONNECT in given["roles"] and not given["destinations"]:
+        reader.wrong(key, f"lets tunnels through {ways[0].name} lead nowhere: give destinations")

@@ -13,7 +13,7 @@ from hoopgw.model.target import Target
 from hoopgw.policy.http_json import Pointer, pointer
 from hoopgw.policy.http_masks import HttpMask
 from hoopgw.policy.http_openapi import MAX_DOCUMENT, NO_API, Api, read_openapi
-from hoopgw.policy.http_rules import BUFFER, GraphqlTest, HttpConditions
+from hoopgw.policy.http_rules import BUFFER, TUNNELS, GraphqlTest, HttpConditions
 
 CONDITIONS = (
     "method", "path", "path_not", "operation_id", "operation_id_not", "grpc_service", "grpc_method", "query",
@@ -50,6 +50,20 @@ def http_conditions(
         pattern=pattern,
         buffer=values["buffer"],
     )
+
+
+def of_tunnels(reader: Reader, key: Key, conditions: HttpConditions | None, chosen: list[Target]) -> None:
+    """Nobody looks into a tunnel: of a target with `egress` a rule can only say whether one may be opened."""
+    ways = [target.name for target in chosen if target.egress]
+    if conditions is None or not conditions.of_tunnels:
+        if ways:
+            words = f"is about {ways[0]} too, whose tunnels nobody looks into: give `target`"
+            more = ', or method = ["CONNECT"] alone' if conditions is not None else ""
+            reader.wrong(key, words + more)
+        elif conditions is not None and TUNNELS & conditions.methods:
+            reader.wrong((*key, "method"), "has CONNECT, which stands alone")
+    elif len(ways) < len([target for target in chosen if target.protocol == "http"]):
+        reader.wrong((*key, "method"), "is about tunnels: give a `target` whose `egress` they go through")
 
 
 def _paths(reader: Reader, values: dict[str, Any], key: Key) -> None:

@@ -8,7 +8,7 @@ import re2
 
 from hoopgw.config_files import Key
 from hoopgw.config_http_rules import CONDITIONS as HTTP_CONDITIONS
-from hoopgw.config_http_rules import http_conditions, http_mask
+from hoopgw.config_http_rules import http_conditions, http_mask, of_tunnels
 from hoopgw.config_reader import Reader, nearest
 from hoopgw.config_schema_http import HTTP_MASKS
 from hoopgw.config_targets import Known, roles_exist, selector, who
@@ -93,6 +93,7 @@ def guardrail(reader: Reader, name: str, values: dict[str, Any], known: Known) -
             reader.wrong((*key, "then", "limit", "rows"), "is of result rows, which HTTP has none of: give bytes")
         pattern = expression(reader, values["regex"], (*key, "regex")) if values["regex"] else None
         of_http = http_conditions(reader, values, key, known.selected(chosen), pattern)
+        of_tunnels(reader, key, of_http, known.selected(chosen))
         rule = HttpRule(name, of_http, action, values["reason"], values["would_pass"], source)
     else:
         rule = SqlRule(name, _conditions(reader, values, key), action, values["reason"], values["would_pass"], source)
@@ -250,6 +251,8 @@ def mask(reader: Reader, name: str, values: dict[str, Any], patterns: dict[str, 
         if not 2 <= len(column.split(".")) <= 3 or not all(column.split(".")):
             reader.wrong((*key, "columns"), f'{column!r} must be "table.column", "schema.table.column" or "*.column"')
     chosen = selector(reader, values["target"], (*key, "target"), known)
+    if http:
+        of_tunnels(reader, key, None, known.selected(chosen))
     built_in = tuple(each for each in values["patterns"] if each in BUILT_IN_PATTERNS)
     custom = _custom(reader, key, values, patterns)
     return MaskRule(

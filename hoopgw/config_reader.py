@@ -49,6 +49,10 @@ class Reader:
                 self.wrong(key, f"needs `{name}`: {spec.doc}")
         return found
 
+    def defaults(self, section: str) -> dict[str, Any]:
+        """What each key of a section is where it is not given."""
+        return {name: None if spec.default is REQUIRED else spec.default for name, spec in SECTIONS[section].items()}
+
     def tables(self, section: str, values: Any, key: Key) -> dict[str, dict[str, Any]]:
         """Tables by name: `[target.NAME]`."""
         if not isinstance(values, dict):

@@ -8,7 +8,15 @@ from __future__ import annotations
 from hoopgw import config_values as values
 from hoopgw.config_kinds import REQUIRED, Key, names, one_of, rates_of, some_of, table
 from hoopgw.config_schema_certificates import CERTIFICATE_SECTIONS
-from hoopgw.config_schema_http import GRAPHQL, HTTP_CONDITIONS, HTTP_MASKS, HTTP_ROLE, HTTP_TARGET, SIGV4
+from hoopgw.config_schema_http import (
+    GRAPHQL,
+    HTTP_CONDITIONS,
+    HTTP_MASKS,
+    HTTP_ROLE,
+    HTTP_TARGET,
+    SIGV4,
+    destinations,
+)
 from hoopgw.config_schema_ssh import SSH_SECTIONS
 from hoopgw.config_schema_vaults import VAULT_SECTIONS
 from hoopgw.model.grant import COPY_MASKED, REPLICATION
@@ -136,7 +144,9 @@ SECTIONS: dict[str, dict[str, Key]] = {
     },
     "target": {
         "protocol": Key(PROTOCOLS, "postgresql", "What is spoken."),
-        "address": Key(values.addresses, REQUIRED, 'Where it is: ["db1:5432"]; the next where one cannot be reached.'),
+        "address": Key(
+            values.addresses, (), 'Needed: where it is: ["db1:5432"]; the next where one cannot be reached.'
+        ),
         "database": Key(values.text, None, "PostgreSQL, needed: the database when a client names only the target."),
         "tls": Key(
             one_of("disable", "require", "verify-ca", "verify-full"),
@@ -193,7 +203,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
         ),
         "answer_timeout": Key(values.duration, 300.0, "HTTP: how long it may be silent while it owes an answer."),
         **HTTP_TARGET,
-        "role": Key(table, REQUIRED, "See [target.NAME.role.ROLE]."),
+        "role": Key(table, None, "Needed: see [target.NAME.role.ROLE]."),
     },
     "role": {
         "user": Key(
@@ -234,6 +244,12 @@ SECTIONS: dict[str, dict[str, Key]] = {
             "PostgreSQL: `copy-masked`: masked values may be copied, unseen, into tables and files; "
             "`replication`: physical and logical replication, past every rule and mask. SSH: what may be "
             "forwarded: " + ", ".join(f"`{name}`" for name in FEATURES) + ".",
+        ),
+        "destinations": Key(
+            destinations,
+            (),
+            "HTTP: where tunnels through a target with `egress` may lead: "
+            '["pypi.org:443", "*.pythonhosted.org:443"]. Nowhere else.',
         ),
         "until": Key(values.moment, None, "The grant's end: a date (its last day, UTC) or a date-time."),
         "may": Key(

@@ -11,6 +11,7 @@ from typing import Any
 
 from hoopgw import config_values as values
 from hoopgw.config_kinds import REQUIRED, Key, names, one_of, some_of, table
+from hoopgw.model.destination import Destination, read_destination
 from hoopgw.policy.http_json import Pointer, pointer
 from hoopgw.policy.http_rules import BUFFER, MAX_BUFFER
 from hoopgw.policy.http_values import ValueTest
@@ -168,7 +169,22 @@ HTTP_ROLE: dict[str, Key] = {
     "sigv4": Key(table, None, "HTTP: requests are signed for AWS; see [target.NAME.role.ROLE.sigv4]."),
 }
 
+
+def destinations(value: Any) -> tuple[Destination, ...]:
+    return tuple(read_destination(each, several=True) for each in values.texts(value))
+
+
 HTTP_TARGET: dict[str, Key] = {
+    "egress": Key(
+        values.boolean,
+        False,
+        "HTTP: no service, but the way out: through it clients open tunnels (CONNECT) to the `destinations` of grants, "
+        "as its one role `connect`. What passes there is opaque.",
+    ),
+    "tunnel_idle": Key(
+        values.duration, 300.0, "HTTP, `egress`: a tunnel in which nothing passes for so long is closed."
+    ),
+    "tunnel_longest": Key(values.duration, 43200.0, "HTTP, `egress`: how long a tunnel lasts at most."),
     "versions": Key(
         versions,
         ("http/1.1",),

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from hoopgw.config_files import Key
-from hoopgw.config_http import CREDENTIALS, aws_key, http_role, http_target
+from hoopgw.config_http import CREDENTIALS, aws_key, egress, grants_tunnels, http_role, http_target
 from hoopgw.config_http_rules import http_api
 from hoopgw.config_reader import Reader, is_loopback, nearest
 from hoopgw.config_values import role_secret
 from hoopgw.model.grant import Budget, Grant, Who
 from hoopgw.model.settings import Settings
-from hoopgw.model.target import Mode, Role, SecretReference, Selector, Target, TlsMode
+from hoopgw.model.target import CONNECT, Mode, Role, SecretReference, Selector, Target, TlsMode
 from hoopgw.policy.policyset import unenforceable
 
 
@@ -34,8 +34,10 @@ def target(reader: Reader, name: str, given: dict[str, Any], settings: Settings)
     """`settings` say what a target that names no mode records, and which vaults there are."""
     key: Key = ("target", name)
     roles = reader.tables("role", given["role"] or {}, (*key, "role"))
-    if given["role"] is not None and not roles:
-        reader.wrong((*key, "role"), "has no role: nobody could connect")
+    if given["egress"]:
+        egress(reader, key, given)
+    else:
+        _needed(reader, key, given, bool(roles))
     if given["catalogue_role"] and given["catalogue_role"] not in roles:
         words = f"there is no role {given['catalogue_role']!r}" + nearest(given["catalogue_role"], list(roles))
         reader.wrong((*key, "catalogue_role"), words)
@@ -51,7 +53,9 @@ def target(reader: Reader, name: str, given: dict[str, Any], settings: Settings)
         protocol=given["protocol"],
         addresses=given["address"] or (),
         tls=mode_of_tls,
-        roles={
+        roles={CONNECT: Role(CONNECT, "")}
+        if given["egress"]
+        else {
             role: Role(
                 role,
                 values["user"] or "",
@@ -88,6 +92,9 @@ def target(reader: Reader, name: str, given: dict[str, Any], settings: Settings)
         tells_identity=given["identity"],
         answer_seconds=given["answer_timeout"],
         api=http_api(reader, key, given["openapi"]) if given["openapi"] else None,
+        egress=given["egress"],
+        tunnel_idle=given["tunnel_idle"],
+        tunnel_longest=given["tunnel_longest"],
         folds_case=given["path_case"] == "insensitive",
         versions=given["versions"],
     )
@@ -116,7 +123,22 @@ _ONLY: dict[str, tuple[Any, tuple[str, ...]]] = {
     "openapi": ((), ("http",)),
     "path_case": ("sensitive", ("http",)),
     "versions": (("http/1.1",), ("http",)),
+    "egress": (False, ("http",)),
+    "tunnel_idle": (300.0, ("http",)),
+    "tunnel_longest": (43200.0, ("http",)),
 }
+
+
+def _needed(reader: Reader, key: Key, given: dict[str, Any], roles: bool) -> None:
+    told = {each.key for each in reader.mistakes}
+    for name, words in (("address", "Where it is."), ("role", "See [target.NAME.role.ROLE].")):
+        if not given[name] and given[name] != {} and ".".join((*key, name)) not in told:
+            reader.wrong(key, f"needs `{name}`: {words}")
+    if given["role"] is not None and not roles:
+        reader.wrong((*key, "role"), "has no role: nobody could connect")
+    for name in ("tunnel_idle", "tunnel_longest"):
+        if given[name] != _ONLY[name][0]:
+            reader.wrong((*key, name), "does nothing without `egress`")
 
 
 def _of_protocol(reader: Reader, key: Key, given: dict[str, Any], roles: dict[str, dict[str, Any]]) -> None:
@@ -225,10 +247,12 @@ def grant(reader: Reader, name: str, given: dict[str, Any], known: Known) -> Gra
         if not given["roles"]:
             reader.wrong(key, "names a target and no roles")
         roles_exist(reader, given["roles"], chosen, (*key, "roles"), known)
+        if known.complete:
+            grants_tunnels(reader, key, given, known.selected(chosen))
     else:
         if not given["may"]:
             reader.wrong(key, "grants nothing: give target and roles, or may")
-        for idle in ("roles", "databases", "budget", "features"):
+        for idle in ("roles", "databases", "budget", "features", "destinations"):
             if given[idle]:
                 reader.wrong((*key, idle), "does nothing without `target`")
     return Grant(
@@ -241,6 +265,7 @@ def grant(reader: Reader, name: str, given: dict[str, Any], known: Known) -> Gra
         until=given["until"],
         may=given["may"],
         features=given["features"],
+        destinations=given["destinations"],
     )
 
 

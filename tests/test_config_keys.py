@@ -95,12 +95,20 @@ service = "s3"
 key_id = "env:ID"
 secret = "env:SECRET"
 session_token = "env:TOKEN"
+[target.out]
+protocol = "http"
+egress = true
 """,
     "grants.d/a.toml": """
 [grant.read]
 groups = ["agents"]
 target = { name = "pay" }
 roles = ["reader"]
+[grant.out]
+groups = ["agents"]
+target = { name = "out" }
+roles = ["connect"]
+destinations = ["pypi.org:443"]
 [grant.read.budget]
 soft = 0.5
 soft_action = "hold"
@@ -120,15 +128,18 @@ command = ["reboot"]
 then = "refuse"
 [guardrail.requests]
 protocol = "http"
+target = { name = "api" }
 method = ["DELETE"]
 then = "refuse"
 [guardrail.graphs]
 protocol = "http"
+target = { name = "api" }
 path = ["/graphql"]
 graphql = { type = ["mutation"] }
 then = "refuse"
 [mask.bodies]
 protocol = "http"
+target = { name = "api" }
 json = ["ssn"]
 [mask.mail]
 columns = ["*.email"]
@@ -200,6 +211,14 @@ CHANGES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("target", "compatibility"): (T, "[target.web]", "[target.web]\ncompatibility = true"),
     ("target", "environment"): (T, "[target.web]", '[target.web]\nenvironment = ["TZ"]'),
     ("target", "openapi"): (T, '["../api.json"]', '["../api.json", "../other.json"]'),
+    ("target", "egress"): (
+        T,
+        "[target.web]",
+        '[target.exit]\nprotocol = "http"\negress = true\n[target.web]',
+    ),
+    ("target", "tunnel_idle"): (T, "egress = true", 'egress = true\ntunnel_idle = "1m"'),
+    ("target", "tunnel_longest"): (T, "egress = true", 'egress = true\ntunnel_longest = "1h"'),
+    ("grant", "destinations"): (G, '["pypi.org:443"]', '["*.pypi.org:443"]'),
     ("target", "versions"): (T, "[target.api]", '[target.api]\nversions = ["h2"]'),
     ("target", "path_case"): (T, "[target.api]", '[target.api]\npath_case = "insensitive"'),
     ("guardrail", "method"): (R, '["DELETE"]', '["PUT"]'),

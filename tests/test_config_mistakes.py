@@ -215,6 +215,20 @@ MISTAKES = (
     (R, 'method = ["DELETE"]', 'path_not = ["/a%20b"]', "guardrail.requests.path_not", "as they are"),
     (R, 'method = ["DELETE"]', 'operation_id = ["getX"]', "guardrail.requests.operation_id", 'did you mean "getA"'),
     (R, 'method = ["DELETE"]', 'grpc_service = ["/p.U/Get"]', "guardrail.requests.grpc_service", "without slashes"),
+    (T, "egress = true", 'egress = true\naddress = ["a:1"]', "target.out.address", "does nothing with `egress`"),
+    (T, "egress = true", 'egress = true\nversions = ["h2"]', "target.out.versions", "does nothing with `egress`"),
+    (T, "egress = true", 'tunnel_idle = "1s"', "target.out.tunnel_idle", "does nothing without `egress`"),
+    (T, "egress = true", "", "target.out", "needs `address`"),
+    (T, "[target.pay]", "[target.pay]\negress = true", "target.pay.egress", "does nothing with"),
+    (G, 'destinations = ["pypi.org:443"]', "", "grant.out", "give destinations"),
+    (G, '"pypi.org:443"', '"pypi.org"', "grant.out.destinations", "is not host:port"),
+    (G, '"pypi.org:443"', '"*:443"', "grant.out.destinations", "has no host name"),
+    (G, '"pypi.org:443"', '"*.org:443"', "grant.out.destinations", "whole domain"),
+    (G, 'roles = ["reader"]', 'roles = ["reader"]\ndestinations = ["a:1"]', "grant.read.destinations", "has `egress`"),
+    (R, 'target = { name = "api" }\nmethod', "method", "guardrail.requests", "nobody looks into"),
+    (R, 'target = { name = "api" }\njson', "json", "mask.bodies", "nobody looks into"),
+    (R, '["DELETE"]', '["CONNECT"]', "guardrail.requests.method", "is about tunnels"),
+    (R, '["DELETE"]', '["CONNECT", "PUT"]', "guardrail.requests.method", "stands alone"),
     (R, 'method = ["DELETE"]', 'json = { "/a~" = 1 }', "guardrail.requests.json", "RFC 6901"),
     (R, 'method = ["DELETE"]', "json = { a = { over = 1 } }", "guardrail.requests.json", "is not one of"),
     (R, 'method = ["DELETE"]', 'json = { a = { above = "1" } }', "guardrail.requests.json", "must be numbers"),
@@ -370,6 +384,7 @@ class Mistakes(SynchronousTestCase):
         found = config.check(self.write(**more))
         twice = [each for each in found if "given twice" in each.message]
         wanted = [
+            "grant.out",
             "grant.read",
             "guardrail.commands",
             "guardrail.graphs",
@@ -381,7 +396,7 @@ class Mistakes(SynchronousTestCase):
             "mask.mail",
             "pattern.badge",
         ]
-        targets = ["target.api", "target.bucket", "target.pay", "target.web"]
+        targets = ["target.api", "target.bucket", "target.out", "target.pay", "target.web"]
         self.assertEqual(sorted(each.key for each in twice), [*wanted, *targets])
         self.assertTrue(all("b.toml" in each.file and "a.toml:" in each.message for each in twice), twice)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from zope.interface import Attribute, Interface, implementer
 
+from hoopgw.model.destination import Destination
 from hoopgw.model.grant import Grant
 from hoopgw.model.identity import Identity
 from hoopgw.model.target import Role, Target
@@ -33,13 +34,14 @@ class IAdminAccess(Interface):
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What a client asks for: the `mind` of the login.  An empty `database` is the target's own; `host` is the target
-    that the client's host name names, or ""."""
+    that the client's host name names, or "".  `destination` is where a tunnel is to lead: then no target is named."""
 
     protocol: str
     target: str
     role: str
     database: str = ""
     host: str = ""
+    destination: Destination | None = None
 
 
 @implementer(IAccess)
@@ -51,6 +53,8 @@ class Access:
     database: str
     grant: Grant
     expires: float
+    destination: Destination | None = None  # of a tunnel: where it leads
+    listed: Destination | None = None  # the same as its grant lists it
 
 
 @implementer(IAdminAccess)

@@ -15,11 +15,12 @@ from hoopgw.auth.client_certificates import RULE
 from hoopgw.auth.client_certificates import still_known as certificate_known
 from hoopgw.auth.local import local_issuer
 from hoopgw.auth.ssh_keys import still_known
+from hoopgw.model.destination import Destination
 from hoopgw.model.errors import LoginRefused, NotGranted
 from hoopgw.model.grant import Grant
 from hoopgw.model.identity import Identity
 from hoopgw.model.settings import Settings
-from hoopgw.model.target import Target
+from hoopgw.model.target import CONNECT, Target
 
 MAX_SHOWN = 64  # characters of a client's own words in an error
 
@@ -72,9 +73,11 @@ def _logout() -> None:
 
 def access(rules: Rules, identity: Identity, wanted: Wanted, now: float) -> Access:
     """By the first grant in the configuration that lets in.  Raises LoginRefused."""
+    if wanted.destination is not None:
+        return _tunnel(rules, identity, wanted, wanted.destination, now)
     _agree(rules, identity, wanted)
     target = rules.targets.get(wanted.target)
-    if target is None or target.protocol != wanted.protocol or _is_local(rules, identity):
+    if target is None or target.protocol != wanted.protocol or target.egress or _is_local(rules, identity):
         raise _no_grant(identity, wanted)
     database = wanted.database or target.database
     if not wanted.role:
@@ -84,6 +87,20 @@ def access(rules: Rules, identity: Identity, wanted: Wanted, now: float) -> Acce
         if role is not None and grant.lets_in(identity, target, database, wanted.role, now):
             return Access(identity, target, role, database, grant, _until(identity, grant))
     raise _no_grant(identity, wanted)
+
+
+def _tunnel(rules: Rules, identity: Identity, wanted: Wanted, asked: Destination, now: float) -> Access:
+    """By the first grant that lists where it is to lead."""
+    ways = [target for target in rules.targets.values() if target.egress and target.protocol == wanted.protocol]
+    for grant in rules.grants:
+        listed = None if _is_local(rules, identity) else grant.leads_to(asked)
+        for target in ways if listed is not None else ():
+            if grant.lets_in(identity, target, "", CONNECT, now):
+                return Access(
+                    identity, target, target.roles[CONNECT], "", grant, _until(identity, grant), asked, listed
+                )
+    words = f"no grant lets {identity.subject} open a tunnel to '{asked}'"
+    raise NotGranted(words, detail=f"{wanted.protocol} tunnel to {asked}")
 
 
 def _agree(rules: Rules, identity: Identity, wanted: Wanted) -> None:
@@ -125,6 +142,8 @@ def reconsidered(rules: Rules, granted: Access, now: float) -> Access | None:
     for grant in rules.grants:
         if grant.name == granted.grant.name and role is not None:
             if not grant.lets_in(identity, target, granted.database, role.name, now):
+                return None
+            if granted.destination is not None and (grant.leads_to(granted.destination) is None or not target.egress):
                 return None
             return replace(granted, target=target, role=role, grant=grant, expires=_until(identity, grant))
     return None

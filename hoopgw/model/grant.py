@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from hoopgw.model.destination import Destination
 from hoopgw.model.identity import Identity
 from hoopgw.model.target import Selector, Target
 
@@ -76,6 +77,7 @@ class Grant:
     until: float | None = None  # POSIX time; None: no end
     may: frozenset[str] = frozenset()  # "list" | "view" | "kill"
     features: frozenset[str] = frozenset()  # the words above; SSH: what may be forwarded
+    destinations: tuple[Destination, ...] = ()  # HTTP: where tunnels through targets with `egress` may lead
 
     def lets_in(self, identity: Identity, target: Target, database: str, role: str, now: float) -> bool:
         if self.target is None or (self.until is not None and now >= self.until):
@@ -83,3 +85,8 @@ class Grant:
         if not self.who.matches(identity) or not self.target.selects(target):
             return False
         return role in self.roles and (database == target.database or database in self.databases)
+
+    def leads_to(self, asked: Destination) -> Destination | None:
+        """As what it lists this destination; None where it does not.  One that is named itself goes first."""
+        found = [each for each in self.destinations if each.covers(asked)]
+        return asked if asked in found else found[0] if found else None

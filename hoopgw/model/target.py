@@ -91,6 +91,9 @@ class Role:
         return tuple(reference for reference in found if reference is not None)
 
 
+CONNECT = "connect"  # the one role of a target with `egress`
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     name: str
@@ -119,6 +122,9 @@ class Target:
     answer_seconds: float = 300.0  # HTTP: that it may be silent while it owes an answer
     api: Any = None  # HTTP: what its OpenAPI documents name (policy.http_openapi.Api)
     versions: tuple[str, ...] = ("http/1.1",)  # HTTP: what the gateway speaks there, by the names of ALPN
+    egress: bool = False  # HTTP: it is no service, but the way out to what grants list; it has no address
+    tunnel_idle: float = 300.0  # seconds in which nothing passes through a tunnel
+    tunnel_longest: float = 43200.0  # seconds that one lasts
     folds_case: bool = False  # HTTP: it does not tell upper from lower case in paths and parameters
 
 

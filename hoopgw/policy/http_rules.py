@@ -20,6 +20,7 @@ from hoopgw.policy.http_path import matches
 from hoopgw.policy.http_values import ValueTest, at
 
 MAX_SHOWN = 80  # characters of a path in a reason
+TUNNELS = frozenset(("CONNECT",))
 BUFFER = 1 << 20  # bytes of a body that a rule reads, where it does not say how many
 MAX_BUFFER = 16 << 20  # bytes that it may say
 
@@ -81,6 +82,11 @@ class HttpConditions:
     size: int | None = None
     pattern: Any = None
     buffer: int = BUFFER
+
+    @property
+    def of_tunnels(self) -> bool:
+        """They are about opening a tunnel and nothing else."""
+        return self == HttpConditions(methods=TUNNELS)
 
     @property
     def reads_body(self) -> bool:

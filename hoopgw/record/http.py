@@ -57,7 +57,11 @@ class HttpDecoder:
             if fields["kind"] == "request":
                 yield from self._request(entry.time, fields, data)
             else:
-                text = _text(data) if fields["kind"] == "tunnel" else ""
+                text = ""
+                if fields["kind"] == "tunnel":
+                    self._forget()
+                    self._number, self._asked, self._method = fields["number"], entry.time, b"CONNECT"
+                    text = _text(data.partition(b" HTTP/1.1\r\n")[0].rstrip())
                 yield Happening("operation", entry.time, {**fields, "text": text})
         if self._messages is not None:
             yield from self._told(entry.time, data, to_client=False)

@@ -100,6 +100,13 @@ class CancelTarget(Effect):
 
 
 @final
+class Reach(Effect):
+    """Connect to the target now: the edge tells the relay when it is `reached`, or that it is gone."""
+
+    __slots__ = ()
+
+
+@final
 class EndTarget(Effect):
     """Nothing more of the target's connection is of use: close it.  The next ToTarget opens another (HTTP)."""
 

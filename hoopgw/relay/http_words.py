@@ -25,6 +25,7 @@ REASONS: Final[dict[int, str]] = {
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
+    407: "Proxy Authentication Required",
     408: "Request Timeout",
     411: "Length Required",
     413: "Content Too Large",

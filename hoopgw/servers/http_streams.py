@@ -45,6 +45,8 @@ class StreamTransport(Carrier):
         self.whole = piece.ended
         if piece.data and not self.disconnected:
             self.protocol.dataReceived(piece.data)
+        if piece.ended and not self.disconnected and self.protocol.until_close:
+            self.loseConnection()
 
     def left(self) -> None:
         """The stream, or the whole connection, is gone without its answer."""

@@ -26,6 +26,7 @@ from hoopgw.relay.effects import (
     Hangup,
     Later,
     PauseClient,
+    Reach,
     ResumeClient,
     ToClient,
     ToTarget,
@@ -137,6 +138,11 @@ class Pump:
         elif not self.ended:
             self._carry_out(self._from_target(data))
 
+    def go_on(self, effects: list[Effect]) -> None:
+        """What the relay wants of what its target's edge has told it."""
+        if not self.ended:
+            self._carry_out(effects)
+
     def _carry_out(self, effects: list[Effect]) -> None:
         while effects:
             if self._waiting:  # a kill or a notice while the spool is full: behind what waits already
@@ -225,6 +231,8 @@ class Pump:
             self.resume(from_client=True, why="relay")
         elif kind is Hangup:
             self._hang_up(effect.code, effect.reason)  # type: ignore[attr-defined]
+        elif kind is Reach:
+            self._target.reach()
         elif kind is EndTarget:
             self._target.end_target()
         elif kind is Withdraw:

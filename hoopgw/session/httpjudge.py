@@ -10,7 +10,7 @@ from zope.interface import implementer
 from hoopgw.auth.access import Access
 from hoopgw.model.http import HttpRequest
 from hoopgw.model.operation import MESSAGE, REQUEST, TUNNEL, Operation
-from hoopgw.model.verdict import ALLOW, Refusal, Sighting, Verdict
+from hoopgw.model.verdict import Refusal, Sighting, Verdict
 from hoopgw.policy.guardrail import judge
 from hoopgw.policy.http_facts import HttpFacts
 from hoopgw.policy.http_masks import HttpMaskGuardrail
@@ -20,7 +20,6 @@ from hoopgw.policy.policyset import Selection
 from hoopgw.relay.http_masks import HttpMaskBuilder
 from hoopgw.session.interfaces import IJudge
 
-CONNECT = "connect"  # the word of a grant that lets tunnels through
 MAX_KNOWN = 256  # requests of one session whose verdicts are remembered
 MAX_KNOWN_BYTES = 4096  # of one of them
 PATIENT = b"respond-async"  # the name of an operation whose client does not want to wait for an approval
@@ -38,7 +37,7 @@ class HttpJudge:
         self._rules = selection.guardrails
         masks = tuple(rule.http for rule in selection.masks if rule.http is not None)
         self._guardrails = (*self._rules, HttpMaskGuardrail(masks, builder.build)) if masks else self._rules
-        self._features = access.grant.features
+        self._destination = access.destination
         self._folds = access.target.folds_case
         api: Api = access.target.api or NO_API
         self._api = api.folded() if self._folds else api
@@ -119,12 +118,15 @@ class HttpJudge:
         return HttpFacts(request, self._folds, self._api)
 
     def _tunnel(self, operation: Operation) -> Verdict:
-        """What goes through it is opaque: no rule can be kept there."""
-        if CONNECT not in self._features:
-            return _refused("http:connect", "a tunnel is not granted", f"grant the feature {CONNECT}")
-        if self._guardrails:
+        """What goes through it is opaque: no rule can be kept there but on whether it is opened."""
+        if self._destination is None or operation.text != f"CONNECT {self._destination}".encode():
+            return _refused("http:connect", "this tunnel is not granted")
+        opening = [each for each in self._rules if isinstance(each, HttpRule) and each.conditions.of_tunnels]
+        if self.masks or len(opening) < len(self._rules):
             return _refused("http:connect", "rules or masks apply here, and a tunnel would go around them")
-        return ALLOW
+        assert operation.request is not None
+        text = operation.text.decode()
+        return judge(self._rules, operation, self._facts(operation.request)) & Verdict(tables=frozenset((text,)))
 
 
 def _names(facts: HttpFacts) -> frozenset[str]:

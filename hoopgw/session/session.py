@@ -242,6 +242,8 @@ class Session:
             if data:
                 self._journal.append(_TO_TARGET, data)
                 self.totals.bytes_in += len(data)
+            elif self.access.destination is not None:  # of a tunnel nothing is kept, and all counts
+                self.totals.bytes_in += len(effect.data)
         elif isinstance(effect, Completed):
             self._journal.append(Kind.COMPLETED, completed(effect.number, effect.rows, effect.masked, effect.note))
             self.totals.masked += effect.masked

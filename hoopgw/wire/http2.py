@@ -186,7 +186,7 @@ class Multiplexed:
         if not data:
             if event.stream_ended is None:
                 self._count()
-        elif found.framing == NO_BODY:
+        elif found.framing == NO_BODY or (found.switches and not found.out.begun):
             self._failed(stream)
             return
         else:

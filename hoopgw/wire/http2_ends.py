@@ -6,7 +6,14 @@ from typing import Final, final
 
 from hoopgw.model.errors import MalformedFrame, WireError
 from hoopgw.wire.http2 import Multiplexed
-from hoopgw.wire.http2_heads import Headers, request_head, request_headers, response_head, response_headers
+from hoopgw.wire.http2_heads import (
+    Headers,
+    opens_another,
+    request_head,
+    request_headers,
+    response_head,
+    response_headers,
+)
 from hoopgw.wire.http2_stream import Stream
 from hoopgw.wire.http2_values import CANCEL, MAX_STREAMS, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, Came, Gone
 from hoopgw.wire.httpmessage import Message, Start
@@ -32,7 +39,8 @@ class ClientSide(Multiplexed):
             self._end(stream, REFUSED_STREAM)
             return
         method = head[: head.index(b" ")]
-        found = Stream(Message(method, self._blocks), method, framing)
+        another = opens_another(headers)
+        found = Stream(Message(method, self._blocks, another), method, framing, another)
         self._streams[stream] = found
         self._came.append(Came(stream, head, 0, False))
 

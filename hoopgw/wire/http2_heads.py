@@ -5,6 +5,8 @@ Where a name or value could become something else on the other side, it is refus
 
 from __future__ import annotations
 
+import base64
+import re
 from typing import Final
 
 from hoopgw.model.errors import MalformedFrame, ProtocolViolation
@@ -52,7 +54,15 @@ def _line(name: bytes, value: bytes) -> bytes:
     return line
 
 
-_ASKED: Final = frozenset((b":method", b":scheme", b":authority", b":path"))
+_ASKED: Final = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
+_PROTOCOL: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}\Z")
+# HTTP/1.1 needs one, and HTTP/2 has none (RFC 8441, 5.1): nothing depends on it, for the gateway asks by its own
+_ANY_KEY: Final = base64.b64encode(bytes(16))
+
+
+def opens_another(headers: Headers) -> bool:
+    """Whether a request wants its stream to carry another protocol (RFC 8441, 4)."""
+    return any(name == b":protocol" for name, _ in headers)
 
 
 def request_head(headers: Headers, ended: bool) -> tuple[bytes, int]:
@@ -65,6 +75,9 @@ def request_head(headers: Headers, ended: bool) -> tuple[bytes, int]:
     hosts = [value for name, value in fields if name == b"host"]
     if len(hosts) > 1 or (authority and hosts and hosts[0] != authority):
         raise ProtocolViolation("Host and :authority are not the same")
+    protocol = given.get(b":protocol")
+    if protocol is not None:
+        return _upgrade(given, fields, protocol, ended)
     if method == b"CONNECT":
         if b":path" in given or b":scheme" in given or not authority:
             raise ProtocolViolation("a CONNECT that names more than host and port")
@@ -82,6 +95,22 @@ def request_head(headers: Headers, ended: bool) -> tuple[bytes, int]:
         lines.append(b"transfer-encoding: chunked")
         lines = [line for line in lines if not line.startswith(b"content-length:")]
     return _CRLF.join(lines) + _CRLF + _CRLF, framing
+
+
+def _upgrade(given: dict[bytes, bytes], fields: Headers, protocol: bytes, ended: bool) -> tuple[bytes, int]:
+    """An extended CONNECT as the upgrade that it is in HTTP/1.1 (RFC 8441, 5)."""
+    authority, scheme = given.get(b":authority", b""), given.get(b":scheme", b"")
+    if given.get(b":method") != b"CONNECT" or scheme not in (b"https", b"http") or not authority or ended:
+        raise ProtocolViolation("another protocol begins with a CONNECT that names scheme, host and path, and goes on")
+    if _PROTOCOL.match(protocol) is None:
+        raise MalformedFrame("the name of a protocol is a token")
+    if any(name in (b"host", b"content-length", b"sec-websocket-key") for name, _ in fields):
+        raise ProtocolViolation("a field that has no place in a CONNECT to another protocol")
+    start = b"GET " + given.get(b":path", b"") + b" HTTP/1.1"
+    request_line(start)
+    lines = [start, _line(b"host", authority), b"connection: upgrade", b"upgrade: " + protocol]
+    lines += [b"sec-websocket-key: " + _ANY_KEY, *[_line(name, value) for name, value in fields]]
+    return _CRLF.join(lines) + _CRLF + _CRLF, UNTIL_CLOSE
 
 
 def _framing(fields: Headers, ended: bool) -> int:
@@ -140,6 +169,8 @@ def request_headers(start: Start, scheme: bytes) -> Headers:
 def response_headers(start: Start) -> Headers:
     """A response's head in HTTP/2."""
     # A status of gRPC in a head stands alone: a length beside it is one that HTTP/1.1 needed
+    if start.status == 101:  # RFC 8441, 5: a 200, and nothing is to be proven
+        return [(b":status", b"200"), *fields_of(start, b"sec-websocket-accept")]
     also = b"content-length" if start.empty and start.block.values(b"grpc-status") else b""
     return [(b":status", b"%d" % start.status), *fields_of(start, also)]
 

@@ -29,6 +29,8 @@ def connection(client_side: bool) -> H2Connection:
     }
     if client_side:
         settings[SettingCodes.ENABLE_PUSH] = 0
+    else:
+        settings[SettingCodes.ENABLE_CONNECT_PROTOCOL] = 1  # WebSockets (RFC 8441, 3)
     made.local_settings = Settings(client=client_side, initial_values=settings)
     # h2 drops what waits to be sent, and takes nothing more, as soon as the other side says that it wants no *new*
     # streams: those that run would be lost (RFC 9113, 6.8)

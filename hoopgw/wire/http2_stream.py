@@ -17,12 +17,16 @@ class Stream:
 
     out       what goes to the other side; `pieces` of it wait for room, `backlog` bytes
     framing   of what comes from there
+    switches  it is to carry another protocol, once the answer says so
     """
 
-    __slots__ = ("backlog", "framing", "given", "method", "out", "pieces", "sent", "trailers", "untaken", "whole")
+    __slots__ = (
+        "backlog", "framing", "given", "method", "out", "pieces", "sent", "switches", "trailers", "untaken", "whole",
+    )  # fmt: skip
 
-    def __init__(self, out: Message, method: bytes, framing: int) -> None:
+    def __init__(self, out: Message, method: bytes, framing: int, switches: bool = False) -> None:
         self.out = out
+        self.switches = switches
         self.method = method
         self.framing = framing
         self.pieces: deque[bytes] = deque()

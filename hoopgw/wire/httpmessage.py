@@ -64,12 +64,14 @@ _ENDED: Final = 2
 class Message:
     """Takes one message apart.
 
-    method   None: a request; else the response to a request with this method
+    method    None: a request; else the response to a request with this method
+    switches  it was asked for another protocol: behind a 101 come bytes of that one until the end
     """
 
-    __slots__ = ("_blocks", "_chunks", "_framing", "_kept", "_left", "_method", "_state")
+    __slots__ = ("_blocks", "_chunks", "_framing", "_kept", "_left", "_method", "_state", "_switches")
 
-    def __init__(self, method: bytes | None, blocks: Blocks) -> None:
+    def __init__(self, method: bytes | None, blocks: Blocks, switches: bool = False) -> None:
+        self._switches = switches
         self._method = method
         self._blocks = blocks
         self._state = _AT_HEAD
@@ -118,7 +120,10 @@ class Message:
                 return len(data)
             here = start[1]
             parts.starts.append(start[0])
-            if not 100 <= start[0].status < 200:
+            if self._switches and start[0].status == 101:
+                start[0].framing = UNTIL_CLOSE
+                self._begin(start[0], parts)
+            elif not 100 <= start[0].status < 200:
                 self._begin(start[0], parts)
         self._kept = b""
         return here

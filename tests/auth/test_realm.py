@@ -14,13 +14,14 @@ from zope.interface.verify import verifyObject
 from hoopgw.auth.access import Access, AdminAccess, IAccess, IAdminAccess, Wanted
 from hoopgw.auth.credentials import BearerToken
 from hoopgw.auth.local import LocalTokens, local_issuer
-from hoopgw.auth.realm import GatewayRealm, admin_access, shown
-from hoopgw.model.errors import LoginRefused
+from hoopgw.auth.realm import GatewayRealm, access, admin_access, reconsidered, shown
+from hoopgw.model.destination import read_destination
+from hoopgw.model.errors import LoginRefused, NotGranted
 from hoopgw.model.grant import Grant, Who
 from hoopgw.model.identity import Identity
 from hoopgw.model.secret import Secret
 from hoopgw.model.settings import LocalIssuer, Settings
-from hoopgw.model.target import Address, Role, Selector, Target, TlsMode
+from hoopgw.model.target import CONNECT, Address, Role, Selector, Target, TlsMode
 from tests.auth.test_local import KEY, OPS
 from tests.auth.tokens_for_tests import ISSUER, NOW, SETTINGS, World
 
@@ -44,6 +45,44 @@ class Rules:
         default_factory=lambda: {"pay": PAY, "web": replace(PAY, name="web", protocol="ssh")}
     )
     grants: tuple[Grant, ...] = (READ,)
+
+
+OUT = Target("out", "http", (), TlsMode.DISABLE, {CONNECT: Role(CONNECT, "")}, egress=True)
+LISTED = tuple(read_destination(each, several=True) for each in ("pypi.org:443", "*.pypi.org:443"))
+TUNNELS = Grant("out", AGENTS, Selector(frozenset({"out"})), frozenset({CONNECT}), destinations=LISTED)
+
+
+class Tunnels(SynchronousTestCase):
+    def access(self, rules: Rules, where: str, who: Identity = ALICE) -> Access:
+        wanted = Wanted("http", "", "", destination=read_destination(where))
+        return access(rules, who, wanted, NOW)
+
+    def test_security_only_to_what_a_grant_lists(self) -> None:
+        """By the first grant that lists it, for whom it is; a grant of something else, or another port, is none."""
+        rules = Rules(targets={"pay": PAY, "out": OUT}, grants=(READ, TUNNELS))
+        found = self.access(rules, "PyPI.org:443")
+        self.assertEqual((found.target, found.grant, str(found.destination)), (OUT, TUNNELS, "pypi.org:443"))
+        self.assertEqual(self.access(rules, "a.pypi.org:443").listed, LISTED[1])
+        stranger = replace(ALICE, groups=frozenset())
+        for where, who in (("pypi.org:80", ALICE), ("example.org:443", ALICE), ("pypi.org:443", stranger)):
+            self.assertRaises(NotGranted, self.access, rules, where, who)
+        closed = Rules(targets={"out": replace(OUT, egress=False)}, grants=(TUNNELS,))
+        self.assertRaises(NotGranted, self.access, closed, "pypi.org:443")
+        local = replace(ALICE, issuer=local_issuer("gw"))
+        self.assertRaises(NotGranted, self.access, rules, "pypi.org:443", local)
+
+    def test_a_way_out_is_no_service(self) -> None:
+        """Nobody reaches it by its name."""
+        rules = Rules(targets={"out": OUT}, grants=(TUNNELS,))
+        self.assertRaises(LoginRefused, access, rules, ALICE, Wanted("http", "out", CONNECT), NOW)
+
+    def test_a_reload_ends_what_is_not_listed_any_more(self) -> None:
+        """The same grant must still lead there."""
+        rules = Rules(targets={"out": OUT}, grants=(TUNNELS,))
+        granted = self.access(rules, "a.pypi.org:443")
+        self.assertIsNotNone(reconsidered(rules, granted, NOW))
+        for other in (replace(TUNNELS, destinations=LISTED[:1]), replace(TUNNELS, name="other")):
+            self.assertIsNone(reconsidered(replace(rules, grants=(other,)), granted, NOW))
 
 
 class RealmCase(SynchronousTestCase):

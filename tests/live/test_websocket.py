@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import json
 import os
+import socket
 import ssl
 import subprocess
 import threading
@@ -18,6 +19,7 @@ from websockets.sync.server import Server, ServerConnection, serve
 from websockets.typing import Subprotocol
 
 from hoopgw.cli.demo.stage import Options
+from tests.live.h2_by_hand import Hand
 from tests.live.harness import environment
 from tests.live.test_http import HttpCase
 
@@ -46,6 +48,12 @@ path = ["/people*"]
 patterns = ["payment-card"]
 """
 CARD = "4000 0012 3456 7899"
+
+
+def frame(text: bytes, code: int = 1) -> bytes:
+    """One masked frame of at most 125 bytes."""
+    key = os.urandom(4)
+    return bytes((0x80 | code, 0x80 | len(text))) + key + bytes(each ^ key[n % 4] for n, each in enumerate(text))
 
 
 class Talks:
@@ -133,6 +141,45 @@ class Sockets(HttpCase):
         while self.talks.closed.count(4000) < 2 and time.monotonic() < deadline:
             time.sleep(0.05)
         self.assertEqual(self.talks.closed.count(4000), 2)  # and of the test before, as it comes
+
+    def test_over_http2(self) -> None:
+        """An extended CONNECT (RFC 8441) is the same WebSocket: several beside one another, judged and recorded."""
+        context = ssl.create_default_context(cafile=str(self.stage.ca))
+        context.set_alpn_protocols(["h2"])
+        plain = socket.create_connection(("127.0.0.1", self.stage.https_port), TURN)
+        connection = context.wrap_socket(plain, server_hostname="127.0.0.1")
+        self.addCleanup(connection.close)
+        hand = Hand(connection)
+        while not hand.h2.remote_settings.enable_connect_protocol:
+            hand.read()
+        usual = [(":scheme", "https"), (":authority", "127.0.0.1"), ("sec-websocket-version", "13")]
+        usual.append(("sec-websocket-protocol", "chat"))
+        token = ("authorization", f"Bearer {self.stage.agent}")
+
+        def open(path: str, *more: tuple[str, str]) -> int:
+            head = [(":method", "CONNECT"), (":protocol", "websocket"), (":path", f"/live/{path}"), *usual, *more]
+            return hand.ask(head)
+
+        one, two, none = open("talk", token), open("live", token), open("talk")
+        found = [hand.answered(each) for each in (one, two, none)]
+        self.assertEqual(found, [200, 200, 401], hand.data)
+        for each, text in ((one, b"hello"), (two, b'["' + b"x" * 90 + b'"]')):
+            hand.send(each, frame(text))
+            self.assertEqual(hand.received(each, len(text) + 2)[2:], text)
+        hand.send(two, frame(b'{"op": "delete"}'))
+        hand.over(two)
+        self.assertIn(b"Nothing is deleted here", hand.data[two])
+        hand.send(one, frame(b"still"))
+        self.assertEqual(hand.received(one, 14)[9:], b"still")
+        self.assertNotIn('{"op": "delete"}', self.talks.heard)
+        hand.send(one, frame((1000).to_bytes(2, "big"), 8))
+        hand.over(one)
+        other = [(":method", "CONNECT"), (":protocol", "other"), (":path", "/live/talk"), *usual, token]
+        self.assertEqual(hand.answered(hand.ask(other)), 501)
+        head = [(":method", "CONNECT"), (":protocol", "websocket"), (":path", "/live/talk"), *usual, token]
+        early = hand.ask(head, early=b"GET /live/smuggled HTTP/1.1\r\nHost: x\r\n\r\n")
+        hand.over(early)
+        self.assertEqual((early in hand.reset, hand.data.get(early, b"")), (True, b""))
 
     def test_who_may_not(self) -> None:
         """The handshake is answered as any request is."""

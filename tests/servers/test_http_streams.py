@@ -34,6 +34,7 @@ class Served(Protocol):
     """A server of HTTP/1.1: notes what it is asked, and answers when it is told to."""
 
     transport: Any
+    until_close = False
 
     def __init__(self, all_of_them: list["Served"]) -> None:
         self.asked: list[bytes] = []  # the whole bytes of each request

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from hoopgw.auth.access import Access
+from hoopgw.model.destination import Destination
 from hoopgw.model.grant import Grant, Who
 from hoopgw.model.http import HttpRequest
 from hoopgw.model.identity import Identity
@@ -24,7 +25,7 @@ from hoopgw.policy.mask_table import MaskRule
 from hoopgw.policy.policyset import Selection
 from hoopgw.relay.http_masks import HttpMaskBuilder
 from hoopgw.relay.postgres_masks import MaskBuilder
-from hoopgw.session.httpjudge import CONNECT, HttpJudge
+from hoopgw.session.httpjudge import HttpJudge
 from hoopgw.session.interfaces import IJudge
 
 ROLE = Role("app", "app")
@@ -115,12 +116,24 @@ class Judging(SynchronousTestCase):
         self.assertEqual(judge(api=API).judge(asked(b"DELETE /USERS/7")).tables, {"DELETE /USERS/7"})
 
     def test_tunnels(self) -> None:
-        """Only where they are granted, and no rule or mask would be gone around."""
-        tunnel = asked(b"CONNECT example.com:443", kind=TUNNEL)
-        granted = replace(GRANT, features=frozenset((CONNECT,)))
-        self.assertEqual(refused(judge(), tunnel), ["http:connect"])
-        self.assertEqual(refused(judge(grant=granted), tunnel), [])
-        self.assertEqual(refused(judge(DELETES, grant=granted), tunnel), ["http:connect"])
+        """Only the one that the login was for, and none around a rule or mask; a rule may be about opening one."""
+        tunnel, opening = asked(b"CONNECT example.com:443", kind=TUNNEL), HttpConditions(frozenset(("CONNECT",)))
+        ask = HttpRule("ask", opening, Action(refuse=True))
+        there = replace(ACCESS, destination=Destination("example.com", 443))
+        other = replace(ACCESS, destination=Destination("example.com", 8443))
+        for access, rules, expected in (
+            (ACCESS, (), ["http:connect"]),
+            (other, (), ["http:connect"]),
+            (there, (), []),
+            (there, (DELETES,), ["http:connect"]),
+            (there, (ask, DELETES), ["http:connect"]),
+            (there, (ask,), ["ask"]),
+        ):
+            found = judge().successor(Selection(rules, (), ""), access)
+            self.assertEqual(refused(found, tunnel), expected, (access.destination, rules))
+        self.assertEqual(
+            judge().successor(Selection((), (), ""), there).judge(tunnel).tables, {"CONNECT example.com:443"}
+        )
 
     def test_the_unknown_is_refused(self) -> None:
         """Another kind, another protocol, a request without what is judged."""

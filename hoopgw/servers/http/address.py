@@ -7,21 +7,42 @@ from binascii import Error
 from dataclasses import dataclass
 
 from hoopgw.auth.credentials import BearerToken, ClientCertificate
+from hoopgw.model.destination import Destination, read_destination
+from hoopgw.model.errors import MalformedFrame
 from hoopgw.model.http import OWN_PATHS
 from hoopgw.model.secret import Secret
-from hoopgw.relay.http_scope import Route
+from hoopgw.relay.http_scope import Route, route_of
 from hoopgw.relay.postgres_addresses import target_of_host
+from hoopgw.wire.httphead import Block, Request
 
 MAX_NAME = 128  # bytes of a target's name in a path
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """`prefix` is of the path, b"" where the host names the target.  Without a target: the gateway's own `path`."""
+    """`prefix` is of the path, b"" where the host names the target.  Without a target: the gateway's own `path`, or the
+    `destination` of a tunnel."""
 
     target: str
     prefix: bytes
     path: tuple[str, ...] = ()
+    destination: Destination | None = None
+
+
+def tunnel_to(read: Request) -> Named:
+    """What a CONNECT asks for.  Raises MalformedFrame."""
+    if read.host.lower() != read.target.lower():  # RFC 9112, 3.2.3: the same; else which one counts?
+        raise MalformedFrame("Host is not the destination of the CONNECT")
+    try:
+        return Named("", b"", (), read_destination(read.target.decode("ascii")))
+    except ValueError as error:
+        raise MalformedFrame(str(error)) from error
+
+
+def proxy_route(block: Block) -> Route:
+    """As `route_of`, of a CONNECT: an Authorization there is none for the gateway."""
+    host, role, name, value = route_of(block)
+    return (host, role, b"", b"") if name == b"authorization" else (host, role, name, value)
 
 
 def named(host: bytes, target: bytes, domain: str) -> Named | None:

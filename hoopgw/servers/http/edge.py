@@ -152,6 +152,11 @@ class HttpEdge:
         self._gateway.reactor.callLater(0, self._go_on, rest)  # when this session has been taken down
         return True
 
+    @property
+    def until_close(self) -> bool:
+        """What the client sends has no end but the connection's."""
+        return self._relay is not None and self._relay.switched
+
     def check(self, now: float) -> None:
         """Nothing is waited for without end; a hold has a clock of its own."""
         relay, pump, access = self._relay, self.pump, self._access

@@ -38,6 +38,7 @@ MAX_PROBES: Final = 64  # addresses in one event
 MAX_NAME: Final = 256  # characters: a DNS name has 253
 Shown = BearerToken | ClientCertificate | None  # by who asks
 JSON: Final = b"application/json"
+PROXY_CHALLENGE: Final = b'Proxy-Authenticate: Bearer realm="hoopgw"\r\nProxy-Authenticate: Basic realm="hoopgw"\r\n'
 CHALLENGE: Final = b'WWW-Authenticate: Bearer realm="hoopgw"\r\nWWW-Authenticate: Basic realm="hoopgw"\r\n'
 
 

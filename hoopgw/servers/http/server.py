@@ -34,10 +34,11 @@ from hoopgw.relay.http_body import Body
 from hoopgw.relay.http_scope import Route, route_of
 from hoopgw.servers import tls
 from hoopgw.servers.gateway import Gateway
-from hoopgw.servers.http.address import Named, credentials_of, named
+from hoopgw.servers.http.address import Named, credentials_of, named, proxy_route, tunnel_to
 from hoopgw.servers.http.edge import Face, HttpEdge
 from hoopgw.servers.http.links import H2_ALPN, HTTP_ALPN
-from hoopgw.servers.http.own import CHALLENGE, MAX_BODY
+from hoopgw.servers.http.own import CHALLENGE, MAX_BODY, PROXY_CHALLENGE
+from hoopgw.servers.http.tunnel import TunnelEdge
 from hoopgw.servers.http_streams import BEGIN, Streams
 from hoopgw.wire.httphead import MAX_HEAD, NO_BODY, Blocks, Request, read_request
 
@@ -82,7 +83,8 @@ class HttpServer(Protocol):
         self._entered = False
         self._tls = tls or {}
         self._chain = chain
-        self._edge: HttpEdge | None = None
+        self._edge: HttpEdge | TunnelEdge | None = None
+        self._tunnels = False  # the request that is being looked at is a CONNECT
         self._deciding: Deferred[Any] | None = None
         self._bare = False  # the answer to it has no body
         self._owes = NO_BODY  # framing of the body of the request that is being looked at
@@ -187,6 +189,11 @@ class HttpServer(Protocol):
         limit = self._gateway.settings.limits.login_seconds
         self._refuse(LoginRefused(f"no request within {limit:g} s", detail="deadline"), 408)
 
+    @property
+    def until_close(self) -> bool:
+        """What the client sends has no end but the connection's."""
+        return self._tunnels or (self._edge is not None and self._edge.until_close)
+
     def check(self, now: float) -> None:
         if self._streams is not None:
             self._streams.check(now)
@@ -205,11 +212,13 @@ class HttpServer(Protocol):
 
     def _begin(self, read: Request) -> None:
         self._owes, self._bare = read.block.framing, read.method == b"HEAD"
-        if read.method == b"CONNECT":
-            self._refuse(NotGranted("no tunnel is granted", detail="CONNECT"), 403)
-            return
-        route = route_of(read.block)
-        found = named(read.host, read.target, self._gateway.settings.tls.domain)
+        self._tunnels = read.method == b"CONNECT"
+        found: Named | None
+        if self._tunnels:
+            route, found = proxy_route(read.block), tunnel_to(read)
+        else:
+            route = route_of(read.block)
+            found = named(read.host, read.target, self._gateway.settings.tls.domain)
         if found is None:
             self._refuse(NotGranted("name a target: https://TARGET.DOMAIN/ or /TARGET/", detail="no target"), 404)
         elif found.path:
@@ -229,7 +238,7 @@ class HttpServer(Protocol):
             raise LoginRefused("a token is needed: Authorization: Bearer", detail="no token")
         proven = self._face.certificates.shown(self._chain) if self._chain else None
         role = route[1].decode("utf-8", "backslashreplace")
-        wanted = Wanted(PROTOCOL, found.target, role)
+        wanted = Wanted(PROTOCOL, found.target, role, destination=found.destination)
         _, access, _ = yield self._gateway.portal.login(shown, wanted, IAccess)
         self._gateway.penalties.succeeded(self._address)
         opening = {
@@ -240,7 +249,7 @@ class HttpServer(Protocol):
             **({"certificate": {"subject": proven.subject, "proof": list(proven.proof)}} if proven is not None else {}),
         }
         yield self._gateway.room()
-        edge = self._edge = HttpEdge(self._gateway, self._face, self.transport, self._ended_early, self._again)
+        edge = self._edge = self._new_edge()
         session = edge.session = self._gateway.open_session(access, edge, self._address, opening)
         session.accepted(PROTOCOL)
         yield session.ready()
@@ -254,6 +263,11 @@ class HttpServer(Protocol):
         buffer, self._buffer = self._buffer, b""
         self.transport.resumeProducing()
         pump.client_bytes(buffer)
+
+    def _new_edge(self) -> HttpEdge | TunnelEdge:
+        if self._tunnels:
+            return TunnelEdge(self._gateway, self.transport, self._ended_early)
+        return HttpEdge(self._gateway, self._face, self.transport, self._ended_early, self._again)
 
     def _again(self, rest: bytes) -> None:
         """The session ended where another login or target begins."""
@@ -322,7 +336,9 @@ class HttpServer(Protocol):
             return
         self._state = _State.ENDED
         detail = getattr(error, "detail", "")
-        if isinstance(error, LoginRefused | WireError) and detail not in ("no token", "penalty") and self._entered:
+        known = self._tunnels and isinstance(error, NotGranted)  # a good token: programs try places that are not listed
+        bad = isinstance(error, LoginRefused | WireError) and detail not in ("no token", "penalty") and not known
+        if bad and self._entered:
             self._gateway.penalties.failed(self._address)
         self._leave()
         code = _code(error)
@@ -331,7 +347,9 @@ class HttpServer(Protocol):
             self._close(code, str(error))
         if status:
             told = str(error) if not isinstance(error, OperatorError) else "not available now; try again later"
-            more = CHALLENGE if status == 401 else b""
+            if status == 401 and self._tunnels:
+                status = 407
+            more = CHALLENGE if status == 401 else PROXY_CHALLENGE if status == 407 else b""
             self.transport.write(words.failed(status, told, close=True, head=self._bare, more=more))
         self.transport.resumeProducing()  # what is still sent is read and dropped: unread bytes would reset the answer
         linger = LINGER if self._owes != NO_BODY else 0.0
