@@ -33,8 +33,10 @@ PATH = (
     "session/course",
     "session/passes",
     "session/deciding",
+    "session/httpjudge",
     "session/session",
     "session/sqljudge",
+    "servers/http/upstream",
     "servers/pump",
 )
 

@@ -160,7 +160,7 @@ class HttpRelay:
         """A head is there; gives where what was taken of `data` ends."""
         outgoing = self._outgoing
         head = outgoing.prepare(read.block)
-        target = in_scope(read.target, self._scope.prefix) if head.route == self._scope.route else None
+        target = in_scope(read.target, self._scope.prefix) if head.same_route else None
         if target is None or read.method == b"CONNECT":
             self.rest = data[start:]
             self._hang_up(Code.SESSION_CLOSED, "the connection goes on with another login or target", effects)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final, final
 
 from hoopgw.relay.http_cookies import scoped_cookie, scoped_location
-from hoopgw.relay.http_scope import HttpScope, Route, route_of
+from hoopgw.relay.http_scope import HttpScope, route_of
 from hoopgw.wire.http2_heads import is_grpc
 from hoopgw.wire.httphead import Block, Field
 from hoopgw.wire.sigv4 import CONTENT
@@ -38,25 +38,26 @@ _LOCATIONS: Final = frozenset((b"location", b"content-location"))
 class RequestHead:
     """One block of a client's fields, prepared.
 
-    route      whom it is for
-    fields     what a rule may look at: what reaches the target of the client's own
-    bound      the same as lines: what a hold is bound to
-    shown      the same with secret values taken out
-    upstream   lines for the target, the gateway's own and its credential included
-    recorded   the same lines as the record shows them
-    expects    `Expect: 100-continue`
-    upgrade    in lower case; b"" for none
-    patient    `Prefer: respond-async` (RFC 7240, 4.1): the client does not want to wait for an approval
-    grpc       what refuses it is to be a status of gRPC
-    content    what the client says of the body's hash (X-Amz-Content-Sha256), where the gateway signs
+    same_route  it is for the target, and by the login, of this session
+    fields      what a rule may look at: what reaches the target of the client's own
+    bound       the same as lines: what a hold is bound to
+    shown       the same with secret values taken out
+    upstream    lines for the target, the gateway's own and its credential included
+    recorded    the same lines as the record shows them
+    expects     `Expect: 100-continue`
+    upgrade     in lower case; b"" for none
+    patient     `Prefer: respond-async` (RFC 7240, 4.1): the client does not want to wait for an approval
+    grpc        what refuses it is to be a status of gRPC
+    content     what the client says of the body's hash (X-Amz-Content-Sha256), where the gateway signs
     """
 
     __slots__ = (
-        "route", "fields", "bound", "shown", "upstream", "recorded", "expects", "upgrade", "patient", "grpc", "content",
+        "same_route", "fields", "bound", "shown", "upstream", "recorded", "expects", "upgrade", "patient", "grpc",
+        "content",
     )  # fmt: skip
 
     def __init__(self, block: Block, scope: HttpScope) -> None:
-        self.route: Route = route_of(block)
+        self.same_route = route_of(block) == scope.route
         fields: list[Field] = []
         lines: list[bytes] = []
         shown: list[bytes] = []

@@ -14,6 +14,7 @@ from hoopgw.relay.http_body import Body
 from hoopgw.relay.http_heads import MAX_PREPARED, RequestHead
 from hoopgw.relay.http_scope import HttpScope
 from hoopgw.relay.http_signing import CODED, MAX_HASHED, WHOLE, Signing
+from hoopgw.relay.http_trace import Traces
 from hoopgw.relay.http_upgrade import WEBSOCKET, asking, opened
 from hoopgw.wire.httphead import LENGTH, NO_BODY, Block, Request
 from hoopgw.wire.websocket_handshake import Opening
@@ -42,7 +43,7 @@ class Outgoing:
 
     __slots__ = (
         "up", "head", "request", "line", "close", "reads", "opening", "repeatable",
-        "_scope", "_prepared", "_signing", "_judged", "_content", "_pieces", "_trace",
+        "_scope", "_prepared", "_signing", "_judged", "_content", "_pieces", "_traces", "_trace",
     )  # fmt: skip
 
     def __init__(self, scope: HttpScope) -> None:
@@ -60,6 +61,7 @@ class Outgoing:
         self._judged = 0  # bytes of the body that the rules want
         self._content: list[bytes] = []  # of it so far, without chunks; bounded by `reads` and a read
         self._pieces: list[bytes] = []  # the same as it came
+        self._traces = Traces(scope.token_bytes)
         self._trace = b""
 
     def prepare(self, block: Block) -> RequestHead:
@@ -128,8 +130,7 @@ class Outgoing:
             self._know(known)
         request = self.request
         assert request is not None
-        ids = self._scope.token_bytes(24).hex().encode()
-        self._trace = b"traceparent: 00-" + ids[:32] + b"-" + ids[32:] + b"-01\r\n\r\n"
+        self._trace = self._traces.line() + b"\r\n"
         bound = head.bound + b"\r\n" + request.body if request.body else head.bound
         name = b"respond-async" if head.patient else b""
         operation = Operation("http", REQUEST, self.line, name, bound, number, request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from twisted.internet.defer import Deferred, succeed
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from hoopgw.auth.access import Access
 from hoopgw.model.http import HttpRequest
@@ -26,11 +26,8 @@ PATIENT = b"respond-async"  # the name of an operation whose client does not wan
 MAX_NAME = 200  # characters of a request's name in the index
 
 
-@implementer(IJudge)
 class HttpJudge:
     """`selection` is what its identity has to pass on its target."""
-
-    ambient_masks = None
 
     def __init__(self, selection: Selection, access: Access, builder: HttpMaskBuilder) -> None:
         self._builder = builder
@@ -47,6 +44,11 @@ class HttpJudge:
     def successor(self, selection: Selection, access: Access) -> HttpJudge:
         """After a reload."""
         return HttpJudge(selection, access, self._builder)
+
+    @property
+    def ambient_masks(self) -> None:
+        """HTTP has none."""
+        return None
 
     @property
     def masks(self) -> bool:
@@ -127,6 +129,9 @@ class HttpJudge:
         assert operation.request is not None
         text = operation.text.decode()
         return judge(self._rules, operation, self._facts(operation.request)) & Verdict(tables=frozenset((text,)))
+
+
+classImplements(HttpJudge, IJudge)
 
 
 def _names(facts: HttpFacts) -> frozenset[str]:

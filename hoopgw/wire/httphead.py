@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final, final
 
+from mypy_extensions import i64
+
 from hoopgw.model.errors import MalformedFrame
 
 MAX_HEAD: Final = 64 * 1024  # bytes of a head: above what nginx (32 KiB) and Node (16 KiB) take in all
@@ -24,10 +26,12 @@ CHUNKED: Final = 2
 UNTIL_CLOSE: Final = 3  # of responses only
 
 _END: Final = b"\r\n\r\n"
+_NO_LINE: Final = b"\r\n"  # no line holds that
 _TOKEN: Final = bytes(sorted(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"))
 # Of a request target: what is visible, without what no URI may hold and some parsers read as something else
 # (RFC 3986, 2: a backslash as a slash, a hash as the end)
-_TARGET: Final = bytes(code for code in range(0x21, 0x7F) if code not in b'#\\<>"')
+_TARGET: Final = bytes(0x21 <= code < 0x7F and code not in b'#\\<>"' for code in range(256))
+_METHODS: Final = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"PATCH", b"OPTIONS"))
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # HTAB may stand inside a value
 _BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 _DIGITS: Final = re.compile(rb"[0-9]+\Z")
@@ -111,7 +115,7 @@ def request_line(line: bytes) -> tuple[bytes, bytes, int]:
     if len(parts) != 3:
         raise MalformedFrame("a request line is a method, a target and a version, with one space between them")
     method, target, version = parts
-    if not method or len(method) > 32 or method.translate(None, _TOKEN):
+    if method not in _METHODS and (not method or len(method) > 32 or method.translate(None, _TOKEN)):
         raise MalformedFrame("the method is no token")
     if version == b"HTTP/1.1":
         minor = 1
@@ -121,7 +125,7 @@ def request_line(line: bytes) -> tuple[bytes, bytes, int]:
         raise MalformedFrame("the version is neither HTTP/1.1 nor HTTP/1.0")
     if len(target) > MAX_TARGET:
         raise MalformedFrame(f"a request target of more than {MAX_TARGET} bytes")
-    if not target or target.translate(None, _TARGET):
+    if not target or not _only(target, _TARGET):
         raise MalformedFrame("the request target has characters that no URI has")
     if method == b"CONNECT":
         if _HOST.match(target) is None or b":" not in target.rpartition(b"]")[2]:
@@ -129,6 +133,18 @@ def request_line(line: bytes) -> tuple[bytes, bytes, int]:
     elif target[0] != 0x2F and not (method == b"OPTIONS" and target == b"*"):
         raise MalformedFrame("the request target does not begin with /")  # absolute form: which host counts?
     return method, target, minor
+
+
+def _only(text: bytes, allowed: bytes) -> bool:
+    """Whether each byte is allowed.  A loop: compiled, it ends before `translate` has made its table."""
+    here: i64 = 0
+    end: i64 = len(text)
+    while here < end:
+        code: i64 = text[here]
+        if not allowed[code]:
+            return False
+        here += 1
+    return True
 
 
 def status_line(line: bytes) -> tuple[int, bytes, int]:
@@ -237,47 +253,89 @@ class Response:
 
 
 class Blocks:
-    """Fields that were read before, by their bytes: a client's seldom change, but for a few.
+    """Heads that were read before, by their bytes: a peer's fields seldom change, but for a few.
 
-    Bounded by MAX_KNOWN entries of MAX_KNOWN_BYTES; when full it begins anew.
+    Bounded by MAX_KNOWN entries of MAX_KNOWN_BYTES; when full it begins anew.  What came last is known without a look
+    into the dictionary: comparing is cheaper than hashing, and far cheaper than looking for where a head ends.
+
+    method, target     what the request line that came last says
+    status, reason     the same of a status line
+    minor              of the first line that was read last
+    size               bytes of the head that `again` found
     """
 
-    __slots__ = ("_known",)
+    __slots__ = ("_asked", "_known", "_last", "_said", "_text", "method", "minor", "reason", "size", "status", "target")
 
     def __init__(self) -> None:
         self._known: dict[bytes, Block] = {}
+        self._last: Block | None = None
+        self._text = b""  # of the last block, with the empty line behind it; b"" while there is none
+        self._asked = _NO_LINE  # the request line that came last, and the status line
+        self._said = _NO_LINE
+        self.method = b""
+        self.target = b""
+        self.status = 0
+        self.reason = b""
+        self.minor = 0
+        self.size = 0
+
+    def again(self, data: bytes, start: int, line_end: int) -> Block | None:
+        """The last block, where behind the first line (from `start` to `line_end`) stands exactly that, with the empty
+        line behind it; `size` is then that of both."""
+        self.size = line_end + 2 - start + len(self._text)
+        if self._text and line_end >= 0 and self.size <= MAX_HEAD and data.startswith(self._text, line_end + 2):
+            return self._last
+        return None
 
     def of(self, block: bytes) -> Block:
         """Raises MalformedFrame."""
         found = self._known.get(block)
         if found is None:
             found = read_block(block)
-            if len(block) <= MAX_KNOWN_BYTES:
-                if len(self._known) >= MAX_KNOWN:
-                    self._known.clear()
-                self._known[block] = found
+            if len(block) > MAX_KNOWN_BYTES:
+                return found
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[block] = found
+        self._last, self._text = found, block + b"\r\n"
         return found
+
+    def request_line(self, line: bytes) -> None:
+        """Raises MalformedFrame."""
+        if line != self._asked:
+            self.method, self.target, self.minor = request_line(line)
+            self._asked, self._said = line, _NO_LINE
+
+    def status_line(self, line: bytes) -> None:
+        """Raises MalformedFrame."""
+        if line != self._said:
+            self.status, self.reason, self.minor = status_line(line)
+            self._said, self._asked = line, _NO_LINE
 
 
 def read_request(data: bytes, start: int, blocks: Blocks) -> Request | None:
     """The request whose head begins at `start`; None where it is not whole yet.  Raises MalformedFrame."""
-    end = head_end(data, start)
-    if end < 0:
-        _begins(data, start)
-        return None
     line_end = data.find(b"\r\n", start)
-    method, target, minor = request_line(data[start:line_end])
-    block = blocks.of(data[line_end + 2 : end - 2])
-    if minor == 0 and block.framing == CHUNKED:
+    block = blocks.again(data, start, line_end)
+    end = start + blocks.size
+    if block is None:
+        end = head_end(data, start)
+        if end < 0:
+            _begins(data, start)
+            return None
+    blocks.request_line(data[start:line_end])
+    if block is None:
+        block = blocks.of(data[line_end + 2 : end - 2])
+    if blocks.minor == 0 and block.framing == CHUNKED:
         raise MalformedFrame("HTTP/1.0 has no transfer codings")
     if not block.host:
         host = block.one(b"host")
         if _HOST.match(host) is None:
             raise MalformedFrame("Host is not one host name")
         block.host = host
-    if method == b"CONNECT" and block.framing != NO_BODY:
+    if blocks.method == b"CONNECT" and block.framing != NO_BODY:
         raise MalformedFrame("a CONNECT with a body")
-    return Request(method, target, minor, block, end)
+    return Request(blocks.method, blocks.target, blocks.minor, block, end)
 
 
 def _begins(data: bytes, start: int) -> None:
@@ -292,16 +350,20 @@ def _begins(data: bytes, start: int) -> None:
 
 def read_response(data: bytes, start: int, method: bytes, blocks: Blocks) -> Response | None:
     """The response to `method` whose head begins at `start`; None where it is not whole yet.  Raises MalformedFrame."""
-    end = head_end(data, start)
-    if end < 0:
-        return None
     line_end = data.find(b"\r\n", start)
-    status, reason, minor = status_line(data[start:line_end])
-    block = blocks.of(data[line_end + 2 : end - 2])
-    if minor == 0 and block.framing == CHUNKED:
+    block = blocks.again(data, start, line_end)
+    end = start + blocks.size
+    if block is None:
+        end = head_end(data, start)
+        if end < 0:
+            return None
+    blocks.status_line(data[start:line_end])
+    if block is None:
+        block = blocks.of(data[line_end + 2 : end - 2])
+    if blocks.minor == 0 and block.framing == CHUNKED:
         raise MalformedFrame("HTTP/1.0 has no transfer codings")
-    framing, length = _body_of(status, method, block)
-    return Response(status, reason, minor, block, end, framing, length)
+    framing, length = _body_of(blocks.status, method, block)
+    return Response(blocks.status, blocks.reason, blocks.minor, block, end, framing, length)
 
 
 def _body_of(status: int, method: bytes, block: Block) -> tuple[int, int]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -74,6 +76,7 @@ REFUSED_REQUESTS = {
     "a longer version": b"GET / HTTP/1.10\r\nHost: a\r\n\r\n",
     "HTTP/2's preface": b"PRI * HTTP/2.0\r\n\r\n",
     "a line before": b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    "an empty line for a request": b"\r\nHost: a\r\n\r\n",
     "no method": b" / HTTP/1.1\r\nHost: a\r\n\r\n",
     "TLS": b"\x16\x03\x01\x02\x00",
     "CONNECT without a port": b"CONNECT a HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -95,10 +98,44 @@ REFUSED_RESPONSES = {
     "a long status": b"HTTP/1.1 2000 OK\r\n\r\n",
     "a status of 0": b"HTTP/1.1 099 OK\r\n\r\n",
     "no status": b"HTTP/1.1\r\n\r\n",
+    "an empty line for a status": b"\r\nContent-Length: 5\r\n\r\n",
     "a body with 204": b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n",
     "chunks with 100": b"HTTP/1.1 100 Continue\r\nTransfer-Encoding: chunked\r\n\r\n",
     "a long head": b"HTTP/1.1 200 OK\r\nX: " + b"x" * MAX_HEAD,
 }
+
+# a client's next head differs in its first line, in its fields, or not at all
+HEADS = st.builds(
+    lambda line, block: line + b"\r\n" + block + b"\r\n",
+    st.sampled_from(
+        (b"GET / HTTP/1.1", b"GET /a HTTP/1.0", b"CONNECT a:1 HTTP/1.1", b"HTTP/1.1 200 OK", b"HTTP/1.0 204")
+    ),
+    st.sampled_from(
+        (
+            b"",
+            b"Host: a\r\n",
+            b"Host: a\r\nX: 1\r\n",
+            b"Host: a\r\nTransfer-Encoding: chunked\r\n",
+            b"Host: a\r\n X\r\n",
+        )
+    ),
+) | st.sampled_from(tuple(REFUSED_REQUESTS.values()) + tuple(REFUSED_RESPONSES.values()))
+
+
+def _told(read: Callable[[bytes, int, Blocks], Any], data: bytes, start: int, blocks: Blocks) -> Any:
+    """What a head says, or why it may not be."""
+    try:
+        found = read(data, start, blocks)
+    except MalformedFrame as error:
+        return str(error)
+    if found is None:
+        return None
+    said = {name: getattr(found, name) for name in type(found).__slots__ if name != "block"}
+    return said | {"fields": found.block.fields, "host": getattr(found, "host", None)}
+
+
+def _response(data: bytes, start: int, blocks: Blocks) -> Any:
+    return read_response(data, start, b"GET", blocks)
 
 
 class Requests(SynchronousTestCase):
@@ -141,6 +178,28 @@ class Requests(SynchronousTestCase):
                 read = read_request(data, 0, blocks)
                 assert read is not None
                 self.assertEqual(read.block.length, number)
+
+    @settings(deadline=None)
+    @given(
+        st.lists(st.tuples(HEADS, st.sampled_from((b"", b"ab")), st.sampled_from((b"", b"GET", b"\r\n"))), max_size=8)
+    )
+    def test_heads_behind_each_other(self, heads: list[tuple[bytes, bytes, bytes]]) -> None:
+        """What was read before on a connection changes nothing about what a head means, or whether it may be."""
+        blocks = Blocks()
+        for head, before, behind in heads:
+            data, start = before + head + behind, len(before)
+            for read in (read_request, _response):
+                self.assertEqual(_told(read, data, start, blocks), _told(read, data, start, Blocks()))
+
+    def test_a_known_head_is_no_longer_than_another(self) -> None:
+        """The bound of a head holds for fields that came before as well."""
+        blocks = Blocks()
+        for line, refused in ((b"HTTP/1.1 200 ", False), (b"HTTP/1.1 200 " + b"a" * MAX_HEAD, True)):
+            data = line + b"\r\nContent-Length: 1\r\n\r\n"
+            if refused:
+                self.assertRaises(MalformedFrame, read_response, data, 0, b"GET", blocks)
+            else:
+                self.assertIsNotNone(read_response(data, 0, b"GET", blocks))
 
     @settings(deadline=None)
     @given(st.integers(0, len(GET) - 1))

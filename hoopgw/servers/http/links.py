@@ -64,7 +64,7 @@ class Link(Protocol):
         self.place = place
         self.reused = False
         self.tls: dict[str, str] = {}
-        self.receive: Callable[[bytes], None] = self._surplus
+        self.receive = self._surplus
         self.lost: Callable[[str], None] = lambda reason: None
         self.ready: Deferred[None] = Deferred(lambda _: self.transport and self.transport.abortConnection())
         self._context = context
@@ -90,8 +90,14 @@ class Link(Protocol):
         if not self.ready.called:
             self.ready.errback(TargetUnavailable(reason))
 
-    def dataReceived(self, data: bytes) -> None:
-        self.receive(data)
+    @property
+    def receive(self) -> Callable[[bytes], None]:
+        """Who is given what comes in: the transport calls it without a step between."""
+        return self.dataReceived
+
+    @receive.setter
+    def receive(self, receive: Callable[[bytes], None]) -> None:
+        self.dataReceived = receive  # type: ignore[assignment, method-assign]
 
     def _surplus(self, data: bytes) -> None:
         """An answer to nothing: the next request's would be taken for it."""

@@ -1,11 +1,11 @@
 """What a pump sees of an HTTP target: somewhere to write requests to, whatever connection carries them.
 
-A connection is opened when there is something to send, and again where the target closed it.
+A connection is opened when there is something to send, and again where the target closed it.  Compiled in packages.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
@@ -17,11 +17,11 @@ from hoopgw.relay.http import HttpRelay
 from hoopgw.servers.http.links import Link, Links
 from hoopgw.servers.http_calls import Call
 
+_log: Final = Logger("hoopgw.servers.http.upstream")
+
 
 class Upstream:
     """One session's.  `pump` is set before anything is written."""
-
-    _log = Logger()
 
     def __init__(self, links: Links, access: Access, relay: HttpRelay) -> None:
         self.pump: Any = None
@@ -74,13 +74,13 @@ class Upstream:
         if self._over or failure.check(CancelledError):
             return
         if not failure.check(OperatorError):
-            self._log.failure("a target could not be reached", failure=failure)
+            _log.failure("a target could not be reached", failure=failure)
         self.pump.target_gone(failure.getErrorMessage())
         if self._producer is not None:
             self._producer.resumeProducing()
 
     def _broken(self, failure: Failure) -> None:
-        self._log.failure("an HTTP session failed", failure=failure)
+        _log.failure("an HTTP session failed", failure=failure)
         self.abortConnection()
 
     def _use(self, link: Link | Call) -> None:
