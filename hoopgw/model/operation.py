@@ -14,7 +14,9 @@ EXECUTE: Final = "execute"  # an Execute message: `text` is that of the portal's
 FUNCTION: Final = "function"  # a FunctionCall message (fast path): `text` is the function's OID in decimal
 
 # The kinds of SSH operations, closed in the same way.
-EXEC = "exec"  # `text` is the command line; `parameters` the environment that the channel was given
+# `text` is the command line; `parameters` the environment that the channel was given, `name` TERMINAL where it has one
+EXEC = "exec"
+TERMINAL = b"terminal"
 SUBSYSTEM = "subsystem"  # `text` is its name: "sftp"; `parameters` as for EXEC
 SHELL = "shell"  # a login shell; no text; `parameters` as for EXEC
 PTY = "pty"  # a terminal: `text` is its type

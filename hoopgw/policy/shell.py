@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from hoopgw.model.operation import EXEC, FILE, SHELL, TYPED, Operation
+from hoopgw.model.operation import EXEC, FILE, SHELL, TERMINAL, TYPED, Operation
 from hoopgw.policy.shell_facts import Command
-from hoopgw.policy.shell_reading import read
+from hoopgw.policy.shell_programs import DANGEROUS, PAGED
+from hoopgw.policy.shell_reading import MAX_UNKNOWN, read
 
 MAX_KEPT = 4096  # bytes of a text whose facts are kept
 KEPT = 1024  # of them
@@ -43,12 +44,33 @@ def facts_of(operation: Operation) -> ShellFacts:
         return ShellFacts(operation.text)
     if not operation.text.strip():
         return ShellFacts(operation.text, "an empty command is a shell")
-    return _kept(operation.text) if len(operation.text) <= MAX_KEPT else _facts(operation.text)
+    terminal = operation.name == TERMINAL
+    facts = (_kept if len(operation.text) <= MAX_KEPT else _facts)(operation.text, terminal)
+    sent = tuple(f"{name} was sent: names may mean something else" for name in _dangerous(operation.parameters))
+    return replace(facts, unknown=(*sent, *facts.unknown)[:MAX_UNKNOWN]) if sent else facts
 
 
-def _facts(text: bytes) -> ShellFacts:
+def _dangerous(environment: bytes) -> list[str]:
+    """Of the variables that the command gets, as SSH strings in turn, those that change what it does."""
+    found: list[bytes] = []
+    here = 0
+    while here + 4 <= len(environment):
+        end = here + 4 + int.from_bytes(environment[here : here + 4], "big")
+        found.append(environment[here + 4 : end])
+        here = end
+    names = (name.decode("utf-8", "backslashreplace") for name in found[::2])
+    return [name for name in names if DANGEROUS.match(name)]
+
+
+def _facts(text: bytes, terminal: bool) -> ShellFacts:
     commands, unknown = read(text)
-    return ShellFacts(text, "", commands, unknown)
+    if terminal:
+        unknown += tuple(
+            f"{each.program} shows page by page on a terminal, and that may start others"
+            for each in commands
+            if each.program in PAGED and each.arguments[:1] != ("--no-pager",)
+        )
+    return ShellFacts(text, "", commands, unknown[:MAX_UNKNOWN])
 
 
 _kept = lru_cache(maxsize=KEPT)(_facts)  # a fact about a text, so one for all sessions

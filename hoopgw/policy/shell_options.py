@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hoopgw.policy.shell_facts import Pattern
+
 Words = Sequence[str | None]
 
 
@@ -12,7 +14,8 @@ Words = Sequence[str | None]
 class Options:
     """`flags` and `takes` are one-letter options without and with a value, `longs` and `long_takes` the same in words.
 
-    `skip` operands stand before the command; `assigns`: NAME=value words as well; `numbers`: `-10` is an option.
+    `skip` operands stand before the command; `assigns`: NAME=value words as well; `numbers`: `-10` is an option;
+    `lone`: so is a `-` behind the others.
     """
 
     flags: str = ""
@@ -22,9 +25,15 @@ class Options:
     skip: int = 0
     assigns: bool = False
     numbers: bool = False
+    lone: bool = False
 
     def end(self, words: Words) -> int | None:
         """Index of the first operand behind options, skipped operands and assignments; None where that is not known."""
+        end = self._end(words)
+        # Of a pattern the shell may make several words, of which the last is the program
+        return None if end is None or any(isinstance(word, Pattern) for word in words[:end]) else end
+
+    def _end(self, words: Words) -> int | None:
         here = 0
         while here < len(words):
             given = words[here]
@@ -39,6 +48,8 @@ class Options:
             if not step:
                 return None
             here += step
+        if self.lone and here < len(words) and words[here] == "-":
+            here += 1
         left = self.skip
         while here < len(words):
             operand = words[here]

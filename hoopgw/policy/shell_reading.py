@@ -11,7 +11,7 @@ import re
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
-from hoopgw.policy.shell_facts import Command
+from hoopgw.policy.shell_facts import Command, Pattern
 from hoopgw.policy.shell_programs import DANGEROUS, SHELLS
 from hoopgw.policy.shell_starters import starts
 from hoopgw.policy.shell_words import name, text_of, word
@@ -60,6 +60,10 @@ class _Reader:
         except UnicodeDecodeError:
             self.doubt("the text is not UTF-8")
             return
+        for variable in re.findall(rb"\{(\w+)(?:\[[^\]]*\])?\}[<>]", text):  # `{PATH}>x` writes a number into PATH
+            self._set(variable.decode())
+        if re.search(rb"\{\w+\[[^\]]*\]\}[<>]", text):
+            self.doubt("a variable of a kind that is computed when it is read")
         if re.search(rb"[^\s]\\\n[^\s]", text):
             self.doubt("a word goes on in the next line")
         if b"`" in text and re.search(rb"\\[`\\$]", text):
@@ -122,7 +126,7 @@ class _Reader:
                 self._set(text_of(child).partition("=")[0])
                 continue
             given = word(child)
-            if given is None:
+            if given is None or isinstance(given, Pattern):
                 self.doubt("what is declared is not known")
             elif (given.startswith(("-", "+")) and re.search(r"[inaA]", given)) or "[" in given:
                 self.doubt("a variable of a kind that is computed when it is read")
@@ -137,6 +141,8 @@ class _Reader:
     def _tested(self, node: Node) -> None:
         """`[ … ]` is a program: what is computed may be an operator that runs what stands in a subscript."""
         text = text_of(node)
+        if not text.startswith("[[") and _loose(node):
+            self.doubt("a test of what is not known may run what stands in it")
         quoted = re.sub(r'"(\\.|[^"\\])*"', "q", text)
         if text.startswith("[["):
             if "|" in text:  # to a shell that has no `[[` it is the name of a program, and `||` ends the command
@@ -205,8 +211,10 @@ class _Reader:
             return
         if re.search(r"[*?\[~]", path) and path != "[":
             self.doubt("the name of a program is a pattern")
-        program = path.rpartition("/")[2]
-        self.commands.append(Command(program, words[1:]))
+        if path[:1] == "=":  # zsh looks it up in PATH
+            self.doubt("a name of which shells make different things")
+        place, _, program = path.rpartition("/")
+        self.commands.append(Command(program, words[1:], place or path[: -len(program)]))
         if program in SHELLS and text is not None and all(given in ("-s", "-") for given in words[1:]):
             self.script(text.encode("utf-8", "surrogateescape"), depth + 1)
             return
@@ -246,6 +254,14 @@ def _heredoc(node: Node) -> str | None:
         text = re.sub(r"(?m)^\t+", "", text)
     quoted = text_of(begin)[:1] in "'\"\\"
     return text if quoted or not re.search(r"[$`\\]", text) else None
+
+
+def _loose(node: Node) -> bool:
+    """A name of a file may stand in it as an operator."""
+    if node.type in ("word", "concatenation"):
+        found = word(node)
+        return isinstance(found, Pattern) and found.anything
+    return any(_loose(child) for child in node.named_children)
 
 
 def _computes(text: str) -> bool:

@@ -4,28 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import pairwise
 
+from hoopgw.policy.shell_facts import NOTHING, Pattern, Starts
+from hoopgw.policy.shell_filters import awk, sed
 from hoopgw.policy.shell_options import Options, Words, longs
-from hoopgw.policy.shell_programs import CODE, DANGEROUS, OPAQUE, OPTIONS_THAT_RUN, READ_INPUT, SHELLS
+from hoopgw.policy.shell_programs import ASK, CODE, DANGEROUS, OPAQUE, OPTIONS_THAT_RUN, READ_INPUT, SHELLS
 
-
-@dataclass(frozen=True, slots=True)
-class Starts:
-    """What a command starts besides itself.
-
-    words     of another command
-    scripts   texts that a shell reads
-    unknown   why something else may run; "" where nothing does
-    """
-
-    words: tuple[tuple[str | None, ...], ...] = ()
-    scripts: tuple[str, ...] = ()
-    unknown: str = ""
-
-
-NOTHING = Starts()
 _PLAIN = {  # NAME [options] COMMAND [argument…]
     "nohup": Options(),
     "builtin": Options(),
@@ -56,20 +40,13 @@ _XARGS = Options(
     longs("null no-run-if-empty verbose interactive exit open-tty show-limits"),
     longs("arg-file delimiter max-lines max-args max-procs max-chars process-slot-var replace"),
 )
-_ENV = Options("iv0", "uC", longs("ignore-environment null debug"), longs("unset chdir"), assigns=True)
+_ENV = Options("iv0", "uC", longs("ignore-environment null debug"), longs("unset chdir"), assigns=True, lone=True)
 _FLOCK = Options(
     "sxnuoeF", "wE", longs("shared exclusive nonblock unlock close no-fork"), longs("timeout wait conflict-exit-code")
 )
 _SSH = Options("46AaCfGgKkMNnqsTtVvXxYy", "BbcDEeFIiJLlmOopQRSWw", skip=1)
 _SU = ("su", "runuser")
-_SED_OPTION = re.compile(r"-[nErsuz]*(?:e|i[\w.]*)?|--|--quiet|--silent|--posix|--in-place|--debug|--null-data")
 _EXECS = frozenset(("-exec", "-execdir", "-ok", "-okdir", "-x", "-X", "--exec", "--exec-batch"))
-_QUIET_AWK = re.compile(r"system|getline|\||@")
-_QUIET_SED = re.compile(
-    r"\s*(?:(?:\d+|\$|/[^/\n;]*/)(?:,(?:\d+|\$|/[^/\n;]*/))?\s*!?\s*[pdqD=]"
-    r"|s(?P<by>[/|#,:@])(?:(?!(?P=by))[^\\\n]|\\.)*(?P=by)(?:(?!(?P=by))[^\\\n]|\\.)*(?P=by)[gIip0-9]*)"
-    r"\s*(?:;|\Z)"
-)
 
 
 def starts(program: str, arguments: Words) -> Starts:
@@ -82,6 +59,8 @@ def starts(program: str, arguments: Words) -> Starts:
         return special(program, arguments)
     if program in OPAQUE:
         return Starts(unknown=f"what {program} starts is not read here")
+    if program in ASK:
+        return Starts(unknown=f"what {program} is told by its input may start others")
     return _code(program, arguments)
 
 
@@ -140,12 +119,17 @@ def _shell(program: str, words: Words) -> Starts:
     here = 0
     while here < len(words):
         given = words[here]
-        if given is None or given[:1] not in ("-", "+") or given in ("-", "--", "--rcfile", "--init-file"):
+        if (
+            given is None
+            or isinstance(given, Pattern)
+            or given[:1] not in ("-", "+")
+            or given in ("-", "--", "--rcfile", "--init-file")
+        ):
             break
         letters = given[1:] if given[1:2] != "-" else ""
         if "c" in letters and "o" not in letters.lower():
             text = words[here + 1] if here + 1 < len(words) else None
-            if text is None or text[:1] in ("-", "+"):
+            if text is None or isinstance(text, Pattern) or text[:1] in ("-", "+"):
                 return Starts(unknown=f"the text that {program} -c gets is not known")
             return Starts(scripts=(text,))
         if "s" in letters or ("o" in letters.lower() and "c" in letters):
@@ -157,7 +141,7 @@ def _shell(program: str, words: Words) -> Starts:
 def _su(program: str, words: Words) -> Starts:
     texts: list[str] = []
     for place, given in enumerate(words):
-        if given is None:
+        if given is None or isinstance(given, Pattern):
             return Starts(unknown=f"an argument of {program} that is not known")
         if given in ("-c", "--command"):
             text = words[place + 1] if place + 1 < len(words) else None
@@ -174,7 +158,7 @@ def _su(program: str, words: Words) -> Starts:
 
 
 def _eval(program: str, words: Words) -> Starts:
-    if None in words:
+    if any(word is None or isinstance(word, Pattern) for word in words):  # a name of a file would be read as text
         return Starts(unknown=f"what {program} reads is not known")
     rest = words[1:] if words and words[0] == "--" else words
     return Starts(scripts=(" ".join(word for word in rest if word is not None),))
@@ -194,7 +178,9 @@ def _trap(program: str, words: Words) -> Starts:
     if not words or words[0] in ("-l", "-p", "-", ""):
         return NOTHING
     first = words[1] if words[0] == "--" and len(words) > 1 else words[0]
-    return Starts(unknown="what trap runs is not known") if first is None else Starts(scripts=(first,))
+    if first is None or isinstance(first, Pattern):
+        return Starts(unknown="what trap runs is not known")
+    return Starts(scripts=(first,))
 
 
 def _source(program: str, words: Words) -> Starts:
@@ -203,7 +189,7 @@ def _source(program: str, words: Words) -> Starts:
 
 def _flock(program: str, words: Words) -> Starts:
     end = _FLOCK.end(words)
-    if end is None or end >= len(words):
+    if end is None or end >= len(words) or isinstance(words[end], Pattern):
         return Starts(unknown="an option of flock that is not known")
     rest = words[end + 1 :]
     if rest and rest[0] in ("-c", "--command"):
@@ -233,8 +219,10 @@ def _ssh(program: str, words: Words) -> Starts:
 def _find(program: str, words: Words) -> Starts:
     found: list[tuple[str | None, ...]] = []
     here = 0
-    if None in words:
+    if any(word is None or (isinstance(word, Pattern) and word.anything) for word in words):
         return Starts(unknown=f"an argument of {program} that is not known")
+    if program != "find" and any(word and re.match(r"--exec.*=|-[A-Za-z]*[xX]", word) for word in words):
+        return Starts(unknown=f"where a command of {program} begins is not known")
     while here < len(words):
         if words[here] in _EXECS:
             begin = here = here + 1
@@ -247,34 +235,12 @@ def _find(program: str, words: Words) -> Starts:
     return Starts(tuple(found))
 
 
-def _awk(program: str, words: Words) -> Starts:
-    if None in words or any(given and (re.match(r"-[^Fv-]|--.", given) or _QUIET_AWK.search(given)) for given in words):
-        return Starts(unknown=f"the program that {program} runs may start others")
-    return NOTHING
-
-
-def _sed(program: str, words: Words) -> Starts:
-    if None in words or any(word and word.startswith("-") and not _SED_OPTION.fullmatch(word) for word in words):
-        return Starts(unknown="the script that sed runs is not known")
-    texts = [word for word in words if word is not None]
-    scripts = [after for before, after in pairwise(texts) if re.fullmatch(r"-[nErsuz]*e", before)]
-    if not scripts:
-        scripts = [word for word in texts if not word.startswith("-")][:1]
-    for script in scripts:
-        while script.strip():
-            found = _QUIET_SED.match(script)
-            if found is None:
-                return Starts(unknown="a script of sed that may start a program")
-            script = script[found.end() :]
-    return NOTHING
-
-
 def _assigning(program: str, words: Words) -> Starts:
     """Builtins that set variables, by names that their arguments give."""
     if program == "let":
         return Starts(unknown="let computes what stands in variables")
     for given in words:
-        if given is None:
+        if given is None or isinstance(given, Pattern):
             return Starts(unknown=f"an argument of {program} that is not known")
         attached = (given[at:] for at in range(2, len(given))) if given.startswith("-") else ()
         if any(DANGEROUS.match(name) for name in (given.split("=")[0].split("[")[0], *attached)):
@@ -285,14 +251,15 @@ def _assigning(program: str, words: Words) -> Starts:
 
 
 def _printf(program: str, words: Words) -> Starts:
-    if words and (words[0] is None or words[0].startswith("-")):
+    if words and (words[0] is None or words[0].startswith(("-", "*", "?", "["))):
         return Starts(unknown="printf may set a variable")
     return NOTHING
 
 
 def _test(program: str, words: Words) -> Starts:
     """`-v` runs what stands in a subscript; so may what expands to several words."""
-    if None in words or "-v" in words or "-R" in words:
+    loose = any(word is None or (isinstance(word, Pattern) and word.anything) for word in words)
+    if loose or "-v" in words or "-R" in words:
         return Starts(unknown=f"{program} of what is not known may run what stands in it")
     return NOTHING
 
@@ -302,9 +269,28 @@ def _alias(program: str, words: Words) -> Starts:
 
 
 def _shopt(program: str, words: Words) -> Starts:
-    if None in words or "expand_aliases" in words:
+    if "expand_aliases" in words or any(word is None or isinstance(word, Pattern) for word in words):
         return Starts(unknown="aliases change what names mean")
     return NOTHING
+
+
+def _set(program: str, words: Words) -> Starts:
+    """`set -k`: a word like PATH=/x, wherever it stands, is a variable then."""
+    for given in words:
+        if given is None or (isinstance(given, Pattern) and given.anything):
+            return Starts(unknown="an option of set that is not known")
+        if given[:1] not in ("-", "+") or given in ("-", "--"):
+            break
+        if "k" in given:
+            return Starts(unknown="set -k makes variables of arguments")
+    return Starts(unknown="set -k makes variables of arguments") if "keyword" in words else NOTHING
+
+
+def _service(program: str, words: Words) -> Starts:
+    """The first word is a file's name, which may lead out of /etc/init.d."""
+    if not words or (words[0] is not None and re.fullmatch(r"--status-all|[\w@.-]*[\w@-]", words[0])):
+        return NOTHING
+    return Starts(unknown="what service starts is not known")
 
 
 def _hash(program: str, words: Words) -> Starts:
@@ -315,16 +301,19 @@ def _code(program: str, words: Words) -> Starts:
     interpreter = re.sub(r"\d.*\Z", "", program, flags=re.DOTALL)  # perl5.36-x86_64-linux-gnu
     if interpreter in CODE:
         given = words[0] if words else ""
-        reads = given is None or given[:1] in ("", "-") or re.search(r"/(dev|proc)/", "/" + given) is not None
+        loose = isinstance(given, Pattern) and given.anything
+        reads = loose or given is None or given[:1] in ("", "-") or re.search(r"/(dev|proc)/", "/" + given) is not None
         if reads and given not in ("-V", "--version", "-v", "--help"):
             return Starts(unknown=f"code that {program} reads is not read here")
         return NOTHING
+    if program == "rsync" and words and words[0] == "--server":  # `-e.iLs` says there what the client can do
+        words = [word for word in words if word is None or not re.fullmatch(r"-[A-Za-z]*e\.[A-Za-z]*", word)]
     for place, word in enumerate(words if program in OPTIONS_THAT_RUN else ()):
         if word is None or _runs(program, word, place):
             return Starts(unknown=f"{program} may start what its arguments say")
     if program.startswith("ld-") and ".so" in program:
         return Starts(unknown="a loader starts what its arguments say")
-    if program in READ_INPUT and not words:
+    if program in READ_INPUT and (not words or "-" in words):
         return Starts(unknown=f"what {program} reads may start others")
     return NOTHING
 
@@ -340,16 +329,19 @@ def _runs(program: str, word: str, place: int) -> bool:
             return True
         if len(option) == 2 and option[0] == "-" and re.match(letters + re.escape(option[1]), word):
             return True
+        if program == "ip" and option.startswith(word):  # its words may be cut short
+            return True
         if program == "tar" and place == 0 and len(option) == 2 and word[:1] != "-" and option[1] in word:
             return True
-    # A name of a file may be an option as well
-    return program in ("tar", "zip", "rsync", "sort", "split", "scp") and word[:1] in ("*", "?", "[")
+    if program == "tar" and re.match(r"[^/]*:", word):  # an archive on another host: tar starts ssh
+        return True
+    return isinstance(word, Pattern) and word.anything
 
 
 _SPECIAL: dict[str, Callable[[str, Words], Starts]] = {
     **dict.fromkeys(SHELLS, _shell),
     **dict.fromkeys(_SU, _su),
-    **dict.fromkeys(("awk", "gawk", "mawk", "nawk"), _awk),
+    **dict.fromkeys(("awk", "gawk", "mawk", "nawk"), awk),
     **dict.fromkeys(("source", "."), _source),
     **dict.fromkeys(("find", "fd", "fdfind"), _find),
     **dict.fromkeys(("alias", "unalias"), _alias),
@@ -367,7 +359,9 @@ _SPECIAL: dict[str, Callable[[str, Words], Starts]] = {
     "flock": _flock,
     "watch": _watch,
     "ssh": _ssh,
-    "sed": _sed,
+    "sed": sed,
     "shopt": _shopt,
     "hash": _hash,
+    "set": _set,
+    "service": _service,
 }

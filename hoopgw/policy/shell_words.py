@@ -6,7 +6,10 @@ import re
 
 from tree_sitter import Node
 
+from hoopgw.policy.shell_facts import Pattern
+
 _PATTERN = re.compile(r"[*?\[{~]")  # what a shell makes other words of, outside quotes
+_FILES = re.compile(r"[*?\[]")
 _BRACES = re.compile(r"\{[^{}]*(,|\.\.)[^{}]*\}")
 _ESCAPE = re.compile(
     r"\\(?:x(?P<hex>[0-9a-fA-F]{1,2})|u(?P<u>[0-9a-fA-F]{1,4})|U(?P<U>[0-9a-fA-F]{1,8})|(?P<octal>[0-7]{1,3})"
@@ -24,11 +27,11 @@ def text_of(node: Node) -> str:
 def word(node: Node) -> str | None:
     """The word without its quotes; None where it is not known, or may become several words.
 
-    A pattern of file names stays as it was written.
+    A pattern of file names stays as it was written, and is a Pattern.
     """
-    if _braced(node):
-        return None
-    return _word(node)
+    holes = "".join(_bare_with_holes(node))
+    found = None if _BRACES.search(holes) else _word(node)
+    return found if found is None or not _FILES.search(holes) else Pattern(found)
 
 
 def name(node: Node) -> str | None:
@@ -66,10 +69,6 @@ def _bare(node: Node) -> list[str]:
     if node.child_count == 0:
         return [re.sub(r"\\.", "", text_of(node), flags=re.DOTALL)]
     return [part for child in node.children for part in _bare(child)]
-
-
-def _braced(node: Node) -> bool:
-    return _BRACES.search("".join(_bare_with_holes(node))) is not None
 
 
 def _bare_with_holes(node: Node) -> list[str]:

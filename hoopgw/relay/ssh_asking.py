@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import final
 
-from hoopgw.model.operation import ENV, EXEC, FORWARD, PTY, SHELL, SUBSYSTEM, Operation
+from hoopgw.model.operation import ENV, EXEC, FORWARD, PTY, SHELL, SUBSYSTEM, TERMINAL, Operation
 from hoopgw.relay import ssh_forwards as forwards
 from hoopgw.relay.effects import Ask, Effect, Withdraw
 from hoopgw.relay.ssh_channel import Channel
@@ -45,7 +45,8 @@ class Asking:
         if name not in STARTS:
             return None
         text = b"" if name == b"shell" else wire.read_string(body, 0, MAX_COMMAND)[0]
-        return self.numbered(STARTS[name], text, b"", b"".join(channel.environment))
+        where = TERMINAL if channel.terminal and name == b"exec" else b""
+        return self.numbered(STARTS[name], text, where, b"".join(channel.environment))
 
     def numbered(self, kind: str, text: bytes, name: bytes, parameters: bytes = b"") -> Operation:
         self._count += 1

@@ -71,8 +71,8 @@ class SshJudge:
         return tuple(each for each in seen if each is not None)
 
     def binding(self, operation: Operation) -> bytes:
-        """The environment is part of the operation; nothing else changes what a command means before it runs."""
-        return b""
+        """The environment is part of the operation.  What was approved without a terminal is not what runs on one."""
+        return operation.name if operation.kind == EXEC else b""
 
     def catalogue_changed(self, changed: bool = True, settled: bool = True) -> None:
         """SSH has none."""

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.model.operation import Operation
+from hoopgw.model.operation import TERMINAL, Operation
 from hoopgw.policy.shell import ShellFacts, facts_of
 
 PROGRAMS = ("rm", "dd", "ls", "id", "mkfs")  # each writes its name into the log, and does nothing else
@@ -74,6 +74,46 @@ READ_OTHERWISE = (
     "echo a &>/dev/null rm",
     "echo a &>x env rm",
     'echo "${x:-\'}"; rm "\'}"',
+    "set -k; ls PATH=bin",
+    "exec {PATH}>x; ls",
+    "ls {PATH}>x",
+    "ls {x[$(rm)]}>x",
+    "=rm x",
+    "repeat 1 rm x",
+    "noglob rm x",
+    "- rm x",
+    "not rm x",
+)
+# Where the name of a file that anybody can write becomes an option, an operator, or a text that is read
+NAMES_OF_FILES = (
+    "eval echo *",
+    "test *",
+    "[ * ]",
+    "[ -f * ]",
+    "awk *",
+    "sed s,*,, f",
+    "sed 1p *",
+    "sed -n 1p *.txt",
+    "timeout * ls",
+    "timeout [0-9]* ls",
+    "nice -n * ls",
+    "sudo -u a* ls",
+    "flock * ls",
+    "python3 *",
+    "python3 [-]c*",
+    "watch ls *",
+    "ssh host ls *",
+    "su -c ls *",
+    "find . -exec ls * ;",
+    "bash -c *",
+    "export *",
+    "export P*",
+    "read *",
+    "printf * x",
+    "trap * EXIT",
+    "git grep x *",
+    "curl *",
+    "service * start",
 )
 
 
@@ -120,6 +160,52 @@ STARTED_OTHERWISE = (
     "ssh -F x host ls",
     "ip netns exec x rm",
     "nc -e rm host 1",
+    "env - rm",
+    "env -i - rm",
+    "env -- - A=1 rm",
+    "fd --exec=rm .",
+    "fd -xrm",
+    "fdfind -Hx rm",
+    "sshpass -p x rm",
+    "tar -cf host:x --rmt-command=rm y",
+    "tar -cf -oProxyCommand=rm:x y",
+    "rsync --daemon --config=x",
+    "rsync --server --daemon --config=x",
+    "ip netns e x rm",
+    "ip net ex x rm",
+    "service ../../bin/rm",
+    "systemctl edit x",
+    "ssh-copy-id -o ProxyCommand=rm host",
+    "openvt -- rm",
+    "rpm --eval '%(rm)'",
+    "mosh --server=rm host",
+    "curl --engine ./x.so y",
+    "RESTIC_PASSWORD_COMMAND=rm restic backup",
+)
+# They are told what to start by their input or by a person at a terminal
+TOLD = (
+    "echo '!rm' | ed f",
+    "echo '!rm' | vim -es f",
+    "vim f",
+    "vim -u x f",
+    "sqlite3 x '.shell rm'",
+    "echo '\\! rm' | psql -h x",
+    "psql -o '|rm' x",
+    "echo '!rm' | sftp host",
+    "echo '!rm' | ftp",
+    "echo 'syscmd(rm)' | m4 -",
+    "echo '!rm' | dc -",
+    "nano f",
+    "emacs --eval x",
+)
+PAGES = (
+    "less f",
+    "git log",
+    "journalctl -u x",
+    "journalctl -u --no-pager",
+    "systemctl status x",
+    "man ls",
+    "cat f | less",
 )
 
 
@@ -263,6 +349,33 @@ class Unknown(SynchronousTestCase):
             found = facts(text)
             self.assertTrue(found.unknown or "rm" in programs(text), text)
 
+    def test_names_of_files(self) -> None:
+        """What stands for names of files may become any of them."""
+        for text in NAMES_OF_FILES:
+            self.assertTrue(facts(text).unknown, text)
+        for text in ("sed -i s/a/b/ -- *.txt", "sed -n 1p ./*.txt", "find /var/log/*.log -mtime +7", "test -f a*",
+                     "env 'A=*' ls", "rm *", "sudo chown bob *", "sed 's/[0-9]*/x/' f", "[ -f '*' ]"):  # fmt: skip
+            self.assertEqual(facts(text).unknown, (), text)
+
+    def test_what_is_told_by_input(self) -> None:
+        """Editors and clients of databases run what they read."""
+        for text in TOLD:
+            self.assertTrue(facts(text).unknown, text)
+
+    def test_variables_that_were_sent(self) -> None:
+        """One that changes what names mean is as good as one that is set in the text."""
+        for name, doubtful in ((b"LD_PRELOAD", True), (b"BASH_ENV", True), (b"LANG", False), (b"LC_PATHS", False)):
+            sent = b"".join(len(each).to_bytes(4, "big") + each for each in (b"LANG", b"PATH", name, b"x"))
+            self.assertEqual(bool(facts_of(Operation("ssh", "exec", b"ls", b"", sent)).unknown), doubtful, name)
+
+    def test_pages_on_a_terminal(self) -> None:
+        """`less` runs what a person asks of it, and so does what starts it: where there is a terminal."""
+        for text in PAGES:
+            self.assertEqual(facts(text).unknown, (), text)
+            self.assertIn("page by page", facts_of(Operation("ssh", "exec", text.encode(), TERMINAL)).unknown[0])
+        for text in ("git --no-pager log", "journalctl --no-pager -u x", "uptime"):
+            self.assertEqual(facts_of(Operation("ssh", "exec", text.encode(), TERMINAL)).unknown, (), text)
+
     def test_what_agents_do_stays_known(self) -> None:
         """Doubt is for what may start something."""
         for text in (
@@ -275,6 +388,11 @@ class Unknown(SynchronousTestCase):
             "sed -i s/a/b/ f",
             "awk -F: '{print $1}' f",
             "rsync -av a b:c",
+            "rsync --server -vlogDtpre.iLsfxCIvu . dir",
+            "rsync --server --sender -logDtpre.iLsfxCIvu . dir",
+            "set -euo pipefail; ls",
+            "service nginx status",
+            "npm test",
             "sort -u f",
             "scp -rp a b:c",
             "make test",

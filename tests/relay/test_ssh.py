@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.answer import GO, Allowance, Answer, Decision, Denial, Meter
 from hoopgw.model.events import Code
-from hoopgw.model.operation import Operation
+from hoopgw.model.operation import TERMINAL, Operation
 from hoopgw.relay.effects import Ask, Completed, Effect, Hangup, ToClient, ToTarget, Withdraw
 from hoopgw.relay.ssh import SshRelay
 from hoopgw.relay.ssh_channel import MAX_REQUESTS, RESERVE, Channel
@@ -124,6 +124,17 @@ class Passing(SynchronousTestCase):
             play.took()[1][1:],
             [environment(7, b"HOOPGW_SESSION", b"s_1"), environment(7, b"HOOPGW_SUBJECT", b"ann"), execute(7, b"id")],
         )
+
+    def test_terminal_is_told(self) -> None:
+        """A command's operation says whether it runs on a terminal: its input is a person's then."""
+        play = Play()
+        play.open()
+        sizes = b"".join(size.to_bytes(4, "big") for size in (80, 24, 0, 0))
+        play.client(wire.request(7, b"pty-req", False, wire.string(b"xterm") + sizes + wire.string(b"")))
+        play.client(execute(7, b"less x"))
+        play.open(1, 8)
+        play.client(execute(8, b"less x"))
+        self.assertEqual([each.name for each in play.operations if each.kind == "exec"], [TERMINAL, b""])
 
     def test_environment_is_bound(self) -> None:
         """A command's operation carries the variables that were let through, and not those that were refused."""

@@ -11,7 +11,7 @@ from hoopgw.auth.access import Access
 from hoopgw.model.bounds import Bounds
 from hoopgw.model.grant import Grant, Who
 from hoopgw.model.identity import Identity
-from hoopgw.model.operation import Operation
+from hoopgw.model.operation import TERMINAL, Operation
 from hoopgw.model.target import Address, Role, Selector, Target, TlsMode
 from hoopgw.model.verdict import HoldTerms
 from hoopgw.policy.guardrails import Action
@@ -49,6 +49,14 @@ def bound(bounds: Bounds, kind: str, text: bytes = b"", name: bytes = b"") -> li
     access = replace(ACCESS, grant=grant, identity=replace(ACCESS.identity, bounds=bounds))
     judge = SshJudge(Selection((), (), ""), access, None)
     return [refusal.guardrail for refusal in judge.judge(Operation("ssh", kind, text, name)).refusals]
+
+
+class Approvals(SynchronousTestCase):
+    def test_terminal(self) -> None:
+        """An approval of a command is none of the same command on a terminal, where a person may tell it more."""
+        judge = SshJudge(Selection((), (), ""), ACCESS, None)
+        bound = [judge.binding(Operation("ssh", "exec", b"less x", name)) for name in (b"", TERMINAL)]
+        self.assertEqual(len(set(bound)), 2)
 
 
 class Masking(SynchronousTestCase):
