@@ -5,7 +5,7 @@ The floors.  Imports go down only; equals do not import each other (``tests/test
 ====  ===================  ==========================================================================================
 0     ``model/``           frozen values; no I/O, no Twisted: operation, verdict, identity, target, grant, errors
 1     ``wire/``            bytes <-> messages, sans-IO; knows no user and no rule.  Compiled by mypyc in packages
-1     ``policy/``          operation -> verdict; pure.  SQL by PostgreSQL's own grammar; SSH by text; masks; budgets
+1     ``policy/``          operation -> verdict; pure.  SQL by PostgreSQL's grammar; commands by bash's; masks; budgets
 2     ``relay/``           the sans-IO middle of each protocol: from_client, from_target, decided -> effects
 2     ``record/``          journal entries, chunk chain, seals, verification, replay, exports
 3     ``session/``         a client on a target: decide, record; holds; budgets.  Deferreds from here on

@@ -18,6 +18,8 @@ from hoopgw.policy.shell_facts import Command
 # What is asked for; what is seen, TYPED, is about no rule that does not name it
 OPERATIONS = (EXEC, SHELL, SUBSYSTEM, PTY, ENV, FORWARD, FILE)
 ACTIONS = ("read", "write", "list", "remove", "rename", "mkdir", "rmdir", "link", "setstat")  # of FILE
+# Where a host keeps its own programs: nobody else writes there
+SYSTEM = frozenset(("", "/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"))
 MAX_SHOWN = 60  # characters of a command in a reason
 
 
@@ -26,7 +28,9 @@ class SshConditions:
     """All that are given must hold.  Conditions on a text are about commands, unless `operations` says about what.
 
     `programs`, `programs_not` and `arguments` are globs, and about every command that the text starts: one of these
-    programs, one of no others, one that gets such a word.  `files` are actions of SFTP, `paths` globs over its
+    programs, one of no others, one that gets such a word.  A glob with a `/` is about the name as it was written; for
+    `programs_not` a name that was written with a directory is another program than one that PATH finds, unless the
+    directory is one of the system's.  `files` are actions of SFTP, `paths` globs over its
     canonical paths.
     """
 
@@ -85,9 +89,10 @@ class SshConditions:
         return Match.DOUBT if facts.unknown or Match.DOUBT in found else Match.NO
 
     def _starts(self, command: Command) -> Match:
-        if self.programs and not _any(command.program, self.programs):
+        written = f"{command.place.rstrip('/')}/{command.program}" if command.place else command.program
+        if self.programs and not (_any(command.program, self.programs) or _any(written, self.programs)):
             return Match.NO
-        if self.programs_not and _any(command.program, self.programs_not):
+        if self.programs_not and _any(written if command.place not in SYSTEM else command.program, self.programs_not):
             return Match.NO
         if not self.arguments or any(word is not None and _any(word, self.arguments) for word in command.arguments):
             return Match.YES

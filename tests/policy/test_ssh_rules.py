@@ -74,6 +74,17 @@ class Rules(SynchronousTestCase):
         for bad in (b"uptime; id", b"df $(id)", b"$X", b"uptime > >(id)", b"sh -c uptime"):
             self.assertTrue(refused(rule, "exec", bad), bad)
 
+    def test_only_programs_of_the_system(self) -> None:
+        """A file that somebody put somewhere under the name of a program that may run is not that program."""
+        rule = SshConditions(programs_not=("uptime", "/opt/tool/bin/*"))
+        for good in (b"uptime", b"/usr/bin/uptime", b"/opt/tool/bin/look"):
+            self.assertEqual(refused(rule, "exec", good), "", good)
+        for bad in (b"/tmp/uptime", b"./uptime", b"bin/uptime", b"/uptime", b"~/uptime", b"/usr/bin/../../tmp/uptime"):
+            self.assertTrue(refused(rule, "exec", bad), bad)
+        rule = SshConditions(programs=("rm", "/opt/*"))
+        for bad in (b"/tmp/rm", b"./rm", b"/opt/x"):
+            self.assertTrue(refused(rule, "exec", bad).startswith("exec "), bad)
+
     def test_arguments(self) -> None:
         """`argument` looks at the words of the program itself."""
         rule = SshConditions(programs=("rm",), arguments=("-*r*", "--recursive"))
