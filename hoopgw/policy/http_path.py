@@ -125,7 +125,7 @@ def _ways(raw: bytes) -> list[_Way]:
         b"%2f" in lower,
         backslashes,
         b";" in decoded,
-        b"//" in decoded or backslashes,
+        b"//" in decoded or b"/;" in decoded or backslashes,  # Tomcat drops the parameters of `/;/`, then merges
         any(part in (b".", b"..") or part.startswith((b".;", b"..;")) for part in re.split(rb"[/\\]", decoded)),
         b"?" in decoded or b"#" in decoded,
     )

@@ -43,6 +43,8 @@ TRICKS = (
     b"/public/%252e%252e/admin/users",
     b"/public//../../admin/users",
     b"/public%2f..%2fadmin%2fusers",
+    b"/;/admin/users",
+    b"/%3Ba=b/admin/users",
 )
 DOUBTED = (
     b"",
