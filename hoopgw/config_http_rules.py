@@ -9,6 +9,7 @@ from typing import Any
 
 from hoopgw.config_files import Key
 from hoopgw.config_reader import Reader, nearest
+from hoopgw.model.http import alike
 from hoopgw.model.target import Target
 from hoopgw.policy.http_json import Pointer, pointer
 from hoopgw.policy.http_masks import HttpMask
@@ -42,7 +43,7 @@ def http_conditions(
         services=values["grpc_service"],
         calls=values["grpc_method"],
         queries=values["query"],
-        headers=tuple((name.lower().encode(), test) for name, test in values["header"]),
+        headers=tuple((alike(name.lower().encode()), test) for name, test in values["header"]),
         forms=values["form"],
         json=values["json"],
         graphql=_graphql(reader, values, key) if values["graphql"] is not None else None,

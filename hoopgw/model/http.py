@@ -7,6 +7,17 @@ from typing import Final, final
 # What paths of the gateway itself begin with, where no host name names the target
 OWN_PATHS: Final = frozenset(("holds", ".well-known"))
 
+_ALIKE: Final = bytes(code if chr(code).isalnum() and code < 0x80 else 0x2D for code in range(256))
+
+
+def alike(name: bytes) -> bytes:
+    """The name of a field, in lower case, with a hyphen for whatever is no letter or digit.
+
+    Fields with the same one are the same to targets that pass them on as variables (RFC 3875, 4.1.18): WSGI and nginx
+    make `_` of a hyphen, lighttpd of every such character.
+    """
+    return name.translate(_ALIKE)
+
 
 @final
 class HttpRequest:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from hoopgw.model.http import HttpRequest
+from hoopgw.model.http import HttpRequest, alike
 from hoopgw.policy.http_body import Media, graphql_facts, graphql_message, media_of
 from hoopgw.policy.http_form import read_form, read_multipart
 from hoopgw.policy.http_graphql import GraphqlFacts
@@ -78,8 +78,8 @@ class HttpFacts:
         return found.folded() if self.folds else found
 
     def fields(self, name: bytes) -> list[bytes]:
-        """Values of a header field.  CGI and WSGI see no difference between `-` and `_`."""
-        return [value for each, value in self.request.fields if each.replace(b"_", b"-") == name]
+        """Values of a header field, in whatever way its name is written."""
+        return [value for each, value in self.request.fields if alike(each) == name]
 
     @cached_property
     def media(self) -> Media:

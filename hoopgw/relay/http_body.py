@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import final
 
 from hoopgw.wire.httpchunks import Chunks
-from hoopgw.wire.httphead import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE
+from hoopgw.wire.httphead import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE, Field
 
 
 @final
@@ -19,6 +19,11 @@ class Body:
         self.left = length  # bytes still to come, for LENGTH
         self.ended = framing == NO_BODY or (framing == LENGTH and length == 0)
         self._chunks: Chunks | None = Chunks() if framing == CHUNKED else None
+
+    @property
+    def trailers(self) -> list[Field]:
+        """The fields behind the last chunk, as far as they are here."""
+        return [] if self._chunks is None else self._chunks.trailers
 
     def take(self, data: bytes, start: int, content: list[bytes] | None = None) -> int:
         """Follow `data` from `start`; gives where the body ended in it, or its length.

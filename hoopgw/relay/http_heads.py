@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Final, final
 
+from hoopgw.model.http import alike
 from hoopgw.relay.http_cookies import scoped_cookie, scoped_location
-from hoopgw.relay.http_scope import HttpScope, route_of
+from hoopgw.relay.http_scope import HttpScope, is_proof, route_of
 from hoopgw.wire.http2_heads import is_grpc
 from hoopgw.wire.httphead import Block, Field
 from hoopgw.wire.sigv4 import CONTENT
@@ -63,10 +64,10 @@ class RequestHead:
         shown: list[bytes] = []
         self.upgrade = block.one(b"upgrade").lower()
         opens = self.upgrade == b"websocket"
-        drops_authorization = not scope.keep_authorization
+        drops_authorization = not scope.keep_authorization or is_proof(block.one(b"authorization"), scope.route)
         for index, field in enumerate(block.fields):
             name = field[0]
-            plain = name.replace(b"_", b"-")
+            plain = alike(name)
             if name in HOP or name in block.hops or is_ours(plain) or plain in scope.replaced:
                 continue
             if opens and is_concerned(name):
@@ -99,7 +100,7 @@ def is_concerned(name: bytes) -> bool:
 
 
 def is_ours(name: bytes) -> bool:
-    """A field that only the gateway sets; `name` is in lower case, with hyphens."""
+    """A field that only the gateway sets; `name` is as `alike` gives it."""
     return name in OURS or name.startswith(OUR_PREFIXES)
 
 

@@ -6,13 +6,14 @@ from functools import partial
 from typing import Final, final
 
 from hoopgw.model.answer import Denial
-from hoopgw.model.http import HttpRequest
+from hoopgw.model.errors import ProtocolViolation
+from hoopgw.model.http import HttpRequest, alike
 from hoopgw.model.operation import REQUEST, Operation
 from hoopgw.relay import http_words as words
 from hoopgw.relay.effects import Ask, Effect, ToTarget
 from hoopgw.relay.http_body import Body
-from hoopgw.relay.http_heads import MAX_PREPARED, RequestHead
-from hoopgw.relay.http_scope import HttpScope
+from hoopgw.relay.http_heads import MAX_PREPARED, RequestHead, is_ours
+from hoopgw.relay.http_scope import PROOFS, HttpScope
 from hoopgw.relay.http_signing import CODED, MAX_HASHED, WHOLE, Signing
 from hoopgw.relay.http_trace import Traces
 from hoopgw.relay.http_upgrade import WEBSOCKET, asking, opened
@@ -112,9 +113,19 @@ class Outgoing:
     def gather(self, data: bytes, here: int) -> int:
         """Keeps what of the body comes before it may go on; gives where that ends in `data`."""
         coded = self._signing is not None and self._signing.way == CODED
-        end = self.up.take(data, here, self._content if self.reads or coded else None)
+        end = self._followed(data, here, self._content if self.reads or coded else None)
         if end != here:
             self._pieces.append(data[here:end])
+        return end
+
+    def _followed(self, data: bytes, here: int, content: list[bytes] | None) -> int:
+        """Where its body ends in `data`.  Raises WireError, also for a trailer that names what a head may not: some
+        targets put trailers among the fields."""
+        end = self.up.take(data, here, content)
+        for name, _ in self.up.trailers:
+            plain = alike(name)
+            if is_ours(plain) or plain in self._scope.replaced or plain in PROOFS:
+                raise ProtocolViolation(f"{name.decode('ascii')} as a trailer")
         return end
 
     @property
@@ -188,11 +199,11 @@ class Outgoing:
         self.repeatable = b""
         signing = self._signing
         if signing is None or signing.way != CODED:
-            end = self.up.take(data, here)
+            end = self._followed(data, here, None)
             effects.append(ToTarget(data if here == 0 and end == len(data) else data[here:end]))
             return end
         content: list[bytes] = []
-        end = self.up.take(data, here, content)
+        end = self._followed(data, here, content)
         effects.append(ToTarget(signing.coded(content, self.up.ended), data[here:end]))
         return end
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -11,7 +12,8 @@ from hoopgw.wire.sigv4 import Keys
 
 TOKEN = b"x-hoopgw-token"
 ROLE = b"x-hoopgw-role"
-HOLD = b"x-hoopgw-hold"
+# Where the token may be; of several the first counts, and the others are for the target
+PROOFS = (TOKEN, b"proxy-authorization", b"authorization")
 
 Route = tuple[bytes, ...]
 
@@ -82,11 +84,30 @@ def route_of(block: Block) -> Route:
     Raises MalformedFrame where one of them is given twice.
     """
     host, role = block.one(b"host").lower(), block.one(ROLE)
-    for name in (TOKEN, b"proxy-authorization", b"authorization"):
-        value = block.one(name)
+    for name, value in [(name, block.one(name)) for name in PROOFS]:
         if value:
             return host, role, name, value
     return host, role, b"", b""
+
+
+def proof_in(value: bytes) -> bytes:
+    """The token in it: behind `Bearer`, the password of `Basic` (for programs that know nothing else), or all of it
+    where it names no scheme; b"" for none."""
+    scheme, _, rest = value.partition(b" ")
+    rest = rest.strip(b" ")
+    if not rest or scheme.lower() == b"bearer":
+        return rest or value
+    if scheme.lower() != b"basic":
+        return b""
+    try:
+        return b64decode(rest, validate=True).partition(b":")[2]
+    except ValueError:
+        return b""
+
+
+def is_proof(value: bytes, route: Route) -> bool:
+    """Whether a field has the token by which its sender is known here: a target could use it in their name."""
+    return bool(value) and proof_in(value) == proof_in(route[3])
 
 
 def in_scope(target: bytes, prefix: bytes) -> bytes | None:

@@ -11,6 +11,7 @@ from typing import Final, final
 from mypy_extensions import i64
 
 from hoopgw.model.errors import MalformedFrame
+from hoopgw.model.http import alike
 
 MAX_HEAD: Final = 64 * 1024  # bytes of a head: above what nginx (32 KiB) and Node (16 KiB) take in all
 MAX_FIELDS: Final = 200  # nginx and Node take more; Apache 100
@@ -37,7 +38,7 @@ _BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 _DIGITS: Final = re.compile(rb"[0-9]+\Z")
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?\Z")
 _STATUS: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*))?\Z")
-# What frames or routes: named with an underscore, a CGI-like server takes it for the real one
+# What frames or routes: named with another mark than a hyphen, a CGI-like server takes it for the real one
 _IMITABLE: Final = frozenset((b"content-length", b"transfer-encoding", b"host", b"connection", b"authorization"))
 # What no `Connection` may make hop-by-hop: it would vanish on the way
 _END_TO_END: Final = frozenset(
@@ -180,7 +181,8 @@ def field_of(line: bytes) -> Field:
     if _CONTROL.search(line) is not None:
         raise MalformedFrame("a control character in a field")
     name = name.lower()
-    if b"_" in name and name.replace(b"_", b"-") in _IMITABLE:
+    other = alike(name)
+    if other != name and other in _IMITABLE:
         raise MalformedFrame(f"{name.decode('ascii')} could be taken for another field")
     return name, line[colon + 1 :].strip(b" \t")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -153,10 +154,33 @@ class Requests(SynchronousTestCase):
         """Nobody can tell a target that it is somebody else, in any spelling that a target takes for it."""
         course = Course()
         imitated = b"X-Forwarded-For: 1\r\nX_Forwarded_Host: 1\r\nx-hoopgw-subject: 1\r\nForwarded: 1\r\n"
+        imitated += b"X.Hoopgw.Identity: 1\r\nX-Hoopgw_Subject: 1\r\nx~forwarded!for: 1\r\n"
         imitated += b"Traceparent: 1\r\nX-Original-URL: /1\r\nTE: 1\r\nKeep-Alive: 1\r\nX-Hop: 1\r\n"
         course.send(GET[:-2] + b"Connection: X-Hop, keep-alive\r\n" + imitated + b"\r\n")
         self.assertNotIn(b": 1\r\n", course.target[0])
         self.assertNotIn(b"/1", course.target[0].replace(b"HTTP/1.1", b""))
+
+    def test_nor_behind_the_body(self) -> None:
+        """What a head may not say no trailer says: the body does not end for the target (must-survive 50)."""
+        for name in (b"X-Forwarded-For", b"x_hoopgw.identity", b"X-Key", b"X-Hoopgw-Token", b"Forwarded"):
+            course = Course(replaced=frozenset((b"x-key",)))
+            course.send(b"POST /shop/ HTTP/1.1\r\nHost: gw\r\n" + TOKEN + b"Transfer-Encoding: chunked\r\n\r\n")
+            course.send(b"1\r\na\r\n0\r\n" + name + b": forged\r\n\r\n")
+            self.assertEqual(course.problem()[0], 400, name)
+            self.assertTrue(course.target[0].endswith(b"-01\r\n\r\n"), name)
+            self.assertEqual(course.ended and course.ended[0], Code.PROTOCOL_VIOLATED)
+
+    def test_a_token_is_in_no_field_of_the_target(self) -> None:
+        """A client that shows it in two places gives it to the gateway alone; another word for the target goes on."""
+        shown = b"GET /shop/a HTTP/1.1\r\nHost: gw\r\nX-Hoopgw-Token: secret-token\r\n"
+        basic = b"Authorization: Basic " + b64encode(b"any:secret-token") + b"\r\n"
+        given: dict[str, Any] = {"replaced": frozenset(), "credential": b"", "keep_authorization": True}
+        given["route"] = route_of(read_block(b"Host: gw\r\nX-Hoopgw-Token: secret-token\r\n"))
+        for line, goes_on in ((TOKEN, False), (basic, False), (b"Authorization: Bearer other\r\n", True)):
+            course = Course(**given)
+            course.send(shown + line + b"\r\n")
+            self.assertEqual(line in course.target[0], goes_on, line)
+            self.assertEqual(b"Authorization" in course.target[0], goes_on, line)
 
     def test_body_goes_on_as_it_comes(self) -> None:
         """With the head what was there, then each read; the same bytes, chunks included."""

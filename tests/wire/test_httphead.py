@@ -85,6 +85,7 @@ REFUSED_REQUESTS = {
     "Connection names Host": b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close, Host\r\n\r\n",
     "Connection names a length": b"GET / HTTP/1.1\r\nHost: a\r\nConnection: content-length\r\n\r\n",
     "a long head": b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * MAX_HEAD,
+    "Content.Length": b"POST / HTTP/1.1\r\nHost: a\r\nContent.Length: 3\r\n\r\nabc",
     "a long target": b"GET /" + b"x" * MAX_TARGET + b" HTTP/1.1\r\nHost: a\r\n\r\n",
     "many fields": b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: 1\r\n" * MAX_FIELDS + b"\r\n",
 }

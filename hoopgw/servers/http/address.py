@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
-from binascii import Error
 from dataclasses import dataclass
 
 from hoopgw.auth.credentials import BearerToken, ClientCertificate
@@ -11,7 +9,7 @@ from hoopgw.model.destination import Destination, read_destination
 from hoopgw.model.errors import MalformedFrame
 from hoopgw.model.http import OWN_PATHS
 from hoopgw.model.secret import Secret
-from hoopgw.relay.http_scope import Route, route_of
+from hoopgw.relay.http_scope import TOKEN, Route, proof_in, route_of
 from hoopgw.relay.postgres_addresses import target_of_host
 from hoopgw.wire.httphead import Block, Request
 
@@ -73,17 +71,8 @@ def credentials_of(route: Route, chain: tuple[bytes, ...], address: str) -> Bear
 
 
 def token_of(route: Route) -> Secret | None:
-    """What proves who sends it: `Bearer TOKEN`, the token alone in X-Hoopgw-Token, or the password of Basic, for
-    programs that know nothing else.  None where there is none."""
+    """What proves who sends it: a token alone only in X-Hoopgw-Token.  None where there is none."""
     _, _, name, value = route
-    scheme, _, rest = value.partition(b" ")
-    rest = rest.strip(b" ")
-    if scheme.lower() == b"bearer" and rest:
-        return Secret(rest)
-    if scheme.lower() == b"basic":
-        try:
-            password = b64decode(rest, validate=True).partition(b":")[2]
-        except (Error, ValueError):
-            return None
-        return Secret(password) if password else None
-    return Secret(value) if name == b"x-hoopgw-token" and value and not rest else None
+    proof = proof_in(value)
+    alone = b" " not in value.strip(b" ")
+    return Secret(proof) if proof and (name == TOKEN or not alone) else None

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from hoopgw.auth.access import Access
 from hoopgw.auth.identity_tokens import FRESH, IdentityTokens
 from hoopgw.model.errors import SecretUnavailable
-from hoopgw.model.http import HttpRequest
+from hoopgw.model.http import HttpRequest, alike
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import Address, SecretReference, Target, TlsMode
 from hoopgw.relay.http_masks import REPLACED, TOLD
@@ -124,7 +124,7 @@ def _signing(access: Access, secret: Secrets, now: Callable[[], float]) -> Signi
 def _line(name: bytes, value: bytes) -> tuple[bytes, bytes, frozenset[bytes]]:
     if any(code < 0x20 or code == 0x7F for code in value):
         raise SecretUnavailable(f"the secret for {name.decode()} has characters that no header field holds")
-    return name + b": " + value + b"\r\n", b"", frozenset((name.lower().replace(b"_", b"-"),))
+    return name + b": " + value + b"\r\n", b"", frozenset((alike(name.lower()),))
 
 
 def _told(access: Access, host: bytes, prefix: bytes, client: str, session: str, encrypted: bool) -> bytes:
