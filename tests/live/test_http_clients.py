@@ -15,6 +15,7 @@ import httpx
 from hoopgw.cli.demo.place import free_port
 from hoopgw.cli.demo.stage import Options
 from tests.live.harness import environment
+from tests.live.smuggling import corpus
 from tests.live.test_http import HttpCase
 
 PORT = free_port()
@@ -109,36 +110,9 @@ class NodeTarget(HttpCase):
         found: list[list[object]] = httpx.get(f"http://127.0.0.1:{PORT}/seen", trust_env=False).json()
         return found
 
-    def corpus(self) -> list[bytes]:
-        behind = b"GET /node/smuggled HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-        post, chunked = "POST /node/one HTTP/1.1", "Transfer-Encoding: chunked"
-        zero = b"0\r\n\r\n" + behind
-        return [
-            self.head(post, "Content-Length: 4", chunked) + zero,
-            self.head(post, chunked, "Content-Length: 4") + zero,
-            self.head(post, "Content-Length: 6", "Transfer-Encoding: xchunked") + zero,
-            self.head(post, "Content-Length: 6", "Transfer-Encoding:\x0bchunked") + zero,
-            self.head(post, "Content-Length: 6", "Transfer-Encoding: chunked, identity") + zero,
-            self.head(post, "Content-Length: 6", "X: 1\r\n Transfer-Encoding: chunked") + zero,
-            self.head(post, "Content-Length: 6", "X: 1\nTransfer-Encoding: chunked") + zero,
-            self.head(post, "Content-Length: 6", "Transfer-Encoding : chunked") + zero,
-            self.head(post, "Content-Length: 6", "Transfer_Encoding: chunked") + zero,
-            self.head(post, "Content-Length: 0", "Content-Length: 44") + behind,
-            self.head(post, "Content-Length: 0,44") + behind,
-            self.head(post, "Content-Length: +0") + behind,
-            self.head(post, "Connection: Content-Length", "Content-Length: 44") + behind,
-            self.head(post, chunked) + b"0;a=\n\r\n" + zero,
-            self.head(post, chunked) + b"00000000000000000000\r\n\r\n" + behind,
-            self.head(post, chunked) + b"-0\r\n\r\n" + behind,
-            self.head(post, chunked) + b"0\r\nContent-Length: 44\r\n\r\n" + behind,
-            self.head(post, chunked) + b"1\r\nxx\r\n" + zero,
-            self.head("GET /node/one HTTP/1.1\nX: GET /node/smuggled"),
-            self.head("GET /node/one HTTP/1.0", chunked) + zero,
-        ]
-
     def test_smuggling(self) -> None:
         """Whatever is hidden in a request, Node never sees another request than those that were asked about."""
-        for data in self.corpus():
+        for data in corpus("node", self.head):
             connection = self.raw()
             connection.sendall(self.head("GET /node/zero HTTP/1.1"))
             self.assertIn(b"X-Node: 1", self.answers(connection))
