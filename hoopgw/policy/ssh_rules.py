@@ -14,6 +14,7 @@ from hoopgw.policy.guardrail import IGuardrail
 from hoopgw.policy.guardrails import Action, Match, doubted, taken
 from hoopgw.policy.shell import ShellFacts
 from hoopgw.policy.shell_facts import Command
+from hoopgw.policy.ssh_paths import touched, why
 
 # What is asked for; what is seen, TYPED, is about no rule that does not name it
 OPERATIONS = (EXEC, SHELL, SUBSYSTEM, PTY, ENV, FORWARD, FILE)
@@ -78,9 +79,7 @@ class SshConditions:
             return Match.DOUBT
         if self.files and self.files.isdisjoint(facts.action.split("-")):  # `read-write` is both
             return Match.NO
-        if not self.paths or any(_any(path, self.paths) for path in facts.paths):
-            return Match.YES
-        return Match.NO if all(path.startswith("/") for path in facts.paths) else Match.DOUBT
+        return touched(facts.action, facts.paths, self.paths) if self.paths else Match.YES
 
     def _started(self, facts: ShellFacts) -> Match:
         found = [self._starts(command) for command in facts.commands]
@@ -144,8 +143,8 @@ class SshRule:
 def _doubt(facts: ShellFacts) -> str:
     if facts.action == "unknown":
         return "a request of SFTP that is not known"
-    why = facts.doubt or "; ".join(facts.unknown)
-    return why or ("where a relative path begins is not known" if facts.paths else "an argument is computed")
+    found = facts.doubt or "; ".join(facts.unknown)
+    return found or (why(facts.paths) if facts.paths else "an argument is computed")
 
 
 def described(operation: Operation) -> str:

@@ -21,7 +21,6 @@ SET: Final = "setstat"
 _ONE: Final = {
     sftp.SETSTAT: SET, sftp.OPENDIR: LIST, sftp.REMOVE: REMOVE, sftp.MKDIR: MAKE, sftp.RMDIR: UNMAKE,
 }  # fmt: skip
-_TWO: Final = {sftp.RENAME: RENAME, sftp.SYMLINK: LINK}
 _EXTENSIONS: Final = {
     b"posix-rename@openssh.com": (RENAME, 2),
     b"hardlink@openssh.com": (LINK, 2),
@@ -45,8 +44,8 @@ QUIET: Final = frozenset(
 
 @final
 class FileRequest:
-    """`paths` are canonical: absolute, without `.` and `..`; one that is relative to a directory that nobody has told
-    is left as it is.  `action` is "" for a request that nobody knows."""
+    """`paths` are canonical: absolute, without `.` and `..`; one that is relative to a directory that nobody has told,
+    or goes up behind what may be a link, is left as it is.  `action` is "" for a request that nobody knows."""
 
     __slots__ = ("action", "paths")
 
@@ -57,6 +56,13 @@ class FileRequest:
 
 def asked(packet: bytes, home: bytes) -> FileRequest | None:
     """What has to be asked about a whole packet; None where it is an extension that passes.  Raises MalformedFrame."""
+    request = _asked(packet, home)
+    if request is not None and any(b"\0" in path for path in request.paths):  # a target in C may read it up to there
+        return FileRequest("", [])
+    return request
+
+
+def _asked(packet: bytes, home: bytes) -> FileRequest | None:
     kind = packet[4]
     if kind == sftp.OPEN:
         path, here = sftp.read_string(packet, sftp.HEADER)
@@ -65,8 +71,10 @@ def asked(packet: bytes, home: bytes) -> FileRequest | None:
         return FileRequest(action, [canonical(path, home)])
     if kind in _ONE:
         return FileRequest(_ONE[kind], _paths(packet, sftp.HEADER, 1, home))
-    if kind in _TWO:
-        return FileRequest(_TWO[kind], _paths(packet, sftp.HEADER, 2, home))
+    if kind == sftp.SYMLINK:  # what a link says begins where the link is, and servers differ in which of the two it is
+        return FileRequest(LINK, _paths(packet, sftp.HEADER, 2, b""))
+    if kind == sftp.RENAME:
+        return FileRequest(RENAME, _paths(packet, sftp.HEADER, 2, home))
     if kind == sftp.EXTENDED:
         name, here = sftp.read_string(packet, sftp.HEADER)
         if name in _QUIET_EXTENSIONS:
@@ -93,16 +101,27 @@ def _paths(packet: bytes, here: int, count: int, home: bytes) -> list[bytes]:
 
 
 def canonical(path: bytes, home: bytes) -> bytes:
-    """By the text alone: what is a symbolic link, only the target knows.  `home` is absolute, or b"" where unknown."""
+    """By the text alone: what is a symbolic link, only the target knows.  `home` is absolute, or b"" where unknown.
+
+    `..` is taken away only behind what no link can be: `home` as the target resolved it, and what is above it.  A path
+    in which it stands behind another name is left as it is: /var/run/../etc is /etc wherever /var/run is a link.
+    """
     if not path.startswith(b"/"):
         if not home:
             return path
         path = home + b"/" + path
+    resolved = [part for part in home.split(b"/") if part]
     parts: list[bytes] = []
+    real = 0  # of them are part of `home`
     for part in path.split(b"/"):
         if part == b"..":
+            if len(parts) > real:
+                return path
             if parts:
                 parts.pop()
+                real -= 1
         elif part and part != b".":
+            if len(parts) == real < len(resolved) and part == resolved[real]:
+                real += 1
             parts.append(part)
     return b"/" + b"/".join(parts)

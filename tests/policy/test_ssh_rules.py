@@ -33,6 +33,28 @@ class FilesOfBoth(SynchronousTestCase):
             self.assertIn("not known", refused(rule, "file", b"unknown"))
 
 
+class Paths(SynchronousTestCase):
+    RULE = SshConditions(
+        files=frozenset(("read", "write", "link", "rename")), paths=("/etc/*", "/srv/*/keys/*", "*.key")
+    )
+
+    def test_where_it_may_be(self) -> None:
+        """Links that every host has lead out of a path's text: nobody knows where `..` behind one is."""
+        for path in ("/etc/shadow", "/x/../a.key", "/var/run/../etc/shadow", "/proc/self/root/etc/shadow", "etc/shadow",
+                     "/proc/1/root/etc/shadow", "/proc/self/task/7/cwd/x", "/dev/fd/3", "/x/.."):  # fmt: skip
+            self.assertTrue(refused(self.RULE, "file", f"read {path}".encode()), path)
+        for path in ("/home/a/x", "/home/a/..x", "/proc/meminfo", "/proc/1/status"):
+            self.assertEqual(refused(self.RULE, "file", f"read {path}".encode()), "", path)
+
+    def test_directories_above(self) -> None:
+        """A link to a directory, or its new name, is another way to all that is in it."""
+        for path in ("/etc", "/", "/srv", "/srv/app/keys", "/srv/app", "/srv/a/b", "t"):
+            for text in (f"link {path} /home/a/l", f"rename {path} /home/a/l"):
+                self.assertTrue(refused(self.RULE, "file", text.encode()), text)
+        for text in ("link /home/a/t /home/a/l", "rename /opt/x /opt/y", "write /srv", "read /"):
+            self.assertEqual(refused(self.RULE, "file", text.encode()), "", text)
+
+
 class Rules(SynchronousTestCase):
     def test_exact(self) -> None:
         """`command` is the whole line, and nothing that begins like it."""

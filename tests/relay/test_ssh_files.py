@@ -92,7 +92,7 @@ class Passing(SynchronousTestCase):
         session = Session()
         data = b"x" * 50_000
         there = [
-            opening(2, b"notes/../a b", CREATES),
+            opening(2, b"./../a/a b", CREATES),
             write(3, b"h", 0, data),
             write(4, b"h", 50_000, b"end"),
             close(5, b"h"),
@@ -157,7 +157,7 @@ class Passing(SynchronousTestCase):
                 (named(sftp.RMDIR, 9, b"d"), b"rmdir /home/a/d"),
                 (named(sftp.MKDIR, 9, b"d") , b"mkdir /home/a/d"),
                 (named(sftp.OPENDIR, 9, b""), b"list /home/a"),
-                (named(sftp.SYMLINK, 9, b"t", b"l"), b"link /home/a/t /home/a/l"),
+                (named(sftp.SYMLINK, 9, b"t", b"/b//l"), b"link t /b/l"),
                 (named(sftp.EXTENDED, 9, b"posix-rename@openssh.com", b"a", b"b"), b"rename /home/a/a /home/a/b"),
                 (named(sftp.EXTENDED, 9, b"hardlink@openssh.com", b"a", b"b"), b"link /home/a/a /home/a/b"),
             )
@@ -166,6 +166,12 @@ class Passing(SynchronousTestCase):
             session.answers(ok(9))
             self.assertEqual(session.texts()[number:], [text])
             self.assertEqual(session.notes()[-1]["done"], True)
+
+    def test_no_byte_ends_a_path_early(self) -> None:
+        """A target that reads a path up to a NUL would open another file: what has one is no known request."""
+        session = Session()
+        session.sends(opening(9, b"/srv/a.key\0.txt"))
+        self.assertEqual(session.texts(), [b"unknown"])
 
     def test_closed_by_the_end(self) -> None:
         """A file that was open when the channel ended is told of, and that it was not closed."""
@@ -308,7 +314,9 @@ class Hostile(SynchronousTestCase):
     def test_canonical(self) -> None:
         """must-survive 37: no spelling of a path is another path."""
         for path, home, expected in (
-            (b"/a/../../etc//passwd", b"", b"/etc/passwd"), (b"x/..", b"/h", b"/h"), (b"..", b"/h", b"/"),
+            (b"/../../etc//passwd", b"", b"/etc/passwd"), (b"/a/../etc", b"", b"/a/../etc"), (b"..", b"/h", b"/"),
+            (b"x/..", b"/h", b"/h/x/.."), (b"/var/run/../etc/x", b"/h", b"/var/run/../etc/x"),
+            (b"/h/../etc/x", b"/h", b"/etc/x"), (b"/h/i/../h/../etc", b"/h/i", b"/h/i/../h/../etc"),
             (b"x", b"", b"x"),
             (b"", b"/h", b"/h"), (b"/.//", b"", b"/"), (b"./../x", b"/h/i", b"/h/x"),
         ):  # fmt: skip
