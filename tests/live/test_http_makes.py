@@ -1,0 +1,168 @@
+"""HTTP clients of other makes: Python's requests, Java's own, Git; and what the record has of many streams at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+from unittest import SkipTest
+
+import requests
+
+from hoopgw.cli.demo.place import free_port
+from hoopgw.cli.demo.stage import Options
+from tests.live.git_server import git_server
+from tests.live.h2_by_hand import Hand
+from tests.live.harness import environment
+from tests.live.test_http import HttpCase
+
+PORT = free_port()
+FILES = {
+    "targets.d/git.toml": f"""
+[target.git]
+protocol = "http"
+address = ["127.0.0.1:{PORT}"]
+[target.git.role.caller]
+""",
+    "grants.d/git.toml": """
+[grant.git]
+groups = ["agents"]
+target = { name = "git" }
+roles = ["caller"]
+""",
+    "guardrails.d/90-git.toml": """
+[guardrail.no-push]
+protocol = "http"
+target = { name = "git" }
+path = ["/closed.git/git-receive-pack"]
+then = "refuse"
+reason = "nobody pushes there"
+""",
+}
+ASK = Path(__file__).parent / "clients/http/Ask.java"
+
+
+class Makes(HttpCase):
+    options: ClassVar[Options] = Options(more=FILES)
+
+    def test_requests(self) -> None:
+        """A session with its pool: forms, a body from a generator, a stream, redirects that stay inside, cookies."""
+        with requests.Session() as session:
+            session.trust_env = False
+            session.verify = str(self.stage.ca)
+            session.headers["Authorization"] = f"Bearer {self.stage.agent}"
+            place = self.stage.https_url
+            self.assertEqual(session.post(place + "form", data={"a": "1 2"}).json()["body"], "a=1+2")
+            sent = session.put(place + "sent", data=(b"x" * 1000 for _ in range(100)))
+            self.assertEqual(sent.json()["size"], 100_000)
+            with session.get(place + "chunks/1000000", stream=True) as answer:
+                self.assertEqual(sum(map(len, answer.iter_content(4096))), 1_000_000)
+            moved = session.get(place + "redirect", params={"to": "/people"})
+            self.assertEqual((moved.url, moved.history[0].status_code), (place + "people", 302))
+            session.get(place + "cookie")
+            self.assertEqual({(each.domain, each.path) for each in session.cookies}, {("127.0.0.1", "/echo/")})
+            refused = session.request("TRACE", place)
+            self.assertEqual((refused.status_code, refused.headers["Content-Type"]), (501, "application/problem+json"))
+
+    def test_java(self) -> None:
+        """Its HttpClient, over HTTP/2 and HTTP/1.1: many at once, a body of unknown length, a long answer."""
+        if shutil.which("java") is None or shutil.which("javac") is None:
+            raise SkipTest("there is no JDK on this machine")
+        words = [
+            "java",
+            "-XX:TieredStopAtLevel=1",
+            str(ASK),
+            self.stage.https_url,
+            str(self.stage.ca),
+            self.stage.agent,
+        ]
+        done = subprocess.run(words, env=environment(), capture_output=True, text=True, timeout=120, check=False)
+        found = done.stdout.splitlines()
+        self.assertEqual(found, ["HTTP_1_1 20 true 1000000", "HTTP_2 20 true 1000000"], done.stderr)
+
+    def git(self, where: Path, *words: str) -> subprocess.CompletedProcess[str]:
+        own = {
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "HOME": str(where),
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_SSL_CAINFO": str(self.stage.ca),
+        }
+        own |= {f"GIT_{who}_{what}": "a@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        line = ["git", "-c", f"http.extraHeader=Authorization: Bearer {self.stage.agent}", *words]
+        return subprocess.run(
+            line, cwd=where, env=environment() | own, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    def test_git(self) -> None:
+        """Clone, push, fetch; a large push in chunks; and one that a rule refuses, whose reason git shows."""
+        place = Path(self.mktemp()).absolute()
+        (place / "work").mkdir(parents=True)
+        for name in ("open", "closed"):
+            self.git(place, "init", "-q", "--bare", "-b", "main", f"{name}.git")
+            self.git(place / f"{name}.git", "config", "http.receivepack", "true")
+        base = f"https://127.0.0.1:{self.stage.https_port}/git"
+        with git_server(place, dict(os.environ), PORT) as asked:
+            done = self.git(place / "work", "clone", "-q", f"{base}/open.git", "tree")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            tree = place / "work/tree"
+            (tree / "large").write_bytes(os.urandom(3_000_000))
+            for words in (("add", "."), ("commit", "-qm", "one"), ("push", "-q", "origin", "HEAD:main")):
+                done = self.git(tree, *words)
+                self.assertEqual(done.returncode, 0, done.stderr)
+            done = self.git(place / "work", "clone", "-q", f"{base}/open.git", "again")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual((place / "work/again/large").read_bytes(), (tree / "large").read_bytes())
+            before = len(asked)
+            done = self.git(tree, "push", "-q", f"{base}/closed.git", "HEAD:main")
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("403", done.stderr)
+            self.assertEqual([each for each in asked[before:] if each.startswith("POST")], [])
+            self.assertIn("POST /open.git/git-receive-pack", asked)
+
+    def test_the_archive_of_interleaved_streams(self) -> None:
+        """Streams of one connection whose answers come in pieces, in turn: each session's HAR has its own, whole."""
+        context = ssl.create_default_context(cafile=str(self.stage.ca))
+        context.set_alpn_protocols(["h2"])
+        plain = socket.create_connection(("127.0.0.1", self.stage.https_port), 20)
+        connection = context.wrap_socket(plain, server_hostname="127.0.0.1")
+        self.addCleanup(connection.close)
+        hand = Hand(connection)
+        usual = [(":scheme", "https"), (":authority", "127.0.0.1"), ("authorization", f"Bearer {self.stage.agent}")]
+        streams = {}
+        for number in range(4):
+            path = ("events", "chunks/30000")[number % 2]
+            head = [(":method", "POST"), (":path", f"/echo/{path}?har={number}"), *usual]
+            streams[number] = hand.ask(head)
+        for piece in range(3):
+            for number, stream in streams.items():
+                hand.send(stream, b"%d-%d " % (number, piece), ended=piece == 2)
+        for stream in streams.values():
+            self.assertEqual(hand.answered(stream), 200)
+            hand.over(stream)
+        connection.close()
+        for number, stream in streams.items():
+            found = self.archived(f"har={number}")
+            self.assertEqual(found["request"]["postData"]["text"], "".join(f"{number}-{piece} " for piece in range(3)))
+            content = found["response"]["content"]
+            self.assertEqual((content["size"], content["text"].encode()), (len(hand.data[stream]), hand.data[stream]))
+
+    def archived(self, query: str) -> dict[str, Any]:
+        """The one entry with this query, of the sessions on the service that are closed."""
+        deadline = time.monotonic() + 20
+        while True:
+            for row in self.listed("--target", "echo"):
+                if not row["live"]:
+                    text = self.hoopgw("sessions", "export", row["id"], "--format", "har").stdout
+                    entries = json.loads(text)["log"]["entries"] if text else []
+                    found = [each for each in entries if each["request"]["url"].endswith(query)]
+                    if found:
+                        self.assertEqual(len(found), 1)
+                        return dict(found[0])
+            self.assertLess(time.monotonic(), deadline, f"no exchange with {query}")
+            time.sleep(0.2)
