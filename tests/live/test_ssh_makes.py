@@ -1,8 +1,9 @@
-"""SSH clients of other makes than OpenSSH: PuTTY, dropbear, paramiko, asyncssh, libssh2, and Ansible."""
+"""SSH clients of other makes than OpenSSH: PuTTY, dropbear, paramiko, asyncssh, libssh2, Go's, and Ansible."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 import sys
@@ -13,11 +14,13 @@ import asyncssh
 import paramiko
 from ssh2.session import Session
 from ssh2.sftp import LIBSSH2_FXF_CREAT, LIBSSH2_FXF_READ, LIBSSH2_FXF_WRITE, LIBSSH2_SFTP_S_IRUSR
+from twisted.trial.unittest import SkipTest
 
 from hoopgw.auth.ssh_keys import fingerprint
 from hoopgw.cli.demo.host import new_key
 from hoopgw.cli.demo.stage import Options
 from tests.live.ssh_clients import TIMEOUT, SshCase
+from tests.live.test_clients import COMMANDS
 
 USER, PUBLIC = new_key()
 KEYS = f"""
@@ -146,6 +149,32 @@ class Makes(SshCase):
             with files.open("copied", LIBSSH2_FXF_READ, LIBSSH2_SFTP_S_IRUSR) as file:
                 self.assertEqual(b"".join(piece for _, piece in file), DATA)
             session.disconnect()
+
+    def test_go(self) -> None:
+        """golang.org/x/crypto/ssh, which Terraform and many tools of agents use: by token, key and certificate; several
+        commands at once, a terminal, forwards that are refused, and new keys every 128 KiB while data flows."""
+        commands = json.loads(COMMANDS.read_text()) if COMMANDS.exists() else {}
+        if "gossh" not in commands:
+            raise SkipTest("the program is not built: `make test` tries to, and says why it cannot")
+        private, public = new_key()
+        files = {"KEY": USER, "CERTIFIED": private, "CERTIFIED.pub": public}
+        for name, text in files.items():
+            (self.scratch / name).write_text(text)
+        done = self.hoopgw("ssh-cert", str(self.scratch / "CERTIFIED.pub"), token=self.stage.agent)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        env = {name: str(self.scratch / name) for name in files} | {"PORT": str(self.stage.ssh_port)}
+        env |= {"CERTIFICATE": str(self.scratch / "CERTIFIED-cert.pub"), "TOKEN": self.stage.agent}
+        ran = self.ran(commands["gossh"], env=env | {"HOST_KEY": self.line.partition(" ")[2]})
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        found = json.loads(ran.stdout)
+        self.assertEqual(found["plain"], {"Out": "in\n", "Err": "out\n", "Status": 7})
+        self.assertEqual((found["refused"]["Out"], found["refused"]["Status"]), ("", 126))
+        self.assertIn('"decision": "refused"', found["refused"]["Err"])
+        self.assertEqual(found["together"], [str(each) for each in range(8)])
+        self.assertRegex(found["terminal"], r"/dev/pts/\d+\s+24 80")
+        self.assertEqual((found["forwarded"], found["listened"], found["whole"]), (False, False, True))
+        self.assertEqual((found["by_key"], found["by_cert"]), ("bot@demo\n", "agent@demo\n"))
+        self.assertEqual(found["algorithms"], ["mlkem768x25519-sha256", "ssh-ed25519", "aes128-gcm@openssh.com"])
 
     def test_ansible(self) -> None:
         """Ansible: ping and copy, which are a dozen commands and an SFTP session."""
