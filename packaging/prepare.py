@@ -40,6 +40,7 @@ SSH = {
     "ssh-keygen": "openssh-client",
 }
 CLIENTS = {"rsync": "rsync", "plink": "putty-tools", "psftp": "putty-tools", "dbclient": "dropbear-bin"}
+X11 = {"xauth": "xauth"}
 HSM = {"softhsm2-util": "softhsm2", "softhsm/libsofthsm2.so": "libsofthsm2"}
 PROXIES = {"nginx": "nginx", "haproxy": "haproxy", "wrk": "wrk"}
 PEERS = ({"pgbench": "postgresql-15"}, {"pgbouncer": "pgbouncer"}, PROXIES)
@@ -56,7 +57,7 @@ def prepare(purpose: str) -> None:
     environment.link(TREE, tree)
     programs = TESTED if purpose == "test" else POSTGRESQL
     debian.prepare(CACHE / "debian", programs, *(PEERS if purpose == "bench" else ()))
-    debian.prepare(CACHE / "debian", SSH, *((CLIENTS, HSM) if purpose == "test" else ()))
+    debian.prepare(CACHE / "debian", SSH, *((CLIENTS, HSM, X11) if purpose == "test" else ()))
     if purpose == "test":
         clients.prepare(TREE, CACHE)
         servers.prepare(TREE, CACHE)

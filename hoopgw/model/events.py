@@ -58,6 +58,7 @@ class Code(Enum):
     PROTOCOL_VIOLATED = "protocol.violated"
     FILE_TOUCHED = "file.touched"  # SFTP: read or written and closed, renamed, removed, made
     TERMINAL_TYPED = "terminal.typed"  # a rule watches for the line that was typed; a note of every one
+    FORWARD_GRANTED = "forward.granted"  # SSH: what passes through is opaque
     TUNNEL_OPENED = "tunnel.opened"  # CONNECT: what passes through is opaque
     TUNNEL_CLOSED = "tunnel.closed"  # and so much did
     TARGET_UNAVAILABLE = "target.unavailable"

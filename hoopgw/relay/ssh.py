@@ -20,6 +20,7 @@ from hoopgw.relay.ssh_channel import Channel, State
 from hoopgw.relay.ssh_channels import Channels
 from hoopgw.relay.ssh_file_channel import FileChannels
 from hoopgw.relay.ssh_files import Files
+from hoopgw.relay.ssh_forwards import granted
 from hoopgw.relay.ssh_globals import Globals
 from hoopgw.relay.ssh_output import Output
 from hoopgw.relay.ssh_typing import Typing, columns_of, hidden
@@ -303,6 +304,7 @@ class SshRelay:
                 raise ProtocolViolation(f"an environment of more than {MAX_ENVIRONMENT} bytes")
         else:
             self._forwarded.add(asked.name.decode())
+            self._out.extend(granted(channel.operation, asked.name, asked.body))
         if asked.wants_reply:
             channel.client_asks.expect()
         self._out.append(ToTarget(wire.framed(message), RECORDED))

@@ -66,6 +66,8 @@ class Channels:
         by_client = channel.target < 0
         if answer.denial is None:
             self._forwarded.add(channel.opaque)
+            opening = wire.read_open(message)
+            self._out.extend(forwards.granted(channel.operation, opening.kind, opening.rest))
             channel.meter = answer.meter
             if by_client:
                 self._out.append(ToTarget(wire.framed(message), RECORDED))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hoopgw.model.events import Code
+from hoopgw.relay.effects import Effect, Observed
 from hoopgw.wire import sshmessages as wire
 
 # Forwards by the channel type or request that asks for one (RFC 4254, 6.3, 7; OpenSSH's PROTOCOL, 2.4, 2.6)
@@ -19,6 +21,15 @@ GLOBALS = frozenset(
     )
 )
 MAX_HOST = 1024  # bytes of a host name or path
+
+
+def granted(number: int, name: bytes, fields: bytes) -> list[Effect]:
+    """What is noted of operation `number`, a forward that was let through; taking one back is none."""
+    if name.startswith(b"cancel-"):
+        return []
+    where = described(name, fields).decode("utf-8", "backslashreplace")
+    said: dict[str, object] = {"operation": number, "forward": name.decode("ascii", "backslashreplace")}
+    return [Observed(Code.FORWARD_GRANTED, {**said, "destination": where})]
 
 
 def described(name: bytes, fields: bytes) -> bytes:

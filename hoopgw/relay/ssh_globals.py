@@ -22,13 +22,14 @@ TARGET_GLOBALS = frozenset((b"keepalive@openssh.com",))
 class Globals:
     """`client` and `target` are the replies that each of them waits for; `forwarded` what was let through."""
 
-    __slots__ = ("client", "target", "forwarded", "_asked", "_waiting", "_asking", "_out")
+    __slots__ = ("client", "target", "forwarded", "_asked", "_operation", "_waiting", "_asking", "_out")
 
     def __init__(self, out: list[Effect], asking: Asking, forwarded: set[str]) -> None:
         self.client = Replies()
         self.target = Replies()
         self.forwarded = forwarded
         self._asked = b""
+        self._operation = 0  # its number
         self._waiting: list[bytes] = []  # behind it
         self._asking = asking
         self._out = out
@@ -48,7 +49,9 @@ class Globals:
         if asked.name in forwards.GLOBALS:
             self._asked = message
             text = forwards.described(asked.name, asked.body)
-            self._asking.ask_globally(self._asking.numbered(FORWARD, text, asked.name), message)
+            operation = self._asking.numbered(FORWARD, text, asked.name)
+            self._operation = operation.number
+            self._asking.ask_globally(operation, message)
             return False
         if asked.wants_reply:
             self._to_client(self.client.own(wire.framed(bytes((wire.REQUEST_FAILURE,)))))
@@ -60,6 +63,7 @@ class Globals:
         asked = wire.read_request(message)
         if answer.denial is None:
             self.forwarded.add(asked.name.decode())
+            self._out.extend(forwards.granted(self._operation, asked.name, asked.body))
             if asked.wants_reply:
                 self.client.expect()
             self._out.append(ToTarget(wire.framed(message), RECORDED))

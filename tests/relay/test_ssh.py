@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from hoopgw.model.answer import GO, Allowance, Answer, Decision, Denial, Meter
 from hoopgw.model.events import Code
 from hoopgw.model.operation import TERMINAL, Operation
-from hoopgw.relay.effects import Ask, Completed, Effect, Hangup, ToClient, ToTarget, Withdraw
+from hoopgw.relay.effects import Ask, Completed, Effect, Hangup, Observed, ToClient, ToTarget, Withdraw
 from hoopgw.relay.ssh import SshRelay
 from hoopgw.relay.ssh_channel import MAX_REQUESTS, RESERVE, Channel
 from hoopgw.wire import sshmessages as wire
@@ -335,6 +335,28 @@ class Forwarding(SynchronousTestCase):
         play.client(wire.confirmation(6, 8, WINDOW, 32768), wire.channel_data(6, b"y"))
         self.assertEqual(play.took(), ([back], [wire.confirmation(6, 8, WINDOW, 32768), wire.channel_data(6, b"y")]))
         self.assertEqual(play.relay.coverage()["opaque"], ["direct-tcpip", "forwarded-tcpip"])
+
+    def test_noted(self) -> None:
+        """What is let through is noted, with its operation and where it leads; taking it back is not, nor what is
+        refused."""
+        address = wire.string(b"db") + wire.u32(5432)
+        for answer, count in ((GO, 4), (NO, 0)):
+            play = Play(lambda operation, answer=answer: answer)  # type: ignore[misc]
+            play.open(9, 70)
+            before = len(play.others)
+            rest = address + wire.string(b"::1") + wire.u32(9)
+            play.client(wire.ChannelOpen(b"direct-tcpip", 3, WINDOW, 32768, rest).encoded())
+            play.client(b"\x50" + wire.string(b"tcpip-forward") + b"\1" + address)
+            play.client(b"\x50" + wire.string(b"cancel-tcpip-forward") + b"\1" + address)
+            play.client(wire.request(70, b"x11-req", True))
+            play.target(wire.ChannelOpen(b"x11", 5, WINDOW, 32768, wire.string(b"::1") + wire.u32(9)).encoded())
+            noted = [each for each in play.others[before:] if isinstance(each, Observed)]
+            self.assertEqual({each.code for each in noted} - {Code.FORWARD_GRANTED}, set())
+            names = [(each.fields["forward"], each.fields["destination"]) for each in noted]
+            wanted = [("direct-tcpip", "db:5432"), ("tcpip-forward", "db:5432"), ("x11-req", ""), ("x11", "")]
+            self.assertEqual(names, wanted[:count])
+            numbers = [each.number for each in play.operations if not each.name.startswith(b"cancel")]
+            self.assertEqual([each.fields["operation"] for each in noted], numbers[-4:][:count])
 
 
 class Hostile(SynchronousTestCase):
