@@ -35,7 +35,10 @@ PATH = (
     "session/deciding",
     "session/httpjudge",
     "session/session",
+    "session/sqlbuiltin",
     "session/sqljudge",
+    "session/sqlscopes",
+    "session/sqlstatements",
     "servers/http/upstream",
     "servers/pump",
 )

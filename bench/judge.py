@@ -29,7 +29,8 @@ from hoopgw.policy.catalogue import Catalogue, Column, Function, Relation
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.session.catalogues import CatalogueCache
 from hoopgw.session.parser_process import ParserProcess
-from hoopgw.session.sqljudge import Scopes, SqlJudge
+from hoopgw.session.sqljudge import SqlJudge
+from hoopgw.session.sqlscopes import Scopes
 
 SHIPPED = Path(__file__).resolve().parent.parent / "etc/hoopgw"
 TARGET = Target("shop", "postgresql", (Address("localhost", 1),), TlsMode.DISABLE, {"reader": Role("reader", "ro")})

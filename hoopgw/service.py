@@ -84,7 +84,8 @@ from hoopgw.session.rebuilding import rebuilt
 from hoopgw.session.registry import Registry
 from hoopgw.session.retention import Retention
 from hoopgw.session.session import Session
-from hoopgw.session.sqljudge import Scopes, SqlJudge
+from hoopgw.session.sqljudge import SqlJudge
+from hoopgw.session.sqlscopes import Scopes
 from hoopgw.session.sshjudge import SshJudge
 from hoopgw.store.following import Following, followed
 from hoopgw.store.opening import open_store

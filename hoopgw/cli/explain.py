@@ -131,7 +131,7 @@ def _judged(
     from hoopgw.policy.masks import MaskGuardrail, resolve
     from hoopgw.policy.sql import Unreadable, analyse
     from hoopgw.policy.sql_names import context_of
-    from hoopgw.session.sqljudge import built_in
+    from hoopgw.session.sqlbuiltin import built_in
 
     selection = loaded.policy.select(identity, target, role, grant.features)
     operation = Operation(target.protocol, QUERY, sql.encode())

@@ -7,7 +7,7 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.policy.sql_names import NameContext
-from hoopgw.session.sqljudge import built_in
+from hoopgw.session.sqlbuiltin import built_in
 from tests.policy.test_sql import CONTEXT, facts
 
 DUMPS = (

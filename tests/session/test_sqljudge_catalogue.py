@@ -23,7 +23,8 @@ from hoopgw.policy.sql_names import Meaning, NameContext
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.session.catalogues import CatalogueCache
 from hoopgw.session.parser_process import ParserProcess
-from hoopgw.session.sqljudge import MAX_ROUNDS, Scopes, SqlJudge
+from hoopgw.session.sqljudge import MAX_ROUNDS, SqlJudge
+from hoopgw.session.sqlscopes import Scopes
 from tests.session.fakes import ROLE, TARGET, Emitted, access, identity
 
 Rows = list[list[bytes]]

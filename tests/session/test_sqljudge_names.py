@@ -15,7 +15,8 @@ from hoopgw.policy.policyset import Selection
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.session.catalogues import CatalogueCache
 from hoopgw.session.parser_process import ParserProcess
-from hoopgw.session.sqljudge import Scopes, SqlJudge
+from hoopgw.session.sqljudge import SqlJudge
+from hoopgw.session.sqlscopes import Scopes
 from tests.session.fakes import Emitted, access
 
 NO_DELETE = SqlRule("no-delete", Conditions(effects=frozenset(("delete",))), Action(refuse=True))

@@ -8,7 +8,7 @@ from hoopgw.policy import sql_statement
 from hoopgw.policy.sql import analyse
 from hoopgw.policy.sql_names import NameContext
 from hoopgw.policy.sql_nodes import EFFECTS_OF
-from hoopgw.session.sqljudge import built_in
+from hoopgw.session.sqlbuiltin import built_in
 
 
 class Unknown(SynchronousTestCase):

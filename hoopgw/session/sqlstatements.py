@@ -1,0 +1,60 @@
+"""What the judge of SQL asks of one statement, or of one operation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hoopgw.model.operation import BIND, EXECUTE, PARSE, Operation
+from hoopgw.policy.catalogue_types import FIRST_OWN
+from hoopgw.policy.facts import Statement
+from hoopgw.policy.lineage import Lineage
+from hoopgw.policy.sql_names import NEW_ALONE
+
+NAMING = frozenset("create alter drop rename import".split())
+MADE = NEW_ALONE | {"view", "insert", "execute", "transaction"}  # effects that, with temporary objects, change no other
+
+
+def own_types(operation: Operation) -> list[int]:
+    """OIDs of the types that Parse declared for parameters, without PostgreSQL's own."""
+    parameters = operation.parameters
+    if operation.kind not in (PARSE, BIND, EXECUTE) or parameters[:2] in (b"", b"\0\0"):
+        return []
+    ends = range(2, 2 + 4 * int.from_bytes(parameters[:2], "big"), 4)
+    return [oid for at in ends for oid in [int.from_bytes(parameters[at : at + 4], "big")] if oid >= FIRST_OWN]
+
+
+def both(using: Statement, body: Statement) -> Statement:
+    """What EXECUTE does, or CREATE TABLE AS EXECUTE: what it says itself, and what the name stands for."""
+    return replace(
+        body,
+        effects=body.effects | using.effects,
+        unknown=body.unknown + using.unknown,
+        opaque=body.opaque or using.opaque,
+        lineage=_explained(using, body),
+        place=using.place,
+        writes=body.writes | using.writes,
+        functions=body.functions | using.functions,
+        temporary=body.temporary or using.temporary,
+        ddl=body.ddl or using.ddl,
+        writes_nothing=body.writes_nothing and using.writes_nothing,
+    )
+
+
+def _explained(using: Statement, body: Statement) -> Lineage | None:
+    """EXPLAIN EXECUTE shows a plan in place of what the name's statement would show."""
+    if body.lineage is None or using.lineage is None:
+        return body.lineage
+    return replace(body.lineage, outputs=using.lineage.outputs, lost=body.lineage.lost or using.lineage.lost)
+
+
+def for_others(statement: Statement) -> bool:
+    """Whether what it does may change what names mean in other sessions: not so of temporary objects, made plainly."""
+    if not statement.ddl or not statement.effects & NAMING:
+        return bool(statement.ddl and statement.opaque)
+    own = statement.temporary and statement.effects <= MADE and not (statement.calls or statement.opaque)
+    return not own
+
+
+def changes(statement: Statement) -> bool:
+    """Whether it changes what later texts mean, so that its verdict is not kept: it must be looked at each time."""
+    return bool(statement.settings or statement.defines or statement.uses or statement.temporary or statement.ddl)
