@@ -7,60 +7,53 @@ import json
 import shutil
 import socket
 import ssl
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
-from cryptography import x509
 
+from hoopgw.cli.certificates import certificates
 from hoopgw.cli.finding import Finding
 from hoopgw.cli.hosts import authority, certified, host, logged_in
 from hoopgw.cli.output import json_option, print_json
-from hoopgw.cli.possessions import descriptors, key_modes, keys_in_tokens
+from hoopgw.cli.possessions import descriptors, handed_over, key_modes, keys_in_tokens, not_for_the_service
+from hoopgw.cli.reaching import MAX_BODY, PATIENCE, fetched, place, reached
+from hoopgw.cli.units import credential_sources, units
+from hoopgw.cli.vaults import vaults
 from hoopgw.model.escaping import escaped
 from hoopgw.model.settings import OidcSettings, Settings
 from hoopgw.model.target import Target
 
-PATIENCE = 5.0  # seconds for each question to the network
-MAX_BODY = 1 << 20  # bytes of an issuer's answer
 MAX_APART = 5.0  # seconds between this clock and an issuer's; its Date has whole seconds
-SOON = 21 * 86400.0  # a certificate that ends within this is to be renewed
-UNITS = (
-    "hoopgw.service",
-    "hoopgw-postgresql.socket",
-    "hoopgw-ssh.socket",
-    "hoopgw-https.socket",
-    "hoopgw-retention.timer",
-)
-SYSTEMCTL = "/usr/bin/systemctl"
 
 
 def findings(settings: Settings, targets: dict[str, Target], admin: str, now: float) -> Iterator[Finding]:
     """One of each thing that was looked at; asks the network, and changes nothing."""
     yield _gateway(admin)
-    yield from _units()
+    yield from units(settings)
     yield from descriptors(admin, settings.limits.max_sessions)
     yield from key_modes(Path(settings.state))
     yield from keys_in_tokens(settings)
+    sources = credential_sources()
+    yield from handed_over(sources)
     if settings.tls.certificate:
-        yield _certificate(Path(settings.tls.certificate), now)
+        yield from certificates(settings.tls, sources, now)
     yield _disk(Path(settings.recordings.directory), settings.recordings.min_free)
     if not settings.issuers:
         yield Finding("issuer", "none is named: nobody is admitted", "[oidc.NAME] in hoopgw.toml")
     for issuer in settings.issuers:
         yield from _issuer(issuer, now)
+    yield from vaults(settings)
     if not targets:
         yield Finding("target", "none is named", "a file in targets.d/, as the commented example")
     for target in targets.values():
         for address in target.addresses:
-            reached = _reached(f"target {target.name}", address.host, address.port)
-            yield reached
-            if target.protocol == "ssh" and not reached.fix:
+            there = reached(f"target {target.name}", address.host, address.port)
+            yield there
+            if target.protocol == "ssh" and not there.fix:
                 yield host(target, address, now)
     if settings.listen.ssh:
         yield from authority(settings, certified(targets))
@@ -86,39 +79,6 @@ def _gateway(path: str) -> Finding:
     return Finding("gateway", f"{body.get('version')}, {body.get('sessions')} sessions")
 
 
-def _units() -> Iterator[Finding]:
-    """Of those that are installed; nothing where systemd does not run."""
-    if not Path("/run/systemd/system").is_dir():
-        return
-    for unit in UNITS:
-        state = _shown(unit)
-        if state.get("LoadState") == "loaded":
-            active = state.get("ActiveState", "")
-            fix = "" if active == "active" else f"systemctl status {unit}; another service may have its port"
-            yield Finding(unit, f"{active} ({state.get('SubState', '')})", fix)
-
-
-def _shown(unit: str) -> dict[str, str]:
-    command = [SYSTEMCTL, "show", "-p", "LoadState,ActiveState,SubState", unit]
-    try:
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)  # noqa: S603
-    except (OSError, subprocess.TimeoutExpired):
-        return {}
-    return dict(line.split("=", 1) for line in ran.stdout.splitlines() if "=" in line)
-
-
-def _certificate(path: Path, now: float) -> Finding:
-    try:
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    except (OSError, ValueError) as error:
-        return Finding("certificate", f"{path}: {error}", "[tls] certificate names a PEM file")
-    left = certificate.not_valid_after_utc.timestamp() - now
-    if left < SOON:
-        return Finding("certificate", f"{path} ends in {left / 86400:.0f} days", "put a new one there, and reload")
-    own = certificate.issuer == certificate.subject
-    return Finding("certificate", f"{left / 86400:.0f} days left{', signed by itself' if own else ''}")
-
-
 def _disk(directory: Path, least: int) -> Finding:
     place = next(path for path in (directory, *directory.parents) if path.exists())
     free = shutil.disk_usage(place).free
@@ -127,14 +87,13 @@ def _disk(directory: Path, least: int) -> Finding:
 
 
 def _issuer(issuer: OidcSettings, now: float) -> Iterator[Finding]:
-    name, address = f"issuer {issuer.name}", urlsplit(issuer.issuer)
-    host, port = address.hostname or "", address.port or (443 if address.scheme == "https" else 80)
-    reached = _reached(name, host, port)
-    if reached.fix:
-        yield reached
+    name = f"issuer {issuer.name}"
+    there = reached(name, *place(issuer.issuer))
+    if there.fix:
+        yield there
         return
     try:
-        status, date, body = _fetched(address.scheme, host, port, address.path.rstrip("/"), issuer.ca)
+        status, date, body = fetched(issuer.issuer.rstrip("/") + "/.well-known/openid-configuration", issuer.ca)
     except ssl.SSLError as error:
         yield Finding(name, f"its certificate: {error}", "`ca` of [oidc.NAME], if its authority is a private one")
         return
@@ -144,25 +103,10 @@ def _issuer(issuer: OidcSettings, now: float) -> Iterator[Finding]:
         )
         return
     yield _discovery(name, issuer.issuer, status, body)
-    if date is not None:
-        apart = now - date
+    if (then := _posix(date)) is not None:
+        apart = now - then
         fix = "" if abs(apart) <= MAX_APART else "systemctl status systemd-timesyncd (or chrony): tokens are timed"
         yield Finding("clock", f"{abs(apart):.0f} s from that of issuer {issuer.name}", fix)
-
-
-def _fetched(scheme: str, host: str, port: int, path: str, ca: str) -> tuple[int, float | None, bytes]:
-    """(status, the issuer's clock, body) of its discovery document.  Follows no redirect, as the gateway does not."""
-    connection: http.client.HTTPConnection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
-    if scheme == "https":
-        context = ssl.create_default_context(cafile=ca or None)
-        connection = http.client.HTTPSConnection(host, port, timeout=PATIENCE, context=context)
-    try:
-        connection.request("GET", f"{path}/.well-known/openid-configuration")
-        answer = connection.getresponse()
-        date = answer.getheader("Date")
-        return answer.status, _posix(date), answer.read(MAX_BODY)
-    finally:
-        connection.close()
 
 
 def _posix(date: str | None) -> float | None:
@@ -186,28 +130,16 @@ def _discovery(name: str, issuer: str, status: int, body: bytes) -> Finding:
     return Finding(name, "its keys can be found")
 
 
-def _reached(name: str, host: str, port: int) -> Finding:
-    place = f"{host}:{port}"
-    try:
-        socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        return Finding(name, f"{host} has no address: {error.strerror}", "DNS (/etc/resolv.conf), or the spelling")
-    try:
-        socket.create_connection((host, port), PATIENCE).close()
-    except OSError as error:
-        return Finding(name, f"{place}: {error.strerror or error}", "does it run; a firewall between here and there?")
-    return Finding(name, f"{place} is reached")
-
-
 @click.command()
 @json_option
 @click.pass_obj
 def doctor(settings: dict[str, str], as_json: bool) -> None:
     """Look at what the gateway needs, and say what to do where something is wrong.
 
-    Configuration, the running gateway, its units and limits, keys, tokens, certificate, disk, issuers, targets and
-    their host keys, clock. It changes nothing; a key in a token is asked for a signature, by its PIN, once; roles that
-    are `certified` log in to their hosts, as that is what shows whether those trust the gateway's authority.
+    Configuration, the running gateway, its units, what drop-ins made of them, and limits, keys, tokens, secrets and who
+    may read them, certificate, disk, issuers, vaults, targets and their host keys, clock. It changes nothing; a key in
+    a token is asked for a signature, by its PIN, once; roles that are `certified` log in to their hosts, as that is
+    what shows whether those trust the gateway's authority.
 
     Exit status 0 when all is well; 1 otherwise.
     """
@@ -219,6 +151,7 @@ def doctor(settings: dict[str, str], as_json: bool) -> None:
         found = [Finding("configuration", str(mistake), "hoopgw check") for mistake in error.mistakes]
     else:
         found = [Finding("configuration", "no mistakes")]
+        found += not_for_the_service(loaded)
         found += findings(loaded.settings, dict(loaded.targets), settings["socket"], time.time())
         found += logged_in(loaded.settings, certified(dict(loaded.targets)))
     if as_json:

@@ -30,10 +30,11 @@ from hoopgw.auth import kept_secret
 from hoopgw.auth.fetch import https_ask
 from hoopgw.auth.kept_secrets import KeptSecrets
 from hoopgw.auth.vault import Vault
+from hoopgw.cli.vaults import vaults
 from hoopgw.config_secrets import read_secret
 from hoopgw.model.errors import SecretUnavailable
 from hoopgw.model.events import Code
-from hoopgw.model.settings import VaultSettings
+from hoopgw.model.settings import Settings, VaultSettings
 from hoopgw.model.target import SecretReference
 from tests.live.harness import LiveCase
 
@@ -174,6 +175,20 @@ class Keeping(TestCase):
                 self.assertNotIn(secret_id, str(error))
             else:
                 self.fail(f"{path} was read")
+
+    def test_what_the_doctor_says(self) -> None:
+        """Of one that serves, of one with an unknown authority, of a sealed one, and of one that is away."""
+        unknown = self.settings(ca="", name="u")
+        served, untrusted = vaults(Settings(vaults=(self.settings(), unknown)))
+        self.assertEqual((served.said, served.fix), ("is unsealed", ""))
+        self.assertIn("`ca` of [vault.u]", untrusted.fix)
+        self.server.call("PUT", "sys/seal")
+        [sealed] = vaults(Settings(vaults=(self.settings(),)))
+        self.assertIn("unseal", sealed.fix)
+        self.server.process.kill()
+        self.server.process.wait()
+        [away] = vaults(Settings(vaults=(self.settings(),)))
+        self.assertIn("does it run", away.fix)
 
     @inlineCallbacks
     def later(self, true: Callable[[], bool]) -> Any:

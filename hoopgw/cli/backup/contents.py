@@ -87,7 +87,7 @@ def keys(loaded: Config, directory: Path) -> Iterator[Place]:
     for path in _files(state / "keys"):
         known.add(path)
         yield Place(STATE, str(path.relative_to(state)))
-    for reference in _references(loaded):
+    for reference in references(loaded):
         path = Path(reference.name)
         if reference.kind != "file" or path in known or not path.exists() or directory in path.parents:
             continue
@@ -96,7 +96,8 @@ def keys(loaded: Config, directory: Path) -> Iterator[Place]:
         yield Place(STATE, str(path.relative_to(state))) if below else Place(ELSEWHERE, str(path))
 
 
-def _references(loaded: Config) -> Iterator[SecretReference]:
+def references(loaded: Config) -> Iterator[SecretReference]:
+    """Of everything that the configuration keeps out of its files, each once."""
     settings = loaded.settings
     roles = [role for target in loaded.targets.values() for role in target.roles.values()]
     found = [settings.tls.key, settings.store.password, settings.recordings.signing_key, settings.mask_key]
@@ -110,7 +111,7 @@ def _references(loaded: Config) -> Iterator[SecretReference]:
 
 def not_in_files(loaded: Config) -> list[str]:
     """Secrets that no backup of files can hold."""
-    return [str(each) for each in _references(loaded) if each.kind in ("env", "pkcs11")]
+    return [str(each) for each in references(loaded) if each.kind in ("env", "pkcs11")]
 
 
 def journals(place: Recordings) -> list[Path]:

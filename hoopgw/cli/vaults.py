@@ -1,0 +1,44 @@
+"""For `hoopgw doctor`: the vaults that roles' secrets are read from."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from collections.abc import Iterator
+
+from hoopgw.cli.finding import Finding
+from hoopgw.cli.reaching import fetched, place, reached
+from hoopgw.model.settings import Settings, VaultSettings
+
+# of /v1/sys/health, which needs no login (HashiCorp Vault and OpenBao, HTTP API)
+_STATES = {
+    200: ("is unsealed", ""),
+    429: ("is a standby, and passes on", ""),
+    473: ("is a standby for reading", ""),
+    472: ("is a secondary for disasters, and serves nobody", "the address of the primary"),
+    501: ("is not initialised", "bao operator init (vault operator init)"),
+    503: ("is sealed", "bao operator unseal (vault operator unseal)"),
+}
+
+
+def vaults(settings: Settings) -> Iterator[Finding]:
+    """Whether each one is there; what the gateway may read in it the events `vault.unavailable` say."""
+    for vault in settings.vaults:
+        yield _vault(vault)
+    for aws in settings.aws:
+        yield reached(f"aws {aws.name}", *place(aws.endpoint))
+
+
+def _vault(vault: VaultSettings) -> Finding:
+    name = f"vault {vault.name}"
+    found = reached(name, *place(vault.address))
+    if found.fix:
+        return found
+    try:
+        status, _, _ = fetched(f"{vault.address}/v1/sys/health", vault.ca)
+    except ssl.SSLError as error:
+        return Finding(name, f"its certificate: {error}", f"`ca` of [vault.{vault.name}], if its authority is private")
+    except (OSError, http.client.HTTPException) as error:
+        return Finding(name, f"{vault.address}: {error}", "is that its address; a proxy or firewall between?")
+    said, fix = _STATES.get(status, (f"answers {status} when asked for its health", "is that the address of a vault?"))
+    return Finding(name, said, fix)

@@ -1,0 +1,155 @@
+"""What `hoopgw doctor` makes of units and drop-ins, of certificates, and of who may read the gateway's files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from hoopgw.cli.certificates import certificates
+from hoopgw.cli.own_certificate import CERTIFICATE, KEY, ensure
+from hoopgw.cli.possessions import handed_over, not_for_the_service
+from hoopgw.cli.units import exposed, overridden, seconds, sources_in
+from hoopgw.config import Config
+from hoopgw.model.settings import LimitSettings, RecordingSettings, Settings, TlsSettings
+from hoopgw.model.target import Role, SecretReference, Target, TlsMode
+from hoopgw.policy.policyset import PolicySet
+
+UNIT = Path(__file__).parent.parent.parent / "systemd/hoopgw.service"
+SHIPPED = {
+    "TimeoutStopUSec": "1min 30s",
+    "MemoryMax": "18957373440",
+    "MemorySwapMax": "0",
+    "RuntimeDirectoryPreserve": "yes",
+    "User": "hoopgw",
+}
+
+
+class Units(SynchronousTestCase):
+    def test_a_drop_in_that_breaks_a_promise(self) -> None:
+        """The unit as it is has none; each of these has one, with what to do."""
+        settings = Settings(limits=LimitSettings(drain=10.0), recordings=RecordingSettings(spool=64 << 20))
+        self.assertEqual(list(overridden(SHIPPED, settings)), [])
+        for changed, fix in (
+            ({"TimeoutStopUSec": "5s"}, "TimeoutStopSec="),
+            ({"MemoryMax": str(50 << 20)}, "MemoryMax="),
+            ({"MemorySwapMax": "infinity"}, "MemorySwapMax=0"),
+            ({"RuntimeDirectoryPreserve": "no"}, "RuntimeDirectoryPreserve=yes"),
+            ({"User": "root"}, "User=hoopgw"),
+        ):
+            [found] = overridden(SHIPPED | changed, settings)
+            self.assertIn(fix, found.fix)
+        self.assertEqual(list(overridden(SHIPPED | {"MemoryMax": "infinity"}, settings)), [])
+
+    def test_the_figure_of_systemd(self) -> None:
+        line = "→ Overall exposure level for hoopgw.service: {} OK 🙂"
+        self.assertEqual([bool(each.fix) for each in exposed(line.format("1.1"))], [False])
+        self.assertEqual([bool(each.fix) for each in exposed(line.format("1.6"))], [True])
+        self.assertEqual(list(exposed("Unknown command verb security.")), [])
+
+    def test_time_spans(self) -> None:
+        spans = {"1min 30s": 90.0, "5s": 5.0, "1h 1min 500ms": 3660.5, "infinity": float("inf"), "": float("inf")}
+        self.assertEqual({each: seconds(each) for each in spans}, spans)
+
+    def test_what_systemd_hands_over(self) -> None:
+        """By the lines of the unit that is shipped."""
+        found = {name: str(path) for name, path in sources_in(UNIT.read_text()).items()}
+        self.assertEqual(found, {"gateway.key": "/etc/hoopgw/tls/gateway.key", "target": "/etc/hoopgw/credentials"})
+
+
+class Certificates(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.place = Path(self.mktemp())
+        self.now = datetime.now(UTC)
+
+    def made(self, names: Sequence[str] = ("localhost",), days: int = 0) -> Path:
+        self.place.mkdir(exist_ok=True)
+        for name in (CERTIFICATE, KEY):
+            (self.place / name).unlink(missing_ok=True)
+        ensure(self.place, names, self.now + timedelta(days=days))
+        return self.place
+
+    def wrong(self, domain: str = "") -> list[str]:
+        tls = TlsSettings(str(self.place / CERTIFICATE), SecretReference("credential", "gateway.key"), domain=domain)
+        found = certificates(tls, {"gateway.key": self.place / KEY}, self.now.timestamp())
+        return [f"{each.said}: {each.fix}" for each in found if each.fix]
+
+    def test_one_that_is_well(self) -> None:
+        self.made()
+        self.assertEqual(self.wrong(), [])
+
+    def test_times(self) -> None:
+        """Over, nearly over, and not yet: a key that systemd hands over is taken up by a restart, not a reload."""
+        for days, words in ((-3651, "ended on"), (-3640, "ends in 10 days"), (2, "is valid from")):
+            self.made(days=days)
+            [said] = self.wrong()
+            self.assertIn(words, said)
+        self.made(days=-3651)
+        self.assertIn("systemctl restart hoopgw", self.wrong()[0])
+
+    def test_the_key_of_another(self) -> None:
+        """The gateway's next start fails with it; nothing said so before."""
+        first = (self.made() / KEY).read_bytes()
+        (self.made() / KEY).write_bytes(first)
+        self.assertIn("is not the key of", self.wrong()[0])
+        (self.place / KEY).write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
+        self.assertIn("unencrypted", self.wrong()[0])
+
+    def test_names(self) -> None:
+        """`domain` needs a wildcard; a host that was renamed since has a certificate for another name."""
+        self.made()
+        self.assertIn("*.gw.example.com", self.wrong("gw.example.com")[0])
+        self.made(("*.gw.example.com", "gw.example.com"))
+        self.assertEqual(self.wrong("gw.example.com"), [])
+        self.assertEqual(self.wrong(), [])  # under which name clients come is theirs to know
+        self.made(("image.invalid", "localhost"))
+        self.patch(socket, "getfqdn", lambda: "bastion7")
+        self.assertIn("another name by now", self.wrong()[0])
+
+
+class Readers(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.place = Path(tempfile.mkdtemp(prefix="hoopgw-readers-"))  # others may go through what is above it
+        self.addCleanup(shutil.rmtree, self.place)
+        self.place.chmod(0o755)
+        for name, mode in (("state", 0o700), ("secrets", 0o750)):
+            (self.place / name).mkdir(mode=mode)
+        for name in ("secrets/pay", "ca.pem"):
+            (self.place / name).write_text("x")
+            (self.place / name).chmod(0o600)
+
+    def loaded(self) -> Config:
+        role = Role("a", "a", password=SecretReference("file", str(self.place / "secrets/pay")))
+        target = Target("pay", "postgresql", (), TlsMode.VERIFY_FULL, {"a": role}, ca=str(self.place / "ca.pem"))
+        return Config(Settings(state=str(self.place / "state")), {"pay": target}, (), PolicySet())
+
+    def test_who_is_not_root_cannot_read_what_root_wrote(self) -> None:
+        """`check` as root finds both files good; the gateway, of another user, refuses the configuration."""
+        if os.geteuid() != 0:
+            self.skipTest("only root gives files away")
+        os.chown(self.place / "state", 65534, 65534)
+        fixes = {each.fix for each in not_for_the_service(self.loaded())}
+        secret = f"chown --reference={self.place}/state {self.place}/secrets/pay"
+        self.assertEqual(fixes, {secret, f"chmod go+r {self.place}/ca.pem"})
+        os.chown(self.place / "secrets/pay", 65534, 65534)
+        (self.place / "ca.pem").chmod(0o644)
+        (self.place / "secrets").chmod(0o700)
+        self.assertEqual(
+            [each.fix for each in not_for_the_service(self.loaded())], [f"chmod go+x {self.place}/secrets"]
+        )
+        (self.place / "secrets").chmod(0o711)
+        self.assertEqual(list(not_for_the_service(self.loaded())), [])
+
+    def test_what_root_alone_needs(self) -> None:
+        """A file that systemd hands over, and each in a directory of such."""
+        (self.place / "state").chmod(0o755)
+        sources = {"key": self.place / "secrets/pay", "target": self.place / "state", "none": self.place / "none"}
+        self.assertEqual([each.fix for each in handed_over(sources)], [f"chmod go= {self.place}/state"])
+        (self.place / "secrets/pay").chmod(0o644)
+        self.assertEqual(len(list(handed_over(sources))), 2)
