@@ -15,6 +15,12 @@ from hoopgw.policy.http_query import Pairs
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _TYPE = re.compile(rb"[ \t]*(" + _TOKEN + rb"/" + _TOKEN + rb")[ \t]*")
 _PARAMETER = re.compile(rb";[ \t]*(" + _TOKEN + rb')=("[^"\\]*"|' + _TOKEN + rb")[ \t]*|;[ \t]*")
+# YAML, XML, MessagePack, CBOR, BSON, protocol buffers (gRPC and Connect): the same members in another format
+_INSTEAD = re.compile(
+    r"^(?!image/).*[/+.-](?:yaml|xml|msgpack|messagepack|cbor|bson|proto|protobuf)\b|^application/grpc"
+)
+# GraphQL that is neither in JSON nor in a form, whatever type it is sent under
+_BARE = re.compile(rb"[\s,]*(?:query|mutation|subscription|fragment)\b")
 _UTF8 = (b"", b"utf-8", b"utf8", b"us-ascii")
 
 # What a request has that names a document which the target keeps (persisted queries of Apollo, Relay, Hasura …)
@@ -32,6 +38,11 @@ class Media:
     @property
     def json(self) -> bool:
         return self.type.endswith(("/json", "+json", "/x-json"))
+
+    @property
+    def unread(self) -> str:
+        """Why a body of this type, which targets take in the place of JSON, cannot be judged; "" otherwise."""
+        return f"a body of type {self.type}, which is not read" if _INSTEAD.search(self.type) else ""
 
 
 def media_of(types: list[bytes], encodings: list[bytes]) -> Media:
@@ -74,6 +85,8 @@ def graphql_facts(
         return _pairs(form()) or GraphqlFacts()
     if media.type == "multipart/form-data":
         return GraphqlFacts(doubt="GraphQL in a multipart form")
+    if not media.json and _BARE.match(request.body or b""):
+        return _bare(request.body or b"")
     found = json()
     return GraphqlFacts(doubt=found.doubt) if found.doubt else _batch(found.value)
 

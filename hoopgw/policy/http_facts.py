@@ -20,6 +20,7 @@ from hoopgw.policy.http_query import Pairs, read_query
 OVERRIDES = (b"x-http-method-override", b"x-http-method", b"x-method-override")
 OVERRIDE_NAMES = ("_method", "x-http-method-override")
 
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _MARKS = (b"\xef\xbb", b"\xff\xfe", b"\xfe\xff")  # of byte order
 
 
@@ -92,12 +93,18 @@ class HttpFacts:
     def json(self) -> JsonBody:
         """Whatever the request says its type is: many targets do not look."""
         body = self.request.body or b""
-        if self.media.doubt or not body:
-            return JsonBody({}, self.media.doubt if body else "")
+        doubt = self.media.doubt or self.media.unread
+        if doubt or not body:
+            return JsonBody({}, doubt if body else "")
         found = read_json(body)
         if found.doubt and not self.media.json and not _looks_like_json(body):
             return JsonBody({})
         return found
+
+    @property
+    def has_form(self) -> bool:
+        """Its body is one, by what the request says."""
+        return self.media.type in FORMS and bool(self.request.body)
 
     @cached_property
     def form(self) -> Pairs:

@@ -122,6 +122,12 @@ class Pointer:
         else:
             yield from _below(value, self.parts, True)
 
+    def leads(self, names: tuple[str, ...]) -> bool | None:
+        """Whether these names lead to a value there: True, False in other letters alone, None not at all."""
+        words = [_named(*each) for each in zip(names[-1:] if self.anywhere else names, self.parts, strict=False)]
+        same = self.anywhere or len(names) == len(self.parts)
+        return None if not same or not words or None in words else all(words)
+
 
 def pointer(text: str) -> Pointer:
     """Raises ValueError for what is none."""

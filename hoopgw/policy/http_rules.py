@@ -16,8 +16,9 @@ from hoopgw.policy.guardrails import Action, Match, doubted, taken
 from hoopgw.policy.http_facts import HttpFacts
 from hoopgw.policy.http_graphql import GraphqlOperation
 from hoopgw.policy.http_json import Pointer
+from hoopgw.policy.http_members import member
 from hoopgw.policy.http_path import matches
-from hoopgw.policy.http_values import ValueTest, at
+from hoopgw.policy.http_values import ValueTest
 
 MAX_SHOWN = 80  # characters of a path in a reason
 TUNNELS = frozenset(("CONNECT",))
@@ -109,6 +110,8 @@ class HttpConditions:
         unknown = self.size is not None and size is None
         if head is Match.NO or size == 0 or not (self.reads_body or over or unknown):
             return 0
+        if self.json and facts.media.unread:  # in doubt whatever it is; and a gRPC stream would never be whole
+            return 0
         if size is not None:
             return size if size <= self.buffer else 0
         return self.buffer if self.reads_body or over else min(self.buffer, (self.size or 0) + 1)
@@ -125,7 +128,7 @@ class HttpConditions:
             yield Match.DOUBT
             return
         for pointer, test in self.json:
-            yield Match.DOUBT if facts.json.doubt else at(pointer, test, facts.json.value)
+            yield member(facts, pointer, test)
         for name, test in self.forms:
             yield test.of(facts.form.values(_name(name, facts)), bool(facts.form.doubt))
         if self.graphql is not None:
@@ -204,10 +207,11 @@ class HttpConditions:
         unread = asked and facts.request.body is None and facts.request.size != 0
         return (
             (facts.path.doubt if self._of_paths else "")
+            or (facts.media.unread if self.json else "")
             or (f"a body of more than {self.buffer} bytes, or of unknown length, is not read" if unread else "")
             or (facts.query.doubt if self.queries else "")
             or (facts.json.doubt if self.json and not unread else "")
-            or (facts.form.doubt if self.forms and not unread else "")
+            or (facts.form.doubt if (self.forms or (self.json and facts.has_form)) and not unread else "")
             or (facts.graphql.doubt if self.graphql is not None and not unread else "")
             or (f"the method could be taken for {', '.join(sorted(facts.overrides))}" if facts.overrides else "")
             or ("targets read this path in different ways" if len(facts.path.readings) > 1 else "")

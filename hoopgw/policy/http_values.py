@@ -74,8 +74,13 @@ def _any(texts: Iterable[str], globs: tuple[str, ...]) -> bool:
 
 def at(pointer: Pointer, test: ValueTest, value: Any) -> Match:
     """Of every value that the pointer leads to; a name in other letters is the same to some parsers (Go, Jackson)."""
-    found = list(pointer.found(value))
-    word = test.of((each for each, alike in found if alike), False)
+    return of_found(test, pointer.found(value), False)
+
+
+def of_found(test: ValueTest, values: Iterable[tuple[Any, bool]], doubt: bool) -> Match:
+    """`values` with whether their names are written as the rule has them; `doubt`: there may be others."""
+    found = list(values)
+    word = test.of((each for each, alike in found if alike), doubt)
     if word is Match.YES or all(alike for _, alike in found):
         return word
-    return Match.DOUBT if test.of((each for each, _ in found), False) is not Match.NO else word
+    return Match.DOUBT if test.of((each for each, _ in found), doubt) is not Match.NO else word

@@ -37,7 +37,8 @@ class Recipes(SynchronousTestCase):
         target = loaded.targets["shop"]
         identity = Identity("corp", "https://idp.example.com", "agent", frozenset(("agents",)), 9e9)
         access = Access(identity, target, target.roles["app"], "", Grant("g", Who(anyone=True)), 9e9)
-        kind = ("Content-Type: application/json",) if body[:1] in ("{", "[") else ()
+        form = "x-www-form-urlencoded" if body and body[0].isalpha() else "json"
+        kind = (f"Content-Type: application/{form}",) if not body[:1].isdigit() else ()
         verdict, _ = judged_http(loaded, access, line, kind, body)
         return "refused" if verdict.refusals else "held" if verdict.holds else "passes"
 

@@ -206,8 +206,48 @@ class OfTheBody(SynchronousTestCase):
         for kind in (b"text/plain", b"application/x-www-form-urlencoded", b"application/vnd.api+json; charset=UTF-8"):
             self.assertIs(rule.match(posted(b'{"role":"admin"}', (b"content-type", kind))), YES)
         self.assertIs(rule.match(facts(b"POST /", body=b'{"role":"admin"}')), YES)
-        self.assertIs(rule.match(posted(b"role=admin", FORM)), NO)
         self.assertIs(rule.match(posted(b"// x\n{}", (b"content-type", b"text/plain"))), DOUBT)
+
+    def test_a_form_has_the_members_that_frameworks_read_in_it(self) -> None:
+        """A client cannot choose by the type of its body whether a rule about JSON holds."""
+        part = b'--x\r\nContent-Disposition: form-data; name="user[role]"\r\n\r\nadmin\r\n--x--\r\n'
+        multipart = (b"content-type", b"multipart/form-data; boundary=x")
+        role, user, absent = ("role", ADMIN), ("/user/role", ADMIN), ("/ok", ValueTest(others=("true",)))
+        for (where, test), body, kind, expected in (
+            (role, b"role=admin", FORM, YES),
+            (role, b"a=1&user[role]=%61dmin", FORM, YES),
+            (role, b"user.role=admin", FORM, YES),
+            (role, b"Role=admin", FORM, DOUBT),
+            (role, b"role=viewer&rolex=admin", FORM, NO),
+            (role, b"role=%zz", FORM, DOUBT),
+            (role, b'"&role=admin&x="', FORM, YES),
+            (role, b'{"a":"&role=admin&"}', FORM, YES),
+            (role, b'{"role":"admin"}', FORM, YES),
+            (user, b"user[role]=admin", FORM, YES),
+            (user, b"user%5Brole%5D[]=admin", FORM, YES),
+            (user, b"role=admin", FORM, NO),
+            (user, part, multipart, YES),
+            (absent, b"ok=true", FORM, NO),
+            (absent, b"x=true", FORM, YES),
+            (("/n", ValueTest(above=Decimal(10))), b"n=11", FORM, YES),
+        ):
+            rule = HttpConditions(json=((pointer(where), test),))
+            self.assertIs(rule.match(posted(body, kind)), expected, (where, body))
+
+    def test_the_same_in_another_format_is_doubted(self) -> None:
+        """What targets take in the place of JSON and is not read here; of a stream nothing is waited for."""
+        rule = HttpConditions(json=((pointer("role"), ADMIN),))
+        for kind in (
+            b"application/yaml", b"text/x-yaml", b"application/xml", b"application/soap+xml", b"application/msgpack",
+            b"application/vnd.msgpack", b"application/cbor", b"application/x-protobuf", b"application/connect+proto",
+            b"application/grpc", b"application/grpc-web+proto",
+        ):  # fmt: skip
+            field = (b"content-type", kind)
+            self.assertIs(rule.match(posted(b"role: admin", field)), DOUBT, kind)
+            self.assertIn(kind.decode(), rule.doubt(posted(b"role: admin", field)))
+            self.assertEqual(rule.needs(facts(b"POST /", field, body=None, size=None)), 0)
+        for kind in (b"application/octet-stream", b"text/plain", b"image/svg+xml", b"application/zip"):
+            self.assertIs(rule.match(posted(b"role: admin", (b"content-type", kind))), NO, kind)
 
     def test_a_body_that_cannot_be_read_is_doubted(self) -> None:
         """Compressed, in another character set, or of a type that can be read in several ways."""
@@ -328,6 +368,8 @@ class OfGraphql(SynchronousTestCase):
             facts(b"GET /x?query=" + text),
             posted(b"query=" + text, FORM),
             posted(text, (b"content-type", b"application/graphql")),
+            posted(b" ,\n" + text, (b"content-type", b"text/plain")),
+            facts(b"POST /x", body=text),
         ):
             self.assertIs(self.DELETES.match(found), YES)
 

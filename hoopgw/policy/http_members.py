@@ -1,0 +1,38 @@
+"""What a rule wants of a member of a body: of JSON, and of a form what frameworks put in the same place.
+
+Rails, Laravel and Django REST framework give `user[role]=admin` and `{"user": {"role": "admin"}}` to the same code:
+a rule that only looked at JSON would leave it to the client whether it holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from hoopgw.policy.guardrails import Match
+from hoopgw.policy.http_facts import HttpFacts
+from hoopgw.policy.http_json import Pointer
+from hoopgw.policy.http_query import Pairs
+from hoopgw.policy.http_values import ValueTest, at, of_found
+
+_BETWEEN = re.compile(r"[\[\].]+")  # `user[role]`, and `user.role` of Spring and ASP.NET
+
+
+def member(facts: HttpFacts, pointer: Pointer, test: ValueTest) -> Match:
+    """In every way in which a target could read the body."""
+    json = facts.json
+    word = Match.DOUBT if json.doubt else at(pointer, test, json.value)
+    if not facts.has_form:
+        return word
+    words = {of_found(test, _members(facts.form, pointer), bool(facts.form.doubt))}
+    if json.doubt or (json.value and isinstance(json.value, dict | list)):
+        words.add(word)  # some targets do not look at the type
+    return next((each for each in (Match.YES, Match.DOUBT) if each in words), Match.NO)
+
+
+def _members(form: Pairs, pointer: Pointer) -> Iterator[tuple[str, bool]]:
+    for name, value in (*form.sure, *form.other):
+        for parts in {(name,), tuple(filter(None, _BETWEEN.split(name)))}:
+            alike = pointer.leads(parts)
+            if alike is not None:
+                yield value, alike
