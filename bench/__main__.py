@@ -1,4 +1,4 @@
-"""`python -m bench`: pgbench and large results through gateway, pgbouncer and direct, in alternation."""
+"""`python -m bench`: the same work through the gateway, its peers and direct, in alternation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import click
@@ -18,9 +19,9 @@ from bench.http import CLIENTS as HTTP_CLIENTS
 from bench.http import PEERS as HTTP_PEERS
 from bench.http import HttpWays
 from bench.idle import SESSIONS, kept, sessions_that_fit
-from bench.measure import BenchFailed, Burst, Way, bulk, burst, disk, median_latency, pinned, run_pgbench
-from bench.peers import MANY, Pgbouncer
-from bench.ssh import DIRECTIONS, SshWays
+from bench.measure import BenchFailed, Burst, Way, bulk, burst, copied_in, disk, median_latency, pinned, run_pgbench
+from bench.peers import MANY, Haproxy, Pgbouncer
+from bench.ssh import DIRECTIONS, SSH_PEERS, SshWays
 from bench.ssh_steps import echo, on_one_cpu, setup, tcp_proxy
 from hoopgw.cli.demo.children import ChildFailed
 from hoopgw.cli.demo.programs import Programs
@@ -53,6 +54,7 @@ target = { name = "pattern" }
 patterns = ["email", "payment-card"]
 show = "none"
 """
+SINK = "CREATE UNLOGGED TABLE sink (LIKE bulk)"
 GRANT = """[grant.bench]
 groups = ["agents"]
 target = { labels = { env = "bench" } }
@@ -119,12 +121,17 @@ def ways() -> Iterator[tuple[Stage, Programs, dict[str, Way], HttpWays]]:
         _fill(stage, programs)
         bouncer = Pgbouncer(stage.place / "pgbouncer", stage.authority, stage.cluster.port, user, password)
         stack.callback(bouncer.stop)
+        behind = {"postgresql": stage.cluster.port} | ({"ssh": stage.host.port} if stage.host is not None else {})
+        haproxy = Haproxy(stage.place / "haproxy", behind)
+        stack.callback(haproxy.stop)
         host = "127.0.0.1"
         found = {
             "ours": Way("the gateway", host, stage.gateway.port, "reader", stage.agent, "shop", pid=stage.gateway.pid),
             "pgbouncer": Way("pgbouncer", host, bouncer.port, user, password, "shop", pid=bouncer.pid),
+            "haproxy": Way("HAProxy", host, haproxy.ports["postgresql"], user, password, "shop", pid=haproxy.pid),
             "direct": Way("a direct connection", host, stage.cluster.port, user, password, "shop"),
             "many": Way("pgbouncer for many", host, many.port, user, password, "shop", pid=many.pid),
+            "haproxy-ssh": Way("HAProxy before sshd", host, haproxy.ports.get("ssh", 0), "", "", "", pid=haproxy.pid),
             "echo": Way("an SSH host of asyncssh", host, 0, "echo", "", "", pid=pid),
         }
         yield stage, programs, found, web
@@ -133,7 +140,14 @@ def ways() -> Iterator[tuple[Stage, Programs, dict[str, Way], HttpWays]]:
 def _fill(stage: Stage, programs: Programs) -> None:
     way = Way("set-up", "127.0.0.1", stage.cluster.port, "postgres", stage.cluster.password, "shop")
     run_pgbench([str(programs["pgbench"]), "-i", "-q", "-s", str(SCALE)], programs.environment, way)
-    stage.cluster.run(BULK, "VACUUM ANALYZE bulk", "VACUUM ANALYZE pgbench_accounts", database="shop")
+    stage.cluster.run(
+        BULK,
+        SINK,
+        "GRANT INSERT ON sink TO shop_ro",
+        "VACUUM ANALYZE bulk",
+        "VACUUM ANALYZE pgbench_accounts",
+        database="shop",
+    )
 
 
 class Bench:
@@ -148,7 +162,7 @@ class Bench:
 
     def throughput(self, mode: str, clients: int, tls: bool = False) -> list[report.Row]:
         """TPS against each peer, CPU for each query against pgbouncer."""
-        names = ("ours", "pgbouncer") if tls else ("ours", "pgbouncer", "direct")
+        names = ("ours", "pgbouncer") if tls else ("ours", "pgbouncer", "haproxy", "direct")
         taken: dict[str, list[Burst]] = {name: [] for name in names}
         for _ in range(self._rounds):
             for name in names:
@@ -166,11 +180,11 @@ class Bench:
         rows.append(report.row(f"{start}.cpu.{mode}.{clients}", "pgbouncer", *spent, "us", "lower"))
         return rows
 
-    def latency(self) -> report.Row:
+    def latency(self) -> list[report.Row]:
         """Median latency that each adds to a direct connection: one client, and all that it passes on one CPU.
 
         Over two, most of it would be the time in which a sleeping CPU wakes, which is the machine's."""
-        added: dict[str, list[float]] = {"ours": [], "pgbouncer": []}
+        added: dict[str, list[float]] = {"ours": [], "pgbouncer": [], "haproxy": []}
         with ExitStack() as stack:
             if (os.cpu_count() or 1) > 1:
                 passed = [self._stage.cluster.pid, os.getpid(), *(self._ways[name].pid for name in added)]
@@ -179,7 +193,10 @@ class Bench:
                 base = self._median("direct")
                 for name, figures in added.items():
                     figures.append(self._median(name) - base)
-        return report.row("postgresql.p50.added", "pgbouncer", added["ours"], added["pgbouncer"], "us", "lower")
+        return [
+            report.row("postgresql.p50.added", peer, added["ours"], added[peer], "us", "lower")
+            for peer in ("pgbouncer", "haproxy")
+        ]
 
     def _median(self, name: str) -> float:
         return median_latency(self._pgbench, self._env, self._ways[name], self._seconds, self._stage.place)
@@ -191,6 +208,27 @@ class Bench:
             ours.append(bulk(replace(self._ways["ours"], database=database), "SELECT * FROM bulk"))
             direct.append(bulk(self._ways["direct"], "SELECT * FROM bulk"))
         return report.row(f"postgresql.bulk.{name}", "direct", ours, direct, "MB/s")
+
+    def copy(self, direction: str) -> report.Row:
+        """MB/s of a COPY of 1 M rows, out or in, against a direct connection."""
+        ours: list[float] = []
+        direct: list[float] = []
+        for _ in range(self._rounds):
+            for name, figures in (("ours", ours), ("direct", direct)):
+                if direction == "out":
+                    figures.append(bulk(self._ways[name], "COPY bulk TO STDOUT"))
+                else:
+                    self._stage.cluster.run("TRUNCATE sink", database="shop")
+                    figures.append(copied_in(self._ways[name], "COPY sink FROM STDIN", self._rows))
+        return report.row(f"postgresql.copy.{direction}", "direct", ours, direct, "MB/s")
+
+    @cached_property
+    def _rows(self) -> bytes:
+        """Of `bulk`, as COPY has them."""
+        return b"".join(
+            b"%d\trow number %d\tcustomer%d@example.com\t%032x\t%d\n" % (n, n, n, n, 7 * n)
+            for n in range(1, BULK_ROWS + 1)
+        )
 
     def http(self, clients: int) -> list[report.Row]:
         """Requests a second of kept-alive connections, against two reverse proxies."""
@@ -210,18 +248,18 @@ class Bench:
         return [report.row("http.bulk.down", peer, taken["ours"], taken[peer], "MB/s") for peer in HTTP_PEERS]
 
     def ssh(self, direction: str) -> list[report.Row]:
-        """MB/s of one connection against the same sshd without the gateway, and by a jump through it."""
-        ways = SshWays(self._stage)
-        taken: dict[str, list[float]] = {"ours": [], "direct": [], "jump": []}
+        """MB/s of one connection against the same sshd without the gateway, by a jump through it, and by HAProxy."""
+        ways = SshWays(self._stage, self._ways["haproxy-ssh"].port)
+        taken: dict[str, list[float]] = {name: [] for name in ("ours", *SSH_PEERS)}
         for _ in range(self._rounds):
             for name, figures in taken.items():
                 figures.append(ways.rate(name, direction))
         row = f"ssh.bulk.{direction}"
-        return [report.row(row, peer, taken["ours"], taken[peer], "MB/s") for peer in ("direct", "jump")]
+        return [report.row(row, peer, taken["ours"], taken[peer], "MB/s") for peer in SSH_PEERS]
 
     def ssh_echo(self) -> list[report.Row]:
         """Median latency of a key's echo: beside a plain TCP proxy before the same sshd, and that sshd itself."""
-        ways = SshWays(self._stage)
+        ways = SshWays(self._stage, self._ways["haproxy-ssh"].port)
         taken: dict[str, list[float]] = {"ours": [], "tcp-proxy": [], "direct": []}
         with tcp_proxy(ways.port) as (port, proxy), on_one_cpu([self._stage.gateway.pid, proxy, ways.pid]):
             for _ in range(self._rounds):
@@ -235,7 +273,7 @@ class Bench:
 
     def ssh_setup(self) -> report.Row:
         """CPU of the gateway for a session of one command, beside what sshd spends on the same, its children too."""
-        ways = SshWays(self._stage)
+        ways = SshWays(self._stage, self._ways["haproxy-ssh"].port)
         taken: dict[str, list[float]] = {"ours": [], "direct": []}
         for _ in range(self._rounds):
             taken["ours"].append(setup(ways, "ours", self._stage.gateway.pid))
@@ -311,10 +349,13 @@ def _rows(bench: Bench, only: str) -> Iterator[report.Row]:
         if only in f"postgresql.tls.tps.{mode}.8 postgresql.tls.cpu.{mode}.8":
             yield from _told(bench.throughput(mode, 8, tls=True))
     if only in "postgresql.p50.added":
-        yield from _told([bench.latency()])
+        yield from _told(bench.latency())
     for name, database in (("recorded", "shop"), ("column-mask", "column"), ("pattern-mask", "pattern")):
         if only in f"postgresql.bulk.{name}":
             yield from _told([bench.bulk(name, database)])
+    for direction in ("out", "in"):
+        if only in f"postgresql.copy.{direction}":
+            yield from _told([bench.copy(direction)])
     if only in "postgresql.idle":
         yield from _told([bench.idle()])
     for clients in HTTP_CLIENTS:

@@ -1,9 +1,11 @@
-"""pgbouncer: the peer, between the same clients and the same database; and a target with room for many sessions."""
+"""The peers between the same clients and the same target: pgbouncer, which also makes a target with room for many
+sessions, and HAProxy, which only passes bytes."""
 
 from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +35,18 @@ client_tls_key_file = {directory}/server.key
 log_connections = 0
 log_disconnections = 0
 log_stats = 0
+"""
+HAPROXY = """global
+  nbthread 1
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 600s
+  timeout server 600s
+"""
+PASSED = """listen {name}
+  bind 127.0.0.1:{port}
+  server target 127.0.0.1:{target}
 """
 
 
@@ -75,7 +89,7 @@ class Pgbouncer:
         command: list[str | Path] = [programs["pgbouncer"], "-q", directory / "pgbouncer.ini"]
         env = surroundings(programs.environment)
         self._child = Child("pgbouncer", command, directory / "log", env, unprivileged)
-        self._wait_until_ready()
+        _wait_for(self._child, self.port)
 
     @property
     def pid(self) -> int:
@@ -84,14 +98,38 @@ class Pgbouncer:
     def stop(self) -> None:
         self._child.stop()
 
-    def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + READY
+
+def _wait_for(child: Child, *ports: int) -> None:
+    deadline = time.monotonic() + READY
+    for port in ports:
         while True:
-            self._child.must_live()
+            child.must_live()
             try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
             except OSError as error:
                 if time.monotonic() > deadline:
-                    raise ChildFailed(f"pgbouncer does not answer: {error}") from error
+                    raise ChildFailed(f"{child.name} does not answer: {error}") from error
             time.sleep(0.05)
+
+
+class Haproxy:
+    """One process for several targets, started when made; `ports` by the targets' names, `pid`, `stop`."""
+
+    def __init__(self, place: Path, targets: Mapping[str, int]) -> None:
+        place.mkdir()
+        self.ports = {name: free_port() for name in targets}
+        sections = [PASSED.format(name=name, port=self.ports[name], target=target) for name, target in targets.items()]
+        file = place / "haproxy.cfg"
+        file.write_text(HAPROXY + "".join(sections))
+        programs = Programs.find("haproxy")
+        command: list[str | Path] = [programs["haproxy"], "-db", "-f", file]
+        self._child = Child("haproxy", command, place / "log", surroundings(dict(programs.environment)))
+        _wait_for(self._child, *self.ports.values())
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def stop(self) -> None:
+        self._child.stop()

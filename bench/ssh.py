@@ -1,4 +1,5 @@
-"""OpenSSH's own client against one sshd: through the gateway, direct, and by a jump through that sshd (`ssh -J`)."""
+"""OpenSSH's own client against one sshd: through the gateway, direct, by a jump through that sshd (`ssh -J`), and by
+HAProxy."""
 
 from __future__ import annotations
 
@@ -14,16 +15,18 @@ from hoopgw.cli.demo.surroundings import surroundings
 SIZE = 256_000_000  # bytes of one transfer: the set-up, which is in the time as well, is a few per cent of it
 CIPHER = "aes128-gcm@openssh.com"
 TIMEOUT = 120.0  # seconds
+SSH_PEERS = ("direct", "jump", "haproxy")
 DIRECTIONS = {"down": f"head -c {SIZE} /dev/zero", "up": "cat >/dev/null"}
 
 
 class SshWays:
     """`ssh` as a user has it, with nothing of the caller's: no configuration, agent or known hosts."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, haproxy: int) -> None:
+        """`haproxy`: its port before the sshd."""
         if stage.host is None:
             raise BenchFailed("there is no sshd on this machine")
-        self._stage, self._host = stage, stage.host
+        self._stage, self._host, self._haproxy = stage, stage.host, haproxy
         self._key = write_secret(stage.place / "bench_key", stage.host.key)
         self._zeros = stage.place / "zeros"
         asking = stage.place / "bench_asking"
@@ -42,7 +45,7 @@ class SshWays:
         return self._host.pid
 
     def rate(self, way: str, direction: str) -> float:
-        """MB/s of SIZE bytes; `way` is ours, direct or jump, `direction` down or up.  Raises BenchFailed."""
+        """MB/s of SIZE bytes; `way` is ours or one of SSH_PEERS, `direction` down or up.  Raises BenchFailed."""
         command = [*self.command(way), DIRECTIONS[direction]]
         begun = time.perf_counter()
         with ExitStack() as stack:
@@ -83,6 +86,7 @@ class SshWays:
         if way == "jump":
             first = " ".join(["ssh", *options, "-W", "%h:%p", "-p", str(self._host.port), there])
             options += ["-o", f"ProxyCommand={first}"]
+        port = port or (self._haproxy if way == "haproxy" else 0)
         if port:
             options += ["-o", f"HostKeyAlias=[127.0.0.1]:{self._host.port}"]
         return ["ssh", *options, "-p", str(port or self._host.port), there]
