@@ -157,6 +157,9 @@ class IBodyMasks(Protocol):
         Raises Unmaskable for a body that cannot be read (an unknown coding, a charset, a range): it must not pass.
         """
 
+    def trailers(self, fields: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[bytes, bytes], ...]:
+        """The fields behind the body, masked."""
+
     def message(self, data: bytes) -> bytes:
         """One whole message of a WebSocket, masked.  Raises Unmaskable: it must not pass."""
 

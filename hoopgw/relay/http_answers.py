@@ -7,9 +7,11 @@ from typing import Final, final
 from hoopgw.model.answer import Allowance, Answer, Decision, Denial, Meter
 from hoopgw.model.errors import ProtocolViolation
 from hoopgw.model.verdict import IBodyMasks, IMaskedBody
+from hoopgw.relay import http_words as words
 from hoopgw.relay.effects import Completed, Effect, ToClient
 from hoopgw.relay.http_body import Body
 from hoopgw.relay.http_heads import MAX_PREPARED, ResponseHead, recorded_line
+from hoopgw.relay.http_masked_body import MaskedBody, Passed
 from hoopgw.relay.http_scope import HttpScope
 from hoopgw.relay.http_upgrade import Switch, switched
 from hoopgw.wire.httphead import CHUNKED, NO_BODY, UNTIL_CLOSE, Block, Blocks, Response, read_response
@@ -153,26 +155,30 @@ class Answering:
         self._body = body
         self.until_close = read.framing == UNTIL_CLOSE
         self.reusable = not block.close and not self.until_close and (read.minor == 1 or block.keep_alive)
-        if read.framing == CHUNKED and self._minor == 0 and self.masks is None:
-            raise ProtocolViolation("chunks for an HTTP/1.0 client")
         prepared = self._prepare(block)
         if self.masks is not None:
             fields = (*prepared.fields, EMPTY) if body.ended else prepared.fields
             self._masked = self.masks.response(read.status, fields)
+        if self._masked is None and read.framing == CHUNKED and (self.masks is not None or self._minor == 0):
+            self._masked = MaskedBody(
+                prepared.fields, Passed(), None
+            )  # its trailers are masked; HTTP/1.0 has no chunks
         if self._masked is not None:
             return self._final_masked(read, self._masked, data, effects)
         end = body.take(data, read.end)
         if not self._fits(end - read.end):
             return end
         self.begun = True
-        if prepared.plain and read.minor == 1 and not self.until_close:
+        if prepared.plain and read.minor == 1 and not self.until_close and self.masks is None:
             effects.append(ToClient(data if start == 0 and end == len(data) else data[start:end]))
             return end
         last = (b"Connection: close\r\n\r\n" if self.until_close else b"\r\n") + data[read.end : end]
-        first = b"HTTP/1.1 %d %s\r\n" % (read.status, read.reason)
-        shown = first + prepared.lines + prepared.framing + last
+        first = self._first(read)
+        # The length in an answer to HEAD is that of a body that would be masked
+        framing = prepared.framing if self.masks is None or read.framing != NO_BODY else b""
+        shown = first + prepared.lines + framing + last
         same = prepared.recorded == prepared.lines
-        effects.append(ToClient(shown, None if same else first + prepared.recorded + prepared.framing + last))
+        effects.append(ToClient(shown, None if same else first + prepared.recorded + framing + last))
         return end
 
     def _final_masked(self, read: Response, masked: IMaskedBody, data: bytes, effects: list[Effect]) -> int:
@@ -185,13 +191,18 @@ class Answering:
         body = self._fed(masked, content)
         self.begun = True
         framing = b"Transfer-Encoding: chunked\r\n" if self._chunked else b""
-        first = b"HTTP/1.1 %d %s\r\n" % (read.status, read.reason)
+        first = self._first(read)
         close = b"Connection: close\r\n\r\n" if self.until_close else b"\r\n"
         lines = [(name, name + b": " + value + b"\r\n") for name, value in masked.fields]
         last = framing + close + body
         hidden = b"".join([recorded_line(name, line, self._scope) for name, line in lines])
         effects.append(ToClient(first + b"".join([line for _, line in lines]) + last, first + hidden + last))
         return end
+
+    def _first(self, read: Response) -> bytes:
+        """The status line; a target's own words in it are not seen where something is masked."""
+        reason = read.reason if self.masks is None else words.REASONS.get(read.status, "").encode()
+        return b"HTTP/1.1 %d %s\r\n" % (read.status, reason)
 
     # ---- bodies
 
@@ -222,7 +233,10 @@ class Answering:
         if masked is None or self.cut:
             return
         self._masked = None
-        last = self._framed(masked.finish()) + (b"0\r\n\r\n" if self._chunked else b"")
+        last = self._framed(masked.finish())
+        if self._chunked:
+            behind = () if self.masks is None else self.masks.trailers(tuple(self._body.trailers))
+            last += b"0\r\n" + b"".join([name + b": " + value + b"\r\n" for name, value in behind]) + b"\r\n"
         if last:
             effects.append(ToClient(last))
         effects.append(Completed(self._number, 0, masked.masked))

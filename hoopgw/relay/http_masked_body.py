@@ -18,6 +18,9 @@ MAX_BLANK: Final = 4096  # bytes of white space before a body says what it is
 WITHHELD: Final = b"The body of this response is withheld: it cannot be masked.\n"
 
 _BEGINS_JSON: Final = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*(?:\{[ \t\r\n]*[\"}]|\[[ \t\r\n]*[\[\]{\"0-9tfn-])")
+# A style sheet begins with no brace, and with a bracket only before a name; images, sound and fonts with neither
+_HOLDS_JSON: Final = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*(?:\{|\[[ \t\r\n]*[\[\]{\"0-9])")
+LOOKED_AT: Final = 64  # bytes of a body behind its blanks, by which it is told whether it is JSON
 _ENDS: Final = frozenset((b"[DONE]", b""))  # what streams of language models and keep-alives send beside JSON
 
 
@@ -59,6 +62,34 @@ class Passed:
 
     def finish(self) -> bytes:
         return b""
+
+
+@final
+class NoData:
+    """A body whose type holds no data: passed, unless it begins as JSON: some services let clients name the type."""
+
+    masked = 0
+
+    def __init__(self) -> None:
+        self._begin = b""
+        self._known = False
+
+    def feed(self, data: bytes) -> bytes:
+        if self._known:
+            return data
+        self._begin += data
+        few = len(self._begin.lstrip()) < LOOKED_AT and len(self._begin) < MAX_BLANK
+        return b"" if few else self._looked_at()
+
+    def _looked_at(self) -> bytes:
+        if _HOLDS_JSON.match(self._begin):
+            raise Unmaskable("JSON, though its type says that it is none")
+        self._known = True
+        data, self._begin = self._begin, b""
+        return data
+
+    def finish(self) -> bytes:
+        return b"" if self._known else self._looked_at()
 
 
 @final
@@ -127,6 +158,9 @@ class Bodies:
 
     def text(self) -> TextMask | Passed:
         return TextMask(self._value.scanner) if self._value.scanner is not None else Passed()
+
+    def no_data(self) -> NoData:
+        return NoData()
 
     def events(self) -> EventMask:
         return EventMask(self.message, self._line)

@@ -6,7 +6,7 @@ a response                              by name (`json`)                        
 JSON, NDJSON, JSON sequences            its members; what is not JSON is refused    texts, names, numbers
 server-sent events                      the JSON of their data                      the same; other data, lines
 other text                              refused, or passed where a rule says so     its lines
-images, sound, fonts, style sheets      passed                                      passed
+images, sound, fonts, style sheets      passed; refused where they are JSON         passed
 anything else                           refused, or passed where a rule says so     passed
 ======================================  ==========================================  =============================
 
@@ -23,7 +23,7 @@ from hoopgw.model.errors import Unmaskable
 from hoopgw.model.verdict import IBodyMasks
 from hoopgw.policy.http_masks import HttpMask
 from hoopgw.policy.mask_table import stricter
-from hoopgw.relay.http_masked_body import Bodies, MaskedBody, Passed, Withheld
+from hoopgw.relay.http_masked_body import Bodies, MaskedBody, NoData, Passed, Withheld
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.wire import masking
 from hoopgw.wire.codings import Decoding
@@ -105,9 +105,12 @@ class HttpMasks:
         empty = status < 200 or status in (204, 304) or _values(fields, b"content-length") == [b"0"]
         fields = _without(fields, b"content-length")
         shown = tuple(self._field(*each) for each in fields)
-        if empty or not (self._named or self._scanner is not None):
+        if not (self._named or self._scanner is not None):
             return None if shown == fields else MaskedBody(shown, Passed(), None)
         codings = _codings(fields)
+        if empty:
+            shown = _without(shown, *STALE) if self._changes(fields, codings) else shown
+            return None if shown == fields else MaskedBody(shown, Passed(), None)
         try:
             body = self._body(status, fields, codings)
         except Unmaskable:
@@ -116,8 +119,23 @@ class HttpMasks:
             return MaskedBody((*_without(shown, b"content-type"), (b"content-type", b"text/plain")), Withheld(), None)
         if body is None:
             return None if shown == fields else MaskedBody(shown, Passed(), None)
+        if isinstance(body, NoData) and not codings:
+            return MaskedBody(shown, body, None)
         decoding = Decoding(codings) if codings else None
         return MaskedBody(_without(shown, b"content-encoding", *STALE), body, decoding)
+
+    def trailers(self, fields: tuple[Field, ...]) -> tuple[Field, ...]:
+        """Masked as fields of the head; what would no longer be true of the body is left out."""
+        return tuple(self._field(*each) for each in _without(fields, *STALE))
+
+    def _changes(self, fields: tuple[Field, ...], codings: tuple[bytes, ...]) -> bool:
+        """Whether a body with these fields would be another one: what they say of it is then not true, or tells of
+        what is masked (an entity tag is often a digest)."""
+        try:
+            body = self._body(200, fields, codings)
+        except Unmaskable:
+            return True
+        return body is not None and not isinstance(body, NoData)
 
     def message(self, data: bytes) -> bytes:
         """One whole message of a WebSocket, masked.  Raises Unmaskable."""
@@ -136,7 +154,7 @@ class HttpMasks:
         if kind == b"text/event-stream":
             return self._bodies.events()
         if _SAFE.match(kind):
-            return None
+            return self._bodies.no_data() if self._named else None
         if not kind or _TEXT.match(kind):
             return self._text(kind)
         if self._named and not self._passes:
@@ -179,7 +197,7 @@ def _codings(fields: tuple[Field, ...]) -> tuple[bytes, ...]:
 def _media(fields: tuple[Field, ...]) -> tuple[bytes, bytes]:
     """Type and character set, in lower case; raises Unmaskable where there are several."""
     types = _values(fields, b"content-type")
-    if len(types) > 1:
+    if len(types) > 1 or b"," in re.sub(rb'"[^"]*"', b"", b"".join(types)):  # of a list browsers take the last
         raise Unmaskable("a body with several types")
     kind, _, rest = (types[0] if types else b"").lower().partition(b";")
     found = re.findall(rb"charset\s*=\s*\"?([^\s;\"]*)", rest)

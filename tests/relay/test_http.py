@@ -425,7 +425,12 @@ class Masks:
     def response(self, status: int, fields: tuple[tuple[bytes, bytes], ...]) -> Masked | None:
         if (b"content-encoding", b"x") in fields:
             raise Unmaskable("an unknown coding")
+        if (b"content-type", b"image/png") in fields:
+            return None
         return Masked(tuple(field for field in fields if field[0] != b"etag"))
+
+    def trailers(self, fields: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[bytes, bytes], ...]:
+        return tuple((name, value.replace(b"ok", b"**")) for name, value in fields)
 
 
 class Answers(SynchronousTestCase):
@@ -533,6 +538,29 @@ class Answers(SynchronousTestCase):
             self.assertEqual(course.client, expected)
             self.assertNotIn(b"ok", b"".join(course.journal[1:]))
             self.assertEqual([each.masked for each in course.others if isinstance(each, Completed)], [2])
+
+    def test_nothing_of_a_masked_answer_goes_beside_the_mask(self) -> None:
+        """The reason phrase, the length that HEAD tells, trailers."""
+        answer = Answer(bodies=Masks())
+        image = b"Content-Type: image/png\r\n"
+        course = self.answered(b"HTTP/1.1 404 ok is gone\r\n" + image + b"Content-Length: 2\r\n\r\nPN", answer)
+        self.assertEqual(course.client, b"HTTP/1.1 404 Not Found\r\n" + image + b"Content-Length: 2\r\n\r\nPN")
+        head = b"HTTP/1.1 200 OK\r\n" + image + b"Content-Length: 9\r\n\r\n"
+        course = self.answered(head, answer, GET.replace(b"GET", b"HEAD"))
+        self.assertEqual(course.client, b"HTTP/1.1 200 OK\r\n" + image + b"\r\n")
+        framed = b"Transfer-Encoding: chunked\r\n\r\n2\r\nPN\r\n0\r\nGrpc-Message: ok\r\n\r\n"
+        course = self.answered(b"HTTP/1.1 200 OK\r\n" + image + framed, answer)
+        self.assertTrue(course.client.endswith(b"\r\n2\r\nPN\r\n0\r\ngrpc-message: **\r\n\r\n"), course.client)
+        self.assertTrue(course.relay.idle)
+
+    def test_an_older_client_gets_no_chunks(self) -> None:
+        """What HTTP/1.0 cannot read comes without them, until the connection ends."""
+        for answer in (GO, Answer(bodies=Masks())):
+            framed = b"Content-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nPN\r\n0\r\nX: 1\r\n\r\n"
+            course = self.answered(b"HTTP/1.1 200 OK\r\n" + framed, answer, GET.replace(b"HTTP/1.1", b"HTTP/1.0"))
+            self.assertTrue(course.client.endswith(b"\r\nConnection: close\r\n\r\nPN"), course.client)
+            self.assertNotIn(b"chunked", course.client)
+            self.assertIsNotNone(course.ended)
 
     def test_what_cannot_be_masked_is_not_passed_on(self) -> None:
         """502 before the answer; in its middle the end."""

@@ -90,12 +90,36 @@ class Responses(SynchronousTestCase):
 
     def test_what_holds_no_data_is_passed(self) -> None:
         """Images and their like; no body at all."""
-        for kind in ("image/png", "font/woff2", "text/css"):
-            self.assertIsNone(self.named.response(200, fields(kind)))
+        for kind, body in (("image/png", b"\x89PNG"), ("font/woff2", b"wOF2" * 99), ("text/css", b"[title] { x: y }")):
+            head, passed = shown(self.named, body, kind, etag="x")
+            self.assertEqual((head[b"etag"], passed), (b"x", body), kind)
+            self.assertIsNone(self.found.response(200, fields(kind)))
         self.assertIsNone(self.named.response(204, fields("text/html")))
         empty = self.named.response(201, fields("text/html", content_length="0"))
         self.assertIsNone(empty)
         self.assertRaises(Unmaskable, self.named.response, 200, fields("image/svg+xml"))
+
+    def test_a_type_that_the_client_chose_hides_no_data(self) -> None:
+        """S3 says of an object what `response-content-type` asks for; of several types browsers take the last."""
+        for kind in ("image/png", "text/css", "audio/ogg"):
+            for body in (b'{"ssn":"123"}', b' [{"ssn":"123"}]', b'\xef\xbb\xbf{ "ssn":"123"}', b"{}" * 99):
+                self.assertRaises(Unmaskable, shown, self.named, body, kind)
+                self.assertRaises(Unmaskable, shown, self.named, gzip.compress(body), kind, content_encoding="gzip")
+        self.assertRaises(Unmaskable, self.named.response, 200, fields("image/png, application/json"))
+        self.assertIsNotNone(self.named.response(200, fields('application/json; a="b,c"')))
+
+    def test_what_is_said_of_a_body_that_does_not_come(self) -> None:
+        """An answer to HEAD, a 304: an entity tag can be a digest of what is masked."""
+        for status, length in ((200, "0"), (304, "")):
+            head, _ = shown(self.named, b"", content_length=length, status=status, etag="x", digest="y", x_other="z")
+            self.assertEqual(head, {b"content-type": b"application/json", b"x-other": b"z"})
+            kept = self.named.response(status, fields("image/png", content_length=length, etag="x"))
+            self.assertIsNone(kept)
+
+    def test_trailers(self) -> None:
+        """As the fields before the body."""
+        found = self.both.trailers(((b"grpc-message", b"no a@example.com"), (b"digest", b"x"), (b"grpc-status", b"5")))
+        self.assertEqual(found, ((b"grpc-message", b"no *************"), (b"grpc-status", b"5")))
 
     def test_an_error_page_that_cannot_be_read_keeps_its_status(self) -> None:
         """Only its body is withheld."""
