@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from build_deb import TOOLS
-from try_root import CACHE, RELEASES
+from try_root import CACHE, RELEASES, as_this_machine_reaches_its_mirror
 from trying import TREE, Wrong, run, say
 
 MORE = ("ca-certificates", "lintian", "make", "man-db", "python3", "python3-venv")
@@ -22,15 +22,19 @@ INSIDE = "/build/hoopgw"
 
 def clean_root(release: str) -> Path:
     root = CACHE / f"build-{release}"
-    packages = ",".join(sorted({*TOOLS, *MORE}))
+    packages = sorted({*TOOLS, *MORE})
     complete = root / "complete"
-    if complete.exists() and complete.read_text() == packages:
+    if complete.exists() and complete.read_text() == " ".join(packages):
         return root
     say(f"a clean root of {release} to build in ...")
     shutil.rmtree(root, ignore_errors=True)
     root.parent.mkdir(parents=True, exist_ok=True)
-    run("debootstrap", "--variant=minbase", f"--include={packages}", release, root)
-    complete.write_text(packages)
+    run("debootstrap", "--variant=minbase", release, root)
+    as_this_machine_reaches_its_mirror(root)
+    # not by debootstrap, which knows nothing of virtual packages: lintian of Debian 13 needs perl-openssl-abi-3
+    run("chroot", root, "apt-get", "update", "-q")
+    run("chroot", root, "apt-get", "install", "-y", "-q", "--no-install-recommends", *packages)
+    complete.write_text(" ".join(packages))
     return root
 
 

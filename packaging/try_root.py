@@ -55,15 +55,19 @@ def root_with(package: Path, name: str, more: str = "") -> Path:
     root = CACHE / name
     shutil.rmtree(root, ignore_errors=True)
     run("cp", "-a", "--reflink=auto", base_root(release_of(package), more), root)
-    shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
-    for path in Path("/etc/apt/apt.conf.d").glob("*proxy*"):  # as this machine reaches its mirror
-        shutil.copy(path, root / "etc/apt/apt.conf.d")
+    as_this_machine_reaches_its_mirror(root)
     (root / "etc/machine-id").write_text("")
     (root / "etc/hosts").write_text("127.0.0.1 localhost hoop\n::1 localhost hoop\n")
     (root / "etc/hostname").write_text("hoop\n")
     _installed(root, package)
     _peers(root)
     return root
+
+
+def as_this_machine_reaches_its_mirror(root: Path) -> None:
+    shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
+    for path in Path("/etc/apt/apt.conf.d").glob("*proxy*"):
+        shutil.copy(path, root / "etc/apt/apt.conf.d")
 
 
 def _installed(root: Path, package: Path) -> None:

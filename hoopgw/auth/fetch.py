@@ -141,6 +141,9 @@ def _asked(
 
 
 def _explained(failure: Failure, address: str) -> Deferred[Any]:
+    reasons = getattr(failure.value, "reasons", None)  # of a request that was cut off; as text it is Python's own
+    if reasons:
+        failure = reasons[0]
     return _unavailable(address, failure.getErrorMessage() or type(failure.value).__name__)
 
 

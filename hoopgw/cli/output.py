@@ -20,6 +20,10 @@ def moment(posix: float | None) -> str:
     return "-" if posix is None else datetime.fromtimestamp(posix, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
+def counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=True))
 

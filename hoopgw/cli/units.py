@@ -47,7 +47,7 @@ def _active(unit: str, state: Mapping[str, str]) -> Finding:
     active = state.get("ActiveState", "")
     fix = "" if active == "active" else f"systemctl status {unit}"
     if fix and unit in SOCKETS:
-        fix += f"; if another service has its port: that one elsewhere, then systemctl restart {unit} {SERVICE}"
+        fix += f"; if another service has its port: that one elsewhere, then systemctl restart {SERVICE}"
     drop_ins = state.get("DropInPaths", "")
     said = f"{active} ({state.get('SubState', '')})"
     return Finding(unit, f"{said}, changed by {drop_ins}" if drop_ins else said, fix)
@@ -103,6 +103,16 @@ def credential_sources() -> dict[str, Path]:
 
 def sources_in(unit: str) -> dict[str, Path]:
     return {name: Path(path) for name, path in _CREDENTIAL.findall(unit) if path.startswith("/")}
+
+
+def port_of(unit: str) -> int | None:
+    """Where a socket unit listens; None where no systemd says it."""
+    return port_in(_ran(SYSTEMCTL, "show", "-p", "Listen", unit))
+
+
+def port_in(shown: str) -> int | None:
+    found = re.search(r"^Listen=\S*:(\d+) \(Stream\)", shown, re.MULTILINE)
+    return int(found[1]) if found is not None else None
 
 
 def _shown(unit: str) -> dict[str, str]:

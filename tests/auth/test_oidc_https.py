@@ -156,6 +156,14 @@ class Fetching(TestCase):
         self.assertEqual(self.pages.asked, [b"/redirect", b"/gzip", b"/error"])
 
     @inlineCallbacks
+    def test_a_connection_that_is_cut_off(self) -> Generator[Deferred[Any], Any, None]:
+        """Clear HTTP to a port of TLS: the reason is in words, not in Python's."""
+        clear = self.address.replace("https://", "http://")
+        error = yield self.assertFailure(self.fetch(clear + "/full"), IssuerUnavailable)
+        self.assertNotIn("Failure", str(error))
+        self.assertIn("onnection", str(error))
+
+    @inlineCallbacks
     def test_deadline(self) -> Generator[Deferred[Any], Any, None]:
         """An issuer that begins to answer and stalls, or only accepts, costs the deadline and no connection."""
         self.patch(fetching, "DEADLINE", 0.3)

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from hoopgw.cli.certificates import certificates
 from hoopgw.cli.own_certificate import CERTIFICATE, KEY, ensure
 from hoopgw.cli.possessions import handed_over, not_for_the_service
-from hoopgw.cli.units import exposed, overridden, seconds, sources_in
+from hoopgw.cli.units import exposed, overridden, port_in, seconds, sources_in
 from hoopgw.config import Config
 from hoopgw.model.settings import LimitSettings, RecordingSettings, Settings, TlsSettings
 from hoopgw.model.target import Role, SecretReference, Target, TlsMode
@@ -56,6 +56,11 @@ class Units(SynchronousTestCase):
     def test_time_spans(self) -> None:
         spans = {"1min 30s": 90.0, "5s": 5.0, "1h 1min 500ms": 3660.5, "infinity": float("inf"), "": float("inf")}
         self.assertEqual({each: seconds(each) for each in spans}, spans)
+
+    def test_where_a_socket_listens(self) -> None:
+        """As systemctl shows it; setup prints the line to connect with by that."""
+        said = {"[::]:22 (Stream)": 22, "10.0.0.5:6432 (Stream)": 6432, "/run/x (Stream)": None, "": None}
+        self.assertEqual({each: port_in(f"Listen={each}\n") for each in said}, said)
 
     def test_what_systemd_hands_over(self) -> None:
         """By the lines of the unit that is shipped."""

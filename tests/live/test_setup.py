@@ -233,7 +233,13 @@ class Setup(LiveCase):
 
     def test_options_that_say_nothing(self) -> None:
         """An option without what it belongs to is wrong use, and so is a secret itself."""
-        for words in (["--database", "x"], ["--audience", "x"], ["--target", "a/b"]):
+        for words in (
+            ["--database", "x"],
+            ["--audience", "x"],
+            ["--issuer-name", "x"],
+            ["--operator-may", "list"],
+            ["--target", "a/b"],
+        ):
             self.assertEqual(self.hoopgw("setup", "--yes", *words).returncode, 2, words)
         ran = self.hoopgw("setup", "--yes", *self.words(role_password="hunter2"))
         self.assertEqual(ran.returncode, 2)
@@ -252,6 +258,7 @@ class Setup(LiveCase):
                 ("issuer of your agents", self.stage.issuer.url),
                 ("Audience", ""),
                 ("first target", "shop"),
+                ("Protocol", "mysql"),
                 ("Protocol", ""),
                 ("address", f"127.0.0.1:{self.stage.cluster.port}"),
                 ("database", "shop"),
@@ -259,7 +266,7 @@ class Setup(LiveCase):
                 ("user that it is", "shop_ro"),
                 ("Where its password", ""),
                 ("Groups", "agents"),
-                ("local operator", ""),
+                ("local operator", "-"),
                 ("Password of", password),
                 ("Write this?", "y"),
             ],
@@ -267,6 +274,7 @@ class Setup(LiveCase):
         self.assertIn("has taken it up", said)
         self.assertNotIn(password, said)
         self.assertEqual(secret.stat().st_mode & 0o777, 0o600)
+        self.assertEqual([each for each in self.written() if "local-" in each], [])
         self.connect()
 
     def at_terminal(self, options: list[str], course: list[tuple[str, str]]) -> str:

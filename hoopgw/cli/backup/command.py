@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hoopgw.cli.configured import configured
-from hoopgw.cli.output import json_option, print_json
+from hoopgw.cli.output import counted, json_option, print_json
 from hoopgw.model.escaping import escaped
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def restore(settings: dict[str, str], /, file: str, where: str, force: bool, as_
     if as_json:
         print_json({"written": [str(path) for path in done.written], "aside": done.aside, "recordings": place})
         return
-    click.echo(f"{len(done.written)} files written.")
+    click.echo(f"{counted(len(done.written), 'file')} written.")
     if done.aside:
         click.echo(f"Recordings that were here are in {escaped(done.aside)}")
     click.echo(f"Now: hoopgw check; systemctl start hoopgw; hoopgw sessions verify {escaped(place)}")

@@ -11,6 +11,8 @@ from hoopgw.cli.setup.answers import Answers, IssuerAnswer, OperatorAnswer, Role
 from hoopgw.config_reader import NAME
 from hoopgw.config_values import secret
 
+ISSUER, MAY = "corp", "list,view,kill"  # where no option says another
+PROTOCOLS = click.Choice(["postgresql", "ssh"])
 TYPED = "typed"  # in the place of a reference: the secret is asked for, and goes to a file of its own
 
 
@@ -33,13 +35,13 @@ def _issuer(given: dict[str, Any], known: Known, terminal: bool) -> IssuerAnswer
     if not issuer and terminal and not known.issuers:
         issuer = click.prompt("Address of the issuer of your agents' tokens (empty: later)", "", show_default=False)
     if not issuer:
-        _alone(given, "issuer", "audience", "issuer_ca", "subject_claim", "groups_claim", "algorithm")
+        _alone(given, "issuer", "issuer_name audience issuer_ca subject_claim groups_claim algorithm")
         return None
     audience = given["audience"] or (click.prompt("Audience of those tokens", "hoopgw") if terminal else "")
     if not audience:
         raise click.UsageError("--issuer needs --audience: what the tokens' `aud` must name")
     return IssuerAnswer(
-        _name("--issuer-name", given["issuer_name"]),
+        _name("--issuer-name", given["issuer_name"] or ISSUER),
         issuer,
         audience,
         given["subject_claim"] or "",
@@ -54,12 +56,11 @@ def _target(given: dict[str, Any], known: Known, terminal: bool) -> TargetAnswer
     if not name and terminal and not known.targets:
         name = click.prompt("Name of a first target, as clients will call it (empty: later)", "", show_default=False)
     if not name:
-        needs = "protocol address database tls ca host_key host_authority role role_user role_password role_key".split()
-        needs += ["role_certified", "groups"]
-        _alone(given, "target", *needs)
+        _alone(given, "target", "protocol address database tls ca host_key host_authority groups")
+        _alone(given, "target", "role role_user role_password role_key role_certified")
         return None
-    protocol = given["protocol"] or (_asked("Protocol (postgresql, ssh)", terminal, "--protocol", "postgresql"))
-    address = given["address"] or tuple(_asked("Its address, HOST:PORT", terminal, "--address").split(","))
+    protocol = given["protocol"] or _asked("Protocol", terminal, "--protocol", "postgresql", PROTOCOLS)
+    address = given["address"] or _parts(_asked("Its address, HOST:PORT", terminal, "--address"))
     database = given["database"] or ""
     if protocol == "postgresql" and not database:
         database = _asked("Its database", terminal, "--database")
@@ -78,7 +79,7 @@ def _target(given: dict[str, Any], known: Known, terminal: bool) -> TargetAnswer
         given["ca"] or "",
         host_keys,
         host_authorities,
-        tuple(group.strip() for group in (groups or "").split(",") if group.strip()),
+        _parts(groups or ""),
     )
 
 
@@ -119,24 +120,32 @@ def _role(given: dict[str, Any], terminal: bool, protocol: str) -> RoleAnswer:
 def _operator(given: dict[str, Any], known: Known, terminal: bool) -> OperatorAnswer | None:
     name = given["operator"]
     if not name and terminal and not known.operators:
-        words = "Name of the first local operator, who sees and ends sessions (empty: none)"
-        name = click.prompt(words, "operator")
+        words = "Name of the first local operator, who sees and ends sessions (`-`: none)"
+        name = click.prompt(words, "operator").strip()
+        name = "" if name == "-" else name
     if not name:
+        _alone(given, "operator", "operator_may")
         return None
-    may = tuple(each.strip() for each in given["operator_may"].split(",") if each.strip())
-    return OperatorAnswer(_name("--operator", name), may)
+    return OperatorAnswer(_name("--operator", name), _parts(given["operator_may"] or MAY))
 
 
-def _asked(words: str, terminal: bool, option: str, default: str | None = None) -> str:
+def _asked(
+    words: str, terminal: bool, option: str, default: str | None = None, kind: click.Choice[str] | None = None
+) -> str:
     if not terminal:
         raise click.UsageError(f"--target needs {option} as well")
-    found: str = click.prompt(words, default)
+    found: str = click.prompt(words, default, type=kind)
     return found.strip()
 
 
-def _alone(given: dict[str, Any], needed: str, *names: str) -> None:
+def _parts(given: str) -> tuple[str, ...]:
+    """What stands between commas."""
+    return tuple(part.strip() for part in given.split(",") if part.strip())
+
+
+def _alone(given: dict[str, Any], needed: str, names: str) -> None:
     """An option that would do nothing is a mistake of the caller's."""
-    for name in names:
+    for name in names.split():
         if given[name]:
             raise click.UsageError(f"--{name.replace('_', '-')} says nothing without --{needed}")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hoopgw.cli.output import json_option, print_json
+from hoopgw.cli.output import counted, json_option, print_json
 from hoopgw.model.escaping import escaped
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--issuer", metavar="URL", help="Who issues the agents' tokens; to the letter as in their `iss`.")
-@click.option("--issuer-name", default="corp", show_default=True, help="The NAME of its [oidc.NAME].")
+@click.option("--issuer-name", metavar="NAME", help="The NAME of its [oidc.NAME].  [default: corp]")
 @click.option("--audience", help="What the tokens' `aud` must name.")
 @click.option("--issuer-ca", type=click.Path(dir_okay=False), help="PEM file, where its authority is a private one.")
 @click.option("--subject-claim", help="The claim that names who acts.")
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 )
 @click.option("--groups", metavar="A,B", help="Groups of identities that may use the role.")
 @click.option("--operator", metavar="NAME", help="A local operator, [local.NAME], for `hoopgw token --local NAME`.")
-@click.option("--operator-may", default="list,view,kill", show_default=True, help="What the operator may.")
+@click.option("--operator-may", metavar="A,B", help="What the operator may.  [default: list,view,kill]")
 @click.option("--untried", is_flag=True, help="Write it even if issuer or target could not be tried with success.")
 @click.option("--yes", is_flag=True, help="Ask nothing: write what is new or changed.")
 @json_option
@@ -107,7 +107,9 @@ def _set_up(
     except (HoopgwError, OSError) as error:
         raise click.ClickException(f"{error}\nNothing was written.") from error
     if not quiet:
-        click.echo(f"{len(files)} files written." if files else "Nothing to write: the files say so already.")
+        click.echo(
+            f"{counted(len(files), 'file')} written." if files else "Nothing to write: the files say so already."
+        )
     reloaded = reload_gateway(admin)
     _say([reloaded], quiet)
     lines = _connecting(loaded, found)
@@ -263,19 +265,23 @@ def _connecting(loaded: Config, found: Answers) -> list[str]:
 def _line(loaded: Config, target: TargetAnswer) -> str:
     host = socket.getfqdn()
     if target.protocol == "ssh":
-        port = _port(loaded.settings.listen.ssh, 2222)
+        port = _port(loaded.settings.listen.ssh, "hoopgw-ssh.socket", 2222)
         return f"ssh -p {port} {target.role.name}@{target.name}@{host}"
-    port = _port(loaded.settings.listen.postgresql, 5432)
+    port = _port(loaded.settings.listen.postgresql, "hoopgw-postgresql.socket", 5432)
     trust = Path(loaded.settings.tls.certificate).name or "ca.pem"
     where = f"host={host} port={port} user={target.role.name} dbname={target.name}"
     return f'PGPASSWORD=$TOKEN psql "{where} sslmode=verify-full sslrootcert={trust}"'
 
 
-def _port(endpoints: tuple[str, ...], default: int) -> int:
-    """Of the first that says one; systemd's sockets have the default."""
+def _port(endpoints: tuple[str, ...], unit: str, default: int) -> int:
+    """Of the first that says one; of a socket of systemd's the unit does, where somebody changed it."""
+    from hoopgw.cli.units import port_of
+
     for endpoint in endpoints:
         kind, _, rest = endpoint.partition(":")
         port = rest.partition(":")[0].removeprefix("port=")
         if kind in ("tcp", "tcp6") and port.isdigit():
             return int(port)
+        if kind == "systemd":
+            return port_of(unit) or default
     return default
