@@ -63,7 +63,10 @@ def _dangerous(environment: bytes) -> list[str]:
 
 
 def _facts(text: bytes, terminal: bool) -> ShellFacts:
-    commands, unknown = read(text)
+    try:
+        commands, unknown = read(text)
+    except Exception as error:  # what is broken here refuses, as in a guardrail
+        return ShellFacts(text, f"the text could not be read ({type(error).__name__})")
     if terminal:
         unknown += tuple(
             f"{each.program} shows page by page on a terminal, and that may start others"

@@ -24,6 +24,8 @@ MAX_UNKNOWN = 8  # reasons that are kept
 _CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 _ARITHMETIC = frozenset(("arithmetic_expansion", "c_style_for_statement"))
 _DOCUMENT = frozenset(("<<", "<<-", "heredoc_start", "heredoc_body", "heredoc_end", "\n"))
+_EXPANDED = re.compile(r"`|\$[({\[]")
+_QUOTED = frozenset(("raw_string", "comment", "heredoc_body", "heredoc_content", "heredoc_start", "heredoc_end"))
 _PLAIN_FILE = re.compile(r"&>>?[ \t]*[\w./-]+\Z")
 _BASH = Language(tree_sitter_bash.language())
 
@@ -104,6 +106,8 @@ class _Reader:
             self._document(node)
         elif kind in ("file_redirect", "ansi_c_string"):
             self._posix(node)
+        elif node.is_named and not node.child_count and kind not in _QUOTED:
+            self._leaf(node)
         for child in node.children:
             self._walk(child, depth + 1)
 
@@ -164,6 +168,12 @@ class _Reader:
         found = re.match(r"\$\{(\w+):?=", text)
         if found:
             self._set(found[1])
+
+    def _leaf(self, node: Node) -> None:
+        """The grammar takes the pattern of `${x#$(rm)}`, and the word of ${x:-`rm`}, for text."""
+        text = re.sub(r"\\.", "", text_of(node), flags=re.DOTALL)
+        if _EXPANDED.search(text) or (node.type != "string_content" and re.search(r"[<>]\(", text)):
+            self.doubt("something is computed where it is not read")
 
     # ---- where the grammar, bash and a POSIX shell read different things
 

@@ -102,7 +102,7 @@ def _command(program: str, words: Words) -> Starts:
 
 def _xargs(program: str, words: Words) -> Starts:
     replaced = {"{}"}
-    for given, value in zip(words, [*words[1:], None], strict=True):
+    for given, value in zip(words, (*words[1:], None), strict=False):  # of no words there is no next one
         option = re.match(r"(?:-[0rtpxo]*[Ii]|--replace=?)(.*)", given or "", re.DOTALL)
         if option is not None:
             replaced.add(option[1] or value or "{}")
