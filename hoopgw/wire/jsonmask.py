@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from librt.strings import BytesWriter
 from mypy_extensions import i64
 
 from hoopgw.model.errors import Unmaskable
+from hoopgw.wire.finds import Finds
 from hoopgw.wire.jsonkeys import ACTION_BITS, DEAD, KeyTable
 from hoopgw.wire.jsonpieces import Pieces
 from hoopgw.wire.jsonstrings import ABOUT, ends_in_escape, string_end
 from hoopgw.wire.jsonvalues import JsonValues
 from hoopgw.wire.masking import Action, ValueMask
+from hoopgw.wire.rewriting import Rewriting
 
 MAX_DEPTH: Final = 512  # objects and lists in one another
 
@@ -44,9 +45,9 @@ class JsonMask:
     """One body.  `actions` are what the table's actions from 1 on mean for a text."""
 
     __slots__ = (
-        "_begun", "_copied", "_cut", "_depth", "_dropped", "_element", "_expect", "_kinds", "_number", "_out",
-        "_passing", "_pending", "_pieces", "_place", "_places", "_scans", "_starts", "_step", "_table", "_values",
-        "masked",
+        "_begun", "_cut", "_depth", "_dropped", "_element", "_elements", "_expect", "_finds", "_gap",
+        "_in_object", "_kinds", "_number", "_numbers", "_passing", "_pending", "_pieces", "_place", "_places",
+        "_run", "_scans", "_starts", "_step", "_table", "_values", "masked",
     )  # fmt: skip
 
     def __init__(self, table: KeyTable, actions: tuple[Action, ...], value: ValueMask) -> None:
@@ -54,18 +55,22 @@ class JsonMask:
         self._table = table
         self._values = JsonValues(actions, value)
         self._scans = value.scanner is not None
-        self._out = BytesWriter()
-        self._copied: i64 = 0
+        self._run = Rewriting(b"", 0, 0, False)  # of the bytes in hand
+        self._finds = Finds(self._run)  # which it stars at once
         self._begun = False
         self._pieces = Pieces()
         self._passing = False  # inside a string that goes on, or is left out, as it comes
         self._cut = False  # which was cut behind a backslash
         self._depth: i64 = 0
         self._dropped: i64 = 0  # the depth of the object or list that is left out; 0: none
+        self._gap: i64 = 0  # where in the bytes in hand that begins
         self._kinds: list[bool] = []  # of what is open: True is an object
         self._places: list[i64] = []
-        self._number: list[i64] = []  # of the next element
-        self._element: list[i64] = []  # where it stands, and what becomes of it
+        self._numbers: list[i64] = []  # as `_number` and `_element` below, of the containers around the open one
+        self._elements: list[i64] = []
+        self._in_object = False  # what is open is an object
+        self._number: i64 = 0  # of the next element
+        self._element: i64 = 0  # where it stands, and what becomes of it
         self._expect: i64 = _VALUE
         place, action = table.root()
         self._place: i64 = place  # of the container that is open
@@ -98,7 +103,6 @@ class JsonMask:
     def _walked(self, data: bytes) -> bytes:
         end: i64 = len(data)
         here: i64 = 0
-        self._copied = 0
         if not self._begun:
             if len(data) < 3 and _MARK.startswith(data):
                 self._pieces.keep(data, 0)
@@ -106,28 +110,21 @@ class JsonMask:
             self._begun = True
             if data.startswith(_MARK):
                 here = 3
+        run = self._run = Rewriting(data, 0, end, False)
+        self._gap = 0
+        if self._scans:
+            self._finds = Finds(run)
         if self._passing:
             here = self._on(data, end)
         stopped: i64 = self._walk(data, here, end)
         if stopped < end:
             self._pieces.keep(data, stopped)
-        return self._result(data, stopped)
-
-    def _result(self, data: bytes, end: i64) -> bytes:
-        """`data` up to `end` as changed."""
-        if self._copied == 0 and end == len(data) and len(self._out) == 0 and self._dropped == 0:
-            return data
-        self._copy(data, end)
-        found = self._out.getvalue()
-        self._out = BytesWriter()
-        return found
-
-    def _copy(self, data: bytes, end: i64) -> None:
-        """Up to `end` what goes on as it is; nothing where it is left out."""
-        if self._copied < end:
-            if self._dropped == 0:
-                self._out.write(data[self._copied : end])
-            self._copied = end
+        if self._dropped:
+            run.put(self._gap, stopped, b"")
+        changed = run.result_until(stopped)
+        if changed is not None:
+            return changed
+        return data if stopped == end else data[:stopped]
 
     def _on(self, data: bytes, end: i64) -> i64:
         """The rest of a string that goes on as it comes."""
@@ -156,6 +153,9 @@ class JsonMask:
                         return here
                     self._named(data, here + 1, stop >> 1, (stop & 1) != 0)
                     here = (stop >> 1) + 1
+                    if here < end and data[here] == 58:  # where nearly everybody writes it
+                        self._expect = _VALUE
+                        here += 1
                 elif expect <= _FIRST:
                     stop = self._text(data, here, end)
                     if stop < 0:
@@ -196,7 +196,7 @@ class JsonMask:
     def _next(self) -> None:
         if self._expect != _COMMA:
             raise Unmaskable(ABOUT)
-        if self._kinds[-1]:
+        if self._in_object:
             self._expect = _NAME
         else:
             self._expect = _VALUE
@@ -205,26 +205,27 @@ class JsonMask:
 
     def _begin_element(self) -> None:
         """Where the next element of the open list stands."""
-        number = self._number[-1]
-        self._number[-1] = number + 1
-        if number == 0 or self._table.numbered[self._place]:
-            self._element[-1] = self._table.element(self._place, number)
-        self._step = self._element[-1]
+        if self._number == 0 or self._table.numbered[self._place]:
+            self._element = self._table.element(self._place, self._number)
+        self._number += 1
+        self._step = self._element
 
     def _open(self, data: bytes, here: i64, is_object: bool) -> None:
         if self._expect > _FIRST or self._depth >= MAX_DEPTH:
             raise Unmaskable(ABOUT)
         step = self._step
         if step & _ACTION_MASK and self._dropped == 0:
-            self._copy(data, here)
-            self._out.write(b"{}" if is_object else b"[]")
+            self._run.put(here, here, b"{}" if is_object else b"[]")
+            self._gap = here
             self._dropped = self._depth + 1
             self.masked += 1
         self._depth += 1
         self._kinds.append(is_object)
         self._places.append(self._place)
-        self._number.append(0)
-        self._element.append(0)
+        self._numbers.append(self._number)
+        self._elements.append(self._element)
+        self._in_object = is_object
+        self._number = self._element = 0
         self._place = step >> ACTION_BITS
         self._starts = self._table.starts[self._place]
         self._step = 0
@@ -235,15 +236,16 @@ class JsonMask:
     def _close(self, data: bytes, here: i64, is_object: bool) -> None:
         expect = self._expect
         first: i64 = _FIRST_NAME if is_object else _FIRST
-        if (expect != _COMMA and expect != first) or self._depth == 0 or self._kinds[-1] != is_object:
+        if (expect != _COMMA and expect != first) or self._depth == 0 or self._in_object != is_object:
             raise Unmaskable(ABOUT)
         if self._dropped == self._depth:
-            self._copied = here + 1
+            self._run.put(self._gap, here + 1, b"")
             self._dropped = 0
         self._depth -= 1
         self._kinds.pop()
-        self._number.pop()
-        self._element.pop()
+        self._in_object = self._depth != 0 and self._kinds[-1]
+        self._number = self._numbers.pop()
+        self._element = self._elements.pop()
         self._place = self._places.pop()
         self._starts = self._table.starts[self._place]
         self._ended()
@@ -268,7 +270,7 @@ class JsonMask:
             except ValueError:  # an escape that is none
                 raise Unmaskable(ABOUT) from None
         if self._scans and self._dropped == 0:
-            self._replaced(data, start - 1, end + 1, self._values.searched(data, start - 1, end + 1, escaped))
+            self._searched(data, start - 1, end + 1, escaped)
 
     def _text(self, data: bytes, start: i64, end: i64) -> i64:
         """Behind a string; -1 where it must be seen whole and is not."""
@@ -284,9 +286,9 @@ class JsonMask:
         escaped = (stop & 1) != 0
         stop = (stop >> 1) + 1
         if action and self._dropped == 0:
-            self._replaced(data, start, stop, self._values.hidden(data, start, stop, action, escaped))
+            self._hidden(data, start, stop, action, escaped)
         elif not free:
-            self._replaced(data, start, stop, self._values.searched(data, start, stop, escaped))
+            self._searched(data, start, stop, escaped)
         self._ended()
         return stop
 
@@ -296,12 +298,32 @@ class JsonMask:
             raise Unmaskable(ABOUT)
         shown = self._values.word(data, start, end, self._step & _ACTION_MASK)
         if self._dropped == 0:
-            self._replaced(data, start, end, shown)
+            self._replaced(start, end, shown)
         self._ended()
 
-    def _replaced(self, data: bytes, start: i64, end: i64, shown: bytes | None) -> None:
+    def _hidden(self, data: bytes, start: i64, end: i64, action: i64, escaped: bool) -> None:
+        """A string, quotes included, that a rule names."""
+        visible: i64 = -1 if escaped else self._values.visible(data, start + 1, end - 1, action)
+        if visible < 0:
+            self._replaced(start, end, self._values.hidden(data, start, end, action, escaped))
+        elif visible > start + 1:
+            self._run.stars(start + 1, visible)
+            self.masked += 1
+
+    def _searched(self, data: bytes, start: i64, end: i64, escaped: bool) -> None:
+        """A string, quotes included, in which patterns may find something."""
+        if escaped:
+            self._replaced(start, end, self._values.searched(data, start, end))
+            return
+        finds = self._finds
+        before = finds.count
+        scanner = self._values.scanner
+        if scanner is not None and end - start - 2 >= scanner.least:
+            scanner.search(data, start + 1, end - 1, finds)
+        if finds.count != before:
+            self.masked += 1
+
+    def _replaced(self, start: i64, end: i64, shown: bytes | None) -> None:
         if shown is not None:
-            self._copy(data, start)
-            self._out.write(shown)
-            self._copied = end
+            self._run.put(start, end, shown)
             self.masked += 1

@@ -7,10 +7,10 @@ from typing import Final, final
 from mypy_extensions import i64
 
 from hoopgw.model.errors import Unmaskable
-from hoopgw.wire.finds import Finds
 from hoopgw.wire.jsonstrings import ABOUT, plain, quoted
-from hoopgw.wire.masking import Action, ValueMask
+from hoopgw.wire.masking import LAST4, NONE, Action, ValueMask
 from hoopgw.wire.scanners import Scanner
+from hoopgw.wire.showing import hidden
 
 _WORDS: Final = (b"true", b"false", b"null", b"NaN", b"Infinity", b"-Infinity")
 
@@ -19,13 +19,12 @@ _WORDS: Final = (b"true", b"false", b"null", b"NaN", b"Infinity", b"-Infinity")
 class JsonValues:
     """`actions` are what a table's actions from 1 on mean for a text.  None: it stays as it is."""
 
-    __slots__ = ("_actions", "_finds", "_value", "scanner")
+    __slots__ = ("_actions", "_value", "scanner")
 
     def __init__(self, actions: tuple[Action, ...], value: ValueMask) -> None:
         self.scanner: Scanner | None = value.scanner
         self._actions = actions
         self._value = value
-        self._finds = Finds()
 
     def hidden(self, data: bytes, start: i64, end: i64, action: i64, escaped: bool) -> bytes | None:
         """Of a string, quotes included, that a rule names."""
@@ -37,25 +36,21 @@ class JsonValues:
         shown = self._value.of(self._actions[action - 1], value)
         return b"null" if shown is None else quoted(shown)
 
-    def searched(self, data: bytes, start: i64, end: i64, escaped: bool) -> bytes | None:
-        """Of a string, quotes included, with what patterns find in it starred."""
+    def visible(self, data: bytes, start: i64, end: i64, action: i64) -> i64:
+        """Up to where a text without escapes becomes stars, at its length; -1 where something else is shown of it."""
+        kind = self._actions[action - 1].kind
+        if kind == NONE:
+            return end
+        return hidden(data, start, end) if kind == LAST4 else -1
+
+    def searched(self, data: bytes, start: i64, end: i64) -> bytes | None:
+        """Of a string with escapes, quotes included, with what patterns find in it starred."""
         scanner = self.scanner
         if scanner is None or end - start - 2 < scanner.least:
             return None
-        if escaped:
-            text = plain(data[start:end])
-            shown = scanner.masked(text)
-            return None if shown is text else quoted(shown)
-        finds = self._finds
-        scanner.search(data, start + 1, end - 1, finds)
-        if not finds.count:
-            return None
-        starred = bytearray(data[start:end])
-        for begin, stop in finds.spans:
-            starred[begin - start : stop - start] = b"*" * (stop - begin)
-        finds.count = 0
-        finds.spans = []
-        return bytes(starred)
+        text = plain(data[start:end])
+        shown = scanner.masked(text)
+        return None if shown is text else quoted(shown)
 
     def word(self, data: bytes, start: i64, end: i64, action: i64) -> bytes | None:
         """Of a number, true, false or null.  Raises Unmaskable for what is none of them."""

@@ -1,7 +1,7 @@
 """A run of bytes and the copy of it that comes to be where something in it changes.  Compiled loops.
 
-Nothing is copied before the first change.  Changes come in any order within what keeps its length; `replace` only in
-the order of the bytes.
+Nothing is copied before the first change.  Changes come in any order within what keeps its length; `replace` and `put`
+only in the order of the bytes.
 """
 
 from __future__ import annotations
@@ -57,6 +57,15 @@ class Rewriting:
             out.write(value)
         self._copied = end
         self._shift = len(out) - end
+
+    def put(self, start: i64, end: i64, value: bytes) -> None:
+        """Bytes for others, of any length: none for what is left out."""
+        self.hits += 1
+        self._copy(start)
+        if value:
+            self._out.write(value)
+        self._copied = end
+        self._shift = len(self._out) - end
 
     @property
     def shift(self) -> i64:
