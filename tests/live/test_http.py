@@ -294,6 +294,8 @@ class Rules(HttpCase):
         other = [*words[:-1], "for=evil"]
         self.assertEqual(self.curl(url=place, token=self.stage.stranger)[0], 404)
         self.assertEqual(self.curl("-X", "POST", url=f"{place}/approve")[0], 403)
+        deep = self.curl("-d", "[" * 50_000, url=f"{place}/approve", token=self.stage.approver)
+        self.assertEqual((deep[0], json.loads(deep[2])["detail"]), (400, "JSON of too many levels"))
         approved = self.curl("-d", '{"reason": "fine"}', url=f"{place}/approve", token=self.stage.approver)
         self.assertEqual((approved[0], json.loads(approved[2])["state"]), (200, "approved"))
         self.assertEqual(self.curl(*other, path="held/1")[0], 202)  # another body is another request

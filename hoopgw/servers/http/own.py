@@ -115,7 +115,7 @@ class OwnPages:
 
     async def _certified(self, credentials: Shown, body: bytes, address: str) -> tuple[int, dict[str, Any]]:
         access = await self._access(credentials, address)
-        said = json.loads(body)
+        said = _json(body)
         line = said.get("key") if isinstance(said, dict) else None
         if not isinstance(line, str):
             raise ValueError('the body is {"key": "ssh-ed25519 AAAA…"}')
@@ -159,9 +159,17 @@ def shown(hold: Hold) -> dict[str, Any]:
     }
 
 
+def _json(body: bytes) -> Any:
+    """Raises ValueError."""
+    try:
+        return json.loads(body)
+    except RecursionError:
+        raise ValueError("JSON of too many levels") from None
+
+
 def _probes(body: bytes) -> tuple[str, list[str], list[str]]:
     """Who says so, what could be reached, what could not.  Raises ValueError."""
-    said = json.loads(body)
+    said = _json(body)
     try:
         host = said["host"]
         found: dict[bool, list[str]] = {True: [], False: []}
@@ -176,7 +184,7 @@ def _probes(body: bytes) -> tuple[str, list[str], list[str]]:
 
 
 def _reason(body: bytes) -> str:
-    said = json.loads(body or b"{}")
+    said = _json(body or b"{}")
     reason = said.get("reason", "") if isinstance(said, dict) else None
     if not isinstance(reason, str):
         raise ValueError('the body is {"reason": "..."}')

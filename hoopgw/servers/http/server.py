@@ -165,6 +165,7 @@ class HttpServer(Protocol):
             self._refuse(ProtocolViolation(f"the TLS handshake failed: {error}"), 0)
 
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
+        self._state = _State.ENDED  # first: what is cancelled below did not fail
         self._leave()
         self._face.connections.discard(self)
         if self._streams is not None:
@@ -176,7 +177,6 @@ class HttpServer(Protocol):
             edge.pump.client_gone()
         elif edge is not None and edge.session is not None:
             self._close(Code.SESSION_CLOSED, "the client left before its session was open")
-        self._state = _State.ENDED
 
     def _leave(self) -> None:
         if self._deadline is not None and self._deadline.active():
