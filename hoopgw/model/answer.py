@@ -140,7 +140,7 @@ class Allowance:
 class Answer:
     """The answer to one `Operation` of an `Ask`.  `GO` is the usual one: allowed, nothing to mask, nothing to count."""
 
-    __slots__ = ("denial", "masks", "meter", "redact", "bodies")
+    __slots__ = ("denial", "masks", "meter", "redact", "bodies", "once")
 
     def __init__(
         self,
@@ -149,15 +149,18 @@ class Answer:
         meter: Meter | None = None,
         redact: bool = False,
         bodies: IBodyMasks | None = None,
+        once: bool = False,
     ) -> None:
         self.denial = denial  # not None: the operation must fail with this
         self.masks = masks
         self.bodies = bodies
         self.meter = meter
+        self.once = once  # it was approved: whatever happens to it, it is not sent a second time
         self.redact = redact  # errors and notices of this operation go to the record without their text
 
     def __repr__(self) -> str:
-        return f"Answer({self.denial.decision.value if self.denial else 'go'})"
+        return f"Answer({self.denial.decision.value if self.denial else 'once' if self.once else 'go'})"
 
 
 GO: Final = Answer()
+ONCE: Final = Answer(once=True)  # the usual one after an approval

@@ -229,6 +229,8 @@ class HttpRelay:
             told = "the target's credential is not available now; try again later"
             self._target_failed(503, told, str(error), Code.OPERATION_UNAVAILABLE, effects)
             return
+        if answer.once:
+            outgoing.repeatable = b""
         self._phase = UNDER_WAY
         self._answering.allowed(answer, self._operations)
         self._answering.opening = outgoing.opening

@@ -32,6 +32,7 @@ SECRET: Final = frozenset((b"authorization", b"cookie", b"set-cookie", b"x-api-k
 REDACTED: Final = b"(redacted)"
 MAX_PREPARED: Final = 32  # blocks of one connection that are remembered, each way
 
+PROTOCOL: Final = b"sec-websocket-protocol"
 _LOCATIONS: Final = frozenset((b"location", b"content-location"))
 
 
@@ -41,7 +42,7 @@ class RequestHead:
 
     same_route  it is for the target, and by the login, of this session
     fields      what a rule may look at: what reaches the target of the client's own
-    bound       the same as lines: what a hold is bound to
+    bound       the same as lines: what a hold is bound to; with what a WebSocket is asked for by
     shown       the same with secret values taken out
     upstream    lines for the target, the gateway's own and its credential included
     recorded    the same lines as the record shows them
@@ -80,11 +81,12 @@ class RequestHead:
             shown.append(recorded_line(name, line, scope))
         said = scope.told
         self.fields = tuple(fields)
-        self.bound = b"".join(lines)
-        first = b"Host: " + scope.host + b"\r\n"
-        self.upstream = first + self.bound + said + scope.credential
-        self.shown = b"".join(shown)
-        self.recorded = first + self.shown + said + _hidden(scope.credential)
+        asked = _asked(block) if opens else b""  # who approves a GET has not approved a WebSocket
+        first, own = b"Host: " + scope.host + b"\r\n", b"".join(lines)
+        self.bound = own + asked
+        self.upstream = first + own + said + scope.credential
+        self.shown = b"".join(shown) + asked
+        self.recorded = first + b"".join(shown) + said + _hidden(scope.credential)
         self.content = b""
         if scope.signing is not None:
             self.content = block.one(CONTENT)
@@ -92,6 +94,11 @@ class RequestHead:
         self.expects = block.one(b"expect").lower()
         self.patient = any(_asynchronous(value) for value in block.values(b"prefer"))
         self.grpc = any(is_grpc(value) for value in block.values(b"content-type"))
+
+
+def _asked(block: Block) -> bytes:
+    protocols = b"".join([b"Sec-WebSocket-Protocol: " + each + b"\r\n" for each in block.values(PROTOCOL)])
+    return b"Upgrade: websocket\r\n" + protocols
 
 
 def is_concerned(name: bytes) -> bool:

@@ -12,7 +12,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from hoopgw.auth.access import Access
-from hoopgw.model.answer import GO, Allowance, Answer, Decision, Denial, Meter
+from hoopgw.model.answer import GO, ONCE, Allowance, Answer, Decision, Denial, Meter
 from hoopgw.model.errors import RecordingFailed, SpoolFull
 from hoopgw.model.events import Code
 from hoopgw.model.operation import (
@@ -374,9 +374,10 @@ class Decider:
         self._tighten(course, verdict.mode)
         if verdict.redact:
             course.redactions[len(course.answers)] = verdict.recorded
+        once = isinstance(course.outcome, Hold)
         if masks is None and meter is None and not verdict.redact and verdict.bodies is None:
-            return GO
-        return Answer(masks=masks, meter=meter, redact=bool(verdict.redact), bodies=verdict.bodies)
+            return ONCE if once else GO
+        return Answer(masks=masks, meter=meter, redact=bool(verdict.redact), bodies=verdict.bodies, once=once)
 
     def _tighten(self, course: Course, mode: Mode | None) -> None:
         """A rule's recording mode: durable holds for this operation, strict for the rest of the session."""

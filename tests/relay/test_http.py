@@ -520,9 +520,9 @@ class Answers(SynchronousTestCase):
         self.assertEqual([course.relay.again(), course.relay.again()], [course.target[0], b""])
         course.reply(OK[:5])
         self.assertEqual(course.relay.again(), b"")
-        course = Course()
-        course.send(GET.replace(b"GET", b"POST"))
-        self.assertEqual(course.relay.again(), b"")
+        for course in (Course(), Course(Answer(once=True))):  # what was approved runs once (must-survive 62)
+            course.send(GET if course.answers else GET.replace(b"GET", b"POST"))
+            self.assertEqual(course.relay.again(), b"")
 
     def test_masked(self) -> None:
         """First the mask, then record and client: in chunks, without what no longer fits."""

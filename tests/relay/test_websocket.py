@@ -44,6 +44,20 @@ def asked(more: bytes = b"") -> bytes:
     )
 
 
+class Asking(SynchronousTestCase):
+    def test_who_approves_a_get_has_not_approved_a_websocket(self) -> None:
+        """A hold is bound to what it is asked for by, and its approver sees that; the target reads each field once."""
+        course, plain = Course(), Course()
+        course.send(asked())
+        plain.send(b"GET /shop/live?x=1 HTTP/1.1\r\nHost: gw\r\n" + TOKEN + b"\r\n")
+        lines = b"Upgrade: websocket\r\nSec-WebSocket-Protocol: chat\r\n"
+        self.assertEqual(course.asked[0].parameters, plain.asked[0].parameters + lines)
+        request = course.asked[0].request
+        self.assertTrue(request is not None and request.shown.endswith(lines))
+        self.assertEqual(course.target[0].lower().count(b"upgrade: websocket"), 1)
+        self.assertEqual(course.journal[0].lower().count(b"upgrade: websocket"), 1)
+
+
 class Stars:
     """Masks every message to stars; one that begins with `?` cannot be read."""
 
@@ -141,7 +155,7 @@ class Handshakes(SynchronousTestCase):
     def test_a_hold_is_not_bound_to_the_key(self) -> None:
         """The same request has another key each time: what an approval is bound to has none."""
         talk = Talk()
-        self.assertNotIn(b"sec-websocket", talk.asked[0].parameters.lower())
+        self.assertNotIn(b"sec-websocket-key", talk.asked[0].parameters.lower())
         self.assertNotIn(KEY, talk.asked[0].parameters)
 
     def test_what_is_no_handshake(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 
 from hoopgw.auth.access import AdminAccess
-from hoopgw.model.answer import GO, Decision
+from hoopgw.model.answer import GO, ONCE, Decision
 from hoopgw.model.errors import NotAllowed
 from hoopgw.model.events import Code
 from hoopgw.model.grant import Budget
@@ -78,7 +78,7 @@ class Waiting(HoldCase):
         self.assertEqual(self.journal.kinds()[-2:], [Kind.NOTE, Kind.ASKED])
         self.assertEqual(self.notes()[-1]["approved_by"], [{"issuer": "https://idp.example", "subject": "ann"}])
         self.journal.syncing.pop()[1].callback(None)
-        self.assertEqual(self.successResultOf(answers), (GO,))
+        self.assertEqual(self.successResultOf(answers), (ONCE,))
         self.assertEqual(session.row().held, 1)
         for code in (Code.HOLD_CREATED, Code.HOLD_APPROVED, Code.HOLD_CLAIMED):
             self.assertEqual(self.events.codes().count(code), 1)
@@ -111,7 +111,7 @@ class Waiting(HoldCase):
         self.assertEqual((denial.decision, denial.retry_after, denial.expires), (Decision.HELD, 5, 900.0))
         self.successResultOf(self.approve())
         later = self.session()
-        self.assertEqual(self.now(later.decide(ask(b"held"))), (GO,))
+        self.assertEqual(self.now(later.decide(ask(b"held"))), (ONCE,))
         self.assertNoResult(later.decide(ask(b"held")))
         self.assertEqual((session.row().held, session.row().refused), (1, 0))
 
@@ -137,7 +137,7 @@ class Waiting(HoldCase):
             self.assertEqual(self.successResultOf(self.approve(approver(subject, group))).state, HoldState.WAITING)
             self.assertNoResult(answers)
         self.successResultOf(self.approve(approver("sam", "security")))
-        self.assertEqual(self.now(answers), (GO,))
+        self.assertEqual(self.now(answers), (ONCE,))
         self.assertEqual(self.events.codes().count(Code.HOLD_APPROVED), 3)
 
     def test_joined(self) -> None:
@@ -155,7 +155,7 @@ class Waiting(HoldCase):
         session = self.session()
         answers = session.decide(ask(b"a", b"held", b"b"))
         self.successResultOf(self.approve())
-        self.assertEqual(self.successResultOf(answers), (GO, GO, GO))
+        self.assertEqual(self.successResultOf(answers), (GO, ONCE, GO))
         self.assertEqual(self.asked()[0][1], b"a|held|b")
         self.assertEqual(self.judge.judged, [b"a", b"held", b"b"])
 
@@ -239,7 +239,7 @@ class GivenUp(HoldCase):
         first.cancel()
         self.assertEqual(self.denial(one).decision, Decision.EXPIRED)
         self.successResultOf(self.approve())
-        self.assertEqual(self.now(other), (GO,))
+        self.assertEqual(self.now(other), (ONCE,))
 
     def test_killed(self) -> None:
         """A killed session's hold is withdrawn."""
@@ -297,7 +297,7 @@ class GivenUp(HoldCase):
         self.store.slow = kept
         for _ in range(4):
             self.store.go()
-        self.assertEqual(self.now(answers), (GO,))
+        self.assertEqual(self.now(answers), (ONCE,))
 
     def test_expires(self) -> None:
         """Nobody decides in time: expired, said once, and a late approval changes nothing."""
@@ -364,7 +364,7 @@ class Exactly(HoldCase):
     def test_the_same(self) -> None:
         """The same identity, bytes, target and settings: it runs."""
         self.approved()
-        self.assertEqual(self.now(self.session().decide(ask(b"held"))), (GO,))
+        self.assertEqual(self.now(self.session().decide(ask(b"held"))), (ONCE,))
 
     def test_edited(self) -> None:
         """Another text waits anew."""
@@ -488,7 +488,7 @@ class Approvers(HoldCase):
         self.holds.start(POLICY)
         self.successResultOf(self.approve())
         self.journal.entries.clear()
-        self.assertEqual(self.now(self.session().decide(ask(b"held"))), (GO,))
+        self.assertEqual(self.now(self.session().decide(ask(b"held"))), (ONCE,))
         self.assertNoResult(self.session().decide(ask(b"held")))
 
 
@@ -506,7 +506,7 @@ class Extended(HoldCase):
         session = self.session()
         answers = session.decide(self.pipeline())
         self.successResultOf(self.approve())
-        self.assertEqual(self.successResultOf(answers), (GO, GO))
+        self.assertEqual(self.successResultOf(answers), (ONCE, GO))
         self.assertEqual(len(self.edge.notices), 1)
 
     def test_execute_in_parts(self) -> None:
