@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from hoopgw.auth.pkcs11_key import TokenKey, Tokens
+from hoopgw.auth.pkcs11_pins import RefusedPins
 from hoopgw.auth.pkcs11_uri import key_uri
-from hoopgw.config_secrets import read_secret, signing_key
+from hoopgw.config_secrets import read_for_service, read_secret, signing_key
 from hoopgw.model.secret import Secret
 from hoopgw.model.settings import Settings
 from hoopgw.model.target import SecretReference
@@ -16,6 +18,7 @@ from hoopgw.servers.ssh.hostkeys import signer
 from hoopgw.wire.sshmessages import string
 
 ED25519 = b"ssh-ed25519"
+REFUSED_PINS = "refused-pins"  # in the state directory
 
 
 def in_token(reference: SecretReference | None) -> bool:
@@ -31,9 +34,14 @@ def tokens_of(settings: Settings) -> list[SecretReference]:
 class SigningKeys:
     """One for a process: tokens know one login for each."""
 
-    def __init__(self, read: Callable[[SecretReference], Secret] = read_secret) -> None:
+    def __init__(self, refused: RefusedPins, read: Callable[[SecretReference], Secret] = read_secret) -> None:
         """`read` gives PINs."""
-        self._tokens = Tokens(read)
+        self._tokens = Tokens(read, refused)
+
+    @classmethod
+    def for_a_look(cls, settings: Settings) -> SigningKeys:
+        """For commands that are not the gateway: by what it knows of PINs, and as whoever may read its secrets."""
+        return cls(RefusedPins(Path(settings.state) / REFUSED_PINS, keeps=False), read_for_service)
 
     def token_key(self, reference: SecretReference) -> TokenKey:
         """Of `pkcs11:…`.  The first time takes as long as the token does: not in the reactor's thread of a gateway that

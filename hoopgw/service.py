@@ -38,12 +38,13 @@ from hoopgw.auth.identity_tokens import KEY_FILE as IDENTITY_KEY
 from hoopgw.auth.identity_tokens import IdentityTokens
 from hoopgw.auth.local import KEY_FILE, LocalTokens, load_or_make_key
 from hoopgw.auth.penalties import Penalties
+from hoopgw.auth.pkcs11_pins import RefusedPins
 from hoopgw.auth.realm import GatewayRealm
 from hoopgw.auth.revocation_lists import RevocationLists
 from hoopgw.auth.ssh_keys import SshKeyChecker
 from hoopgw.auth.ssh_login_certificates import LoginAuthority
 from hoopgw.config_secrets import read_or_make
-from hoopgw.config_signing import SigningKeys, tokens_of
+from hoopgw.config_signing import REFUSED_PINS, SigningKeys, tokens_of
 from hoopgw.model.errors import HoopgwError, OperatorError, PinRefused, RevocationsUnavailable
 from hoopgw.model.events import Code
 from hoopgw.model.grant import REPLICATION
@@ -145,7 +146,7 @@ class GatewayService(Service):
         self._ready = False
         self._why_not = "starting"
         self._loaded, self._kept = 1, 0  # configurations taken up, and reloads that changed nothing: `setup` looks
-        self._signing_keys = SigningKeys()
+        self._signing_keys = SigningKeys(RefusedPins(Path(loaded.settings.state) / REFUSED_PINS))
         self._reloading = (
             DeferredLock()
         )  # one at a time, and none before the start is done: the last one asked for holds

@@ -14,6 +14,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from hoopgw.auth.pkcs11_pins import RefusedPins
 from hoopgw.auth.pkcs11_uri import KeyUri
 from hoopgw.model.errors import PinRefused, TokenUnavailable
 from hoopgw.model.secret import Secret
@@ -22,15 +23,16 @@ from hoopgw.model.target import SecretReference
 POINT = 32  # bytes of an Ed25519 public key (RFC 8032)
 # CKA_EC_POINT of Edwards keys, by module: the bytes alone (PKCS#11 3.0), or in a DER OCTET STRING or BIT STRING
 WRAPPED = (b"", b"\x04\x20", b"\x03\x21\x00")
-REFUSED = ("PinIncorrect", "PinLocked", "PinExpired", "PinInvalid", "PinLenRange")
+WRONG = ("PinIncorrect", "PinInvalid", "PinLenRange")
 TRIAL = b"hoopgw: is this the private half of that key?"
 
 
 class Tokens:
     """The modules of this process.  `read` gives a PIN, each time that a token is opened."""
 
-    def __init__(self, read: Callable[[SecretReference], Secret]) -> None:
+    def __init__(self, read: Callable[[SecretReference], Secret], refused: RefusedPins) -> None:
         self._read = read
+        self._refused = refused
         self._modules: dict[str, Module] = {}
         self._keys: dict[KeyUri, TokenKey] = {}
 
@@ -38,7 +40,7 @@ class Tokens:
         """Opened: it has signed.  Takes as long as the token does.  Raises TokenUnavailable, PinRefused."""
         key = self._keys.get(uri)
         if key is None:
-            key = TokenKey(uri, self.module(uri.module), lambda: self._read(uri.pin))
+            key = TokenKey(uri, self.module(uri.module), lambda: self._read(uri.pin), self._refused)
             key.open()
             self._keys[uri] = key
         return key
@@ -53,7 +55,6 @@ class Module:
     def __init__(self, path: str) -> None:
         self.path = path
         self.lock = threading.RLock()  # C_Initialize says to the module that there are no threads
-        self.refused: dict[tuple[str, str], Secret] = {}  # by token: a PIN that must not be tried again
         self._library: Any = None
 
     @property
@@ -72,10 +73,11 @@ class Module:
 class TokenKey:
     """One private key.  `sign` and `public_key` as Ed25519PrivateKey has them."""
 
-    def __init__(self, uri: KeyUri, module: Module, pin: Callable[[], Secret]) -> None:
+    def __init__(self, uri: KeyUri, module: Module, pin: Callable[[], Secret], refused: RefusedPins) -> None:
         self._uri = uri
         self._module = module
         self._pin = pin
+        self._refused = refused
         self._session: Any = None
         self._private: Any = None
         self._public: Ed25519PublicKey | None = None
@@ -154,18 +156,21 @@ class TokenKey:
         return found[0]
 
     def _logged_in(self, token: Any) -> Any:
-        errors, pin, which = _pkcs11(), self._pin(), (self._uri.token, self._uri.serial)
-        if self._module.refused.get(which) == pin:
-            raise PinRefused(f"{self._place}: its PIN was wrong, and is not tried again")
+        errors, pin, which = _pkcs11(), self._pin(), f"{self._module.path} {self._uri.token} {self._uri.serial}"
+        if self._refused.has(which, pin):
+            remove = f" (if it is right now, remove {self._refused.path})" if self._refused.path else ""
+            raise PinRefused(f"{self._place}: its PIN was wrong, and is not tried again{remove}")
         try:
             return token.open(user_pin=pin.reveal().decode())
         except UnicodeDecodeError as error:
             raise TokenUnavailable(f"{self._place}: its PIN is not UTF-8") from error
         except errors.UserAlreadyLoggedIn:  # another key of this token did: a login is the whole process's
             return token.open()
-        except tuple(getattr(errors, name) for name in REFUSED) as error:
-            self._module.refused[which] = pin
+        except tuple(getattr(errors, name) for name in WRONG) as error:
+            self._refused.add(which, pin)
             raise PinRefused(f"{self._place}: {_words(error)}; the same PIN is not tried again") from error
+        except (errors.PinLocked, errors.PinExpired) as error:  # no try is counted any more
+            raise PinRefused(f"{self._place}: {_words(error)}") from error
 
     def _object(self, kind: Any) -> Any:
         attributes = _pkcs11().Attribute

@@ -23,6 +23,7 @@ from hoopgw.cli.possessions import descriptors, handed_over, key_modes, keys_in_
 from hoopgw.cli.reaching import MAX_BODY, PATIENCE, fetched, place, reached
 from hoopgw.cli.units import credential_sources, units
 from hoopgw.cli.vaults import vaults
+from hoopgw.config_signing import SigningKeys
 from hoopgw.model.escaping import escaped
 from hoopgw.model.settings import OidcSettings, Settings
 from hoopgw.model.target import Target
@@ -30,13 +31,15 @@ from hoopgw.model.target import Target
 MAX_APART = 5.0  # seconds between this clock and an issuer's; its Date has whole seconds
 
 
-def findings(settings: Settings, targets: dict[str, Target], admin: str, now: float) -> Iterator[Finding]:
-    """One of each thing that was looked at; asks the network, and changes nothing."""
+def findings(
+    settings: Settings, targets: dict[str, Target], admin: str, now: float, keys: SigningKeys
+) -> Iterator[Finding]:
+    """One of each thing that was looked at; asks the network, and changes nothing.  `keys` try a wrong PIN once."""
     yield _gateway(admin)
     yield from units(settings)
     yield from descriptors(admin, settings.limits.max_sessions)
     yield from key_modes(Path(settings.state))
-    yield from keys_in_tokens(settings)
+    yield from keys_in_tokens(settings, keys)
     sources = credential_sources()
     yield from handed_over(sources)
     if settings.tls.certificate:
@@ -56,7 +59,7 @@ def findings(settings: Settings, targets: dict[str, Target], admin: str, now: fl
             if target.protocol == "ssh" and not there.fix:
                 yield host(target, address, now)
     if settings.listen.ssh:
-        yield from authority(settings, certified(targets))
+        yield from authority(settings, certified(targets), keys)
 
 
 def _gateway(path: str) -> Finding:
@@ -152,8 +155,9 @@ def doctor(settings: dict[str, str], as_json: bool) -> None:
     else:
         found = [Finding("configuration", "no mistakes")]
         found += not_for_the_service(loaded)
-        found += findings(loaded.settings, dict(loaded.targets), settings["socket"], time.time())
-        found += logged_in(loaded.settings, certified(dict(loaded.targets)))
+        keys, targets = SigningKeys.for_a_look(loaded.settings), dict(loaded.targets)
+        found += findings(loaded.settings, targets, settings["socket"], time.time(), keys)
+        found += logged_in(loaded.settings, certified(targets), keys)
     if as_json:
         print_json([_shape(each) for each in found])
     else:

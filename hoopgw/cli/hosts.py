@@ -44,14 +44,14 @@ def host(target: Target, address: Address, now: float) -> Finding:
     return Finding(name, f"{said}, until {until}", fix)
 
 
-def authority(settings: Settings, roles: Roles) -> Iterator[Finding]:
+def authority(settings: Settings, roles: Roles, keys: SigningKeys) -> Iterator[Finding]:
     """The key that certifies these roles' logins; nothing where there are none."""
     reference = settings.ssh.target_authority
     if not roles or reference is None:
         return
     names = ", ".join(dict.fromkeys(target.name for target, _ in roles))
     try:
-        signer = SigningKeys(read_for_service).ssh(reference, read_for_service)
+        signer = keys.ssh(reference, read_for_service)
     except SecretUnavailable as error:
         yield Finding("authority", str(error), "as root; the gateway makes it at its first start")
     except HoopgwError as error:
@@ -60,8 +60,8 @@ def authority(settings: Settings, roles: Roles) -> Iterator[Finding]:
         yield Finding("authority", f"{fingerprint(signer.blob)} certifies the logins to {names}")
 
 
-def logged_in(settings: Settings, roles: Roles) -> list[Finding]:
+def logged_in(settings: Settings, roles: Roles, keys: SigningKeys) -> list[Finding]:
     """By the gateway's own code, once in a process."""
     from hoopgw.cli.setup.trying import Asked, tried
 
-    return tried(Asked((), tuple(roles), settings.ssh.target_authority)) if roles else []
+    return tried(Asked((), tuple(roles), settings.ssh.target_authority, keys)) if roles else []

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from hoopgw.auth.pkcs11_uri import key_uri
 from hoopgw.cli.backup.contents import references
 from hoopgw.cli.finding import Finding
-from hoopgw.config_secrets import read_for_service
 from hoopgw.config_signing import SigningKeys, tokens_of
 from hoopgw.model.errors import OperatorError, PinRefused, SecretUnavailable
 from hoopgw.model.settings import Settings
@@ -101,9 +100,8 @@ def _not_passed(path: Path, owner: int) -> Iterator[Finding]:
             )
 
 
-def keys_in_tokens(settings: Settings) -> Iterator[Finding]:
+def keys_in_tokens(settings: Settings, keys: SigningKeys) -> Iterator[Finding]:
     """Each has signed, or says why not.  A PIN that was wrong once is not tried again."""
-    keys = SigningKeys(read_for_service)
     for reference in dict.fromkeys(tokens_of(settings)):
         uri = key_uri(str(reference))
         name = f"token {uri.token or uri.serial}"

@@ -10,7 +10,7 @@ from hoopgw.auth.ssh_signatures import public_line
 from hoopgw.cli.configured import configured
 from hoopgw.cli.host_keys import confirmed, shown
 from hoopgw.cli.output import json_option, print_json, print_table
-from hoopgw.config_secrets import read_for_service, read_secret
+from hoopgw.config_secrets import read_secret
 from hoopgw.config_signing import SigningKeys
 from hoopgw.model.errors import HoopgwError, OperatorError
 
@@ -65,11 +65,12 @@ def authority(settings: dict[str, str]) -> None:
 
     It needs the gateway's key file, which its owner and root may read, or the token that has the key, and its PIN.
     """
-    reference = configured(settings).settings.ssh.target_authority
+    loaded = configured(settings).settings
+    reference = loaded.ssh.target_authority
     try:
         if reference is None:
             raise OperatorError("the configuration names no [ssh] target_authority")
-        blob = SigningKeys(read_for_service).ssh(reference, read_secret).blob
+        blob = SigningKeys.for_a_look(loaded).ssh(reference, read_secret).blob
     except HoopgwError as error:
         raise click.ClickException(str(error)) from error
     click.echo(public_line(blob) + " hoopgw")

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.auth.pkcs11_key import TokenKey, Tokens, public_key
+from hoopgw.auth.pkcs11_pins import RefusedPins
 from hoopgw.auth.pkcs11_uri import key_uri
 from hoopgw.config_secrets import read_secret
 from hoopgw.model.errors import PinRefused, TokenUnavailable
@@ -27,7 +28,8 @@ class Keys(SynchronousTestCase):
         self.hsm = SoftHsm(Path(self.mktemp()).absolute())
         self.addCleanup(self.hsm.begin())
         self.reads = 0
-        self.tokens = Tokens(self.read)
+        self.refused = RefusedPins()
+        self.tokens = Tokens(self.read, self.refused)
         self.own = self.hsm.put("seal")
         pkcs11.lib(str(self.hsm.module)).reinitialize()  # it is this process's, and knows the token of an earlier test
 

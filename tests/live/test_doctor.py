@@ -7,8 +7,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from hoopgw.auth.pkcs11_pins import RefusedPins
 from hoopgw.cli.doctor import findings
 from hoopgw.cli.possessions import descriptors, key_modes
+from hoopgw.config_signing import SigningKeys
 from hoopgw.model.settings import OidcSettings, RecordingSettings, Settings, TlsSettings
 from hoopgw.model.target import Address, Role, Target, TlsMode
 from tests.live.harness import LiveCase
@@ -44,7 +46,7 @@ class Doctor(LiveCase):
         )
         found = [
             each
-            for each in findings(settings, {"pay": target}, str(place / "none.sock"), 0.0)
+            for each in findings(settings, {"pay": target}, str(place / "none.sock"), 0.0, SigningKeys(RefusedPins()))
             if "hoopgw" not in each.what
         ]
         said = {each.what for each in found if each.fix}

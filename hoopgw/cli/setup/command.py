@@ -198,12 +198,14 @@ def _checked(path: Path, files: Mapping[Path, bytes]) -> Config:
 
 def _tried(loaded: Config, found: Answers) -> list[Finding]:
     from hoopgw.cli.setup.trying import Asked, tried
+    from hoopgw.config_signing import SigningKeys
 
     issuers = [each for each in loaded.settings.issuers if found.issuer and each.name == found.issuer.name]
     target = loaded.targets.get(found.target.name) if found.target is not None else None
     roles = [(target, target.roles[found.target.role.name])] if target is not None and found.target is not None else []
     owner = _unreadable(loaded, found.target)
-    asked = Asked(tuple(issuers), tuple(roles), loaded.settings.ssh.target_authority)
+    keys = SigningKeys.for_a_look(loaded.settings)
+    asked = Asked(tuple(issuers), tuple(roles), loaded.settings.ssh.target_authority, keys)
     return [*owner, *(tried(asked) if issuers or roles else [])]
 
 

@@ -21,6 +21,7 @@ from hoopgw.model.grant import Grant, Who
 from hoopgw.model.identity import Identity
 from hoopgw.model.settings import OidcSettings
 from hoopgw.model.target import Role, SecretReference, Target, TlsMode
+from hoopgw.relay.ssh_target_login import Signer
 from hoopgw.servers.catalogue_link import Link
 from hoopgw.servers.departures import Departures
 from hoopgw.servers.dial import Dialer, TargetRefused, wanted_as
@@ -44,6 +45,7 @@ class Asked:
     issuers: tuple[OidcSettings, ...]
     roles: tuple[tuple[Target, Role], ...]
     authority: SecretReference | None = None  # certifies the logins of roles with `certified`
+    keys: SigningKeys | None = None  # what signs for it
 
 
 def tried(asked: Asked) -> list[Finding]:
@@ -76,7 +78,7 @@ def _all(reactor: Any, asked: Asked, found: list[Finding]) -> Generator[Deferred
     for target, role in asked.roles:
         name = f"target {target.name} as {role.name}"
         if target.protocol == "ssh":
-            trying = _ssh(reactor, departures, target, role, name, asked.authority)
+            trying = _ssh(reactor, departures, target, role, name, asked)
         else:
             trying = _postgresql(reactor, departures, target, role, name)
         found.append((yield _in_time(reactor, trying, name)))
@@ -150,22 +152,31 @@ def _ssh(
     target: Target,
     role: Role,
     name: str,
-    authority: SecretReference | None,
+    asked: Asked,
 ) -> Generator[Deferred[Any], Any, Finding]:
     nobody = Identity("local", NAME, NAME, frozenset(), 0.0)
     access = Access(nobody, target, role, "", Grant(NAME, Who()), 0.0)
     secret: Callable[[SecretReference], Any] = read_for_service
     try:
-        dialer = SshDialer(reactor, departures, secret, os.urandom, lambda key: SigningKeys(secret).ssh(key, secret))
-        dialer.authority = authority
+        dialer = SshDialer(reactor, departures, secret, os.urandom, _signer_of(asked))
+        dialer.authority = asked.authority
         leg = yield dialer.dial(access, "", REKEY)
     except SecretUnavailable as error:
-        return Finding(name, str(error), _secret_fix(role.key or role.password or authority))
+        return Finding(name, str(error), _secret_fix(role.key or role.password or asked.authority))
     except HoopgwError as error:
         return Finding(name, str(error), _host_fix(role, str(error)))
     leg.disconnect("bye")
     how = "certified by the gateway; " if role.certified else ""
     return Finding(name, f"logged in as {role.user}; {how}its host key is {_by(target)}")
+
+
+def _signer_of(asked: Asked) -> Callable[[SecretReference], Signer]:
+    def signer(reference: SecretReference) -> Signer:
+        if asked.keys is None:
+            raise SecretUnavailable(f"{reference}: nothing signs here")
+        return asked.keys.ssh(reference, read_for_service)
+
+    return signer
 
 
 def _by(target: Target) -> str:
