@@ -12,6 +12,7 @@ from hoopgw.policy.guardrails import Match
 from hoopgw.policy.http_facts import HttpFacts
 from hoopgw.policy.http_graphql import read_document
 from hoopgw.policy.http_json import pointer
+from hoopgw.policy.http_openapi import read_openapi
 from hoopgw.policy.http_path import matches, read_path
 from hoopgw.policy.http_rules import GraphqlTest, HttpConditions
 from hoopgw.policy.http_values import ValueTest
@@ -81,6 +82,25 @@ def http_rules(data: bytes) -> None:
             assert isinstance(rule.match(facts), Match)
             assert 0 <= rule.needs(facts) <= rule.buffer
             assert given is not None or not rule.reads_body or rule.match(facts) is not Match.YES
+
+
+YAML = (
+    b"openapi: 3.0.0\n", b"paths:\n", b"  /a/{b}:\n", b"    get:\n", b"      operationId: x\n", b"- ", b"{", b"}",
+    b"[", b"]", b": ", b", ", b"&a ", b"*a ", b"!!str ", b"---\n", b"|\n", b"'", b'"', b"\n",
+    b"  ", b"servers: [{url: /v1}]\n", b"? ",
+)  # fmt: skip
+
+
+def openapi(data: bytes) -> None:
+    """A document is read, or a mistake in words; and what it names can be asked for."""
+    text = _words(Choices(data), YAML)
+    try:
+        found = read_openapi(text)
+    except ValueError as error:
+        assert str(error)
+        return
+    for name in ("/a/7", "/v1/a/7", "/"):
+        assert found.operations("GET", name) <= found.names
 
 
 def graphql(data: bytes) -> None:

@@ -32,6 +32,7 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "http2": http_targets.http2,
     "http-path": http_rule_targets.http_path,
     "http-rules": http_rule_targets.http_rules,
+    "openapi": http_rule_targets.openapi,
     "http-events": http_rule_targets.http_events,
     "http-codings": http_rule_targets.http_codings,
     "graphql": http_rule_targets.graphql,

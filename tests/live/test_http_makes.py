@@ -1,7 +1,8 @@
-"""HTTP clients of other makes: Python's requests, Java's own, Git; and what the record has of many streams at once."""
+"""HTTP clients of other makes: requests, aiohttp, Java's own, Git; and what the record has of streams at once."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -9,10 +10,12 @@ import socket
 import ssl
 import subprocess
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, ClassVar
 from unittest import SkipTest
 
+import aiohttp
 import requests
 
 from hoopgw.cli.demo.place import free_port
@@ -69,6 +72,35 @@ class Makes(HttpCase):
             self.assertEqual({(each.domain, each.path) for each in session.cookies}, {("127.0.0.1", "/echo/")})
             refused = session.request("TRACE", place)
             self.assertEqual((refused.status_code, refused.headers["Content-Type"]), (501, "application/problem+json"))
+
+    def test_aiohttp(self) -> None:
+        """One session: many at once over its pool, a body from a generator, a stream, a WebSocket's refusal."""
+        found = asyncio.run(self._by_aiohttp())
+        self.assertEqual(found, (100_000, 1_000_000, [f"/many/{number}" for number in range(20)], 404))
+
+    async def _by_aiohttp(self) -> tuple[int, int, list[str], int]:
+        async def pieces() -> AsyncIterator[bytes]:
+            for _ in range(100):
+                yield b"x" * 1000
+
+        place, token = self.stage.https_url, {"Authorization": f"Bearer {self.stage.agent}"}
+        trust = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(self.stage.ca)))
+        async with aiohttp.ClientSession(headers=token, connector=trust) as session:
+
+            async def path(number: int) -> str:
+                async with session.get(f"{place}many/{number}") as answer:
+                    return str((await answer.json())["path"])
+
+            async with session.put(place + "sent", data=pieces()) as answer:
+                sent = (await answer.json())["size"]
+            async with session.get(place + "chunks/1000000") as answer:
+                size = sum([len(piece) async for piece in answer.content.iter_any()])
+            many = await asyncio.gather(*map(path, range(20)))
+            try:
+                await session.ws_connect(place + "status/404")
+            except aiohttp.WSServerHandshakeError as error:
+                return sent, size, list(many), error.status
+        return sent, size, list(many), 0
 
     def test_java(self) -> None:
         """Its HttpClient, over HTTP/2 and HTTP/1.1: many at once, a body of unknown length, a long answer."""
