@@ -162,6 +162,7 @@ class Streams:
             if now - self._backlogs[stream][1] > STALLED_SECONDS:
                 self._h2.reset(stream, CANCEL)
                 self._gone(stream)
+        self._h2.tidy(now)
         self._end_if_done()
         self._send()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, final
 
+from h2.events import DataReceived
+
 from hoopgw.model.errors import MalformedFrame, WireError
 from hoopgw.wire.http2 import Multiplexed
 from hoopgw.wire.http2_heads import (
@@ -18,6 +20,7 @@ from hoopgw.wire.http2_stream import Stream
 from hoopgw.wire.http2_values import CANCEL, MAX_STREAMS, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, Came, Gone
 from hoopgw.wire.httpmessage import Message, Start
 
+LINGER_SECONDS: Final = 5.0  # as nginx's lingering_timeout
 LAST_STREAM: Final = (1 << 31) - 1000  # the numbers of streams end (RFC 9113, 5.1.1): then another connection
 
 
@@ -27,6 +30,7 @@ class ClientSide(Multiplexed):
 
     def __init__(self, now: float) -> None:
         super().__init__(False, now)
+        self._answered: dict[int, float] = {}  # whose question has not ended; since when, as far as `tidy` saw
 
     def _headed(self, stream: int, headers: Headers, ended: bool) -> None:
         try:
@@ -54,8 +58,36 @@ class ClientSide(Multiplexed):
     def _settle(self, stream: int, found: Stream) -> None:
         if found.sent:
             self._forget(stream)
-            if not found.given:  # the answer is whole, so nobody reads the rest of the question (RFC 9113, 8.1)
+            if not found.given:
+                self._answered[stream] = -1.0
+
+    # Where the answer is whole nobody reads the rest of the question (RFC 9113, 8.1).  To say so at once loses the
+    # answer with clients that see a reset first (curl, and Git with it); so it is said when they had time to read.
+    # Until then a stream has what is left of its window, and the connection's is kept open.
+
+    def tidy(self, now: float) -> None:
+        """To be called from time to time: ends streams that were answered a while ago, and not asked to their end."""
+        for stream, since in tuple(self._answered.items()):
+            if since < 0:
+                self._answered[stream] = now
+            elif now - since > LINGER_SECONDS:
+                del self._answered[stream]
                 self._end(stream, NO_ERROR)
+
+    def _content(self, event: DataReceived) -> None:
+        if event.stream_id in self._answered:
+            if event.flow_controlled_length:
+                self._h2.increment_flow_control_window(event.flow_controlled_length)
+        else:
+            super()._content(event)
+
+    def _ended(self, stream: int) -> None:
+        self._answered.pop(stream, None)
+        super()._ended(stream)
+
+    def _broken(self, stream: int, code: int) -> None:
+        self._answered.pop(stream, None)
+        super()._broken(stream, code)
 
 
 @final
