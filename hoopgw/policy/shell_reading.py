@@ -26,6 +26,15 @@ _ARITHMETIC = frozenset(("arithmetic_expansion", "c_style_for_statement"))
 _DOCUMENT = frozenset(("<<", "<<-", "heredoc_start", "heredoc_body", "heredoc_end", "\n"))
 _EXPANDED = re.compile(r"`|\$[({\[]")
 _QUOTED = frozenset(("raw_string", "comment", "heredoc_body", "heredoc_content", "heredoc_start", "heredoc_end"))
+_JOINED = frozenset(("concatenation", "string", "expansion", "subscript", "heredoc_body", "translated_string"))
+_WORDS = frozenset(
+    (
+        "word", "command_name", "concatenation", "string", "raw_string", "ansi_c_string", "translated_string", "number",
+        "expansion", "simple_expansion", "command_substitution", "process_substitution", "variable_assignment", "regex",
+        "arithmetic_expansion", "extglob_pattern", "brace_expression", "variable_name", "special_variable_name",
+    )
+)  # fmt: skip
+_REDIRECTS = frozenset(("file_redirect", "herestring_redirect"))
 _PLAIN_FILE = re.compile(r"&>>?[ \t]*[\w./-]+\Z")
 _BASH = Language(tree_sitter_bash.language())
 
@@ -108,7 +117,11 @@ class _Reader:
             self._posix(node)
         elif node.is_named and not node.child_count and kind not in _QUOTED:
             self._leaf(node)
+        before: Node | None = None
         for child in node.children:
+            if before is not None and before.end_byte == child.start_byte and _split(node, before, child):
+                self.doubt("a word that is read as two")
+            before = child
             self._walk(child, depth + 1)
 
     # ---- what may change what names mean
@@ -264,6 +277,11 @@ def _heredoc(node: Node) -> str | None:
         text = re.sub(r"(?m)^\t+", "", text)
     quoted = text_of(begin)[:1] in "'\"\\"
     return text if quoted or not re.search(r"[$`\\]", text) else None
+
+
+def _split(parent: Node, before: Node, after: Node) -> bool:
+    """Of nothing between: the grammar begins a new word at the backquote of r`:`m."""
+    return parent.type not in _JOINED and after.type in _WORDS and (before.type in _WORDS or before.type in _REDIRECTS)
 
 
 def _loose(node: Node) -> bool:
