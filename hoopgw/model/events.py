@@ -59,6 +59,8 @@ class Code(Enum):
     FILE_TOUCHED = "file.touched"  # SFTP: read or written and closed, renamed, removed, made
     TERMINAL_TYPED = "terminal.typed"  # a rule watches for the line that was typed; a note of every one
     FORWARD_GRANTED = "forward.granted"  # SSH: what passes through is opaque
+    AGENT_SIGNS = "agent.signs"  # SSH: a forwarded agent is asked to sign a login elsewhere
+    AGENT_REFUSED = "agent.refused"  # and what else it is asked for ends its channel
     TUNNEL_OPENED = "tunnel.opened"  # CONNECT: what passes through is opaque
     TUNNEL_CLOSED = "tunnel.closed"  # and so much did
     TARGET_UNAVAILABLE = "target.unavailable"

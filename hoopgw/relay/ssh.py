@@ -144,6 +144,8 @@ class SshRelay:
             return True
         if channel.meter is not None or channel.masks is not None or channel.typing is not None:
             return False
+        if channel.agent is not None:
+            return False
         if channel.target_closed or size > channel.to_client - channel.credit:
             return False
         channel.to_client -= size

@@ -16,6 +16,7 @@ from hoopgw.relay.ssh_masks import ChannelMasks
 from hoopgw.relay.ssh_replies import Replies
 from hoopgw.relay.ssh_typing import Typing
 from hoopgw.wire import sshmessages as wire
+from hoopgw.wire.sshagent import AgentRequests
 
 RESERVE = 8 * 1024  # bytes of the client's window kept for the gateway's own lines: a notice and a refusal fit
 MAX_REQUESTS = 64  # requests of one channel that wait behind a decision
@@ -36,7 +37,7 @@ class Channel:
         "lane", "client", "target", "state", "packet", "reserve", "credit", "to_client", "to_target", "terminal",
         "started", "environment", "client_asks", "target_asks", "asked", "operation", "kept", "kept_data",
         "kept_requests", "meter", "client_closed", "target_closed", "successor", "opaque", "files",
-        "target_packet", "owed", "masks", "typing",
+        "target_packet", "owed", "masks", "typing", "agent",
     )  # fmt: skip
 
     def __init__(self, lane: int, client: int, target: int) -> None:
@@ -69,6 +70,7 @@ class Channel:
         self.owed = 0  # bytes of the target's window that the gateway has used: its next adjusts pay for them
         self.masks: ChannelMasks | None = None
         self.typing: Typing | None = None  # of a terminal
+        self.agent: AgentRequests | None = None  # of a forwarded agent
         self.opaque = ""  # what it forwards, where it is a forward
 
     def grant(self, window: int, packet: int) -> int:

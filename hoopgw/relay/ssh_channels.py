@@ -13,7 +13,9 @@ from hoopgw.relay.effects import RECORDED, Effect, ToClient, ToTarget
 from hoopgw.relay.ssh_asking import GLOBAL_LANE, Asking
 from hoopgw.relay.ssh_channel import Channel, State, Successor
 from hoopgw.wire import sshmessages as wire
+from hoopgw.wire.sshagent import AgentRequests
 
+AGENT = b"auth-agent@openssh.com"
 MAX_CHANNELS = 256  # open ones of one connection: OpenSSH's own MaxSessions is 10, and forwards come beside them
 
 
@@ -92,6 +94,7 @@ class Channels:
             return False
         channel = self._new_channel(-1, opening.sender)
         channel.to_target, channel.opaque = opening.window, opening.kind.decode()
+        channel.agent = AgentRequests() if opening.kind == AGENT else None
         self.by_target[channel.target] = channel
         text = forwards.described(opening.kind, opening.rest)
         self._asking.ask(channel, self._asking.numbered(FORWARD, text, opening.kind), message)

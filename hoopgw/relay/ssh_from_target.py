@@ -7,6 +7,7 @@ from typing import Any, final
 from hoopgw.model.answer import Decision, Denial
 from hoopgw.model.errors import ProtocolViolation
 from hoopgw.relay.effects import Effect, ToClient, ToTarget
+from hoopgw.relay.ssh_agent import AgentChannels
 from hoopgw.relay.ssh_asking import Asking
 from hoopgw.relay.ssh_channel import Channel, State
 from hoopgw.relay.ssh_channels import Channels
@@ -26,7 +27,7 @@ class FromTarget:
     """Of one session; `out` gets the effects.  `session` and `policy` are said where the output is cut."""
 
     __slots__ = (
-        "_session", "_policy", "_asking", "_channels", "_globals", "_files", "_output", "_starts", "_out",
+        "_session", "_policy", "_asking", "_channels", "_globals", "_files", "_output", "_starts", "_agents", "_out",
     )  # fmt: skip
 
     def __init__(
@@ -49,6 +50,7 @@ class FromTarget:
         self._files = files
         self._output = output
         self._starts = starts
+        self._agents = AgentChannels(out)
         self._out = out
 
     def message(self, message: bytes) -> bool:
@@ -87,6 +89,8 @@ class FromTarget:
                 return False
             if channel.files is not None and number == wire.CHANNEL_DATA:
                 return self._files.answer(channel, channel.files, message[9:])
+            if channel.agent is not None:
+                return self._agents.passes(channel, channel.agent, message)
             return self._output.passes(channel, message)
         if number == wire.CHANNEL_WINDOW_ADJUST:
             size = wire.read_adjust(message)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from itertools import pairwise
 
 from hoopgw.model.errors import WireError
 from hoopgw.model.secret import Secret
 from hoopgw.relay import ssh_client_login as client
 from hoopgw.relay import ssh_target_login as target
 from hoopgw.wire import sshcertificates, sshkrl
+from hoopgw.wire.sshagent import AgentRequests
 from hoopgw.wire.sshciphers import ChaChaOpener, ChaChaSealer, CtrOpener, CtrSealer
 from hoopgw.wire.sshmessages import framed, string, u32
 from hoopgw.wire.sshpackets import GcmOpener, GcmSealer, Opener, Sealer
@@ -117,6 +119,20 @@ def ssh_certificate(data: bytes) -> None:
         for name in ("key", "serial", "kind", "id", "principals", "after", "before", "authority", "signature"):
             assert getattr(again, name) == getattr(found, name), name
         assert set(again.extensions) == set(found.extensions)
+
+
+def ssh_agent(data: bytes) -> None:
+    """Whole or in two reads, the same requests or WireError; what passes is the list of keys, a binding or a login."""
+    whole: list[tuple[str, str, str]] = []
+    for cuts in ((0, len(data)), (0, len(data) // 2, len(data))):
+        requests = AgentRequests()
+        found: list[tuple[str, str, str]] = []
+        with contextlib.suppress(WireError):
+            for start, end in pairwise(cuts):
+                found += [(each.what, each.refused, each.user) for each in requests.of(data[start:end])]
+        assert all(refused or what in ("list", "bind", "query", "sign") for what, refused, _ in found)
+        whole = whole if len(cuts) == 3 else found
+    assert found[: len(whole)] == whole  # it may be more: what a read had before a length that no request has
 
 
 def ssh_krl(data: bytes) -> None:

@@ -50,6 +50,7 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "ssh-client-login": ssh_targets.ssh_client_login,
     "ssh-target-login": ssh_targets.ssh_target_login,
     "ssh-certificate": ssh_targets.ssh_certificate,
+    "ssh-agent": ssh_targets.ssh_agent,
     "ssh-krl": ssh_targets.ssh_krl,
     "ssh-run": relay_targets.ssh_run,
     "sql-shape": policy_targets.sql_shape,

@@ -97,7 +97,8 @@ class Granted(SshCase):
             time.sleep(0.2)
 
     def test_agent(self) -> None:
-        """-A: the host may ask the client's agent."""
+        """-A: the host may ask the client's agent for its keys and to log in elsewhere; for nothing else (must-survive
+        35), and each signature is an event."""
         private, public = new_key()
         key, place = self.scratch / "key", self.scratch / "agent"
         key.touch(0o600)
@@ -115,6 +116,25 @@ class Granted(SshCase):
         self.assertEqual(self.ran([str(self.programs["ssh-add"]), "-q", str(key)], env=env).returncode, 0)
         done = self.ssh("-A", f"{self.programs['ssh-add']} -L", env=env, options=("PubkeyAuthentication=no",))
         self.assertIn(public.split()[1].encode(), done.stdout, done.stderr)
+
+        host = self.stage.host
+        assert host is not None
+        known = f"-F none -o UserKnownHostsFile={self.stage.known_hosts} -o PreferredAuthentications=publickey"
+        further = f"{self.programs['ssh']} {known} -p {host.port} {host.user}@127.0.0.1 echo further"
+        other = self.scratch / "other"
+        other.touch(0o600)
+        other.write_text(host.key)
+        self.assertEqual(self.ran([str(self.programs["ssh-add"]), "-q", str(other)], env=env).returncode, 0)
+        signed, refused = len(self.events("agent.signs")), len(self.events("agent.refused"))
+        done = self.ssh("-A", further, env=env, options=("PubkeyAuthentication=no",))
+        self.assertEqual(done.stdout, b"further\n", done.stderr)
+        (event,) = [json.loads(line) for line in self.events("agent.signs")[signed:]]
+        self.assertEqual((event["request"], event["user"]), ("sign", host.user))
+        done = self.ssh("-A", f"{self.programs['ssh-add']} -D; echo on", env=env, options=("PubkeyAuthentication=no",))
+        self.assertEqual(done.stdout, b"on\n", done.stderr)
+        self.assertEqual(len(self.events("agent.refused")), refused + 1)
+        kept = self.ran([str(self.programs["ssh-add"]), "-L"], env=env).stdout
+        self.assertEqual(len(kept.splitlines()), 2)
 
     def test_master(self) -> None:
         """ControlMaster: commands beside each other on one connection, which is one session."""

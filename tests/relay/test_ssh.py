@@ -15,6 +15,7 @@ from hoopgw.relay.effects import Ask, Completed, Effect, Hangup, Observed, ToCli
 from hoopgw.relay.ssh import SshRelay
 from hoopgw.relay.ssh_channel import MAX_REQUESTS, RESERVE, Channel
 from hoopgw.wire import sshmessages as wire
+from tests.wire.test_sshagent import login, sign
 
 NO = Answer(Denial(Decision.REFUSED, "not here", ("no-rm",)))
 WINDOW = 2 << 20
@@ -335,6 +336,26 @@ class Forwarding(SynchronousTestCase):
         play.client(wire.confirmation(6, 8, WINDOW, 32768), wire.channel_data(6, b"y"))
         self.assertEqual(play.took(), ([back], [wire.confirmation(6, 8, WINDOW, 32768), wire.channel_data(6, b"y")]))
         self.assertEqual(play.relay.coverage()["opaque"], ["direct-tcpip", "forwarded-tcpip"])
+
+    def test_agent(self) -> None:
+        """must-survive 35: a signature is noted, however it is cut; what no login needs ends the channel, and only it,
+        before the client's agent has all of it."""
+        play = Play()
+        play.open(9, 70)
+        play.target(wire.ChannelOpen(b"auth-agent@openssh.com", 5, WINDOW, 32768, b"").encoded())
+        play.client(wire.confirmation(5, 3, WINDOW, 32768))
+        play.took()
+        asked = wire.string(b"\x0b") + wire.string(sign(login()))
+        play.target(wire.channel_data(3, asked[:40]))
+        play.target(wire.channel_data(3, asked[40:]))
+        self.assertEqual(play.took(), ([wire.channel_data(3, asked[:40]), wire.channel_data(3, asked[40:])], []))
+        play.target(wire.channel_data(3, wire.string(b"\x13")), wire.channel_data(3, wire.string(b"\x0b")))
+        self.assertEqual(play.took(), ([], [wire.simple(wire.CHANNEL_CLOSE, 5)]))
+        codes = [each.code for each in play.others if isinstance(each, Observed)]
+        self.assertEqual(codes[-2:], [Code.AGENT_SIGNS, Code.AGENT_REFUSED])
+        play.target(wire.simple(wire.CHANNEL_CLOSE, 3))
+        play.client(wire.simple(wire.CHANNEL_CLOSE, 5), wire.simple(wire.CHANNEL_EOF, 70))
+        self.assertEqual(play.took(), ([wire.simple(wire.CHANNEL_CLOSE, 3)], [wire.simple(wire.CHANNEL_EOF, 70)]))
 
     def test_noted(self) -> None:
         """What is let through is noted, with its operation and where it leads; taking it back is not, nor what is
