@@ -82,6 +82,12 @@ class SshKeyChecker:
         """At what is revoked.  Fails with RevocationsUnavailable."""
         return self._lists.look()
 
+    def takes_back(self, identity: Identity) -> LoginRefused | None:
+        """For the end of a login, which may take a while: a reload or a list may have taken its key since."""
+        if not identity.proof or still_known(self._settings, identity):
+            return None
+        return _refused("it was taken away, or revoked, while it logged in")
+
     def refusal(self, algorithm: bytes, blob: bytes, address: str) -> LoginRefused | None:
         """Why no signature by this key could let anybody in; None: one could.
 

@@ -47,7 +47,7 @@ def _object(gateway: str, text: bytes) -> dict[str, Any]:
     """Raises ClickException: something else may answer at this address."""
     try:
         found = json.loads(text) if len(text) <= MAX_ANSWER else None
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise click.ClickException(f"what answers at {gateway} is no gateway")
@@ -58,7 +58,7 @@ def _why(error: urllib.error.HTTPError) -> str:
     """The `detail` of a problem (RFC 9457), or the bare status of what is no gateway."""
     try:
         said = json.loads(error.read(MAX_ANSWER))["detail"]
-    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, http.client.HTTPException):
         said = error.reason
     return f"{error.code} {escaped(said)}"
 

@@ -80,6 +80,7 @@ def _public(loaded: Config) -> list[Path]:
     settings = loaded.settings
     found = [settings.tls.certificate, *(issuer.ca for issuer in settings.issuers)]
     found += [*(vault.ca for vault in settings.vaults), *(aws.ca for aws in settings.aws)]
+    found += [one.path for authority in settings.ssh.authorities for one in authority.lists]
     for target in loaded.targets.values():
         found += [target.ca, *(role.certificate for role in target.roles.values())]
     return [Path(each) for each in dict.fromkeys(found) if each]

@@ -178,7 +178,11 @@ class Keys(Checking):
         found = self.login(blob_of(ED), ED)
         for krl in (Revocations(keys=frozenset((blob_of(ED),))), Revocations(sha256=frozenset((digest_of(ED),)))):
             settings = replace(self.settings, authorities=(SshAuthority("a", "corp", (), lists=(listed(krl),)),))
+            self.checker.configure(self.settings, (ISSUER,))
+            self.assertIsNone(self.checker.takes_back(found))
             self.checker.configure(settings, (ISSUER,))
+            self.assertIsInstance(self.checker.takes_back(found), LoginRefused)
+            self.assertIsNone(self.checker.takes_back(replace(found, proof=())))  # by a token
             self.assertFalse(self.knows(b"ssh-ed25519", blob_of(ED), "192.0.2.1"))
             self.assertFalse(still_known(settings, found))
 

@@ -232,6 +232,9 @@ class SshServer(ServerLeg):
         yield session.ready()
         yield session.judge.ready()
         yield self._gateway.room()
+        taken = self._face.checker.takes_back(access.identity)
+        if taken is not None:
+            raise taken
         self._open(machine, access, target)
 
     def _login_failed(self, failure: Failure, machine: login.ClientLogin) -> None:
