@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import click
 
-from hoopgw.auth.access import Access
+from hoopgw.auth.access import Access, Wanted
+from hoopgw.auth.realm import access as granted
+from hoopgw.model.destination import read_destination
+from hoopgw.model.errors import NotGranted
 from hoopgw.model.http import HttpRequest
-from hoopgw.model.operation import REQUEST, Operation
+from hoopgw.model.operation import REQUEST, TUNNEL, Operation
 from hoopgw.model.verdict import Verdict
 from hoopgw.policy.http_facts import HttpFacts
 from hoopgw.policy.http_openapi import NO_API
@@ -28,11 +32,26 @@ def judged_http(
         raise click.UsageError('name a request, as "POST /users?x=1"')
     content = _content(body)
     asked = HttpRequest(method.encode(), target.encode(), b"", _fields(headers), content, len(content))
+    kind = REQUEST
+    if method == "CONNECT":
+        kind, access, line = TUNNEL, *_tunnel(loaded, access, target)
     selection = loaded.policy.select(access.identity, access.target, access.role.name, access.grant.features)
     judge = HttpJudge(selection, access, HttpMaskBuilder(MaskBuilder(b"")))  # nothing is hashed: no answer comes
-    verdict = judge.judge(Operation("http", REQUEST, line.encode(), request=asked))
+    verdict = judge.judge(Operation("http", kind, line.encode(), request=asked))
     facts = HttpFacts(asked, access.target.folds_case, access.target.api or NO_API)
     return verdict, _shown(facts, verdict, selection.masks)
+
+
+def _tunnel(loaded: Any, access: Access, target: str) -> tuple[Access, str]:
+    """As a login for this tunnel would give it, by whichever grant lists it; without one it is refused."""
+    try:
+        asked = read_destination(target)
+        wanted = Wanted("http", "", "", destination=asked)
+        return granted(loaded, access.identity, wanted, time.time()), f"CONNECT {asked}"
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    except NotGranted:
+        return access, f"CONNECT {asked}"
 
 
 def _content(body: str) -> bytes:

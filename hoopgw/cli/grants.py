@@ -43,6 +43,7 @@ def _print(settings: dict[str, str], found: list[Grant], as_json: bool) -> None:
             "who": _who(grant),
             "target": _target(grant),
             "roles": sorted(grant.roles),
+            "destinations": [str(each) for each in grant.destinations],
             "may": sorted(grant.may),
             "until": grant.until,
         }
@@ -57,7 +58,7 @@ def _print(settings: dict[str, str], found: list[Grant], as_json: bool) -> None:
             (
                 grant.name,
                 _who(grant),
-                _target(grant),
+                _target(grant) + (f" to {', '.join(map(str, grant.destinations))}" if grant.destinations else ""),
                 ", ".join(sorted(grant.roles)),
                 ", ".join(sorted(grant.may)),
                 moment(grant.until),

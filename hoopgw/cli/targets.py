@@ -31,6 +31,7 @@ def list_(settings: dict[str, str], as_json: bool) -> None:
             "name": target.name,
             "protocol": target.protocol,
             "address": [str(address) for address in target.addresses],
+            "egress": target.egress,
             "database": target.database,
             "tls": target.tls.value,
             "record": target.record.value,
@@ -48,8 +49,8 @@ def list_(settings: dict[str, str], as_json: bool) -> None:
             (
                 target.name,
                 target.protocol,
-                ", ".join(map(str, target.addresses)),
-                target.tls.value,
+                ", ".join(map(str, target.addresses)) or "where grants say",
+                "-" if target.egress else target.tls.value,
                 ", ".join(sorted(target.roles)),
                 ", ".join(f"{name}={value}" for name, value in sorted(target.labels.items())),
             )

@@ -35,6 +35,7 @@ class HttpJudge:
         masks = tuple(rule.http for rule in selection.masks if rule.http is not None)
         self._guardrails = (*self._rules, HttpMaskGuardrail(masks, builder.build)) if masks else self._rules
         self._destination = access.destination
+        self._egress = access.target.egress
         self._folds = access.target.folds_case
         api: Api = access.target.api or NO_API
         self._api = api.folded() if self._folds else api
@@ -83,6 +84,8 @@ class HttpJudge:
             return _refused("http:unknown", f"{operation.kind} is nothing that HTTP can be asked for")
         if operation.kind == TUNNEL:
             return self._tunnel(operation)
+        if self._egress:
+            return _refused("http:connect", "only tunnels go through this target")
         if operation.kind == MESSAGE:
             kind = operation.name.decode("ascii", "replace")
             return judge(self._rules, operation, HttpFacts(request, self._folds, self._api, kind))

@@ -47,3 +47,28 @@ class Explained(SynchronousTestCase):
         for words in (("GET",), ("GET /", "--header", "x"), ("GET /", "--body", "@/none")):
             self.assertEqual(self.explained(*words)[0], 2, words)
         self.assertEqual(self.explained("GET /", groups="others")[1]["decision"], "no connection")
+
+
+class Tunnels(SynchronousTestCase):
+    def explained(self, line: str) -> tuple[int, Any]:
+        place = Path(self.mktemp())
+        grant = '[grant.out]\ngroups = ["agents"]\ntarget = { name = "out" }\nroles = ["connect"]\n'
+        files = {
+            "hoopgw.toml": f'state = "{place}"\n',
+            "targets.d/a.toml": '[target.out]\nprotocol = "http"\negress = true\n',
+            "grants.d/a.toml": grant + 'destinations = ["*.pypi.org:443"]\n',
+        }
+        for name, text in files.items():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).write_text(text)
+        first = ["--config", str(place / "hoopgw.toml"), "explain", "--as", "ann", "--groups", "agents"]
+        done = CliRunner().invoke(main, [*first, "--target", "out", "--json", line])
+        return done.exit_code, json.loads(done.stdout) if done.exit_code < 2 else done.output
+
+    def test_tunnels(self) -> None:
+        """Where a grant lists it, and nowhere else."""
+        self.assertEqual(self.explained("CONNECT a.pypi.org:443")[1]["decision"], "allowed")
+        status, found = self.explained("CONNECT example.org:443")
+        self.assertEqual((status, found["decision"], found["rules"][0]["guardrail"]), (1, "refused", "http:connect"))
+        self.assertEqual(self.explained("CONNECT example.org")[0], 2)
+        self.assertEqual(self.explained("GET /")[1]["decision"], "refused")
