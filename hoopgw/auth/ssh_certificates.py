@@ -100,9 +100,12 @@ def _restrictions(found: wire.Certificate, address: str) -> tuple[Bounds, bool]:
 
 
 def _is_from(address: str, networks: bytes) -> bool:
+    """By a list that is good as a whole, as OpenSSH has it.  A listener of both families shows IPv4 inside of IPv6."""
     try:
-        here = ipaddress.ip_address(address)
-        return any(here in ipaddress.ip_network(each, strict=False) for each in networks.decode("ascii").split(","))
+        here = ipaddress.ip_address(address.partition("%")[0])
+        here = getattr(here, "ipv4_mapped", None) or here
+        known = [ipaddress.ip_network(each, strict=False) for each in networks.decode("ascii").split(",")]
+        return any(here in each for each in known)
     except ValueError:
         return False
 

@@ -71,7 +71,7 @@ class Starts:
         channel.meter = answer.meter
         if channel.typing is not None:
             channel.typing.operation = channel.operation
-        if asked.name == b"subsystem" and wire.read_string(asked.body, 0)[0] == b"sftp":
+        if asked.name == b"subsystem" and _is_sftp(wire.read_string(asked.body, 0)[0]):
             channel.files = Files()
         elif answer.masks is not None:
             self._output.mask(channel, answer.masks)
@@ -97,3 +97,8 @@ class Starts:
     def _to_client(self, run: bytes) -> None:
         if run:
             self._out.append(ToClient(run))
+
+
+def _is_sftp(name: bytes) -> bool:
+    """For any target: one may look at no more than the letters, and what is not SFTP then ends the session."""
+    return name.partition(b"\0")[0].strip().lower() == b"sftp"

@@ -87,6 +87,16 @@ class Session(Play):
 
 
 class Passing(SynchronousTestCase):
+    def test_names_of_the_subsystem(self) -> None:
+        """A target that takes another spelling for SFTP gets no file that nobody was asked about."""
+        for name in (b"SFTP", b"sftp ", b"Sftp\0x"):
+            session = Play()
+            session.open()
+            session.client(wire.request(7, b"subsystem", False, wire.string(name)), wire.channel_data(7, INIT))
+            session.client(wire.channel_data(7, opening(1, b"/etc/x")))
+            session.target(wire.channel_data(0, VERSION + HOME))
+            self.assertEqual([each.text for each in session.operations], [name, b"read /etc/x"])
+
     def test_write(self) -> None:
         """What is opened is asked; what was written has its size and digest when it is closed."""
         session = Session()
