@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def head(name: str, section: int, what: str) -> Iterator[str]:
 
 
 def paragraphs(text: str) -> Iterator[str]:
-    for part in textwrap.dedent(text).strip().split("\n\n"):
+    for part in inspect.cleandoc(text).split("\n\n"):
         yield f".PP\n{roff(part.replace(chr(8), '').strip())}"
 
 

@@ -96,6 +96,11 @@ class Manual(SynchronousTestCase):
         roff = module("manual").roff
         self.assertEqual(roff(".de x\n'y \\z"), "\\&.de x\n\\&'y \\ez")
 
+    def test_paragraphs_flow(self) -> None:
+        """An indented line would begin anew, in the middle of its sentence."""
+        for name, page in self.pages.items():
+            self.assertEqual([line for line in page.splitlines() if line.startswith(" ")], [], name)
+
     def test_pages_are_without_warnings(self) -> None:
         if shutil.which("man") is None:
             self.skipTest("man is not installed here")
@@ -134,6 +139,12 @@ class Units(SynchronousTestCase):
     def test_an_issuer_can_be_reached(self) -> None:
         """Under MemoryDenyWriteExecute pyOpenSSL has no callbacks, no issuer's keys are fetched, and nobody gets in."""
         self.assertIn("\nMemoryDenyWriteExecute=no\n", (TREE / "systemd/hoopgw.service").read_text())
+
+    def test_a_start_brings_all_of_it(self) -> None:
+        """After `systemctl stop 'hoopgw*'` one start is enough: the sockets, and the timer of retention."""
+        [wants] = re.findall("^Wants=(.*)$", (TREE / "systemd/hoopgw.service").read_text(), re.MULTILINE)
+        beside = {path.name for path in UNITS if path.suffix != ".service"}
+        self.assertLessEqual(beside, set(wants.split()))
 
     def test_every_unit_is_installed_started_and_removed(self) -> None:
         """By the package's scripts, all that an [Install] names; a unit that was forgotten there would never run."""
