@@ -113,8 +113,10 @@ class _Reader:
                 self.doubt("unset of what stands in a subscript")
         elif kind == "heredoc_redirect":
             self._document(node)
+            self._behind(node)
         elif kind in ("file_redirect", "ansi_c_string"):
             self._posix(node)
+            self._behind(node)
         elif node.is_named and not node.child_count and kind not in _QUOTED:
             self._leaf(node)
         before: Node | None = None
@@ -181,6 +183,13 @@ class _Reader:
         found = re.match(r"\$\{(\w+):?=", text)
         if found:
             self._set(found[1])
+
+    def _behind(self, node: Node) -> None:
+        """`env >x rm`: the grammar takes words behind a redirection for its own, and the shell for the command's."""
+        places = node.children_by_field_name("destination")
+        closes = any(child.type in (">&-", "<&-") for child in node.children)
+        if len(places) > (0 if closes else 1) or node.children_by_field_name("argument"):
+            self.doubt("words stand behind a redirection: write it at the end")
 
     def _leaf(self, node: Node) -> None:
         """The grammar takes the pattern of `${x#$(rm)}`, and the word of ${x:-`rm`}, for text."""
