@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -15,7 +15,6 @@ import click
 
 from bench import report, ssh_many
 from bench.beside import LOADS, REDOS, load, p99
-from bench.http import CLIENTS as HTTP_CLIENTS
 from bench.http import PEERS as HTTP_PEERS
 from bench.http import HttpWays
 from bench.idle import SESSIONS, kept, sessions_that_fit
@@ -28,6 +27,7 @@ from hoopgw.cli.demo.programs import Programs
 from hoopgw.cli.demo.stage import Options, Stage, on_stage
 from hoopgw.cli.demo.surroundings import forget_misleading
 
+HTTP_ROWS = ("http.rps.8", "http.rps.32", "http.tls.rps.32", "http.h2.rps", "http.websocket", "http.bulk.down")
 MODES = ("simple", "extended", "prepared")
 CLIENTS = (8, 32)
 SCALE = 10  # pgbench_accounts: 1 M rows, all in shared buffers
@@ -117,7 +117,7 @@ def ways() -> Iterator[tuple[Stage, Programs, dict[str, Way], HttpWays]]:
         else:  # no sshd, no host's key: the grant for it would be one of nothing
             (directory / "grants.d/bench-ssh.toml").unlink()
         stage.gateway.start()
-        web.start(stack)
+        web.start(stack, stage.authority)
         _fill(stage, programs)
         bouncer = Pgbouncer(stage.place / "pgbouncer", stage.authority, stage.cluster.port, user, password)
         stack.callback(bouncer.stop)
@@ -230,22 +230,31 @@ class Bench:
             for n in range(1, BULK_ROWS + 1)
         )
 
-    def http(self, clients: int) -> list[report.Row]:
-        """Requests a second of kept-alive connections, against two reverse proxies."""
+    def http(self, row: str) -> list[report.Row]:
+        """Requests or messages a second, or MB/s of one large answer, against two reverse proxies."""
+        web, stage, seconds = self._web, self._stage, self._seconds
+        takes: dict[str, Callable[[str], float]] = {
+            "http.rps.8": lambda way: web.requests(way, stage, 8, seconds),
+            "http.rps.32": lambda way: web.requests(way, stage, 32, seconds),
+            "http.tls.rps.32": lambda way: web.requests(way, stage, 32, seconds, tls=True),
+            "http.h2.rps": lambda way: web.streams(way, stage, seconds),
+            "http.websocket": lambda way: web.messages(way, stage, seconds),
+            "http.bulk.down": lambda way: web.rate(way, stage),
+        }
         taken: dict[str, list[float]] = {name: [] for name in ("ours", *HTTP_PEERS)}
         for _ in range(self._rounds):
             for name, figures in taken.items():
-                figures.append(self._web.requests(name, self._stage, clients, self._seconds))
-        row = f"http.rps.{clients}"
-        return [report.row(row, peer, taken["ours"], taken[peer], "1/s") for peer in HTTP_PEERS]
+                figures.append(takes[row](name))
+        unit = "MB/s" if row == "http.bulk.down" else "1/s"
+        return [report.row(row, peer, taken["ours"], taken[peer], unit) for peer in HTTP_PEERS]
 
-    def http_bulk(self) -> list[report.Row]:
-        """MB/s of one large answer, against the same."""
-        taken: dict[str, list[float]] = {name: [] for name in ("ours", *HTTP_PEERS)}
+    def http_masked(self) -> report.Row:
+        """MB/s of 10 MB of JSON in which members are masked, against the same as it is."""
+        masked, plain = [], []
         for _ in range(self._rounds):
-            for name, figures in taken.items():
-                figures.append(self._web.rate(name, self._stage))
-        return [report.row("http.bulk.down", peer, taken["ours"], taken[peer], "MB/s") for peer in HTTP_PEERS]
+            masked.append(self._web.rate("ours", self._stage, "rows", "bench-masked"))
+            plain.append(self._web.rate("ours", self._stage, "rows"))
+        return report.row("http.json.masked", "unmasked", masked, plain, "MB/s")
 
     def ssh(self, direction: str) -> list[report.Row]:
         """MB/s of one connection against the same sshd without the gateway, by a jump through it, and by HAProxy."""
@@ -358,11 +367,11 @@ def _rows(bench: Bench, only: str) -> Iterator[report.Row]:
             yield from _told([bench.copy(direction)])
     if only in "postgresql.idle":
         yield from _told([bench.idle()])
-    for clients in HTTP_CLIENTS:
-        if only in f"http.rps.{clients}":
-            yield from _told(bench.http(clients))
-    if only in "http.bulk.down":
-        yield from _told(bench.http_bulk())
+    for row in HTTP_ROWS:
+        if only in row:
+            yield from _told(bench.http(row))
+    if only in "http.json.masked":
+        yield from _told([bench.http_masked()])
     for direction in DIRECTIONS:
         if only in f"ssh.bulk.{direction}":
             yield from _told(bench.ssh(direction))

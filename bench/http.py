@@ -1,14 +1,18 @@
-"""wrk and curl against one nginx: through the gateway, and through nginx and HAProxy as reverse proxies."""
+"""wrk, h2load, curl and WebSockets against one target: through the gateway, nginx and HAProxy."""
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from bench import http_conf as conf
+from bench import talk
 from bench.measure import BenchFailed
+from hoopgw.cli.demo.authority import Authority
 from hoopgw.cli.demo.children import Child, ChildFailed
 from hoopgw.cli.demo.place import free_port, write_secret
 from hoopgw.cli.demo.programs import Programs
@@ -16,48 +20,11 @@ from hoopgw.cli.demo.stage import Stage
 from hoopgw.cli.demo.surroundings import surroundings
 
 SIZE = 100_000_000  # bytes of a large answer
-CLIENTS = (8, 32)
+ROWS = 60_000  # of 10 MB of JSON
+STREAMS = 16  # of HTTP/2 on each of 4 connections
 PEERS = ("nginx", "haproxy")
 READY = 20.0  # seconds
 TIMEOUT = 120.0  # seconds
-TARGET = """[target.bench]
-protocol = "http"
-address = ["127.0.0.1:{port}"]
-labels = {{ env = "bench" }}
-
-[target.bench.role.reader]
-header = "X-API-Key"
-value = "file:{secret}"
-"""
-NGINX = """daemon off; master_process off; pid {place}/pid; error_log {place}/error;
-events {{ worker_connections 1024; }}
-http {{
-  access_log off; keepalive_requests 1000000000; sendfile on;
-  client_body_temp_path {place}/1; proxy_temp_path {place}/2; fastcgi_temp_path {place}/3;
-  uwsgi_temp_path {place}/4; scgi_temp_path {place}/5;
-  {more}
-}}
-"""
-SERVES = """server {{ listen 127.0.0.1:{port}; root {place};
-    location / {{ return 200 "hello, this is a small answer\\n"; }} location /big {{ }} }}"""
-PASSES = """upstream up {{ server 127.0.0.1:{target}; keepalive 64; keepalive_requests 1000000000; }}
-  server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://up; proxy_http_version 1.1; proxy_buffering on;
-    proxy_set_header Connection ""; proxy_set_header X-Forwarded-For $remote_addr; proxy_max_temp_file_size 0; }} }}"""
-HAPROXY = """global
-  nbthread 1
-defaults
-  mode http
-  timeout connect 5s
-  timeout client 60s
-  timeout server 60s
-  option forwardfor
-frontend in
-  bind 127.0.0.1:{port}
-  default_backend out
-backend out
-  http-reuse always
-  server one 127.0.0.1:{target}
-"""
 
 
 class HttpWays:
@@ -65,30 +32,43 @@ class HttpWays:
 
     def __init__(self, place: Path) -> None:
         self._place = place
-        self._programs = Programs.find("nginx", "haproxy", "wrk")
+        self._programs = Programs.find("nginx", "haproxy", "wrk", "h2load")
         self._env = surroundings(dict(self._programs.environment))
-        self._ports = {name: free_port() for name in ("target", *PEERS)}
+        self._ports = {name: free_port() for name in ("target", "talk", *PEERS)}
+        self._tls = {name: free_port() for name in PEERS}
 
     def configure(self, directory: Path) -> None:
         secret = write_secret(directory / "secrets/bench", "bench")
-        text = TARGET.format(port=self._ports["target"], secret=secret)
+        ports = {
+            "bench": self._ports["target"],
+            "bench-masked": self._ports["target"],
+            "bench-talk": self._ports["talk"],
+        }
+        text = "\n".join(conf.TARGET.format(name=name, port=port, secret=secret) for name, port in ports.items())
         (directory / "targets.d/bench-http.toml").write_text(text)
+        (directory / "guardrails.d/91-bench-http.toml").write_text(conf.MASK)
 
-    def start(self, stack: ExitStack) -> None:
+    def start(self, stack: ExitStack, authority: Authority) -> None:
         """Everything accepts connections when this returns; ended with `stack`.  Raises ChildFailed."""
-        ports = self._ports
-        self._nginx(stack, "target", SERVES.format(port=ports["target"], place=self._place / "target"))
-        with (self._place / "target/big").open("wb") as big:
+        ports, place = self._ports, self._place
+        stack.enter_context(talk.echoing(ports["talk"]))
+        self._nginx(stack, "target", conf.SERVES.format(port=ports["target"], place=place / "target"))
+        with (place / "target/big").open("wb") as big:
             big.truncate(SIZE)
-        self._nginx(stack, "nginx", PASSES.format(port=ports["nginx"], target=ports["target"]))
-        file = self._place / "haproxy.cfg"
-        file.write_text(HAPROXY.format(port=ports["haproxy"], target=ports["target"]))
+        (place / "target/rows").write_text(json.dumps({"rows": [_row(number) for number in range(ROWS)]}))
+        certificate, key = authority.issue()
+        files = {"certificate": certificate, "key": key, "both": certificate + key}
+        paths = {name: write_secret(place / name, text) for name, text in files.items()}
+        more = {**paths, "target": ports["target"], "talk": ports["talk"]}
+        self._nginx(stack, "nginx", conf.PASSES.format(port=ports["nginx"], tls=self._tls["nginx"], **more))
+        file = place / "haproxy.cfg"
+        file.write_text(conf.HAPROXY.format(port=ports["haproxy"], tls=self._tls["haproxy"], **more))
         self._run(stack, "haproxy", [self._programs["haproxy"], "-db", "-f", file])
 
     def _nginx(self, stack: ExitStack, name: str, more: str) -> None:
         place = self._place / name
         place.mkdir(parents=True)
-        (place / "conf").write_text(NGINX.format(place=place, more=more))
+        (place / "conf").write_text(conf.NGINX.format(place=place, more=more))
         self._run(stack, name, [self._programs["nginx"], "-c", place / "conf", "-p", place])
 
     def _run(self, stack: ExitStack, name: str, command: list[str | Path]) -> None:
@@ -104,32 +84,66 @@ class HttpWays:
     def _url(self, name: str) -> str:
         return f"http://127.0.0.1:{self._ports[name]}/"
 
-    def _where(self, way: str, stage: Stage) -> tuple[str, list[str]]:
-        """(address, header options)"""
+    def _where(self, way: str, stage: Stage, target: str = "bench", tls: bool = False) -> tuple[str, list[str]]:
+        """(address, header options); `target` is the gateway's word."""
         if way != "ours":
-            return self._url(way), []
-        return f"http://127.0.0.1:{stage.https_port}/bench/", ["-H", f"Authorization: Bearer {stage.agent}"]
+            return (f"https://127.0.0.1:{self._tls[way]}/" if tls else self._url(way)), []
+        scheme = "https" if tls else "http"
+        return f"{scheme}://127.0.0.1:{stage.https_port}/{target}/", ["-H", f"Authorization: Bearer {stage.agent}"]
 
-    def requests(self, way: str, stage: Stage, clients: int, seconds: int) -> float:
+    def requests(self, way: str, stage: Stage, clients: int, seconds: int, tls: bool = False) -> float:
         """Requests a second over `clients` kept-alive connections.  Raises BenchFailed."""
-        url, header = self._where(way, stage)
-        command: list[str | Path] = [self._programs["wrk"], "-t1", f"-c{clients}", f"-d{seconds}s", *header, url]
-        done = subprocess.run(command, env=self._env, capture_output=True, text=True, timeout=TIMEOUT, check=False)
-        found = re.search(r"Requests/sec:\s+([0-9.]+)", done.stdout)
-        if found is None or "Non-2xx" in done.stdout:
-            raise BenchFailed(f"wrk ({way}): {done.stdout[-300:]}{done.stderr[-300:]}")
-        return float(found.group(1))
+        url, header = self._where(way, stage, tls=tls)
+        return self._counted(
+            "wrk", way, ["-t1", f"-c{clients}", f"-d{seconds}s", *header, url], "Requests/sec:", "Non-2xx"
+        )
 
-    def rate(self, way: str, stage: Stage) -> float:
+    def streams(self, way: str, stage: Stage, seconds: int) -> float:
+        """The same of HTTP/2: STREAMS at a time on each of four connections, by TLS.  Raises BenchFailed."""
+        url, header = self._where(way, stage, tls=True)
+        words = ["-t1", "-c4", f"-m{STREAMS}", "--warm-up-time=1", f"-D{seconds}", *header, url]
+        return self._counted("h2load", way, words, "finished in .*?,", "protocol: http/1.1")
+
+    def _counted(self, program: str, way: str, words: list[str], before: str, never: str) -> float:
+        command: list[str | Path] = [self._programs[program], *words]
+        done = subprocess.run(command, env=self._env, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        found = re.search(before + r"\s+([0-9.]+)", done.stdout)
+        failed = re.search(r"[1-9][0-9]* (failed|errored|timeout)|[1-9][0-9]* [345]xx", done.stdout)
+        if found is None or not float(found[1]) or never in done.stdout or failed is not None:
+            raise BenchFailed(f"{program} ({way}): {done.stdout[-500:]}{done.stderr[-300:]}")
+        return float(found[1])
+
+    def messages(self, way: str, stage: Stage, seconds: int) -> float:
+        """Messages of WebSockets a second, there and back.  Raises BenchFailed."""
+        if way == "ours":
+            return talk.messages(stage.https_port, "/bench-talk/", f"Authorization: Bearer {stage.agent}", seconds)
+        return talk.messages(self._ports[way], "/talk/", "", seconds)
+
+    def rate(self, way: str, stage: Stage, what: str = "big", target: str = "bench") -> float:
         """MB/s of one large answer.  Raises BenchFailed."""
-        url, header = self._where(way, stage)
+        url, header = self._where(way, stage, target)
         begun = time.perf_counter()
-        if self._curl(url + "big", "/dev/null", *header) != SIZE:
-            raise BenchFailed(f"curl ({way}) did not get {SIZE} bytes")
-        return SIZE / (time.perf_counter() - begun) / 1e6
+        size = self._curl(url + what, "/dev/null", *header)
+        if size != (self._place / "target" / what).stat().st_size:
+            raise BenchFailed(f"curl ({way}) got {size} bytes of {what}")
+        return size / (time.perf_counter() - begun) / 1e6
 
     def _curl(self, url: str, to: str, *words: str) -> int | None:
         """Bytes of the body; None where there was no answer."""
-        command = ["curl", "-sS", "--noproxy", "*", "-o", to, "-w", "%{size_download}", *words, url]
+        command = ["curl", "-sS", "--fail", "--noproxy", "*", "-o", to, "-w", "%{size_download}", *words, url]
         done = subprocess.run(command, env=surroundings(), capture_output=True, text=True, timeout=TIMEOUT, check=False)
         return int(done.stdout) if done.returncode == 0 else None
+
+
+def _row(number: int) -> dict[str, object]:
+    """170 bytes, of which a mask hides an address and a card; stars keep their length."""
+    word, email = f"{number * 7919:032x}", f"customer{number}@example.com"
+    more = {"amount": number * 7, "paid": number % 3 == 0, "tags": ["a", "b"]}
+    return {
+        "id": number,
+        "name": f"row number {number}",
+        "email": email,
+        "card": "4111 1111 1111 1111",
+        "word": word,
+        **more,
+    }

@@ -42,7 +42,7 @@ SSH = {
 CLIENTS = {"rsync": "rsync", "plink": "putty-tools", "psftp": "putty-tools", "dbclient": "dropbear-bin"}
 X11 = {"xauth": "xauth"}
 HSM = {"softhsm2-util": "softhsm2", "softhsm/libsofthsm2.so": "libsofthsm2"}
-PROXIES = {"nginx": "nginx", "haproxy": "haproxy", "wrk": "wrk"}
+PROXIES = {"nginx": "nginx", "haproxy": "haproxy", "wrk": "wrk", "h2load": "nghttp2-client"}
 PEERS = ({"pgbench": "postgresql-15"}, {"pgbouncer": "pgbouncer"}, PROXIES)
 PURPOSES = ("demo", "test", "bench", "fuzz", "regress", "deb")
 
