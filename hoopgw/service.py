@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import suppress
@@ -30,35 +29,25 @@ from twisted.python import usage
 
 from hoopgw import __version__, config, systemd
 from hoopgw.auth.access import Access
-from hoopgw.auth.checker import TokenChecker
-from hoopgw.auth.client_certificates import CertificateChecker
-from hoopgw.auth.device_grant import DeviceGrant
-from hoopgw.auth.fetch import https_fetch, https_post
 from hoopgw.auth.identity_tokens import KEY_FILE as IDENTITY_KEY
 from hoopgw.auth.identity_tokens import IdentityTokens
-from hoopgw.auth.local import KEY_FILE, LocalTokens, load_or_make_key
+from hoopgw.auth.local import load_or_make_key
 from hoopgw.auth.penalties import Penalties
 from hoopgw.auth.pkcs11_pins import RefusedPins
 from hoopgw.auth.realm import GatewayRealm
-from hoopgw.auth.revocation_lists import RevocationLists
-from hoopgw.auth.ssh_keys import SshKeyChecker
-from hoopgw.auth.ssh_login_certificates import LoginAuthority
 from hoopgw.config_secrets import read_or_make
 from hoopgw.config_signing import REFUSED_PINS, SigningKeys, tokens_of
-from hoopgw.model.errors import HoopgwError, OperatorError, PinRefused, RevocationsUnavailable
+from hoopgw.model.errors import HoopgwError, OperatorError, PinRefused
 from hoopgw.model.events import Code
 from hoopgw.model.grant import REPLICATION
 from hoopgw.model.settings import Settings, SshSettings
-from hoopgw.model.target import SecretReference
 from hoopgw.policy.masks import mask_key
 from hoopgw.relay.http_masks import HttpMaskBuilder
 from hoopgw.relay.postgres_masks import MaskBuilder
-from hoopgw.relay.ssh_target_login import Signer
 from hoopgw.servers import reactor as lean_reactor
 from hoopgw.servers.admin import admin_site, remove_stale_socket
 from hoopgw.servers.admin_calls import Admin
 from hoopgw.servers.catalogue_source import CatalogueSource
-from hoopgw.servers.certifying import Certifying
 from hoopgw.servers.departures import Departures
 from hoopgw.servers.dial import Dialer
 from hoopgw.servers.eager import make_eager
@@ -69,9 +58,9 @@ from hoopgw.servers.http.own import OwnPages
 from hoopgw.servers.http.server import HTTPS_ALPN, HttpFactory
 from hoopgw.servers.postgres import PostgresFactory
 from hoopgw.servers.ssh.dial import SshDialer
-from hoopgw.servers.ssh.hostkeys import by_algorithm, certificate_in, private_key
 from hoopgw.servers.ssh.server import SshFace, SshFactory
 from hoopgw.servers.tls import POSTGRESQL_ALPN, server_context
+from hoopgw.service_logins import Logins
 from hoopgw.service_secrets import HeldSecrets, Known, read_all
 from hoopgw.session.budgets import Budgets
 from hoopgw.session.catalogues import CatalogueCache
@@ -214,14 +203,11 @@ class GatewayService(Service):
         self.scopes = Scopes(self._masks)
         self._body_masks = HttpMaskBuilder(self._masks)
         self.parser = ParserProcess(reactor)
-        self.checker = TokenChecker(reactor, self._issuer_failed)
-        self.key_checker = SshKeyChecker(reactor, RevocationLists(self.events, self._revoked, time.time))
-        self._every(REVOCATIONS_EVERY, self._look_at_revocations)
-        self.certificates = CertificateChecker(reactor)
-        self.certifying = Certifying(self.events, reactor)
-        self._configure_checker(self.config)
+        self.logins = Logins(reactor, self.events, self.secrets.get, self._signing_keys, self._revoked)
+        self.logins.configure(self.config.settings)
+        self._every(REVOCATIONS_EVERY, self.logins.look)
         self.realm = GatewayRealm(lambda: self.config, reactor)
-        self.portal = Portal(self.realm, [self.checker, self.key_checker, self.certificates])
+        self.portal = Portal(self.realm, self.logins.checkers)
         self._gauges()
         await self._listen()
         self.retention = Retention(self.recorder.retire_before, self.registry, self.events, self._reactor)
@@ -257,29 +243,6 @@ class GatewayService(Service):
     def _recording_sealed(self, id: str, digest: str) -> None:
         self.registry.aftermath.sealed(id, digest)
 
-    def _configure_checker(self, loaded: config.Config) -> None:
-        local = None
-        if loaded.settings.local:
-            key = load_or_make_key(Path(loaded.settings.state) / KEY_FILE)
-            local = LocalTokens(loaded.settings.name, key, loaded.settings.local)
-        self.checker.configure(loaded.settings.issuers, lambda issuer: https_fetch(self._reactor, issuer.ca), local)
-        authority = self.certifying.authority = self._signing(loaded)
-        self.key_checker.configure(loaded.settings.ssh, loaded.settings.issuers, authority.blob if authority else b"")
-        self.certificates.configure(loaded.settings.client_authorities, loaded.settings.issuers)
-
-    def _signing(self, loaded: config.Config) -> LoginAuthority | None:
-        """What signs `hoopgw ssh-cert`; None where nothing listens for SSH."""
-        ssh = loaded.settings.ssh
-        if not loaded.settings.listen.ssh or ssh.login_authority is None:
-            return None
-        return LoginAuthority(self._ssh_authority(ssh.login_authority), ssh.certificates, os.urandom)
-
-    def _ssh_authority(self, reference: SecretReference) -> Signer:
-        return self._signing_keys.ssh(reference, self.secrets.get)
-
-    def _issuer_failed(self, issuer: str, why: str) -> None:
-        self.events.emit(Code.ISSUER_UNAVAILABLE, issuer=issuer, reason=why)
-
     def _tls(self, loaded: config.Config, alpn: tuple[str, ...] = (POSTGRESQL_ALPN,)) -> Any:
         tls = loaded.settings.tls
         if not tls.certificate or tls.key is None:
@@ -309,9 +272,9 @@ class GatewayService(Service):
             await self._listen_on(endpoint, PostgresFactory(self.gateway))
         await self._listen_https(settings)
         if settings.listen.ssh:
-            dialer = SshDialer(self._reactor, self.departures, self.secrets.get, os.urandom, self._ssh_authority)
-            self.ssh = SshFace(dialer, self.key_checker)
-            self.ssh.configure(settings.ssh, self._host_keys(self.config), self._people(self.config))
+            dialer = SshDialer(self._reactor, self.departures, self.secrets.get, os.urandom, self.logins.ssh_authority)
+            self.ssh = SshFace(dialer, self.logins.keys)
+            self.ssh.configure(settings.ssh, self.logins.host_keys(self.config), self.logins.people(self.config))
             for endpoint in settings.listen.ssh:
                 await self._listen_on(endpoint, SshFactory(self.gateway, self.ssh))
         admin = Admin(
@@ -322,7 +285,7 @@ class GatewayService(Service):
             store=self.store,
             recording=self._recording,
             watch=self._watched,
-            certifying=self.certifying,
+            certifying=self.logins.certifying,
             metrics=self.metrics,
             health=self._health,
         )
@@ -333,9 +296,9 @@ class GatewayService(Service):
         if not settings.listen.https:
             return
         tokens = IdentityTokens(settings.name, load_or_make_key(Path(settings.state) / IDENTITY_KEY))
-        pages = OwnPages(self.portal, self.holds, self.events, self.gateway.penalties, tokens, self.certifying)
+        pages = OwnPages(self.portal, self.holds, self.events, self.gateway.penalties, tokens, self.logins.certifying)
         links = Links(self._reactor, self.departures, self.secrets.get)
-        self.http = HttpFace(links, tokens, pages, self.certificates, self._tls(self.config, HTTPS_ALPN))
+        self.http = HttpFace(links, tokens, pages, self.logins.certificates, self._tls(self.config, HTTPS_ALPN))
         self._every(HTTP_CHECK, lambda: self.http.check(self._reactor.seconds()))
         for endpoint in settings.listen.https:
             await self._listen_on(endpoint, HttpFactory(self.gateway, self.http))
@@ -347,20 +310,6 @@ class GatewayService(Service):
         port = await server.listen(factory)
         make_eager(port, self.departures)
         self._ports.append(port)
-
-    def _people(self, loaded: config.Config) -> DeviceGrant | None:
-        """By the first issuer that has a client for it."""
-        for issuer in loaded.settings.issuers:
-            if issuer.client_id:
-                fetch, post = https_fetch(self._reactor, issuer.ca), https_post(self._reactor, issuer.ca)
-                return DeviceGrant(issuer, fetch, post, self._reactor)
-        return None
-
-    def _host_keys(self, loaded: config.Config) -> dict[bytes, Any]:
-        """Raises OperatorError."""
-        ssh = loaded.settings.ssh
-        found = [private_key(self.secrets.get(reference), str(reference)) for reference in ssh.host_keys]
-        return by_algorithm(found, [certificate_in(path) for path in ssh.host_certificates])
 
     def _server(self, endpoint: str) -> Any:
         """None for a socket that systemd was to pass and did not, as where another service has its port: what listens
@@ -478,9 +427,9 @@ class GatewayService(Service):
             try:
                 server_tls = self._tls(loaded)
                 https_tls = self._tls(loaded, HTTPS_ALPN) if self.http is not None else None
-                host_keys = self._host_keys(loaded) if self.ssh is not None else {}
+                host_keys = self.logins.host_keys(loaded) if self.ssh is not None else {}
                 sources = self.secrets.sources(loaded)
-                self._configure_checker(loaded)
+                self.logins.configure(loaded.settings)
             except HoopgwError:
                 self.secrets.take_back(before)
                 raise
@@ -490,11 +439,13 @@ class GatewayService(Service):
             systemd.notify("READY=1")
             return False
         await self.secrets.keep(sources, loaded)
-        bound, needing = _bound_at_start(self.config.settings, loaded.settings)
+        # what was revoked may be another again: it was looked at while the secrets were waited for
+        latest = replace(loaded.settings, ssh=self.logins.keys.settings)
+        bound, needing = _bound_at_start(self.config.settings, latest)
         self.config, self.gateway.server_tls = replace(loaded, settings=bound), server_tls
         self.gateway.settings = bound
         if self.ssh is not None:
-            self.ssh.configure(loaded.settings.ssh, host_keys, self._people(loaded))
+            self.ssh.configure(loaded.settings.ssh, host_keys, self.logins.people(loaded))
         if self.http is not None:
             self.http.context = https_tls
             self.http.links.reloaded()
@@ -508,9 +459,6 @@ class GatewayService(Service):
         self.events.emit(Code.CONFIGURATION_RELOADED, policy=loaded.digest, **restart)
         systemd.notify("READY=1")
         return True
-
-    def _look_at_revocations(self) -> Deferred[None]:
-        return self.key_checker.look().addErrback(lambda failure: failure.trap(RevocationsUnavailable) and None)
 
     def _revoked(self, ssh: SshSettings) -> None:
         """Files of `krl` say something else: sessions end as they would at a reload."""

@@ -75,7 +75,8 @@ class SshKeyChecker:
         self._issuers = {issuer.name: issuer.issuer for issuer in issuers}
 
     @property
-    def _settings(self) -> SshSettings:
+    def settings(self) -> SshSettings:
+        """Those that `configure` took, with what is revoked by now."""
         return self._lists.settings
 
     def look(self) -> Deferred[None]:
@@ -84,7 +85,7 @@ class SshKeyChecker:
 
     def takes_back(self, identity: Identity) -> LoginRefused | None:
         """For the end of a login, which may take a while: a reload or a list may have taken its key since."""
-        if not identity.proof or still_known(self._settings, identity):
+        if not identity.proof or still_known(self.settings, identity):
             return None
         return _refused("it was taken away, or revoked, while it logged in")
 
@@ -113,8 +114,8 @@ class SshKeyChecker:
         now = self._clock.seconds()
         if algorithm.endswith(SUFFIX):
             return self._certified(blob, address, now)
-        for each in self._settings.keys:
-            if blob in each.keys and not key_is_revoked(blob, self._settings):
+        for each in self.settings.keys:
+            if blob in each.keys and not key_is_revoked(blob, self.settings):
                 proof = (f"ssh_key.{each.name}", fingerprint(blob))
                 issuer, until = self._issuers[each.provider], now + each.session
                 who = Identity(each.provider, issuer, each.subject, each.groups, until, proof=proof, shown=blob)
@@ -122,12 +123,12 @@ class SshKeyChecker:
         raise _refused(f"{fingerprint(blob)} is not a configured key, or a revoked one")
 
     def _certified(self, blob: bytes, address: str, now: float) -> _Found:
-        trusted = {self._login_authority, *(key for each in self._settings.authorities for key in each.keys)} - {b""}
-        certificate = checked(blob, trusted, self._settings, now)
+        trusted = {self._login_authority, *(key for each in self.settings.authorities for key in each.keys)} - {b""}
+        certificate = checked(blob, trusted, self.settings, now)
         if certificate.authority == self._login_authority:
             prints = fingerprint(certificate.key), fingerprint(certificate.authority)
             return _Found(identity_of(certificate, self._issuers, (GIVEN, *prints), blob), certificate.key)
-        found = certified(certificate, self._settings, address)
+        found = certified(certificate, self.settings, address)
         authority = found.authority
         who = Identity(
             authority.provider,
