@@ -60,8 +60,10 @@ class Outgoing:
         self.opening: Opening | None = None
         self.repeatable = b""
         self._judged = 0  # bytes of the body that the rules want
-        self._content: list[bytes] = []  # of it so far, without chunks; bounded by `reads` and a read
-        self._pieces: list[bytes] = []  # the same as it came
+        # Of it so far, without chunks, bounded by `reads` and a read; and the same as it came.  No lists: a client may
+        # send each byte by itself
+        self._content = bytearray()
+        self._pieces = bytearray()
         self._traces = Traces(scope.token_bytes)
         self._trace = b""
 
@@ -86,7 +88,7 @@ class Outgoing:
         self.head = head
         self.close = block.close or read.minor == 0
         self.line = method + b" " + target
-        self._content, self._pieces = [], []
+        self._content, self._pieces = bytearray(), bytearray()
         size = block.length if block.framing == LENGTH else 0 if block.framing == NO_BODY else None
         empty = b"" if self.up.ended else None
         request = HttpRequest(method, target, self._scope.route[0], head.fields, empty, size, head.shown)
@@ -113,9 +115,11 @@ class Outgoing:
     def gather(self, data: bytes, here: int) -> int:
         """Keeps what of the body comes before it may go on; gives where that ends in `data`."""
         coded = self._signing is not None and self._signing.way == CODED
-        end = self._followed(data, here, self._content if self.reads or coded else None)
-        if end != here:
-            self._pieces.append(data[here:end])
+        content: list[bytes] | None = [] if self.reads or coded else None
+        end = self._followed(data, here, content)
+        for piece in content or ():
+            self._content += piece
+        self._pieces += data[here:end]
         return end
 
     def _followed(self, data: bytes, here: int, content: list[bytes] | None) -> int:
@@ -131,7 +135,7 @@ class Outgoing:
     @property
     def read(self) -> bool:
         """As much of the body is here as has to be."""
-        return self.up.ended or sum(map(len, self._content)) > self.reads
+        return self.up.ended or len(self._content) > self.reads
 
     def ask(self, number: int) -> Ask:
         """For the decision."""
@@ -148,13 +152,13 @@ class Outgoing:
         upgrade = b"" if self.opening is None else asking(self.opening)
         recorded = self.line + b" HTTP/1.1\r\n" + head.recorded + upgrade + self._trace
         if self._pieces:
-            recorded += b"".join(self._pieces)
+            recorded += bytes(self._pieces)
         return Ask(LANE, (operation,), recorded, partial(_redacted, len(recorded)))
 
     def _know(self, known: HttpRequest) -> None:
         """The body is there; a rule sees it where it is no longer than rules want."""
-        body = b"".join(self._content)
-        if len(body) <= self._judged:
+        if len(self._content) <= self._judged:
+            body = bytes(self._content)
             self.request = HttpRequest(
                 known.method, known.target, known.authority, known.fields, body, known.size, known.shown
             )
@@ -167,7 +171,7 @@ class Outgoing:
         signing = self._signing
         if signing is None or signing.way != WHOLE:
             return False
-        return not self.up.ended or sum(map(len, self._content)) > MAX_HASHED
+        return not self.up.ended or len(self._content) > MAX_HASHED
 
     def forward(self) -> bytes:
         """Its head, and what is there of its body.  Raises SecretUnavailable and WireError."""
@@ -176,16 +180,16 @@ class Outgoing:
         line, upstream = self.line, head.upstream
         if scope.query:
             line += (b"&" if b"?" in line else b"?") + scope.query
-        body = b"".join(self._pieces) if self._pieces else b""
+        body = bytes(self._pieces)
         signing = self._signing
         if signing is not None:
             if signing.way == WHOLE:
-                signing.hashed(self._content)
+                signing.hashed([bytes(self._content)])
             bound, own = signing.lines(request.method, request.target, scope.host, head)
             upstream = b"Host: " + scope.host + b"\r\n" + bound + scope.told + own
             if signing.way == CODED:
-                body = signing.coded(self._content, self.up.ended)
-        self._content, self._pieces = [], []
+                body = signing.coded([bytes(self._content)], self.up.ended)
+        self._content, self._pieces = bytearray(), bytearray()
         upgrade = b"" if self.opening is None else asking(self.opening)
         data = line + b" HTTP/1.1\r\n" + upstream + scope.identity() + upgrade + self._trace
         if body:
@@ -226,7 +230,7 @@ class Outgoing:
 
     def forget(self) -> None:
         """It has its answer."""
-        self._content, self._pieces = [], []
+        self._content, self._pieces = bytearray(), bytearray()
         self.repeatable = b""
 
 

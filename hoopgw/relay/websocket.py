@@ -39,6 +39,7 @@ from hoopgw.wire.websocket_messages import MessageReader, MessageWriter, close_c
 LANE: Final = 0
 MAX_MASKED: Final = 4 << 20  # bytes of a target's message where something is to be masked: it must be there whole
 MAX_KEPT: Final = 256 * 1024  # bytes of messages that wait behind one that is decided
+EACH: Final = 128  # bytes that one of them takes in any case: it may be empty
 NAMES: Final = {ws.TEXT: b"text", ws.BINARY: b"binary"}
 
 
@@ -72,14 +73,13 @@ class WebSocketRelay:
         self._target = MessageReader(False, terms)
         self._to_target = MessageWriter(scope.key, terms)
         self._to_client = MessageWriter(None, terms)
-        self._parts: list[bytes] = []  # of a client's message that is not whole, where rules read it
-        self._size = 0
+        # Of a client's message that is not whole, where rules read it.  No list: fragments may be empty
+        self._parts = bytearray()
         self._waiting: list[ws.Piece] = []  # whole messages of the client that are not asked about yet
         self._kept = 0  # bytes of them
         self._asked: list[ws.Piece] = []
         self._paused = False
-        self._shown: list[bytes] = []  # of a target's message that is not whole, where it is masked
-        self._shown_size = 0
+        self._shown = bytearray()  # of a target's message that is not whole, where it is masked
         self._gone = False
 
     @property
@@ -110,14 +110,13 @@ class WebSocketRelay:
             self._collect(piece, effects)
 
     def _collect(self, piece: ws.Piece, effects: list[Effect]) -> None:
-        self._parts.append(piece.data)
-        self._size += len(piece.data)
-        if self._size > self._scope.judged:
+        self._parts += piece.data
+        if len(self._parts) > self._scope.judged:
             raise TooLarge(f"a message of more than {self._scope.judged} bytes, which rules were to read")
         if piece.last:
-            self._waiting.append(ws.Piece(piece.kind, b"".join(self._parts)))
-            self._kept += self._size
-            self._parts, self._size = [], 0
+            self._waiting.append(ws.Piece(piece.kind, bytes(self._parts)))
+            self._kept += len(self._parts) + EACH
+            self._parts = bytearray()
             if self._asked and self._kept > MAX_KEPT and not self._paused:
                 self._paused = True
                 effects.append(PauseClient())
@@ -163,7 +162,7 @@ class WebSocketRelay:
         """What still waits to be decided is the client's no more."""
         if self._asked:
             effects.append(Withdraw(LANE))
-        self._asked, self._waiting, self._parts = [], [], []
+        self._asked, self._waiting, self._parts = [], [], bytearray()
         self._pass_on(piece, effects, plain(piece))
         self._both_closed(effects)
 
@@ -207,13 +206,11 @@ class WebSocketRelay:
             self._collect_shown(piece, self._scope.bodies, effects)
 
     def _collect_shown(self, piece: ws.Piece, bodies: IBodyMasks, effects: list[Effect]) -> None:
-        self._shown.append(piece.data)
-        self._shown_size += len(piece.data)
-        if self._shown_size > MAX_MASKED:
+        self._shown += piece.data
+        if len(self._shown) > MAX_MASKED:
             raise Unmaskable(f"a message of more than {MAX_MASKED} bytes")
         if piece.last:
-            whole = b"".join(self._shown)
-            self._shown, self._shown_size = [], 0
+            whole, self._shown = bytes(self._shown), bytearray()
             self._show(ws.Piece(piece.kind, self._masked(whole, bodies, effects)), effects)
 
     def _masked(self, message: bytes, bodies: IBodyMasks, effects: list[Effect]) -> bytes:

@@ -210,6 +210,20 @@ class Requests(SynchronousTestCase):
         self.assertEqual(course.client.count(b"HTTP/1.1 "), 3)
         self.assertTrue(course.client.startswith(OK) and course.client.endswith(b"no"))
 
+    def test_byte_by_byte(self) -> None:
+        """A body that is read before it goes on, and a long head, cost what they cost at once (must-survive 78)."""
+        course = Course(needs=lambda request: 1 << 20)
+        course.send(b"POST /shop/ HTTP/1.1\r\nHost: gw\r\n" + TOKEN + b"Content-Length: 50000\r\n\r\n")
+        for _ in range(50_000):
+            course.send(b"x")
+        self.assertTrue(course.asked[0].parameters.endswith(b"\r\n\r\n" + b"x" * 50_000))
+        self.assertTrue(course.target[0].endswith(b"\r\n\r\n" + b"x" * 50_000))
+        course = Course()
+        head = GET[:-2] + b"".join(b"X-%d: %s\r\n" % (number, b"x" * 300) for number in range(60)) + b"\r\n"
+        for code in head:
+            course.send(bytes((code,)))
+        self.assertEqual(len(course.asked), 1)
+
     def test_what_waits_is_bounded(self) -> None:
         """A client that pipelines without end is not read until it is answered."""
         course = Course()

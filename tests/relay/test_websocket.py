@@ -15,7 +15,7 @@ from hoopgw.model.errors import Unmaskable
 from hoopgw.model.events import Code
 from hoopgw.model.http import HttpRequest
 from hoopgw.relay.effects import Completed, Observed, PauseClient, ResumeClient, Withdraw
-from hoopgw.relay.websocket import MAX_KEPT, MAX_MASKED
+from hoopgw.relay.websocket import EACH, MAX_KEPT, MAX_MASKED
 from hoopgw.relay.websocket_words import closing
 from hoopgw.wire import websocket as ws
 from hoopgw.wire.httphead import Blocks, read_request, read_response
@@ -349,6 +349,14 @@ class Decisions(SynchronousTestCase):
         talk.decide()
         self.assertEqual(talk.arrived(), [(1, b"held"), (1, b"later"), (2, bytes(MAX_KEPT))])
         self.assertTrue([effect for effect in talk.others if isinstance(effect, ResumeClient)])
+
+    def test_empty_messages_wait_bounded_too(self) -> None:
+        """Nothing that costs room is counted as nothing."""
+        talk = Talk(judged=1000)
+        talk.deciding = False
+        talk.say(ws.TEXT, b"held")
+        talk.send(ws.frame(ws.TEXT, b"", b"mask") * (MAX_KEPT // EACH + 2))
+        self.assertIsInstance(talk.others[-1], PauseClient)
 
     def test_a_client_that_closes_takes_back_what_waits(self) -> None:
         """A held message of who is gone never runs."""
