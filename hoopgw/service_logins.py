@@ -20,7 +20,7 @@ from hoopgw.auth.ssh_keys import SshKeyChecker
 from hoopgw.auth.ssh_login_certificates import LoginAuthority
 from hoopgw.config import Config
 from hoopgw.config_signing import SigningKeys
-from hoopgw.model.errors import RevocationsUnavailable
+from hoopgw.model.errors import OperatorError, RevocationsUnavailable
 from hoopgw.model.events import Code
 from hoopgw.model.secret import Secret
 from hoopgw.model.settings import Settings, SshSettings
@@ -74,7 +74,11 @@ class Logins:
         ssh = settings.ssh
         if not settings.listen.ssh or ssh.login_authority is None:
             return None
-        return LoginAuthority(self.ssh_authority(ssh.login_authority), ssh.certificates, os.urandom)
+        signer = self.ssh_authority(ssh.login_authority)
+        if ssh.target_authority is not None and self.ssh_authority(ssh.target_authority).blob == signer.blob:
+            words = f"{ssh.login_authority} and {ssh.target_authority} are one key"
+            raise OperatorError(f"[ssh]: {words}: what clients are given would open targets")
+        return LoginAuthority(signer, ssh.certificates, os.urandom)
 
     def ssh_authority(self, reference: SecretReference) -> Signer:
         return self._signing.ssh(reference, self._secret)

@@ -17,7 +17,7 @@ from hoopgw.model.target import SecretReference
 from hoopgw.service_logins import Logins
 from tests.session.fakes import Emitted
 
-AUTHORITY = SecretReference("credential", "authority")
+AUTHORITY, TARGETS = SecretReference("credential", "authority"), SecretReference("file", "/authority")
 
 
 class Taking(SynchronousTestCase):
@@ -36,3 +36,14 @@ class Taking(SynchronousTestCase):
         self.assertRaises(OperatorError, logins.configure, replace(settings, ssh=replace(ssh, certificates=60.0)))
         self.assertEqual(logins.keys.settings, ssh)
         self.assertIs(logins.certifying.authority, before)
+
+    def test_two_authorities(self) -> None:
+        """One key under two names is not taken for both: what clients are given must open no target."""
+        key, other = new_key()[0].encode(), new_key()[0].encode()
+        held = {AUTHORITY: Secret(key), TARGETS: Secret(key)}
+        logins = Logins(Clock(), Emitted(), held.__getitem__, SigningKeys(RefusedPins()), lambda settings: None)
+        ssh = SshSettings(login_authority=AUTHORITY, target_authority=TARGETS)
+        settings = Settings(listen=ListenSettings(ssh=("tcp:22",)), ssh=ssh)
+        self.assertIn("one key", str(self.assertRaises(OperatorError, logins.configure, settings)))
+        held[TARGETS] = Secret(other)
+        logins.configure(settings)
