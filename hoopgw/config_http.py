@@ -7,15 +7,23 @@ from typing import Any
 
 from hoopgw.config_files import Key
 from hoopgw.config_reader import Reader
+from hoopgw.config_vaults import ADDRESS, is_issuer
 from hoopgw.model.http import OWN_PATHS
-from hoopgw.model.target import CONNECT, AwsKey, Target, TlsMode
+from hoopgw.model.target import CONNECT, AwsKey, OAuthClient, SecretReference, Target, TlsMode
 
 _FIELD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a token (RFC 9110, 5.6.2)
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _NAME = re.compile(r"[A-Za-z0-9_.~-]+")  # of a target in a path, of a query parameter: nothing that is encoded there
 # Fields that frame, route or name: a credential in one of them would break the request
 _FRAMING = frozenset(("host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "expect"))
-CREDENTIALS = ("bearer", "header", "query", "value", "sigv4")  # of a role, beside user, password, certificate and key
+CREDENTIALS = (
+    "bearer",
+    "header",
+    "query",
+    "value",
+    "sigv4",
+    "oauth",
+)  # of a role, beside user, password, certificate and key
 
 
 def http_target(reader: Reader, key: Key, name: str, given: dict[str, Any]) -> None:
@@ -81,3 +89,23 @@ def grants_tunnels(reader: Reader, key: Key, given: dict[str, Any], chosen: list
         reader.wrong((*key, "destinations"), "does nothing: no target that it selects has `egress`")
     if ways and CONNECT in given["roles"] and not given["destinations"]:
         reader.wrong(key, f"lets tunnels through {ways[0].name} lead nowhere: give destinations")
+
+
+def oauth_client(reader: Reader, key: Key, given: Any) -> OAuthClient | None:
+    """`oauth` of a role."""
+    if given is None:
+        return None
+    place = (*key, "oauth")
+    found = reader.table("oauth", given, place)
+    if None in (found["token_endpoint"], found["client_id"], found["secret"]):
+        return None  # a mistake that is told already
+    if not is_issuer(found["token_endpoint"]):
+        reader.wrong((*place, "token_endpoint"), ADDRESS)
+    if not found["client_id"].isprintable() or not found["client_id"]:
+        reader.wrong((*place, "client_id"), "is no name")
+    return OAuthClient(**{**found, "ca": reader.path(found["ca"])})
+
+
+def token_of(target: str, role: str, given: Any) -> SecretReference | None:
+    """Where the token of such a role is kept."""
+    return None if given is None else SecretReference("oauth", f"{target}/{role}#access_token")

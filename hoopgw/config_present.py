@@ -73,6 +73,10 @@ def _wrong(settings: Settings, targets: dict[str, Target]) -> Iterator[tuple[Key
                 for name in ("key_id", "secret", "session_token"):
                     at = ("target", target.name, "role", role.name, "sigv4", name)
                     yield from _secret(at, getattr(role.sigv4, name))
+            if role.oauth is not None:
+                oauth = ("target", target.name, "role", role.name, "oauth")
+                yield from _secret((*oauth, "secret"), role.oauth.secret)
+                yield from _authority((*oauth, "ca"), role.oauth.ca)
             key = ("target", target.name, "role", role.name, "key")
             if target.protocol == "ssh":
                 yield from _ssh_key(key, role.key)

@@ -45,7 +45,8 @@ NOTES = {
     "guardrail": "All conditions that are given must hold. Nothing given about who, target or roles: everybody, "
     "everywhere. Recipes: docs/guardrails.md.",
     "mask": "Recipes: docs/guardrails.md.",
-    "sigv4": "AWS Signature Version 4: docs/secrets.md.",
+    "sigv4": "AWS Signature Version 4: docs/http-credentials.md.",
+    "oauth": "Client credentials (RFC 6749, 4.4): docs/http-credentials.md.",
     "selector": "Of grants, guardrails and masks. One that selects no target is a mistake.",
     "aws": "AWS Secrets Manager: `aws:NAME/SECRET#FIELD`; docs/secrets.md. The key is read again each time.",
     "vault": "Where secrets of roles are read and kept fresh: `vault:NAME/PATH#FIELD`; docs/secrets.md.",

@@ -14,6 +14,7 @@ from hoopgw.config_schema_http import (
     HTTP_MASKS,
     HTTP_ROLE,
     HTTP_TARGET,
+    OAUTH,
     SIGV4,
     destinations,
 )
@@ -227,6 +228,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "certificate": Key(values.text, "", "PostgreSQL, HTTP: PEM file, a certificate that it shows to the target."),
     },
     "sigv4": SIGV4,
+    "oauth": OAUTH,
     "selector": {
         "name": Key(names, frozenset(), "One target's name, or a list."),
         "labels": Key(values.table_of_texts, {}, "Every one of these labels."),
@@ -391,6 +393,7 @@ TITLES: dict[str, str] = {
     "target": "[target.NAME], in targets.d/",
     "role": "[target.NAME.role.ROLE]",
     "sigv4": "[target.NAME.role.ROLE.sigv4]",
+    "oauth": "[target.NAME.role.ROLE.oauth]",
     "selector": "target = { … }",
     "who": "except = { … }",
     "grant": "[grant.NAME], in grants.d/",

@@ -161,12 +161,27 @@ SIGV4: dict[str, Key] = {
     "session_token": Key(values.role_secret, None, "Its token, where it is a temporary one."),
 }
 
+OAUTH: dict[str, Key] = {
+    "token_endpoint": Key(values.text, REQUIRED, 'Where tokens are: "https://idp.example.com/oauth2/token".'),
+    "client_id": Key(values.text, REQUIRED, "The gateway's id there."),
+    "secret": Key(values.role_secret, REQUIRED, "Its secret."),
+    "scope": Key(values.text, "", "What the token is to be good for, with blanks between."),
+    "audience": Key(values.text, "", "Whom it is for, where the server asks for that."),
+    "authentication": Key(
+        one_of("client_secret_basic", "client_secret_post"),
+        "client_secret_basic",
+        "How the secret is shown: `client_secret_basic`, a header field, or `client_secret_post`, in the form.",
+    ),
+    "ca": Key(values.text, "", "PEM file that the endpoint's certificate is verified by. Default: the system's."),
+}
+
 HTTP_ROLE: dict[str, Key] = {
     "bearer": Key(values.role_secret, None, "HTTP: a token for `Authorization: Bearer`."),
     "header": Key(values.text, "", "HTTP: the header field that carries `value`."),
     "query": Key(values.text, "", "HTTP: the query parameter that carries `value`."),
     "value": Key(values.role_secret, None, "HTTP: the secret of `header` or `query`."),
     "sigv4": Key(table, None, "HTTP: requests are signed for AWS; see [target.NAME.role.ROLE.sigv4]."),
+    "oauth": Key(table, None, "HTTP: tokens that the gateway fetches; see [target.NAME.role.ROLE.oauth]."),
 }
 
 

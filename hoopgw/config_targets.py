@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from hoopgw.config_files import Key
-from hoopgw.config_http import CREDENTIALS, aws_key, egress, grants_tunnels, http_role, http_target
+from hoopgw.config_http import (
+    CREDENTIALS,
+    aws_key,
+    egress,
+    grants_tunnels,
+    http_role,
+    http_target,
+    oauth_client,
+    token_of,
+)
 from hoopgw.config_http_rules import http_api
 from hoopgw.config_reader import Reader, is_loopback, nearest
 from hoopgw.config_values import role_secret
@@ -62,11 +71,12 @@ def target(reader: Reader, name: str, given: dict[str, Any], settings: Settings)
                 values["password"],
                 values["key"],
                 reader.path(values["certificate"]),
-                bearer=values["bearer"],
+                bearer=values["bearer"] or token_of(name, role, values["oauth"]),
                 header=values["header"],
                 query=values["query"],
                 value=values["value"],
                 sigv4=aws_key(reader, (*key, "role", role), values["sigv4"]),
+                oauth=oauth_client(reader, (*key, "role", role), values["oauth"]),
                 certified=values["certified"],
                 user_secret=_user_secret(reader, (*key, "role", role, "user"), given["protocol"], values["user"]),
             )
@@ -198,7 +208,8 @@ def _in_vaults(reader: Reader, key: Key, roles: dict[str, dict[str, Any]], known
     for role, values in roles.items():
         place = (*key, "role", role)
         named = [((*place, name), values[name]) for name in ("user", "password", "bearer", "value", "key")]
-        named += [((*place, "sigv4", name), value) for name, value in (values["sigv4"] or {}).items()]
+        for table in ("sigv4", "oauth"):
+            named += [((*place, table, name), value) for name, value in (values[table] or {}).items()]
         for where, value in named:
             kind, _, rest = str(value or "").partition(":")
             name = rest.partition("/")[0]

@@ -264,7 +264,7 @@ class GatewayService(Service):
             departures=self.departures,
             open_session=self.open_session,
             room=lambda: Deferred.fromCoroutine(room_for(self.recorder.has_room, self._reactor)),
-            secret=self.secrets.get,
+            secrets=self.secrets,
             server_tls=self._tls(self.config),
             token_bytes=os.urandom,
         )

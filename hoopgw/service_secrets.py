@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from hoopgw import config
 from hoopgw.auth.aws_secrets import AwsSecrets
 from hoopgw.auth.fetch import https_ask
-from hoopgw.auth.kept_secrets import KeptSecrets, is_kept
+from hoopgw.auth.kept_secrets import FETCHED, KeptSecrets, is_kept
+from hoopgw.auth.oauth_client import OAuthTokens
 from hoopgw.auth.secret_source import IEvents, ISource
 from hoopgw.auth.vault import Vault
 from hoopgw.config_secrets import made_at_start, read_secret, read_secrets
@@ -21,6 +22,7 @@ from hoopgw.model.target import SecretReference
 from hoopgw.servers.ssh.hostkeys import make_host_key
 
 Known = dict[SecretReference, Secret]
+Sources = tuple[list[ISource], list[ISource]]  # of secrets, and of tokens that are fetched by such
 
 
 class HeldSecrets:
@@ -30,9 +32,11 @@ class HeldSecrets:
         self._reactor = reactor
         self._read: Known = {}
         self._kept: KeptSecrets | None = None
+        self._tokens: KeptSecrets | None = None  # fetched by secrets, which are there before
 
     def start(self, events: IEvents) -> None:
         self._kept = KeptSecrets(self._reactor, events)
+        self._tokens = KeptSecrets(self._reactor, events)
 
     def exchange(self, read: Known) -> Known:
         """Uses these from now on, beside those that were there; gives what `take_back` takes."""
@@ -42,31 +46,61 @@ class HeldSecrets:
     def take_back(self, before: Known) -> None:
         self._read = before
 
-    def sources(self, loaded: config.Config) -> list[ISource]:
+    def sources(self, loaded: config.Config) -> Sources:
         """Raises OperatorError for a CA file that cannot be used."""
         reactor, settings = self._reactor, loaded.settings
         found: list[ISource] = [Vault(each, https_ask(reactor, each.ca), read_secret) for each in settings.vaults]
         for each in settings.aws:
             found.append(AwsSecrets(each, https_ask(reactor, each.ca), read_secret, reactor.seconds))
-        return found
+        tokens: list[ISource] = []
+        for target in loaded.targets.values():
+            clients = {name: role.oauth for name, role in target.roles.items() if role.oauth is not None}
+            asks = {name: https_ask(reactor, client.ca) for name, client in clients.items()}
+            if clients:
+                tokens.append(OAuthTokens(target.name, clients, asks, self.get))
+        return found, tokens
 
-    def keep(self, sources: list[ISource], loaded: config.Config) -> Deferred[None]:
-        """Fires when what the roles name of them was read, or a start waits for it no longer."""
-        assert self._kept is not None
-        return self._kept.configure(sources, filter(is_kept, of_roles(loaded)))
+    async def keep(self, sources: Sources, loaded: config.Config) -> None:
+        """Until what the roles name of them was read, or a start waits for it no longer."""
+        assert self._kept is not None and self._tokens is not None
+        references = of_roles(loaded)
+        await self._kept.configure(sources[0], [each for each in references if is_kept(each) and not _is_token(each)])
+        await self._tokens.configure(sources[1], filter(_is_token, references))
+
+    async def stop(self) -> None:
+        for kept in (self._tokens, self._kept):
+            if kept is not None:
+                await kept.stop()
+
+    # ---- what sessions ask
 
     def get(self, reference: SecretReference) -> Secret:
         """Raises SecretUnavailable."""
-        if is_kept(reference) and self._kept is not None:
-            return self._kept.get(reference)
+        kept = self._of(reference)
+        if kept is not None:
+            return kept.get(reference)
         found = self._read.get(reference)
         if found is None:
             raise SecretUnavailable(f"{reference} was not read at start")
         return found
 
-    async def stop(self) -> None:
-        if self._kept is not None:
-            await self._kept.stop()
+    def keeps(self, reference: SecretReference) -> bool:
+        return is_kept(reference)
+
+    def ripe(self, reference: SecretReference) -> bool:
+        kept = self._of(reference)
+        return kept is not None and kept.ripe(reference)
+
+    def another(self, reference: SecretReference, used: Secret) -> Deferred[None]:
+        kept = self._of(reference)
+        return succeed(None) if kept is None else kept.another(reference, used)
+
+    def _of(self, reference: SecretReference) -> KeptSecrets | None:
+        return None if not is_kept(reference) else self._tokens if _is_token(reference) else self._kept
+
+
+def _is_token(reference: SecretReference) -> bool:
+    return reference.kind == FETCHED
 
 
 def of_roles(loaded: config.Config) -> list[SecretReference]:

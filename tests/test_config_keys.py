@@ -98,6 +98,14 @@ session_token = "env:TOKEN"
 [target.out]
 protocol = "http"
 egress = true
+[target.partner]
+protocol = "http"
+address = ["partner.example.com:443"]
+[target.partner.role.user]
+[target.partner.role.user.oauth]
+token_endpoint = "https://idp.example.com/token"
+client_id = "gw"
+secret = "env:OAUTH"
 """,
     "grants.d/a.toml": """
 [grant.read]
@@ -151,6 +159,7 @@ patterns = ["badge"]
 """,
 }
 
+OAUTH = 'token_endpoint = "https://idp.example.com/t"\nclient_id = "a"\nsecret = "env:B"'
 SIGV4 = 'region = "eu-central-1"\nservice = "s3"\nkey_id = "env:A"\nsecret = "env:B"'
 M, T, G, R = BASE
 BASE["revoked.txt"] = "serial: 7\n"
@@ -249,6 +258,14 @@ CHANGES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("target", "identity"): (T, "[target.api]", "[target.api]\nidentity = false"),
     ("target", "answer_timeout"): (T, "[target.api]", '[target.api]\nanswer_timeout = "1m"'),
     ("role", "sigv4"): (T, 'bearer = "env:API"', f"[target.api.role.user.sigv4]\n{SIGV4}"),
+    ("role", "oauth"): (T, 'bearer = "env:API"', f"[target.api.role.user.oauth]\n{OAUTH}"),
+    ("oauth", "token_endpoint"): (T, "https://idp.example.com/token", "https://idp.example.com/oauth2"),
+    ("oauth", "client_id"): (T, 'client_id = "gw"', 'client_id = "other"'),
+    ("oauth", "secret"): (T, "env:OAUTH", "env:OTHER"),
+    ("oauth", "scope"): (T, 'client_id = "gw"', 'client_id = "gw"\nscope = "read"'),
+    ("oauth", "audience"): (T, 'client_id = "gw"', 'client_id = "gw"\naudience = "api"'),
+    ("oauth", "authentication"): (T, 'client_id = "gw"', 'client_id = "gw"\nauthentication = "client_secret_post"'),
+    ("oauth", "ca"): (T, 'client_id = "gw"', 'client_id = "gw"\nca = "ca.pem"'),
     ("sigv4", "region"): (T, 'region = "eu-central-1"', 'region = "eu-west-1"'),
     ("sigv4", "service"): (T, 'service = "s3"', 'service = "sqs"'),
     ("sigv4", "key_id"): (T, "env:ID", "env:OTHER"),

@@ -12,11 +12,12 @@ from hoopgw import config
 from hoopgw.model.target import TlsMode
 from hoopgw.policy.policyset import CONTROLS
 from hoopgw.servers.ssh.hostkeys import make_host_key
-from tests.test_config_keys import BASE, KEY, SIGV4
+from tests.test_config_keys import BASE, KEY, OAUTH, SIGV4
 
 M, T, G, R, *_ = BASE
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP93Pn8kjqU8NgMOm+Rfmh2BVljmSEsoL5cWPH2LJxs0"
 API = "target.api.role.user"
+PARTNER = "target.partner.role.user.oauth"
 HOLD = 'then = { hold = { approvers = ["dba"] } }'
 
 MESH = 'provider = "corp"\nca = "ca.pem"\ntrust_domain = "example.org"\n'
@@ -200,6 +201,12 @@ MISTAKES = (
     (M, "[aws.main]", '[aws.main]\nendpoint = "http://h"', "aws.main.endpoint", "must be an https"),
     (T, 'bearer = "env:API"', 'bearer = "aws:man/pay"', f"{API}.bearer", 'did you mean "main"'),
     (T, 'bearer = "env:API"', 'bearer = "aws:main"', f"{API}.bearer", "NAME is that of"),
+    (T, 'bearer = "env:API"', f'bearer = "env:API"\n[{API}.oauth]\n{OAUTH}', API, "more than one credential"),
+    (T, "https://idp.example.com/token", "http://idp/token", f"{PARTNER}.token_endpoint", "must be an https"),
+    (T, 'client_id = "gw"', "", PARTNER, "needs `client_id`"),
+    (T, "env:OAUTH", "aws:nowhere/x", f"{PARTNER}.secret", "no [aws.nowhere]"),
+    (T, 'client_id = "gw"', 'client_id = "gw"\nauthentication = "none"', f"{PARTNER}.authentication", "must be"),
+    (T, 'bearer = "env:API"', 'bearer = "oauth:api/user#x"', f"{API}.bearer", "where the secret is"),
     (T, '"s3"', '"S3 "', "target.bucket.role.user.sigv4.service", "is no name of AWS"),
     (T, '"env:ID"', '"vault:x/aws/creds/a#access_key"', "target.bucket.role.user.sigv4.key_id", "no [vault.x]"),
     (T, '"env:SECRET"', '"AKIA"', "target.bucket.role.user.sigv4.secret", "never the secret"),
@@ -396,7 +403,7 @@ class Mistakes(SynchronousTestCase):
             "mask.mail",
             "pattern.badge",
         ]
-        targets = ["target.api", "target.bucket", "target.out", "target.pay", "target.web"]
+        targets = ["target.api", "target.bucket", "target.out", "target.partner", "target.pay", "target.web"]
         self.assertEqual(sorted(each.key for each in twice), [*wanted, *targets])
         self.assertTrue(all("b.toml" in each.file and "a.toml:" in each.message for each in twice), twice)
 

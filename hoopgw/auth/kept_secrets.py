@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -17,7 +17,10 @@ from hoopgw.model.secret import Secret
 from hoopgw.model.target import SecretReference
 
 FIRST = 10.0  # seconds that a start waits for the first answers; sessions wait for none
-KINDS = ("vault", "aws")  # of references
+YOUNG = 3.0  # seconds in which a value that is not taken is not to blame: another one is not looked for
+PATIENCE = 10.0  # seconds that a request waits for another value
+FETCHED = "oauth"  # the kind of references to tokens that the gateway fetches
+KINDS = ("vault", "aws", FETCHED)
 
 _log = Logger("hoopgw.auth.kept_secrets")
 
@@ -54,6 +57,26 @@ class KeptSecrets:
         if field not in fields:
             raise SecretUnavailable(f"{name}/{path} has no field {field!r}")
         return fields[field]
+
+    def ripe(self, reference: SecretReference) -> bool:
+        """Whether it was read so long ago that there may be another one."""
+        kept = self._kept.get(place(reference)[:2])
+        return kept is not None and self._clock.seconds() - kept.since >= YOUNG
+
+    def another(self, reference: SecretReference, used: Secret) -> Deferred[None]:
+        """Looks for another one than `used` now, unless that is here or `used` is young; never fails."""
+        kept = self._kept.get(place(reference)[:2])
+        if kept is None or not self.ripe(reference) or self._differs(reference, used):
+            return succeed(None)
+        looked = kept.look()
+        looked.addTimeout(PATIENCE, self._clock)
+        return looked.addErrback(lambda failure: failure.trap(TimeoutError) and None)
+
+    def _differs(self, reference: SecretReference, used: Secret) -> bool:
+        try:
+            return self.get(reference) != used
+        except SecretUnavailable:
+            return False
 
     async def stop(self) -> None:
         for kept in self._kept.values():

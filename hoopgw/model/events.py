@@ -46,6 +46,8 @@ class Code(Enum):
     REVOCATIONS_CHANGED = "revocations.changed"  # a file of `krl` says something else than before
     REVOCATIONS_UNAVAILABLE = "revocations.unavailable"  # one cannot be read: nobody logs in by an SSH key meanwhile
     SIGNING_FAILED = "signing.failed"  # a signing key in a token (PKCS#11) was asked for, and did not sign
+    CREDENTIAL_UNAVAILABLE = "credential.unavailable"  # a token endpoint gives none for a role
+    CREDENTIAL_REFUSED = "credential.refused"  # a target answered 401: another token is looked for
     CERTIFICATE_ISSUED = "certificate.issued"  # `hoopgw ssh-cert`: a key logs in for some minutes as its token's owner
     ADMIN_REFUSED = "admin.refused"
     RECORDING_VIEWED = "recording.viewed"

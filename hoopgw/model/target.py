@@ -66,6 +66,19 @@ class AwsKey:
 
 
 @dataclass(frozen=True, slots=True)
+class OAuthClient:
+    """HTTP: the gateway fetches the role's token as this client (RFC 6749, 4.4)."""
+
+    token_endpoint: str
+    client_id: str
+    secret: SecretReference
+    scope: str = ""
+    audience: str = ""
+    authentication: str = "client_secret_basic"  # or "client_secret_post"
+    ca: str = ""  # PEM file for the endpoint's certificate; "" is the system's
+
+
+@dataclass(frozen=True, slots=True)
 class Role:
     """A role on the target, with the credential that only the gateway knows."""
 
@@ -81,6 +94,7 @@ class Role:
     user_secret: SecretReference | None = None  # PostgreSQL: `user` is in a vault too, beside its password
     value: SecretReference | None = None
     sigv4: AwsKey | None = None
+    oauth: OAuthClient | None = None  # what `bearer` is fetched by
 
     @property
     def secrets(self) -> tuple[SecretReference, ...]:
@@ -88,6 +102,8 @@ class Role:
         found = [self.user_secret, self.password, self.key, self.bearer, self.value]
         if self.sigv4 is not None:
             found += [self.sigv4.key_id, self.sigv4.secret, self.sigv4.session_token]
+        if self.oauth is not None:
+            found.append(self.oauth.secret)
         return tuple(reference for reference in found if reference is not None)
 
 

@@ -114,6 +114,13 @@ class EndTarget(Effect):
 
 
 @final
+class Renew(Effect):
+    """The target does not take the credential: get another one, then call the relay's `later(0)` (HTTP)."""
+
+    __slots__ = ()
+
+
+@final
 class Observed(Effect):
     """Something worth a note in the journal and an event; nothing moves.  `fields` never hold a secret.
 

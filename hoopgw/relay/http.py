@@ -7,7 +7,6 @@ for heads nothing is taken apart and put together again.  Allows nothing itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, Final, final
 
 from hoopgw.model.answer import Answer, Denial
@@ -21,16 +20,17 @@ from hoopgw.relay.effects import (
     EndTarget,
     Hangup,
     Observed,
+    Renew,
     ToClient,
     ToTarget,
 )
-from hoopgw.relay.http_answers import Answering
+from hoopgw.relay.http_answers import HELD, NOTED, Answering
 from hoopgw.relay.http_backlog import Backlog
 from hoopgw.relay.http_outgoing import Outgoing
 from hoopgw.relay.http_scope import HttpScope, in_scope
 from hoopgw.relay.http_signing import MAX_HASHED
-from hoopgw.relay.http_upgrade import Switch
-from hoopgw.relay.websocket import WebSocketRelay, WebSocketScope
+from hoopgw.relay.http_upgrade import Switch, websocket
+from hoopgw.relay.websocket import WebSocketRelay
 from hoopgw.wire.httphead import CHUNKED, Blocks, Request, read_request
 
 MAX_DISCARDED: Final = 1 << 20  # bytes of a body that nobody wants, read so that the client reads its answer
@@ -226,13 +226,13 @@ class HttpRelay:
         try:
             data = outgoing.forward()
         except SecretUnavailable as error:
-            told = "the target's credential is not available now; try again later"
-            self._target_failed(503, told, str(error), Code.OPERATION_UNAVAILABLE, effects)
+            self._without_credential(error, effects)
             return
         if answer.once:
             outgoing.repeatable = b""
         self._phase = UNDER_WAY
-        self._answering.allowed(answer, self._operations)
+        renews = 0 if self._scope.granted is None else HELD if outgoing.renewable else NOTED
+        self._answering.allowed(answer, self._operations, renews)
         self._answering.opening = outgoing.opening
         effects.append(ToTarget(data, RECORDED))
         self._go_on(effects)
@@ -272,8 +272,28 @@ class HttpRelay:
         return []
 
     def later(self, lane: int) -> list[Effect]:
-        """Nothing is due later."""
-        return []
+        """Another credential is there, or is not to be had: what was not taken is sent again, once."""
+        effects: list[Effect] = []
+        if self._gone or self._phase != UNDER_WAY or self._answering.unauthorized != HELD:
+            return effects
+        self._answering.unauthorized = 0
+        try:
+            effects.append(ToTarget(self._outgoing.forward_again(), RECORDED))
+        except SecretUnavailable as error:
+            self._without_credential(error, effects)
+        return effects
+
+    def _without_credential(self, error: SecretUnavailable, effects: list[Effect]) -> None:
+        told = "the target's credential is not available now; try again later"
+        self._target_failed(503, told, str(error), Code.OPERATION_UNAVAILABLE, effects)
+
+    def _unauthorized(self, effects: list[Effect]) -> None:
+        fields: dict[str, object] = {"operation": self._operations, "side": "target"}
+        fields["reason"] = "the target does not take the token (401)"
+        effects.append(Observed(Code.CREDENTIAL_REFUSED, fields))
+        if self._answering.unauthorized == HELD:
+            effects.append(EndTarget())
+        effects.append(Renew())
 
     # ---- from the target
 
@@ -300,6 +320,11 @@ class HttpRelay:
         except (IndexError, ValueError, OverflowError):
             self._target_violated("an answer that cannot be read", effects)
             return effects
+        if answering.unauthorized:
+            self._unauthorized(effects)
+            if answering.unauthorized == HELD:
+                return effects
+            answering.unauthorized = 0
         if answering.denial is not None or answering.cut:
             self._cut(effects)
         elif answering.switch is not None:
@@ -310,17 +335,9 @@ class HttpRelay:
 
     def _switched(self, switch: Switch, effects: list[Effect]) -> None:
         """It is a WebSocket now; what either side sent behind the handshake is its begin."""
-        scope, request = self._scope, self._outgoing.request
+        answering, request = self._answering, self._outgoing.request
         assert request is not None
-        socket = WebSocketScope(
-            request=request,
-            number=self._operations,
-            judged=scope.messages(request),
-            bodies=self._answering.masks,
-            meter=self._answering.meter,
-            key=partial(scope.token_bytes, 4),
-        )
-        self._socket = WebSocketRelay(socket, switch.terms)
+        self._socket = websocket(self._scope, request, self._operations, answering.masks, answering.meter, switch)
         kept = self._backlog.take(effects)
         if self._answering.rest:
             effects += self._socket.from_target(self._answering.rest)

@@ -21,6 +21,9 @@ MAX_INTERIM: Final = 16  # answers of status 1xx before one answer: targets send
 CONTINUE: Final = 100
 EARLY_HINTS: Final = 103
 SWITCHING: Final = 101
+UNAUTHORIZED: Final = 401
+NOTED: Final = 1
+HELD: Final = 2
 
 EMPTY: Final = (b"content-length", b"0")  # what masks are told of an answer without a body
 
@@ -35,14 +38,15 @@ class Answering:
     until_close   the body ends with the connection, and so must the client's
     denial        the answer may not even begin: this goes to the client instead
     cut           why it may not go on, in its middle; "" otherwise
+    unauthorized  the target does not take the credential (401): NOTED, or HELD where nothing of that goes on; else 0
     opening       the request asks for a WebSocket with this
     switch        the target has agreed to it; `rest` is what it sent behind that
     """
 
     __slots__ = (
-        "continued", "begun", "reusable", "until_close", "denial", "cut", "opening", "switch", "rest", "meter", "masks",
-        "_scope", "_blocks", "_prepared", "_method", "_minor", "_number", "_body", "_masked", "_chunked", "_partial",
-        "_interim",
+        "unauthorized", "continued", "begun", "reusable", "until_close", "denial", "cut", "opening", "switch", "rest",
+        "meter", "masks", "_scope", "_blocks", "_prepared", "_method", "_minor", "_number", "_body", "_masked",
+        "_chunked", "_partial", "_interim", "_renews",
     )  # fmt: skip
 
     def __init__(self, scope: HttpScope) -> None:
@@ -66,6 +70,8 @@ class Answering:
         self._chunked = False  # a masked body goes on in chunks
         self._partial = b""
         self._interim = 0
+        self.unauthorized = 0
+        self._renews = 0
         self.continued = False
         self.begun = False
         self.reusable = False
@@ -73,8 +79,9 @@ class Answering:
         self.denial: Denial | None = None
         self.cut = ""
 
-    def allowed(self, answer: Answer, number: int) -> None:
-        """The request goes to the target now."""
+    def allowed(self, answer: Answer, number: int, renews: int = 0) -> None:
+        """The request goes to the target now; `renews` is what becomes of a 401: NOTED, HELD, or 0 for nothing."""
+        self._renews = renews
         self.meter = answer.meter
         self.masks = answer.bodies
         self._number = number
@@ -102,6 +109,10 @@ class Answering:
                 self.rest = data[read.end :]
                 effects.append(ToClient(self.switch.head, self.switch.recorded))
                 return True
+            if read.status == UNAUTHORIZED and self._renews:
+                self.unauthorized, self._renews = self._renews, 0
+                if self.unauthorized == HELD:
+                    return True
             if read.status >= 200:
                 here = self._final(read, data, here, effects)
             else:

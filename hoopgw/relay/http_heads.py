@@ -50,12 +50,13 @@ class RequestHead:
     upgrade     in lower case; b"" for none
     patient     `Prefer: respond-async` (RFC 7240, 4.1): the client does not want to wait for an approval
     grpc        what refuses it is to be a status of gRPC
+    lines       its fields as they go on, without what the gateway adds
     content     what the client says of the body's hash (X-Amz-Content-Sha256), where the gateway signs
     """
 
     __slots__ = (
         "same_route", "fields", "bound", "shown", "upstream", "recorded", "expects", "upgrade", "patient", "grpc",
-        "content",
+        "content", "lines",
     )  # fmt: skip
 
     def __init__(self, block: Block, scope: HttpScope) -> None:
@@ -87,9 +88,9 @@ class RequestHead:
         self.upstream = first + own + said + scope.credential
         self.shown = b"".join(shown) + asked
         self.recorded = first + b"".join(shown) + said + _hidden(scope.credential)
-        self.content = b""
-        if scope.signing is not None:
-            self.content = block.one(CONTENT)
+        self.lines = own
+        self.content = b"" if scope.signing is None else block.one(CONTENT)
+        if scope.signing is not None or scope.granted is not None:
             self.recorded += b"authorization: " + REDACTED + b"\r\n"
         self.expects = block.one(b"expect").lower()
         self.patient = any(_asynchronous(value) for value in block.values(b"prefer"))

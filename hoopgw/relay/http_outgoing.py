@@ -44,7 +44,7 @@ class Outgoing:
 
     __slots__ = (
         "up", "head", "request", "line", "close", "reads", "opening", "repeatable",
-        "_scope", "_prepared", "_signing", "_judged", "_content", "_pieces", "_traces", "_trace",
+        "_scope", "_prepared", "_signing", "_judged", "_content", "_pieces", "_traces", "_trace", "_sent",
     )  # fmt: skip
 
     def __init__(self, scope: HttpScope) -> None:
@@ -66,6 +66,7 @@ class Outgoing:
         self._pieces = bytearray()
         self._traces = Traces(scope.token_bytes)
         self._trace = b""
+        self._sent: bytes | None = None  # the body, where all may be sent once more with another credential
 
     def prepare(self, block: Block) -> RequestHead:
         found = self._prepared.get(block)
@@ -88,7 +89,7 @@ class Outgoing:
         self.head = head
         self.close = block.close or read.minor == 0
         self.line = method + b" " + target
-        self._content, self._pieces = bytearray(), bytearray()
+        self._content, self._pieces, self._sent = bytearray(), bytearray(), None
         size = block.length if block.framing == LENGTH else 0 if block.framing == NO_BODY else None
         empty = b"" if self.up.ended else None
         request = HttpRequest(method, target, self._scope.route[0], head.fields, empty, size, head.shown)
@@ -190,12 +191,26 @@ class Outgoing:
             if signing.way == CODED:
                 body = signing.coded([bytes(self._content)], self.up.ended)
         self._content, self._pieces = bytearray(), bytearray()
+        granted = b"" if scope.granted is None else scope.granted()
         upgrade = b"" if self.opening is None else asking(self.opening)
-        data = line + b" HTTP/1.1\r\n" + upstream + scope.identity() + upgrade + self._trace
+        data = line + b" HTTP/1.1\r\n" + upstream + granted + scope.identity() + upgrade + self._trace
         if body:
             data += body
         whole = self.up.ended and len(data) <= MAX_REPEATED and self.opening is None
+        self._sent = body if whole and scope.granted is not None else None
         self.repeatable = data if whole and request.method in IDEMPOTENT else b""
+        return data
+
+    @property
+    def renewable(self) -> bool:
+        """It may be sent again with another credential: a 401 says that it was not applied (RFC 9110, 15.5.2)."""
+        return self._sent is not None and self._scope.renewable()
+
+    def forward_again(self) -> bytes:
+        """The same with the credential as it is now, for the last time.  Raises SecretUnavailable and WireError."""
+        self._pieces = bytearray(self._sent or b"")
+        data = self.forward()
+        self._sent = None
         return data
 
     def go_on(self, data: bytes, here: int, effects: list[Effect]) -> int:
@@ -230,7 +245,7 @@ class Outgoing:
 
     def forget(self) -> None:
         """It has its answer."""
-        self._content, self._pieces = bytearray(), bytearray()
+        self._content, self._pieces, self._sent = bytearray(), bytearray(), None
         self.repeatable = b""
 
 

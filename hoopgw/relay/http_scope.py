@@ -23,6 +23,11 @@ def no_body(request: HttpRequest) -> int:
     return 0
 
 
+def never() -> bool:
+    """The credential is what it is."""
+    return False
+
+
 def no_identity() -> bytes:
     """The target is told nothing that is signed."""
     return b""
@@ -55,6 +60,8 @@ class HttpScope:
     secrets      names of fields whose values are kept out of the record, beside those that always are
     needs        how many bytes of a request's body the rules must see before they judge; 0: none
     messages     how many bytes of each WebSocket message of a client the rules must see; 0: none
+    granted      gives a line with the credential, anew for each request, where it may change: SecretUnavailable
+    renewable    whether another one could be had, where the target does not take that
     signing      how its requests are signed; None: they are not
     token_bytes  randomness, for trace ids, keys and masks
     """
@@ -74,6 +81,8 @@ class HttpScope:
     secrets: frozenset[bytes] = field(default_factory=frozenset)
     needs: Callable[[HttpRequest], int] = no_body
     messages: Callable[[HttpRequest], int] = no_body
+    granted: Callable[[], bytes] | None = None
+    renewable: Callable[[], bool] = never
     signing: SigningTerms | None = None
     token_bytes: Callable[[int], bytes] = bytes
 

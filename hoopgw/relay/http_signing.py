@@ -121,7 +121,7 @@ class Signing:
             own.append((sigv4.CONTENT, self._payload))
         if keys.token.reveal():
             own.append((sigv4.SESSION_TOKEN, keys.token.reveal()))
-        bound = head.bound
+        bound = head.lines
         framing: list[Field] = []
         if self.way == CODED:
             bound, framing = self._reframed(head)
@@ -136,7 +136,7 @@ class Signing:
         return bound, b"".join([name + b": " + value + b"\r\n" for name, value in own])
 
     def _reframed(self, head: RequestHead) -> tuple[bytes, list[Field]]:
-        kept = [line for line in head.bound.split(b"\r\n") if line and _name(line) not in _FRAMING]
+        kept = [line for line in head.lines.split(b"\r\n") if line and _name(line) not in _FRAMING]
         codings = [value for name, value in head.fields if name == b"content-encoding"]
         others = [each.strip(b" \t") for value in codings for each in value.split(b",")]
         coding = b",".join([awschunks.CODING, *(each for each in others if each.lower() != awschunks.CODING)])

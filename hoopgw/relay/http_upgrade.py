@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final, final
 
+from hoopgw.model.answer import Meter
 from hoopgw.model.errors import ProtocolViolation
+from hoopgw.model.http import HttpRequest
+from hoopgw.model.verdict import IBodyMasks
 from hoopgw.relay.http_heads import is_concerned, recorded_line
 from hoopgw.relay.http_scope import HttpScope
+from hoopgw.relay.websocket import WebSocketRelay, WebSocketScope
 from hoopgw.wire.httphead import NO_BODY, Field, Request, Response
 from hoopgw.wire.websocket_deflate import Terms
 from hoopgw.wire.websocket_handshake import Opening, opening
@@ -52,6 +57,26 @@ def switched(read: Response, fields: tuple[Field, ...], opened: Opening, scope: 
     shown = first + b"".join([line for _, line in kept]) + b"\r\n"
     hidden = first + b"".join([recorded_line(name, line, scope) for name, line in kept]) + b"\r\n"
     return Switch(shown, hidden, accepted.terms)
+
+
+def websocket(
+    scope: HttpScope,
+    request: HttpRequest,
+    number: int,
+    masks: IBodyMasks | None,
+    meter: Meter | None,
+    switch: Switch,
+) -> WebSocketRelay:
+    """What goes on in its place, judged and bounded as the request was."""
+    what = WebSocketScope(
+        request=request,
+        number=number,
+        judged=scope.messages(request),
+        bodies=masks,
+        meter=meter,
+        key=partial(scope.token_bytes, 4),
+    )
+    return WebSocketRelay(what, switch.terms)
 
 
 def _lines(fields: list[tuple[str, str]]) -> bytes:

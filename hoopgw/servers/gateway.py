@@ -33,6 +33,21 @@ class OpenSession(Protocol):
     def __call__(self, access: Access, edge: IEdge, client: str, opening: dict[str, Any]) -> Any: ...
 
 
+class IKeeping(Protocol):
+    """What keeps secrets fresh."""
+
+    def get(self, reference: SecretReference) -> Secret: ...
+
+    def keeps(self, reference: SecretReference) -> bool:
+        """Whether it may change while the gateway runs."""
+
+    def ripe(self, reference: SecretReference) -> bool:
+        """Whether it is worth the while to look for another one already."""
+
+    def another(self, reference: SecretReference, used: Secret) -> Deferred[None]:
+        """Looks for another one than `used`, unless that is here; fires when it was tried, soon in any case."""
+
+
 @dataclass(slots=True)
 class Gateway:
     """Shared by all edges; its owner is the service."""
@@ -47,6 +62,6 @@ class Gateway:
     departures: Departures
     open_session: OpenSession
     room: Callable[[], Deferred[None]]  # fires when a session's first entries would find room: a spool may be full
-    secret: Callable[[SecretReference], Secret]
+    secrets: IKeeping
     server_tls: ssl.SSLContext | None
     token_bytes: Callable[[int], bytes]

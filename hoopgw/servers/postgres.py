@@ -235,7 +235,7 @@ class PostgresServer(Protocol):
         self._open(access, target, ready, named)
 
     def _wanted(self, access: Access, asked: login.Login, named: str) -> dial.Wanted:
-        secret = self._gateway.secret
+        secret = self._gateway.secrets.get
         found = dial.wanted_as(access.target, access.role, access.database, asked.settings, named, secret)
         return replace(found, replication=asked.replication)
 

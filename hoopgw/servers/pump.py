@@ -27,6 +27,7 @@ from hoopgw.relay.effects import (
     Later,
     PauseClient,
     Reach,
+    Renew,
     ResumeClient,
     ToClient,
     ToTarget,
@@ -235,6 +236,8 @@ class Pump:
             self._target.reach()
         elif kind is EndTarget:
             self._target.end_target()
+        elif kind is Renew:
+            self._target.renew(self._renewed)
         elif kind is Withdraw:
             self._withdraw(effect.lane)  # type: ignore[attr-defined]
         elif kind is Later:
@@ -296,6 +299,10 @@ class Pump:
     def _is_due(self, lane: int) -> None:
         del self._timers[lane]
         self._carry_out(self._relay.later(lane))
+
+    def _renewed(self) -> None:
+        if not self.ended:
+            self._carry_out(self._relay.later(0))
 
     def _read_typed(self) -> None:
         """When what came with it has been passed on."""

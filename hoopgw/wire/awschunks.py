@@ -161,30 +161,28 @@ def trailers_length(names: list[bytes]) -> int:
 class SignedChunks:
     """Writes one body in signed chunks; at most a chunk of it is kept."""
 
-    __slots__ = ("_signature", "_before", "_kept", "_size")
+    __slots__ = ("_signature", "_before", "_kept")
 
     def __init__(self, signature: Signature) -> None:
         """`signature` of the request, whose payload is SIGNED or SIGNED_TRAILER."""
         self._signature = signature
         self._before = signature.value
-        self._kept: list[bytes] = []
-        self._size = 0
+        self._kept = bytearray()  # no list: a client may send each byte by itself
 
     def take(self, content: list[bytes]) -> bytes:
         """The chunks that are full now."""
         for piece in content:
-            self._kept.append(piece)
-            self._size += len(piece)
-        if self._size < CHUNK:
+            self._kept += piece
+        if len(self._kept) < CHUNK:
             return b""
-        data = b"".join(self._kept)
-        whole = self._size // CHUNK * CHUNK
-        self._kept, self._size = [data[whole:]], self._size - whole
+        data = bytes(self._kept)
+        whole = len(data) // CHUNK * CHUNK
+        self._kept = bytearray(data[whole:])
         return b"".join([self._chunk(data[begin : begin + CHUNK]) for begin in range(0, whole, CHUNK)])
 
     def finish(self, trailers: list[Field] | None = None) -> bytes:
         """The rest, the last chunk, and `trailers` where the request has announced some."""
-        rest = b"".join(self._kept)
+        rest = bytes(self._kept)
         last = (self._chunk(rest) if rest else b"") + self._chunk(b"")
         if trailers is None:
             return last

@@ -116,6 +116,15 @@ class Arriving(SynchronousTestCase):
         _, found = self.arrived(request(data, *lines) + data, signing=terms(encrypted=True))
         self.assertEqual(found, data)
 
+    def test_a_websocket(self) -> None:
+        """Its handshake is asked for once, signed as any GET; what an approver is shown of it is not sent."""
+        asks = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+        one = course(signing=terms("iotdevicegateway"))
+        one.send(request(b"", asks + key, method=b"GET", target=b"/mqtt"))
+        fields, _ = received(one.target[0], s3=False)
+        self.assertEqual([value for name, value in fields if name == b"upgrade"], [b"websocket"])
+
     def test_other_services(self) -> None:
         """The hash of the body, read whole before it goes on, in chunks or not; a path is encoded once more."""
         body = b'{"TableName": "pay"}'

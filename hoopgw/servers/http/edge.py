@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from twisted.internet.defer import succeed
+from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from hoopgw.auth.access import Access
@@ -17,6 +17,7 @@ from hoopgw.model.http import HttpRequest
 from hoopgw.relay.http import TIMED_OUT, HttpRelay
 from hoopgw.relay.http_scope import Route
 from hoopgw.servers.gateway import Gateway
+from hoopgw.servers.http.bearer import kept_bearer
 from hoopgw.servers.http.links import Links
 from hoopgw.servers.http.own import OwnPages
 from hoopgw.servers.http.scoping import IdentityLine, scope_of
@@ -110,6 +111,7 @@ class HttpEdge:
         """The session may begin.  Raises SecretUnavailable, SpoolFull or RecordingFailed."""
         gateway, session = self._gateway, self.session
         identity = IdentityLine(self._face.tokens, access, session.id, gateway.reactor)
+        bearer = kept_bearer(gateway.secrets, access.role)
         scope = scope_of(
             access,
             route,
@@ -117,7 +119,8 @@ class HttpEdge:
             client,
             session.id,
             session.policy,
-            gateway.secret,
+            gateway.secrets.get,
+            bearer,
             identity,
             self._needs,
             self._messages,
@@ -127,7 +130,8 @@ class HttpEdge:
             session.judge.masks,
         )
         relay = self._relay = HttpRelay(scope)
-        upstream = self._upstream = Upstream(self._face.links, access, relay)
+        renew = _nothing if bearer is None else bearer.renew
+        upstream = self._upstream = Upstream(self._face.links, access, relay, renew)
         leg = ClientLeg(self._transport, self._over)
         session.opened({"target": str(access.target.addresses[0])})
         self._access = access
@@ -194,3 +198,8 @@ class HttpEdge:
 
     def rows_passed(self) -> int:
         return 0
+
+
+def _nothing() -> Deferred[None]:
+    """The credential is what it is."""
+    return succeed(None)

@@ -15,8 +15,9 @@ from hoopgw.model.http import HttpRequest, alike
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import Address, SecretReference, Target, TlsMode
 from hoopgw.relay.http_masks import REPLACED, TOLD
-from hoopgw.relay.http_scope import HttpScope, Route, SigningTerms, no_identity
+from hoopgw.relay.http_scope import HttpScope, Route, SigningTerms, never, no_identity
 from hoopgw.relay.http_signing import REPLACED as SIGNED
+from hoopgw.servers.http.bearer import KeptBearer, field_line
 from hoopgw.wire.sigv4 import Keys
 
 Secrets = Callable[[SecretReference], Secret]
@@ -49,6 +50,7 @@ def scope_of(
     session: str,
     policy: str,
     secret: Secrets,
+    bearer: KeptBearer | None,
     identity: IdentityLine,
     needs: Callable[[HttpRequest], int],
     messages: Callable[[HttpRequest], int],
@@ -57,9 +59,12 @@ def scope_of(
     encrypted: bool,
     masked: bool,
 ) -> HttpScope:
-    """`prefix` is of the path, that named the target; `masked`: answers may be masked.  Raises SecretUnavailable."""
+    """`prefix` is of the path, that named the target; `bearer` a token that is kept fresh; `masked`: answers may be.
+
+    Raises SecretUnavailable.
+    """
     target, host = access.target, route[0]
-    lines, query, replaced = _credential(access, secret)
+    lines, query, replaced = _credential(access, secret, bearer)
     signing = _signing(access, secret, now)
     told = _told(access, host, prefix, client, session, encrypted) + (TOLD if masked else b"")
     dropped = replaced | REPLACED if masked else replaced
@@ -81,15 +86,20 @@ def scope_of(
         needs=needs,
         messages=messages,
         signing=signing,
+        granted=None if bearer is None else bearer.line,
+        renewable=never if bearer is None else bearer.renewable,
         token_bytes=token_bytes,
     )
 
 
-def _credential(access: Access, secret: Secrets) -> tuple[bytes, bytes, frozenset[bytes]]:
+def _credential(access: Access, secret: Secrets, bearer: KeptBearer | None) -> tuple[bytes, bytes, frozenset[bytes]]:
     """(lines, what is added to the query, names of the fields that the lines set)."""
     role = access.role
     if role.sigv4 is not None:
         return b"", b"", SIGNED
+    if bearer is not None:
+        bearer.line()  # a login without a token is refused, not each of its requests
+        return b"", b"", frozenset((b"authorization",))
     if role.bearer is not None:
         return _line(b"Authorization", b"Bearer " + secret(role.bearer).reveal())
     if role.user and role.password is not None:
@@ -122,9 +132,7 @@ def _signing(access: Access, secret: Secrets, now: Callable[[], float]) -> Signi
 
 
 def _line(name: bytes, value: bytes) -> tuple[bytes, bytes, frozenset[bytes]]:
-    if any(code < 0x20 or code == 0x7F for code in value):
-        raise SecretUnavailable(f"the secret for {name.decode()} has characters that no header field holds")
-    return name + b": " + value + b"\r\n", b"", frozenset((alike(name.lower()),))
+    return field_line(name + b": ", value), b"", frozenset((alike(name.lower()),))
 
 
 def _told(access: Access, host: bytes, prefix: bytes, client: str, session: str, encrypted: bool) -> bytes:

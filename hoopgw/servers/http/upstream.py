@@ -5,6 +5,7 @@ A connection is opened when there is something to send, and again where the targ
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -23,7 +24,8 @@ _log: Final = Logger("hoopgw.servers.http.upstream")
 class Upstream:
     """One session's.  `pump` is set before anything is written."""
 
-    def __init__(self, links: Links, access: Access, relay: HttpRelay) -> None:
+    def __init__(self, links: Links, access: Access, relay: HttpRelay, renew: Callable[[], Deferred[None]]) -> None:
+        """`renew` gets another credential; it fires when that was tried, and never fails."""
         self.pump: Any = None
         self._links = links
         self._access = access
@@ -33,6 +35,8 @@ class Upstream:
         self._pending: list[bytes] = []  # while it opens; bounded by the client, who is not read meanwhile
         self._producer: Any = None
         self._paused = False
+        self._renew = renew
+        self._renewing: Deferred[None] | None = None
         self._over = False
 
     # ---- bytes
@@ -114,6 +118,16 @@ class Upstream:
             link.transport.unregisterProducer()
             link.transport.abortConnection()
 
+    def renew(self, renewed: Callable[[], None]) -> None:
+        """`renewed` is called when another credential is there, or is not to be had."""
+        renewing = self._renewing = self._renew()
+        renewing.addCallback(lambda _: renewed())
+        renewing.addErrback(self._not_renewed)
+
+    def _not_renewed(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            self._broken(failure)
+
     # ---- what a pump does with a transport
 
     @property
@@ -143,8 +157,9 @@ class Upstream:
     def loseConnection(self) -> None:
         """The session is over: a connection that owes nothing waits for the next one."""
         self._over = True
-        if self._opening is not None:
-            self._opening.cancel()
+        for waiting in (self._opening, self._renewing):
+            if waiting is not None:
+                waiting.cancel()
         link = self._link
         if link is None:
             return

@@ -27,7 +27,7 @@ ROUTE: Route = (b"gw:8443", b"", b"authorization", b"Bearer abc")
 def scope(role: Role, secret: bytes = b"hush", route: Route = ROUTE, **target: Any) -> HttpScope:
     who = replace(access(), role=role, target=replace(TARGET, **target))
     line = IdentityLine(IdentityTokens("gw", Ed25519PrivateKey.generate()), who, "s_1", Clock())
-    given = who, route, b"/api", "192.0.2.1", "s_1", "p", lambda reference: Secret(secret), line, no_body, no_body
+    given = who, route, b"/api", "192.0.2.1", "s_1", "p", lambda reference: Secret(secret), None, line, no_body, no_body
     return scope_of(*given, bytes, lambda: NOW, True, False)
 
 
