@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NoReturn
 
 import jwt
@@ -9,6 +10,8 @@ import jwt
 from hoopgw.model.errors import LoginRefused
 from hoopgw.model.secret import Secret
 
+# RFC 7515, 2 and 7.1.  Decoders skip what is no character of base64url, so that a token would have many spellings
+COMPACT = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 MAX_KEY_ID = 256  # characters
 # RFC 7519, 5.1 and RFC 9068, 2.1.  Any other type is a token for another purpose (RFC 8725, 3.11): logout+jwt, dpop+jwt
 TYPES = frozenset(("jwt", "application/jwt", "at+jwt", "application/at+jwt"))
@@ -36,7 +39,7 @@ def take_apart(token: Secret, limit: int) -> Presented:
     raw = token.reveal()
     if len(raw) > limit:
         refuse(f"a token of more than {limit} bytes")
-    if raw.count(b".") != 2 or not raw.isascii():
+    if not COMPACT.fullmatch(raw):
         refuse("not a signed JSON Web Token")
     try:
         header = jwt.get_unverified_header(raw)

@@ -297,6 +297,10 @@ class Junk(Refusals):
         world.asked.clear()
         self.refused(world, world.mint(x="y" * 13_000))
         deep = base64.urlsafe_b64encode(b"[" * 5000).rstrip(b"=").decode()
+        signed = world.mint()
+        for junk in ("!", "\n", "=", " ", "\0"):  # a decoder that skips it would find the signature right
+            self.refused(world, signed + junk)
+            self.refused(world, signed[:-9] + junk + signed[-9:])
         for token in ("", "x", "..", "a.b.c", "a.b.c.d", "a.b.c.d.e", "\u00e9.b.c", "x" * 20_000, f"{deep}.{deep}.x"):
             self.refused(world, token)
         self.refused(world, encoded({"alg": "ES256"}) + "." + encoded([1]) + ".x")

@@ -50,6 +50,12 @@ class Away(LiveCase):
         writer.pgconn.send_query(HELD.encode())
 
         def held() -> list[Any]:
+            connection = writer.pgconn
+            connection.consume_input()
+            if not connection.is_busy():  # refused: the store is not back yet
+                while connection.get_result() is not None:
+                    pass
+                connection.send_query(HELD.encode())
             ran = self.hoopgw("approvals", "list", "--json")
             return json.loads(ran.stdout) if ran.returncode == 0 else []
 

@@ -131,8 +131,9 @@ def _told(read: Callable[[bytes, int, Blocks], Any], data: bytes, start: int, bl
         return str(error)
     if found is None:
         return None
-    said = {name: getattr(found, name) for name in type(found).__slots__ if name != "block"}
-    return said | {"fields": found.block.fields, "host": getattr(found, "host", None)}
+    # by name: a compiled class has no `__slots__`
+    names = ("method", "target", "minor", "host", "end", "status", "reason", "framing", "length")
+    return {"fields": found.block.fields} | {name: getattr(found, name, None) for name in names}
 
 
 def _response(data: bytes, start: int, blocks: Blocks) -> Any:
