@@ -475,6 +475,32 @@ class Files(SynchronousTestCase):
             [(2, "ssh.host_keys"), (4, "recordings.signing_key"), (7, "target.web.role.deploy.key")],
         )
 
+    def test_keys_in_tokens(self) -> None:
+        """A token's library and PIN must be there; the token itself is not asked.  A PIN in the address is a mistake, which
+        does not repeat it; a password cannot stay in a token."""
+        place = Path(self.mktemp()).resolve()
+        place.mkdir()
+        uri = f"pkcs11:token=t;object=o?module-path={place}/m.so&pin-source=file:{place}/pin"
+        file = place / "hoopgw.toml"
+        file.write_text(f'[recordings]\nsigning_key = "{uri}"\n[ssh]\nlogin_authority = "{uri}"\n')
+        found = self.assertRaises(config.ConfigurationMistakes, config.load_whole, file).mistakes
+        self.assertEqual(
+            {(each.line, each.key) for each in found}, {(2, "recordings.signing_key"), (4, "ssh.login_authority")}
+        )
+        self.assertEqual(len(found), 4)
+        (place / "m.so").touch()
+        (place / "pin").touch(0o600)
+        (place / "pin").write_text("2741\n")
+        self.assertEqual(str(config.load_whole(file).settings.recordings.signing_key), uri)
+        (place / "pin").chmod(0o640)
+        self.assertIn("chmod 600", str(self.assertRaises(config.ConfigurationMistakes, config.load_whole, file)))
+        file.write_text('[recordings]\nsigning_key = "pkcs11:token=t;object=o?module-path=/m.so&pin-value=2741"\n')
+        (mistake,) = config.check(file)
+        self.assertIn("must not have the PIN", mistake.message)
+        self.assertNotIn("2741", str(mistake))
+        file.write_text(f'[store]\nurl = "postgresql://u@h/d"\npassword = "{uri}"\n')
+        self.assertEqual([each.key for each in config.check(file)], ["store.password"])
+
     def test_keys_that_the_first_start_makes(self) -> None:
         """A gateway that was just installed has none yet, and starts; one that is named elsewhere must be there."""
         place = Path(self.mktemp()).resolve()
