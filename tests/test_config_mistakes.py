@@ -476,8 +476,8 @@ class Files(SynchronousTestCase):
         )
 
     def test_keys_in_tokens(self) -> None:
-        """A token's library and PIN must be there; the token itself is not asked.  A PIN in the address is a mistake, which
-        does not repeat it; a password cannot stay in a token."""
+        """A token's library and PIN must be there; the token itself is not asked.  A PIN in the address is a mistake
+        that does not repeat it; a password cannot stay in a token."""
         place = Path(self.mktemp()).resolve()
         place.mkdir()
         uri = f"pkcs11:token=t;object=o?module-path={place}/m.so&pin-source=file:{place}/pin"
