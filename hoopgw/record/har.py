@@ -12,11 +12,14 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from hoopgw import __version__
+from hoopgw.model.errors import Unmaskable
 from hoopgw.record.export import moment
 from hoopgw.record.happenings import Happening
+from hoopgw.wire.codings import Decoding
 
 MAX_TEXT = 4 << 20  # bytes of a body that are shown
 MAX_MESSAGES = 10_000  # of one WebSocket
+PIECE = 4096  # bytes of a compressed body that are decoded at a time
 
 
 def har(happenings: Iterable[Happening]) -> Iterator[str]:
@@ -59,14 +62,38 @@ class _Body:
         if self.size <= MAX_TEXT:
             self._kept.append(data)
 
-    def shown(self) -> dict[str, Any]:
+    def shown(self, codings: str = "") -> dict[str, Any]:
+        """As an archive has it: without what it was compressed by (HAR 1.2, content), unless that fails."""
         if self.size > MAX_TEXT:
             return {"comment": f"longer than {MAX_TEXT} bytes: it is in the recording"}
         data = b"".join(self._kept)
-        try:
-            return {"text": data.decode("utf-8")}
-        except UnicodeDecodeError:
-            return {"text": base64.b64encode(data).decode("ascii"), "encoding": "base64"}
+        plain = _decoded(data, codings) if codings else None
+        if plain is not None:
+            return {"size": len(plain), "compression": len(plain) - len(data), **_text(plain)}
+        return _text(data)
+
+
+def _text(data: bytes) -> dict[str, Any]:
+    try:
+        return {"text": data.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {"text": base64.b64encode(data).decode("ascii"), "encoding": "base64"}
+
+
+def _decoded(data: bytes, codings: str) -> bytes | None:
+    """None where it cannot be, or becomes longer than is shown."""
+    words = tuple(each.strip().lower().encode() for each in codings.split(","))
+    found: list[bytes] = []
+    try:
+        decoding = Decoding(words)
+        for start in range(0, len(data), PIECE):
+            found.append(decoding.feed(data[start : start + PIECE]))
+            if sum(map(len, found)) > MAX_TEXT:
+                return None
+        decoding.finish()
+    except Unmaskable:
+        return None
+    return b"".join(found)
 
 
 class _Exchange:
@@ -117,7 +144,7 @@ class _Exchange:
     def _request(self, target: str) -> dict[str, Any]:
         method, _, path = self._asked.fields["text"].partition(" ")
         headers = self._asked.fields.get("headers", [])
-        pairs = parse_qsl(path.partition("?")[2], keep_blank_values=True, max_num_fields=10_000)
+        pairs = parse_qsl(path.partition("?")[2], keep_blank_values=True)  # heads are bounded
         found = {
             "method": method,
             "url": f"http://{_header(headers, 'host') or target}{path}",
@@ -135,14 +162,14 @@ class _Exchange:
     def _response(self) -> dict[str, Any]:
         fields = self._answer.fields if self._answer is not None else {}
         headers = fields.get("headers", [])
-        kind = _header(headers, "content-type") or "x-unknown"
+        kind, coding = _header(headers, "content-type") or "x-unknown", _header(headers, "content-encoding")
         return {
             "status": fields.get("status", 0),
             "statusText": fields.get("message", ""),
             "httpVersion": "HTTP/1.1",
             "cookies": [],
             "headers": [{"name": name, "value": value} for name, value in headers],
-            "content": {"size": self._received.size, "mimeType": kind, **self._received.shown()},
+            "content": {"size": self._received.size, "mimeType": kind, **self._received.shown(coding)},
             "redirectURL": _header(headers, "location"),
             "headersSize": -1,
             "bodySize": self._received.size,

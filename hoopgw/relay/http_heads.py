@@ -114,7 +114,7 @@ def is_ours(name: bytes) -> bool:
 
 def recorded_line(name: bytes, line: bytes, scope: HttpScope) -> bytes:
     """A line, with its CR LF, as the record shows it."""
-    if name in SECRET or name in scope.secrets:
+    if name in scope.secrets or alike(name) in SECRET:
         return line[: len(name)] + b": " + REDACTED + b"\r\n"
     return line
 

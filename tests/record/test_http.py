@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 from itertools import pairwise
 from typing import Any
@@ -170,6 +171,26 @@ class Archive(SynchronousTestCase):
         (found,) = archive(operation(GET), answer(head), answer(b"x" * (MAX_TEXT + 1)))
         content = found["response"]["content"]
         self.assertEqual((content["size"], "text" in content, "comment" in content), (MAX_TEXT + 1, False, True))
+
+    def test_compressed_content_is_shown_as_it_reads(self) -> None:
+        """As browsers' tools expect it; what cannot be read is shown as it came, what grows beyond the bound too."""
+        for text, shown in (("hé" * 50, True), ("x" * (MAX_TEXT + 1), False)):
+            data = gzip.compress(text.encode())
+            head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(data)
+            (found,) = archive(operation(GET), answer(head + data))
+            content, plain = found["response"]["content"], len(text.encode())
+            self.assertEqual("compression" in content, shown)
+            self.assertEqual(found["response"]["bodySize"], len(data))
+            if shown:
+                self.assertEqual((content["text"], content["size"]), (text, plain))
+                self.assertEqual(content["compression"], plain - len(data))
+        (found,) = archive(operation(GET), answer(head.replace(b"gzip", b"odd") + data))
+        self.assertEqual(base64.b64decode(found["response"]["content"]["text"]), data)
+
+    def test_a_query_of_many_names(self) -> None:
+        """Whatever a client asks for, its session can be exported."""
+        (found,) = archive(operation(GET.replace(b"b=1&c=", b"&" * 15_000 + b"z=1")), answer(OK))
+        self.assertEqual(found["request"]["queryString"], [{"name": "z", "value": "1"}])
 
     def test_an_empty_session(self) -> None:
         """Is an archive as well."""

@@ -149,6 +149,9 @@ class Requests(SynchronousTestCase):
         course.send(GET[:-2] + b"X-Pin: secret\r\n\r\n")
         self.assertIn(b"X-Pin: secret", course.target[0])
         self.assertIn(b"X-Pin: (redacted)", course.journal[0])
+        course.reply(OK)
+        course.send(GET[:-2] + b"X_Api.Key: hush\r\n\r\n")
+        self.assertNotIn(b"hush", b"".join(course.journal))
 
     def test_what_only_the_gateway_says_is_dropped(self) -> None:
         """Nobody can tell a target that it is somebody else, in any spelling that a target takes for it."""
