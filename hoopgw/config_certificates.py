@@ -22,15 +22,15 @@ _OF_LOGINS = (("session", 43200.0), ("members", ()), ("groups", ""))
 
 
 def client_authorities(
-    reader: Reader, top: dict[str, Any], providers: list[str], listening: bool
+    reader: Reader, top: dict[str, Any], providers: list[str], listening: frozenset[str]
 ) -> tuple[ClientAuthority, ...]:
-    """`providers` are the names of [oidc.NAME]; `listening`: there are HTTPS clients, and TLS for them."""
+    """`providers` are the names of [oidc.NAME]; `listening`: for whom there are listeners, with TLS."""
     owners: dict[bytes, str] = {}
     found: list[ClientAuthority] = []
     for name, given in reader.tables("client_ca", top["client_ca"], ("client_ca",)).items():
         key: Key = ("client_ca", name)
-        if not listening:
-            reader.wrong(key, "does nothing without `https` of [listen], and a certificate of [tls]")
+        for listener in sorted(given["listeners"] - listening):
+            reader.wrong(key, f"does nothing without `{listener}` of [listen], and a certificate of [tls]")
         provider = given["provider"] or ""
         if provider and provider not in providers:
             words = f"there is no [oidc.{provider}]" + nearest(provider, providers)
@@ -51,6 +51,7 @@ def client_authorities(
                 given["groups"],
                 given["members"],
                 given["alone"],
+                given["listeners"],
                 given["session"],
                 tuple(each for path in given["crl"] for each in _revoked(reader, (*key, "crl"), path, anchors)),
             )

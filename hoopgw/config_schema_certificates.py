@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hoopgw import config_values as values
-from hoopgw.config_kinds import REQUIRED, Key, names, one_of, table
+from hoopgw.config_kinds import REQUIRED, Key, names, one_of, some_of, table
 
 
 def members(value: Any) -> tuple[tuple[str, frozenset[str]], ...]:
@@ -37,6 +37,11 @@ CERTIFICATE_SECTIONS: dict[str, dict[str, Key]] = {
             values.boolean,
             False,
             "A certificate logs in without a token. Else it only goes beside one, which may be bound to it (RFC 8705).",
+        ),
+        "listeners": Key(
+            some_of("https", "postgresql"),
+            frozenset(("https",)),
+            "Whose clients are asked for one: `https`, `postgresql`. There libpq shows what `sslcert` names.",
         ),
         "session": Key(
             values.duration, 43200.0, "How long such a login lasts at most; the certificate's end comes first."

@@ -60,12 +60,7 @@ def settings(reader: Reader, beside: Sequence[Beside] = ()) -> Settings:
         tls=_tls(reader, parts["tls"], parts["listen"]),
         issuers=(issuers := _issuers(_all_of(reader, top, "oidc", beside))),
         ssh=ssh_settings(reader, parts["ssh"], top, [issuer.name for issuer in issuers], keys),
-        client_authorities=client_authorities(
-            reader,
-            top,
-            [issuer.name for issuer in issuers],
-            bool(parts["listen"]["https"] and parts["tls"]["certificate"]),
-        ),
+        client_authorities=client_authorities(reader, top, [each.name for each in issuers], _with_tls(parts)),
         local=tuple(
             LocalIssuer(name, values["may"] or frozenset()) for _, name, values in _all_of(reader, top, "local", beside)
         ),
@@ -145,6 +140,12 @@ def _tls(reader: Reader, tls: dict[str, Any], listening: dict[str, Any]) -> TlsS
     elif tls["domain"] and not tls["certificate"]:
         reader.wrong(("tls", "domain"), "host names come by TLS, and [tls] names no certificate and key for it")
     return TlsSettings(reader.path(tls["certificate"]), tls["key"], tls["required"], tls["domain"])
+
+
+def _with_tls(parts: dict[str, dict[str, Any]]) -> frozenset[str]:
+    """Listeners whose clients can use TLS."""
+    listening = parts["listen"] if parts["tls"]["certificate"] else {}
+    return frozenset(name for name in ("https", "postgresql") if listening.get(name))
 
 
 def _all_of(

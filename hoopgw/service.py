@@ -247,8 +247,9 @@ class GatewayService(Service):
         tls = loaded.settings.tls
         if not tls.certificate or tls.key is None:
             return None
-        of_https = loaded.settings.client_authorities if alpn == HTTPS_ALPN else ()
-        anchors = tuple(anchor for each in of_https for anchor in each.anchors)
+        listener = "https" if alpn == HTTPS_ALPN else "postgresql"
+        shown = [each for each in loaded.settings.client_authorities if listener in each.listeners]
+        anchors = tuple(anchor for each in shown for anchor in each.anchors)
         return server_context(tls.certificate, self.secrets.get(tls.key), alpn, anchors)
 
     async def _listen(self) -> None:
@@ -265,6 +266,7 @@ class GatewayService(Service):
             open_session=self.open_session,
             room=lambda: Deferred.fromCoroutine(room_for(self.recorder.has_room, self._reactor)),
             secrets=self.secrets,
+            certificates=self.logins.certificates,
             server_tls=self._tls(self.config),
             token_bytes=os.urandom,
         )
@@ -298,7 +300,7 @@ class GatewayService(Service):
         tokens = IdentityTokens(settings.name, load_or_make_key(Path(settings.state) / IDENTITY_KEY))
         pages = OwnPages(self.portal, self.holds, self.events, self.gateway.penalties, tokens, self.logins.certifying)
         links = Links(self._reactor, self.departures, self.secrets.get)
-        self.http = HttpFace(links, tokens, pages, self.logins.certificates, self._tls(self.config, HTTPS_ALPN))
+        self.http = HttpFace(links, tokens, pages, self._tls(self.config, HTTPS_ALPN))
         self._every(HTTP_CHECK, lambda: self.http.check(self._reactor.seconds()))
         for endpoint in settings.listen.https:
             await self._listen_on(endpoint, HttpFactory(self.gateway, self.http))

@@ -190,6 +190,7 @@ CHANGES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("client_ca", "groups"): (M, '"ca.pem"', '"ca.pem"\ngroups = "ou"'),
     ("client_ca", "members"): (M, '"ca.pem"', '"ca.pem"\nmembers = { "spiffe://example.org/a" = ["agents"] }'),
     ("client_ca", "alone"): (M, "alone = true", ""),
+    ("client_ca", "listeners"): (M, '"ca.pem"', '"ca.pem"\nlisteners = ["https", "postgresql"]'),
     ("client_ca", "session"): (M, '"ca.pem"', '"ca.pem"\nsession = "1h"'),
     ("ssh", "host_keys"): (M, "[oidc.corp]", '[ssh]\nhost_keys = ["file:/k2"]\n[oidc.corp]'),
     ("ssh", "rekey"): (M, "[oidc.corp]", '[ssh]\nrekey = "1 MiB"\n[oidc.corp]'),

@@ -55,19 +55,29 @@ class CertificateChecker:
     def requestAvatarId(self, credentials: Any) -> Deferred[Identity]:  # type: ignore[override]  # Twisted: bytes
         """The identity.  Fails with LoginRefused."""
         try:
-            identity = self.shown(credentials.chain)
-            name = identity.proof[0].removeprefix(RULE)
-            if not any(each.alone for each in self._authorities if each.name == name):
+            identity = self.shown(credentials.chain, credentials.listener)
+            if not self._alone(identity):
                 words = "a certificate alone is not enough: a token is needed too"
-                raise LoginRefused(words, detail=f"certificate: [client_ca.{name}] has no `alone`")
+                raise LoginRefused(words, detail=f"certificate: [{identity.proof[0]}] has no `alone`")
         except LoginRefused as refused:
             return fail(refused)
         return succeed(identity)
 
-    def shown(self, chain: tuple[bytes, ...]) -> Identity:
+    def logs_in(self, chain: tuple[bytes, ...], listener: str) -> bool:
+        """Whether it would let somebody in, without a token."""
+        try:
+            return bool(chain) and self._alone(self.shown(chain, listener))
+        except LoginRefused:
+            return False
+
+    def _alone(self, identity: Identity) -> bool:
+        return any(each.alone for each in self._authorities if RULE + each.name == identity.proof[0])
+
+    def shown(self, chain: tuple[bytes, ...], listener: str = "https") -> Identity:
         """Whom a verified chain (DER, the client's own first) names.  Raises LoginRefused."""
         now = self._clock.seconds()
-        authority, anchor = _authority(chain, self._authorities)
+        known = tuple(each for each in self._authorities if listener in each.listeners)
+        authority, anchor = _authority(chain, known)
         try:
             leaf = x509.load_der_x509_certificate(chain[0])
             _check_leaf(leaf, now)

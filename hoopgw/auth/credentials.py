@@ -21,6 +21,7 @@ class IClientCertificate(ICredentials):
 
     chain = Attribute("tuple of bytes: the client's own first, up to the one that is trusted (DER)")
     address = Attribute("str: where from, for events")
+    listener = Attribute('"https" or "postgresql": where it was shown')
 
 
 class ISshSignature(ICredentials):
@@ -60,8 +61,9 @@ class BearerToken:
 
 @implementer(IClientCertificate)
 class ClientCertificate:
-    __slots__ = ("chain", "address")
+    __slots__ = ("chain", "address", "listener")
 
-    def __init__(self, chain: tuple[bytes, ...], address: str) -> None:
+    def __init__(self, chain: tuple[bytes, ...], address: str, listener: str = "https") -> None:
         self.chain = chain
         self.address = address
+        self.listener = listener

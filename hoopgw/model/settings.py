@@ -133,6 +133,7 @@ class ClientAuthority:
     groups: str = ""  # "ou", "o": which names in a certificate are its groups
     members: tuple[tuple[str, frozenset[str]], ...] = ()  # (glob over subjects, their groups)
     alone: bool = False  # a certificate is enough to log in
+    listeners: frozenset[str] = frozenset(("https",))  # "https", "postgresql": whose clients show them
     session: float = 43200.0  # seconds that such a login lasts
     revoked: tuple[RevokedSerials, ...] = ()
 

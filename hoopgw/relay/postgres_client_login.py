@@ -29,6 +29,7 @@ LOGIN_OPTION = "hoopgw.login"  # in `options`: how this client wants to show its
 # The same, of physical replication: which target.  pg_basebackup has a database's name of its own, which means nothing.
 TARGET_OPTION = "hoopgw.target"
 PASSWORD_LOGIN, BEARER_LOGIN = "password", "oauthbearer"
+CERTIFICATE_LOGIN = "certificate"  # TLS has shown it: nothing is asked for, and the Login has no token
 DISCOVERY = "discovery"  # detail of a refusal that only tells where a token is to be had
 MAX_NAME = 256  # characters of a role, target or database; PostgreSQL's own names have 63
 MAX_AROUND = 1024  # bytes around a token in OAUTHBEARER: mechanism, header, host and port
@@ -173,12 +174,12 @@ class ClientLogin:
             effects.append(Refuse(fatal(error), error))
         return effects
 
-    def tls_started(self, host: str = "") -> None:
-        """The handshake that StartTls asked for is done; its SNI names the target `host`, or none."""
+    def tls_started(self, host: str = "", login: str = "") -> None:
+        """The handshake that StartTls asked for is done; its SNI names the target `host` or none; `login` as above."""
         if self._state is not _State.SHAKING:
             raise ProtocolViolation("TLS began without being asked for")
         self.encrypted = True
-        self._host = host
+        self._host, self._login = host, login or self._login
         self._state = _State.OPENING
 
     def _step(self, effects: list[LoginEffect]) -> bool:
@@ -241,6 +242,10 @@ class ClientLogin:
         self._version = pglogin.negotiated_version(packet.code)
         agreed = self._version == packet.code and not options
         greeting = b"" if agreed else pglogin.negotiate_protocol_version(self._version, options)
+        if self._login == CERTIFICATE_LOGIN:
+            effects += [Reply(greeting)] if greeting else []
+            self._asks(b"", effects)
+            return
         if self._login == BEARER_LOGIN:
             asked = pglogin.authentication(pglogin.SASL, oauthbearer.MECHANISM + b"\0\0")
             self._state = _State.BEARER

@@ -14,6 +14,7 @@ from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred
 
 from hoopgw.auth.access import Access
+from hoopgw.auth.client_certificates import CertificateChecker
 from hoopgw.auth.penalties import Penalties
 from hoopgw.model.secret import Secret
 from hoopgw.model.settings import Settings
@@ -63,5 +64,6 @@ class Gateway:
     open_session: OpenSession
     room: Callable[[], Deferred[None]]  # fires when a session's first entries would find room: a spool may be full
     secrets: IKeeping
+    certificates: CertificateChecker
     server_tls: ssl.SSLContext | None
     token_bytes: Callable[[int], bytes]

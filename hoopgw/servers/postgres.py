@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from hoopgw.auth.access import Access, IAccess, Wanted
-from hoopgw.auth.credentials import BearerToken
+from hoopgw.auth.credentials import BearerToken, ClientCertificate
 from hoopgw.model.answer import Denial
 from hoopgw.model.errors import (
     HoopgwError,
@@ -33,6 +33,7 @@ from hoopgw.model.errors import (
 )
 from hoopgw.model.events import Code
 from hoopgw.model.grant import REPLICATION
+from hoopgw.model.identity import Identity
 from hoopgw.relay import postgres_client_login as login
 from hoopgw.relay.postgres import PostgresRelay
 from hoopgw.relay.postgres_addresses import target_of_host
@@ -69,6 +70,7 @@ class PostgresServer(Protocol):
         self._login: login.ClientLogin | None = None
         self._entrance = Entrance(gateway, PROTOCOL, address)
         self._tls: dict[str, str] = {}
+        self._chain: tuple[bytes, ...] = ()  # of the certificate that TLS was shown
         self._host = ""  # the target that SNI names
         self._session: Any = None
         self._relay: PostgresRelay | None = None
@@ -128,7 +130,7 @@ class PostgresServer(Protocol):
                 encrypted=self.transport.encrypted,
                 max_startup=limits.max_startup_packet,
                 max_token=limits.max_token,
-                login=self._gateway.settings.listen.postgresql_login,
+                login=self._how() or self._gateway.settings.listen.postgresql_login,
                 discovery=Discovery(issuers),
                 host=self._host,
             )
@@ -155,18 +157,28 @@ class PostgresServer(Protocol):
     def _start_tls(self, pending: bytes, *, direct: bool) -> None:
         def established(connection: ssl.SSLObject) -> None:
             self._tls = tls.described(connection)
+            self._chain = tls.client_chain(connection)
             self._host = target_of_host(tls.asked_name(connection), self._gateway.settings.tls.domain)
             if direct and self._tls["alpn"] != tls.POSTGRESQL_ALPN:
                 self._refuse(ProtocolViolation("direct TLS needs ALPN `postgresql`"))
             elif not direct:
-                self._client_login().tls_started(self._host)
+                self._client_login().tls_started(self._host, self._how())
 
         self.transport.start_tls(
             self._gateway.server_tls, established, self._tls_failed, server_side=True, pending=pending
         )
 
+    def _how(self) -> str:
+        """How its client logs in, where the connection says so already; a client that wants to show a token says so."""
+        certified = self._gateway.certificates.logs_in(self._chain, PROTOCOL)
+        return login.CERTIFICATE_LOGIN if certified else ""
+
     def _tls_failed(self, error: Exception) -> None:
-        self._refuse(ProtocolViolation(f"the TLS handshake failed: {error}"), b"")
+        why = tls.verify_failure(error)
+        if why:  # TLS itself tells the client, by its alert
+            self._refuse(LoginRefused("the certificate is not accepted", detail=f"certificate: {why}"), b"")
+        else:
+            self._refuse(ProtocolViolation(f"the TLS handshake failed: {error}"), b"")
 
     def _refuse(self, error: HoopgwError, data: bytes | None = None) -> None:
         """Tell the client in its protocol, write the event, close."""
@@ -205,19 +217,21 @@ class PostgresServer(Protocol):
 
     @inlineCallbacks
     def _log_in(self, asked: login.Login) -> Generator[Deferred[Any], Any, None]:
-        credentials = BearerToken(asked.token, self._address)
+        credentials, proven = self._shown(asked)
         wanted = Wanted(PROTOCOL, asked.target, asked.role, asked.database, asked.host)
         _, access, _ = yield self._gateway.portal.login(credentials, wanted, IAccess)
         self._gateway.penalties.succeeded(self._address)
         if asked.replication and REPLICATION not in access.grant.features:
             raise NotGranted("the grant does not let this identity replicate", detail="replication")
         shown_by = "SASLInitialResponse" if self._client_login().by_bearer else "PasswordMessage"
+        size = len(asked.token.reveal())
         opening = {
             "tls": self._tls,
             "application_name": asked.application_name,
             "settings": asked.settings,
             "replication": asked.replication,
-            "login": ["StartupMessage", f"{shown_by} ({len(asked.token.reveal())} bytes)"],
+            "login": ["StartupMessage", *([f"{shown_by} ({size} bytes)"] if size else [])],
+            **({"certificate": {"subject": proven.subject, "proof": list(proven.proof)}} if proven is not None else {}),
         }
         yield self._gateway.room()
         self._session = session = self._gateway.open_session(access, self, self._address, opening)
@@ -233,6 +247,14 @@ class PostgresServer(Protocol):
         if target.gone:
             raise TargetUnavailable(f"the target closed the connection: {target.gone}")
         self._open(access, target, ready, named)
+
+    def _shown(self, asked: login.Login) -> tuple[BearerToken | ClientCertificate, Identity | None]:
+        """What logs in; and whom the certificate names that stands there or beside it.  Raises LoginRefused."""
+        chain, address = self._chain, self._address
+        proven = self._gateway.certificates.shown(chain, PROTOCOL) if chain else None
+        if proven is not None and not asked.token.reveal():
+            return ClientCertificate(chain, address, PROTOCOL), proven
+        return BearerToken(asked.token, address, chain[0] if chain else b""), proven
 
     def _wanted(self, access: Access, asked: login.Login, named: str) -> dial.Wanted:
         secret = self._gateway.secrets.get

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import httpx
+import psycopg
 from cryptography import x509
 
 from hoopgw.cli.demo.stage import Options
@@ -29,6 +30,7 @@ crl = ["mesh.crl", "middle.crl"]
 trust_domain = "mesh.test"
 members = { "spiffe://mesh.test/ns/ci/*" = ["agents"] }
 alone = true
+listeners = ["https", "postgresql"]
 
 [client_ca.devices]
 provider = "demo"
@@ -173,6 +175,31 @@ class Certificates(HttpCase):
         for words in ((), other):
             status, _, _ = self.curl(*words, path="bound", token=token)
             self.assertEqual(status, 401)
+
+    def test_postgresql(self) -> None:
+        """libpq's sslcert, and no password; a token where it is asked for; others are no better off than over HTTPS."""
+        good, key = ROOT.issue(spiffe(WORKLOAD))
+        names = {"sslcert": str(self.files(good, key)), "sslkey": str(self.files(good, key))}
+        query = "select count(*) > 0 from products"
+        with psycopg.connect(self.stage.gateway_url("reader"), **names) as connection:
+            self.assertEqual(connection.execute(query).fetchone(), (True,))
+        (row,) = self.listed("--target", "shop", "--subject", WORKLOAD)
+        self.assertEqual((row["role"], row["issuer"]), ("reader", self.stage.issuer.url))
+        with self.connect(**names, options="-c hoopgw.login=password") as connection:
+            self.assertEqual(connection.execute(query).fetchone(), (True,))
+        for (certificate, own), words in (
+            ((REVOKED, REVOKED_KEY), "the certificate is not accepted"),
+            (DEVICES.issue(subject=(("cn", "laptop-7"),)), "unknown ca"),
+            (ROOT.issue(spiffe(WORKLOAD), until=-1), "expired"),
+        ):
+            path = str(self.files(certificate, own))
+            with self.assertRaises(psycopg.OperationalError) as caught:
+                self.connect(sslcert=path, sslkey=path)
+            self.assertIn(words, str(caught.exception))
+            self.asked(path="good")
+        with self.assertRaises(psycopg.OperationalError):
+            self.connect(password="")
+        self.assertEqual(self.connect().execute(query).fetchone(), (True,))
 
     def test_without_one(self) -> None:
         """Who shows none logs in by token, as ever."""

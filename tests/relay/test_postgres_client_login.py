@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.errors import IssuerUnavailable, LoginRefused, NotGranted, OperatorError, ProtocolViolation, WireError
 from hoopgw.relay.postgres_client_login import (
+    CERTIFICATE_LOGIN,
     Cancel,
     ClientLogin,
     Login,
@@ -62,6 +63,30 @@ def login(*, encrypted: bool = True, tls_offered: bool = True, tls_required: boo
 
 
 LOGGED_IN = ("reader", "pay", "", (("client_encoding", "UTF8"),), TOKEN)
+
+
+class Certified(SynchronousTestCase):
+    def started(self, *more: tuple[str, str]) -> list[Any]:
+        client = login(encrypted=False)
+        client.from_client(request(SSL_REQUEST))
+        client.tls_started("", CERTIFICATE_LOGIN)
+        return shown(client.from_client(startup_message([("user", "reader"), ("database", "pay"), *more])))
+
+    def test_nothing_is_asked_for(self) -> None:
+        """TLS has shown who it is; a client that speaks a newer protocol is told of it all the same."""
+        self.assertEqual(self.started(), [(*LOGGED_IN[:4], b"")])
+        greeting, asked = self.started(("_pq_.x", "1"))
+        self.assertEqual((greeting[:1], asked), (b"v", (*LOGGED_IN[:4], b"")))
+
+    def test_a_token_beside_it(self) -> None:
+        """Where the client says that it wants to show one."""
+        self.assertEqual(self.started(("options", "-c hoopgw.login=password")), [ASK])
+
+    def test_security_no_empty_token_without_it(self) -> None:
+        """An empty password is no way to the login that a certificate has."""
+        client = login()
+        client.from_client(HELLO)
+        self.assertEqual(shown(client.from_client(password(b"")))[0][0], "refused")
 
 
 class Moves(SynchronousTestCase):

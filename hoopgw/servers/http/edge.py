@@ -9,7 +9,6 @@ from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from hoopgw.auth.access import Access
-from hoopgw.auth.client_certificates import CertificateChecker
 from hoopgw.auth.identity_tokens import IdentityTokens
 from hoopgw.model.answer import Denial
 from hoopgw.model.events import Code
@@ -38,13 +37,11 @@ class Face:
         links: Links,
         tokens: IdentityTokens,
         pages: OwnPages,
-        certificates: CertificateChecker,
         context: Any,
     ) -> None:
         self.links = links
         self.tokens = tokens
         self.pages = pages
-        self.certificates = certificates
         self.context = context  # of TLS towards clients; a reload replaces it
         self.connections: set[Any] = set()
 

@@ -236,7 +236,7 @@ class HttpServer(Protocol):
         shown = credentials_of(route, self._chain, self._address)
         if shown is None:
             raise LoginRefused("a token is needed: Authorization: Bearer", detail="no token")
-        proven = self._face.certificates.shown(self._chain) if self._chain else None
+        proven = self._gateway.certificates.shown(self._chain) if self._chain else None
         role = route[1].decode("utf-8", "backslashreplace")
         wanted = Wanted(PROTOCOL, found.target, role, destination=found.destination)
         _, access, _ = yield self._gateway.portal.login(shown, wanted, IAccess)
