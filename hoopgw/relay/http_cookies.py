@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from hoopgw.relay.http_scope import HttpScope
+
+# As browsers read it (HTML, 4.2.4.3): seconds, an address with or without `url=` and quotes
+_REFRESH: Final = re.compile(
+    rb"""([ \t]*[0-9.]*[ \t]*[;,]?[ \t]*(?:url[ \t]*=[ \t]*)?(["']?))(.+?)\2[ \t]*\Z""", re.IGNORECASE
+)
 
 
 def scoped_location(value: bytes, scope: HttpScope) -> bytes | None:
@@ -18,6 +26,15 @@ def scoped_location(value: bytes, scope: HttpScope) -> bytes | None:
     # what the target meant as a path must not become a host (RFC 3986, 4.2)
     found = b"/" + found.lstrip(b"/") if found.startswith(b"//") else found
     return None if found == value else found
+
+
+def scoped_refresh(value: bytes, scope: HttpScope) -> bytes | None:
+    """A Refresh (`5; url=/x`) for the client; None: as it is."""
+    found = _REFRESH.match(value)
+    if found is None:
+        return None
+    place = scoped_location(found.group(3), scope)
+    return None if place is None else found.group(1) + place + found.group(2)
 
 
 def _own_path(value: bytes, scope: HttpScope) -> bytes | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final, final
 
 from hoopgw.model.http import alike
-from hoopgw.relay.http_cookies import scoped_cookie, scoped_location
+from hoopgw.relay.http_cookies import scoped_cookie, scoped_location, scoped_refresh
 from hoopgw.relay.http_scope import HttpScope, is_proof, route_of
 from hoopgw.wire.http2_heads import is_grpc
 from hoopgw.wire.httphead import Block, Field
@@ -182,4 +182,8 @@ def _scoped(name: bytes, value: bytes, scope: HttpScope) -> bytes | None:
         return scoped_location(value, scope)
     if name == b"set-cookie":
         return scoped_cookie(value, scope)
+    if name == b"refresh":
+        return scoped_refresh(value, scope)
+    if name == b"service-worker-allowed" and scope.prefix:
+        return b""  # its worker would answer for all targets under this host
     return None

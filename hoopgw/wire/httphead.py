@@ -341,13 +341,18 @@ def read_request(data: bytes, start: int, blocks: Blocks) -> Request | None:
 
 def _begins(data: bytes, start: int) -> None:
     """What cannot become a request's head any more is not waited for."""
-    # Counted, not matched: of a head that comes byte by byte this is asked for each byte, before anybody is known
-    if data.count(b"\n", start) != data.count(b"\r\n", start):
-        raise MalformedFrame("a line that ends in LF alone")
+    _lines_end(data, start)
     space = data.find(b" ", start, start + 33)
     begin = data[start:space] if space >= 0 else data[start : start + 33]
     if len(begin) > 32 or begin.translate(None, _TOKEN):
         raise MalformedFrame("the method is no token")
+
+
+def _lines_end(data: bytes, start: int) -> None:
+    """Raises MalformedFrame where a line of a head that is not whole ends in LF alone: its end would never come."""
+    # Counted, not matched: of a head that comes byte by byte this is asked for each byte, before anybody is known
+    if data.count(b"\n", start) != data.count(b"\r\n", start):
+        raise MalformedFrame("a line that ends in LF alone")
 
 
 def read_response(data: bytes, start: int, method: bytes, blocks: Blocks) -> Response | None:
@@ -358,6 +363,7 @@ def read_response(data: bytes, start: int, method: bytes, blocks: Blocks) -> Res
     if block is None:
         end = head_end(data, start)
         if end < 0:
+            _lines_end(data, start)
             return None
     blocks.status_line(data[start:line_end])
     if block is None:

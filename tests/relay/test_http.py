@@ -458,7 +458,8 @@ class Answers(SynchronousTestCase):
         return course
 
     def test_scope_of_redirects_and_cookies(self) -> None:
-        """What leads to the target leads to the gateway; what leads elsewhere stays; no cookie leaves the path."""
+        """What leads to the target leads to the gateway; what leads elsewhere stays; no cookie leaves the path, nor
+        does a service worker."""
         for value, expected in {
             b"/login": b"/shop/login",
             b"http://shop.internal/login?x#y": b"/shop/login?x#y",
@@ -469,6 +470,20 @@ class Answers(SynchronousTestCase):
         }.items():
             course = self.answered(b"HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % value)
             self.assertIn(b"\r\nLocation: " + expected + b"\r\n", course.client)
+        for value, expected in {
+            b"5; url=/login": b"5; url=/shop/login",
+            b"0;URL='http://shop.internal/x'": b"0;URL='/shop/x'",
+            b"0, //shop.internal/y": b"0, /shop/y",
+            b"5": b"5",
+            b"5; url=https://elsewhere.example/": b"5; url=https://elsewhere.example/",
+            b'5; url="/x': b'5; url="/x',
+        }.items():
+            course = self.answered(b"HTTP/1.1 200 OK\r\nRefresh: %s\r\nContent-Length: 0\r\n\r\n" % value)
+            self.assertIn(b"\r\nRefresh: " + expected + b"\r\n", course.client)
+        for prefix, kept in ((b"/shop", False), (b"", True)):
+            worker = b"HTTP/1.1 200 OK\r\nService-Worker-Allowed: /\r\nContent-Length: 0\r\n\r\n"
+            course = self.answered(worker, prefix=prefix)
+            self.assertEqual(b"Service-Worker-Allowed" in course.client, kept)
         cookies = {
             b"a=1; Domain=.internal; Path=/x; Secure": b"a=1; Secure; Path=/shop/x",
             b"a=1": b"a=1; Path=/shop/",

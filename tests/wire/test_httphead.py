@@ -95,6 +95,7 @@ REFUSED_RESPONSES = {
     "another coding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
     "a folded line": b"HTTP/1.1 200 OK\r\nX: 1\r\n\t2\r\n\r\n",
     "a bare LF": b"HTTP/1.1 200 OK\nX: 1\n\n\r\n\r\n",
+    "nothing but bare LFs": b"HTTP/1.1 200 OK\nContent-Length: 1\n\nx",  # its end would never come
     "another version": b"HTTP/2 200\r\n\r\n",
     "a long status": b"HTTP/1.1 2000 OK\r\n\r\n",
     "a status of 0": b"HTTP/1.1 099 OK\r\n\r\n",
