@@ -299,7 +299,7 @@ class GatewayService(Service):
             return
         tokens = IdentityTokens(settings.name, load_or_make_key(Path(settings.state) / IDENTITY_KEY))
         pages = OwnPages(self.portal, self.holds, self.events, self.gateway.penalties, tokens, self.logins.certifying)
-        links = Links(self._reactor, self.departures, self.secrets.get)
+        links = Links(self._reactor, self.secrets.get)
         self.http = HttpFace(links, tokens, pages, self._tls(self.config, HTTPS_ALPN))
         self._every(HTTP_CHECK, lambda: self.http.check(self._reactor.seconds()))
         for endpoint in settings.listen.https:

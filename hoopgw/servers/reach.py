@@ -46,9 +46,13 @@ class _Once(ClientFactory):
 
 
 def connected(
-    reactor: Any, departures: Departures, protocol: Protocol, place: Place, seconds: float = CONNECT_SECONDS
+    reactor: Any, departures: Departures | None, protocol: Protocol, place: Place, seconds: float = CONNECT_SECONDS
 ) -> Deferred[None]:
-    """Fires when `protocol` is about to get its connection; fails with ConnectError."""
+    """Fires when `protocol` is about to get its connection; fails with ConnectError.
+
+    `departures` end it as soon as the target leaves, also while it is not read: what it said last is then not read any
+    more.  With None its end comes behind that.
+    """
     factory = _Once(protocol)
     connect(reactor, place.numeric, place.address.port, factory, seconds, departures)
     return factory.connected

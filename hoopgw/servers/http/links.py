@@ -19,7 +19,6 @@ from hoopgw.model.secret import Secret
 from hoopgw.model.target import Address, Role, SecretReference, Target, TlsMode
 from hoopgw.relay.http import TIMED_OUT
 from hoopgw.servers import tls
-from hoopgw.servers.departures import Departures
 from hoopgw.servers.http_calls import Call, Calls
 from hoopgw.servers.reach import Place, connected
 from hoopgw.servers.resolve import resolve
@@ -121,9 +120,8 @@ class Link(Protocol):
 class Links:
     """One for the gateway."""
 
-    def __init__(self, reactor: Any, departures: Departures, secret: Callable[[SecretReference], Secret]) -> None:
+    def __init__(self, reactor: Any, secret: Callable[[SecretReference], Secret]) -> None:
         self._reactor = reactor
-        self._departures = departures
         self._secret = secret
         self._contexts: dict[tuple[str, str], ssl.SSLContext | None] = {}
         self._kept: OrderedDict[Link, tuple[Key, Any]] = OrderedDict()  # with what ends its time
@@ -288,7 +286,8 @@ class Links:
         place = Place(address, numeric)
         link = Link(context, place)
         try:
-            yield connected(self._reactor, self._departures, link, place, seconds)
+            # it may leave when it has answered, while a slow client has the gateway not read it: the rest is still due
+            yield connected(self._reactor, None, link, place, seconds)
         except ConnectError as error:
             raise TargetUnavailable(f"{address} ({numeric}): {error}") from error
         yield link.ready.addTimeout(TLS_SECONDS, self._reactor, onTimeoutCancel=_too_slow)

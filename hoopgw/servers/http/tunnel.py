@@ -76,7 +76,7 @@ class Outside:
         link, reactor = Link(None, place), self._gateway.reactor
         seconds = self._access.target.connect_seconds
         try:
-            yield connected(reactor, self._gateway.departures, link, place, seconds)
+            yield connected(reactor, None, link, place, seconds)  # as of a target: its last words are due
         except ConnectError as error:
             raise TargetUnavailable(f"{asked} ({numeric}): {error}") from error
         yield link.ready

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock, deferLater
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from hoopgw.auth.access import Access
 from hoopgw.model.grant import Grant, Who
@@ -81,7 +84,7 @@ def made() -> Any:
 class Kept(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.links = Links(self.clock, None, None)  # type: ignore[arg-type]  # nothing is dialed here
+        self.links = Links(self.clock, None)  # type: ignore[arg-type]  # nothing is dialed here
 
     def test_only_the_same_identity_gets_it_again(self) -> None:
         """A target may know its clients by their connection."""
@@ -121,3 +124,35 @@ class Kept(SynchronousTestCase):
         self.links.reloaded()
         self.assertTrue(link.transport.ended)
         self.assertIsNone(self.links.take(access()))
+
+
+class Leaving(Protocol):
+    """A target that says what it has to say, and closes."""
+
+    transport: Any
+    said = b"x" * 100_000  # what the kernel takes for somebody who does not read
+
+    def connectionMade(self) -> None:
+        self.transport.write(self.said)
+        self.transport.loseConnection()
+
+
+class LastWords(TestCase):
+    @inlineCallbacks
+    def test_of_a_target_that_left(self) -> Any:
+        """A target that closes behind its answer while a slow client has it not read: all of the answer comes."""
+        factory = Factory.forProtocol(Leaving)
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")  # type: ignore[attr-defined]
+        self.addCleanup(port.stopListening)
+        here = Address("127.0.0.1", port.getHost().port)
+        found = replace(access(), target=replace(access().target, addresses=(here,), tls=TlsMode.DISABLE))
+        links = Links(reactor, lambda reference: self.fail(f"{reference} is asked for"))
+        link: Any = yield links.dial(found)
+        came, ended = list[bytes](), Deferred[str]()
+        link.receive, link.lost = came.append, ended.callback
+        link.transport.pauseProducing()
+        yield deferLater(reactor, 0.2)  # type: ignore[arg-type]  # it has left by then
+        self.assertFalse(ended.called)
+        link.transport.resumeProducing()
+        yield ended.addTimeout(10, reactor)  # type: ignore[arg-type]
+        self.assertEqual(sum(map(len, came)), len(Leaving.said))
