@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -28,7 +27,6 @@ from twisted.logger import Logger
 from twisted.python import usage
 
 from hoopgw import __version__, config, systemd
-from hoopgw.auth.access import Access
 from hoopgw.auth.identity_tokens import KEY_FILE as IDENTITY_KEY
 from hoopgw.auth.identity_tokens import IdentityTokens
 from hoopgw.auth.local import load_or_make_key
@@ -39,10 +37,8 @@ from hoopgw.config_secrets import read_or_make
 from hoopgw.config_signing import REFUSED_PINS, SigningKeys, tokens_of
 from hoopgw.model.errors import HoopgwError, OperatorError, PinRefused
 from hoopgw.model.events import Code
-from hoopgw.model.grant import REPLICATION
 from hoopgw.model.settings import Settings, SshSettings
 from hoopgw.policy.masks import mask_key
-from hoopgw.relay.http_masks import HttpMaskBuilder
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.servers import reactor as lean_reactor
 from hoopgw.servers.admin import admin_site, remove_stale_socket
@@ -62,21 +58,16 @@ from hoopgw.servers.ssh.server import SshFace, SshFactory
 from hoopgw.servers.tls import POSTGRESQL_ALPN, server_context
 from hoopgw.service_logins import Logins
 from hoopgw.service_secrets import HeldSecrets, Known, read_all
+from hoopgw.service_sessions import Judges, Sessions
 from hoopgw.session.budgets import Budgets
 from hoopgw.session.catalogues import CatalogueCache
 from hoopgw.session.events import Events, Lines
 from hoopgw.session.holds import Holds
-from hoopgw.session.httpjudge import HttpJudge
-from hoopgw.session.interfaces import IEdge
-from hoopgw.session.opening import described, new_row, room_for
+from hoopgw.session.opening import room_for
 from hoopgw.session.parser_process import ParserProcess
 from hoopgw.session.rebuilding import rebuilt
 from hoopgw.session.registry import Registry
 from hoopgw.session.retention import Retention
-from hoopgw.session.session import Session
-from hoopgw.session.sqljudge import SqlJudge
-from hoopgw.session.sqlscopes import Scopes
-from hoopgw.session.sshjudge import SshJudge
 from hoopgw.store.following import Following, followed
 from hoopgw.store.opening import open_store
 from hoopgw.store.recorder import Recorder
@@ -113,11 +104,6 @@ def makeService(options: Options) -> Service:
     lean_reactor.install()
     Factory.noisy = False  # two lines in the journal for each look at an issuer's keys
     return GatewayService(options["config"], options.loaded)
-
-
-def new_id(prefix: str) -> str:
-    """128 random bits: nobody guesses a session's or hold's name."""
-    return prefix + urlsafe_b64encode(os.urandom(16)).rstrip(b"=").decode()
 
 
 class GatewayService(Service):
@@ -199,15 +185,23 @@ class GatewayService(Service):
         self.budgets = Budgets(self.store, reactor)
         self.catalogue_source = CatalogueSource(self.dialer, self.secrets.get, reactor)
         self.catalogues = CatalogueCache(self.catalogue_source.run, reactor, self.events)
-        self._masks = MaskBuilder(mask_key(mask_secret))
-        self.scopes = Scopes(self._masks)
-        self._body_masks = HttpMaskBuilder(self._masks)
         self.parser = ParserProcess(reactor)
         self.logins = Logins(reactor, self.events, self.secrets.get, self._signing_keys, self._revoked)
         self.logins.configure(self.config.settings)
         self._every(REVOCATIONS_EVERY, self.logins.look)
         self.realm = GatewayRealm(lambda: self.config, reactor)
         self.portal = Portal(self.realm, self.logins.checkers)
+        self.sessions = Sessions(
+            config=lambda: self.config,
+            clock=reactor,
+            realm=self.realm,
+            registry=self.registry,
+            recorder=self.recorder,
+            holds=self.holds,
+            budgets=self.budgets,
+            events=self.events,
+            judges=Judges(MaskBuilder(mask_key(mask_secret)), self.catalogues, self.parser),
+        )
         self._gauges()
         await self._listen()
         self.retention = Retention(self.recorder.retire_before, self.registry, self.events, self._reactor)
@@ -263,7 +257,7 @@ class GatewayService(Service):
             registry=self.registry,
             dialer=self.dialer,
             departures=self.departures,
-            open_session=self.open_session,
+            open_session=self.sessions.open,
             room=lambda: Deferred.fromCoroutine(room_for(self.recorder.has_room, self._reactor)),
             secrets=self.secrets,
             certificates=self.logins.certificates,
@@ -357,48 +351,6 @@ class GatewayService(Service):
         loop.start(seconds, now=False).addErrback(lambda failure: self._log.failure("a loop failed", failure=failure))
         self._loops.append(loop)
 
-    # ---- sessions
-
-    def open_session(self, access: Access, edge: IEdge, client: str, opening: dict[str, Any]) -> Session:
-        """See servers.gateway.OpenSession."""
-        self.registry.may_open(access)
-        self.recorder.may_open()
-        identity, policy = access.identity, self.config.digest
-        row = new_row(new_id("s_"), self.config.settings.name, access, client, policy, self._reactor.seconds())
-        journal = self.recorder.open(row.id, described(row, access, opening), access.target.record)
-        selection = self.config.policy.select(identity, access.target, access.role.name, access.grant.features)
-        judge: SqlJudge | SshJudge | HttpJudge
-        if access.target.protocol == "ssh":
-            judge = SshJudge(selection, access, self._masks)
-        elif access.target.protocol == "http":
-            judge = HttpJudge(selection, access, self._body_masks)
-        else:
-            started = opening.get("settings", {})
-            judge = SqlJudge(
-                selection,
-                access,
-                self.catalogues,
-                self.scopes,
-                self.parser,
-                started=started,
-                replication=bool(opening.get("replication")),
-            )
-        session = Session(
-            row=row,
-            access=access,
-            judge=judge,
-            journal=journal,
-            holds=self.holds,
-            spending=self.budgets.open(identity, access.grant),
-            events=self.events,
-            edge=edge,
-            clock=self._reactor,
-            policy=policy,
-            ambient_masks=judge.ambient_masks,
-        )
-        self.registry.add(session)
-        return session
-
     # ---- reload
 
     def _handle_signals(self) -> None:
@@ -454,8 +406,7 @@ class GatewayService(Service):
         self.dialer.reloaded()
         self.catalogue_source.forget()
         self.holds.reloaded(loaded.digest)
-        for session in self.registry.all():
-            self._reload_session(session)
+        self.sessions.reloaded()
         restart = {"restart": needing} if needing else {}
         self._loaded += 1
         self.events.emit(Code.CONFIGURATION_RELOADED, policy=loaded.digest, **restart)
@@ -465,23 +416,7 @@ class GatewayService(Service):
     def _revoked(self, ssh: SshSettings) -> None:
         """Files of `krl` say something else: sessions end as they would at a reload."""
         self.config = replace(self.config, settings=replace(self.config.settings, ssh=ssh))
-        for session in self.registry.all():
-            by_key = session.access.identity.proof
-            if by_key and self.realm.still_allowed(session.access, self._reactor.seconds()) is None:
-                self._reload_session(session)
-
-    def _reload_session(self, session: Session) -> None:
-        access = self.realm.still_allowed(session.access, self._reactor.seconds())
-        judge: Any = session.judge
-        replicates = isinstance(judge, SqlJudge) and judge.replication
-        if replicates and access is not None and REPLICATION not in access.grant.features:
-            access = None
-        if access is not None:
-            selection = self.config.policy.select(
-                access.identity, access.target, access.role.name, access.grant.features
-            )
-            judge = judge.successor(selection, access)
-        session.reloaded(self.config.digest, judge, access)
+        self.sessions.revoked()
 
     # ---- stop
 
