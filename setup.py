@@ -39,6 +39,7 @@ PATH = (
     "session/sqljudge",
     "session/sqlscopes",
     "session/sqlstatements",
+    "servers/flow",
     "servers/http/upstream",
     "servers/pump",
 )

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, cast
 
@@ -22,12 +22,8 @@ from twisted.internet.interfaces import IListeningPort, IReactorTCP
 from twisted.python.failure import Failure
 
 from hoopgw.servers.departures import Departures
-from hoopgw.servers.reactor import IUnsent
+from hoopgw.servers.flow import READ_SIZE, Flow
 
-READ_SIZE = 256 * 1024  # one read, and what may be queued for a slow peer before the other side is paused
-# Until a read has filled it: an allocation above 128 KiB, glibc's M_MMAP_THRESHOLD, costs 8 us where little comes.
-SMALL_READ = 64 * 1024
-TURN_SIZE = 32 * 1024  # bytes that wait for the end of the turn; more is worth the switch of readers
 TLS_RECORD = 16 * 1024  # bytes of plain text that one record holds at most (RFC 8446, 5.1): a read gives no more
 # What goes through OpenSSL's memory at once: it keeps the room of the most it ever held, as long as a session lives.
 TLS_PIECE = 2 * TLS_RECORD
@@ -44,61 +40,42 @@ class EagerConnection(tcp.Connection):
     departures: Departures | None = None
     _tls: "TlsLayer | None" = None
     _reading_paused = False
-    _next_read = SMALL_READ
-    _unsent = b""
-
-    @cached_property
-    def _turn(self) -> list[IUnsent] | None:
-        """Where the reactor looks at the end of its turn; None for one that does not."""
-        return getattr(self.reactor, "unsent", None)
 
     # ---- clear text
 
+    @cached_property
+    def _flow(self) -> Flow:
+        """Takes the place of the methods below: what is read and written then comes to it without a step between."""
+        flow = Flow(self, getattr(self.reactor, "unsent", None))
+        self.doRead = flow.read  # type: ignore[method-assign]
+        self.write_raw = flow.write  # type: ignore[method-assign]
+        if self._tls is None:
+            self.write = flow.write  # type: ignore[method-assign]
+        return flow
+
     def write_raw(self, data: bytes) -> None:
         """Send what the socket takes, at the end of this turn; queue the rest."""
-        if self._unsent:
-            self._unsent += data
-        else:
-            self._unsent = data
-            if self._turn is not None:
-                self._turn.append(self)
-        if self._turn is None or len(self._unsent) > TURN_SIZE:
-            self.send_now()
-
-    def send_now(self) -> None:
-        """Called by the reactor at the end of its turn, and before an end."""
-        data, self._unsent = self._unsent, b""
-        if not data:
-            return
-        if self._tempDataLen or self.dataBuffer or self.disconnecting or not self.connected:
-            super().write(data)
-            return
-        try:
-            sent = self.socket.send(data)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            super().write(data)  # the stock queue finds the error again, and ends the connection as Twisted does
-            return
-        if sent != len(data):
-            super().write(data[sent:])
+        if self.connected:
+            self._flow.write(data)
 
     write = write_raw  # until TLS is spoken
 
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+        self.write(b"".join(iovec))
+
     def doRead(self) -> Any:
-        try:
-            data = self.socket.recv(self._next_read)
-        except BlockingIOError:
-            return None
-        except OSError:
-            return main.CONNECTION_LOST
-        if not data:
-            return main.CONNECTION_DONE
-        self._next_read = SMALL_READ if len(data) < SMALL_READ else READ_SIZE
-        if self._tls is None:
-            self.protocol.dataReceived(data)
-            return None
-        return self._tls.received(data)
+        return self._flow.read()
+
+    def is_clear(self) -> bool:
+        """A send may go past the queue."""
+        queued = self._tempDataLen or self.dataBuffer
+        self._flow.clear = not queued and not self.disconnecting and bool(self.connected)
+        return self._flow.clear
+
+    def queue(self, data: bytes) -> None:
+        """Twisted's own way: sent when the socket takes it."""
+        self._flow.clear = False
+        super().write(data)
 
     # ---- a peer that is gone without a word
 
@@ -150,7 +127,9 @@ class EagerConnection(tcp.Connection):
         pending: bytes = b"",
     ) -> None:
         """Speak TLS from now on.  `pending` was read already and belongs to the handshake (direct TLS)."""
-        self._tls = TlsLayer(self, context, established, failed, server_side=server_side, hostname=hostname)
+        self._tls = self._flow.tls = TlsLayer(
+            self, context, established, failed, server_side=server_side, hostname=hostname
+        )
         self.write = self._write_encrypted  # type: ignore[method-assign]
         self._tls.received(pending)
 
@@ -163,19 +142,27 @@ class EagerConnection(tcp.Connection):
     def loseConnection(self) -> None:
         if self._tls is not None and self.connected and not self.disconnecting:
             self._tls.close()
-        self.send_now()
+        self._send_last()
         super().loseConnection()
 
     def abortConnection(self) -> None:
-        self.send_now()
+        self._send_last()
         super().abortConnection()
 
+    def _send_last(self) -> None:
+        if self.connected:
+            self._flow.send_now()
+            self._flow.clear = False
+
     def connectionLost(self, reason: Any) -> None:
-        self._unsent = b""
         if self._reading_paused and self.departures is not None:
             self._reading_paused = False
             self.departures.forget(self)
-        self.__dict__.pop("write", None)  # a cycle, which would wait for the garbage collector
+        flow = self.__dict__.get("_flow")
+        if flow is not None:
+            flow.end()
+        for name in ("write", "write_raw", "doRead", "_flow"):  # cycles, which would wait for the garbage collector
+            self.__dict__.pop(name, None)
         super().connectionLost(reason)
 
 

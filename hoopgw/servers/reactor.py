@@ -20,8 +20,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from select import EPOLLIN
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.base import DelayedCall
 from twisted.internet.epollreactor import EPollReactor
@@ -29,25 +28,21 @@ from twisted.internet.main import installReactor
 from twisted.logger import Logger
 from twisted.python import log
 
+from hoopgw.servers.flow import Flow, read_all, send_all
+
 MAX_EVENTS = 256  # of one poll; the others come with the next
 TOLD = 1.0  # seconds that the clock may be set back without a word: time daemons do
 _log = Logger("hoopgw.servers.reactor")
 
 
-class IUnsent(Protocol):
-    """A connection with bytes that wait for the end of the turn."""
-
-    def send_now(self) -> None: ...
-
-
 class LeanEPollReactor(EPollReactor):
     """Twisted's epoll reactor with a shorter way for readable sockets.
 
-    `unsent` holds the connections that want `send_now` called before the reactor sleeps.
+    `unsent` holds what wants `send_now` called before the reactor sleeps.
     """
 
     def __init__(self) -> None:
-        self.unsent: list[IUnsent] = []
+        self.unsent: list[Flow] = []
         self._looked = 0.0  # at the clock: what it said last
         super().__init__()
 
@@ -67,40 +62,27 @@ class LeanEPollReactor(EPollReactor):
 
     def _turn(self, timeout: float | None) -> None:
         if self.unsent:  # by timers and by what threads handed over
-            self._send()
+            send_all(self.unsent, self)
         try:
             events = self._poller.poll(-1 if timeout is None else timeout, MAX_EVENTS)
         except InterruptedError:
             return
-        selectables = self._selectables
-        for descriptor, event in events:
-            selectable = selectables.get(descriptor)
-            if selectable is None:
-                continue
-            if event == EPOLLIN:
-                try:
-                    why = selectable.doRead()
-                except Exception as error:
-                    why = self._failed(selectable, error)
-                if why:
-                    self._disconnectSelectable(selectable, why, True)
-            else:
-                log.callWithLogger(selectable, self._doReadOrWrite, selectable, descriptor, event)
+        read_all(events, self._selectables, self)
         if self.unsent:
-            self._send()
+            send_all(self.unsent, self)
 
-    def _send(self) -> None:
-        unsent = self.unsent
-        for connection in unsent:  # one that adds another while it sends has it sent too
-            try:
-                connection.send_now()
-            except Exception as error:
-                self._disconnectSelectable(connection, self._failed(connection, error), False)
-        unsent.clear()
+    # ---- what a turn needs of it
 
-    def _failed(self, selectable: Any, error: Exception) -> Exception:
+    def failed(self, selectable: Any, error: Exception) -> Exception:
         _log.failure("{connection} failed while it was read", connection=selectable.logPrefix())
         return error
+
+    def ended(self, selectable: Any, why: Exception, read: bool) -> None:
+        self._disconnectSelectable(selectable, why, read)
+
+    def other_event(self, selectable: Any, descriptor: int, event: int) -> None:
+        """Twisted's way."""
+        log.callWithLogger(selectable, self._doReadOrWrite, selectable, descriptor, event)
 
     doIteration = doPoll
 

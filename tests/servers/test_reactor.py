@@ -9,10 +9,13 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.error import ConnectionLost
 from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.servers.eager import TURN_SIZE, EagerServer
+from hoopgw.servers.eager import EagerServer
+from hoopgw.servers.flow import TURN_SIZE
 from hoopgw.servers.reactor import LeanEPollReactor
 
 
@@ -34,7 +37,7 @@ class Answers(Protocol):
 
 
 class Broken(EagerServer):
-    def send_now(self) -> None:
+    def is_clear(self) -> bool:
         raise ZeroDivisionError("a defect")
 
 
@@ -111,6 +114,37 @@ class Turns(Connected):
         self.assertEqual(peer.recv(9), b"ok")
         self.assertEqual(broken.recv(9), b"")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_written_after_the_end(self) -> None:
+        """Whoever kept the way to write of a connection that is lost writes to nobody; what waited is dropped."""
+        self.accepted(Answers([], b"ok"))
+        self.turn()
+        transport = self.transports[0]
+        write = transport.write
+        write(b"waits")
+        transport.connectionLost(Failure(ConnectionLost()))
+        write(b"late")
+        transport.write(b"later")
+        self.reactor.doPoll(0)
+        self.assertEqual(self.reactor.unsent, [])
+        self.assertEqual(self.peers[0].recv(99), b"ok")
+        self.assertEqual(self.peers[0].recv(99), b"")
+
+    def test_what_is_queued_goes_first(self) -> None:
+        """What a slow peer has not taken yet stands before what is written later; then none is queued again."""
+        peer = self.accepted(Protocol())
+        transport, much = self.transports[0], b"x" * (8 << 20)
+        transport.write(much)
+        transport.write(b"behind")
+        self.reactor.doPoll(0)
+        got = b""
+        while len(got) < len(much) + 6:
+            got += peer.recv(1 << 20)
+            self.reactor.doPoll(0)
+        self.assertEqual(got[len(much) :], b"behind")
+        transport.write(b"after")
+        self.reactor.doPoll(0)
+        self.assertEqual(peer.recv(99), b"after")
 
     def test_a_peer_that_shut_its_side(self) -> None:
         """A send that fails ends the connection as Twisted ends it, and nothing else."""

@@ -1,0 +1,119 @@
+"""The bytes of one connection by the shortest way, and the turn in which many of them are read and sent.  Compiled in
+packages: each proxied request passes here four times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from select import EPOLLIN
+from typing import Any, Final
+
+from twisted.internet import main
+
+READ_SIZE: Final = 256 * 1024  # one read, and what may be queued for a slow peer before the other side is paused
+# Until a read has filled it: an allocation above 128 KiB, glibc's M_MMAP_THRESHOLD, costs 8 us where little comes.
+SMALL_READ: Final = 64 * 1024
+TURN_SIZE: Final = 32 * 1024  # bytes that wait for the end of the turn; more is worth the switch of readers
+
+
+class Flow:
+    """What an eager transport reads and sends.  Queue, errors and ends are the transport's own (Twisted's).
+
+    transport  an EagerConnection; None: it is no more, and what is written then is nobody's
+    tls        its TLS; None while bytes go as they are
+    clear      nothing stands before a send: no queue, no end
+    """
+
+    __slots__ = ("_recv", "_send", "_size", "_turn", "_waiting", "clear", "tls", "transport")
+
+    def __init__(self, transport: Any, turn: list[Any] | None) -> None:
+        """`turn`: where a reactor looks at the end of its turn; None for one that does not."""
+        self.transport = transport
+        self.tls: Any = None
+        self.clear = False
+        self._recv: Callable[[int], bytes] = transport.socket.recv
+        self._send: Callable[[bytes], int] = transport.socket.send
+        self._turn = turn
+        self._waiting = b""
+        self._size = SMALL_READ
+
+    def write(self, data: bytes) -> None:
+        """Send what the socket takes, at the end of this turn; queue the rest."""
+        if self._waiting:
+            self._waiting += data
+        elif self.transport is None:
+            return
+        else:
+            self._waiting = data
+            if self._turn is not None:
+                self._turn.append(self)
+        if self._turn is None or len(self._waiting) > TURN_SIZE:
+            self.send_now()
+
+    def send_now(self) -> None:
+        """Called at the end of the reactor's turn, and before an end."""
+        data = self._waiting
+        self._waiting = b""
+        if not data:
+            return
+        if not self.clear and not self.transport.is_clear():
+            self.transport.queue(data)
+            return
+        try:
+            sent = self._send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.transport.queue(data)  # it finds the error again, and ends the connection as Twisted does
+            return
+        if sent != len(data):
+            self.transport.queue(data[sent:])
+
+    def end(self) -> None:
+        """The connection is lost."""
+        self.transport = None
+        self._waiting = b""
+
+    def read(self) -> Any:
+        """What Twisted's `doRead` gives."""
+        try:
+            data = self._recv(self._size)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return main.CONNECTION_LOST
+        size = len(data)
+        if not size:
+            return main.CONNECTION_DONE
+        self._size = SMALL_READ if size < SMALL_READ else READ_SIZE
+        if self.tls is not None:
+            return self.tls.received(data)
+        self.transport.protocol.dataReceived(data)
+        return None
+
+
+def read_all(events: list[tuple[int, int]], selectables: dict[int, Any], reactor: Any) -> None:
+    """Everything that can be read is read; of other events `reactor.other_event` knows.  One that fails ends alone."""
+    for descriptor, event in events:
+        selectable = selectables.get(descriptor)
+        if selectable is None:
+            continue
+        if event == EPOLLIN:
+            try:
+                why = selectable.doRead()
+            except Exception as error:
+                why = reactor.failed(selectable, error)
+            if why:
+                reactor.ended(selectable, why, True)
+        else:
+            reactor.other_event(selectable, descriptor, event)
+
+
+def send_all(unsent: list[Any], reactor: Any) -> None:
+    """What waits in these flows is sent; one that adds another meanwhile has it sent too."""
+    for flow in unsent:
+        try:
+            flow.send_now()
+        except Exception as error:
+            reactor.ended(flow.transport, reactor.failed(flow.transport, error), False)
+    unsent.clear()
