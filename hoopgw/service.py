@@ -430,6 +430,8 @@ class GatewayService(Service):
         if not hasattr(self, "parser"):  # it did not get that far
             return
         await gatherResults([Deferred.fromCoroutine(_stopped(port)) for port in self._ports])
+        if self.http is not None:
+            self.http.goodbye()
         await self._drain()
         for loop in self._loops:
             if loop.running:

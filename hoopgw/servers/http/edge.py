@@ -49,6 +49,11 @@ class Face:
         for connection in tuple(self.connections):
             connection.check(now)
 
+    def goodbye(self) -> None:
+        """The gateway stops: who can be told so asks nothing new."""
+        for connection in tuple(self.connections):
+            connection.goodbye()
+
 
 class ClientLeg:
     """The client's connection, as long as the session has it: it may go on with another one."""

@@ -194,6 +194,11 @@ class HttpServer(Protocol):
         """What the client sends has no end but the connection's."""
         return self._tunnels or (self._edge is not None and self._edge.until_close)
 
+    def goodbye(self) -> None:
+        """Nothing new, where HTTP/2 has a word for it: its client sends elsewhere what would be lost here."""
+        if self._streams is not None:
+            self._streams.goodbye()
+
     def check(self, now: float) -> None:
         if self._streams is not None:
             self._streams.check(now)

@@ -5,11 +5,16 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.events import ConnectionTerminated
+from hyperframe.frame import RstStreamFrame
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
+from hoopgw.servers.http.edge import Face
 from hoopgw.servers.http.server import HttpServer
 
 GET = b"GET /echo/ HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer abc\r\n\r\n"
@@ -39,14 +44,33 @@ class Login(SynchronousTestCase):
             portal=SimpleNamespace(login=lambda *words: self.login),
             events=SimpleNamespace(emit=lambda code, **fields: self.events.append((code, fields))),
         )
-        face: Any = SimpleNamespace(context=None, connections=set(), certificates=None)
-        self.server = HttpServer(gateway, face, "192.0.2.1")
-        self.server.makeConnection(Wire())
-        self.server.dataReceived(GET)
+        nobody: Any = None
+        self.face = Face(nobody, nobody, nobody, None)
+        self.server = HttpServer(gateway, self.face, "192.0.2.1")
+        self.wire = Wire()
+        self.server.makeConnection(self.wire)
 
     def test_a_client_that_leaves_is_no_failure_of_the_gateway(self) -> None:
         """Its login is given up without a word: no event says that it was refused, and no error is logged."""
+        self.server.dataReceived(GET)
         self.assertFalse(self.login.called)
         self.server.connectionLost()
         self.assertTrue(self.login.called)
         self.assertEqual((self.events, self.flushLoggedErrors()), ([], []))
+
+    def test_a_gateway_that_stops_says_goodbye(self) -> None:
+        """By HTTP/2: what runs goes on, what comes then is refused as untouched, and may be sent elsewhere."""
+        client = H2Connection()
+        client.initiate_connection()
+        headers = [(":method", "GET"), (":scheme", "http"), (":authority", "gw"), (":path", "/echo/")]
+        client.send_headers(1, [*headers, ("authorization", "Bearer abc")], end_stream=True)
+        self.server.dataReceived(client.data_to_send())
+        client.send_headers(3, headers, end_stream=True)
+        self.face.goodbye()
+        late = client.data_to_send()
+        (gone,) = [each for each in client.receive_data(self.wire.value()) if isinstance(each, ConnectionTerminated)]
+        self.assertEqual((gone.last_stream_id, gone.error_code), (1, ErrorCodes.NO_ERROR))
+        self.wire.clear()
+        self.server.dataReceived(late)
+        self.assertEqual(self.wire.value(), RstStreamFrame(3, ErrorCodes.REFUSED_STREAM).serialize())
+        self.assertFalse(self.login.called or self.wire.disconnecting)
