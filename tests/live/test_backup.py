@@ -87,8 +87,10 @@ class Backup(LiveCase):
         ran = self.hoopgw("restore", str(self.file), "--passphrase", self.where)
         self.assertEqual(ran.returncode, 1)
         self.assertIn("Nothing was changed", ran.stderr)
+        (state / "keys/recording.key").chmod(0o644)  # with the content that it had: its mode comes back as well
         ran = self.hoopgw("restore", str(self.file), "--passphrase", self.where, "--force", "--json")
         self.assertEqual(ran.returncode, 0, ran.stderr)
+        self.assertEqual((state / "keys/recording.key").stat().st_mode & 0o777, 0o600)
         self.verified()
         aside = Path(json.loads(ran.stdout)["aside"])
         self.assertEqual(self.hoopgw("sessions", "verify", str(aside)).returncode, 0)

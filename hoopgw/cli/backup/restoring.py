@@ -111,6 +111,7 @@ class Restoring:
         if path == self._public_key and not self._with_recordings and path.exists():
             content = io.BytesIO(_joined(content.read(), path.read_bytes()))
         elif not path.is_symlink() and path.exists() and _same(path, item):
+            _settled(path, item)
             return
         self._directory(path.parent, item)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.")
@@ -152,6 +153,17 @@ def _same(path: Path, item: Item) -> bool:
         return False
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() == item.sha256
+
+
+def _settled(path: Path, item: Item) -> None:
+    """Of a file that has the content already: a key that somebody opened to all since would keep the gateway from a
+    start."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        _belong(descriptor, item)
+        os.fchmod(descriptor, item.mode)
+    finally:
+        os.close(descriptor)
 
 
 def _belong(descriptor: int, item: Item, owner: bool = True) -> None:
