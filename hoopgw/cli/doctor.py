@@ -22,7 +22,7 @@ from hoopgw.cli.output import json_option, print_json
 from hoopgw.cli.possessions import descriptors, handed_over, key_modes, keys_in_tokens, not_for_the_service
 from hoopgw.cli.reaching import MAX_BODY, PATIENCE, fetched, place, reached
 from hoopgw.cli.units import credential_sources, units
-from hoopgw.cli.vaults import vaults
+from hoopgw.cli.vaults import token_endpoints, vaults
 from hoopgw.config_signing import SigningKeys
 from hoopgw.model.escaping import escaped
 from hoopgw.model.settings import OidcSettings, Settings
@@ -50,6 +50,7 @@ def findings(
     for issuer in settings.issuers:
         yield from _issuer(issuer, now)
     yield from vaults(settings)
+    yield from token_endpoints(targets.values())
     if not targets:
         yield Finding("target", "none is named", "a file in targets.d/, as the commented example")
     for target in targets.values():

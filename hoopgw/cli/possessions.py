@@ -82,7 +82,8 @@ def _public(loaded: Config) -> list[Path]:
     found += [*(vault.ca for vault in settings.vaults), *(aws.ca for aws in settings.aws)]
     found += [one.path for authority in settings.ssh.authorities for one in authority.lists]
     for target in loaded.targets.values():
-        found += [target.ca, *(role.certificate for role in target.roles.values())]
+        for role in target.roles.values():
+            found += [target.ca, role.certificate, role.oauth.ca if role.oauth is not None else ""]
     return [Path(each) for each in dict.fromkeys(found) if each]
 
 

@@ -24,7 +24,7 @@ from hoopgw.relay.effects import (
     ToClient,
     ToTarget,
 )
-from hoopgw.relay.http_answers import HELD, NOTED, Answering
+from hoopgw.relay.http_answers import HELD, Answering
 from hoopgw.relay.http_backlog import Backlog
 from hoopgw.relay.http_outgoing import Outgoing
 from hoopgw.relay.http_scope import HttpScope, in_scope
@@ -231,8 +231,7 @@ class HttpRelay:
         if answer.once:
             outgoing.repeatable = b""
         self._phase = UNDER_WAY
-        renews = 0 if self._scope.granted is None else HELD if outgoing.renewable else NOTED
-        self._answering.allowed(answer, self._operations, renews)
+        self._answering.allowed(answer, self._operations)
         self._answering.opening = outgoing.opening
         effects.append(ToTarget(data, RECORDED))
         self._go_on(effects)
@@ -289,6 +288,7 @@ class HttpRelay:
 
     def _unauthorized(self, effects: list[Effect]) -> None:
         fields: dict[str, object] = {"operation": self._operations, "side": "target"}
+        self._outgoing.renewed = True
         fields["reason"] = "the target does not take the token (401)"
         effects.append(Observed(Code.CREDENTIAL_REFUSED, fields))
         if self._answering.unauthorized == HELD:
@@ -309,6 +309,7 @@ class HttpRelay:
             effects.append(EndTarget())
             return effects
         answering = self._answering
+        answering.renews = self._outgoing.renews
         try:
             done = answering.take(data, effects)
         except Unmaskable as error:

@@ -38,6 +38,7 @@ class Answering:
     until_close   the body ends with the connection, and so must the client's
     denial        the answer may not even begin: this goes to the client instead
     cut           why it may not go on, in its middle; "" otherwise
+    renews        what becomes of a 401: NOTED, HELD, or 0 for nothing
     unauthorized  the target does not take the credential (401): NOTED, or HELD where nothing of that goes on; else 0
     opening       the request asks for a WebSocket with this
     switch        the target has agreed to it; `rest` is what it sent behind that
@@ -46,7 +47,7 @@ class Answering:
     __slots__ = (
         "unauthorized", "continued", "begun", "reusable", "until_close", "denial", "cut", "opening", "switch", "rest",
         "meter", "masks", "_scope", "_blocks", "_prepared", "_method", "_minor", "_number", "_body", "_masked",
-        "_chunked", "_partial", "_interim", "_renews",
+        "_chunked", "_partial", "_interim", "renews",
     )  # fmt: skip
 
     def __init__(self, scope: HttpScope) -> None:
@@ -71,7 +72,7 @@ class Answering:
         self._partial = b""
         self._interim = 0
         self.unauthorized = 0
-        self._renews = 0
+        self.renews = 0
         self.continued = False
         self.begun = False
         self.reusable = False
@@ -79,9 +80,8 @@ class Answering:
         self.denial: Denial | None = None
         self.cut = ""
 
-    def allowed(self, answer: Answer, number: int, renews: int = 0) -> None:
-        """The request goes to the target now; `renews` is what becomes of a 401: NOTED, HELD, or 0 for nothing."""
-        self._renews = renews
+    def allowed(self, answer: Answer, number: int) -> None:
+        """The request goes to the target now."""
         self.meter = answer.meter
         self.masks = answer.bodies
         self._number = number
@@ -109,8 +109,8 @@ class Answering:
                 self.rest = data[read.end :]
                 effects.append(ToClient(self.switch.head, self.switch.recorded))
                 return True
-            if read.status == UNAUTHORIZED and self._renews:
-                self.unauthorized, self._renews = self._renews, 0
+            if read.status == UNAUTHORIZED and self.renews:
+                self.unauthorized, self.renews = self.renews, 0
                 if self.unauthorized == HELD:
                     return True
             if read.status >= 200:

@@ -11,6 +11,7 @@ from hoopgw.model.http import HttpRequest, alike
 from hoopgw.model.operation import REQUEST, Operation
 from hoopgw.relay import http_words as words
 from hoopgw.relay.effects import Ask, Effect, ToTarget
+from hoopgw.relay.http_answers import HELD, NOTED
 from hoopgw.relay.http_body import Body
 from hoopgw.relay.http_heads import MAX_PREPARED, RequestHead, is_ours
 from hoopgw.relay.http_scope import PROOFS, HttpScope
@@ -39,12 +40,13 @@ class Outgoing:
     close       the client's connection ends with its answer
     reads       bytes of the body that must be here before it goes on
     opening     it asks for a WebSocket with this
+    renewed     another credential was asked for, for this request
     repeatable  what may be sent again while nothing of its answer has come
     """
 
     __slots__ = (
         "up", "head", "request", "line", "close", "reads", "opening", "repeatable",
-        "_scope", "_prepared", "_signing", "_judged", "_content", "_pieces", "_traces", "_trace", "_sent",
+        "_scope", "_prepared", "_signing", "_judged", "_content", "_pieces", "_traces", "_trace", "_sent", "renewed",
     )  # fmt: skip
 
     def __init__(self, scope: HttpScope) -> None:
@@ -66,7 +68,8 @@ class Outgoing:
         self._pieces = bytearray()
         self._traces = Traces(scope.token_bytes)
         self._trace = b""
-        self._sent: bytes | None = None  # the body, where all may be sent once more with another credential
+        self._sent: bytearray | None = None  # the body, where all may be sent once more with another credential
+        self.renewed = False
 
     def prepare(self, block: Block) -> RequestHead:
         found = self._prepared.get(block)
@@ -88,6 +91,7 @@ class Outgoing:
         self.up = Body(block.framing, block.length)
         self.head = head
         self.close = block.close or read.minor == 0
+        self.renewed = False
         self.line = method + b" " + target
         self._content, self._pieces, self._sent = bytearray(), bytearray(), None
         size = block.length if block.framing == LENGTH else 0 if block.framing == NO_BODY else None
@@ -197,14 +201,18 @@ class Outgoing:
         if body:
             data += body
         whole = self.up.ended and len(data) <= MAX_REPEATED and self.opening is None
-        self._sent = body if whole and scope.granted is not None else None
+        kept = scope.granted is not None and len(data) <= MAX_REPEATED and self.opening is None
+        self._sent = bytearray(body) if kept else None
         self.repeatable = data if whole and request.method in IDEMPOTENT else b""
         return data
 
     @property
-    def renewable(self) -> bool:
-        """It may be sent again with another credential: a 401 says that it was not applied (RFC 9110, 15.5.2)."""
-        return self._sent is not None and self._scope.renewable()
+    def renews(self) -> int:
+        """What becomes of a 401: HELD where it may be sent again with another credential, for that says that it was
+        not applied (RFC 9110, 15.5.2); NOTED where another one may be asked for; 0 for nothing."""
+        if self._scope.granted is None or self.renewed:
+            return 0
+        return HELD if self._sent is not None and self.up.ended and self._scope.renewable() else NOTED
 
     def forward_again(self) -> bytes:
         """The same with the credential as it is now, for the last time.  Raises SecretUnavailable and WireError."""
@@ -219,12 +227,20 @@ class Outgoing:
         signing = self._signing
         if signing is None or signing.way != CODED:
             end = self._followed(data, here, None)
+            if self._sent is not None:
+                self._keep(data[here:end])
             effects.append(ToTarget(data if here == 0 and end == len(data) else data[here:end]))
             return end
         content: list[bytes] = []
         end = self._followed(data, here, content)
         effects.append(ToTarget(signing.coded(content, self.up.ended), data[here:end]))
         return end
+
+    def _keep(self, piece: bytes) -> None:
+        assert self._sent is not None
+        self._sent += piece
+        if len(self._sent) > MAX_REPEATED:
+            self._sent = None
 
     # ---- the gateway's own answers to it
 

@@ -8,8 +8,11 @@ import os
 import signal
 import ssl
 import time
+from dataclasses import replace
 from pathlib import Path
 
+from hoopgw.cli.vaults import token_endpoints
+from hoopgw.model.target import OAuthClient, Role, SecretReference, Target, TlsMode
 from tests.live.oauth_server import ID, SECRET, Served, owned
 from tests.live.s3_servers import until
 from tests.live.test_http import HttpCase
@@ -73,6 +76,20 @@ class Tokens(HttpCase):
         if answer.status == 200:
             self.assertEqual(said["body"], body.decode())
         return answer.status
+
+    def test_what_the_doctor_says(self) -> None:
+        """Whether the endpoint is there, and is who the configuration trusts."""
+        client = OAuthClient(self.served.token_endpoint, ID, SecretReference("env", "X"), ca=str(self.stage.ca))
+        for oauth, said, fix in (
+            (client, "answers", ""),
+            (replace(client, ca=""), "certificate", "`ca` of [target.t.role.r.oauth], if its authority is private"),
+            (replace(client, token_endpoint="https://127.0.0.1:1/token"), "refused", "does it run"),
+        ):
+            target = Target("t", "http", (), TlsMode.DISABLE, {"r": Role("r", "", oauth=oauth)})
+            [found] = token_endpoints([target])
+            self.assertIn(said, found.said)
+            self.assertTrue(found.fix.startswith(fix), found)
+            self.assertEqual((found.what, bool(found.fix)), ("oauth t/r", bool(fix)))
 
     def test_fetched_once_and_again_when_refused(self) -> None:
         """One token for all requests; where it is not taken any more, the request gets its answer all the same."""

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from hoopgw.model.errors import SecretUnavailable
 from hoopgw.model.events import Code
 from hoopgw.relay.effects import Effect, Hangup, Observed, Renew
+from hoopgw.relay.http_outgoing import MAX_REPEATED
 from tests.relay.test_http import GET, OK, Course
 
 REFUSED = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno"
@@ -84,15 +85,32 @@ class Renewing(SynchronousTestCase):
         course.reply(REFUSED)
         self.assertEqual((course.client, len(course.target)), (REFUSED, 1))
 
-    def test_a_body_that_is_not_kept(self) -> None:
-        """Its 401 goes on, and another token is there for the next request."""
+    def test_a_body_that_comes_behind(self) -> None:
+        """It is kept as it passes, and sent again whole."""
         course = self.granted.course()
-        course.send(POST[:-2])
-        course.send(POST[-2:])
+        course.send(POST[:-4])
+        for byte in POST[-4:]:
+            course.send(bytes((byte,)))
         course.reply(REFUSED)
-        self.assertEqual((course.client, renews(course.others)), (REFUSED, 1))
+        self.granted.value = b"two"
         course.do(course.relay.later(0))
-        self.assertEqual(len(course.target), 1)
+        self.assertEqual(course.target[1], course.target[0].replace(b"Bearer one", b"Bearer two"))
+        self.assertTrue(course.target[1].endswith(b"hello"))
+        course.reply(OK)
+        self.assertEqual(course.client, OK)
+
+    def test_a_body_that_is_not_kept(self) -> None:
+        """One that is long, or not there yet: its 401 goes on, and another token is there for the next request."""
+        long = POST.replace(b": 5\r\n", b": %d\r\n" % (MAX_REPEATED + 5)) + bytes(MAX_REPEATED)
+        for sent in (long, POST[:-2]):
+            course = self.granted.course()
+            course.send(sent[:500])
+            course.send(sent[500:])
+            course.reply(REFUSED)
+            self.assertEqual((course.client, renews(course.others)), (REFUSED, 1))
+            course.do(course.relay.later(0))
+            self.assertLessEqual(len(course.target[-1]), len(course.target[0]))
+            self.assertEqual(b"".join(course.target), course.target[0])
 
     def test_without_a_token(self) -> None:
         """503, before the target sees anything or after it has refused the last one; never the reason."""
