@@ -7,7 +7,7 @@ says something else begins the next.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from enum import Enum
 from typing import Any
 
@@ -68,9 +68,10 @@ class HttpServer(Protocol):
         address: str,
         tls: dict[str, str] | None = None,
         chain: tuple[bytes, ...] = (),
+        let_in: Callable[[], None] = lambda: None,
     ) -> None:
         """`tls`: its transport carries streams of a connection with these facts, and has no handshake of its own;
-        `chain` is what the client showed in that one (`tls.client_chain`)."""
+        `chain` is what the client showed in that one (`tls.client_chain`); `let_in` is called at each login."""
         self._gateway = gateway
         self._face = face
         self._address = address
@@ -83,6 +84,7 @@ class HttpServer(Protocol):
         self._entered = False
         self._tls = tls or {}
         self._chain = chain
+        self._let_in = let_in
         self._edge: HttpEdge | TunnelEdge | None = None
         self._tunnels = False  # the request that is being looked at is a CONNECT
         self._deciding: Deferred[Any] | None = None
@@ -144,13 +146,12 @@ class HttpServer(Protocol):
             self._multiply()
 
     def _multiply(self) -> None:
-        """HTTP/2: logins are those of its streams."""
-        self._leave()
+        """HTTP/2: logins are those of its streams.  Until one of them is in, the connection itself counts as one."""
         gateway, face, address, facts, chain = self._gateway, self._face, self._address, self._tls, self._chain
         self._streams = Streams(
             self.transport,
             gateway.reactor,
-            lambda: HttpServer(gateway, face, address, facts, chain),
+            lambda: HttpServer(gateway, face, address, facts, chain, self._leave),
             lambda error: gateway.events.emit(_code(error), protocol=PROTOCOL, client=address, reason=str(error)),
         )
         face.connections.add(self)
@@ -186,6 +187,10 @@ class HttpServer(Protocol):
             self._gateway.penalties.leave(self._address)
 
     def _too_late(self) -> None:
+        if self._streams is not None:
+            self._leave()
+            self._streams.goodbye()
+            return
         limit = self._gateway.settings.limits.login_seconds
         self._refuse(LoginRefused(f"no request within {limit:g} s", detail="deadline"), 408)
 
@@ -263,6 +268,7 @@ class HttpServer(Protocol):
         pump = edge.open(access, route, found.prefix, self._address)
         self._state, self._deciding = _State.OPEN, None
         self._leave()
+        self._let_in()
         self._face.connections.add(self)
         self.dataReceived = pump.client_bytes  # type: ignore[method-assign]
         buffer, self._buffer = self._buffer, b""

@@ -8,12 +8,13 @@ from typing import Any
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated
-from hyperframe.frame import RstStreamFrame
+from hyperframe.frame import RstStreamFrame, SettingsFrame
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
+from hoopgw.auth.penalties import Penalties
 from hoopgw.servers.http.edge import Face
 from hoopgw.servers.http.server import HttpServer
 
@@ -34,10 +35,11 @@ class Login(SynchronousTestCase):
     def setUp(self) -> None:
         self.login: Deferred[Any] = Deferred()
         self.events: list[Any] = []
-        nothing = lambda address: ""  # noqa: E731
+        self.clock = Clock()
+        self.penalties = Penalties(self.clock, 2, 100)
         gateway: Any = SimpleNamespace(
-            reactor=Clock(),
-            penalties=SimpleNamespace(enter=nothing, leave=nothing, failed=nothing, succeeded=nothing),
+            reactor=self.clock,
+            penalties=self.penalties,
             settings=SimpleNamespace(
                 tls=SimpleNamespace(required=False, domain=""), limits=SimpleNamespace(login_seconds=10.0)
             ),
@@ -57,6 +59,14 @@ class Login(SynchronousTestCase):
         self.server.connectionLost()
         self.assertTrue(self.login.called)
         self.assertEqual((self.events, self.flushLoggedErrors()), ([], []))
+
+    def test_who_is_not_in_is_counted(self) -> None:
+        """By HTTP/2 as by HTTP/1.1: connections without a login have a bound for each source, and a time."""
+        self.server.dataReceived(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SettingsFrame(0).serialize())
+        self.assertEqual([self.penalties.enter("192.0.2.1") for _ in range(2)], ["", "too many logins are under way"])
+        self.clock.advance(11)
+        self.assertTrue(self.wire.disconnecting)
+        self.assertEqual(self.penalties.enter("192.0.2.1"), "")
 
     def test_a_gateway_that_stops_says_goodbye(self) -> None:
         """By HTTP/2: what runs goes on, what comes then is refused as untouched, and may be sent elsewhere."""
