@@ -95,6 +95,10 @@ class Agreeing(SynchronousTestCase):
         claims = {each["metadata"]["name"] for each in found["StatefulSet"]["spec"]["volumeClaimTemplates"]}
         self.assertEqual(mounts, {each["name"] for each in template["volumes"]} | claims)
 
+    def test_the_secret_is_nobodys_to_apply(self) -> None:
+        """`kubectl create secret` would fail where an empty one is applied first."""
+        self.assertNotIn("Secret", manifests())
+
     def test_configuration_of_the_map(self) -> None:
         """As a volume shows it, behind links; with its examples taken in as well."""
         found = manifests()
