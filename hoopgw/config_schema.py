@@ -66,7 +66,8 @@ SECTIONS: dict[str, dict[str, Key]] = {
             values.text,
             "",
             'How they reach that: "https://gw.example.com:8443". Clients of every protocol are told to '
-            "follow their holds there, and approvers can decide them.",
+            "follow their holds there, and approvers can decide them. Targets that a path names are told its host as "
+            "`X-Forwarded-Host`, whatever Host a client sends.",
         ),
     },
     "admin": {

@@ -223,13 +223,12 @@ class HttpRelay:
         if outgoing.unsignable:
             self._refuse(413, f"a body of more than {MAX_HASHED >> 20} MiB cannot be signed", effects)
             return
+        outgoing.once = answer.once
         try:
             data = outgoing.forward()
         except SecretUnavailable as error:
             self._without_credential(error, effects)
             return
-        if answer.once:
-            outgoing.repeatable = b""
         self._phase = UNDER_WAY
         self._answering.allowed(answer, self._operations)
         self._answering.opening = outgoing.opening

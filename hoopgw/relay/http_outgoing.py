@@ -41,11 +41,12 @@ class Outgoing:
     reads       bytes of the body that must be here before it goes on
     opening     it asks for a WebSocket with this
     renewed     another credential was asked for, for this request
+    once        it was approved: however it ends, it is not sent a second time by itself
     repeatable  what may be sent again while nothing of its answer has come
     """
 
     __slots__ = (
-        "up", "head", "request", "line", "close", "reads", "opening", "repeatable",
+        "up", "head", "request", "line", "close", "reads", "opening", "once", "repeatable",
         "_scope", "_prepared", "_signing", "_judged", "_content", "_pieces", "_traces", "_trace", "_sent", "renewed",
     )  # fmt: skip
 
@@ -60,6 +61,7 @@ class Outgoing:
         self.close = False
         self.reads = 0
         self.opening: Opening | None = None
+        self.once = False
         self.repeatable = b""
         self._judged = 0  # bytes of the body that the rules want
         # Of it so far, without chunks, bounded by `reads` and a read; and the same as it came.  No lists: a client may
@@ -203,7 +205,7 @@ class Outgoing:
         whole = self.up.ended and len(data) <= MAX_REPEATED and self.opening is None
         kept = scope.granted is not None and len(data) <= MAX_REPEATED and self.opening is None
         self._sent = bytearray(body) if kept else None
-        self.repeatable = data if whole and request.method in IDEMPOTENT else b""
+        self.repeatable = data if whole and request.method in IDEMPOTENT and not self.once else b""
         return data
 
     @property

@@ -130,6 +130,7 @@ class HttpEdge:
             gateway.reactor.seconds,
             bool(self._transport.encrypted),
             session.judge.masks,
+            gateway.settings.listen.https_url,
         )
         relay = self._relay = HttpRelay(scope)
         renew = _nothing if bearer is None else bearer.renew

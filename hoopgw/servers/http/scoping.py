@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -58,15 +58,19 @@ def scope_of(
     now: Callable[[], float],
     encrypted: bool,
     masked: bool,
+    public: str = "",
 ) -> HttpScope:
-    """`prefix` is of the path, that named the target; `bearer` a token that is kept fresh; `masked`: answers may be.
+    """`prefix` is of the path, that named the target; `bearer` a token that is kept fresh; `masked`: answers may be;
+    `public` the gateway's own address, if it says one.
 
     Raises SecretUnavailable.
     """
     target, host = access.target, route[0]
     lines, query, replaced = _credential(access, secret, bearer)
     signing = _signing(access, secret, now)
-    told = _told(access, host, prefix, client, session, encrypted) + (TOLD if masked else b"")
+    # A target makes links of it; where the path names the target a client may send any Host
+    seen = urlsplit(public).netloc.encode() if prefix and public else host
+    told = _told(access, seen, prefix, client, session, encrypted) + (TOLD if masked else b"")
     dropped = replaced | REPLACED if masked else replaced
     return HttpScope(
         session=session,

@@ -24,11 +24,18 @@ REFERENCE = SecretReference("env", "X")
 ROUTE: Route = (b"gw:8443", b"", b"authorization", b"Bearer abc")
 
 
-def scope(role: Role, secret: bytes = b"hush", route: Route = ROUTE, **target: Any) -> HttpScope:
+def scope(
+    role: Role,
+    secret: bytes = b"hush",
+    route: Route = ROUTE,
+    prefix: bytes = b"/api",
+    public: str = "",
+    **target: Any,
+) -> HttpScope:
     who = replace(access(), role=role, target=replace(TARGET, **target))
     line = IdentityLine(IdentityTokens("gw", Ed25519PrivateKey.generate()), who, "s_1", Clock())
-    given = who, route, b"/api", "192.0.2.1", "s_1", "p", lambda reference: Secret(secret), None, line, no_body, no_body
-    return scope_of(*given, bytes, lambda: NOW, True, False)
+    given = who, route, prefix, "192.0.2.1", "s_1", "p", lambda reference: Secret(secret), None, line, no_body, no_body
+    return scope_of(*given, bytes, lambda: NOW, True, False, public)
 
 
 class Credentials(SynchronousTestCase):
@@ -90,6 +97,9 @@ class Told(SynchronousTestCase):
         for line in (b"X-Forwarded-For: 192.0.2.1", b"X-Forwarded-Host: gw:8443", b"X-Forwarded-Prefix: /api"):
             self.assertIn(line + b"\r\n", told)
         self.assertIn(b"X-Hoopgw-Subject: ada@example.com\r\n", told)
+        for prefix, seen in ((b"/api", b"gw.example.com"), (b"", b"gw:8443")):
+            told = scope(Role("r", ""), prefix=prefix, public="https://gw.example.com").told
+            self.assertIn(b"X-Forwarded-Host: " + seen + b"\r\n", told)
         found = scope(Role("r", ""), tells_identity=False)
         self.assertNotIn(b"ada", found.told)
         self.assertEqual(found.identity(), b"")
