@@ -105,6 +105,8 @@ class Backup(LiveCase):
         ran = self.hoopgw("backup", str(self.file), "--passphrase", self.where)
         self.assertEqual(ran.returncode, 0, ran.stderr)
         self.assertIn("is there already", self.hoopgw("backup", str(self.file), "--passphrase", self.where).stderr)
+        nowhere = self.hoopgw("backup", str(self.place / "none/b"), "--passphrase", self.where)
+        self.assertIn(f"{self.place}/none is no directory", nowhere.stderr)
         write_secret(self.place / "short", "hunter2")
         ran = self.hoopgw("backup", str(self.place / "b"), "--passphrase", f"file:{self.place}/short")
         self.assertEqual(ran.returncode, 1)

@@ -46,6 +46,8 @@ def backup(settings: dict[str, str], /, file: str, where: str, whole: bool, as_j
 
     directory = Path(settings["config"]).absolute().parent
     passphrase = _passphrase(where)
+    if not Path(file).absolute().parent.is_dir():
+        raise click.ClickException(f"{Path(file).absolute().parent} is no directory\nThere is no backup.")
     try:
         made = Making(configured(settings), directory, time.time(), os.urandom).make(
             Path(file).absolute(), passphrase, whole
