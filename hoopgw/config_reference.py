@@ -6,7 +6,8 @@ import sys
 from collections.abc import Iterator
 
 from hoopgw.config_kinds import REQUIRED, Key
-from hoopgw.config_schema import SECTIONS, TITLES
+from hoopgw.config_schema import SECTIONS
+from hoopgw.config_titles import TITLES
 from hoopgw.policy.facts import ACTIONS, OBJECTS
 from hoopgw.policy.masks import BUILT_IN_PATTERNS
 from hoopgw.policy.policyset import CONTROLS

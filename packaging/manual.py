@@ -15,7 +15,8 @@ from click.shell_completion import FishComplete, ZshComplete, get_completion_cla
 
 from hoopgw import __version__, config_reference
 from hoopgw.cli.main import main as command
-from hoopgw.config_schema import SECTIONS, TITLES, Key
+from hoopgw.config_schema import SECTIONS, Key
+from hoopgw.config_titles import TITLES
 from hoopgw.policy.facts import ACTIONS, OBJECTS
 from hoopgw.policy.masks import BUILT_IN_PATTERNS
 

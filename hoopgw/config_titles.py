@@ -1,0 +1,36 @@
+"""What each table of the configuration is called, in the reference and in the manual, in their order."""
+
+from __future__ import annotations
+
+TITLES: dict[str, str] = {
+    "": "hoopgw.toml",
+    "listen": "[listen]",
+    "admin": "[admin]",
+    "tls": "[tls]",
+    "ssh": "[ssh]",
+    "ssh_key": "[ssh_key.NAME]",
+    "ssh_ca": "[ssh_ca.NAME]",
+    "client_ca": "[client_ca.NAME]",
+    "oidc": "[oidc.NAME]",
+    "vault": "[vault.NAME]",
+    "aws": "[aws.NAME]",
+    "local": "[local.NAME]",
+    "store": "[store]",
+    "recordings": "[recordings]",
+    "limits": "[limits]",
+    "target": "[target.NAME], in targets.d/",
+    "role": "[target.NAME.role.ROLE]",
+    "sigv4": "[target.NAME.role.ROLE.sigv4]",
+    "oauth": "[target.NAME.role.ROLE.oauth]",
+    "selector": "target = { … }",
+    "who": "except = { … }",
+    "grant": "[grant.NAME], in grants.d/",
+    "budget": "budget = { … } of a grant",
+    "guardrail": "[guardrail.NAME], in guardrails.d/",
+    "graphql": "graphql = { … } of a guardrail",
+    "then": "then = { … } of a guardrail",
+    "hold": "hold = { … }",
+    "limit": "limit = { … }",
+    "mask": "[mask.NAME], in guardrails.d/",
+    "pattern": "[pattern.NAME], in guardrails.d/",
+}
