@@ -49,11 +49,13 @@ class HttpRelay:
 
     rest    what the client sent for another login or target, once that ended this session; else None
     moved   bytes that came from either side so far
+    answers that were whole so far
     """
 
     def __init__(self, scope: HttpScope) -> None:
         self.rest: bytes | None = None
         self.moved = 0
+        self.answers = 0
         self._scope = scope
         self._blocks = Blocks()
         self._outgoing = Outgoing(scope)
@@ -346,6 +348,7 @@ class HttpRelay:
 
     def _answered(self, effects: list[Effect]) -> None:
         answering = self._answering
+        self.answers += 1
         if not answering.reusable or not self._outgoing.up.ended:
             effects.append(EndTarget())
         self._ended(self._outgoing.close or answering.until_close or self._too_long(), effects)

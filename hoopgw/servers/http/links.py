@@ -30,8 +30,12 @@ KEPT_EACH: Final = 8  # connections of one identity to one target
 KEPT: Final = 512  # together
 HTTP_ALPN: Final = "http/1.1"
 H2_ALPN: Final = "h2"  # RFC 9113, 3.2
-# Where clouds answer with credentials, beside 169.254.0.0/16 (AWS, GCP, Azure), which is link-local
-METADATA: Final = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192")))
+# Where clouds answer with credentials, beside 169.254.0.0/16 (AWS, GCP, Azure), which is link-local: AWS, Alibaba,
+# Oracle, and Azure's wire server
+METADATA: Final = frozenset(
+    map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"))
+)
+NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address stands in its last 32 bits
 
 Key = tuple[str, ...]
 
@@ -42,8 +46,7 @@ def forbidden(numeric: str, named: str) -> str:
     A name that leads to this machine or to a cloud's metadata may have been made to: only a target that is configured
     by such an address itself means it.
     """
-    address: Any = ipaddress.ip_address(numeric.partition("%")[0])
-    address = getattr(address, "ipv4_mapped", None) or address
+    address = _meant(ipaddress.ip_address(numeric.partition("%")[0]))
     wrong = address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast
     if not wrong and address not in METADATA:
         return ""
@@ -52,6 +55,15 @@ def forbidden(numeric: str, named: str) -> str:
     except ValueError:
         literal = named == "localhost" and address.is_loopback
     return "" if literal else f"{named} leads to {numeric}, which only a target that names it may reach"
+
+
+def _meant(address: Any) -> Any:
+    """The IPv4 address that one of IPv6 stands for, where a gateway on the way would go there."""
+    if address.version == 4:
+        return address
+    if address in NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
 
 
 class Link(Protocol):

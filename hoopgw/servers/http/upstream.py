@@ -33,6 +33,7 @@ class Upstream:
         self._link: Link | Call | None = None
         self._opening: Deferred[Link | Call] | None = None
         self._pending: list[bytes] = []  # while it opens; bounded by the client, who is not read meanwhile
+        self._before = 0  # answers that this session had when it got its connection
         self._producer: Any = None
         self._paused = False
         self._renew = renew
@@ -88,7 +89,7 @@ class Upstream:
         self.abortConnection()
 
     def _use(self, link: Link | Call) -> None:
-        self._link = link
+        self._link, self._before = link, self._relay.answers
         link.receive = self.pump.target_bytes
         link.lost = lambda reason: self._lost(link, reason)
         if self._producer is not None:
@@ -103,7 +104,8 @@ class Upstream:
         if self._link is not link:
             return
         self._link = None
-        again = self._relay.again() if link.reused else b""
+        used = link.reused or self._relay.answers > self._before
+        again = self._relay.again() if used else b""
         if again:  # RFC 9110, 9.2.2: it was closed as it became our turn; nothing of it was answered
             self._pending.append(again)
             self._open(None)

@@ -39,6 +39,9 @@ class Addresses(SynchronousTestCase):
             "::ffff:127.0.0.1",
             "::ffff:169.254.169.254",
             "224.0.0.1",
+            "168.63.129.16",
+            "64:ff9b::a9fe:a9fe",
+            "2002:a9fe:a9fe::1",
         ):
             self.assertNotEqual(forbidden(numeric, "api.example.com"), "", numeric)
 
