@@ -137,6 +137,7 @@ class TargetConnection(Protocol):
         """From now on bytes go straight to `receive`; what the login was made of is forgotten."""
         self._login = self._deriving = None
         self.dataReceived = receive  # type: ignore[method-assign,assignment]
+        self.transport.owed = True
         self.transport.resumeProducing()
 
     def leave(self) -> None:

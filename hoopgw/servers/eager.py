@@ -268,7 +268,24 @@ class EagerServer(EagerConnection, tcp.Server):
 
 
 class EagerClient(EagerConnection, tcp.Client):
-    """A connection that the gateway opened."""
+    """A connection that the gateway opened.
+
+    `owed`: what the target has sent is owed to a client that may read slowly.  Its end is then seen behind what still
+    lies in the socket, not before.
+    """
+
+    owed = False
+
+    def peer_left(self) -> None:
+        """Called by `Departures`."""
+        if not (self.owed and self._unread()):
+            super().peer_left()
+
+    def _unread(self) -> bool:
+        try:
+            return bool(self.socket.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
 
 
 class EagerConnector(tcp.Connector):

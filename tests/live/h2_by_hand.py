@@ -17,7 +17,7 @@ class Hand:
         self.h2 = H2Connection(H2Configuration(client_side=True))
         self.h2.initiate_connection()
         self.status: dict[int, int] = {}
-        self.data: dict[int, bytes] = {}
+        self.data: dict[int, bytearray] = {}
         self.ended: set[int] = set()  # streams whose other side sent its end
         self.reset: set[int] = set()
         self.settled = False
@@ -61,7 +61,7 @@ class Hand:
         if isinstance(event, ResponseReceived):
             self.status[stream] = int(dict(event.headers or ())[b":status"])
         elif isinstance(event, DataReceived):
-            self.data[stream] = self.data.get(stream, b"") + (event.data or b"")
+            self.data.setdefault(stream, bytearray()).extend(event.data or b"")
             self.h2.acknowledge_received_data(event.flow_controlled_length or 0, stream)
         elif isinstance(event, StreamEnded):
             self.ended.add(stream)
@@ -80,7 +80,7 @@ class Hand:
         """At least so many bytes of it, or all up to its end."""
         while len(self.data.get(stream, b"")) < size and stream not in self.ended | self.reset:
             self.read()
-        return self.data.get(stream, b"")
+        return bytes(self.data.get(stream, b""))
 
     def over(self, stream: int) -> None:
         while stream not in self.ended | self.reset:

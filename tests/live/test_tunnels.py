@@ -31,7 +31,13 @@ labels = { kind = "egress" }
 [target.asked]
 protocol = "http"
 egress = true
+tunnel_longest = "1s"
 labels = { kind = "asked" }
+
+[target.wide]
+protocol = "http"
+egress = true
+labels = { kind = "wide" }
 """
 # localhost.test resolves nowhere; *.localhost resolves to this machine (RFC 6761, 6.3), and does not name it
 GRANTS = f"""
@@ -41,6 +47,12 @@ target = {{ name = "out" }}
 roles = ["connect"]
 destinations = ["127.0.0.1:{ECHO}", "127.0.0.1:{CLOSED}", "*.gw.localhost:{ECHO}", "169.254.169.254:{ECHO}"]
 budget = {{ bytes = "3 MiB/session" }}
+
+[grant.wide]
+groups = ["agents"]
+target = {{ name = "wide" }}
+roles = ["connect"]
+destinations = ["127.0.0.2:{ECHO}"]
 
 [grant.asked]
 groups = ["agents"]
@@ -249,6 +261,46 @@ class Tunnels(HttpCase):
         self.addCleanup(connection.close)
         return Hand(connection)
 
+    def test_a_client_that_does_not_read(self) -> None:
+        """What a destination sends ahead is bounded by sockets, over either version; then it waits, and all comes."""
+        size, sent = 32 << 20, [0]
+        listening = socket.create_server(("127.0.0.2", ECHO))
+        self.addCleanup(listening.close)
+
+        def flood() -> None:
+            while True:
+                connection, _ = listening.accept()
+                sent[0] = 0
+                with connection:
+                    for _ in range(size >> 16):
+                        connection.sendall(bytes(1 << 16))
+                        sent[0] += 1 << 16
+
+        threading.Thread(target=flood, daemon=True).start()
+        connection, found = self.opened(f"127.0.0.2:{ECHO}")
+        self.assertTrue(found.startswith(b"HTTP/1.1 200 "), found)
+        self.assertLess(self.settled(sent), size)
+        left = size - len(found.partition(b"\r\n\r\n")[2])
+        while left:
+            piece = connection.recv(1 << 16)
+            self.assertTrue(piece, left)
+            left -= len(piece)
+        hand = self.hand()
+        proof = ("proxy-authorization", f"Bearer {self.stage.agent}")
+        stream = hand.ask([(":method", "CONNECT"), (":authority", f"127.0.0.2:{ECHO}"), proof])
+        self.assertEqual(hand.answered(stream), 200)
+        self.assertLess(self.settled(sent), size)
+        self.assertEqual(len(hand.received(stream, size)), size)
+
+    def settled(self, count: list[int]) -> int:
+        """What it is once it has stood still for a while."""
+        seen, still = -1, 0
+        while still < 5:
+            time.sleep(0.1)
+            still = still + 1 if count[0] == seen and seen else 0
+            seen = count[0]
+        return seen
+
     def test_killed(self) -> None:
         """A kill ends both sides."""
         with echo() as heard:
@@ -263,10 +315,10 @@ class Tunnels(HttpCase):
             self.assertEqual(heard, [1])
 
     def test_held(self) -> None:
-        """A rule on CONNECT alone: it waits for an approval, and then is a tunnel."""
-        done: list[bytes] = []
+        """A rule on CONNECT alone: it waits for an approval, and then is a tunnel, as long as one may last."""
+        done: list[tuple[Any, bytes]] = []
         with echo():
-            asking = threading.Thread(target=lambda: done.append(self.opened(f"localhost:{ECHO}")[1]), daemon=True)
+            asking = threading.Thread(target=lambda: done.append(self.opened(f"localhost:{ECHO}")), daemon=True)
             asking.start()
             deadline = time.monotonic() + 20
             holds: list[dict[str, Any]] = []
@@ -275,4 +327,12 @@ class Tunnels(HttpCase):
             self.assertIn(f"CONNECT localhost:{ECHO}", json.dumps(holds[0]))
             self.hoopgw("approvals", "approve", holds[0]["id"])
             asking.join(20)
-            self.assertTrue(done and done[0].startswith(b"HTTP/1.1 200 "), done)
+            connection, answer = done[0]
+            self.assertTrue(answer.startswith(b"HTTP/1.1 200 "), answer)
+            with contextlib.suppress(OSError):  # it never is idle
+                while True:
+                    connection.sendall(b"x")
+                    if not connection.recv(1):
+                        break
+                    time.sleep(0.05)
+            self.until("session.closed", "has lasted as long as one may")

@@ -92,7 +92,8 @@ class EagerTransports(TestCase):
         client_factory = ClientFactory()
         client_factory.noisy = False
         client_factory.buildProtocol = lambda address: self.client  # type: ignore[method-assign]
-        connect(reactor, "127.0.0.1", port.getHost().port, client_factory, 5.0)  # type: ignore[arg-type]
+        there = port.getHost().port
+        connect(reactor, "127.0.0.1", there, client_factory, 5.0, self.departures)  # type: ignore[arg-type]
         yield self.client.made
         yield self.server.made
         self.addCleanup(self.gone)
@@ -145,6 +146,37 @@ class EagerTransports(TestCase):
         yield deferLater(reactor, 0.05, lambda: None)  # type: ignore[arg-type]
         self.assertEqual(calls, ["pause", "resume"])
         self.client.transport.unregisterProducer()
+
+    @inlineCallbacks
+    def test_what_a_target_said_before_it_left(self) -> Any:
+        """While nobody reads it: it is all there when somebody does, and then its end; with nothing left to read, the
+        end is seen at once."""
+        said = b"x" * 100_000  # into the socket's buffers, whole
+        self.client.transport.owed = True
+        self.client.transport.pauseProducing()
+        self.server.transport.write(said)
+        self.server.transport.loseConnection()
+        yield self.server.closed
+        yield deferLater(reactor, 0.2, lambda: None)  # type: ignore[arg-type]
+        self.assertFalse(self.client.closed.called)
+        self.client.transport.resumeProducing()
+        yield self.client.closed
+        self.assertEqual(b"".join(self.client.received), said)
+        self.server.closed, self.client.closed = Deferred(), Deferred()
+        self.server.closed.callback(None)
+        self.client.closed.callback(None)
+
+    @inlineCallbacks
+    def test_a_target_that_left_without_a_word(self) -> Any:
+        """Is noticed while nobody reads it."""
+        self.client.transport.owed = True
+        self.client.transport.pauseProducing()
+        self.server.transport.loseConnection()
+        yield self.client.closed.addTimeout(5, reactor)  # type: ignore[arg-type]
+        yield self.server.closed
+        self.server.closed, self.client.closed = Deferred(), Deferred()
+        self.server.closed.callback(None)
+        self.client.closed.callback(None)
 
     @inlineCallbacks
     def test_departure_while_paused(self) -> Any:

@@ -82,6 +82,7 @@ class Link(Protocol):
 
     def connectionMade(self) -> None:
         self.transport.setTcpNoDelay(True)
+        self.transport.owed = True
         if self._context is None:
             self.ready.callback(None)
             return
