@@ -68,6 +68,21 @@ class People(SshCase):
             self.told("login.refused", words)
             self.forgiven()
 
+    def test_each_code_is_one_login(self) -> None:
+        """must-survive 53: what one person confirms finishes that login, and nobody else's that waits beside it."""
+        first, mine = self.begun()
+        second, theirs = self.begun()
+        self.assertNotEqual(mine, theirs)
+        self.assertGreaterEqual(self.confirm(theirs, self.stage.issuer.mint("ben@demo", AGENT)), 0)
+        out, err = second.communicate(timeout=30)
+        self.assertEqual((second.returncode, out), (0, b"in\n"), err)
+        self.assertIsNone(first.poll())
+        self.told("session.opened", '"subject":"ben@demo"')
+        self.confirm(mine, None)
+        first.communicate(timeout=30)
+        self.assertEqual(first.returncode, 255)
+        self.forgiven()
+
     def test_gone(self) -> None:
         """The client leaves: the issuer is asked no more."""
         process, code = self.begun()
