@@ -24,9 +24,16 @@ HOP: Final = frozenset(
 # What only the gateway says to a target
 OURS: Final = frozenset(
     (b"host", b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"x-original-url",
-     b"x-rewrite-url", b"x-forwarded", b"traceparent", b"tracestate", b"remote-user", b"x-remote-user")
+     b"x-rewrite-url", b"x-original-uri", b"x-original-host", b"x-forwarded", b"traceparent", b"tracestate",
+     b"client-ip", b"x-cluster-client-ip", b"cf-connecting-ip", b"cf-access-jwt-assertion",
+     b"cf-access-authenticated-user-email")
 )  # fmt: skip
-OUR_PREFIXES: Final = (b"x-forwarded-", b"x-hoopgw-")
+# Beside the gateway's own: what proxies say of a user, or of a client's certificate; targets believe who is before them
+OUR_PREFIXES: Final = (
+    b"x-forwarded-", b"x-hoopgw-", b"remote-", b"x-remote-", b"x-webauth-", b"x-auth-request-", b"x-authentik-",
+    b"x-ms-client-principal", b"x-amzn-oidc-", b"x-goog-authenticated-user-", b"x-goog-iap-", b"x-pomerium-",
+    b"x-vouch-", b"tailscale-user-", b"ssl-client-", b"x-ssl-client-", b"x-client-cert", b"x-envoy-",
+)  # fmt: skip
 # What never reaches the record
 SECRET: Final = frozenset((b"authorization", b"cookie", b"set-cookie", b"x-api-key", b"x-auth-token", b"x-csrf-token"))
 REDACTED: Final = b"(redacted)"

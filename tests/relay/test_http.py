@@ -158,6 +158,7 @@ class Requests(SynchronousTestCase):
         course = Course()
         imitated = b"X-Forwarded-For: 1\r\nX_Forwarded_Host: 1\r\nx-hoopgw-subject: 1\r\nForwarded: 1\r\n"
         imitated += b"X.Hoopgw.Identity: 1\r\nX-Hoopgw_Subject: 1\r\nx~forwarded!for: 1\r\n"
+        imitated += b"X-WEBAUTH-ROLE: 1\r\nRemote-Groups: 1\r\nX-Auth-Request-Email: 1\r\nX-SSL-Client-Verify: 1\r\n"
         imitated += b"Traceparent: 1\r\nX-Original-URL: /1\r\nTE: 1\r\nKeep-Alive: 1\r\nX-Hop: 1\r\n"
         course.send(GET[:-2] + b"Connection: X-Hop, keep-alive\r\n" + imitated + b"\r\n")
         self.assertNotIn(b": 1\r\n", course.target[0])
