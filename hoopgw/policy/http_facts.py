@@ -5,8 +5,6 @@ Each is worked out when a rule first asks for it: most rules look at the method 
 
 from __future__ import annotations
 
-from functools import cached_property
-
 from hoopgw.model.http import HttpRequest, alike
 from hoopgw.policy.http_body import Media, graphql_facts, graphql_message, media_of
 from hoopgw.policy.http_form import read_form, read_multipart
@@ -15,6 +13,7 @@ from hoopgw.policy.http_json import JsonBody, read_json
 from hoopgw.policy.http_openapi import NO_API, Api
 from hoopgw.policy.http_path import HttpPath, read_path
 from hoopgw.policy.http_query import Pairs, read_query
+from hoopgw.policy.once import once
 
 # What frameworks take in place of the method (Rails, Laravel, Symfony, Express, Spring, ASP.NET)
 OVERRIDES = (b"x-http-method-override", b"x-http-method", b"x-method-override")
@@ -37,12 +36,12 @@ class HttpFacts:
         self.message = message
         self._api = api
 
-    @cached_property
+    @once
     def method(self) -> str:
         """In upper case: what is not sent so, some targets still take for it."""
         return self.request.method.decode("latin-1").upper()
 
-    @cached_property
+    @once
     def overrides(self) -> frozenset[str]:
         """Methods that the target could take in place of the request's own."""
         named = [value.decode("latin-1") for name in OVERRIDES for value in self.fields(name)]
@@ -62,7 +61,7 @@ class HttpFacts:
         urlencoded = self.media.type == "application/x-www-form-urlencoded"
         return urlencoded and self.method == "POST" and self.request.size != 0
 
-    @cached_property
+    @once
     def path(self) -> HttpPath:
         found = read_path(self.request.target.partition(b"?")[0])
         return found.folded() if self.folds else found
@@ -73,7 +72,7 @@ class HttpFacts:
         Path), whatever type the content has.  Connect and gRPC-Web go there with types of their own."""
         return [_procedure(each) for each in sorted(self.path.readings)]
 
-    @cached_property
+    @once
     def query(self) -> Pairs:
         found = read_query(self.request.target.partition(b"?")[2])
         return found.folded() if self.folds else found
@@ -82,14 +81,14 @@ class HttpFacts:
         """Values of a header field, in whatever way its name is written."""
         return [value for each, value in self.request.fields if alike(each) == name]
 
-    @cached_property
+    @once
     def media(self) -> Media:
         if self.message:
             doubt = "" if self.message == "text" else "a message that is not text"
             return Media("application/json", doubt=doubt)
         return media_of(self.fields(b"content-type"), self.fields(b"content-encoding"))
 
-    @cached_property
+    @once
     def json(self) -> JsonBody:
         """Whatever the request says its type is: many targets do not look."""
         body = self.request.body or b""
@@ -106,7 +105,7 @@ class HttpFacts:
         """Its body is one, by what the request says."""
         return self.media.type in FORMS and bool(self.request.body)
 
-    @cached_property
+    @once
     def form(self) -> Pairs:
         body = self.request.body or b""
         media = self.media
@@ -120,13 +119,13 @@ class HttpFacts:
             found = Pairs(doubt="" if media.type else "a body that does not say what it is")
         return found.folded() if self.folds else found
 
-    @cached_property
+    @once
     def graphql(self) -> GraphqlFacts:
         if self.message:
             return graphql_message(self.json)
         return graphql_facts(self.request, self.media, self.query, lambda: self.json, lambda: self.form)
 
-    @cached_property
+    @once
     def operations(self) -> tuple[frozenset[str], ...]:
         """The operations of the OpenAPI documents that each reading of the path can mean."""
         return tuple(self._api.operations(self.method, each) for each in sorted(self.path.readings))

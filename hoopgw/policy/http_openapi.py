@@ -50,6 +50,8 @@ class Api:
 
     def operations(self, method: str, path: str) -> frozenset[str]:
         """Every operation that this could be: which template a target prefers is its own affair."""
+        if not self.by_length:
+            return frozenset()
         segments = _split(path)
         found = [each for each in self.by_length.get(len(segments), ()) if each.matches(segments)]
         names = {each.operations[method] for each in found if method in each.operations}

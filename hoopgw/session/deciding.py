@@ -133,6 +133,8 @@ class Decider:
         for operation in operations:
             verdict = judge(operation)
             ruling = rulings.get(id(verdict))
+            if ruling is None:
+                ruling = self._new_ruling(verdict)
             if ruling is None or not ruling.plain:
                 return self._carefully(Course(ask), references, verdict)
             references.append(ruling.reference)
@@ -147,6 +149,17 @@ class Decider:
         self._totals.operations += count
         self._totals.bytes_in += len(ask.data)
         return _GOES[count]
+
+    def _new_ruling(self, verdict: Any) -> Ruling | None:
+        """Of a verdict that lets everything pass, and is new; None for any other, or where the spool has no room."""
+        if not isinstance(verdict, Verdict) or not verdict.plain:
+            return None
+        try:
+            ruling = self._rulings.of(verdict)
+        except SpoolFull:
+            return None
+        self._totals.read(verdict.tables)
+        return ruling
 
     def _carefully(
         self, course: Course, references: list[int] | None = None, verdict: Any = None

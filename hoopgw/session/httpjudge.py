@@ -41,6 +41,7 @@ class HttpJudge:
         self._api = api.folded() if self._folds else api
         self._holds = tuple(rule for rule in self._rules if isinstance(rule, HttpRule) and rule.action.hold is not None)
         self._known: dict[tuple[bytes, bytes, int | None, bool], Verdict] = {}
+        self._unruled_ones: dict[bytes, Verdict] = {}  # by method and path
 
     def successor(self, selection: Selection, access: Access) -> HttpJudge:
         """After a reload."""
@@ -92,6 +93,8 @@ class HttpJudge:
         if operation.kind != REQUEST:
             return _refused("http:unknown", f"{operation.kind} is nothing that HTTP can be asked for")
         # the same fields may come with a body that is empty, and with one that is too long to be seen
+        if not self._guardrails:
+            return self._unruled(request)
         known = operation.text, operation.parameters, request.size, request.body is None
         verdict = self._known.get(known)
         if verdict is None:
@@ -106,6 +109,18 @@ class HttpJudge:
                 self._known[known] = verdict
         if operation.name == PATIENT and verdict.holds:
             return replace(verdict, holds=tuple(replace(term, wait=0.0) for term in verdict.holds), keep=False)
+        return verdict
+
+    def _unruled(self, request: HttpRequest) -> Verdict:
+        """Where there is nothing to judge by: allowed, and found by its method and path."""
+        named = request.method + b" " + request.target.partition(b"?")[0]
+        verdict = self._unruled_ones.get(named)
+        if verdict is None:
+            verdict = Verdict(tables=_names(self._facts(request)))
+            if len(named) <= MAX_KNOWN_BYTES:
+                if len(self._unruled_ones) >= MAX_KNOWN:
+                    self._unruled_ones.clear()
+                self._unruled_ones[named] = verdict
         return verdict
 
     def sightings(self, operation: Operation) -> tuple[Sighting, ...]:

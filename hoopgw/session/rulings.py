@@ -48,7 +48,7 @@ class Rulings:
         """0 is what needs no words: allowed, and no table is named."""
         if verdict.plain and not verdict.tables:
             return 0
-        words = line(described(verdict))[:-1]
+        words = line({"tables": sorted(verdict.tables)} if verdict.plain else described(verdict))[:-1]
         reference = self._by_words.get(words)
         if reference is None:
             reference = self._last + 1

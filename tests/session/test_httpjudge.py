@@ -25,7 +25,7 @@ from hoopgw.policy.mask_table import MaskRule
 from hoopgw.policy.policyset import Selection
 from hoopgw.relay.http_masks import HttpMaskBuilder
 from hoopgw.relay.postgres_masks import MaskBuilder
-from hoopgw.session.httpjudge import HttpJudge
+from hoopgw.session.httpjudge import MAX_KNOWN, HttpJudge
 from hoopgw.session.interfaces import IJudge
 
 ROLE = Role("app", "app")
@@ -67,6 +67,18 @@ class Judging(SynchronousTestCase):
         self.assertEqual(
             refused(found.successor(Selection((DELETES,), (), ""), ACCESS), asked(b"DELETE /")), ["deletes"]
         )
+
+    def test_without_rules(self) -> None:
+        """Everything goes on, and is found by method and path; however many there are, and whatever they ask for."""
+        found = judge()
+        for line, name in ((b"GET /a?b=1", "GET /a"), (b"GET /a?b=2", "GET /a"), (b"get //a", "GET //a")):
+            verdict = found.judge(asked(line))
+            self.assertTrue(verdict.plain)
+            self.assertEqual(verdict.tables, frozenset((name,)))
+        self.assertIs(found.judge(asked(b"GET /a?b=3")), found.judge(asked(b"GET /a")))
+        for number in range(2 * MAX_KNOWN):
+            name = f"GET /{number}"
+            self.assertEqual(found.judge(asked(name.encode())).tables, frozenset((name,)))
 
     def test_what_must_be_seen_of_a_body(self) -> None:
         """Only where a rule reads it, and no more than it may be."""

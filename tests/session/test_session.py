@@ -121,6 +121,18 @@ class Deciding(Case):
         session.decide(ask_of(*(Operation("postgresql", kind, b"a", number=9) for kind in kinds)))
         self.assertEqual([kind for _, kind, _, _ in self.asked()[0][0]], [1, 2, 3, 4, 5])
 
+    def test_a_new_verdict_waits_for_room(self) -> None:
+        """Where the spool is full it is written when there is room, once, before the operation that it is of."""
+        self.judge.verdicts[b"a"] = Verdict(tables=frozenset(("pay.a",)))
+        session = self.session()
+        self.journal.full = 2
+        answers = session.decide(ask(b"a"))
+        self.assertEqual(self.journal.entries, [])
+        self.clock.advance(1)
+        self.assertEqual(self.now(answers), (GO,))
+        self.assertEqual([kind for kind, _ in self.journal.entries], [Kind.VERDICT, Kind.ASKED])
+        self.assertEqual(session.row().tables, ("pay.a",))
+
     def test_refused(self) -> None:
         """A refusal names guardrail, reason, way out, session and policy; one event; the verdict is written once."""
         self.judge.verdicts[b"drop"] = NO
