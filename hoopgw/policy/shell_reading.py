@@ -11,6 +11,7 @@ import re
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
+from hoopgw.policy.shell_differences import differences
 from hoopgw.policy.shell_facts import Command, Pattern
 from hoopgw.policy.shell_programs import DANGEROUS, SHELLS
 from hoopgw.policy.shell_starters import starts
@@ -18,24 +19,17 @@ from hoopgw.policy.shell_words import name, text_of, word
 
 MAX_TEXT = 64 * 1024  # bytes: what a person or a program writes in one line is far below
 MAX_DEPTH = 60  # of the tree, and of texts inside texts
+MAX_NODES = 5000  # of all trees: each costs some 15 us
+# Of all parsing: hundreds of the parser's operations, and pieces that it reads, again and again where it looks ahead.
+# What is written by hand needs a few; this is reached after 0.1 s
+MAX_STEPS, MAX_READS = 150, 2000
+PIECE = 512  # bytes
 MAX_COMMANDS = 1000
 MAX_UNKNOWN = 8  # reasons that are kept
 # None of them belongs into a command line
 _CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 _ARITHMETIC = frozenset(("arithmetic_expansion", "c_style_for_statement"))
 _DOCUMENT = frozenset(("<<", "<<-", "heredoc_start", "heredoc_body", "heredoc_end", "\n"))
-_EXPANDED = re.compile(r"`|\$[({\[]")
-_QUOTED = frozenset(("raw_string", "comment", "heredoc_body", "heredoc_content", "heredoc_start", "heredoc_end"))
-_JOINED = frozenset(("concatenation", "string", "expansion", "subscript", "heredoc_body", "translated_string"))
-_WORDS = frozenset(
-    (
-        "word", "command_name", "concatenation", "string", "raw_string", "ansi_c_string", "translated_string", "number",
-        "expansion", "simple_expansion", "command_substitution", "process_substitution", "variable_assignment", "regex",
-        "arithmetic_expansion", "extglob_pattern", "brace_expression", "variable_name", "special_variable_name",
-    )
-)  # fmt: skip
-_REDIRECTS = frozenset(("file_redirect", "herestring_redirect"))
-_PLAIN_FILE = re.compile(r"&>>?[ \t]*[\w./-]+\Z")
 _BASH = Language(tree_sitter_bash.language())
 
 
@@ -50,6 +44,7 @@ class _Reader:
     def __init__(self) -> None:
         self.commands: list[Command] = []
         self.unknown: list[str] = []
+        self._nodes = self._steps = self._reads = 0
         self._parser = Parser(_BASH)
 
     def doubt(self, why: str) -> None:
@@ -71,21 +66,46 @@ class _Reader:
         except UnicodeDecodeError:
             self.doubt("the text is not UTF-8")
             return
-        for variable in re.findall(rb"\{(\w+)(?:\[[^\]]*\])?\}[<>]", text):  # `{PATH}>x` writes a number into PATH
+        for variable in re.findall(rb"\{(\w+)\}[<>]", text):  # `{PATH}>x` writes a number into PATH
             self._set(variable.decode())
-        if re.search(rb"\{\w+\[[^\]]*\]\}[<>]", text):
+        if re.search(rb"\]\}[<>]", text):
             self.doubt("a variable of a kind that is computed when it is read")
         if re.search(rb"[^\s]\\\n[^\s]", text):
             self.doubt("a word goes on in the next line")
         if b"`" in text and re.search(rb"\\[`\\$]", text):
             self.doubt("a backslash where backquotes take its meaning")
+        if (depth or len(text) > PIECE) and not self._is_read_soon(text):
+            self.doubt("the text is too long, or too deep, to be read")
+            return
         root = self._parser.parse(text).root_node
         if root.has_error:
             self.doubt("the text is not understood as a shell's")
         self._walk(root, depth)
 
+    def _is_read_soon(self, text: bytes) -> bool:
+        """False where parsing takes too long: `a|a|a|…` of 64 KiB took minutes, in which nobody else was served.
+
+        It is parsed twice then: of a tree that was parsed by pieces, each node's text would be asked for by pieces.
+        """
+
+        def piece(offset: int, _: object) -> bytes:
+            self._reads += 1
+            return text[offset : offset + PIECE] if self._reads <= MAX_READS else b""
+
+        def enough(_: int, __: bool) -> bool:
+            self._steps += 1
+            return self._steps > MAX_STEPS or self._reads > MAX_READS
+
+        try:
+            self._parser.parse(piece, progress_callback=enough)
+        except ValueError:  # it was stopped
+            self._parser.reset()
+            return False
+        return self._reads <= MAX_READS
+
     def _walk(self, node: Node, depth: int) -> None:
-        if depth > MAX_DEPTH:
+        self._nodes += 1
+        if depth > MAX_DEPTH or self._nodes > MAX_NODES:
             self.doubt("the text is too long, or too deep, to be read")
             return
         kind = node.type
@@ -108,22 +128,11 @@ class _Reader:
                 self._computed("x")
         elif kind == "simple_expansion" or kind == "expansion":
             self._expanded(node)
-        elif kind == "unset_command":
-            if "[" in text_of(node):
-                self.doubt("unset of what stands in a subscript")
-        elif kind == "heredoc_redirect":
-            self._document(node)
-            self._behind(node)
-        elif kind in ("file_redirect", "ansi_c_string"):
-            self._posix(node)
-            self._behind(node)
-        elif node.is_named and not node.child_count and kind not in _QUOTED:
-            self._leaf(node)
-        before: Node | None = None
+        elif kind == "unset_command" and "[" in text_of(node):
+            self.doubt("unset of what stands in a subscript")
+        for why in differences(node):
+            self.doubt(why)
         for child in node.children:
-            if before is not None and before.end_byte == child.start_byte and _split(node, before, child):
-                self.doubt("a word that is read as two")
-            before = child
             self._walk(child, depth + 1)
 
     # ---- what may change what names mean
@@ -183,39 +192,6 @@ class _Reader:
         found = re.match(r"\$\{(\w+):?=", text)
         if found:
             self._set(found[1])
-
-    def _behind(self, node: Node) -> None:
-        """`env >x rm`: the grammar takes words behind a redirection for its own, and the shell for the command's."""
-        places = node.children_by_field_name("destination")
-        closes = any(child.type in (">&-", "<&-") for child in node.children)
-        if len(places) > (0 if closes else 1) or node.children_by_field_name("argument"):
-            self.doubt("words stand behind a redirection: write it at the end")
-
-    def _leaf(self, node: Node) -> None:
-        """The grammar takes the pattern of `${x#$(rm)}`, and the word of ${x:-`rm`}, for text."""
-        text = re.sub(r"\\.", "", text_of(node), flags=re.DOTALL)
-        if _EXPANDED.search(text) or (node.type != "string_content" and re.search(r"[<>]\(", text)):
-            self.doubt("something is computed where it is not read")
-
-    # ---- where the grammar, bash and a POSIX shell read different things
-
-    def _document(self, node: Node) -> None:
-        """In a heredoc's body the grammar finds no backquotes, and nothing where tabs are taken away."""
-        body = next((text_of(child) for child in node.children if child.type == "heredoc_body"), "")
-        begin = next((text_of(child) for child in node.children if child.type == "heredoc_start"), "")
-        tabs = any(child.type == "<<-" for child in node.children)
-        if begin[:1] not in ("'", '"', "\\") and ("`" in body or (tabs and "$" in body)):
-            self.doubt("a heredoc in which something is computed")
-
-    def _posix(self, node: Node) -> None:
-        """dash ends a command at the `&` of `&>`, and knows no `$'…'`, where `\\'` would be the end of a string."""
-        text = text_of(node)
-        if node.type == "ansi_c_string":
-            differs = "\\'" in text
-        else:
-            differs = text.startswith("&>") and (not _PLAIN_FILE.match(text) or not _last(node))
-        if differs:
-            self.doubt("a text of which shells make different things")
 
     # ---- commands
 
@@ -288,11 +264,6 @@ def _heredoc(node: Node) -> str | None:
     return text if quoted or not re.search(r"[$`\\]", text) else None
 
 
-def _split(parent: Node, before: Node, after: Node) -> bool:
-    """Of nothing between: the grammar begins a new word at the backquote of r`:`m."""
-    return parent.type not in _JOINED and after.type in _WORDS and (before.type in _WORDS or before.type in _REDIRECTS)
-
-
 def _loose(node: Node) -> bool:
     """A name of a file may stand in it as an operator."""
     if node.type in ("word", "concatenation"):
@@ -305,11 +276,3 @@ def _computes(text: str) -> bool:
     """`${x:BEGIN:LENGTH}`: both are expressions, in which a variable is read as an expression again."""
     found = re.match(r"\$\{(?:\w+|[@*#?$!-])(?:\[[^]]*\])?:(?![-+=?])(.*)\}\Z", text, re.DOTALL)
     return found is not None and re.search(r"[A-Za-z_$`]", found[1]) is not None
-
-
-def _last(node: Node) -> bool:
-    """Behind it, the command is at its end."""
-    top = node
-    while top.parent is not None:
-        top = top.parent
-    return re.match(rb"[ \t]*(\Z|[;&|)\n])", (top.text or b"")[node.end_byte - top.start_byte :]) is not None

@@ -446,9 +446,18 @@ class Unknown(SynchronousTestCase):
             "`" * 9999,
             "if " * 9999,
             "sh -c '" * 200,
+            "a|" * 32_000,  # these took the parser minutes
+            "x=(" * 20_000,
+            "<<a\n" * 16_000,
+            "${" * 32_000,
             "x" * (1 << 20),
         ):
             self.assertTrue(facts(text).unknown or facts(text).commands)
+
+    def test_long_documents(self) -> None:
+        """A file that is written by a heredoc is long, and costs nothing."""
+        found = facts("cat > f <<'END'\n" + "a line with $(x) | y\n" * 3000 + "END\nls")
+        self.assertEqual((found.unknown, len(found.commands)), ((), 2))
 
     @given(st.binary(max_size=80))
     @settings(deadline=None)
@@ -475,10 +484,17 @@ WORDS = st.sampled_from(
         "{rm,x}",
         "r?",
         "*",
+        "r`:`m",
+        "${x#$(rm)}",
+        "${x:-`dd`}",
+        "${x/$(rm)/$(dd)}",
+        ">y rm",
+        "2>&1",
     )
 )
 STARTERS = st.sampled_from(
-    ("", "env ", "env A=1 ", "nice ", "nohup ", "timeout 5 ", "xargs ", "command ", "eval ", "exec ", "sh -c ",
+    ("", "env ", "env - ", "env >y ", "env 2>&1 ", "exec </dev/null ",
+    "env A=1 ", "nice ", "nohup ", "timeout 5 ", "xargs ", "command ", "eval ", "exec ", "sh -c ",
     "bash -c ", "x=rm ",
      "time ", "! ", "stdbuf -o0 ", "f() { ", "alias x=", "builtin ", "trap ", "echo ",
      "find . -maxdepth 0 -exec ", "if ", "{ ", "( ")
