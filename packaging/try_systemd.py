@@ -4,8 +4,8 @@ In a clean root of Debian (debootstrap) in a container (systemd-nspawn) with its
 issuer in it: install, first start, `hoopgw setup`, sessions, reload, restart, watchdog, kill, stop, retention,
 encrypted credentials, backup and restore, upgrade under live sessions, refused downgrade, boot again, remove, purge.
 Needs debootstrap, systemd-container and iproute2.  Only .cache changes.  One at a time: where no systemd gives each
-container a control group, units of one name in two of them share one, and a stop waits for the other's processes.  What such a
-container does not put in force (MemoryMax, TasksMax, a lost machine) is for try_qemu.py.
+container a control group, units of one name in two of them share one, and a stop waits for the other's processes.
+What such a container does not put in force (MemoryMax, TasksMax, a lost machine) is for try_qemu.py.
 """
 
 from __future__ import annotations
