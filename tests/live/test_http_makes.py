@@ -178,23 +178,23 @@ class Makes(HttpCase):
             self.assertEqual(hand.answered(stream), 200)
             hand.over(stream)
         connection.close()
+        exchanges = self.archived(len(streams))
+        self.assertEqual(len(exchanges), len(streams))
         for number, stream in streams.items():
-            found = self.archived(f"har={number}")
+            (found,) = [each for each in exchanges if each["request"]["url"].endswith(f"har={number}")]
             self.assertEqual(found["request"]["postData"]["text"], "".join(f"{number}-{piece} " for piece in range(3)))
             content = found["response"]["content"]
             self.assertEqual((content["size"], content["text"].encode()), (len(hand.data[stream]), hand.data[stream]))
 
-    def archived(self, query: str) -> dict[str, Any]:
-        """The one entry with this query, of the sessions on the service that are closed."""
-        deadline = time.monotonic() + 20
+    def archived(self, count: int) -> list[dict[str, Any]]:
+        """So many exchanges by POST, of the sessions that had some and are closed: all that is in their archives."""
+        deadline = time.monotonic() + 60
         while True:
-            for row in self.listed("--target", "echo"):
-                if not row["live"]:
-                    text = self.hoopgw("sessions", "export", row["id"], "--format", "har").stdout
-                    entries = json.loads(text)["log"]["entries"] if text else []
-                    found = [each for each in entries if each["request"]["url"].endswith(query)]
-                    if found:
-                        self.assertEqual(len(found), 1)
-                        return dict(found[0])
-            self.assertLess(time.monotonic(), deadline, f"no exchange with {query}")
+            rows = [row for row in self.listed("--target", "echo") if not row["live"]]
+            mine = [row["id"] for row in rows if set(row["tables"]) & {"POST /events", "POST /chunks/30000"}]
+            if sum(row["operations"] for row in rows if row["id"] in mine) >= count:
+                break
+            self.assertLess(time.monotonic(), deadline, "the sessions were not closed")
             time.sleep(0.2)
+        exported = [self.hoopgw("sessions", "export", each, "--format", "har").stdout for each in mine]
+        return [entry for text in exported for entry in json.loads(text)["log"]["entries"]]
