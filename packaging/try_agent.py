@@ -1,6 +1,6 @@
 """Runs inside a virtual machine of a trial: each line of its port is a command as JSON, answered by a line of JSON.
 
-{"words": [...], "given": "..."} -> {"status": 0, "said": "..."}
+{"number": 1, "words": [...], "given": "..."} -> {"number": 1, "status": 0, "said": "..."}
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ def main() -> None:
                     stderr=subprocess.STDOUT,
                     check=False,
                 )
-                answer = {"status": done.returncode, "said": done.stdout.decode(errors="replace")}
+                answer = {
+                    "number": asked["number"],
+                    "status": done.returncode,
+                    "said": done.stdout.decode(errors="replace"),
+                }
                 told = memoryview(json.dumps(answer).encode() + b"\n")
                 while told:  # a port takes what fits
                     told = told[port.write(told) or 0 :]

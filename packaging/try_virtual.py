@@ -58,6 +58,7 @@ class Virtual:
         self._places = {name: CACHE / f"{name}.{os.getpid()}" for name in ("try", "acks")}
         self.console = CACHE / "console.log"
         self.booted = 0.0
+        self._number = 0  # of the last question
 
     def boot(self) -> None:
         started = time.monotonic()
@@ -103,15 +104,19 @@ class Virtual:
             self._channel.settimeout(ANSWER)
 
     def _asked(self, words: tuple[str, ...], given: str) -> tuple[int, str]:
-        self._channel.sendall(json.dumps({"words": words, "given": given}).encode() + b"\n")
+        self._number += 1
+        asked = {"number": self._number, "words": words, "given": given}
+        self._channel.sendall(json.dumps(asked).encode() + b"\n")
         answer = b""
-        while not answer.endswith(b"\n"):
+        while True:
             piece = self._channel.recv(1 << 16)
             if not piece:
                 raise Wrong("the machine went down")
-            answer += piece
-        found = json.loads(answer.splitlines()[-1])
-        return found["status"], found["said"]
+            *whole, answer = (answer + piece).split(b"\n")
+            for line in whole:
+                found = json.loads(line)
+                if found["number"] == self._number:  # not what a machine that was slow answers to an earlier question
+                    return found["status"], found["said"]
 
     def inside(self, *words: str, good: bool = True, given: str = "") -> str:
         status, said = self._asked(words, given)
