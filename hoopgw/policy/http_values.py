@@ -39,7 +39,7 @@ class ValueTest:
     def _one(self, value: Any) -> Match:
         texts = _texts(value)
         if self.globs and not _any(texts, self.globs):
-            return _unsure(value)
+            return Match.DOUBT if self._within(value) else _unsure(value)
         if self.others and all(_any((text,), self.others) for text in texts):
             return Match.NO
         if self.above is None and self.below is None:
@@ -49,6 +49,10 @@ class ValueTest:
             return Match.DOUBT
         beyond = (self.above is None or known > self.above) and (self.below is None or known < self.below)
         return Match.YES if beyond else Match.NO
+
+    def _within(self, value: Any) -> bool:
+        """In a list of one or more, which some targets take for its first or last element."""
+        return isinstance(value, list) and any(self._one(each) is not Match.NO for each in value)
 
 
 def _texts(value: Any) -> tuple[str, ...]:

@@ -167,6 +167,8 @@ class OfTheBody(SynchronousTestCase):
             ("/price", ValueTest(("10",)), b'{"price":10.0000000000000000000000000000000001}', DOUBT),
             ("role", ADMIN, b'[{"a":[{"role":"admin"}]}]', YES),
             ("role", ADMIN, b'[{"Role":"admin"}]', DOUBT),
+            ("role", ADMIN, b'{"role":["viewer","admin"]}', DOUBT),
+            ("role", ADMIN, b'{"role":["viewer",{"x":"admin"}]}', NO),
             ("*_role", ADMIN, b'{"my_role":"admin"}', YES),
             ("/a~1b/~0", ADMIN, b'{"a/b":{"~":"admin"}}', YES),
             ("/ok", ValueTest(others=("true",)), b'{"ok":true}', NO),
