@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
@@ -65,7 +66,7 @@ class Course(HttpCase):
     def setUp(self) -> None:
         super().setUp()
         self.server = self.serve()
-        self.addCleanup(self.server.stop)
+        self.addCleanup(self.served)
         config = self.stage.gateway.config.parent
         owner = os.stat(config / "secrets/reader").st_uid
         for name, text in (("s3-id", self.server.key_id), ("s3-secret", self.server.secret)):
@@ -83,6 +84,9 @@ class Course(HttpCase):
 
     def serve(self) -> Child:
         raise NotImplementedError
+
+    def served(self) -> None:
+        self.server.stop()
 
     def put(self, path: Path, text: str) -> None:
         path.write_text(text)
@@ -158,8 +162,9 @@ class Course(HttpCase):
         status, _, found = self.curl(url=url + "plain/a%20b")
         self.assertEqual((status, found), (200, sent.read_bytes()))
         self.assertIn(b"<Key>a b</Key>", self.curl(url=url + "plain?list-type=2&prefix=a%20")[2])
-        status, _, said = self.curl("-T", "-", url=url + "plain/x", token=None)
-        self.assertIn(status, (200, 411, 501), said)
+        # where the disk is slow the gateway has no room for a new session at times, and says so
+        status, _, said = until(lambda: (answer := self.curl("-T", "-", url=url + "plain/x"))[0] != 503 and answer)
+        self.assertIn(status, (200, 411, 501) if self.encrypted else (411,), said)
         self.assertEqual(self.curl(url=url + "plain?X-Amz-Signature=abc")[0], 400)
 
     def test_another_secret(self) -> None:
@@ -204,9 +209,16 @@ class Others(Course):
     """Where nothing else is installed; it looks at the signature of a request."""
 
     encrypted = False
+    shared: ClassVar[Moto | None] = None  # by all tests: its start is most of their time
 
     def serve(self) -> Child:
-        return Moto()
+        if Others.shared is None:
+            Others.shared = Moto()
+            atexit.register(Others.shared.stop)
+        return Others.shared
+
+    def served(self) -> None:
+        """It stays for the next test."""
 
     def test_another_service(self) -> None:
         """A call whose body is in its signature, read before it goes on."""
