@@ -119,7 +119,7 @@ def tasks(machine: Virtual) -> None:
 def acknowledged(machine: Virtual, cut: int) -> list[str]:
     """What psql had shown as done when the power went, in the midst of durable statements."""
     acks = machine.port("acks")
-    each = "insert into t values (0) returning 'ack-CUT-&';".replace("CUT", str(cut))
+    each = "insert into w values (0) returning 'ack-CUT-&';".replace("CUT", str(cut))
     script = f'seq 1000000 | sed "s/.*/{each}/" | {scenes.PSQL} > /dev/virtio-ports/acks'
     machine.inside("systemd-run", "--unit=writing", "sh", "-c", script)
     got = b""
@@ -143,6 +143,7 @@ def power_cuts(machine: Virtual) -> None:
     """A durable target: an operation that was answered is on the disk, whatever happens to the machine."""
     scenes.shell(machine, "sed -i 's/^database = /record = \"durable\"\\ndatabase = /' /etc/hoopgw/targets.d/pay.toml")
     machine.inside("systemctl", "reload", "hoopgw.service")
+    scenes.psql(machine, "create table w (n int)")
     for cut in range(1, CUTS + 1):
         done = acknowledged(machine, cut)
         machine.boot()
