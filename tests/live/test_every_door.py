@@ -30,7 +30,7 @@ class EveryDoor(SshCase):
             "shell": [*self.openssh("ssh"), "-p", port, "web1@127.0.0.1"],
             "scp": [*self.openssh("scp"), "-P", port, place, "web1@127.0.0.1:door"],
             "scp -O": [*self.openssh("scp"), "-O", "-P", port, place, "web1@127.0.0.1:door"],
-            "sftp": [*self.openssh("sftp"), "-P", port, "-b", str(batch), "web1@127.0.0.1"],
+            "sftp": [*self.openssh("sftp", "BatchMode=no"), "-P", port, "-b", str(batch), "web1@127.0.0.1"],
             "-W": [*self.openssh("ssh"), "-p", port, "-W", "127.0.0.1:22", "web1@127.0.0.1"],
         }
         for name, words in doors.items():
@@ -38,7 +38,8 @@ class EveryDoor(SshCase):
             done = self.ran(words, input=b"touch door\n")
             self.assertNotEqual(done.returncode, 0, (name, done.stdout, done.stderr))
             self.assertFalse((self.home / "door").exists(), name)
-            self.assertGreater(self.held(), held, name)
+            if name != "-W":  # a forward that no grant names is refused at once
+                self.assertGreater(self.held(), held, name)
 
     def held(self) -> int:
         """The same subsystem again joins the hold that waits."""
