@@ -35,6 +35,8 @@ class Probes(HttpCase):
         done = self.probe(closed, *report, token=self.stage.agent)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.events("bypass.closed")[-1]["reached"], [])
+        done = self.probe("no-such-name.invalid:5432", token=self.stage.agent)
+        self.assertIn("which closes nothing: probe its address too", done.stdout)
 
     def test_who_may_tell(self) -> None:
         """Without a good token nobody makes an event; the command says that it was not taken."""

@@ -40,7 +40,8 @@ def probed(where: Place, seconds: float) -> Probed:
     try:
         found = socket.getaddrinfo(where.host, where.port, type=socket.SOCK_STREAM)
     except OSError as error:
-        return Probed(where, False, f"the name is not known here: {error.strerror or error}")
+        why = f"the name is not known here ({error.strerror or error}), which closes nothing: probe its address too"
+        return Probed(where, False, why)
     why = ""
     for family, kind, protocol, _, address in found:
         with socket.socket(family, kind, protocol) as tried:
