@@ -37,13 +37,14 @@ class Denial:
     retry_after: int | None = None
     session: str = ""
     policy: str = ""
+    code: str = ""  # of a client's own mistake with a hold that it named (docs/for-agents.md)
     position: int = 0  # not 0: a mistake in the text, at this character from 1 on, or -1: in no one place
 
     def fields(self) -> dict[str, Any]:
         """The JSON object, in the order in which people read it; empty fields are left out."""
         shown: dict[str, Any] = {"decision": self.decision.value, "guardrails": list(self.guardrails)}
         shown["reason"] = self.reason
-        for name in ("would_pass", "hold", "status"):
+        for name in ("code", "would_pass", "hold", "status"):
             if getattr(self, name):
                 shown[name] = getattr(self, name)
         if self.expires is not None:

@@ -33,9 +33,10 @@ class HttpRequest:
     body       the whole body, without its chunks; None: no rule was to read it, or it is longer than may be kept
     size       bytes of the body where the head says so (0 without a body); None: chunked, of unknown length
     shown      the fields as lines, with secret values taken out: for the eyes of approvers
+    resumes    the id of the hold that its sender says it resumes, as it came; b"" for none
     """
 
-    __slots__ = ("method", "target", "authority", "fields", "body", "size", "shown")
+    __slots__ = ("method", "target", "authority", "fields", "body", "size", "shown", "resumes")
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class HttpRequest:
         body: bytes | None,
         size: int | None,
         shown: bytes = b"",
+        resumes: bytes = b"",
     ) -> None:
         self.method = method
         self.target = target
@@ -54,6 +56,7 @@ class HttpRequest:
         self.body = body
         self.size = size
         self.shown = shown
+        self.resumes = resumes
 
     def values(self, name: bytes) -> list[bytes]:
         """Of every field with this name, in lower case."""

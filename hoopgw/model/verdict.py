@@ -169,6 +169,7 @@ class Verdict:
     """Refusals, approvals needed, masks and limits.  Without any of them: allowed.
 
     bodies     what of the answer's body is masked, in HTTP
+    resumes    the hold that its sender names: it lets the operation run, or nothing does
     keep       the verdict depends on nothing but scope and text, so it may be cached
     redact     a guardrail's name: text, parameters and error text of this operation are kept out of the record
     recorded   for a redacted operation: what record, holds, index and log get in place of the text
@@ -186,6 +187,7 @@ class Verdict:
     mode: Mode | None = None
     tables: frozenset[str] = frozenset()
     keep: bool = True
+    resumes: str = ""
 
     def __and__(self, other: "Verdict") -> "Verdict":
         if self is ALLOW:
@@ -203,12 +205,14 @@ class Verdict:
             mode=_stricter(self.mode, other.mode),
             tables=self.tables | other.tables,
             keep=self.keep and other.keep,
+            resumes=self.resumes or other.resumes,
         )
 
     @property
     def plain(self) -> bool:
         """Nothing to do but count it and let it pass."""
-        return not (self.refusals or self.holds or self.limits or self.masks or self.bodies or self.redact or self.mode)
+        terms = self.refusals or self.holds or self.limits or self.masks or self.bodies
+        return not (terms or self.redact or self.mode or self.resumes)
 
 
 ALLOW = Verdict()

@@ -31,10 +31,10 @@ _RETRY: Final = b"type.googleapis.com/google.rpc.RetryInfo"
 _AS_THEY_ARE: Final = frozenset(range(0x20, 0x7F)) - {0x25}
 
 
-def denied(denial: Denial) -> bytes:
-    """The whole answer, in HTTP/1.1."""
+def denied(denial: Denial, more: dict[str, Any] | None = None) -> bytes:
+    """The whole answer, in HTTP/1.1; `more` fields stand beside the object's own."""
     code = STATUSES[denial.decision]
-    details = [_any(_INFO, _error_info(denial))]
+    details = [_any(_INFO, _error_info(denial, more or {}))]
     if denial.retry_after is not None:
         details.append(_any(_RETRY, _field(1, _number(1, denial.retry_after))))
     return _answer(code, f"{denial.decision.value}: {denial.reason}", details)
@@ -64,10 +64,10 @@ def percent(words: bytes) -> bytes:
     return b"".join([bytes((code,)) if code in _AS_THEY_ARE else b"%%%02X" % code for code in words])
 
 
-def _error_info(denial: Denial) -> bytes:
+def _error_info(denial: Denial, more: dict[str, Any]) -> bytes:
     """ErrorInfo: the decision as its reason, and the whole object as its metadata, whose values are text."""
     reason = denial.decision.value.upper().replace("-", "_")
-    entries = [_entry(name, _text(value)) for name, value in denial.fields().items()]
+    entries = [_entry(name, _text(value)) for name, value in (denial.fields() | more).items()]
     return _field(1, reason.encode()) + _field(2, DOMAIN.encode()) + b"".join([_field(3, entry) for entry in entries])
 
 

@@ -9,7 +9,7 @@ from typing import Final, final
 
 from hoopgw.model.http import alike
 from hoopgw.relay.http_cookies import scoped_cookie, scoped_location, scoped_refresh
-from hoopgw.relay.http_scope import HttpScope, is_proof, route_of
+from hoopgw.relay.http_scope import HOLD, HttpScope, is_proof, route_of
 from hoopgw.wire.http2_heads import is_grpc
 from hoopgw.wire.httphead import Block, Field
 from hoopgw.wire.sigv4 import CONTENT
@@ -55,6 +55,7 @@ class RequestHead:
     recorded    the same lines as the record shows them
     expects     `Expect: 100-continue`
     upgrade     in lower case; b"" for none
+    resumes     the id of the hold that it says it resumes; several are one that no hold has
     patient     `Prefer: respond-async` (RFC 7240, 4.1): the client does not want to wait for an approval
     grpc        what refuses it is to be a status of gRPC
     lines       its fields as they go on, without what the gateway adds
@@ -63,7 +64,7 @@ class RequestHead:
 
     __slots__ = (
         "same_route", "fields", "bound", "shown", "upstream", "recorded", "expects", "upgrade", "patient", "grpc",
-        "content", "lines",
+        "content", "lines", "resumes",
     )  # fmt: skip
 
     def __init__(self, block: Block, scope: HttpScope) -> None:
@@ -101,6 +102,7 @@ class RequestHead:
             self.recorded += b"authorization: " + REDACTED + b"\r\n"
         self.expects = block.one(b"expect").lower()
         self.patient = any(_asynchronous(value) for value in block.values(b"prefer"))
+        self.resumes = b",".join(block.values(HOLD))
         self.grpc = any(is_grpc(value) for value in block.values(b"content-type"))
 
 

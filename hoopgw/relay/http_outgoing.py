@@ -98,7 +98,8 @@ class Outgoing:
         self._content, self._pieces, self._sent = bytearray(), bytearray(), None
         size = block.length if block.framing == LENGTH else 0 if block.framing == NO_BODY else None
         empty = b"" if self.up.ended else None
-        request = HttpRequest(method, target, self._scope.route[0], head.fields, empty, size, head.shown)
+        place = self._scope.route[0]
+        request = HttpRequest(method, target, place, head.fields, empty, size, head.shown, head.resumes)
         self.request = request
         self.opening = opened(read, self._scope) if head.upgrade == WEBSOCKET else None
         self._judged = self.reads = 0
@@ -165,9 +166,10 @@ class Outgoing:
     def _know(self, known: HttpRequest) -> None:
         """The body is there; a rule sees it where it is no longer than rules want."""
         if len(self._content) <= self._judged:
-            body = bytes(self._content)
+            head, body = self.head, bytes(self._content)
+            assert head is not None
             self.request = HttpRequest(
-                known.method, known.target, known.authority, known.fields, body, known.size, known.shown
+                known.method, known.target, known.authority, known.fields, body, known.size, known.shown, head.resumes
             )
 
     # ---- when it may go on

@@ -12,6 +12,7 @@ from hoopgw.wire.sigv4 import Keys
 
 TOKEN = b"x-hoopgw-token"
 ROLE = b"x-hoopgw-role"
+HOLD = b"x-hoopgw-hold"  # the id of the hold that a request resumes
 # Where the token may be; of several the first counts, and the others are for the target
 PROOFS = (TOKEN, b"proxy-authorization", b"authorization")
 

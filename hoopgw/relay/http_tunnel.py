@@ -27,6 +27,7 @@ from hoopgw.relay.effects import (
     ToClient,
     ToTarget,
 )
+from hoopgw.relay.http_scope import HOLD
 from hoopgw.wire.httphead import Blocks, read_request
 
 LANE: Final = 0
@@ -106,7 +107,8 @@ class TunnelRelay:
             return
         self._phase = ASKING
         text = b"CONNECT " + self._destination.encode()
-        request = HttpRequest(b"CONNECT", self._destination.encode(), read.host, (), b"", 0)
+        named = b",".join(read.block.values(HOLD))
+        request = HttpRequest(b"CONNECT", self._destination.encode(), read.host, (), b"", 0, b"", named)
         operation = Operation("http", TUNNEL, text, b"", b"", NUMBER, request)
         asked = text + b" HTTP/1.1\r\nHost: " + self._destination.encode() + b"\r\n\r\n"
         effects.append(Ask(LANE, (operation,), asked, _redacted))

@@ -27,6 +27,7 @@ REASONS: Final[dict[int, str]] = {
     405: "Method Not Allowed",
     407: "Proxy Authentication Required",
     408: "Request Timeout",
+    409: "Conflict",
     411: "Length Required",
     413: "Content Too Large",
     417: "Expectation Failed",
@@ -47,22 +48,31 @@ TITLES: Final[dict[Decision, str]] = {
     Decision.UNAVAILABLE: "not available now; try again later",
     Decision.EXPIRED: "not approved in time; send it again to ask anew",
 }
+HOLD_FIELD: Final = "X-Hoopgw-Hold"  # by which the same request resumes a hold
+MISNAMED: Final = "the hold that X-Hoopgw-Hold names does not let this run"
 MAX_WORDS: Final = 2000  # characters of a reason
 
 
 def denied(denial: Denial, *, patient: bool, close: bool, head: bool, grpc: bool = False) -> bytes:
     """The whole answer.  `patient`: who sent it prefers to be told at once that it waits; `head`: to a HEAD."""
     if grpc:
-        return http_grpc.denied(denial)
+        return http_grpc.denied(denial, resuming(denial))
     held = denial.decision is Decision.HELD and patient
-    status = 202 if held else STATUSES[denial.decision]
+    status = 202 if held else 409 if denial.code else STATUSES[denial.decision]
     more = b""
     if denial.retry_after is not None:
         more += b"Retry-After: %d\r\n" % denial.retry_after
     if held and denial.status:
         more += b"Location: " + denial.status.encode() + b"\r\n"
-    body = {"title": TITLES[denial.decision], "status": status, "detail": _short(denial.reason), **denial.fields()}
+    title = MISNAMED if denial.code else TITLES[denial.decision]
+    body = {"title": title, "status": status, "detail": _short(denial.reason), **denial.fields(), **resuming(denial)}
     return problem(status, body, more=more, close=close, head=head)
+
+
+def resuming(denial: Denial) -> dict[str, Any]:
+    """What the same request has to say to run by this hold and no other."""
+    held = denial.decision is Decision.HELD and denial.hold
+    return {"resume": {HOLD_FIELD: denial.hold}} if held else {}
 
 
 def failed(

@@ -12,7 +12,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from hoopgw.auth.access import Access
-from hoopgw.model.answer import GO, ONCE, Allowance, Answer, Decision, Denial, Meter
+from hoopgw.model.answer import GO, ONCE, Answer, Decision, Denial, Meter
 from hoopgw.model.errors import RecordingFailed, SpoolFull
 from hoopgw.model.events import Code
 from hoopgw.model.operation import (
@@ -37,7 +37,9 @@ from hoopgw.session.budgets import Over, Soft, Spending, Warned
 from hoopgw.session.course import Course
 from hoopgw.session.holds import Holds
 from hoopgw.session.interfaces import IEdge, IJudge, Journal
+from hoopgw.session.metering import meter_of
 from hoopgw.session.passes import Passes
+from hoopgw.session.resuming import nothing_held
 from hoopgw.session.rulings import Ruling, Rulings, note
 from hoopgw.session.totals import Totals
 from hoopgw.session.waiting import Ending, Request, Waiting
@@ -295,7 +297,10 @@ class Decider:
             if isinstance(course.outcome, Denial):
                 self._refuse(course, operation, ruling, course.outcome)
                 return None
-        meter = self._meter(verdict) if operation.kind in COUNTED else None
+        elif verdict.resumes:
+            self._refuse(course, operation, ruling, nothing_held(verdict, self._id, self._policy))
+            return None
+        meter = meter_of(verdict, self._spending) if operation.kind in COUNTED else None
         course.answered(self._allowed(course, verdict, verdict.masks, meter), ruling.reference)
         return None
 
@@ -334,6 +339,7 @@ class Decider:
             redacted=verdict.recorded if verdict.redact else None,
             in_transaction=self._edge.transaction_ran(),
             streams=streams(operation),
+            resumes=verdict.resumes,
         )
 
     def _wait(self, course: Course, request: Request) -> Deferred[None]:
@@ -400,21 +406,6 @@ class Decider:
             course.durable = True
         if self._journal.mode is Mode.BEST_EFFORT and mode is not Mode.BEST_EFFORT:
             self._journal.mode = Mode.STRICT
-
-    def _meter(self, verdict: Verdict) -> Meter | None:
-        allowances = tuple(
-            Allowance(
-                limit.reason or f"the limit of {limit.guardrail}",
-                limit.rows,
-                limit.bytes,
-                limit.guardrail,
-                renews="the next statement",
-            )
-            for limit in verdict.limits
-        )
-        if self._spending is not None:
-            allowances += self._spending.allowances()
-        return Meter(allowances) if allowances else None
 
     def _denial(self, decision: Decision, reason: str) -> Denial:
         return Denial(decision=decision, reason=reason, session=self._id, policy=self._policy)

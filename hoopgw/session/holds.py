@@ -7,6 +7,7 @@ import hmac
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -22,6 +23,7 @@ from hoopgw.model.identity import Identity
 from hoopgw.model.secret import Secret
 from hoopgw.session.events import escaped
 from hoopgw.session.interfaces import IEvents
+from hoopgw.session.resuming import misnamed
 from hoopgw.session.shown import shown
 from hoopgw.session.waiting import Ending, Request, Waiting
 from hoopgw.store.interface import Decided, Hold, HoldState, IStore
@@ -127,11 +129,14 @@ class Holds:
         request = waiting.request
         if request.policy != self._policy:
             return self._denial(waiting, Decision.EXPIRED, Ending.POLICY.value)
+        named = await self._named(waiting) if request.resumes else None
+        if isinstance(named, Denial):
+            return named
         claimed = await self._claim(waiting)
         if claimed is not None:
             return claimed
         asked = self._new(request, waiting.digest)
-        hold = waiting.hold = await self._store.create_hold(asked)
+        hold = waiting.hold = named or await self._store.create_hold(asked)
         self._waiting.setdefault(hold.id, []).append(waiting)
         self._event(Code.HOLD_CREATED if hold.id == asked.id else Code.HOLD_JOINED, request, hold)
         timer = self._clock.callLater(request.wait, waiting.end, Ending.TIME)
@@ -146,6 +151,20 @@ class Holds:
             if timer.active():
                 timer.cancel()
 
+    async def _named(self, waiting: Waiting) -> Hold | Denial:
+        """The hold that the client names, where it may still let this run."""
+        hold = await self._store.hold(waiting.request.resumes)
+        wrong = misnamed(hold, waiting.request, waiting.digest, self._clock.seconds())
+        if wrong is None and hold is not None:
+            waiting.hold = hold
+            return (
+                hold if hold.state is not HoldState.DENIED else self._denial(waiting, Decision.DENIED, refused_by(hold))
+            )
+        assert wrong is not None
+        waiting.hold = hold if wrong.own else None
+        denial = self._denial(waiting, wrong.decision, wrong.reason)
+        return replace(denial, code=wrong.code, would_pass=wrong.would_pass)
+
     async def _ended(self, waiting: Waiting, why: Hold | Ending) -> Hold | Denial:
         if isinstance(why, Ending):
             return await self._given_up(waiting, why)
@@ -153,9 +172,7 @@ class Holds:
             claimed = await self._claim(waiting)
             return claimed or self._denial(waiting, Decision.EXPIRED, "the approval was used by another session")
         if why.state is HoldState.DENIED:
-            words = next((word for word in why.decided if not word.approved), None)
-            reason = words.reason if words is not None and words.reason else "an approver said no"
-            return self._denial(waiting, Decision.DENIED, reason)
+            return self._denial(waiting, Decision.DENIED, refused_by(why))
         reasons = {
             HoldState.EXPIRED: "nobody approved it in time",
             HoldState.WITHDRAWN: "it was withdrawn",
@@ -177,7 +194,7 @@ class Holds:
 
     async def _claim(self, waiting: Waiting) -> Hold | Denial | None:
         """Stored as used before anything is forwarded, so that it runs at most once."""
-        hold = await self._store.claim(waiting.digest, self._clock.seconds())
+        hold = await self._store.claim(waiting.digest, self._clock.seconds(), waiting.request.resumes)
         if hold is None:
             return None
         waiting.hold = hold
@@ -340,6 +357,12 @@ class Holds:
             state=hold.state.value,
             **fields,
         )
+
+
+def refused_by(hold: Hold) -> str:
+    """In the words of who said no."""
+    words = next((word for word in hold.decided if not word.approved), None)
+    return words.reason if words is not None and words.reason else "an approver said no"
 
 
 NO_SUCH = "there is no such hold, or you are not among its approvers"

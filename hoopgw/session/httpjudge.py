@@ -23,6 +23,7 @@ from hoopgw.session.interfaces import IJudge
 MAX_KNOWN = 256  # requests of one session whose verdicts are remembered
 MAX_KNOWN_BYTES = 4096  # of one of them
 PATIENT = b"respond-async"  # the name of an operation whose client does not want to wait for an approval
+MAX_HOLD = 64  # characters of a hold's id that a client names: real ones have 24
 MAX_NAME = 200  # characters of a request's name in the index
 
 
@@ -93,7 +94,7 @@ class HttpJudge:
         if operation.kind != REQUEST:
             return _refused("http:unknown", f"{operation.kind} is nothing that HTTP can be asked for")
         # the same fields may come with a body that is empty, and with one that is too long to be seen
-        if not self._guardrails:
+        if not self._guardrails and not request.resumes:
             return self._unruled(request)
         known = operation.text, operation.parameters, request.size, request.body is None
         verdict = self._known.get(known)
@@ -108,8 +109,8 @@ class HttpJudge:
                     self._known.clear()
                 self._known[known] = verdict
         if operation.name == PATIENT and verdict.holds:
-            return replace(verdict, holds=tuple(replace(term, wait=0.0) for term in verdict.holds), keep=False)
-        return verdict
+            verdict = replace(verdict, holds=tuple(replace(term, wait=0.0) for term in verdict.holds), keep=False)
+        return _resuming(verdict, request) if request.resumes else verdict
 
     def _unruled(self, request: HttpRequest) -> Verdict:
         """Where there is nothing to judge by: allowed, and found by its method and path."""
@@ -146,7 +147,9 @@ class HttpJudge:
             return _refused("http:connect", "rules or masks apply here, and a tunnel would go around them")
         assert operation.request is not None
         text = operation.text.decode()
-        return judge(self._rules, operation, self._facts(operation.request)) & Verdict(tables=frozenset((text,)))
+        request, named = operation.request, Verdict(tables=frozenset((text,)))
+        verdict = judge(self._rules, operation, self._facts(request)) & named
+        return _resuming(verdict, request) if request.resumes else verdict
 
 
 classImplements(HttpJudge, IJudge)
@@ -155,6 +158,10 @@ classImplements(HttpJudge, IJudge)
 def _names(facts: HttpFacts) -> frozenset[str]:
     """What a session is found by: method and path, and the operations that it may be."""
     return frozenset((f"{facts.method} {facts.path.text}"[:MAX_NAME],)).union(*facts.operations)
+
+
+def _resuming(verdict: Verdict, request: HttpRequest) -> Verdict:
+    return replace(verdict, resumes=request.resumes.decode("ascii", "backslashreplace")[:MAX_HOLD], keep=False)
 
 
 def _refused(rule: str, reason: str, would_pass: str = "") -> Verdict:

@@ -77,6 +77,7 @@ def described(verdict: Verdict) -> dict[str, Any]:
         "masked": verdict.masks is not None or verdict.bodies is not None,
         "redacted": verdict.redact,
         "mode": verdict.mode.value if verdict.mode is not None else "",
+        "resumes": verdict.resumes,
         "tables": sorted(verdict.tables),
     }
     return {name: value for name, value in found.items() if value}

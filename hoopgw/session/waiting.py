@@ -27,6 +27,7 @@ class Request:
     redacted: bytes | None = None  # in place of text and parameters, for everybody but the digest
     in_transaction: bool = False  # the open transaction has already run something: its locks wait
     streams: bool = False  # data that follows is not bound
+    resumes: str = ""  # the hold that its sender names: that one, or none
 
     @property
     def wait(self) -> float:

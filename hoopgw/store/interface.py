@@ -141,9 +141,9 @@ class IStore(Interface):
         (an expired one becomes EXPIRED).
         """
 
-    def claim(digest: str, now: float) -> Deferred[Hold | None]:
+    def claim(digest: str, now: float, id: str = "") -> Deferred[Hold | None]:
         """Take the one approved, unexpired hold of this digest, atomically: it becomes CLAIMED.  At most one caller
-        in all processes gets it; everybody else gets None."""
+        in all processes gets it; everybody else gets None.  With an `id`: that one and no other."""
 
     def withdraw(id: str, now: float) -> Deferred[Hold | None]:
         """WAITING becomes WITHDRAWN."""

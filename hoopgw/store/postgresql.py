@@ -154,8 +154,9 @@ class PostgresqlStore:
 
         return self._words.run(decide)
 
-    def claim(self, digest: str, now: float) -> Deferred[Hold | None]:
-        return self._words.run(lambda cursor: _first_changed(cursor, statements.CLAIM, (digest, now)))
+    def claim(self, digest: str, now: float, id: str = "") -> Deferred[Hold | None]:
+        statement, values = (statements.CLAIM_ONE, (digest, now, id)) if id else (statements.CLAIM, (digest, now))
+        return self._words.run(lambda cursor: _first_changed(cursor, statement, values))
 
     def withdraw(self, id: str, now: float) -> Deferred[Hold | None]:
         return self._words.run(lambda cursor: _first_changed(cursor, statements.WITHDRAW, (id,)))

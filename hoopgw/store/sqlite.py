@@ -155,8 +155,9 @@ class SqliteStore:
     def decide(self, id: str, decided: Decided, group_sets: tuple[int, ...], now: float) -> Deferred[Hold | None]:
         return self._change(partial(_decide, id, decided, group_sets, now)).addCallback(self._tell)
 
-    def claim(self, digest: str, now: float) -> Deferred[Hold | None]:
-        return self._change(partial(_one_hold, statements.CLAIM, (digest, now))).addCallback(self._tell)
+    def claim(self, digest: str, now: float, id: str = "") -> Deferred[Hold | None]:
+        statement, values = (statements.CLAIM_ONE, (digest, now, id)) if id else (statements.CLAIM, (digest, now))
+        return self._change(partial(_one_hold, statement, values)).addCallback(self._tell)
 
     def withdraw(self, id: str, now: float) -> Deferred[Hold | None]:
         return self._change(partial(_one_hold, statements.WITHDRAW, (id,))).addCallback(self._tell)

@@ -106,6 +106,10 @@ CLAIM = (
     f"UPDATE {{at}}holds SET state = 'claimed', changed = {_NEXT}"
     f" WHERE digest = ? AND state = 'approved' AND expires > ? RETURNING {HOLD_NAMES}"
 )
+CLAIM_ONE = (
+    f"UPDATE {{at}}holds SET state = 'claimed', changed = {_NEXT}"
+    f" WHERE digest = ? AND state = 'approved' AND expires > ? AND id = ? RETURNING {HOLD_NAMES}"
+)
 WITHDRAW = (
     f"UPDATE {{at}}holds SET state = 'withdrawn', changed = {_NEXT}"
     f" WHERE id = ? AND state = 'waiting' RETURNING {HOLD_NAMES}"

@@ -302,6 +302,26 @@ class Rules(HttpCase):
         self.assertEqual(json.loads(self.curl(*words, path="held/1")[2])["method"], "DELETE")
         self.assertEqual(self.curl(*words, path="held/1")[0], 202)
 
+    def named(self, hold: str, *words: str, **more: str) -> tuple[int, str]:
+        """Status, and its code where it is refused, of a request that says which hold it resumes."""
+        status, _, body = self.curl("-X", "DELETE", "-H", f"X-Hoopgw-Hold: {hold}", *words, path="held/4", **more)
+        return status, json.loads(body).get("code", "")
+
+    def test_the_hold_that_is_named(self) -> None:
+        """By its id the same request runs once; another request, another identity or another id lets nothing run."""
+        words = ["-H", "Prefer: respond-async", "-d", "n=4"]
+        said = json.loads(self.curl("-X", "DELETE", *words, path="held/4")[2])
+        hold = said["resume"]["X-Hoopgw-Hold"]
+        self.assertEqual(hold, said["hold"])
+        self.assertEqual(self.named(hold, *words), (202, ""))
+        self.curl("-d", "{}", url=f"{said['status']}/approve", token=self.stage.approver)
+        self.assertEqual(self.named("h_" + 22 * "x", *words), (409, "hold-unknown"))
+        self.assertEqual(self.named(hold, "-d", "n=5"), (409, "hold-mismatch"))
+        free = self.curl("-H", f"X-Hoopgw-Hold: {hold}", path="free")
+        self.assertEqual((free[0], json.loads(free[2])["code"]), (409, "hold-mismatch"))
+        self.assertEqual(self.named(hold, *words), (200, ""))
+        self.assertEqual(self.named(hold, *words), (409, "hold-used"))
+
     def test_a_body_that_is_too_long_to_approve(self) -> None:
         """What cannot be bound to an approval is refused, and nobody is asked."""
         data = self.stage.place / "long"

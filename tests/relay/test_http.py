@@ -334,6 +334,35 @@ class Decisions(SynchronousTestCase):
         self.assertIn(b"\r\nLocation: https://gw/holds/h_1\r\n", course.client)
         self.assertEqual(course.asked[0].name, b"respond-async")
 
+    def test_the_hold_that_a_request_resumes(self) -> None:
+        """Its id is for the judge: it does not reach the target, nor is it a part of what an approval is for."""
+        course = Course()
+        course.send(GET)
+        course.send(GET[:-2] + b"X-Hoopgw-Hold: h_1\r\n\r\n")
+        course.reply(OK)
+        plain, named = course.asked
+        assert plain.request is not None and named.request is not None
+        self.assertEqual((plain.request.resumes, named.request.resumes), (b"", b"h_1"))
+        self.assertEqual((plain.text, plain.parameters), (named.text, named.parameters))
+        self.assertNotIn(b"h_1", course.target[0])
+        twice = Course()
+        twice.send(GET[:-2] + b"X-Hoopgw-Hold: h_1\r\nX-Hoopgw-Hold: h_2\r\n\r\n")
+        assert twice.asked[0].request is not None
+        self.assertEqual(twice.asked[0].request.resumes, b"h_1,h_2")
+
+    def test_who_is_held_is_told_how_to_resume(self) -> None:
+        """With the field that the same request carries; nobody else is."""
+        for decision, told in ((Decision.HELD, {"X-Hoopgw-Hold": "h_1"}), (Decision.DENIED, None)):
+            course = Course(Answer(denial=Denial(decision, "why", hold="h_1")))
+            course.send(GET)
+            self.assertEqual(course.problem()[1].get("resume"), told)
+
+    def test_a_wrong_hold_is_a_conflict(self) -> None:
+        """Whatever is wrong with it, and says what by its code."""
+        course = Course(Answer(denial=Denial(Decision.EXPIRED, "why", hold="h_1", code="hold-used")))
+        course.send(GET)
+        self.assertEqual((course.problem()[0], course.problem()[1]["code"]), (409, "hold-used"))
+
     def test_an_answer_to_head_has_no_body(self) -> None:
         """Else the next answer would be read out of it."""
         course = Course(Answer(denial=REFUSED))

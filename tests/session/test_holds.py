@@ -587,3 +587,107 @@ class Durable(HoldCase):
         self.successResultOf(self.approve())
         self.assertNoResult(answers)
         self.assertEqual(len(self.journal.syncing), 1)
+
+
+class Named(HoldCase):
+    """A client that names the hold which it resumes (X-Hoopgw-Hold)."""
+
+    def waited(self) -> str:
+        """The id of a hold whose client went away without waiting for it."""
+        _, answers = self.waiting()
+        self.clock.advance(30.1)
+        self.assertEqual(self.denial(answers).decision, Decision.HELD)
+        return self.one_hold().id
+
+    def resume(self, id: str, text: bytes = b"held", verdict: Verdict = HELD, **more: Any) -> Any:
+        self.judge.verdicts[text] = replace(verdict, resumes=id, keep=False)
+        return self.session(**more).decide(ask(text))
+
+    def refused_as(self, answers: Any) -> tuple[Decision, str, str]:
+        denial = self.denial(answers)
+        return denial.decision, denial.code, denial.hold
+
+    def test_runs_once(self) -> None:
+        """Approved, it runs; named again it is used, and nothing new begins to wait."""
+        id = self.waited()
+        self.successResultOf(self.approve())
+        self.assertEqual(self.now(self.resume(id)), (ONCE,))
+        self.assertEqual(self.refused_as(self.resume(id)), (Decision.EXPIRED, "hold-used", id))
+        self.assertEqual(self.one_hold().state, HoldState.CLAIMED)
+
+    def test_waits(self) -> None:
+        """Undecided, it is waited for, and the approval lets it run."""
+        id = self.waited()
+        answers = self.resume(id)
+        self.assertNoResult(answers)
+        self.successResultOf(self.approve())
+        self.assertEqual(self.successResultOf(answers), (ONCE,))
+
+    def test_denied(self) -> None:
+        """Denied, the approver's words come at once."""
+        id = self.waited()
+        self.successResultOf(self.holds.deny(id, approver(), "not on a Friday"))
+        denial = self.denial(self.resume(id))
+        self.assertEqual((denial.decision, denial.reason, denial.code), (Decision.DENIED, "not on a Friday", ""))
+
+    def test_another_request(self) -> None:
+        """An approval of one request lets no other run, and stays there for its own."""
+        id = self.waited()
+        self.successResultOf(self.approve())
+        self.assertEqual(self.refused_as(self.resume(id, b"other")), (Decision.REFUSED, "hold-mismatch", id))
+        self.assertEqual(self.now(self.resume(id)), (ONCE,))
+
+    def test_of_somebody_else(self) -> None:
+        """Somebody else's hold and one that never was are told in the same words."""
+        id = self.waited()
+        self.successResultOf(self.approve())
+        mallory = access(identity("mallory"))
+        foreign, missing = self.resume(id, access=mallory), self.resume("h_nothing", access=mallory)
+        told, other = self.denial(foreign), self.denial(missing)
+        self.assertEqual((told.decision, told.code, told.hold), (Decision.REFUSED, "hold-unknown", ""))
+        self.assertEqual((told.reason, told.would_pass, other.hold), (other.reason, other.would_pass, ""))
+        self.assertEqual(self.one_hold().state, HoldState.APPROVED)
+
+    def test_by_another_hand(self) -> None:
+        """Who acts for the same identity by another chain has asked for something else."""
+        id = self.waited()
+        self.successResultOf(self.approve())
+        acted = access(identity(actors=("helper",)))
+        self.assertEqual(self.refused_as(self.resume(id, access=acted))[1], "hold-mismatch")
+
+    def test_over(self) -> None:
+        """Expired or withdrawn: said as that, before and after the store was swept."""
+        id = self.waited()
+        self.clock.pump([890.0])
+        self.assertEqual(self.refused_as(self.resume(id)), (Decision.EXPIRED, "hold-over", id))
+        self.judge.verdicts[b"held"] = HELD
+        session, answers = self.waiting()
+        withdrawn = self.successResultOf(self.store.holds(frozenset((HoldState.WAITING,)), 1))[0].id
+        session.cancel()
+        self.denial(answers)
+        self.assertEqual(self.refused_as(self.resume(withdrawn)), (Decision.EXPIRED, "hold-over", withdrawn))
+
+    def test_nothing_to_approve(self) -> None:
+        """Where rules ask for no approval any more, a named hold lets nothing run: it may have run before."""
+        denial = self.denial(self.resume("h_1", b"free", Verdict()))
+        self.assertEqual((denial.decision, denial.code), (Decision.REFUSED, "hold-mismatch"))
+        self.assertEqual(self.now(self.session().decide(ask(b"a"))), (GO,))
+
+    def test_that_one_alone(self) -> None:
+        """Used by another session while this one looks: an approval of a later hold is not taken for it."""
+        id = self.waited()
+        self.successResultOf(self.approve())
+        self.store.slow = []
+        answers = self.resume(id)
+        self.store.slow, kept = None, self.store.slow
+        self.assertEqual(self.now(self.waited_again()), (ONCE,))
+        self.waiting()
+        (second,) = self.successResultOf(self.store.holds(frozenset((HoldState.WAITING,)), 2))
+        self.successResultOf(self.approve(hold=second.id))
+        for later, value in kept:
+            later.callback(value)
+        self.assertEqual(self.denial(answers).decision, Decision.EXPIRED)
+
+    def waited_again(self) -> Any:
+        self.judge.verdicts[b"held"] = HELD
+        return self.session().decide(ask(b"held"))

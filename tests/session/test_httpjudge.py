@@ -80,6 +80,15 @@ class Judging(SynchronousTestCase):
             name = f"GET /{number}"
             self.assertEqual(found.judge(asked(name.encode())).tables, frozenset((name,)))
 
+    def test_a_hold_that_is_named(self) -> None:
+        """Its id goes with the verdict, with rules and without: what names one never runs as if it named none."""
+        for found in (judge(), judge(DELETES)):
+            operation = asked(b"GET /a")
+            operation.request = HttpRequest(b"GET", b"/a", b"gw", (), b"", 0, b"", b"h_" + b"x" * 100)
+            verdict = found.judge(operation)
+            self.assertEqual((verdict.resumes, verdict.plain, verdict.keep), ("h_" + "x" * 62, False, False))
+            self.assertTrue(found.judge(asked(b"GET /a")).plain)
+
     def test_what_must_be_seen_of_a_body(self) -> None:
         """Only where a rule reads it, and no more than it may be."""
         found = judge(DELETES, ADMINS)

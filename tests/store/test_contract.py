@@ -145,6 +145,14 @@ class Contract:
         self.assertEqual((await self.store.claim("d1", 1002.0)).state, HoldState.CLAIMED)
         self.assertEqual((await self.store.create_hold(second)).id, "h_2")
 
+    async def test_a_claim_of_one_hold(self) -> None:
+        """With an id only that hold is taken, and only for its digest."""
+        await self.store.create_hold(HOLD)
+        await self.store.decide("h_1", word("ann"), (0,), 1001.0)
+        for digest, id in (("d1", "h_2"), ("d2", "h_1")):
+            self.assertIsNone(await self.store.claim(digest, 1002.0, id))
+        self.assertEqual((await self.other.claim("d1", 1002.0, "h_1")).state, HoldState.CLAIMED)
+
     async def test_expired_hold_is_not_joined(self) -> None:
         """A hold whose time is up makes room for a new one of the same digest."""
         await self.store.create_hold(HOLD)
