@@ -185,7 +185,7 @@ class GatewayService(Service):
         self.budgets = Budgets(self.store, reactor)
         self.catalogue_source = CatalogueSource(self.dialer, self.secrets.get, reactor)
         self.catalogues = CatalogueCache(self.catalogue_source.run, reactor, self.events)
-        self.parser = ParserProcess(reactor)
+        self.parsers = ParserProcess(reactor), ParserProcess(reactor)
         self.logins = Logins(reactor, self.events, self.secrets.get, self._signing_keys, self._revoked)
         self.logins.configure(self.config.settings)
         self._every(REVOCATIONS_EVERY, self.logins.look)
@@ -200,7 +200,7 @@ class GatewayService(Service):
             holds=self.holds,
             budgets=self.budgets,
             events=self.events,
-            judges=Judges(MaskBuilder(mask_key(mask_secret)), self.catalogues, self.parser),
+            judges=Judges(MaskBuilder(mask_key(mask_secret)), self.catalogues, self.parsers),
         )
         self._gauges()
         await self._listen()
@@ -440,7 +440,8 @@ class GatewayService(Service):
             self.http.links.stop()
         await self.secrets.stop()
         self.holds.stop()
-        self.parser.stop()
+        for parser in self.parsers:
+            parser.stop()
         self.catalogue_source.forget()
         await self.budgets.drained()
         await deferToThread(self.recorder.stop)

@@ -40,16 +40,19 @@ def new_id(prefix: str) -> str:
 class Judges:
     """What the judges of all sessions share."""
 
-    def __init__(self, masks: MaskBuilder, catalogues: CatalogueCache, parser: ParserProcess) -> None:
+    def __init__(
+        self, masks: MaskBuilder, catalogues: CatalogueCache, parsers: tuple[ParserProcess, ParserProcess]
+    ) -> None:
+        """`parsers` are SQL's and that of commands: neither waits for the other."""
         self._masks = masks
         self._body_masks = HttpMaskBuilder(masks)
         self._scopes = Scopes(masks)
         self._catalogues = catalogues
-        self._parser = parser
+        self._parser, self._shell_parser = parsers
 
     def of(self, selection: Selection, access: Access, opening: dict[str, Any]) -> SqlJudge | SshJudge | HttpJudge:
         if access.target.protocol == "ssh":
-            return SshJudge(selection, access, self._masks)
+            return SshJudge(selection, access, self._masks, self._shell_parser)
         if access.target.protocol == "http":
             return HttpJudge(selection, access, self._body_masks)
         started, replication = opening.get("settings", {}), bool(opening.get("replication"))

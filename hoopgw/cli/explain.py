@@ -113,7 +113,8 @@ def _judged_ssh(loaded: Any, access: Access, command: str, shell: bool) -> tuple
 
     selection = loaded.policy.select(access.identity, access.target, access.role.name, access.grant.features)
     operation = Operation("ssh", SHELL, b"") if shell else Operation("ssh", EXEC, command.encode())
-    verdict = SshJudge(selection, access, None).judge(operation)
+    verdict = SshJudge(selection, access, None, None).judge(operation)
+    assert isinstance(verdict, Verdict)  # all is read here
     shown = {"kind": [operation.kind]}
     if verdict.masks is not None:
         shown["masks"] = sorted(rule.name for rule in selection.masks)

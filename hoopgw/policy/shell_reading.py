@@ -7,6 +7,7 @@ change what names mean makes the text `unknown`.  tests/policy/test_shell.py hol
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
@@ -17,15 +18,34 @@ from hoopgw.policy.shell_programs import DANGEROUS, SHELLS
 from hoopgw.policy.shell_starters import starts
 from hoopgw.policy.shell_words import name, text_of, word
 
-MAX_TEXT = 64 * 1024  # bytes: what a person or a program writes in one line is far below
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of one text, with all texts inside it.
+
+    text    bytes, counted anew for each text inside another
+    nodes   of all trees: each costs some 8 us
+    words   of all commands: rules look at each
+    steps   of all parsing, hundreds of the parser's operations each.  What is written by hand needs a few
+    """
+
+    text: int
+    nodes: int
+    words: int
+    steps: int
+
+
+# What a person or a program writes in one line is far below.  It may take 0.5 s, and so is read where nobody waits
+WHOLE = Limits(256 * 1024, 5000, 8000, 150)
+AT_ONCE = Limits(1024, 250, 250, 2)  # what costs 2 ms at most, and more than nearly all that agents ask for
+MAX_TEXT = 64 * 1024  # bytes of a text alone
 MAX_DEPTH = 60  # of the tree, and of texts inside texts
-MAX_NODES = 5000  # of all trees: each costs some 15 us
-# Of all parsing: hundreds of the parser's operations, and pieces that it reads, again and again where it looks ahead.
-# What is written by hand needs a few; this is reached after 0.1 s
-MAX_STEPS, MAX_READS = 150, 2000
+MAX_READS = 2000  # pieces that the parser reads, again and again where it looks ahead
 PIECE = 512  # bytes
+SHORT = 128  # bytes that no parser takes long for
 MAX_COMMANDS = 1000
 MAX_UNKNOWN = 8  # reasons that are kept
+TOO_LONG = "the text is too long, or too deep, to be read"
 # None of them belongs into a command line
 _CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 _ARITHMETIC = frozenset(("arithmetic_expansion", "c_style_for_statement"))
@@ -33,30 +53,38 @@ _DOCUMENT = frozenset(("<<", "<<-", "heredoc_start", "heredoc_body", "heredoc_en
 _BASH = Language(tree_sitter_bash.language())
 
 
-def read(text: bytes) -> tuple[tuple[Command, ...], tuple[str, ...]]:
-    """(every command that may run, why there may be others)."""
-    reader = _Reader()
+def read(text: bytes, limits: Limits = WHOLE) -> tuple[tuple[Command, ...], tuple[str, ...], bool]:
+    """(every command that may run, why there may be others, whether it was read within `limits`)."""
+    reader = _Reader(limits)
     reader.script(text, 0)
-    return tuple(reader.commands), tuple(reader.unknown)
+    return tuple(reader.commands), tuple(reader.unknown), TOO_LONG not in reader.unknown
 
 
 class _Reader:
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
         self.commands: list[Command] = []
         self.unknown: list[str] = []
-        self._nodes = self._steps = self._reads = 0
+        self._limits = limits
+        self._text = self._words = self._nodes = self._steps = self._reads = 0
         self._parser = Parser(_BASH)
 
     def doubt(self, why: str) -> None:
         if why not in self.unknown and len(self.unknown) < MAX_UNKNOWN:
             self.unknown.append(why)
 
+    def stop(self) -> None:
+        """Nothing more is read: TOO_LONG stands first, whatever else is in doubt."""
+        if TOO_LONG not in self.unknown:
+            self.unknown.insert(0, TOO_LONG)
+            del self.unknown[MAX_UNKNOWN:]
+
     # ---- texts
 
     def script(self, text: bytes, depth: int) -> None:
         """A text that a shell reads."""
-        if len(text) > MAX_TEXT or depth > MAX_DEPTH:
-            self.doubt("the text is too long, or too deep, to be read")
+        self._text += len(text)
+        if len(text) > MAX_TEXT or self._text > self._limits.text or depth > MAX_DEPTH:
+            self.stop()
             return
         if _CONTROL.search(text):
             self.doubt("a control character stands in the text")
@@ -74,8 +102,8 @@ class _Reader:
             self.doubt("a word goes on in the next line")
         if b"`" in text and re.search(rb"\\[`\\$]", text):
             self.doubt("a backslash where backquotes take its meaning")
-        if (depth or len(text) > PIECE) and not self._is_read_soon(text):
-            self.doubt("the text is too long, or too deep, to be read")
+        if (depth or len(text) > SHORT) and not self._is_read_soon(text):
+            self.stop()
             return
         root = self._parser.parse(text).root_node
         if root.has_error:
@@ -94,7 +122,7 @@ class _Reader:
 
         def enough(_: int, __: bool) -> bool:
             self._steps += 1
-            return self._steps > MAX_STEPS or self._reads > MAX_READS
+            return self._steps > self._limits.steps or self._reads > MAX_READS
 
         try:
             self._parser.parse(piece, progress_callback=enough)
@@ -105,8 +133,8 @@ class _Reader:
 
     def _walk(self, node: Node, depth: int) -> None:
         self._nodes += 1
-        if depth > MAX_DEPTH or self._nodes > MAX_NODES:
-            self.doubt("the text is too long, or too deep, to be read")
+        if depth > MAX_DEPTH or self._nodes > self._limits.nodes:
+            self.stop()
             return
         kind = node.type
         if kind == "command":
@@ -210,8 +238,9 @@ class _Reader:
         """A command of these words; `text` is what it reads from its input, where that stands in the script."""
         if not words:
             return
-        if len(self.commands) >= MAX_COMMANDS or depth > MAX_DEPTH:
-            self.doubt("there are too many commands to be read")
+        self._words += len(words)
+        if len(self.commands) >= MAX_COMMANDS or self._words > self._limits.words or depth > MAX_DEPTH:
+            self.stop()
             return
         path = words[0]
         if path is None:

@@ -1,32 +1,53 @@
-"""Reads large SQL texts in a child process: what exhausts the parser there costs one statement, not the gateway."""
+"""Reads large texts in a child process: what exhausts a parser there costs one text, and nobody else waits for it."""
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import resource
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
 
-from hoopgw.policy.catalogue import Catalogue
-from hoopgw.policy.facts import Facts
-from hoopgw.policy.sql import Unreadable, analyse
-from hoopgw.policy.sql_names import NameContext
+from hoopgw.policy.sql import Unreadable
 
 DEADLINE = 10.0  # seconds for one text, start of the child included
-MEMORY = 4 << 30  # bytes of address space of the child: a tree takes some 200 times its text
+PATIENCE = 30.0  # seconds that a text waits for its turn
+MAX_WAITING = 64  # texts of one owner that wait: one channel, or session, has one
+MEMORY = 4 << 30  # bytes of address space of the child: a tree of SQL takes some 200 times its text
+NICENESS = 5  # behind the gateway itself, where there is one processor for both
 
 
 def _bound() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.nice(NICENESS)
+
+
+class _Reading:
+    """A text that waits, or is read."""
+
+    __slots__ = ("call", "given", "done", "timer")
+
+    def __init__(self, call: Callable[..., Any], given: tuple[Any, ...]) -> None:
+        self.call = call
+        self.given = given
+        self.done: Deferred[Any] = Deferred()
+        self.timer: IDelayedCall | None = None
+
+    def ended(self) -> None:
+        if self.timer is not None and self.timer.active():
+            self.timer.cancel()
 
 
 class ParserProcess:
-    """One child at a time, started when it is first needed and again after it died.
+    """One child at a time, started when it is first needed and again after it died.  It has one text at a time: what is
+    slow takes nothing else along, and the owners of texts take turns.
 
     `call_from_thread` is the reactor's; what comes back is handled there.
     """
@@ -34,35 +55,85 @@ class ParserProcess:
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._pool: ProcessPoolExecutor | None = None
+        self._turns: dict[str, deque[_Reading]] = {}  # by owner: whose turn it is stands first
+        self._running: _Reading | None = None
+        self._stopped = False
 
-    def analyse(self, text: bytes, catalogue: Catalogue | None, context: NameContext, follow: bool) -> Deferred[Facts]:
-        """Fails with Unreadable: the grammar's word, a crash, the deadline, or no process to be had."""
-        done: Deferred[Facts] = Deferred()
+    def run(self, owner: str, call: Callable[..., Any], *given: Any) -> Deferred[Any]:
+        """What `call`, a function of a module, makes of `given`.
+
+        Fails with Unreadable: its own word, a crash, a deadline, or no process to be had.
+        """
+        reading = _Reading(call, given)
+        if self._stopped:
+            self._fail(reading, "the gateway is stopping")
+            return reading.done
+        turns = self._turns.setdefault(owner, deque())
+        if len(turns) >= MAX_WAITING:
+            self._fail(reading, f"{MAX_WAITING} texts that take long to read are waiting: repeat it in a while")
+            return reading.done
+        turns.append(reading)
+        reading.timer = self._reactor.callLater(PATIENCE, self._impatient, owner, reading)
+        self._next()
+        return reading.done
+
+    def stop(self) -> None:
+        """What waits, or is read, fails, and what comes later."""
+        self._stopped = True
+        turns, self._turns = self._turns, {}
+        running, self._running = self._running, None
+        if self._pool is not None:
+            self._drop(self._pool)
+        for reading in ([] if running is None else [running]) + [
+            each for waiting in turns.values() for each in waiting
+        ]:
+            self._fail(reading, "the gateway is stopping")
+
+    # ---- turns
+
+    def _next(self) -> None:
+        while self._running is None and self._turns:
+            owner = next(iter(self._turns))
+            turns = self._turns.pop(owner)
+            reading = turns.popleft()
+            if turns:
+                self._turns[owner] = turns  # behind the others
+            reading.ended()
+            self._begin(reading)
+
+    def _impatient(self, owner: str, reading: _Reading) -> None:
+        turns = self._turns[owner]
+        turns.remove(reading)
+        if not turns:
+            del self._turns[owner]
+        self._fail(reading, f"too many texts that take long to read were before it for {PATIENCE:g} s")
+
+    def _begin(self, reading: _Reading) -> None:
         try:
-            pool, future = self._submitted(text, catalogue, context, follow)
+            pool, future = self._submitted(reading)
         except (OSError, RuntimeError) as error:  # no process or thread is to be had: the unit's TasksMax, or memory
-            self.stop()
-            words = f"the process that reads large statements does not start ({error}): repeat it in a while"
-            return fail(Unreadable(words))
-        timer = self._reactor.callLater(DEADLINE, self._too_slow, pool, done)
+            if self._pool is not None:
+                self._drop(self._pool)
+            words = f"the process that reads what takes long does not start ({error}): repeat it in a while"
+            self._fail(reading, words)
+            return
+        self._running = reading
+        reading.timer = self._reactor.callLater(DEADLINE, self._too_slow, pool, reading)
         future.add_done_callback(
-            lambda future: self._reactor.callFromThread(self._finished, future, pool, done, timer.cancel, timer.active)
+            lambda future: self._reactor.callFromThread(self._finished, future, pool, reading)  # in the pool's thread
         )
-        return done
 
-    def _submitted(self, *given: Any) -> tuple[ProcessPoolExecutor, Future[Facts]]:
+    def _submitted(self, reading: _Reading) -> tuple[ProcessPoolExecutor, Future[Any]]:
         """Raises OSError or RuntimeError where the system gives no process or thread."""
         pool = self._started()
         try:
-            return pool, pool.submit(analyse, *given)
+            return pool, pool.submit(reading.call, *reading.given)
         except BrokenProcessPool:
             self._drop(pool)
         pool = self._started()
-        return pool, pool.submit(analyse, *given)
+        return pool, pool.submit(reading.call, *reading.given)
 
-    def stop(self) -> None:
-        if self._pool is not None:
-            self._drop(self._pool)
+    # ---- the child
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
@@ -77,28 +148,29 @@ class ParserProcess:
             process.kill()
         pool.shutdown(wait=False, cancel_futures=True)
 
-    def _too_slow(self, pool: ProcessPoolExecutor, done: Deferred[Facts]) -> None:
-        self._drop(pool)
-        if not done.called:
-            done.errback(Unreadable(f"it takes longer than {DEADLINE:g} s to read"))
+    # ---- ends
 
-    def _finished(
-        self,
-        future: Future[Facts],
-        pool: ProcessPoolExecutor,
-        done: Deferred[Facts],
-        cancel: Callable[[], None],
-        active: Callable[[], bool],
-    ) -> None:
-        if active():
-            cancel()
-        if done.called:
+    def _too_slow(self, pool: ProcessPoolExecutor, reading: _Reading) -> None:
+        self._running = None
+        self._drop(pool)
+        self._next()
+        self._fail(reading, f"it takes longer than {DEADLINE:g} s to read")
+
+    def _finished(self, future: Future[Any], pool: ProcessPoolExecutor, reading: _Reading) -> None:
+        if self._running is not reading:  # it was too slow, and has its answer
             return
-        error = future.exception()
-        if error is None:
-            done.callback(future.result())
-        elif isinstance(error, Unreadable):
-            done.errback(error)
-        else:
+        self._running = None
+        reading.ended()
+        error = None if future.cancelled() else future.exception()
+        if future.cancelled() or not (error is None or isinstance(error, Unreadable)):
             self._drop(pool)
-            done.errback(Unreadable(f"the process that read it ended ({type(error).__name__})"))
+            error = Unreadable(f"the process that read it ended ({type(error).__name__})")
+        self._next()
+        if error is None:
+            reading.done.callback(future.result())
+        else:
+            reading.done.errback(error)
+
+    def _fail(self, reading: _Reading, words: str) -> None:
+        reading.ended()
+        reading.done.errback(Unreadable(words))

@@ -60,6 +60,7 @@ class SqlJudge:
         self._catalogues = catalogues
         self._scopes = scopes
         self._parser = parser
+        self._owner = access.identity.key
         self._named, self._settings = Told(), Told()
         self._place = access.target.name, access.database, access.role.name
         self._entry = catalogues.entry(access.target, access.role, access.database)
@@ -223,9 +224,8 @@ class SqlJudge:
             assert isinstance(failure.value, Unreadable)
             return unreadable(operation, failure.value)
 
-        return self._parser.analyse(operation.text, scope.catalogue, self._context, scope.follows).addCallbacks(
-            read, unread
-        )
+        given = operation.text, scope.catalogue, self._context, scope.follows
+        return self._parser.run(self._owner, analyse, *given).addCallbacks(read, unread)
 
     def _weighed(self, operation: Operation, facts: Facts, scope: Scope) -> Verdict | Deferred[Verdict]:
         meant = self._with_names(facts, operation.text, scope)

@@ -1,4 +1,7 @@
-"""The judge of one SSH session: forwards by its grant, variables by its target, all of it by the rules."""
+"""The judge of one SSH session: forwards by its grant, variables by its target, all of it by the rules.
+
+A command that takes long to read is read in a child process, and its channel waits; what cannot be read is in doubt.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,22 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from hoopgw.auth.access import Access
-from hoopgw.model.operation import ENV, EXEC, FILE, FORWARD, SHELL, SUBSYSTEM, Operation
+from hoopgw.model.operation import ENV, EXEC, FILE, FORWARD, SHELL, SUBSYSTEM, TERMINAL, Operation
 from hoopgw.model.verdict import ALLOW, Refusal, Sighting, Verdict
 from hoopgw.policy.guardrail import judge
 from hoopgw.policy.masks import SqlMasks, resolve
 from hoopgw.policy.policyset import Selection
-from hoopgw.policy.shell import facts_of
+from hoopgw.policy.shell import ShellFacts, among, facts_at_once, facts_of, facts_of_text, keep
+from hoopgw.policy.sql import Unreadable
 from hoopgw.policy.ssh_bounds import bounded
 from hoopgw.policy.ssh_forwards import feature
 from hoopgw.policy.ssh_rules import OPERATIONS, SshRule
 from hoopgw.session.interfaces import IJudge
+from hoopgw.session.parser_process import ParserProcess
 
 STARTS = frozenset((EXEC, SHELL, SUBSYSTEM))
 WAITS = STARTS | {FILE}  # what can be held: the rest is allowed or refused at once
@@ -31,8 +37,11 @@ class SshJudge:
 
     ambient_masks = None
 
-    def __init__(self, selection: Selection, access: Access, build: Any) -> None:
-        """`build` makes what masks a stream (relay.postgres_masks.MaskBuilder)."""
+    def __init__(self, selection: Selection, access: Access, build: Any, parser: ParserProcess | None) -> None:
+        """`build` makes what masks a stream (relay.postgres_masks.MaskBuilder).  Without a `parser` all is read here,
+        however long that takes."""
+        self._parser = parser
+        self._owner = access.identity.key
         self._guardrails = selection.guardrails
         self._masks = selection.masks
         self._build = build
@@ -45,20 +54,39 @@ class SshJudge:
 
     def successor(self, selection: Selection, access: Access) -> SshJudge:
         """After a reload."""
-        return SshJudge(selection, access, self._build)
+        return SshJudge(selection, access, self._build, self._parser)
 
     def ready(self) -> Deferred[None]:
         return succeed(None)
 
     # ---- IJudge
 
-    def judge(self, operation: Operation) -> Verdict:
+    def judge(self, operation: Operation) -> Verdict | Deferred[Verdict]:
         if operation.protocol != "ssh" or operation.kind not in OPERATIONS:
             return _refused("ssh:unknown", f"{operation.kind} is nothing that SSH can be asked for")
+        if self._parser is None:
+            return self._judged(operation, facts_of(operation))
+        facts, whole = facts_at_once(operation)
+        return self._judged(operation, facts) if whole else self._in_child(operation, self._parser)
+
+    def _in_child(self, operation: Operation, parser: ParserProcess) -> Deferred[Verdict]:
+        terminal = operation.name == TERMINAL
+
+        def read(found: tuple[ShellFacts, bool]) -> Verdict:
+            keep(found[0], terminal)
+            return self._judged(operation, among(found[0], operation.parameters))
+
+        def unread(failure: Failure) -> Verdict:
+            failure.trap(Unreadable)
+            return self._judged(operation, ShellFacts(operation.text, str(failure.value)))
+
+        return parser.run(self._owner, facts_of_text, operation.text, terminal).addCallbacks(read, unread)
+
+    def _judged(self, operation: Operation, facts: ShellFacts) -> Verdict:
         verdict = self._granted(operation)
         if self._bounds is not None:
             verdict &= bounded(self._bounds, operation)
-        verdict &= judge(self._guardrails, operation, facts_of(operation))
+        verdict &= judge(self._guardrails, operation, facts)
         if verdict.holds and operation.kind not in WAITS:
             names = ", ".join(term.guardrail for term in verdict.holds)
             why = f"{names}: a {operation.kind} is allowed or refused at once, no approval can be waited for"
@@ -66,7 +94,7 @@ class SshJudge:
         return verdict
 
     def sightings(self, operation: Operation) -> tuple[Sighting, ...]:
-        facts = facts_of(operation)
+        facts, _ = facts_at_once(operation)  # of a longer line the rest is in doubt
         seen = [each.sees(operation, facts) for each in self._guardrails if isinstance(each, SshRule)]
         return tuple(each for each in seen if each is not None)
 

@@ -1,16 +1,27 @@
-"""A text that no process can read is refused, and the next one is read again."""
+"""A text that no process can read is refused, the next one is read again, and nobody waits for another's for long."""
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any
 
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from hoopgw.policy.sql import Unreadable
+from hoopgw.policy.sql import Unreadable, analyse
 from hoopgw.policy.sql_names import NameContext
-from hoopgw.session.parser_process import ParserProcess
+from hoopgw.session.parser_process import DEADLINE, MAX_WAITING, PATIENCE, ParserProcess
+
+
+class Threads(Clock):
+    """What comes from the pool's thread comes at once: the pool here has none."""
+
+    def callFromThread(self, call: Callable[..., Any], *given: Any) -> None:
+        call(*given)
 
 
 class Nothing(SynchronousTestCase):
@@ -25,7 +36,87 @@ class Nothing(SynchronousTestCase):
         self.patch(ProcessPoolExecutor, "submit", submit)
         parser = ParserProcess(Clock())
         for _ in range(2):
-            failed = parser.analyse(b"select 1", None, NameContext(), False)
+            failed = parser.run("ann", analyse, b"select 1", None, NameContext(), False)
             error = self.failureResultOf(failed, Unreadable).value
             self.assertIn("temporarily unavailable", str(error))
         self.assertIsNot(asked[0], asked[1])
+
+
+class Turns(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.futures: dict[str, Future[Any]] = {}  # by the text, in the order in which the child got them
+        self.pools: list[ProcessPoolExecutor] = []
+
+        def submit(pool: ProcessPoolExecutor, call: Any, text: str) -> Any:
+            self.pools.append(pool)
+            future = self.futures[text] = Future()
+            return future
+
+        self.patch(ProcessPoolExecutor, "submit", submit)
+        self.clock = Threads()
+        self.parser = ParserProcess(self.clock)
+
+    def run_for(self, owner: str, *texts: str) -> list[Deferred[Any]]:
+        return [self.parser.run(owner, len, text) for text in texts]
+
+    def test_owners_take_turns(self) -> None:
+        """Who has many waits behind who has one."""
+        self.run_for("ann", "a1", "a2", "a3")
+        bobs = self.run_for("bob", "b1")
+        for text in ("a1", "a2", "b1", "a3"):  # the line stood as `ann, bob` when the first was done
+            self.assertEqual(list(self.futures)[-1], text)
+            self.futures[text].set_result(text.upper())
+        self.assertEqual(self.successResultOf(bobs[0]), "B1")
+
+    def test_slow_ones_take_nothing_along(self) -> None:
+        """What is read too slowly is refused; what waited behind it is read by another process."""
+        slow, good = self.run_for("ann", "slow", "good")
+        self.clock.advance(DEADLINE)
+        self.assertIn("longer than", str(self.failureResultOf(slow, Unreadable).value))
+        self.futures["slow"].set_result("too late")
+        self.futures["good"].set_result("read")
+        self.assertEqual(self.successResultOf(good), "read")
+        self.assertIsNot(self.pools[0], self.pools[1])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_patience(self) -> None:
+        """No text waits for ever, and no owner has more than some in the line."""
+        first, *waiting = self.run_for("ann", *map(str, range(MAX_WAITING + 1)))
+        (more,) = self.run_for("ann", "more")
+        self.assertIn("are waiting", str(self.failureResultOf(more, Unreadable).value))
+        for _ in range(int(PATIENCE / DEADLINE)):
+            self.clock.advance(DEADLINE)
+        self.failureResultOf(first, Unreadable)
+        for each in waiting:
+            self.failureResultOf(each, Unreadable)
+
+    def test_cancelled_by_the_pool(self) -> None:
+        """A pool that breaks may cancel what it has: that is an answer too."""
+        (lost,) = self.run_for("ann", "lost")
+        self.futures["lost"].cancel()
+        self.futures["lost"].set_running_or_notify_cancel()
+        self.failureResultOf(lost, Unreadable)
+
+    def test_stop(self) -> None:
+        """Whoever waits has an answer."""
+        read, waits = self.run_for("ann", "read", "waits")
+        self.parser.stop()
+        (late,) = self.run_for("ann", "late")
+        for each in (read, waits, late):
+            self.assertIn("stopping", str(self.failureResultOf(each, Unreadable).value))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class Child(TestCase):
+    """The real one."""
+
+    async def test_elsewhere(self) -> None:
+        """It is another process, and where that dies the next text has another."""
+        parser = ParserProcess(reactor)
+        self.addCleanup(parser.stop)
+        first = await parser.run("ann", os.getpid)
+        self.assertNotEqual(first, os.getpid())
+        dies, waits = parser.run("ann", os._exit, 1), parser.run("ann", os.getpid)
+        with self.assertRaises(Unreadable):
+            await dies
+        self.assertNotIn(await waits, (first, os.getpid()))

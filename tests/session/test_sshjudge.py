@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
 from hoopgw.auth.access import Access
@@ -13,14 +16,17 @@ from hoopgw.model.grant import Grant, Who
 from hoopgw.model.identity import Identity
 from hoopgw.model.operation import TERMINAL, Operation
 from hoopgw.model.target import Address, Role, Selector, Target, TlsMode
-from hoopgw.model.verdict import HoldTerms
+from hoopgw.model.verdict import ALLOW, HoldTerms
 from hoopgw.policy.guardrails import Action
 from hoopgw.policy.mask_table import MaskRule
 from hoopgw.policy.policyset import Selection
+from hoopgw.policy.sql import Unreadable
 from hoopgw.policy.ssh_forwards import FEATURES
 from hoopgw.policy.ssh_rules import SshConditions, SshRule
 from hoopgw.relay.postgres_masks import MaskBuilder
+from hoopgw.session import sshjudge
 from hoopgw.session.interfaces import IJudge
+from hoopgw.session.parser_process import ParserProcess
 from hoopgw.session.sshjudge import SshJudge
 
 ROLE = Role("deploy", "www")
@@ -39,7 +45,7 @@ SFTP = Bounds(b"internal-sftp", frozenset())
 
 def judged(operation: Operation, *rules: SshRule, grant: Grant = GRANT) -> list[str]:
     """The names of the rules that refuse."""
-    judge = SshJudge(Selection(rules, (), ""), replace(ACCESS, grant=grant), None)
+    judge = SshJudge(Selection(rules, (), ""), replace(ACCESS, grant=grant), None, None)
     return [refusal.guardrail for refusal in judge.judge(operation).refusals]
 
 
@@ -47,14 +53,14 @@ def bound(bounds: Bounds, kind: str, text: bytes = b"", name: bytes = b"") -> li
     """As `judged`, of somebody whose certificate says so, and whose grant has every feature."""
     grant = replace(GRANT, features=frozenset(FEATURES))
     access = replace(ACCESS, grant=grant, identity=replace(ACCESS.identity, bounds=bounds))
-    judge = SshJudge(Selection((), (), ""), access, None)
+    judge = SshJudge(Selection((), (), ""), access, None, None)
     return [refusal.guardrail for refusal in judge.judge(Operation("ssh", kind, text, name)).refusals]
 
 
 class Approvals(SynchronousTestCase):
     def test_terminal(self) -> None:
         """An approval of a command is none of the same command on a terminal, where a person may tell it more."""
-        judge = SshJudge(Selection((), (), ""), ACCESS, None)
+        judge = SshJudge(Selection((), (), ""), ACCESS, None, None)
         bound = [judge.binding(Operation("ssh", "exec", b"less x", name)) for name in (b"", TERMINAL)]
         self.assertEqual(len(set(bound)), 2)
 
@@ -63,7 +69,7 @@ class Masking(SynchronousTestCase):
     RULE = MaskRule("cards", "ssh", Selector(), None, (), ("payment-card",), (), "none")
 
     def judge(self) -> SshJudge:
-        return SshJudge(Selection((), (self.RULE,), ""), ACCESS, MaskBuilder(b"k"))
+        return SshJudge(Selection((), (self.RULE,), ""), ACCESS, MaskBuilder(b"k"), None)
 
     def test_output(self) -> None:
         """What starts something is masked, and nothing else of the channel."""
@@ -82,7 +88,7 @@ class Masking(SynchronousTestCase):
 
 class Seeing(SynchronousTestCase):
     def seen(self, text: bytes, *rules: SshRule) -> list[tuple[str, bool]]:
-        judge = SshJudge(Selection(rules, (), ""), ACCESS, None)
+        judge = SshJudge(Selection(rules, (), ""), ACCESS, None, None)
         return [(each.guardrail, each.ends) for each in judge.sightings(Operation("ssh", "typed", text))]
 
     def test_lines(self) -> None:
@@ -102,7 +108,7 @@ class Seeing(SynchronousTestCase):
 
 class Judging(SynchronousTestCase):
     def test_interface(self) -> None:
-        verifyObject(IJudge, SshJudge(Selection((), (), ""), ACCESS, None))
+        verifyObject(IJudge, SshJudge(Selection((), (), ""), ACCESS, None, None))
 
     def test_forwards(self) -> None:
         """must-survive 41: refused unless the grant names it; what nobody knows is refused whatever it names."""
@@ -156,8 +162,66 @@ class Judging(SynchronousTestCase):
 
     def test_what_waits(self) -> None:
         """A hold on what cannot wait is a refusal; on a command it is a hold."""
-        judge = SshJudge(Selection((HOLD,), (), ""), ACCESS, None)
+        judge = SshJudge(Selection((HOLD,), (), ""), ACCESS, None, None)
         self.assertEqual(len(judge.judge(Operation("ssh", "exec", b"x")).holds), 1)
         for kind, name in (("env", b"LANG"), ("forward", b"direct-tcpip")):
             verdict = judge.judge(Operation("ssh", kind, b"x", name))
             self.assertEqual(([each.guardrail for each in verdict.refusals], verdict.holds), (["held"], ()))
+
+
+HOSTILE = (b"a|" * 32_000, b"x=(" * 20_000, b"eval " * 90, b"<<a\n" * 16_000)  # each held the reactor: up to 0.4 s
+NO_SU = SshRule("no-su", SshConditions(programs=("su",)), Action(refuse=True))
+LONG = b"cat > /tmp/f <<'END'\n" + b"a line of a file\n" * 100 + b"END\n"
+
+
+def _dies(text: bytes, terminal: bool) -> None:
+    os._exit(1)
+
+
+class Elsewhere(TestCase):
+    """What takes long to read is read by another process, and nobody else waits."""
+
+    def setUp(self) -> None:
+        self.parser = ParserProcess(reactor)
+        self.addCleanup(self.parser.stop)
+
+    def judge(self, *rules: SshRule) -> SshJudge:
+        return SshJudge(Selection(rules, (), ""), ACCESS, None, self.parser)
+
+    async def refused(self, text: bytes, *rules: SshRule) -> list[str]:
+        judged = self.judge(*rules).judge(Operation("ssh", "exec", text))
+        self.assertIsInstance(judged, Deferred, text[:20])
+        return [refusal.guardrail for refusal in (await judged).refusals]
+
+    async def test_hostile(self) -> None:
+        """Each is refused by a rule on programs; meanwhile another session's commands are judged at once."""
+        for text in HOSTILE:
+            waits = Deferred.fromCoroutine(self.refused(text, NO_SU))
+            other = self.judge(NO_SU).judge(Operation("ssh", "exec", b"uptime"))
+            self.assertFalse(waits.called)
+            self.assertEqual(other, ALLOW)
+            self.assertEqual(await waits, ["no-su"], text[:20])
+
+    async def test_known(self) -> None:
+        """What it finds is what a rule sees, and is known the next time."""
+        for text, wanted in ((LONG + b"su bob", ["no-su"]), (LONG + b"ls", [])):
+            self.assertEqual(await self.refused(text, NO_SU), wanted)
+            again = self.judge(NO_SU).judge(Operation("ssh", "exec", text))
+            self.assertEqual([refusal.guardrail for refusal in again.refusals], wanted)
+
+    async def test_death(self) -> None:
+        """A child that dies over a text leaves that in doubt: refused where a rule reads it, and the next is read."""
+        dies = self.parser.run(ACCESS.identity.key, os._exit, 1)
+        waits = Deferred.fromCoroutine(self.refused(LONG + b"id"))
+        with self.assertRaises(Unreadable):
+            await dies
+        self.assertEqual(await waits, [])
+        self.patch(sshjudge, "facts_of_text", _dies)
+        self.assertEqual(await self.refused(LONG + b"w", NO_SU), ["no-su"])
+        self.assertEqual(await self.refused(LONG + b"w"), [])
+
+    def test_lines_that_were_typed(self) -> None:
+        """They are seen after the fact, and a long one is in doubt: no session ends for it."""
+        rule = SshRule("root", SshConditions(frozenset(("typed",)), programs=("su",)), Action(end=True))
+        seen = self.judge(rule).sightings(Operation("ssh", "typed", b"eval " * 90 + b"ls"))
+        self.assertEqual([(each.guardrail, each.ends) for each in seen], [("root", False)])
