@@ -14,6 +14,7 @@ import fcntl
 import sys
 from pathlib import Path
 
+import browser
 import clients
 import compiled
 import debian
@@ -61,6 +62,7 @@ def prepare(purpose: str) -> None:
     if purpose == "test":
         clients.prepare(TREE, CACHE)
         servers.prepare(TREE, CACHE)
+        browser.prepare(CACHE)
     if purpose == "regress":
         regression.prepare(CACHE)
 
