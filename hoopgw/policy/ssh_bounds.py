@@ -6,6 +6,7 @@ from hoopgw.model.bounds import Bounds
 from hoopgw.model.operation import EXEC, FILE, FORWARD, PTY, SHELL, SUBSYSTEM, Operation
 from hoopgw.model.verdict import ALLOW, Refusal, Verdict
 from hoopgw.policy.ssh_forwards import feature
+from hoopgw.policy.ssh_servers import is_server
 
 RULE = "ssh:certificate"
 INTERNAL_SFTP = b"internal-sftp"  # sshd's own name for its subsystem
@@ -32,6 +33,8 @@ def bounded(bounds: Bounds, operation: Operation) -> Verdict:
             return ALLOW
         return _refused("the certificate is for SFTP alone", "sftp")
     if operation.kind == EXEC and operation.text == bounds.command:
+        return ALLOW
+    if operation.kind == FILE and is_server(bounds.command):
         return ALLOW
     only = bounds.command.decode("utf-8", "backslashreplace")
     return _refused("the certificate is for one command alone", f"exactly the command: {only}")

@@ -140,6 +140,8 @@ class SshRelay:
         if from_client:
             if channel.asked or channel.client_closed or channel.typing is not None or size > channel.to_target:
                 return False
+            if not (channel.started or channel.opaque):
+                return False
             channel.to_target -= size
             return True
         if channel.meter is not None or channel.masks is not None or channel.typing is not None:

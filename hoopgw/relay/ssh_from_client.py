@@ -92,6 +92,9 @@ class FromClient:
         number = message[0]
         if number == wire.CHANNEL_DATA or number == wire.CHANNEL_EXTENDED_DATA:
             size = wire.data_size(message)
+            # Some servers keep it for what is started then: SFTP that nobody was asked about
+            if not (channel.started or channel.opaque):
+                raise ProtocolViolation("data before anything was started")
             if channel.files is not None and number == wire.CHANNEL_DATA:
                 return self._files.data(channel, channel.files, message[9:])
             if size > channel.to_target:

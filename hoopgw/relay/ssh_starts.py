@@ -6,6 +6,7 @@ from typing import final
 
 from hoopgw.model.answer import Answer, Denial
 from hoopgw.model.errors import ProtocolViolation
+from hoopgw.policy.ssh_servers import is_server
 from hoopgw.relay import ssh_words as words
 from hoopgw.relay.effects import RECORDED, Completed, Effect, ToClient, ToTarget
 from hoopgw.relay.ssh_asking import MAX_ENVIRONMENT, STARTS
@@ -71,7 +72,7 @@ class Starts:
         channel.meter = answer.meter
         if channel.typing is not None:
             channel.typing.operation = channel.operation
-        if asked.name == b"subsystem" and _is_sftp(wire.read_string(asked.body, 0)[0]):
+        if _is_sftp(asked):
             channel.files = Files()
         elif answer.masks is not None:
             self._output.mask(channel, answer.masks)
@@ -99,6 +100,11 @@ class Starts:
             self._out.append(ToClient(run))
 
 
-def _is_sftp(name: bytes) -> bool:
-    """For any target: one may look at no more than the letters, and what is not SFTP then ends the session."""
-    return name.partition(b"\0")[0].strip().lower() == b"sftp"
+def _is_sftp(asked: wire.Request) -> bool:
+    """The subsystem, for any target: one may look at no more than the letters, and what is not SFTP then ends the
+    session.  Or a command that is a server of it."""
+    if asked.name == b"exec":
+        return is_server(wire.read_string(asked.body, 0)[0])
+    return (
+        asked.name == b"subsystem" and wire.read_string(asked.body, 0)[0].partition(b"\0")[0].strip().lower() == b"sftp"
+    )

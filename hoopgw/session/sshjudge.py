@@ -24,6 +24,7 @@ from hoopgw.policy.sql import Unreadable
 from hoopgw.policy.ssh_bounds import bounded
 from hoopgw.policy.ssh_forwards import feature
 from hoopgw.policy.ssh_rules import OPERATIONS, SshRule
+from hoopgw.policy.ssh_servers import is_server, starts_server
 from hoopgw.session.interfaces import IJudge
 from hoopgw.session.parser_process import ParserProcess
 
@@ -86,6 +87,8 @@ class SshJudge:
         verdict = self._granted(operation)
         if self._bounds is not None:
             verdict &= bounded(self._bounds, operation)
+        if operation.kind == EXEC and starts_server(facts.commands) and not is_server(operation.text):
+            verdict &= _SERVER
         verdict &= judge(self._guardrails, operation, facts)
         if verdict.holds and operation.kind not in WAITS:
             names = ", ".join(term.guardrail for term in verdict.holds)
@@ -133,3 +136,10 @@ class SshJudge:
 
 def _refused(rule: str, reason: str, would_pass: str = "") -> Verdict:
     return Verdict(refusals=(Refusal(rule, reason, would_pass),))
+
+
+_SERVER = _refused(
+    "ssh:sftp-server",
+    "it starts a server of SFTP among other things, and nobody would be asked about its files",
+    "the subsystem sftp, or the server's command alone",
+)

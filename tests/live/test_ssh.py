@@ -147,6 +147,16 @@ class Clients(SshCase):
 
     def test_files(self) -> None:
         """Each file is an event with its size and digest; a path that a rule names is refused, and sftp goes on."""
+        self.files()
+
+    def test_files_of_a_server_by_command(self) -> None:
+        """`sftp -s PATH` starts the server by a command: that is the same SFTP to rules, events and recordings."""
+        self.files("-s", str(self.programs["sftp-server"]))
+        done = self.ssh(f"cd / && {self.programs['sftp-server']}", input=b"")
+        self.assertEqual(done.returncode, 126, done.stderr)
+        self.assertIn(b"ssh:sftp-server", done.stderr)
+
+    def files(self, *more: str) -> None:
         data = os.urandom(100_000)
         (self.scratch / "one").write_bytes(data)
         batch = self.scratch / "batch"
@@ -154,7 +164,8 @@ class Clients(SshCase):
         batch.write_text("\n".join(lines).format(self.scratch) + "\n")
         before = len(self.events("file.touched"))
         port = str(self.stage.ssh_port)
-        done = self.ran([*self.openssh("sftp", "BatchMode=no"), "-P", port, "-b", str(batch), "web1@127.0.0.1"])
+        named = [*self.openssh("sftp", "BatchMode=no"), *more, "-P", port, "-b", str(batch), "web1@127.0.0.1"]
+        done = self.ran(named)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stderr.count(b"ermission denied"), 2, done.stderr)
         self.assertIn(b'"guardrails": ["test-keys"]', done.stderr)

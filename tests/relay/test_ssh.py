@@ -203,8 +203,9 @@ class Refusing(SynchronousTestCase):
         self.assertEqual(play.took(), ([], []))
         play.client(wire.simple(wire.CHANNEL_CLOSE, 7))
         self.assertEqual(play.took(), ([wire.confirmation(1, 7, WINDOW, 32768), wire.adjust(1, 5)], []))
-        play.client(wire.channel_data(7, b"x"))
-        self.assertEqual(play.took(), ([], [wire.channel_data(7, b"x")]))
+        there = [environment(7, b"LANG", b"C"), wire.simple(wire.CHANNEL_EOF, 7)]
+        play.client(*there)
+        self.assertEqual(play.took(), ([], there))
 
     def test_other_channels_go_on(self) -> None:
         """A refused command ends its own channel and nothing else."""

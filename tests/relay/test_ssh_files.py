@@ -97,6 +97,26 @@ class Passing(SynchronousTestCase):
             session.target(wire.channel_data(0, VERSION + HOME))
             self.assertEqual([each.text for each in session.operations], [name, b"read /etc/x"])
 
+    def test_servers_by_command(self) -> None:
+        """must-survive: `sftp -s PATH` is SFTP as well, on a terminal too: each file is asked about."""
+        command, terminal = b"/usr/lib/openssh/sftp-server", wire.string(b"xterm") + bytes(16) + wire.string(b"")
+        for before in ([], [wire.request(7, b"pty-req", False, terminal)]):
+            session = Play()
+            session.open()
+            session.client(*before, wire.request(7, b"exec", False, wire.string(command)), wire.channel_data(7, INIT))
+            session.client(wire.channel_data(7, opening(1, b"/etc/x")))
+            session.target(wire.channel_data(0, VERSION + HOME))
+            self.assertEqual([each.text for each in session.operations][-2:], [command, b"read /etc/x"])
+
+    def test_data_before_the_start(self) -> None:
+        """Some servers keep it for what is started then: it would be SFTP that nobody was asked about."""
+        for kind in (wire.channel_data(7, INIT), b"\x5f" + wire.u32(7) + wire.u32(1) + wire.string(INIT)):
+            session = Play()
+            session.open()
+            session.client(kind, wire.request(7, b"subsystem", False, wire.string(b"sftp")))
+            self.assertIn("before anything was started", session.hangup().reason)
+            self.assertEqual(session.operations, [])
+
     def test_write(self) -> None:
         """What is opened is asked; what was written has its size and digest when it is closed."""
         session = Session()

@@ -126,12 +126,26 @@ class Judging(SynchronousTestCase):
         for name, wanted in ((b"LANG", []), (b"LC_ALL", []), (b"LD_PRELOAD", ["ssh:environment"])):
             self.assertEqual(judged(Operation("ssh", "env", name + b"=x", name)), wanted)
 
+    def test_servers_of_sftp(self) -> None:
+        """One that is started alone is decoded (relay/ssh_starts); one among other things is refused."""
+        for text in (b"sftp-server", b"sudo -n /usr/lib/openssh/sftp-server", b"pgrep sftp-server", b"sftp -b x host"):
+            self.assertEqual(judged(Operation("ssh", "exec", text)), [], text)
+        for text in (
+            b"cd /srv; sftp-server",
+            b"'/usr/lib/openssh/sftp-server'",
+            b"nice sftp-server 2>/dev/null",
+            b"sh -c 'sudo SFTP-Server'",
+            b"tee x | /usr/libexec/sftp-server",
+        ):
+            self.assertEqual(judged(Operation("ssh", "exec", text)), ["ssh:sftp-server"], text)
+
     def test_bounds(self) -> None:
         """must-survive 28: what a certificate does not permit is refused, whatever the grant says."""
         forced, nothing = Bounds(b"uptime", frozenset(("permit-pty",))), Bounds()
         permits = ("pty", "port-forwarding", "agent-forwarding", "X11-forwarding")
         everything = Bounds(None, frozenset(f"permit-{what}" for what in permits))
         agent = Bounds(None, frozenset(("permit-agent-forwarding",)))
+        server = Bounds(b"/usr/lib/openssh/sftp-server -R")
         for bounds, kind, text, name, refused in (
             (forced, "exec", b"uptime", b"", False),
             (forced, "exec", b"uptime ", b"", True),
@@ -143,6 +157,10 @@ class Judging(SynchronousTestCase):
             (SFTP, "subsystem", b"netconf", b"", True),
             (SFTP, "file", b"read x", b"read", False),
             (SFTP, "exec", b"internal-sftp", b"", True),
+            (server, "exec", server.command, b"", False),
+            (server, "file", b"read x", b"read", False),
+            (server, "subsystem", b"sftp", b"", True),
+            (forced, "file", b"read x", b"read", True),
             (nothing, "exec", b"id", b"", False),
             (nothing, "shell", b"", b"", False),
             (nothing, "pty", b"xterm", b"", True),
