@@ -17,7 +17,7 @@ import click
 
 from hoopgw.cli.certificates import certificates
 from hoopgw.cli.finding import Finding
-from hoopgw.cli.hosts import authority, certified, host, logged_in
+from hoopgw.cli.hosts import Roles, authority, certified, host, logged_in
 from hoopgw.cli.output import json_option, print_json
 from hoopgw.cli.possessions import descriptors, handed_over, key_modes, keys_in_tokens, not_for_the_service
 from hoopgw.cli.reaching import MAX_BODY, PATIENCE, fetched, place, reached
@@ -134,6 +134,13 @@ def _discovery(name: str, issuer: str, status: int, body: bytes) -> Finding:
     return Finding(name, "its keys can be found")
 
 
+def _services(targets: dict[str, Target], found: list[Finding]) -> Roles:
+    """Roles of HTTP targets that can be asked: what is not reached was told already."""
+    wrong = {each.what for each in found if each.fix}
+    asked = [each for each in targets.values() if each.protocol == "http" and not each.egress]
+    return [(each, role) for each in asked if f"target {each.name}" not in wrong for role in each.roles.values()]
+
+
 @click.command()
 @json_option
 @click.pass_obj
@@ -143,7 +150,8 @@ def doctor(settings: dict[str, str], as_json: bool) -> None:
     Configuration, the running gateway, its units, what drop-ins made of them, and limits, keys, tokens, secrets and who
     may read them, certificate, disk, issuers, vaults, targets and their host keys, clock. It changes nothing; a key in
     a token is asked for a signature, by its PIN, once; roles that are `certified` log in to their hosts, as that is
-    what shows whether those trust the gateway's authority.
+    what shows whether those trust the gateway's authority; HTTP targets are asked `GET /` as each of their roles, with
+    its credential where that can be read here.
 
     Exit status 0 when all is well; 1 otherwise.
     """
@@ -158,7 +166,7 @@ def doctor(settings: dict[str, str], as_json: bool) -> None:
         found += not_for_the_service(loaded)
         keys, targets = SigningKeys.for_a_look(loaded.settings), dict(loaded.targets)
         found += findings(loaded.settings, targets, settings["socket"], time.time(), keys)
-        found += logged_in(loaded.settings, certified(targets), keys)
+        found += logged_in(loaded.settings, certified(targets) + _services(targets, found), keys)
     if as_json:
         print_json([_shape(each) for each in found])
     else:

@@ -61,7 +61,7 @@ def authority(settings: Settings, roles: Roles, keys: SigningKeys) -> Iterator[F
 
 
 def logged_in(settings: Settings, roles: Roles, keys: SigningKeys) -> list[Finding]:
-    """By the gateway's own code, once in a process."""
+    """And HTTP targets asked for a page; by the gateway's own code, once in a process."""
     from hoopgw.cli.setup.trying import Asked, tried
 
     return tried(Asked((), tuple(roles), settings.ssh.target_authority, keys)) if roles else []

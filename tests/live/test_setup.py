@@ -19,7 +19,7 @@ from tests.live.harness import LiveCase
 from tests.live.test_ssh_targets import Host
 
 
-class Setup(LiveCase):
+class SetupCase(LiveCase):
     def setUp(self) -> None:
         """A gateway with the stage's certificate and nothing else: no issuer, no target, no grant."""
         super().setUp()
@@ -33,6 +33,46 @@ class Setup(LiveCase):
         issuer = text.index("[oidc.demo]"), text.index("[recordings]")
         (self.directory / "hoopgw.toml").write_text(text[: issuer[0]] + text[issuer[1] :])
 
+    def written(self) -> dict[str, bytes]:
+        return {
+            str(path.relative_to(self.directory)): path.read_bytes()
+            for name in ("conf.d", "targets.d", "grants.d")
+            for path in (self.directory / name).glob("*")
+        }
+
+    def at_terminal(self, options: list[str], course: list[tuple[str, str]]) -> str:
+        ours, theirs = pty.openpty()
+        command = [sys.executable, "-c", "from hoopgw.cli.main import main; main()"]
+        command += ["--config", str(self.stage.gateway.config), "--socket", str(self.stage.gateway.admin), "setup"]
+        process = subprocess.Popen(
+            [*command, *options], stdin=theirs, stdout=theirs, stderr=theirs, env=surroundings({"TERM": "dumb"})
+        )
+        os.close(theirs)
+        said, deadline = "", time.monotonic() + 60
+        try:
+            for question, answer in course:
+                here = len(said)
+                while question not in said[here:]:
+                    self.assertLess(time.monotonic(), deadline, said)
+                    said += os.read(ours, 65536).decode()
+                os.write(ours, answer.encode() + b"\n")
+            while True:
+                try:
+                    piece = os.read(ours, 65536)
+                except OSError:  # EIO: nobody has the other end any more
+                    break
+                if not piece:
+                    break
+                said += piece.decode()
+            self.assertEqual(process.wait(60), 0, said)
+        finally:
+            process.kill()
+            process.wait()
+            os.close(ours)
+        return said
+
+
+class Setup(SetupCase):
     def words(self, **changed: str) -> list[str]:
         given = {
             "issuer": self.stage.issuer.url,
@@ -52,13 +92,6 @@ class Setup(LiveCase):
             "operator": "ops",
         } | {name.replace("_", "-"): value for name, value in changed.items()}
         return [word for name, value in given.items() if value for word in (f"--{name}", value)]
-
-    def written(self) -> dict[str, bytes]:
-        return {
-            str(path.relative_to(self.directory)): path.read_bytes()
-            for name in ("conf.d", "targets.d", "grants.d")
-            for path in (self.directory / name).glob("*")
-        }
 
     def test_first_connection(self) -> None:
         """One command by options: checked, tried, written, reloaded; the agent connects, the operator lists it."""
@@ -276,34 +309,3 @@ class Setup(LiveCase):
         self.assertEqual(secret.stat().st_mode & 0o777, 0o600)
         self.assertEqual([each for each in self.written() if "local-" in each], [])
         self.connect()
-
-    def at_terminal(self, options: list[str], course: list[tuple[str, str]]) -> str:
-        ours, theirs = pty.openpty()
-        command = [sys.executable, "-c", "from hoopgw.cli.main import main; main()"]
-        command += ["--config", str(self.stage.gateway.config), "--socket", str(self.stage.gateway.admin), "setup"]
-        process = subprocess.Popen(
-            [*command, *options], stdin=theirs, stdout=theirs, stderr=theirs, env=surroundings({"TERM": "dumb"})
-        )
-        os.close(theirs)
-        said, deadline = "", time.monotonic() + 60
-        try:
-            for question, answer in course:
-                here = len(said)
-                while question not in said[here:]:
-                    self.assertLess(time.monotonic(), deadline, said)
-                    said += os.read(ours, 65536).decode()
-                os.write(ours, answer.encode() + b"\n")
-            while True:
-                try:
-                    piece = os.read(ours, 65536)
-                except OSError:  # EIO: nobody has the other end any more
-                    break
-                if not piece:
-                    break
-                said += piece.decode()
-            self.assertEqual(process.wait(60), 0, said)
-        finally:
-            process.kill()
-            process.wait()
-            os.close(ours)
-        return said

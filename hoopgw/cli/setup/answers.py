@@ -20,13 +20,21 @@ class IssuerAnswer:
 
 @dataclass(frozen=True, slots=True)
 class RoleAnswer:
-    """`[target.NAME.role.ROLE]`; `password` and `key` say where the secret is, `certified` that none is needed."""
+    """`[target.NAME.role.ROLE]`.  What is in `SECRETS` says where the secret is, `certified` that none is needed; an
+    HTTP role may have none at all."""
 
     name: str
     user: str
     password: str = ""
     key: str = ""
     certified: bool = False
+    bearer: str = ""
+    header: str = ""  # the field, and `query` the parameter, that carries `value`
+    query: str = ""
+    value: str = ""
+
+
+SECRETS = ("password", "key", "bearer", "value")  # of a RoleAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,8 @@ class TargetAnswer:
     host_keys: tuple[str, ...] = ()
     host_authorities: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    host: str = ""
+    try_path: str = "/"  # HTTP: of the request that tries it; in no file
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
 
-from hoopgw.cli.setup.answers import Answers, IssuerAnswer, OperatorAnswer, RoleAnswer, TargetAnswer
+from hoopgw.cli.setup import asking_http
+from hoopgw.cli.setup.answers import SECRETS, Answers, IssuerAnswer, OperatorAnswer, RoleAnswer, TargetAnswer
 from hoopgw.config_reader import NAME
 from hoopgw.config_values import secret
 
 ISSUER, MAY = "corp", "list,view,kill"  # where no option says another
-PROTOCOLS = click.Choice(["postgresql", "ssh"])
+PROTOCOLS = click.Choice(["postgresql", "ssh", "http"])
 TYPED = "typed"  # in the place of a reference: the secret is asked for, and goes to a file of its own
+_OF_ROLE = ("user", "password", "key", "bearer", "header", "query", "value")  # options --role-…
+# Of a URL: what no parser takes for anything else (RFC 3986, 3.3), with a query
+_PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]{0,1000}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +61,13 @@ def _target(given: dict[str, Any], known: Known, terminal: bool) -> TargetAnswer
     if not name and terminal and not known.targets:
         name = click.prompt("Name of a first target, as clients will call it (empty: later)", "", show_default=False)
     if not name:
-        _alone(given, "target", "protocol address database tls ca host_key host_authority groups")
+        _alone(given, "target", "protocol url address database tls ca host host_key host_authority groups try_path")
         _alone(given, "target", "role role_user role_password role_key role_certified")
+        _alone(given, "target", "role_bearer role_header role_query role_value role_open")
         return None
-    protocol = given["protocol"] or _asked("Protocol", terminal, "--protocol", "postgresql", PROTOCOLS)
-    address = given["address"] or _parts(_asked("Its address, HOST:PORT", terminal, "--address"))
+    protocol = given["protocol"] or ("http" if given["url"] else "")
+    protocol = protocol or _asked("Protocol", terminal, "--protocol", "postgresql", PROTOCOLS)
+    address, tls = _address(given, terminal, protocol)
     database = given["database"] or ""
     if protocol == "postgresql" and not database:
         database = _asked("Its database", terminal, "--database")
@@ -75,12 +82,35 @@ def _target(given: dict[str, Any], known: Known, terminal: bool) -> TargetAnswer
         address,
         role,
         database,
-        given["tls"] or "",
+        tls,
         given["ca"] or "",
         host_keys,
         host_authorities,
         _parts(groups or ""),
+        given["host"] or "",
+        _path(given["try_path"], protocol),
     )
+
+
+def _address(given: dict[str, Any], terminal: bool, protocol: str) -> tuple[tuple[str, ...], str]:
+    """(addresses, `tls`)."""
+    tls = given["tls"] or ""
+    if protocol != "http":
+        if given["url"]:
+            raise click.UsageError("--url is for --protocol http; others have --address HOST:PORT")
+        return given["address"] or _parts(_asked("Its address, HOST:PORT", terminal, "--address")), tls
+    if given["address"]:
+        raise click.UsageError("--protocol http has --url in place of --address: it says whether there is TLS")
+    urls = given["url"] or _parts(_asked("Its address, https://HOST or https://HOST:PORT", terminal, "--url"))
+    return asking_http.places(urls, tls)
+
+
+def _path(given: str | None, protocol: str) -> str:
+    if given and protocol != "http":
+        raise click.UsageError("--try-path is for --protocol http")
+    if given and _PATH.fullmatch(given) is None:
+        raise click.UsageError(f"--try-path {given!r} is not a path, as /api/health is")
+    return given or "/"
 
 
 def _host(given: dict[str, Any], asks: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -97,8 +127,25 @@ def _host(given: dict[str, Any], asks: bool) -> tuple[tuple[str, ...], tuple[str
 
 def _role(given: dict[str, Any], terminal: bool, protocol: str) -> RoleAnswer:
     name = given["role"] or _asked("A role, as clients will call it", terminal, "--role")
-    user = given["role_user"] or _asked("The user that it is at the target", terminal, "--role-user")
-    password, key, certified = given["role_password"] or "", given["role_key"] or "", given["role_certified"]
+    said: dict[str, Any] = {each: given[f"role_{each}"] or "" for each in _OF_ROLE}
+    answer = RoleAnswer(_name("--role", name), certified=given["role_certified"], **said)
+    if protocol == "http":
+        answer = asking_http.role(answer, given, terminal, TYPED)
+    else:
+        answer = _of_user(answer, given, terminal, protocol)
+    for each in SECRETS:
+        value = getattr(answer, each)
+        if value and value != TYPED:
+            _reference(f"--role-{each}", value)
+    return answer
+
+
+def _of_user(answer: RoleAnswer, given: dict[str, Any], terminal: bool, protocol: str) -> RoleAnswer:
+    """PostgreSQL, SSH: a user that the target knows, and what proves that it is that one."""
+    if given["role_open"]:
+        raise click.UsageError("--role-open is for --protocol http: others ask who comes")
+    user = answer.user or _asked("The user that it is at the target", terminal, "--role-user")
+    password, key, certified = answer.password, answer.key, answer.certified
     if terminal and protocol == "ssh" and not (password or key or certified):
         words = "Where its private key is (file:/PATH, credential:NAME; `certified`: it trusts the gateway's authority)"
         key = click.prompt(words)
@@ -111,10 +158,7 @@ def _role(given: dict[str, Any], terminal: bool, protocol: str) -> RoleAnswer:
         raise click.UsageError(
             f"a role needs --role-password or --role-key: file:/PATH, credential:NAME or env:NAME{more}"
         )
-    for option, value in (("--role-password", password), ("--role-key", key)):
-        if value and value != TYPED:
-            _reference(option, value)
-    return RoleAnswer(_name("--role", name), user, password, key, certified)
+    return replace(answer, user=user, password=password, key=key, certified=certified)
 
 
 def _operator(given: dict[str, Any], known: Known, terminal: bool) -> OperatorAnswer | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -31,13 +30,16 @@ if TYPE_CHECKING:
 @click.option("--groups-claim", help="The claim that lists the groups.")
 @click.option("--algorithm", multiple=True, help="A signature algorithm that is accepted; may be given again.")
 @click.option("--target", metavar="NAME", help="A target, as clients will call it.")
-@click.option("--protocol", type=click.Choice(["postgresql", "ssh"]), help="What is spoken there.")
-@click.option("--address", multiple=True, metavar="HOST:PORT", help="Where it is; may be given again.")
+@click.option("--protocol", type=click.Choice(["postgresql", "ssh", "http"]), help="What is spoken there.")
+@click.option("--url", multiple=True, metavar="URL", help="HTTP: where it is, https://HOST:PORT; may be given again.")
+@click.option("--address", multiple=True, metavar="HOST:PORT", help="PostgreSQL, SSH: where it is; may be given again.")
 @click.option("--database", help="PostgreSQL: its database.")
 @click.option(
     "--tls", type=click.Choice(["disable", "require", "verify-ca", "verify-full"]), help="As `tls` of a target."
 )
 @click.option("--ca", type=click.Path(dir_okay=False), help="PEM file that the target's certificate is verified by.")
+@click.option("--host", metavar="NAME", help="HTTP: what it is told as Host.  [default: that of --url]")
+@click.option("--try-path", metavar="PATH", help="HTTP: what is asked for to try it.  [default: /]")
 @click.option("--host-key", multiple=True, help='SSH: its host key, as "ssh-ed25519 AAAA…"; may be given again.')
 @click.option(
     "--host-authority",
@@ -53,6 +55,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="SSH: no secret; its host trusts the gateway's own authority (hoopgw targets authority).",
 )
+@click.option("--role-bearer", metavar="WHERE", help="HTTP: where the token for `Authorization: Bearer` is.")
+@click.option("--role-header", metavar="FIELD", help="HTTP: the field that carries --role-value.")
+@click.option("--role-query", metavar="NAME", help="HTTP: the parameter of the address that carries --role-value.")
+@click.option("--role-value", metavar="WHERE", help="HTTP: where the secret for that is.")
+@click.option("--role-open", is_flag=True, help="HTTP: no secret; the target asks for none.")
 @click.option("--groups", metavar="A,B", help="Groups of identities that may use the role.")
 @click.option("--operator", metavar="NAME", help="A local operator, [local.NAME], for `hoopgw token --local NAME`.")
 @click.option("--operator-may", metavar="A,B", help="What the operator may.  [default: list,view,kill]")
@@ -92,6 +99,7 @@ def setup(settings: dict[str, str], /, as_json: bool, untried: bool, yes: bool, 
 def _set_up(
     path: Path, admin: str, found: Answers, untried: bool, terminal: bool, yes: bool, quiet: bool
 ) -> dict[str, Any]:
+    from hoopgw.cli.setup.connecting import connecting
     from hoopgw.cli.setup.files import changed, planned
     from hoopgw.cli.setup.reloading import reload_gateway
     from hoopgw.cli.setup.writing import write_all
@@ -112,7 +120,7 @@ def _set_up(
         )
     reloaded = reload_gateway(admin)
     _say([reloaded], quiet)
-    lines = _connecting(loaded, found)
+    lines = connecting(loaded, found)
     for line in () if quiet else lines:
         click.echo(line)
     return {
@@ -162,24 +170,26 @@ def _known(before: Config) -> Any:
 
 
 def _typed(found: Answers, directory: Path, state: Path, made: list[Path]) -> Answers:
-    """A password that is typed goes to a file of its own, which the gateway may read."""
+    """A secret that is typed goes to a file of its own, which the gateway may read."""
+    from hoopgw.cli.setup.answers import SECRETS
     from hoopgw.cli.setup.asking import TYPED
     from hoopgw.cli.setup.writing import write_secret
 
     target = found.target
-    if target is None or target.role.password != TYPED:
+    names = [] if target is None else [name for name in SECRETS if getattr(target.role, name) == TYPED]
+    if target is None or not names:
         return found
     path = directory / "secrets" / f"{target.name}_{target.role.name}"
-    value = click.prompt(f"Password of {target.role.user}", hide_input=True)
+    words = {"password": f"Password of {target.role.user}", "bearer": "The token"}
+    value = click.prompt(words.get(names[0], "The secret"), hide_input=True)
     try:
         write_secret(path, value.encode() + b"\n", state)
     except OSError as error:
-        words = (
-            f"{path} cannot be written: {error.strerror}; name the password by --role-password. Nothing was written."
-        )
-        raise click.ClickException(words) from error
+        why = f"{path} cannot be written: {error.strerror}; name the secret by --role-{names[0]}. Nothing was written."
+        raise click.ClickException(why) from error
     made.append(path)
-    return replace(found, target=replace(target, role=replace(target.role, password=f"file:{path}")))
+    written: dict[str, Any] = {names[0]: f"file:{path}"}
+    return replace(found, target=replace(target, role=replace(target.role, **written)))
 
 
 # ---- checks
@@ -205,19 +215,21 @@ def _tried(loaded: Config, found: Answers) -> list[Finding]:
     roles = [(target, target.roles[found.target.role.name])] if target is not None and found.target is not None else []
     owner = _unreadable(loaded, found.target)
     keys = SigningKeys.for_a_look(loaded.settings)
-    asked = Asked(tuple(issuers), tuple(roles), loaded.settings.ssh.target_authority, keys)
+    path = found.target.try_path if found.target is not None else "/"
+    asked = Asked(tuple(issuers), tuple(roles), loaded.settings.ssh.target_authority, keys, path)
     return [*owner, *(tried(asked) if issuers or roles else [])]
 
 
 def _unreadable(loaded: Config, target: TargetAnswer | None) -> list[Finding]:
     """Root reads every file; who runs the gateway must be able to as well."""
     from hoopgw.cli.finding import Finding
+    from hoopgw.cli.setup.answers import SECRETS
 
     state = Path(loaded.settings.state)
     if target is None or os.geteuid() != 0 or not state.exists():
         return []
     owner, found = state.stat().st_uid, []
-    for reference in (target.role.password, target.role.key):
+    for reference in (getattr(target.role, name) for name in SECRETS):
         path = Path(reference.removeprefix("file:"))
         if reference.startswith("file:") and path.exists() and path.stat().st_uid != owner:
             words = f"{path} belongs to another user than {state}, and the gateway cannot read it"
@@ -246,44 +258,3 @@ def _differences(files: Mapping[Path, bytes]) -> None:
         before = path.read_text().splitlines() if path.exists() else []
         for line in difflib.unified_diff(before, content.decode().splitlines(), str(path), str(path), lineterm=""):
             click.echo(escaped(line))
-
-
-# ---- the end
-
-
-def _connecting(loaded: Config, found: Answers) -> list[str]:
-    lines = []
-    if found.operator is not None:
-        lines.append(f"Operator: HOOPGW_TOKEN=$(hoopgw token --local {found.operator.name}) hoopgw sessions list")
-    if found.target is not None:
-        lines.append(f"Connect:  {_line(loaded, found.target)}")
-        if found.target.role.certified:
-            lines.append("Its sshd:  TrustedUserCAKeys names a file with the line of `hoopgw targets authority`")
-        if not found.target.groups:
-            lines.append("Nobody may use it yet: --groups, or a file in grants.d/")
-    return lines
-
-
-def _line(loaded: Config, target: TargetAnswer) -> str:
-    host = socket.getfqdn()
-    if target.protocol == "ssh":
-        port = _port(loaded.settings.listen.ssh, "hoopgw-ssh.socket", 2222)
-        return f"ssh -p {port} {target.role.name}@{target.name}@{host}"
-    port = _port(loaded.settings.listen.postgresql, "hoopgw-postgresql.socket", 5432)
-    trust = Path(loaded.settings.tls.certificate).name or "ca.pem"
-    where = f"host={host} port={port} user={target.role.name} dbname={target.name}"
-    return f'PGPASSWORD=$TOKEN psql "{where} sslmode=verify-full sslrootcert={trust}"'
-
-
-def _port(endpoints: tuple[str, ...], unit: str, default: int) -> int:
-    """Of the first that says one; of a socket of systemd's the unit does, where somebody changed it."""
-    from hoopgw.cli.units import port_of
-
-    for endpoint in endpoints:
-        kind, _, rest = endpoint.partition(":")
-        port = rest.partition(":")[0].removeprefix("port=")
-        if kind in ("tcp", "tcp6") and port.isdigit():
-            return int(port)
-        if kind == "systemd":
-            return port_of(unit) or default
-    return default

@@ -76,6 +76,10 @@ def _target(answer: TargetAnswer) -> dict[str, Any]:
         "password": answer.role.password,
         "key": answer.role.key,
         "certified": answer.role.certified,
+        "bearer": answer.role.bearer,
+        "header": answer.role.header,
+        "query": answer.role.query,
+        "value": answer.role.value,
     }
     given = {
         "protocol": answer.protocol,
@@ -83,6 +87,7 @@ def _target(answer: TargetAnswer) -> dict[str, Any]:
         "database": answer.database,
         "tls": answer.tls,
         "ca": answer.ca,
+        "host": answer.host,
         "host_keys": list(answer.host_keys),
         "host_authorities": list(answer.host_authorities),
     }

@@ -14,6 +14,7 @@ from hoopgw.auth.access import Access
 from hoopgw.auth.fetch import https_fetch
 from hoopgw.auth.keyring import Keyring
 from hoopgw.cli.finding import Finding
+from hoopgw.cli.setup.trying_http import http_looked_at, http_tried
 from hoopgw.config_secrets import read_for_service
 from hoopgw.config_signing import SigningKeys
 from hoopgw.model.errors import HoopgwError, SecretUnavailable
@@ -46,6 +47,7 @@ class Asked:
     roles: tuple[tuple[Target, Role], ...]
     authority: SecretReference | None = None  # certifies the logins of roles with `certified`
     keys: SigningKeys | None = None  # what signs for it
+    path: str = ""  # what HTTP targets are asked for; "": that they answer is what counts
 
 
 def tried(asked: Asked) -> list[Finding]:
@@ -79,6 +81,8 @@ def _all(reactor: Any, asked: Asked, found: list[Finding]) -> Generator[Deferred
         name = f"target {target.name} as {role.name}"
         if target.protocol == "ssh":
             trying = _ssh(reactor, departures, target, role, name, asked)
+        elif target.protocol == "http":
+            trying = _http(reactor, target, role, name, asked.path)
         else:
             trying = _postgresql(reactor, departures, target, role, name)
         found.append((yield _in_time(reactor, trying, name)))
@@ -177,6 +181,17 @@ def _signer_of(asked: Asked) -> Callable[[SecretReference], Signer]:
         return asked.keys.ssh(reference, read_for_service)
 
     return signer
+
+
+@inlineCallbacks
+def _http(reactor: Any, target: Target, role: Role, name: str, path: str) -> Generator[Deferred[Any], Any, Finding]:
+    try:
+        found: Finding = yield (
+            http_tried(reactor, target, role, path) if path else http_looked_at(reactor, target, role)
+        )
+    except SecretUnavailable as error:
+        return Finding(name, str(error), _secret_fix(next(iter(role.secrets), None)))
+    return found
 
 
 def _by(target: Target) -> str:

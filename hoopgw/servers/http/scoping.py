@@ -51,7 +51,7 @@ def scope_of(
     policy: str,
     secret: Secrets,
     bearer: KeptBearer | None,
-    identity: IdentityLine,
+    identity: Callable[[], bytes],
     needs: Callable[[HttpRequest], int],
     messages: Callable[[HttpRequest], int],
     token_bytes: Callable[[int], bytes],
