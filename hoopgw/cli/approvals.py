@@ -37,8 +37,8 @@ def list_(settings: dict[str, str], everything: bool, as_json: bool) -> None:
         click.echo("Nothing waits.")
         return
     print_table(
-        ("HOLD", "STATE", "WHO", "TARGET", "EXPIRES", "WHY"),
-        ((h["id"], h["state"], h["subject"], h["target"], moment(h["expires"]), h["reason"]) for h in held),
+        ("HOLD", "STATE", "WHO", "TARGET", "EXPIRES", "WHAT", "WHY"),
+        ((h["id"], h["state"], h["subject"], h["target"], moment(h["expires"]), _what(h), h["reason"]) for h in held),
     )
 
 
@@ -89,6 +89,12 @@ def _decide(settings: dict[str, str], hold: str, word: str, reason: str, as_json
         click.echo(f"{hold} is {found['state']}.")
 
 
+def _what(hold: dict[str, Any]) -> str:
+    """One that was made by an earlier version does not say."""
+    kind = str(hold["details"].get("kind", ""))
+    return f"{kind} on a terminal" if hold["details"].get("terminal") else kind
+
+
 def _print_hold(hold: dict[str, Any]) -> None:
     print_fields(
         (
@@ -102,12 +108,17 @@ def _print_hold(hold: dict[str, Any]) -> None:
             ("created", moment(hold["created"])),
             ("expires", moment(hold["expires"])),
             ("note", "it waits inside an open transaction: its locks wait too" if hold["in_transaction"] else ""),
-            ("data", "data that follows (COPY) is not part of what you approve" if hold["streams"] else ""),
+            ("what", _what(hold)),
+            ("typing", "whoever asked can type into it" if hold["details"].get("terminal") else ""),
+            (
+                "data",
+                "what follows (COPY, a file, input) is not part of what you approve" if hold["streams"] else "",
+            ),
         )
     )
     for word in hold["decided"]:
         said = "approved" if word["approved"] else "denied"
         click.echo(f"{said} by {escaped(word['subject'])} at {moment(word['at'])}: {escaped(word['reason'])}")
     click.echo("\nWhat would run:\n")
-    for line in hold["shown"].splitlines():
+    for line in (hold["shown"] or "(a shell: what it will be told is not known)").splitlines():
         click.echo(f"    {escaped(line)}")

@@ -17,8 +17,8 @@ FUNCTION: Final = "function"  # a FunctionCall message (fast path): `text` is th
 # `text` is the command line; `parameters` the environment that the channel was given, `name` TERMINAL where it has one
 EXEC = "exec"
 TERMINAL = b"terminal"
-SUBSYSTEM = "subsystem"  # `text` is its name: "sftp"; `parameters` as for EXEC
-SHELL = "shell"  # a login shell; no text; `parameters` as for EXEC
+SUBSYSTEM = "subsystem"  # `text` is its name: "sftp"; `parameters` and `name` as for EXEC
+SHELL = "shell"  # a login shell; no text; `parameters` and `name` as for EXEC
 PTY = "pty"  # a terminal: `text` is its type
 ENV = "env"  # one variable: `text` is NAME=VALUE
 # A request of SFTP: `name` is its action, `text` the action and its paths, quoted as for a shell; `parameters` the

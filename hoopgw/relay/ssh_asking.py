@@ -45,7 +45,7 @@ class Asking:
         if name not in STARTS:
             return None
         text = b"" if name == b"shell" else wire.read_string(body, 0, MAX_COMMAND)[0]
-        where = TERMINAL if channel.terminal and name == b"exec" else b""
+        where = TERMINAL if channel.terminal else b""
         return self.numbered(STARTS[name], text, where, b"".join(channel.environment))
 
     def numbered(self, kind: str, text: bytes, name: bytes, parameters: bytes = b"") -> Operation:

@@ -20,6 +20,7 @@ from hoopgw.model.answer import Decision, Denial
 from hoopgw.model.errors import NotAllowed, StoreUnavailable
 from hoopgw.model.events import Code
 from hoopgw.model.identity import Identity
+from hoopgw.model.operation import TERMINAL
 from hoopgw.model.secret import Secret
 from hoopgw.session.events import escaped
 from hoopgw.session.interfaces import IEvents
@@ -226,7 +227,11 @@ class Holds:
             expires=now + min(term.expires for term in request.terms),
             in_transaction=request.in_transaction,
             streams=request.streams,
-            details={"actors": [[actor.issuer, actor.subject] for actor in identity.actors]},
+            details={
+                "actors": [[actor.issuer, actor.subject] for actor in identity.actors],
+                "kind": request.operation.kind,
+                "terminal": request.operation.protocol == "ssh" and request.operation.name == TERMINAL,
+            },
         )
 
     def _denial(self, waiting: Waiting, decision: Decision, reason: str) -> Denial:

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import hashlib
 
+from hoopgw.model.errors import WireError
 from hoopgw.model.http import HttpRequest
-from hoopgw.model.operation import Operation
+from hoopgw.model.operation import FILE, Operation
 from hoopgw.session.events import escaped
 from hoopgw.wire.sshmessages import read_string
 
 MAX_SHOWN = (
     64 * 1024
 )  # bytes of text, and of parameters: more than a person reads; what is cut off is named by its digest
+SETS = (b"setstat", b"mkdir")  # actions of SFTP that say more than paths
+_ATTRIBUTES = (
+    (1, "size {}", (8,)),
+    (2, "owner {}, group {}", (4, 4)),
+    (4, "mode {:o}", (4,)),
+    (8, "read at {}, changed at {}", (4, 4)),
+)
 
 
 def shown(operation: Operation, redacted: bytes | None) -> str:
@@ -23,6 +31,9 @@ def shown(operation: Operation, redacted: bytes | None) -> str:
         return f"{text}\n{_request(operation.request)}" if operation.request is not None else text
     if not operation.parameters:
         return text
+    if operation.kind == FILE:
+        more = _attributes(operation.parameters) if operation.name in SETS else ""
+        return f"{text}\n\n{more}" if more else text
     if operation.protocol == "ssh":
         return f"{text}\n\n{_environment(operation.parameters)}"
     if len(operation.parameters) > MAX_SHOWN:
@@ -62,6 +73,26 @@ def _environment(data: bytes) -> str:
         value, here = read_string(data, here)
         told.append(f"{_text(name)}={_text(value)}")
     return "\n".join(told)
+
+
+def _attributes(data: bytes) -> str:
+    """What a request of SFTP sets (draft-ietf-secsh-filexfer-02, 5): behind its path, and the name of an extension."""
+    try:
+        first, here = read_string(data, 0)
+        if first.endswith(b"@openssh.com"):
+            _, here = read_string(data, here)
+        flags, here = _number(data, here, 4), here + 4
+        told: list[str] = []
+        for bit, words, sizes in _ATTRIBUTES:
+            if flags & bit:
+                numbers = []
+                for size in sizes:
+                    numbers.append(_number(data, here, size))
+                    here += size
+                told.append(words.format(*numbers))
+    except (WireError, IndexError):
+        return f"attributes (hex): {data.hex()}"
+    return "\n".join(told) if here == len(data) else f"attributes (hex): {data.hex()}"
 
 
 def _parameters(data: bytes) -> str:

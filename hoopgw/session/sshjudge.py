@@ -102,8 +102,9 @@ class SshJudge:
         return tuple(each for each in seen if each is not None)
 
     def binding(self, operation: Operation) -> bytes:
-        """The environment is part of the operation.  What was approved without a terminal is not what runs on one."""
-        return operation.name if operation.kind == EXEC else b""
+        """The environment is part of the operation.  What was approved without a terminal is not what runs on one, and
+        a command of some name is not the subsystem of that name."""
+        return operation.kind.encode() + b" " + operation.name
 
     def catalogue_changed(self, changed: bool = True, settled: bool = True) -> None:
         """SSH has none."""

@@ -16,9 +16,15 @@ from typing import BinaryIO, ClassVar
 from hoopgw.cli.demo.place import free_port
 from hoopgw.cli.demo.stage import Options
 from hoopgw.record.harmless import RESET
-from tests.live.ssh_clients import SshCase
+from tests.live.ssh_clients import TIMEOUT, SshCase
 
 RULES = """
+[guardrail.test-held-file]
+protocol = "ssh"
+file = ["write"]
+path = ["*.held"]
+then = { hold = { approvers = ["dba"], wait = "30s" } }
+
 [guardrail.test-held]
 protocol = "ssh"
 command = ["echo held"]
@@ -319,6 +325,33 @@ class Holding(SshCase):
         self.assertEqual((waiting.returncode, out), (0, b"held\n"))
         self.assertIn(b"hoopgw: waiting for approval: a test", err)
         self.assertIsNone(master.poll())
+
+    def test_on_a_terminal(self) -> None:
+        """Approvers read that whoever asks can type into it."""
+        self.start("-tt", "web1@127.0.0.1", "echo held")
+        hold = self.hold()
+        self.assertIn("exec on a terminal", self.hoopgw("approvals", "list").stdout)
+        shown = self.hoopgw("approvals", "show", hold).stdout
+        self.assertIn("exec on a terminal", shown)
+        self.assertIn("can type into it", shown)
+        denied = self.hoopgw("approvals", "deny", hold, "--reason", "a test")
+        self.assertEqual(denied.returncode, 0, denied.stderr)
+
+    def test_held_file(self) -> None:
+        """A file that is opened for writing waits, and is there when somebody has approved it."""
+        (self.scratch / "one").write_bytes(b"data")
+        port = str(self.stage.ssh_port)
+        names = ["-P", port, str(self.scratch / "one"), "web1@127.0.0.1:test.held"]
+        running = subprocess.Popen([*self.openssh("scp"), *names], env=self.env(), stderr=subprocess.PIPE)
+        self.addCleanup(running.wait)
+        self.addCleanup(running.kill)
+        hold = self.hold()
+        self.assertFalse((self.home / "test.held").exists())
+        self.assertIn("    write ", self.hoopgw("approvals", "show", hold).stdout)
+        approved = self.hoopgw("approvals", "approve", hold, "--reason", "a test")
+        self.assertEqual(approved.returncode, 0, approved.stderr)
+        _, err = running.communicate(timeout=TIMEOUT)
+        self.assertEqual((running.returncode, (self.home / "test.held").read_bytes()), (0, b"data"), err)
 
     def test_taken_back(self) -> None:
         """A client that leaves withdraws what waits."""

@@ -12,13 +12,14 @@ from hoopgw.model.answer import GO, ONCE, Decision
 from hoopgw.model.errors import NotAllowed
 from hoopgw.model.events import Code
 from hoopgw.model.grant import Budget
-from hoopgw.model.operation import BIND, EXECUTE, Operation
+from hoopgw.model.operation import BIND, EXECUTE, FILE, TERMINAL, Operation
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import Mode
 from hoopgw.model.verdict import Verdict
 from hoopgw.record.entries import Kind
 from hoopgw.session.holds import Holds
 from hoopgw.session.session import Session
+from hoopgw.session.shown import shown
 from hoopgw.store.interface import Hold, HoldState
 from tests.session.fakes import POLICY, access, approver, ask, ask_of, identity, terms
 from tests.session.test_session import Case
@@ -550,6 +551,42 @@ class Extended(HoldCase):
         )  # fmt: skip
         self.session().decide(ask(b"held", kind=BIND, parameters=parameters))
         self.assertEqual(self.one_hold().shown, "held\n\n$1 = 'hello'\n$2 = binary 0102\n$3 = NULL")
+
+    def test_shown_files(self) -> None:
+        """What is set on a file is part of what is approved; what is opened says all in its words."""
+        mode, path = (0o4755).to_bytes(4, "big"), b"\0\0\0\x02/x"
+        named = b"\0\0\0\x14lsetstat@openssh.com"
+        for action, parameters, wanted in (
+            (b"write", path + b"\0\0\0\x1a\0\0\0\0", ""),
+            (b"rename", path + path, ""),
+            (b"setstat", path + b"\0\0\0\x04" + mode, "\n\nmode 4755"),
+            (b"setstat", named + path + b"\0\0\0\x02" + bytes(8), "\n\nowner 0, group 0"),
+            (b"setstat", path + b"\0\0\0\x05" + bytes(8) + mode, "\n\nsize 0\nmode 4755"),
+            (b"setstat", path + b"\0\0\0\x01", f"\n\nattributes (hex): {path.hex()}00000001"),
+            (b"setstat", path + b"\x80\0\0\0x", f"\n\nattributes (hex): {path.hex()}8000000078"),
+        ):
+            operation = Operation("ssh", FILE, b"held /x", action, parameters, 1)
+            self.assertEqual(shown(operation, None), f"held /x{wanted}", parameters)
+
+    def test_held_file(self) -> None:
+        """A file is held as it is opened (until then it failed: its request was read as an environment)."""
+        packet = b"\0\0\0\x02/x\0\0\0\x1a\0\0\0\0"
+        self.judge.verdicts[b"write /x"] = HELD
+        self.session().decide(ask_of(Operation("ssh", FILE, b"write /x", b"write", packet, 1)))
+        self.assertEqual((self.one_hold().shown, self.one_hold().details["kind"]), ("write /x", "file"))
+
+    def test_on_a_terminal(self) -> None:
+        """Whoever approves reads whether somebody can type into it."""
+        for number, (protocol, name, wanted) in enumerate(
+            (("ssh", TERMINAL, True), ("ssh", b"", False), ("postgresql", TERMINAL, False))
+        ):
+            text = b"held %d" % number
+            self.judge.verdicts[text] = HELD
+            kind = "exec" if protocol == "ssh" else EXECUTE
+            self.session().decide(ask_of(Operation(protocol, kind, text, name, b"", 1)))
+            held = self.successResultOf(self.store.holds(frozenset(HoldState), 9))
+            (details,) = [hold.details for hold in held if hold.shown == text.decode()]
+            self.assertEqual((details["terminal"], details["kind"]), (wanted, kind))
 
     def test_shown_junk(self) -> None:
         """Parameters that are not PostgreSQL's are shown as bytes."""

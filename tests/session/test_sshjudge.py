@@ -64,6 +64,12 @@ class Approvals(SynchronousTestCase):
         bound = [judge.binding(Operation("ssh", "exec", b"less x", name)) for name in (b"", TERMINAL)]
         self.assertEqual(len(set(bound)), 2)
 
+    def test_kinds(self) -> None:
+        """What is called alike is not the same: `exec sftp` starts a client, an empty command is no subsystem."""
+        judge = SshJudge(Selection((), (), ""), ACCESS, None, None)
+        bound = [judge.binding(Operation("ssh", kind, b"sftp")) for kind in ("exec", "subsystem", "shell")]
+        self.assertEqual(len(set(bound)), 3)
+
 
 class Masking(SynchronousTestCase):
     RULE = MaskRule("cards", "ssh", Selector(), None, (), ("payment-card",), (), "none")

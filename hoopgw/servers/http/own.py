@@ -149,6 +149,8 @@ def shown(hold: Hold) -> dict[str, Any]:
         "guardrails": list(hold.guardrails),
         "reason": hold.reason,
         "operation": hold.shown,
+        "kind": hold.details.get("kind", ""),
+        "terminal": hold.details.get("terminal", False),
         "streams": hold.streams,
         "created": rfc3339(hold.created),
         "expires": rfc3339(hold.expires),
