@@ -42,6 +42,7 @@ SSH = {
 }
 CLIENTS = {"rsync": "rsync", "plink": "putty-tools", "psftp": "putty-tools", "dbclient": "dropbear-bin"}
 X11 = {"xauth": "xauth"}
+SERVICES = {"prometheus": "prometheus"}
 HSM = {"softhsm2-util": "softhsm2", "softhsm/libsofthsm2.so": "libsofthsm2"}
 PROXIES = {"nginx": "nginx", "haproxy": "haproxy", "wrk": "wrk", "h2load": "nghttp2-client"}
 PEERS = ({"pgbench": "postgresql-15"}, {"pgbouncer": "pgbouncer"}, PROXIES)
@@ -58,7 +59,7 @@ def prepare(purpose: str) -> None:
     environment.link(TREE, tree)
     programs = TESTED if purpose == "test" else POSTGRESQL
     debian.prepare(CACHE / "debian", programs, *(PEERS if purpose == "bench" else ()))
-    debian.prepare(CACHE / "debian", SSH, *((CLIENTS, HSM, X11) if purpose == "test" else ()))
+    debian.prepare(CACHE / "debian", SSH, *((CLIENTS, HSM, X11, SERVICES) if purpose == "test" else ()))
     if purpose == "test":
         clients.prepare(TREE, CACHE)
         servers.prepare(TREE, CACHE)
