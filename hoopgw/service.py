@@ -118,6 +118,7 @@ class GatewayService(Service):
         self._loops: list[LoopingCall] = []
         self.ssh: Any = None  # servers.ssh.server.SshFace, where something listens
         self.http: Any = None  # servers.http.edge.Face, likewise
+        self.parsers: tuple[ParserProcess, ...] = ()  # the last of what a stop has to end
         self._ready = False
         self._why_not = "starting"
         self._loaded, self._kept = 1, 0  # configurations taken up, and reloads that changed nothing: `setup` looks
@@ -427,7 +428,7 @@ class GatewayService(Service):
 
     async def _stop(self) -> None:
         super().stopService()
-        if not hasattr(self, "parser"):  # it did not get that far
+        if not self.parsers:  # it did not get that far
             return
         await gatherResults([Deferred.fromCoroutine(_stopped(port)) for port in self._ports])
         if self.http is not None:
