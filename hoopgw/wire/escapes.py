@@ -1,12 +1,13 @@
 """Terminal output -> the text that a person reads in it, and where that stands.
 
-Colours and the erasing of a line's rest change no text: what they stand in the middle of is read across them, as
-`grep --color` shows it.  Anything else that a terminal is told to do ends a word.  Layouts: ECMA-48, 5.4; xterm's
-control sequences for the rest.
+Colours, the erasing of a line's rest and shifts between character sets change no text: what they stand in the middle of
+is read across them, as `grep --color` shows it (with a shift at the end of a colour where TERM is `screen` or `linux`).
+Anything else that a terminal is told to do ends a word.  Layouts: ECMA-48, 5.4; xterm's control sequences for the rest.
 """
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from typing import Final, final
 
@@ -14,7 +15,13 @@ ESCAPE: Final = b"\x1b"
 MAX_ESCAPE: Final = 64  # bytes of a sequence; what goes on longer is none
 
 _TRANSPARENT: Final = b"mK"  # SGR, EL
+_MARK: Final = re.compile(rb"[\x0e\x0f\x1b]")  # shift-out, shift-in, escape
 _BREAK: Final = b"\0"
+
+
+def marked(data: bytes) -> bool:
+    """Whether its text is not the data itself."""
+    return ESCAPE in data or b"\x0f" in data or b"\x0e" in data
 
 
 @final
@@ -30,19 +37,18 @@ class Plain:
         self.open = len(data)
         size = here = 0
         while here < len(data):
-            at = data.find(ESCAPE, here)
-            if at < 0:
-                at = len(data)
+            mark = _MARK.search(data, here)
+            at = mark.start() if mark is not None else len(data)
             pieces.append(data[here:at])
             size += at - here
             here = at
             if at == len(data):
                 break
-            end = _end(data, at)
+            end = _end(data, at) if data[at] == 0x1B else at + 1
             if end < 0:
                 self.open = at
                 break
-            if not _transparent(data, at, end):
+            if data[at] == 0x1B and not _transparent(data, at, end):
                 pieces.append(_BREAK)
                 size += 1
             here = end

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from hoopgw.wire.escapes import ESCAPE, Plain
+from hoopgw.wire.escapes import Plain, marked
 from hoopgw.wire.finds import Finds
 from hoopgw.wire.openings import Opening, opening
 from hoopgw.wire.scanners import STAR, Scanner
@@ -36,7 +36,7 @@ class StreamMask:
     def feed(self, data: bytes) -> bytes:
         """What may be shown now; the same object where that is all of `data` as it came."""
         window = self._line + data if self._line else data
-        plain = Plain(window) if ESCAPE in window else None
+        plain = Plain(window) if marked(window) else None
         text = plain.text if plain is not None else window
         line = _last_line(text)
         spans = self._search(text)
@@ -51,7 +51,7 @@ class StreamMask:
         """All that waits, with stars for what is found in it; not `final`: and for what is too much to be shown of
         something that is not whole."""
         window = self._line
-        plain = Plain(window) if ESCAPE in window else None
+        plain = Plain(window) if marked(window) else None
         text = plain.text if plain is not None else window
         spans = self._search(text)
         doubt = len(text) if final else self._opening(text, 0).doubt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import re2
@@ -21,7 +22,8 @@ STREAMS = st.lists(LINES.map(b"".join), max_size=4).flatmap(
         lambda ends: b"".join(line + end for line, end in zip(lines, ends, strict=True))
     )
 )
-COLOURS = (b"\x1b[01;31m", b"\x1b[K", b"\x1b[m", b"\x1b(B", b"\x1b[0m\x1b[K")
+UNMARKED = re.compile(rb"[\x0e\x0f\x1b]")
+COLOURS = (b"\x1b[01;31m", b"\x1b[K", b"\x1b[m", b"\x1b(B", b"\x1b[0m\x1b[K", b"\x1b[m\x0f", b"\x0e")
 
 
 def starred(line: bytes, spans: list[tuple[int, int]]) -> bytes:
@@ -55,14 +57,14 @@ class Cutting(SynchronousTestCase):
     @given(STREAMS, st.lists(st.integers(0, 10_000), max_size=12), st.sampled_from((ALL, OWN, Scanner(EMAIL))))
     def test_any_cut(self, data: bytes, ends: list[int], scanner: Scanner) -> None:
         """Any cut of a stream gives what a search of its whole lines gives."""
-        data = data.replace(b"\x1b", b"")
+        data = UNMARKED.sub(b"", data)
         self.assertEqual(fed(StreamMask(scanner), *cut(data, ends)), whole(scanner, data))
 
     @settings(max_examples=100, deadline=None)
     @given(STREAMS)
     def test_byte_by_byte(self, data: bytes) -> None:
         """The same for each byte alone; no more than a line waits, and nothing once it has ended."""
-        data = data.replace(b"\x1b", b"")
+        data = UNMARKED.sub(b"", data)
         mask = StreamMask(ALL)
         out = bytearray()
         for at in range(len(data)):
@@ -76,7 +78,7 @@ class Cutting(SynchronousTestCase):
     @given(STREAMS, st.lists(st.tuples(st.integers(0, 10_000), st.sampled_from(COLOURS)), max_size=6), st.data())
     def test_colours(self, data: bytes, places: list[tuple[int, bytes]], draw: st.DataObject) -> None:
         """Colours that are put anywhere into it, cut anywhere, hide nothing from the search."""
-        data = data.replace(b"\x1b", b"")
+        data = UNMARKED.sub(b"", data)
         wanted, coloured = whole(ALL, data), data
         for place, colour in sorted(((place % (len(data) + 1), colour) for place, colour in places), reverse=True):
             wanted = wanted[:place] + colour + wanted[place:]
@@ -91,7 +93,7 @@ class Slow(SynchronousTestCase):
     @example(b"4000001234567899\n", [(15, True)])
     def test_never_whole(self, data: bytes, ends: list[tuple[int, bool]]) -> None:
         """Whatever is asked for before its time, of no match all is shown; length and order stay."""
-        data = data.replace(b"\x1b", b"")
+        data = UNMARKED.sub(b"", data)
         asked = {end % (len(data) + 1): early for end, early in ends}
         mask, out = StreamMask(ALL), bytearray()
         for piece in cut(data, list(asked)):
@@ -161,3 +163,8 @@ class Bounds(SynchronousTestCase):
         wanted = data.replace(b"123-45-6789", b"*" * 11).replace(b"ann@example.org", b"*" * 15)
         self.assertEqual(fed(mask, data), wanted)
         self.assertEqual(Plain(b"a\x1b[1mb\x1b[2Jc\x1b[").text, b"ab\0c")
+
+    def test_shifts(self) -> None:
+        """Where TERM is `screen` or `linux`, colours end with a shift, and no escape need stand beside it."""
+        data = b"4000\x0f001234\x0e567899 ann@\x0fexample.org\r\n"
+        self.assertEqual(fed(StreamMask(ALL), data), b"****\x0f******\x0e****** ****\x0f***********\r\n")
