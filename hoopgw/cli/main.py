@@ -66,6 +66,6 @@ class _Lazy(click.Group):
 def main(context: click.Context, config: str, socket_path: str) -> None:
     """The gateway that knows who acts, decides what may run, and records all of it.
 
-    Exit status: 0 done; 1 no (refused, not verified, mistakes found); 2 wrong use.
+    Exit status: 0 done; 1 no (refused, not verified, mistakes found); 2 wrong use; 3 nobody can say (bypass probe).
     """
     context.obj = {"config": config, "socket": socket_path}

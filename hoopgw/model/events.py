@@ -41,6 +41,7 @@ class Code(Enum):
     CANCEL_REFUSED = "cancel.refused"  # no such key, too late, or too many from that source
     BYPASS_OPEN = "bypass.open"  # somebody's host reaches a target past the gateway (`hoopgw bypass probe --report`)
     BYPASS_CLOSED = "bypass.closed"  # from there none of the targets that were tried can be reached
+    BYPASS_UNKNOWN = "bypass.unknown"  # none was found open, and of one nobody can say: its name is not known there
     VAULT_UNAVAILABLE = "vault.unavailable"  # a vault does not give it; what was read goes on until its lease ends
     VAULT_CHANGED = "vault.changed"  # a vault has another value now: logins from now on use it
     REVOCATIONS_CHANGED = "revocations.changed"  # a file of `krl` says something else than before

@@ -84,16 +84,21 @@ class OnlyPath(SynchronousTestCase):
         self.assertEqual(self.tried(both), [f"{GATEWAY} reached", f"{AGENT} refused"])
 
     def test_the_probe_sees_it(self) -> None:
-        """From an agent's address it finds the target open without the rules, and closed with them; also a name that
-        nobody knows is no way."""
+        """From an agent's address it finds the target open without the rules, and closed with them; of a name that
+        nobody knows it says that nobody can say."""
         listening = f"'{sys.executable}' -I -c '{LISTENS}' & sleep 1"
-        words = "bypass probe 127.0.0.1:5432 nowhere.invalid:5432 --seconds 2 --json"
+        words = "bypass probe 127.0.0.1:5432 --seconds 2 --json"
         command = f"PYTHONPATH='{os.pathsep.join(sys.path)}' '{sys.executable}' -c '{COMMAND}' {words}"
-        for rules, status in (("true", 1), (f"nft -f '{self.rules}'", 0)):
-            ran = alone(f"{rules}; {listening}; set +e; {command}; echo status $?; kill $!")
-            found, _, rest = ran.stdout.partition("status ")
+        closed, unknown = f"nft -f '{self.rules}'", "nowhere.invalid:5432"
+        for rules, more, status, wanted in (
+            ("true", unknown, 1, [True, None]),
+            (closed, "", 0, [False]),
+            (closed, unknown, 3, [False, None]),
+        ):
+            ran = alone(f"{rules}; {listening}; set +e; {command} {more}; echo status $?; kill $!")
+            said, _, rest = ran.stdout.partition("status ")
             self.assertEqual(int(rest.split()[0]), status, ran.stderr)
-            self.assertEqual([each["open"] for each in json.loads(found)], [status == 1, False])
+            self.assertEqual([each["open"] for each in json.loads(said)], wanted)
 
 
 class PgHba(SynchronousTestCase):

@@ -28,15 +28,33 @@ class Probes(HttpCase):
         open_one, closed = f"127.0.0.1:{self.stage.https_port}", "127.0.0.1:1"
         done = self.probe(open_one, closed, *report, token=self.stage.agent)
         self.assertEqual(done.returncode, 1, done.stderr)
-        self.assertIn(f"OPEN    {open_one}", done.stdout)
-        self.assertIn(f"closed  {closed}: connection refused", done.stdout)
+        self.assertIn(f"OPEN     {open_one}", done.stdout)
+        self.assertIn(f"closed   {closed}: connection refused", done.stdout)
         told = self.events("bypass.open")[-1]
         self.assertEqual((told["subject"], told["reached"], told["unreachable"]), ("agent@demo", [open_one], [closed]))
         done = self.probe(closed, *report, token=self.stage.agent)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.events("bypass.closed")[-1]["reached"], [])
-        done = self.probe("no-such-name.invalid:5432", token=self.stage.agent)
+
+    def test_what_nobody_can_say(self) -> None:
+        """A name that the host does not know, or that no host can have, is neither closed nor open: a status and an
+        event of its own, beside closed ones; beside an open one it is open."""
+        report = ("--report", self.base(), "--ca", str(self.stage.ca))
+        nowhere, closed = "no-such-name.invalid:5432", "127.0.0.1:1"
+        before = len(self.events("bypass.closed"))
+        done = self.probe(nowhere, closed, "no..name:1", *report, token=self.stage.agent)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn(f"unknown  {nowhere}: the name is not known here", done.stdout)
         self.assertIn("which closes nothing: probe its address too", done.stdout)
+        told = self.events("bypass.unknown")[-1]
+        self.assertEqual(
+            (told["reached"], told["unreachable"], told["unknown"]), ([], [closed], [nowhere, "no..name:1"])
+        )
+        self.assertEqual(len(self.events("bypass.closed")), before)
+        open_one = f"127.0.0.1:{self.stage.https_port}"
+        done = self.probe(nowhere, open_one, "--json", *report, token=self.stage.agent)
+        self.assertEqual([each["open"] for each in json.loads(done.stdout)], [None, True])
+        self.assertEqual((done.returncode, self.events("bypass.open")[-1]["unknown"]), (1, [nowhere]))
 
     def test_who_may_tell(self) -> None:
         """Without a good token nobody makes an event; the command says that it was not taken."""
@@ -52,7 +70,15 @@ class Probes(HttpCase):
         """Anything but the few names that are asked for is refused, in words."""
         url = self.base() + PATH
         many = [{"address": "a:1", "open": True}] * 100
-        for body in ("", "[]", '{"host": 1, "probed": []}', json.dumps({"host": "h", "probed": many}), '{"host": "h"}'):
+        some = json.dumps({"host": "h", "probed": [{"address": "a:1", "open": 0}]})
+        for body in (
+            "",
+            "[]",
+            '{"host": 1, "probed": []}',
+            json.dumps({"host": "h", "probed": many}),
+            some,
+            '{"host": "h"}',
+        ):
             status, _, answer = self.curl("--data", body, url=url)
             self.assertEqual(status, 400, answer)
         self.assertEqual(self.curl(url=url)[0], 405)

@@ -12,7 +12,7 @@ from hoopgw.cli.bypass import aws, kubernetes
 from hoopgw.cli.bypass.addresses import Addresses, gateway_option, some_gateway_option
 from hoopgw.cli.bypass.nft import nft_lines
 from hoopgw.cli.bypass.pg_hba import hba_lines
-from hoopgw.cli.bypass.probing import Place, place, probed, report, shown
+from hoopgw.cli.bypass.probing import Place, place, probed, report, shown, status
 from hoopgw.cli.bypass.sshd import sshd_lines
 from hoopgw.cli.configured import configured
 from hoopgw.cli.output import json_option, print_json
@@ -138,8 +138,9 @@ def security_group(
 def probe(places: tuple[Place, ...], gateway: str, ca: str | None, seconds: float, as_json: bool) -> None:
     """From an agent's host: can these targets be reached directly?
 
-    Needs no configuration. Exit status 0: none can be; 1: one can, so the gateway is not the only path. With --report
-    https://GATEWAY the result is an event there, bypass.open or bypass.closed.
+    Needs no configuration. Exit status 0: none can be; 1: one can, so the gateway is not the only path; 3: none was
+    found open, and one could not be tried (its name is not known here), which proves nothing. With --report
+    https://GATEWAY the result is an event there, bypass.open, bypass.closed or bypass.unknown.
     """
     found = [probed(each, seconds) for each in places]
     if as_json:
@@ -150,7 +151,7 @@ def probe(places: tuple[Place, ...], gateway: str, ca: str | None, seconds: floa
     if gateway:
         report(gateway, ca, found)
         click.echo("the gateway was told", err=True)
-    sys.exit(1 if any(each.open for each in found) else 0)
+    sys.exit(status(found))
 
 
 def _targets(settings: dict[str, str], names: tuple[str, ...], protocol: str = "") -> list[Target]:

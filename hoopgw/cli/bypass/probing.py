@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import socket
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import click
@@ -17,14 +19,41 @@ Place = Address
 PATH = "/.well-known/hoopgw/probes"
 
 
+# What a network or a machine says of a place that it does not let one reach; any other error is this host's own
+_CLOSED = frozenset(
+    (
+        errno.ECONNREFUSED,
+        errno.ECONNRESET,
+        errno.EHOSTUNREACH,
+        errno.ENETUNREACH,
+        errno.EHOSTDOWN,
+        errno.ETIMEDOUT,
+        errno.EPERM,  # a firewall of this host's own
+        errno.EACCES,
+    )
+)
+
+
+class State(Enum):
+    """What is known of a place."""
+
+    OPEN = "OPEN"  # something answered there
+    CLOSED = "closed"
+    UNKNOWN = "unknown"  # it was not tried, so that nothing is proven of it
+
+
+_IS_OPEN = {State.OPEN: True, State.CLOSED: False, State.UNKNOWN: None}
+
+
 @dataclass(frozen=True, slots=True)
 class Probed:
     place: Place
-    open: bool  # something answered there
+    state: State
     detail: str
 
     def fields(self) -> dict[str, Any]:
-        return {"address": str(self.place), "open": self.open, "detail": self.detail}
+        """`open` is None where nobody can say."""
+        return {"address": str(self.place), "open": _IS_OPEN[self.state], "detail": self.detail}
 
 
 def place(value: str) -> Place:
@@ -39,27 +68,43 @@ def probed(where: Place, seconds: float) -> Probed:
     """A TCP connection to each of its addresses, closed at once: that one stands is enough to say so."""
     try:
         found = socket.getaddrinfo(where.host, where.port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        why = f"the name is not known here ({error.strerror or error}), which closes nothing: probe its address too"
-        return Probed(where, False, why)
-    why = ""
-    for family, kind, protocol, _, address in found:
-        with socket.socket(family, kind, protocol) as tried:
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that DNS cannot have
+        said = error.strerror if isinstance(error, OSError) else None
+        why = f"the name is not known here ({said or error}), which closes nothing: probe its address too"
+        return Probed(where, State.UNKNOWN, why)
+    state, why = State.CLOSED, ""
+    for family, _, _, _, address in found:
+        one, said = _tried(family, address, seconds)
+        if one is State.OPEN:
+            return Probed(where, one, said)
+        if state is State.CLOSED:
+            state, why = one, said
+    return Probed(where, state, why)
+
+
+def _tried(family: int, address: Any, seconds: float) -> tuple[State, str]:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as tried:
             tried.settimeout(seconds)
-            try:
-                tried.connect(address)
-            except TimeoutError:
-                why = f"no answer within {seconds:g} s"
-            except OSError as error:
-                why = (error.strerror or str(error)).lower()
-            else:
-                return Probed(where, True, f"{address[0]} takes connections")
-    return Probed(where, False, why)
+            tried.connect(address)
+    except TimeoutError:
+        return State.CLOSED, f"no answer within {seconds:g} s"
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        if error.errno in _CLOSED:
+            return State.CLOSED, why
+        return State.UNKNOWN, f"{address[0]} could not be tried from here: {why}"
+    return State.OPEN, f"{address[0]} takes connections"
+
+
+def status(found: list[Probed]) -> int:
+    """The command's: 1 where one is open, 3 where nobody can say of one, 0 where all are closed."""
+    states = {each.state for each in found}
+    return 1 if State.OPEN in states else 3 if State.UNKNOWN in states else 0
 
 
 def shown(found: Probed) -> str:
-    state = "OPEN  " if found.open else "closed"
-    return f"{state}  {escaped(str(found.place))}: {escaped(found.detail)}"
+    return f"{found.state.value:7}  {escaped(str(found.place))}: {escaped(found.detail)}"
 
 
 def report(gateway: str, ca: str | None, found: list[Probed]) -> None:

@@ -107,11 +107,12 @@ class OwnPages:
 
     async def _probed(self, credentials: Shown, body: bytes, address: str) -> tuple[int, dict[str, Any]]:
         access = await self._access(credentials, address)
-        host, reached, unreachable = _probes(body)
-        code = Code.BYPASS_OPEN if reached else Code.BYPASS_CLOSED
-        who = {"issuer": access.identity.issuer, "subject": access.identity.subject}
-        self._events.emit(code, **who, client=address, host=host, reached=reached, unreachable=unreachable)
-        return 200, {"reached": len(reached), "unreachable": len(unreachable)}
+        host, found = _probes(body)
+        reached, unreachable, unknown = found[True], found[False], found[None]
+        code = Code.BYPASS_OPEN if reached else Code.BYPASS_UNKNOWN if unknown else Code.BYPASS_CLOSED
+        who = {"issuer": access.identity.issuer, "subject": access.identity.subject, "client": address, "host": host}
+        self._events.emit(code, **who, reached=reached, unreachable=unreachable, unknown=unknown)
+        return 200, {"reached": len(reached), "unreachable": len(unreachable), "unknown": len(unknown)}
 
     async def _certified(self, credentials: Shown, body: bytes, address: str) -> tuple[int, dict[str, Any]]:
         access = await self._access(credentials, address)
@@ -169,20 +170,26 @@ def _json(body: bytes) -> Any:
         raise ValueError("JSON of too many levels") from None
 
 
-def _probes(body: bytes) -> tuple[str, list[str], list[str]]:
-    """Who says so, what could be reached, what could not.  Raises ValueError."""
+def _probes(body: bytes) -> tuple[str, dict[bool | None, list[str]]]:
+    """Who says so; what could be reached, what could not, and (None) what could not be tried.  Raises ValueError."""
     said = _json(body)
+    found: dict[bool | None, list[str]] = {True: [], False: [], None: []}
     try:
         host = said["host"]
-        found: dict[bool, list[str]] = {True: [], False: []}
         for each in said["probed"]:
-            found[each["open"]].append(each["address"])
+            found[_truth(each["open"])].append(each["address"])
     except (KeyError, TypeError) as error:
         raise ValueError('the body is {"host": "...", "probed": [{"address": "HOST:PORT", "open": false}]}') from error
-    names = [host, *found[True], *found[False]]
+    names = [host, *found[True], *found[False], *found[None]]
     if len(names) > MAX_PROBES or not all(isinstance(name, str) and len(name) <= MAX_NAME for name in names):
         raise ValueError(f"at most {MAX_PROBES} names of at most {MAX_NAME} characters")
-    return host, found[True], found[False]
+    return host, found
+
+
+def _truth(said: object) -> bool | None:
+    if said is not None and not isinstance(said, bool):  # 1 is no word for it, though Python says that it is True
+        raise TypeError(said)
+    return said
 
 
 def _reason(body: bytes) -> str:
