@@ -211,6 +211,6 @@ HTTP_TARGET: dict[str, Key] = {
     "path_case": Key(
         one_of("sensitive", "insensitive"),
         "sensitive",
-        "HTTP: whether it tells upper from lower case in paths and parameters: `sensitive`, `insensitive`.",
+        "HTTP: whether it tells upper from lower case in paths and parameters: `sensitive`, `insensitive` (IIS).",
     ),
 }

@@ -1,8 +1,9 @@
 """The path of an HTTP request -> what it says, and what else a target could read in it.
 
 RFC 3986, 3.3, 5.2.4 and 6.2.2 say how a path is read; servers and the frameworks behind them do not agree.  Some decode
-`%2f` before they split, take a backslash for a slash, merge slashes, drop `;parameters`, decode twice, or leave dot
-segments to a file system.  Each such difference is one more *reading*; a rule about paths looks at all of them.
+`%2f` before they split, take a backslash for a slash, merge slashes, drop `;parameters`, decode twice, leave dot
+segments to a file system, or name files as Windows does.  Each such difference is one more *reading*; a rule about
+paths looks at all of them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,12 @@ MAX_WORK = 64 * 1024  # bytes of all its readings together: no path costs more t
 MAX_KEPT = 512  # bytes of a path whose readings are kept
 KEPT = 4096  # of them
 
-_PLAIN = re.compile(rb"(?:/(?![./])[A-Za-z0-9_.~!$&'()*+,=:@-]*)+")  # has one reading, itself
+# Has one reading, itself
+_NAME = rb"[A-Za-z0-9_~!$&'()*+,=@-]*"
+_PLAIN = re.compile(rb"(?:/(?![./(])" + _NAME + rb"(?:(?:\.(?!/|\Z)|:(?![:$]))" + _NAME + rb")*)+")
+_COOKIELESS = re.compile(r"\((?:[A-Za-z]\([^()]*\))+\)")  # of ASP.NET's sessions: taken out wherever it stands
+_STREAM = re.compile(r":(?=[:$])")  # what follows a name names NTFS's own of it: `::$DATA`, `:$I30:$INDEX_ALLOCATION`
+_SHORT = re.compile(r"(?:^|/)[^/.~]{1,6}~[0-9]{1,6}(?:\.[^/.]{0,3})?(?=/|$)")  # ADMINI~1: a name of 8.3 characters
 _TRIPLET = re.compile(rb"%([0-9A-Fa-f]{2})")
 _BROKEN = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _KEPT_ENCODED = {"/": "%2F", "%": "%25"}  # as they stand in a canonical path: a slash that splits nothing, a percent
@@ -40,8 +46,10 @@ class HttpPath:
     doubt: str = ""
 
     def folded(self) -> HttpPath:
-        """For a target that does not tell upper from lower case."""
-        return HttpPath(self.text.casefold(), frozenset(each.casefold() for each in self.readings), self.doubt)
+        """For a target that does not tell upper from lower case.  Its files may have second names, which nobody here
+        knows."""
+        doubt = self.doubt or next(filter(None, map(_second_name, self.readings)), "")
+        return HttpPath(self.text.casefold(), frozenset(each.casefold() for each in self.readings), doubt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,7 @@ class _Way:
     merged: bool = False  # `//` is `/`
     dots: bool = True  # dot segments are taken out
     cut: bool = False  # an encoded `?` or `#` ends the path
+    windows: bool = False  # dots and spaces at the end of a name are none of it, nor is an NTFS stream
 
 
 def read_path(raw: bytes) -> HttpPath:
@@ -128,10 +137,17 @@ def _ways(raw: bytes) -> list[_Way]:
         b"//" in decoded or b"/;" in decoded or backslashes,  # Tomcat drops the parameters of `/;/`, then merges
         any(part in (b".", b"..") or part.startswith((b".;", b"..;")) for part in re.split(rb"[/\\]", decoded)),
         b"?" in decoded or b"#" in decoded,
+        _of_windows(decoded),
     )
     choices = [(False, True) if flag else (False,) for flag in flags]
     choices[4] = (True, False) if flags[4] else (True,)
     return [_Way(*each) for each in product(*choices)]
+
+
+def _of_windows(decoded: bytes) -> bool:
+    parts = (part.partition(b";")[0] for part in re.split(rb"[/\\]", decoded))
+    named = (part for part in parts if part not in (b"", b".", b".."))
+    return any(part[-1:] in (b".", b" ") or part[:1] == b"(" or b"::" in part or b":$" in part for part in named)
 
 
 def _decoded(raw: bytes) -> bytes:
@@ -152,7 +168,7 @@ def _one(raw: bytes, way: _Way) -> tuple[str, bool]:
         if way.dots and segment in (".", ".."):
             above = above or (segment == ".." and not kept)
             del kept[len(kept) - (segment == "..") :]
-        elif segment or not (way.merged or last):
+        elif segment or not (way.merged or way.windows or last):
             kept.append(segment)
     return "/" + "/".join(kept), above
 
@@ -162,7 +178,26 @@ def _segment(part: bytes, way: _Way) -> str:
         part = re.split(rb";|%3b", part, maxsplit=1, flags=re.IGNORECASE)[0]
     text = part.replace(b"\0", b"%25") if way.slashes else part
     decoded = _decoded(text).decode("utf-8", "backslashreplace")
+    if way.windows:
+        decoded = _windows_name(decoded)
     return "".join(_KEPT_ENCODED.get(each, each) for each in decoded)
+
+
+def _windows_name(text: str) -> str:
+    """As Windows opens it ("Naming Files, Paths, and Namespaces"); "" for what names nothing there."""
+    if _COOKIELESS.fullmatch(text):
+        return ""
+    name = _STREAM.split(text, maxsplit=1)[0]
+    dots = name.replace(" ", "")
+    return dots if dots in (".", "..") else name.rstrip(". ")
+
+
+def _second_name(text: str) -> str:
+    if _SHORT.search(text):
+        return "a name of 8.3 characters, which may be that of any file"
+    if any(each > "\x7f" and any(c < "\x80" for c in each.casefold()) for each in text):
+        return "a character that becomes an ASCII one where case is folded"
+    return ""
 
 
 def _doubt(raw: bytes) -> str:

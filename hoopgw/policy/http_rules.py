@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
 
+import re2
 from zope.interface import implementer
 
 from hoopgw.model.operation import Operation
@@ -158,18 +160,19 @@ class HttpConditions:
         return Match.NO if self.methods.isdisjoint(facts.overrides) and not facts.form_waits else Match.DOUBT
 
     def _is_at(self, facts: HttpFacts) -> Match:
-        paths = self.paths, self.paths_not
+        paths, pattern = (self.paths, self.paths_not), self.pattern
         if facts.folds:
             paths = tuple(map(str.casefold, self.paths)), tuple(map(str.casefold, self.paths_not))
-        found = {self._reads(facts.method, each, *paths) for each in facts.path.readings}
+            pattern = None if pattern is None else _folded(pattern)
+        found = {self._reads(facts.method, each, *paths, pattern) for each in facts.path.readings}
         return Match.DOUBT if facts.path.doubt or len(found) > 1 else Match.YES if found.pop() else Match.NO
 
-    def _reads(self, method: str, text: str, paths: Iterable[str], paths_not: Iterable[str]) -> bool:
+    def _reads(self, method: str, text: str, paths: Iterable[str], paths_not: Iterable[str], pattern: Any) -> bool:
         if self.paths and not any(matches(text, glob) for glob in paths):
             return False
         if any(matches(text, glob) for glob in paths_not):
             return False
-        return self.pattern is None or bool(self.pattern.search(f"{method} {text}".encode("utf-8", "replace")))
+        return pattern is None or bool(pattern.search(f"{method} {text}".encode("utf-8", "replace")))
 
     def _means(self, facts: HttpFacts) -> Match:
         found = {self._is_one(each) for each in facts.operations}
@@ -227,6 +230,14 @@ def _all(words: Iterable[Match]) -> Match:
             return Match.NO
         doubt = doubt or word is Match.DOUBT
     return Match.DOUBT if doubt else Match.YES
+
+
+@lru_cache(maxsize=256)  # rules have one each
+def _folded(pattern: Any) -> Any:
+    """The same for a path whose letters are all small ones."""
+    options = re2.Options()
+    options.log_errors, options.case_sensitive = False, False
+    return re2.compile(pattern.pattern, options)
 
 
 def _name(name: str, facts: HttpFacts) -> str:

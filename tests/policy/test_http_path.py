@@ -45,7 +45,24 @@ TRICKS = (
     b"/public%2f..%2fadmin%2fusers",
     b"/;/admin/users",
     b"/%3Ba=b/admin/users",
+    b"/admin./users",  # what follows is how Windows, IIS and ASP.NET take names
+    b"/admin/users.",
+    b"/admin/users%2e%2E",
+    b"/admin/users%20",
+    b"/admin%20/users.%20.",
+    b"/admin ./users ",
+    b"/public/..%20/admin/users",
+    b"/public/...%2f../admin/users",
+    b"/admin/users::$DATA",
+    b"/admin/users%3a%3A$data",
+    b"/admin:$I30:$INDEX_ALLOCATION/users",
+    b"/admin::$INDEX_ALLOCATION/users",
+    b"/(S(lit3py55t21z5v55vlm25s55))/admin/users",
+    b"/admin/(A(x)F(y))/users",
+    b"/admin%5c%28S(x)%29%5cusers.",
+    b"/admin.;x/users",
 )
+SHORT = (b"/ADMINI~1/users", b"/a/admin~12", b"/x/WEB~1.CON", b"/%41DMINI%7e1/x", b"/public\\admini~1", b"/A1B2~1.")
 DOUBTED = (
     b"",
     b"admin",
@@ -94,6 +111,8 @@ class ReadPath(SynchronousTestCase):
             (b"/caf%C3%A9", "/café"),
             ("/café".encode(), "/café"),
             (b"/v1/things:batchGet", "/v1/things:batchGet"),
+            (b"/Products(1)/(all)", "/Products(1)/(all)"),
+            (b"/a b/.c%20d", "/a b/.c d"),
             (b"*", "*"),
         ):
             found = read_path(raw)
@@ -108,6 +127,18 @@ class ReadPath(SynchronousTestCase):
         """Every reading is."""
         found = read_path(b"/ADMIN%2fUsers").folded()
         self.assertEqual((found.text, found.readings), ("/admin%2fusers", {"/admin%2fusers", "/admin/users"}))
+
+    def test_second_names_of_files(self) -> None:
+        """Where case is folded files may have short names: such a name may be any file's, and so no rule is kept."""
+        self.assertEqual([raw for raw in SHORT if not read_path(raw).folded().doubt], [])
+        self.assertEqual([raw for raw in SHORT if read_path(raw).doubt], [])
+        for raw in (b"/~ann/x", b"/a~1b", b"/commits/HEAD~", b"/longer-name~1", b"/a.b~1"):
+            self.assertEqual(read_path(raw).folded().doubt, "", raw)
+
+    def test_letters_that_fold_to_others(self) -> None:
+        """K, the Kelvin sign, is k to some and no letter of that name to others."""
+        self.assertTrue(read_path("/\u212aeys".encode()).folded().doubt)
+        self.assertEqual(read_path("/CAFÉ".encode()).folded().readings, {"/café"})
 
     def test_a_slash_at_the_end_changes_no_match(self) -> None:
         """Most frameworks answer /admin and /admin/ alike."""

@@ -108,6 +108,13 @@ class OfTheHead(SynchronousTestCase):
         self.match(rule, NO, b"GET /users/42", b"PUT /users/me")
         self.match(rule, DOUBT, b"PUT /users/x/../42")
 
+    def test_a_pattern_where_case_is_folded(self) -> None:
+        """It is written in whatever letters its author likes."""
+        rule = HttpConditions(pattern=re2.compile(rb"^DELETE /Admin/\d+$"))
+        self.match(rule, YES, b"DELETE /Admin/1", b"DELETE /ADMIN/1", folds=True)
+        self.match(rule, NO, b"DELETE /admin/x", folds=True)
+        self.match(rule, NO, b"DELETE /ADMIN/1")
+
     def test_queries(self) -> None:
         """Any value of the name, as any target reads it."""
         rule = HttpConditions(queries=(("role", ADMIN),))
