@@ -1,39 +1,22 @@
 """One HTTP/2 connection as many HTTP/1.1 messages: each stream is one request and its response (RFC 9113).
 
-Frames, HPACK, windows and the states of streams are h2's.  Here: bounds, floods, and what is passed on in whose name.
+Frames and windows are the connection's (`http2_connection`).  Here: bounds, floods, what is passed on in whose name.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
-
-from h2.errors import ErrorCodes
-from h2.events import (
-    ConnectionTerminated,
-    DataReceived,
-    Event,
-    InformationalResponseReceived,
-    PingReceived,
-    PriorityUpdated,
-    RemoteSettingsChanged,
-    RequestReceived,
-    ResponseReceived,
-    StreamEnded,
-    StreamReset,
-    TrailersReceived,
-    UnknownFrameReceived,
-    WindowUpdated,
-)
-from h2.exceptions import H2Error, StreamClosedError
-
-from hoopgw.model.errors import MalformedFrame, ProtocolViolation, WireError
+from hoopgw.model.errors import MalformedFrame, WireError
+from hoopgw.wire.hpack import Head
+from hoopgw.wire.http2_connection import Connection
+from hoopgw.wire.http2_frames import Broken, Content, Happening, Headed, Parted
 from hoopgw.wire.http2_heads import Headers, trailer_lines
-from hoopgw.wire.http2_library import connection, failed, say_goodbye, too_long
 from hoopgw.wire.http2_stream import Stream
 from hoopgw.wire.http2_values import (
+    ENHANCE_YOUR_CALM,
     IDLE_FRAMES,
     IDLE_FRAMES_A_SECOND,
     INTERNAL_ERROR,
+    NO_ERROR,
     PROTOCOL_ERROR,
     REFUSED_STREAM,
     RESETS,
@@ -48,7 +31,10 @@ from hoopgw.wire.httpmessage import Parts, Start
 
 
 class Multiplexed:
-    """What both ends have in common.  After a WireError the connection sends what `outgoing` gives, and ends."""
+    """What both ends have in common.  After a WireError the connection sends what `outgoing` gives, and ends.
+
+    moved   streams of which something went out, or that ended, in the last `receive` and since
+    """
 
     def __init__(self, client_side: bool, now: float) -> None:
         self.draining = False  # no new streams: one side has said goodbye
@@ -58,7 +44,10 @@ class Multiplexed:
         self._idle = Allowed(IDLE_FRAMES, IDLE_FRAMES_A_SECOND, now)
         self._now = now
         self._came: list[Came | Gone] = []
-        self._h2 = connection(client_side)
+        self._connection = Connection(client_side)
+        self._out = self._connection.out
+        self.moved: list[int] = []
+        self._grew = False  # a window may have
 
     @property
     def streams(self) -> int:
@@ -71,21 +60,18 @@ class Multiplexed:
 
     def outgoing(self) -> bytes:
         """Bytes for the other side; to be sent after each call of the others."""
-        return self._h2.data_to_send()
+        return self._out.outgoing()
 
     def receive(self, data: bytes, now: float) -> list[Came | Gone]:
         """What these bytes bring.  Raises WireError."""
         self._now = now
         self._came = []
-        try:
-            for event in self._h2.receive_data(data):
-                self._happened(event)
-            if too_long(self._h2):
-                self._h2.close_connection(ErrorCodes.FRAME_SIZE_ERROR)
-                raise ProtocolViolation("HTTP/2: a frame that is longer than was agreed on")
+        self.moved = []
+        for each in self._connection.receive(data):
+            self._happened(each)
+        if self._grew:
+            self._grew = False
             self._flush_all()
-        except H2Error as error:
-            raise failed(error) from error
         return self._came
 
     def taken(self, stream: int, size: int) -> None:
@@ -93,7 +79,7 @@ class Multiplexed:
         found = self._streams.get(stream)
         if found is not None and size:
             found.untaken -= size
-            self._h2.acknowledge_received_data(size, stream)
+            self._out.took(stream, size)
 
     def backlog(self, stream: int) -> int:
         """Bytes of a stream that wait for room in the other side's window."""
@@ -132,36 +118,34 @@ class Multiplexed:
             self._end(stream, code)
 
     def _end(self, stream: int, code: int) -> None:
-        with suppress(StreamClosedError):  # the other side was faster, and what it sent is read already
-            self._h2.reset_stream(stream, code)
+        self._out.reset(stream, code)
 
     def drain(self) -> None:
         """Say goodbye: what runs is finished, nothing new begins."""
         if not self.draining:
             self.draining = True
-            say_goodbye(self._h2)
+            self._out.goodbye(NO_ERROR)
 
     # ---- what comes
 
-    def _happened(self, event: Event) -> None:
-        if isinstance(event, DataReceived):
-            self._content(event)
-        elif isinstance(event, RequestReceived | ResponseReceived | InformationalResponseReceived):
-            assert event.stream_id is not None and event.headers is not None
-            ended = isinstance(event, RequestReceived | ResponseReceived) and event.stream_ended is not None
-            self._headed(event.stream_id, [(bytes(h[0]), bytes(h[1])) for h in event.headers], ended)
-        elif isinstance(event, TrailersReceived):
-            assert event.stream_id is not None and event.headers is not None
-            self._trailed(event.stream_id, [(bytes(h[0]), bytes(h[1])) for h in event.headers])
-        elif isinstance(event, StreamEnded):
-            self._ended(event.stream_id or 0)
-        elif isinstance(event, StreamReset):
-            self._broken(event.stream_id or 0, int(event.error_code or 0))
-        elif isinstance(event, ConnectionTerminated):
-            self._parted(event.last_stream_id or 0)
-        elif isinstance(
-            event, PingReceived | RemoteSettingsChanged | PriorityUpdated | WindowUpdated | UnknownFrameReceived
-        ):
+    def _happened(self, each: Happening) -> None:
+        if isinstance(each, Headed):
+            if each.trailing:
+                self._trailed(each.stream, each.head)
+            else:
+                self._headed(each.stream, each.head, each.ended)
+            if each.ended:
+                self._ended(each.stream)
+        elif isinstance(each, Content):
+            self._content(each)
+            if each.ended:
+                self._ended(each.stream)
+        elif isinstance(each, Broken):
+            self._broken(each.stream, each.code)
+        elif isinstance(each, Parted):
+            self._parted(each.last)
+        else:
+            self._grew = True
             self._count()
 
     def _count(self) -> None:
@@ -169,50 +153,54 @@ class Multiplexed:
             raise self._flood("frames that carry nothing")
 
     def _flood(self, what: str) -> WireError:
-        self._h2.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
-        return ProtocolViolation(f"HTTP/2: a flood of {what}")
+        return self._out.wrong(ENHANCE_YOUR_CALM, f"a flood of {what}")
 
-    def _headed(self, stream: int, headers: Headers, ended: bool) -> None:
+    def _headed(self, stream: int, head: Head, ended: bool) -> None:
         raise NotImplementedError
 
-    def _content(self, event: DataReceived) -> None:
-        stream, data = event.stream_id or 0, event.data or b""
-        size = event.flow_controlled_length or 0
-        found = self._streams.get(stream)
+    def _content(self, came: Content) -> None:
+        found = self._streams.get(came.stream)
         if found is None:  # it was given up here, and this was on its way
-            if size:
-                self._h2.acknowledge_received_data(size, stream)
+            self._out.credit(came.size)
             return
+        data = came.data
+        found.untaken += came.size
         if not data:
-            if event.stream_ended is None:
+            if not came.ended:
                 self._count()
-        elif found.framing == NO_BODY or (found.switches and not found.out.begun):
-            self._failed(stream)
+        elif found.framing == NO_BODY or (found.switches and not found.out.begun) or 0 <= found.owed < len(data):
+            self._failed(came.stream)
             return
         else:
             self._idle.earn(1.0)
-        found.untaken += size
+            if found.owed >= 0:
+                found.owed -= len(data)
         if data and found.framing == CHUNKED:
             data = b"%x\r\n%b\r\n" % (len(data), data)
-        self._came.append(Came(stream, data, size, False))
+        self._came.append(Came(came.stream, data, came.size, False))
 
-    def _trailed(self, stream: int, headers: Headers) -> None:
+    def _trailed(self, stream: int, head: Head) -> None:
         found = self._streams.get(stream)
         if found is None:
             return
         try:
-            lines = trailer_lines(headers)
+            lines = trailer_lines(head.fields)
         except WireError:
             self._failed(stream)
             return
-        found.given = True
-        # Behind a body of known length, or none, HTTP/1.1 has no place for them (RFC 9110, 6.5.1: they may be left out)
-        end = b"0\r\n" + lines + b"\r\n" if found.framing == CHUNKED else b""
-        self._came.append(Came(stream, end, 0, True))
+        if found.owed <= 0:
+            found.given = True
+            # Behind a body of known length, or none, HTTP/1.1 has no place for them (RFC 9110, 6.5.1: they may be
+            # left out)
+            end = b"0\r\n" + lines + b"\r\n" if found.framing == CHUNKED else b""
+            self._came.append(Came(stream, end, 0, True))
 
     def _ended(self, stream: int) -> None:
         found = self._streams.get(stream)
         if found is None:
+            return
+        if found.owed > 0:  # less than its Content-Length (RFC 9113, 8.1.1)
+            self._failed(stream)
             return
         if not found.given:
             found.given = True
@@ -244,20 +232,16 @@ class Multiplexed:
         raise NotImplementedError
 
     def _written(self, stream: int, found: Stream, parts: Parts) -> None:
-        try:
-            for start in parts.starts:
-                found.whole = found.sent = parts.ended and start is parts.starts[-1] and start.empty
-                # A mistake here leaves HPACK's table in doubt: the connection cannot go on
-                self._h2.send_headers(stream, self._head(start), end_stream=found.sent)
-            found.add(parts)
-            while self._flush(stream, found):
-                pass
-            self._settle(stream, found)
-        except H2Error as error:
-            raise failed(error) from error
+        for start in parts.starts:
+            found.whole = found.sent = parts.ended and start is parts.starts[-1] and start.empty
+            self._out.head(stream, self._head(start), found.sent)
+        found.add(parts)
+        while self._flush(stream, found):
+            pass
+        self._settle(stream, found)
 
     def _flush(self, stream: int, found: Stream) -> bool:
-        sent = found.flush(self._h2, stream)
+        sent = found.flush(self._out, stream)
         if sent:
             self._idle.earn(UPDATES_FOR_DATA)
         return sent
@@ -265,6 +249,7 @@ class Multiplexed:
     def _flush_all(self) -> None:
         """A frame of each stream in turn, as long as the windows have room."""
         waiting = [stream for stream, found in self._streams.items() if found.pieces]
+        self.moved += waiting
         while waiting:
             again: list[int] = []
             for stream in waiting:
@@ -282,5 +267,6 @@ class Multiplexed:
     def _forget(self, stream: int) -> None:
         """What it still held of the connection's window is given back."""
         found = self._streams.pop(stream)
+        self.moved.append(stream)
         if found.untaken > 0:
-            self._h2.acknowledge_received_data(found.untaken, stream)
+            self._out.credit(found.untaken)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from h2.events import DataReceived
-
 from hoopgw.model.errors import MalformedFrame, WireError
+from hoopgw.wire.hpack import Head
 from hoopgw.wire.http2 import Multiplexed
+from hoopgw.wire.http2_frames import Content
 from hoopgw.wire.http2_heads import (
+    Asked,
     Headers,
-    opens_another,
+    Lines,
     request_head,
     request_headers,
     response_head,
     response_headers,
 )
 from hoopgw.wire.http2_stream import Stream
-from hoopgw.wire.http2_values import CANCEL, MAX_STREAMS, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, Came, Gone
+from hoopgw.wire.http2_values import CANCEL, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, Came, Gone
+from hoopgw.wire.httphead import NO_BODY, Block
 from hoopgw.wire.httpmessage import Message, Start
 
 LINGER_SECONDS: Final = 5.0  # as nginx's lingering_timeout
@@ -31,25 +33,36 @@ class ClientSide(Multiplexed):
     def __init__(self, now: float) -> None:
         super().__init__(False, now)
         self._answered: dict[int, float] = {}  # whose question has not ended; since when, as far as `tidy` saw
+        self._lines = Lines()
+        # The last answer's head, and what it became: most are like the one before
+        self._said: Block | None = None
+        self._status = 0
+        self._empty = False
+        self._headers: Headers = []
 
-    def _headed(self, stream: int, headers: Headers, ended: bool) -> None:
-        try:
-            head, framing = request_head(headers, ended)
-        except WireError:
-            self._end(stream, PROTOCOL_ERROR)
-            self._lost(stream, PROTOCOL_ERROR, False)
-            return
+    def _headed(self, stream: int, head: Head, ended: bool) -> None:
+        asked = head.read
+        if not isinstance(asked, Asked) or asked.ended is not ended:
+            try:
+                asked = head.read = request_head(head.fields, ended, self._lines)
+            except WireError:
+                self._end(stream, PROTOCOL_ERROR)
+                self._lost(stream, PROTOCOL_ERROR, False)
+                return
         if self.draining:
             self._end(stream, REFUSED_STREAM)
             return
-        method = head[: head.index(b" ")]
-        another = opens_another(headers)
-        found = Stream(Message(method, self._blocks, another), method, framing, another)
+        message = Message(asked.method, self._blocks, asked.switches)
+        found = Stream(message, asked.method, asked.framing, asked.length, asked.switches)
         self._streams[stream] = found
-        self._came.append(Came(stream, head, 0, False))
+        found.given = ended and asked.framing == NO_BODY
+        self._came.append(Came(stream, asked.head, 0, found.given))
 
     def _head(self, start: Start) -> Headers:
-        return response_headers(start)
+        if start.block is not self._said or start.status != self._status or start.empty is not self._empty:
+            self._headers = response_headers(start)
+            self._said, self._status, self._empty = start.block, start.status, start.empty
+        return self._headers
 
     def _parted(self, last: int) -> None:
         """The client opens nothing more; what runs is answered."""
@@ -74,12 +87,11 @@ class ClientSide(Multiplexed):
                 del self._answered[stream]
                 self._end(stream, NO_ERROR)
 
-    def _content(self, event: DataReceived) -> None:
-        if event.stream_id in self._answered:
-            if event.flow_controlled_length:
-                self._h2.increment_flow_control_window(event.flow_controlled_length)
+    def _content(self, came: Content) -> None:
+        if came.stream in self._answered:
+            self._out.credit(came.size)
         else:
-            super()._content(event)
+            super()._content(came)
 
     def _ended(self, stream: int) -> None:
         self._answered.pop(stream, None)
@@ -97,13 +109,14 @@ class TargetSide(Multiplexed):
     def __init__(self, now: float, scheme: bytes = b"https") -> None:
         super().__init__(True, now)
         self._scheme = scheme
+        self._lines = Lines()
 
     @property
     def room(self) -> int:
         """How many streams may be opened now."""
         if self.draining:
             return 0
-        return min(MAX_STREAMS, self._h2.remote_settings.max_concurrent_streams) - len(self._streams)
+        return self._out.streams - len(self._streams)
 
     def request(self, data: bytes) -> int:
         """Open a stream with a request in HTTP/1.1, of which `data` is the begin, its head whole.
@@ -115,7 +128,7 @@ class TargetSide(Multiplexed):
         parts = message.take(data)
         if not parts.starts:
             raise MalformedFrame("a request without its head")
-        stream = self._h2.get_next_available_stream_id()
+        stream = self._out.open()
         self.draining = self.draining or stream > LAST_STREAM
         found = Stream(message, parts.starts[0].method, 0)
         self._streams[stream] = found
@@ -125,16 +138,16 @@ class TargetSide(Multiplexed):
     def _head(self, start: Start) -> Headers:
         return request_headers(start, self._scheme)
 
-    def _headed(self, stream: int, headers: Headers, ended: bool) -> None:
+    def _headed(self, stream: int, head: Head, ended: bool) -> None:
         found = self._streams.get(stream)
         if found is None:
             return
         try:
-            head, found.framing = response_head(headers, ended, found.method)
+            text, found.framing, found.owed = response_head(head.fields, ended, found.method, self._lines)
         except WireError:
             self._failed(stream)
             return
-        self._came.append(Came(stream, head, 0, False))
+        self._came.append(Came(stream, text, 0, False))
 
     def _parted(self, last: int) -> None:
         """The target opens nothing more; what it did not look at may be sent elsewhere."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import final
 
-from h2.connection import H2Connection
-
 from hoopgw.wire.http2_heads import Headers, trailers
+from hoopgw.wire.http2_outbound import Outbound
 from hoopgw.wire.httpmessage import Message, Parts
 
 
@@ -16,19 +15,21 @@ class Stream:
     """Both messages of one stream, as far as they have come.
 
     out       what goes to the other side; `pieces` of it wait for room, `backlog` bytes
-    framing   of what comes from there
+    framing   of what comes from there; `owed` bytes of it are still to come, where it said how many; else -1
     switches  it is to carry another protocol, once the answer says so
     """
 
     __slots__ = (
-        "backlog", "framing", "given", "method", "out", "pieces", "sent", "switches", "trailers", "untaken", "whole",
+        "backlog", "framing", "given", "method", "out", "owed", "pieces", "sent", "switches", "trailers", "untaken",
+        "whole",
     )  # fmt: skip
 
-    def __init__(self, out: Message, method: bytes, framing: int, switches: bool = False) -> None:
+    def __init__(self, out: Message, method: bytes, framing: int, owed: int = -1, switches: bool = False) -> None:
         self.out = out
         self.switches = switches
         self.method = method
         self.framing = framing
+        self.owed = owed
         self.pieces: deque[bytes] = deque()
         self.backlog = 0
         self.trailers: Headers = []
@@ -46,12 +47,15 @@ class Stream:
             self.whole = True
             self.trailers = trailers(parts.trailers)
 
-    def flush(self, h2: H2Connection, number: int) -> bool:
-        """Sends one frame, or the end, where there is room.  False where nothing more can be sent now."""
+    def flush(self, to: Outbound, number: int) -> bool:
+        """Sends one frame, or the end, where there is room.  False where nothing more can be sent now.
+
+        Raises ProtocolViolation where the stream is not open.
+        """
         if not self.pieces:
-            self._flush_end(h2, number)
+            self._flush_end(to, number)
             return False
-        room = min(h2.local_flow_control_window(number), h2.max_outbound_frame_size)
+        room = to.room(number)
         if room <= 0:
             return False
         piece = self.pieces.popleft()
@@ -60,13 +64,13 @@ class Stream:
             piece = piece[:room]
         self.backlog -= len(piece)
         self.sent = self.whole and not self.pieces and not self.trailers
-        h2.send_data(number, piece, end_stream=self.sent)
+        to.data(number, piece, self.sent)
         return True
 
-    def _flush_end(self, h2: H2Connection, number: int) -> None:
+    def _flush_end(self, to: Outbound, number: int) -> None:
         if self.whole and not self.sent:
             self.sent = True
             if self.trailers:
-                h2.send_headers(number, self.trailers, end_stream=True)
+                to.head(number, self.trailers, True)
             else:
-                h2.end_stream(number)
+                to.data(number, b"", True)

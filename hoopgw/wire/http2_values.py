@@ -6,8 +6,9 @@ from typing import Final, final
 
 MAX_STREAMS: Final = 100  # at a time, of one client: nginx and Envoy let as many
 STREAM_WINDOW: Final = 128 * 1024  # bytes that one stream may send before the other side took them
+KEPT_BACK: Final = 64 * 1024  # bytes that were taken before the other side is told so: not with each frame
 # Of the whole connection: no stream that waits for a decision can take the others' room
-CONNECTION_WINDOW: Final = MAX_STREAMS * STREAM_WINDOW
+CONNECTION_WINDOW: Final = MAX_STREAMS * STREAM_WINDOW + KEPT_BACK
 TABLE: Final = 4096  # bytes of HPACK's table, each way
 # Streams that a peer resets or makes fail, and frames that ask for an answer and carry nothing (CVE-2023-44487,
 # CVE-2019-9512 to 9518): so many at once, and so many a second for ever.
@@ -20,8 +21,13 @@ UPDATES_FOR_DATA: Final = 4.0  # window updates that one frame of data may bring
 NO_ERROR: Final = 0
 PROTOCOL_ERROR: Final = 1
 INTERNAL_ERROR: Final = 2
+FLOW_CONTROL_ERROR: Final = 3
+STREAM_CLOSED: Final = 5
+FRAME_SIZE_ERROR: Final = 6
 REFUSED_STREAM: Final = 7  # nothing of it was done: it may be sent again
 CANCEL: Final = 8
+COMPRESSION_ERROR: Final = 9
+ENHANCE_YOUR_CALM: Final = 11
 
 
 @final

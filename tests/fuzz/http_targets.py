@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 
-from hyperframe.frame import SettingsFrame
-
 from hoopgw.model.errors import WireError
 from hoopgw.wire import websocket as ws
+from hoopgw.wire.hpack import Decoder, Encoder
 from hoopgw.wire.http2 import Multiplexed
 from hoopgw.wire.http2_ends import ClientSide, TargetSide
+from hoopgw.wire.http2_frames import setting_frame
 from hoopgw.wire.http2_values import MAX_STREAMS, Gone
 from hoopgw.wire.httphead import Blocks
 from hoopgw.wire.httpmessage import Message
@@ -89,7 +89,7 @@ def http2(data: bytes) -> None:
         for _ in range(choices.number(4)):
             end.request(b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n")
     places = choices.some()
-    stream = (PREFACE if from_client else b"") + SettingsFrame(0).serialize() + choices.rest()
+    stream = (PREFACE if from_client else b"") + setting_frame({}) + choices.rest()
     messages: dict[int, Message] = {}
     for read in cut(stream, places):
         try:
@@ -112,3 +112,16 @@ def http2(data: bytes) -> None:
             end.taken(each.stream, each.size)
         assert end.streams <= MAX_STREAMS
         end.outgoing()
+
+
+def hpack(data: bytes) -> None:
+    """Blocks of an odd peer: fields or WireError; what is read is the same again, and the same once it was written."""
+    choices = Choices(data)
+    decoder, encoder, other = Decoder(4096), Encoder(4096), Decoder(4096)
+    while choices.more:
+        try:
+            head = decoder.decode(choices.some())
+        except WireError:
+            return
+        for _ in range(2):
+            assert other.decode(encoder.encode(head.fields)).fields == head.fields, "fields that became others"

@@ -30,6 +30,7 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "aws-chunks": http_relay_targets.aws_chunks,
     "http-relay": http_relay_targets.http_relay,
     "http2": http_targets.http2,
+    "hpack": http_targets.hpack,
     "http-path": http_rule_targets.http_path,
     "http-rules": http_rule_targets.http_rules,
     "openapi": http_rule_targets.openapi,
