@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Gauge
 from twisted.application.service import Service
 from twisted.cred.portal import Portal
-from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, DeferredLock, gatherResults
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
@@ -34,7 +32,7 @@ from hoopgw.auth.penalties import Penalties
 from hoopgw.auth.pkcs11_pins import RefusedPins
 from hoopgw.auth.realm import GatewayRealm
 from hoopgw.config_secrets import read_or_make
-from hoopgw.config_signing import REFUSED_PINS, SigningKeys, tokens_of
+from hoopgw.config_signing import REFUSED_PINS, SigningKeys
 from hoopgw.model.errors import HoopgwError, OperatorError, PinRefused
 from hoopgw.model.events import Code
 from hoopgw.model.settings import Settings, SshSettings
@@ -56,8 +54,10 @@ from hoopgw.servers.postgres import PostgresFactory
 from hoopgw.servers.ssh.dial import SshDialer
 from hoopgw.servers.ssh.server import SshFace, SshFactory
 from hoopgw.servers.tls import POSTGRESQL_ALPN, server_context
+from hoopgw.service_drain import drained, stopped
 from hoopgw.service_logins import Logins
-from hoopgw.service_secrets import HeldSecrets, Known, read_all
+from hoopgw.service_reloads import Reloads, bound_at_start, load
+from hoopgw.service_secrets import HeldSecrets, read_all
 from hoopgw.service_sessions import Judges, Sessions
 from hoopgw.session.budgets import Budgets
 from hoopgw.session.catalogues import CatalogueCache
@@ -75,8 +75,6 @@ from hoopgw.store.recovery import REASON, recently_opened
 
 STDERR = 2  # events go to the standard error that systemd keeps in the journal; twistd has replaced sys.stderr
 PIN_REFUSED = 78  # exit status (EX_CONFIG) that the unit does not restart after: tokens count wrong PINs, and lock
-STOP_SECONDS = 5.0  # after [limits] drain, in which the last sessions end
-BOUND = ("name", "state", "listen", "store", "recordings", "limits", "mask_key")  # settings that a start takes up
 RECENT = 600.0  # seconds before the last word of an earlier gateway: sessions that its index may not have
 HTTP_CHECK = 5.0  # seconds between looks for HTTP clients and targets that are silent for too long
 REVOCATIONS_EVERY = 10.0  # seconds between looks that end sessions of what was revoked; a login looks by itself
@@ -121,7 +119,7 @@ class GatewayService(Service):
         self.parsers: tuple[ParserProcess, ...] = ()  # the last of what a stop has to end
         self._ready = False
         self._why_not = "starting"
-        self._loaded, self._kept = 1, 0  # configurations taken up, and reloads that changed nothing: `setup` looks
+        self._reloads = Reloads()
         self._signing_keys = SigningKeys(RefusedPins(Path(loaded.settings.state) / REFUSED_PINS))
         self._reloading = (
             DeferredLock()
@@ -343,7 +341,7 @@ class GatewayService(Service):
             except OperatorError as error:
                 why = str(error)
         body = {"healthy": not why, "version": __version__, "sessions": len(self.registry)}
-        body |= {"loaded": self._loaded, "kept": self._kept}
+        body |= {"policy": self.config.digest, **self._reloads.shown()}
         return not why, {**body, "reason": why} if why else body
 
     def _every(self, seconds: float, call: Any) -> None:
@@ -377,7 +375,7 @@ class GatewayService(Service):
             return False
         systemd.notify("RELOADING=1")
         try:
-            loaded, secrets = await deferToThread(_load, self._path, self._signing_keys)
+            loaded, secrets = await deferToThread(load, self._path, self._signing_keys)
             before = self.secrets.exchange(secrets)
             try:
                 server_tls = self._tls(loaded)
@@ -385,18 +383,18 @@ class GatewayService(Service):
                 host_keys = self.logins.host_keys(loaded) if self.ssh is not None else {}
                 sources = self.secrets.sources(loaded)
                 self.logins.configure(loaded.settings)
-            except HoopgwError:
+            except BaseException:
                 self.secrets.take_back(before)
                 raise
         except (config.ConfigurationMistakes, HoopgwError) as error:
-            self._kept += 1
-            self.events.emit(Code.CONFIGURATION_KEPT, reason=str(error))
-            systemd.notify("READY=1")
-            return False
+            return self._keep_old(str(error))
+        except Exception as error:  # a mistake of ours: it must not leave the unit reloading for ever
+            self._log.failure("a reload failed")
+            return self._keep_old(f"the gateway failed: {type(error).__name__}")
         await self.secrets.keep(sources, loaded)
         # what was revoked may be another again: it was looked at while the secrets were waited for
         latest = replace(loaded.settings, ssh=self.logins.keys.settings)
-        bound, needing = _bound_at_start(self.config.settings, latest)
+        bound, needing = bound_at_start(self.config.settings, latest)
         self.config, self.gateway.server_tls = replace(loaded, settings=bound), server_tls
         self.gateway.settings = bound
         if self.ssh is not None:
@@ -409,10 +407,16 @@ class GatewayService(Service):
         self.holds.reloaded(loaded.digest)
         self.sessions.reloaded()
         restart = {"restart": needing} if needing else {}
-        self._loaded += 1
+        self._reloads.taken(needing)
         self.events.emit(Code.CONFIGURATION_RELOADED, policy=loaded.digest, **restart)
         systemd.notify("READY=1")
         return True
+
+    def _keep_old(self, why: str) -> bool:
+        self._reloads.refused(why, self._reactor.seconds())
+        self.events.emit(Code.CONFIGURATION_KEPT, reason=why)
+        systemd.notify("READY=1")
+        return False
 
     def _revoked(self, ssh: SshSettings) -> None:
         """Files of `krl` say something else: sessions end as they would at a reload."""
@@ -430,10 +434,10 @@ class GatewayService(Service):
         super().stopService()
         if not self.parsers:  # it did not get that far
             return
-        await gatherResults([Deferred.fromCoroutine(_stopped(port)) for port in self._ports])
+        await gatherResults([Deferred.fromCoroutine(stopped(port)) for port in self._ports])
         if self.http is not None:
             self.http.goodbye()
-        await self._drain()
+        await drained(self.registry, self._reactor, self.config.settings.limits.drain)
         for loop in self._loops:
             if loop.running:
                 loop.stop()
@@ -451,53 +455,8 @@ class GatewayService(Service):
         await self.store.stop()
         self.events.emit(Code.GATEWAY_STOPPED)
 
-    async def _drain(self) -> None:
-        """Sessions end where nobody loses work by it: idle ones now, the others when they are, or their time is up."""
-        deadline = self._reactor.seconds() + self.config.settings.limits.drain
-        while len(self.registry) and self._reactor.seconds() < deadline + STOP_SECONDS:
-            late = self._reactor.seconds() >= deadline
-            for session in self.registry.all():
-                if late or not session.in_transaction():
-                    session.end(Code.SESSION_CLOSED, "the gateway is stopping")
-            await _sleep(self._reactor, 0.02)
-
-
-def _bound_at_start(before: Settings, after: Settings) -> tuple[Settings, list[str]]:
-    """`after` with what only a start can change as it is in `before`; and the keys where they differ."""
-    kept: dict[str, Any] = {name: getattr(before, name) for name in BOUND}
-    kept["recordings"] = replace(before.recordings, retention=after.recordings.retention)
-    merged = replace(after, **kept)
-    return merged, [name for name in kept if getattr(after, name) != getattr(merged, name)]
-
 
 def _prepare(settings: Settings) -> None:
     """Everything that is made is for the owner only."""
     os.umask(0o077)
     Path(settings.state).mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-async def _stopped(port: Any) -> None:
-    host = port.getHost()
-    await port.stopListening()
-    if isinstance(host, UNIXAddress) and isinstance(host.name, bytes):  # ours: it was listened on
-        with suppress(FileNotFoundError):
-            os.unlink(host.name)
-
-
-async def _sleep(reactor: Any, seconds: float) -> None:
-    done: Deferred[None] = Deferred()
-    reactor.callLater(seconds, done.callback, None)
-    await done
-
-
-def _load(path: str, keys: SigningKeys) -> tuple[config.Config, Known]:
-    loaded = config.load_whole(path)
-    _open_tokens(loaded.settings, keys)
-    return loaded, read_all(loaded)
-
-
-def _open_tokens(settings: Settings, keys: SigningKeys) -> None:
-    """Of the authorities, so that the reactor waits for none of them.  The key of the seals changes at a start only."""
-    for reference in tokens_of(settings):
-        if settings.listen.ssh and reference != settings.recordings.signing_key:
-            keys.token_key(reference)

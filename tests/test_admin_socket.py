@@ -19,7 +19,7 @@ from hoopgw.config_reader import Reader
 from hoopgw.config_settings import settings
 from hoopgw.model.errors import OperatorError
 from hoopgw.servers.admin import remove_stale_socket
-from hoopgw.service import _stopped
+from hoopgw.service_drain import stopped
 
 
 class AdminSocket(TestCase):
@@ -43,7 +43,7 @@ class AdminSocket(TestCase):
         os.symlink(str(os.getpid()), f"{self.path}.lock")
         port = yield self.listen()
         self.assertEqual(self.path.stat().st_mode & 0o777, 0o660)
-        yield _stopped(port)
+        yield stopped(port)
         self.assertFalse(self.path.exists())
 
     @inlineCallbacks
@@ -52,4 +52,4 @@ class AdminSocket(TestCase):
         port = yield self.listen()
         self.assertRaises(OperatorError, remove_stale_socket, self.endpoint)
         self.assertTrue(self.path.exists())
-        yield _stopped(port)
+        yield stopped(port)

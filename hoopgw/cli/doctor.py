@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
-import socket
 import ssl
 import sys
 import time
@@ -20,7 +19,8 @@ from hoopgw.cli.finding import Finding
 from hoopgw.cli.hosts import Roles, authority, certified, host, logged_in
 from hoopgw.cli.output import json_option, print_json
 from hoopgw.cli.possessions import descriptors, handed_over, key_modes, keys_in_tokens, not_for_the_service
-from hoopgw.cli.reaching import MAX_BODY, PATIENCE, fetched, place, reached
+from hoopgw.cli.reaching import fetched, place, reached
+from hoopgw.cli.running import running
 from hoopgw.cli.units import credential_sources, units
 from hoopgw.cli.vaults import token_endpoints, vaults
 from hoopgw.config_signing import SigningKeys
@@ -32,10 +32,11 @@ MAX_APART = 5.0  # seconds between this clock and an issuer's; its Date has whol
 
 
 def findings(
-    settings: Settings, targets: dict[str, Target], admin: str, now: float, keys: SigningKeys
+    settings: Settings, targets: dict[str, Target], admin: str, now: float, keys: SigningKeys, policy: str = ""
 ) -> Iterator[Finding]:
-    """One of each thing that was looked at; asks the network, and changes nothing.  `keys` try a wrong PIN once."""
-    yield _gateway(admin)
+    """One of each thing that was looked at; asks the network, and changes nothing.  `keys` try a wrong PIN once;
+    `policy` is the digest of what the files say."""
+    yield from running(admin, policy)
     yield from units(settings)
     yield from descriptors(admin, settings.limits.max_sessions)
     yield from key_modes(Path(settings.state))
@@ -61,26 +62,6 @@ def findings(
                 yield host(target, address, now)
     if settings.listen.ssh:
         yield from authority(settings, certified(targets), keys)
-
-
-def _gateway(path: str) -> Finding:
-    connection = http.client.HTTPConnection("admin", timeout=PATIENCE)
-    try:
-        with socket.socket(socket.AF_UNIX) as admin:
-            admin.settimeout(PATIENCE)
-            admin.connect(path)
-            connection.sock = admin
-            connection.request("GET", "/v1/health")
-            body = json.loads(connection.getresponse().read(MAX_BODY))
-    except PermissionError:
-        return Finding("gateway", f"{path} may not be opened by you", "as root, or as a member of the group hoopgw")
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        return Finding(
-            "gateway", f"does not answer at {path}: {error}", "systemctl status hoopgw; journalctl -u hoopgw"
-        )
-    if not body.get("healthy"):
-        return Finding("gateway", f"is not well: {body.get('reason', '')}", "docs/troubleshooting.md")
-    return Finding("gateway", f"{body.get('version')}, {body.get('sessions')} sessions")
 
 
 def _disk(directory: Path, least: int) -> Finding:
@@ -147,11 +128,11 @@ def _services(targets: dict[str, Target], found: list[Finding]) -> Roles:
 def doctor(settings: dict[str, str], as_json: bool) -> None:
     """Look at what the gateway needs, and say what to do where something is wrong.
 
-    Configuration, the running gateway, its units, what drop-ins made of them, and limits, keys, tokens, secrets and who
-    may read them, certificate, disk, issuers, vaults, targets and their host keys, clock. It changes nothing; a key in
-    a token is asked for a signature, by its PIN, once; roles that are `certified` log in to their hosts, as that is
-    what shows whether those trust the gateway's authority; HTTP targets are asked `GET /` as each of their roles, with
-    its credential where that can be read here.
+    Configuration, the running gateway and whether it goes by it, its units, what drop-ins made of them, and limits,
+    keys, tokens, secrets and who may read them, certificate, disk, issuers, vaults, targets and their host keys, clock.
+    It changes nothing; a key in a token is asked for a signature, by its PIN, once; roles that are `certified` log in
+    to their hosts, as that is what shows whether those trust the gateway's authority; HTTP targets are asked `GET /` as
+    each of their roles, with its credential where that can be read here.
 
     Exit status 0 when all is well; 1 otherwise.
     """
@@ -161,11 +142,12 @@ def doctor(settings: dict[str, str], as_json: bool) -> None:
         loaded = config.load_whole(settings["config"])
     except config.ConfigurationMistakes as error:
         found = [Finding("configuration", str(mistake), "hoopgw check") for mistake in error.mistakes]
+        found += running(settings["socket"])
     else:
         found = [Finding("configuration", "no mistakes")]
         found += not_for_the_service(loaded)
         keys, targets = SigningKeys.for_a_look(loaded.settings), dict(loaded.targets)
-        found += findings(loaded.settings, targets, settings["socket"], time.time(), keys)
+        found += findings(loaded.settings, targets, settings["socket"], time.time(), keys, loaded.digest)
         found += logged_in(loaded.settings, certified(targets) + _services(targets, found), keys)
     if as_json:
         print_json([_shape(each) for each in found])

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
 from hoopgw.auth.pkcs11_pins import RefusedPins
 from hoopgw.cli.doctor import findings
 from hoopgw.cli.possessions import descriptors, key_modes
+from hoopgw.cli.running import health
 from hoopgw.config_signing import SigningKeys
 from hoopgw.model.settings import OidcSettings, RecordingSettings, Settings, TlsSettings
 from hoopgw.model.target import Address, Role, Target, TlsMode
@@ -85,4 +89,42 @@ class Doctor(LiveCase):
         ran = self.hoopgw("doctor")
         self.assertEqual(ran.returncode, 1)
         self.assertIn("wrong.toml", ran.stdout)
-        self.assertNotIn("gateway:", ran.stdout)
+        self.assertNotIn("target shop", ran.stdout)
+
+    def reloaded(self, counted: str) -> None:
+        """Returns when the gateway has counted one more of `loaded` or `kept`."""
+        admin, deadline = str(self.stage.gateway.admin), time.monotonic() + 60
+        before = health(admin)[counted]
+        os.kill(self.stage.gateway.pid, signal.SIGHUP)
+        while health(admin)[counted] == before:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+
+    def test_a_reload_that_was_refused(self) -> None:
+        """The gateway runs on with what it had: doctor says so, with the reason and since when, while the mistake is
+        there, and when it was mended and nobody has reloaded; and that files were changed without a reload, or in
+        vain until a restart."""
+        extra = self.stage.gateway.config.parent / "grants.d/wrong.toml"
+        main = self.stage.gateway.config.read_text()
+        self.addCleanup(self.reloaded, "loaded")  # the last of them
+        self.addCleanup(self.stage.gateway.config.write_text, main)
+        extra.write_text("[grant.x]\ngroup = 1\n")
+        self.addCleanup(extra.unlink, True)
+        self.reloaded("kept")
+        found = self.asked()["reload"]
+        self.assertIn("the configuration before it is in force: ", found["said"])
+        self.assertIn("wrong.toml", found["said"])
+        self.assertEqual((found["good"], found["fix"]), (False, "hoopgw check; then systemctl reload hoopgw"))
+        extra.unlink()
+        found = self.asked()["reload"]
+        self.assertEqual((found["good"], "no mistakes now" in found["fix"]), (False, True), found)
+        self.reloaded("loaded")
+        self.assertTrue(self.asked()["reload"]["good"])
+        extra.write_text('[grant.more]\ngroups = ["more"]\nmay = ["list"]\n')
+        found = self.asked()["reload"]
+        self.assertEqual((found["good"], found["fix"]), (False, "systemctl reload hoopgw"), found)
+        self.stage.gateway.config.write_text(main + "\n[limits]\nmax_sessions = 77\n")
+        self.reloaded("loaded")
+        found = self.asked()
+        self.assertTrue(found["reload"]["good"], found["reload"])
+        self.assertEqual((found["restart"]["good"], "limits" in found["restart"]["said"]), (False, True))

@@ -48,10 +48,11 @@ def _taken(admin: str, before: dict[str, Any]) -> Finding:
         if now["loaded"] != before["loaded"]:
             return Finding("reload", "the running gateway has taken it up")
         if now["kept"] != before["kept"]:
+            why = now.get("refused", {}).get("reason", "")
             return Finding(
                 "reload",
-                "the gateway keeps its old configuration",
-                "journalctl -u hoopgw: `configuration.kept` says why",
+                f"the gateway keeps its old configuration: {why}",
+                "hoopgw check; `configuration.kept` in its journal says the same",
             )
         time.sleep(0.1)
     return Finding("reload", f"the gateway did not take it up within {TAKEN:g} s", "journalctl -u hoopgw")
