@@ -11,6 +11,7 @@ from hoopgw.config_schema_certificates import CERTIFICATE_SECTIONS
 from hoopgw.config_schema_http import (
     GRAPHQL,
     HTTP_CONDITIONS,
+    HTTP_LIMITS,
     HTTP_MASKS,
     HTTP_ROLE,
     HTTP_TARGET,
@@ -143,6 +144,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "drain": Key(values.duration, 10.0, "On a stop, how long sessions may finish what runs and what they began."),
         "max_statement": Key(values.size, 128 << 20, "Largest message of a client that is judged."),
         "max_masked_row": Key(values.size, 16 << 20, "Largest row that is masked; a longer one ends the result."),
+        **HTTP_LIMITS,
     },
     "target": {
         "protocol": Key(PROTOCOLS, "postgresql", "What is spoken."),

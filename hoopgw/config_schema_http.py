@@ -96,6 +96,18 @@ def _pointer(text: str) -> Pointer:
         raise ValueError(f"{text!r} {error}") from None
 
 
+HTTP_LIMITS: dict[str, Key] = {
+    "request_head": Key(
+        values.duration, 30.0, "HTTP: how long the head of a request may take, from its first byte on."
+    ),
+    "request_body": Key(values.duration, 60.0, "HTTP: how long nothing of a request's body may come."),
+    "request_rate": Key(
+        values.size,
+        500,
+        "HTTP: bytes a second of a request's body, on average after the first `request_body`. Calls of gRPC, and "
+        "requests that are answered while they come, may be slower.",
+    ),
+}
 HTTP_CONDITIONS: dict[str, Key] = {
     "method": Key(methods, frozenset(), 'HTTP: methods: ["POST", "PUT"]. Overrides of the method are refused.'),
     "path_not": Key(values.texts, (), "HTTP: every path but these globs."),
@@ -195,6 +207,9 @@ HTTP_TARGET: dict[str, Key] = {
         False,
         "HTTP: no service, but the way out: through it clients open tunnels (CONNECT) to the `destinations` of grants, "
         "as its one role `connect`. What passes there is opaque.",
+    ),
+    "answer_longest": Key(
+        values.duration, 86400.0, "HTTP: how long one answer may take in all, an event stream or a WebSocket too."
     ),
     "tunnel_idle": Key(
         values.duration, 300.0, "HTTP, `egress`: a tunnel in which nothing passes for so long is closed."

@@ -75,6 +75,9 @@ def settings(reader: Reader, beside: Sequence[Beside] = ()) -> Settings:
             drain=limits["drain"],
             max_statement=limits["max_statement"],
             max_masked_row=limits["max_masked_row"],
+            request_head=limits["request_head"],
+            request_body=limits["request_body"],
+            request_rate=limits["request_rate"],
         ),
         mask_key=top["mask_key"] or SecretReference("file", str(keys / "mask.key")),
     )

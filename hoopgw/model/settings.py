@@ -183,6 +183,9 @@ class LimitSettings:
     max_startup_packet: int = 10_000  # PostgreSQL's own MAX_STARTUP_PACKET_LENGTH
     max_statement: int = 128 * MIB  # bytes of one client message
     max_masked_row: int = 16 * MIB
+    request_head: float = 30.0  # HTTP: seconds from a head's first byte to its last
+    request_body: float = 60.0  # seconds without a byte of a body, and before `request_rate` counts
+    request_rate: int = 500  # bytes a second of a body, on average
     max_token: int = 16 * 1024
 
 

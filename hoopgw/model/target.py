@@ -135,6 +135,7 @@ class Target:
     host: str = ""  # HTTP: what it is told as Host; "": its first address
     secret_fields: frozenset[str] = frozenset()  # HTTP: in lower case; their values are kept out of the record
     tells_identity: bool = True  # HTTP: the target is told who asks
+    answer_longest: float = 86400.0  # HTTP: seconds that one answer may take in all, a WebSocket too
     answer_seconds: float = 300.0  # HTTP: that it may be silent while it owes an answer
     api: Any = None  # HTTP: what its OpenAPI documents name (policy.http_openapi.Api)
     versions: tuple[str, ...] = ("http/1.1",)  # HTTP: what the gateway speaks there, by the names of ALPN

@@ -50,12 +50,14 @@ class HttpRelay:
     rest    what the client sent for another login or target, once that ended this session; else None
     moved   bytes that came from either side so far
     answers that were whole so far
+    requests whose heads came so far
     """
 
     def __init__(self, scope: HttpScope) -> None:
         self.rest: bytes | None = None
         self.moved = 0
         self.answers = 0
+        self.requests = 0
         self._scope = scope
         self._blocks = Blocks()
         self._outgoing = Outgoing(scope)
@@ -105,9 +107,11 @@ class HttpRelay:
         return self._phase == IDLE and self._outgoing.up.ended and not self._backlog.empty
 
     @property
-    def in_body(self) -> bool:
-        """The client owes the rest of a body."""
-        return not self._outgoing.up.ended
+    def paces(self) -> bool:
+        """The client owes the rest of a body that nobody answers yet: a stream that is answered while it comes, or one
+        of gRPC, may take its time."""
+        streams = self._answering.begun or (self._outgoing.head is not None and self._outgoing.head.grpc)
+        return not self._outgoing.up.ended and not streams
 
     def coverage(self) -> dict[str, Any]:
         """What was seen exactly, inferred, or passed opaque (docs/recording-format.md)."""
@@ -167,6 +171,7 @@ class HttpRelay:
             self.rest = data[start:]
             self._hang_up(Code.SESSION_CLOSED, "the connection goes on with another login or target", effects)
             return len(data)
+        self.requests += 1
         self._answering.begin(read.method, read.minor)
         status, reason = outgoing.begin(read, head, target)
         if status:
@@ -416,6 +421,16 @@ class HttpRelay:
             said = own.failed(503, reason, True) if denial is None else own.denied(denial, False, True)
             effects.append(ToClient(said))
         self._hang_up(code, reason, effects)
+        return effects
+
+    def too_slow(self, reason: str) -> list[Effect]:
+        """Of the client, with a request."""
+        effects: list[Effect] = []
+        if self._gone:
+            return effects
+        if self._phase == IDLE or not self._answering.begun:
+            effects.append(ToClient(words.failed(408, reason, close=True, session=self._scope.session)))
+        self._hang_up(Code.SESSION_CLOSED, reason, effects)
         return effects
 
     def _violated(self, reason: str, effects: list[Effect]) -> None:

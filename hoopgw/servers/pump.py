@@ -378,6 +378,11 @@ class Pump:
             (self._client if from_client else self._target).pauseProducing()
         reasons.add(why)
 
+    @property
+    def holds_client_back(self) -> bool:
+        """Nothing is read from the client: that nothing comes is not its fault."""
+        return bool(self._client_pauses)
+
     def resume(self, *, from_client: bool, why: str) -> None:
         reasons = self._client_pauses if from_client else self._target_pauses
         reasons.discard(why)

@@ -36,6 +36,7 @@ from hoopgw.wire.httphead import read_block
 
 TOKEN = b"Authorization: Bearer secret-token\r\n"
 GET = b"GET /shop/a?b=1 HTTP/1.1\r\nHost: gw\r\n" + TOKEN + b"\r\n"
+POST = b"POST /shop/a HTTP/1.1\r\nHost: gw\r\nContent-Length: 4\r\n" + TOKEN + b"\r\nbody"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 TRACE = b"traceparent: 00-" + b"00" * 16 + b"-" + b"00" * 8 + b"-01\r\n"
 REFUSED = Denial(Decision.REFUSED, "no", ("a-rule",), session="s_1", policy="p")
@@ -362,6 +363,30 @@ class Decisions(SynchronousTestCase):
         course = Course(Answer(denial=Denial(Decision.EXPIRED, "why", hold="h_1", code="hold-used")))
         course.send(GET)
         self.assertEqual((course.problem()[0], course.problem()[1]["code"]), (409, "hold-used"))
+
+    def test_who_is_too_slow_is_told(self) -> None:
+        """408 before an answer has begun; nothing in its middle, where it would be taken for a part of it."""
+        course = Course()
+        course.send(POST[:-2])
+        self.assertTrue(course.relay.paces)
+        course.do(course.relay.too_slow("too slowly"))
+        self.assertEqual((course.problem()[0], course.problem()[1]["detail"]), (408, "too slowly"))
+        assert course.ended is not None
+        self.assertEqual(course.ended, (Code.SESSION_CLOSED, "too slowly"))
+        course = Course()
+        course.send(POST[:-2])
+        course.reply(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+        self.assertFalse(course.relay.paces)
+        before = course.client
+        course.do(course.relay.too_slow("too slowly"))
+        self.assertEqual(course.client, before)
+
+    def test_a_stream_of_grpc_may_take_its_time(self) -> None:
+        """Its messages come when there is something to say."""
+        for kind, paces in ((b"application/grpc+proto", False), (b"application/json", True)):
+            course = Course()
+            course.send(POST[:-2].replace(b"\r\n\r\n", b"\r\nContent-Type: " + kind + b"\r\n\r\n"))
+            self.assertIs(course.relay.paces, paces)
 
     def test_an_answer_to_head_has_no_body(self) -> None:
         """Else the next answer would be read out of it."""

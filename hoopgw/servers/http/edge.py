@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
@@ -19,14 +19,11 @@ from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.http.bearer import kept_bearer
 from hoopgw.servers.http.links import Links
 from hoopgw.servers.http.own import OwnPages
+from hoopgw.servers.http.patience import Late, Patience, Terms
 from hoopgw.servers.http.scoping import IdentityLine, scope_of
 from hoopgw.servers.http.upstream import Upstream
 from hoopgw.servers.pump import Pump
 from hoopgw.session.interfaces import IEdge
-
-IDLE_SECONDS: Final = 75.0  # that a connection is kept without a request, as nginx's keepalive_timeout
-HEAD_SECONDS: Final = 30.0  # from a head's first byte to its last
-BODY_SECONDS: Final = 60.0  # without a byte of a body that is owed
 
 
 class Face:
@@ -105,9 +102,7 @@ class HttpEdge:
         self._access: Access | None = None
         self.pump: Pump | None = None
         self.session: Any = None
-        self._seen = -1  # bytes at the last look, and since when there are no others
-        self._since = 0.0
-        self._head_since = 0.0
+        self._patience: Patience | None = None
 
     def open(self, access: Access, route: Route, prefix: bytes, client: str) -> Pump:
         """The session may begin.  Raises SecretUnavailable, SpoolFull or RecordingFailed."""
@@ -138,6 +133,11 @@ class HttpEdge:
         leg = ClientLeg(self._transport, self._over)
         session.opened({"target": str(access.target.addresses[0])})
         self._access = access
+        limits, target = gateway.settings.limits, access.target
+        terms = Terms(
+            limits.request_head, limits.request_body, limits.request_rate, target.answer_seconds, target.answer_longest
+        )
+        self._patience = Patience(terms, gateway.reactor.seconds())
         pump = self.pump = upstream.pump = Pump(
             session, relay, leg, upstream, lambda: succeed(None), gateway.registry.remove, gateway.reactor
         )
@@ -166,22 +166,25 @@ class HttpEdge:
 
     def check(self, now: float) -> None:
         """Nothing is waited for without end; a hold has a clock of its own."""
-        relay, pump, access = self._relay, self.pump, self._access
-        if relay is None or pump is None or access is None or pump.ended or relay.asking:
-            self._since = self._head_since = now
+        relay, pump, patience = self._relay, self.pump, self._patience
+        if relay is None or pump is None or patience is None or pump.ended:
             return
-        if not relay.in_head:
-            self._head_since = now
-        if relay.moved != self._seen:
-            self._seen, self._since = relay.moved, now
-        quiet = now - self._since
-        if relay.idle and quiet > IDLE_SECONDS:
-            pump.end(Code.SESSION_CLOSED, "nothing was asked for a while", None)
-        elif now - self._head_since > HEAD_SECONDS or (relay.in_body and quiet > BODY_SECONDS):
-            pump.end(Code.SESSION_CLOSED, "the client took too long with a request", None)
-        elif relay.busy and quiet > access.target.answer_seconds and self._upstream is not None:
-            self._upstream.end_target()
-            pump.target_gone(f"{TIMED_OUT}: silent for {access.target.answer_seconds:g} s")
+        if relay.asking:
+            patience.waiting(now)
+            return
+        late = patience.look(relay, now, pump.holds_client_back)
+        if late is Late.SILENT:
+            self._silent(pump)
+        elif late in (Late.HEAD, Late.BODY, Late.SLOW):
+            pump.go_on(relay.too_slow(late.value))
+        elif late is not None:
+            pump.end(Code.SESSION_CLOSED, late.value, None)
+
+    def _silent(self, pump: Pump) -> None:
+        access, upstream = self._access, self._upstream
+        assert access is not None and upstream is not None
+        upstream.end_target()
+        pump.target_gone(f"{TIMED_OUT}: silent for {access.target.answer_seconds:g} s")
 
     # ---- IEdge
 
