@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +46,7 @@ from hoopgw.servers.catalogue_source import CatalogueSource
 from hoopgw.servers.departures import Departures
 from hoopgw.servers.dial import Dialer
 from hoopgw.servers.eager import make_eager
+from hoopgw.servers.endings import Endings
 from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.http.edge import Face as HttpFace
 from hoopgw.servers.http.links import Links
@@ -75,6 +77,9 @@ from hoopgw.store.recovery import REASON, recently_opened
 
 STDERR = 2  # events go to the standard error that systemd keeps in the journal; twistd has replaced sys.stderr
 PIN_REFUSED = 78  # exit status (EX_CONFIG) that the unit does not restart after: tokens count wrong PINs, and lock
+# Seconds after which a thread gives up the interpreter to one that waits for it.  Python's own 5 ms are what every send
+# of the reactor may wait for the recorder, and the recorder, several times for each chunk, for a busy reactor.
+SWITCH = 0.0005
 RECENT = 600.0  # seconds before the last word of an earlier gateway: sessions that its index may not have
 HTTP_CHECK = 5.0  # seconds between looks for HTTP clients and targets that are silent for too long
 REVOCATIONS_EVERY = 10.0  # seconds between looks that end sessions of what was revoked; a login looks by itself
@@ -100,6 +105,7 @@ class Options(usage.Options):
 def makeService(options: Options) -> Service:
     """What twistd runs.  The reactor is chosen here: nothing that is imported above installs one."""
     lean_reactor.install()
+    sys.setswitchinterval(SWITCH)
     Factory.noisy = False  # two lines in the journal for each look at an issuer's keys
     return GatewayService(options["config"], options.loaded)
 
@@ -256,6 +262,7 @@ class GatewayService(Service):
             registry=self.registry,
             dialer=self.dialer,
             departures=self.departures,
+            endings=Endings(self._reactor),
             open_session=self.sessions.open,
             room=lambda: Deferred.fromCoroutine(room_for(self.recorder.has_room, self._reactor)),
             secrets=self.secrets,

@@ -21,6 +21,7 @@ from hoopgw.model.settings import Settings
 from hoopgw.model.target import SecretReference
 from hoopgw.servers.departures import Departures
 from hoopgw.servers.dial import Dialer
+from hoopgw.servers.endings import Endings
 from hoopgw.session.interfaces import IEdge, IEvents
 from hoopgw.session.registry import Registry
 
@@ -61,6 +62,7 @@ class Gateway:
     registry: Registry
     dialer: Dialer
     departures: Departures
+    endings: Endings
     open_session: OpenSession
     room: Callable[[], Deferred[None]]  # fires when a session's first entries would find room: a spool may be full
     secrets: IKeeping

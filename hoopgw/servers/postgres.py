@@ -287,6 +287,7 @@ class PostgresServer(Protocol):
             self._cancel_upstream,
             gateway.registry.remove,
             gateway.reactor,
+            gateway.endings,
         )
         process, key = self._new_key()
         target.lost = pump.target_gone

@@ -7,6 +7,7 @@ side is read.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -34,6 +35,7 @@ from hoopgw.relay.effects import (
     Typed,
     Withdraw,
 )
+from hoopgw.servers.endings import Endings
 
 ROOM: Final = 0.01  # seconds between tries when the spool is full: the writer empties it every 10 to 20 ms
 PATIENCE: Final = 30.0  # seconds that an effect may wait for room: a writer that slow has failed
@@ -86,7 +88,7 @@ class Pump:
     """One session's edge.
 
     `cancel_target` opens a connection of its own to the target and fires when that closed; `closed` is called with the
-    session when its last entry is written.
+    session when its last entry is written.  `endings` says when an end has its turn; nothing is forwarded meanwhile.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class Pump:
         cancel_target: Callable[[], Deferred[None]],
         closed: Callable[[Any], None],
         clock: IReactorTime,
+        endings: Endings,
     ) -> None:
         self._session = session
         self._relay = relay
@@ -112,6 +115,7 @@ class Pump:
         self._cancel_target = cancel_target
         self._closed = closed
         self._clock = clock
+        self._endings = endings
         self._full_since: float | None = None
         self._waiting: list[Effect] = []  # behind a full spool, in order
         self._inputs: list[tuple[bool, bytes]] = []  # (from client, bytes) that came in meanwhile: at most a read each
@@ -427,6 +431,9 @@ class Pump:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+        self._endings.add(partial(self._end, code, reason, linger))
+
+    def _end(self, code: Code, reason: str, linger: float) -> None:
         closing = self._session.close(code, reason, self._relay.coverage())
         closing.addErrback(self._unclosed).addCallback(lambda _: self._closed(self._session))
         for transport in (self._client, self._target):

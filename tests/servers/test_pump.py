@@ -15,6 +15,7 @@ from hoopgw.relay.effects import Ask, Effect
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.relay.ssh import SshRelay
 from hoopgw.relay.ssh_masks import DELAY
+from hoopgw.servers.endings import ONE_TURN, Endings
 from hoopgw.servers.pump import GRACE, Pump
 from hoopgw.wire import sshmessages as wire
 from tests.relay.test_ssh import WINDOW, execute, opening
@@ -62,6 +63,7 @@ class Side:
 class Timers(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock, self.client, self.target = Clock(), Side(), Side()
+        self.endings = Endings(self.clock)
         self.pump = Pump(
             Allowing(),
             SshRelay(session="s_1", policy=""),
@@ -70,6 +72,7 @@ class Timers(SynchronousTestCase):
             lambda: succeed(None),
             lambda session: None,
             self.clock,
+            self.endings,
         )
         self.pump.client_bytes(wire.framed(opening()))
         self.pump.target_bytes(wire.framed(wire.confirmation(0, 7, WINDOW, 32768)))
@@ -111,5 +114,17 @@ class Timers(SynchronousTestCase):
         self.pump.target_gone("closed")
         self.assertEqual(self.client.written[0][9:], b"4000")
         self.pump.client_gone()
-        calls = [call for call in self.clock.getDelayedCalls() if call.getTime() <= DELAY]
+        calls = [call for call in self.clock.getDelayedCalls() if 0 < call.getTime() <= DELAY]
         self.assertEqual(calls, [])
+
+    def test_end_that_waits(self) -> None:
+        """A session whose end waits for its turn forwards nothing more."""
+        for _ in range(ONE_TURN):
+            self.endings.add(lambda: None)
+        self.pump.client_gone()
+        self.target.written.clear()
+        self.pump.client_bytes(wire.framed(wire.channel_data(7, b"late")))
+        self.pump.target_bytes(wire.framed(wire.channel_data(0, b"late")))
+        self.assertEqual((self.client.written, self.target.written, self.client.disconnected), ([], [], False))
+        self.clock.advance(0)
+        self.assertEqual((self.client.disconnected, self.target.disconnected), (True, True))

@@ -139,7 +139,14 @@ class HttpEdge:
         )
         self._patience = Patience(terms, gateway.reactor.seconds())
         pump = self.pump = upstream.pump = Pump(
-            session, relay, leg, upstream, lambda: succeed(None), gateway.registry.remove, gateway.reactor
+            session,
+            relay,
+            leg,
+            upstream,
+            lambda: succeed(None),
+            gateway.registry.remove,
+            gateway.reactor,
+            gateway.endings,
         )
         return pump
 

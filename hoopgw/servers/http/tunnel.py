@@ -179,7 +179,8 @@ class TunnelEdge:
         session.opened({"target": str(asked)})
         leg = ClientLeg(self._transport, lambda: False)
         nothing = lambda: succeed(None)  # noqa: E731  # a tunnel has nothing that could be cancelled
-        pump = self.pump = outside.pump = Pump(session, relay, leg, outside, nothing, self._closed, gateway.reactor)
+        shared = gateway.reactor, gateway.endings
+        pump = self.pump = outside.pump = Pump(session, relay, leg, outside, nothing, self._closed, *shared)
         return pump
 
     @property

@@ -287,7 +287,14 @@ class SshServer(ServerLeg):
         relay = SshRelay(session=session.id, policy=session.policy, subject=access.identity.subject)
         leg, self._leg.words = Leg(target), relay.last_words
         pump = self._pump = Pump(
-            session, relay, self._leg, leg, lambda: succeed(None), gateway.registry.remove, gateway.reactor
+            session,
+            relay,
+            self._leg,
+            leg,
+            lambda: succeed(None),
+            gateway.registry.remove,
+            gateway.reactor,
+            gateway.endings,
         )
         session.opened({"target": str(target.place.address), "ssh": target.described})
         self.established = True
