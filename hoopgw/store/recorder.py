@@ -133,15 +133,22 @@ class Recorder:
         return bool(self.failure) or self.spool.has_room(time.time_ns())
 
     def open(self, id: str, opening: dict[str, Any], mode: Mode) -> Journal:
-        """Its first entry is written when this returns.  Raises RecordingFailed or SpoolFull."""
-        self._note({"event": "opened", "session": id, "time": time.time_ns()})
+        """Its first entry is written when this returns.  Raises RecordingFailed or SpoolFull with nothing of it there:
+        a note of a session without a recording would read as one that was taken away."""
+        now, first = time.time_ns(), json.dumps(opening, default=str).encode()
+        if self.failure and mode is not Mode.BEST_EFFORT:
+            raise RecordingFailed(self.failure)
+        note = {"event": "opened", "session": id, "time": now}
+        if not self.failure:
+            self.spool.must_hold(now, (len(_noted(note)), len(first)))
+        self._note(note)
         journal = Journal(self, self.spool, session_bytes(id), mode)
-        journal.append(Kind.OPEN, json.dumps(opening, default=str).encode())
+        journal.append(Kind.OPEN, first)
         return journal
 
     def _note(self, fields: dict[str, object]) -> None:
         """For the gateway journal.  Raises SpoolFull."""
-        self.spool.append(GATEWAY, 0, Kind.NOTE, time.time_ns(), (json.dumps(fields, sort_keys=True).encode(),))
+        self.spool.append(GATEWAY, 0, Kind.NOTE, time.time_ns(), (_noted(fields),))
 
     def gap(self, session: bytes, gap: dict[str, Any]) -> None:
         self._gap(session_id(session), gap)
@@ -231,3 +238,8 @@ class Recorder:
             if time.monotonic() > deadline:
                 raise RecordingFailed("the gateway journal could not be written in time")
             time.sleep(0.01)
+
+
+def _noted(fields: dict[str, object]) -> bytes:
+    """An entry of the gateway journal."""
+    return json.dumps(fields, sort_keys=True).encode()

@@ -116,19 +116,31 @@ class Spool:
 
         `now` in ns: it says when to look again, whichever way that clock is set.
         """
-        if 0 <= now - self._looked < LOOK_EVERY:
-            return
+        if not 0 <= now - self._looked < LOOK_EVERY:
+            self._look(now)
+
+    def _look(self, now: int) -> None:
         if self.head != self.tail and time.monotonic() - self.rounds_at > UNSYNCED:
             raise SpoolFull("the disk is slow: what was recorded is not synced yet")
         self._looked = now
 
     def has_room(self, now: int) -> bool:
-        """Whether a few small entries, as a session begins with, would be taken now.  `now` as above."""
+        """Whether a few small entries, as a session begins with, would be taken now and until LOOK_EVERY from now."""
         try:
-            self.must_be_fresh(now)
+            self._look(now)
         except SpoolFull:
             return False
         return self.head - self.tail + FEW * (RECORD_SIZE + SMALL) <= self.capacity
+
+    def must_hold(self, now: int, sizes: tuple[int, ...]) -> None:
+        """Raises SpoolFull where entries of these sizes would not be taken now, all of them."""
+        self.must_be_fresh(now)
+        needed = max(sizes)  # what the ring's end may cost
+        for size in sizes:
+            needed += RECORD_SIZE + size
+        reserved = self.capacity // RESERVE if max(sizes) > SMALL else 0
+        if self.head - self.tail + needed + reserved > self.capacity:
+            raise SpoolFull("the spool has no room now")
 
     def append(self, session: bytes, sequence: int, kind: int, stamp: int, parts: tuple[bytes, ...]) -> None:
         """One entry of at most `max_piece` bytes.  Raises SpoolFull with nothing of it there."""

@@ -11,7 +11,7 @@ from hoopgw.model.errors import OperatorError, SpoolFull
 from hoopgw.record.chunks import ENTRY
 from hoopgw.record.entries import Kind
 from hoopgw.store.rounds import taken
-from hoopgw.store.spool import BOOT, HEAD, PAGE, SMALL, TAIL, UNSYNCED, Spool
+from hoopgw.store.spool import BOOT, HEAD, PAGE, RESERVE, SMALL, TAIL, UNSYNCED, Spool
 
 SESSION = b"s" * 16
 
@@ -82,6 +82,33 @@ class Spooling(SynchronousTestCase):
         spool.append(SESSION, 1, Kind.NOTE, 5, (b"not on disk",))
         spool.rounds_at -= UNSYNCED + 1
         self.assertFalse(spool.has_room(10**9))
+
+    def test_room_is_of_now(self) -> None:
+        """Whether there is room to begin is looked at when it is asked, not as it was a moment ago."""
+        spool = self.spool()
+        spool.append(SESSION, 1, Kind.NOTE, 5, (b"not on disk",))
+        self.assertTrue(spool.has_room(10**9))
+        spool.rounds_at -= UNSYNCED + 1
+        spool.must_be_fresh(10**9 + 1)
+        self.assertFalse(spool.has_room(10**9 + 1))
+
+    def test_all_or_nothing(self) -> None:
+        """Entries that are wanted together have room for all of them, or are refused before the first."""
+        spool = self.spool()
+        sizes = (2000, 1900)
+        taken = 0
+        while True:
+            try:
+                spool.must_hold(1, sizes)
+            except SpoolFull:
+                break
+            for size in sizes:
+                spool.append(SESSION, 1, Kind.NOTE, 5, (bytes(size),))
+            taken += 1
+        self.assertGreater(taken, 1)
+        large = spool.capacity * (RESERVE - 1) // RESERVE
+        payloads(spool)
+        self.assertRaises(SpoolFull, spool.must_hold, 2, (large,))
 
     def test_larger_than_the_ring(self) -> None:
         """must-survive 78: an entry many times as large as the ring goes through it in pieces, half of it at a time."""
