@@ -8,12 +8,14 @@ import pwd
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
-PATIENCE = 20.0  # seconds from the polite signal to SIGKILL
+PATIENCE = 20.0  # seconds from the polite signal to what follows
+URGENT_PATIENCE = 20.0  # seconds from the urgent one to SIGKILL: PostgreSQL gives its own children 5
 TAIL = 20  # lines of a child's log that an error shows
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -68,8 +70,10 @@ class Child:
         user: Unprivileged | None = None,
         ending: signal.Signals = signal.SIGTERM,
         cwd: Path | None = None,
+        urgent: signal.Signals | None = None,
     ) -> None:
-        self.name, self.log, self._ending = name, log, ending
+        """`urgent` is for a program that does not end by `ending` and has children of its own: it takes them along."""
+        self.name, self.log, self._endings = name, log, (ending, *([urgent] if urgent else []))
         with log.open("ab") as output:
             self.process = subprocess.Popen(
                 [str(word) for word in command],
@@ -98,11 +102,11 @@ class Child:
             raise ChildFailed(f"{self.name} ended with status {self.process.returncode}:\n{end}")
 
     def stop(self) -> int:
-        """Ended and waited for when this returns: by its own signal, else by SIGKILL.  Gives its status."""
-        if self.alive:
-            self.process.send_signal(self._ending)
-        try:
-            return self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            return self.process.wait()
+        """Ended and waited for when this returns: by its own signals, else by SIGKILL.  Gives its status."""
+        for ending, patience in zip(self._endings, (PATIENCE, URGENT_PATIENCE), strict=False):
+            if self.alive:
+                self.process.send_signal(ending)
+            with suppress(subprocess.TimeoutExpired):
+                return self.process.wait(patience)
+        self.process.kill()
+        return self.process.wait()

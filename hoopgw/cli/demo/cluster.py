@@ -60,7 +60,9 @@ class Cluster:
             self.port = free_port()
             options = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
             command: list[str | Path] = [self.programs["postgres"], "-D", self._data, "-p", str(self.port), *options]
-            # SIGINT is PostgreSQL's fast shutdown: clients are sent away, nothing waits for them
+            # SIGINT is PostgreSQL's fast shutdown: clients are sent away, and only a checkpoint is waited for, which
+            # takes long after much work.  SIGQUIT does without.  SIGKILL would leave the checkpointer behind, to write
+            # on while the directory is removed.
             self._child = Child(
                 "PostgreSQL",
                 command,
@@ -69,6 +71,7 @@ class Cluster:
                 self._user,
                 signal.SIGINT,
                 self._data,
+                signal.SIGQUIT,
             )
             try:
                 self._wait_until_ready(self._child)

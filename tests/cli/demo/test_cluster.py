@@ -1,17 +1,28 @@
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 from pathlib import Path
 
 import psycopg
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from hoopgw.cli.demo import shop
+from hoopgw.cli.demo import children, shop
 from hoopgw.cli.demo.authority import Authority
 from hoopgw.cli.demo.cluster import Cluster
 from hoopgw.cli.demo.place import private_directory
 from hoopgw.cli.demo.programs import Programs
 from hoopgw.cli.demo.surroundings import forget_misleading
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _killed(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 class Clusters(SynchronousTestCase):
@@ -37,6 +48,21 @@ class Clusters(SynchronousTestCase):
             cluster.stop()
             self.assertFalse(Path(f"/proc/{pid}").exists())
         self.assertFalse(place.exists())
+
+    def test_nobody_writes_after_stop(self) -> None:
+        """A server that does not end in time leaves no process of its own behind: the directory is removed then."""
+        forget_misleading()
+        with private_directory("hoopgw-test-") as place:
+            cluster = Cluster(place / "postgresql", Authority(), Programs.find("postgres", "initdb"))
+            cluster.start()
+            family = _children(cluster.pid)
+            self.assertGreater(len(family), 2)
+            for pid in family:  # as a checkpoint on a slow disk they do not heed the server's end
+                os.kill(pid, signal.SIGSTOP)
+                self.addCleanup(_killed, pid)
+            self.patch(children, "PATIENCE", 0.5)
+            cluster.stop()
+            self.assertEqual([pid for pid in family if Path(f"/proc/{pid}").exists()], [])
 
     def test_the_data_directory_is_the_servers_own(self) -> None:
         """Where the caller is root, nobody else than the server's user reads the data."""
