@@ -42,6 +42,7 @@ PATH = (
     "servers/flow",
     "servers/http/upstream",
     "servers/pump",
+    "servers/ssh/packets",
 )
 
 

@@ -13,7 +13,6 @@ from hoopgw.model.errors import MalformedFrame, ProtocolViolation
 from hoopgw.model.secret import Secret
 from hoopgw.wire import sshmessages as wire
 
-SERVICE_REQUEST, SERVICE_ACCEPT = 5, 6
 REQUEST, FAILURE, SUCCESS, BANNER, KEY_OK = 50, 51, 52, 53, 60
 INFO_REQUEST, INFO_RESPONSE = 60, 61  # of keyboard-interactive (RFC 4256, 5)
 
@@ -131,7 +130,7 @@ class ClientLogin:
 
     def from_client(self, message: bytes) -> list[Step]:
         number = message[0]
-        if number == SERVICE_REQUEST and self._state is _State.SERVICE:
+        if number == wire.SERVICE_REQUEST and self._state is _State.SERVICE:
             return self._service(message)
         if number == INFO_RESPONSE and self._state in (_State.PROMPTED, _State.SHOWN):
             return self._answered(message)
@@ -144,7 +143,7 @@ class ClientLogin:
         if name != b"ssh-userauth":
             raise ProtocolViolation("a service other than the login")
         self._state = _State.READY
-        return [Reply(bytes((SERVICE_ACCEPT,)) + wire.string(name))]
+        return [Reply(bytes((wire.SERVICE_ACCEPT,)) + wire.string(name))]
 
     def _request(self, message: bytes) -> list[Step]:
         user, here = wire.read_string(message, 1, MAX_USER)

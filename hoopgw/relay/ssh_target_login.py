@@ -10,7 +10,6 @@ from hoopgw.model.errors import MalformedFrame, ProtocolViolation
 from hoopgw.model.secret import Secret
 from hoopgw.wire import sshmessages as wire
 
-SERVICE_REQUEST, SERVICE_ACCEPT = 5, 6
 REQUEST, FAILURE, SUCCESS, BANNER = 50, 51, 52, 53
 METHOD_PASSWORD = b"password"
 MAX_BANNERS = 16  # a target that talks and does not answer
@@ -83,14 +82,14 @@ class TargetLogin:
         self._banners = 0
 
     def start(self) -> list[Step]:
-        return [Send(bytes((SERVICE_REQUEST,)) + wire.string(b"ssh-userauth"))]
+        return [Send(bytes((wire.SERVICE_REQUEST,)) + wire.string(b"ssh-userauth"))]
 
     def from_target(self, message: bytes) -> list[Step]:
         number = message[0]
         if number == BANNER and self._banners < MAX_BANNERS and self._state is not _State.DONE:
             self._banners += 1
             return []
-        if number == SERVICE_ACCEPT and self._state is _State.SERVICE:
+        if number == wire.SERVICE_ACCEPT and self._state is _State.SERVICE:
             return self._by_key() if self._signer is not None else self._by_password(METHOD_PASSWORD)
         if self._state is not _State.KEY and self._state is not _State.PASSWORD:
             raise ProtocolViolation(f"message {number} in a login that does not allow it")

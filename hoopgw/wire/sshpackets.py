@@ -21,6 +21,7 @@ CLEAR_BLOCK = 8
 GCM_BLOCK = 16
 TAG = 16  # bytes behind a packet
 MIN_PADDING = 4
+SMALL = 512  # bytes that are copied sooner than looked at in place
 _MASK = (1 << 64) - 1
 _PADS = [bytes((pad,)) for pad in range(GCM_BLOCK + MIN_PADDING)]  # the padding's length
 _ZEROS = [bytes(pad) for pad in range(GCM_BLOCK + MIN_PADDING)]  # and what it is: nobody sees it
@@ -82,6 +83,8 @@ class Opener:
             start = end
             if message[0] < lowest:
                 return b"".join(run), start, message
+            if end == size and not run:  # a key, or its echo, is a packet by itself
+                return len(message).to_bytes(4, "big") + message, end, b""
             run.append(len(message).to_bytes(4, "big"))
             run.append(message)
         return b"".join(run), start, b""
@@ -131,9 +134,11 @@ class GcmOpener(Opener):
         nonce = self._fixed + self._counter.to_bytes(8, "big")
         self._counter = (self._counter + 1) & _MASK
         self.sequence += 1
-        view = memoryview(data)
         size = end - start - 4 - TAG
         try:
+            if size <= SMALL:
+                return payload(self._cipher.decrypt(nonce, data[start + 4 : end], data[start : start + 4]))
+            view = memoryview(data)
             self._cipher.decrypt_into(nonce, view[start + 4 : end], view[start : start + 4], _VIEW[:size])
         except InvalidTag as error:
             raise MalformedFrame("a packet that was changed on its way") from error
@@ -155,6 +160,8 @@ class GcmSealer(Sealer):
 
     def seal_run(self, run: bytes) -> bytes:
         """Each copy of a read costs as much as its encryption: one is made here, and one at the end."""
+        if len(run) <= SMALL:
+            return self._seal_small(run)
         ends = message_ends(run, 0)
         self.sequence += len(ends)
         source = memoryview(run)
@@ -175,3 +182,16 @@ class GcmSealer(Sealer):
             out = after
             here = end
         return bytes(target[:out])
+
+    def _seal_small(self, run: bytes) -> bytes:
+        sealed = b""
+        here = 0
+        for end in message_ends(run, 0):
+            pad = padding(1 + end - here - 4, GCM_BLOCK)
+            head = (end - here - 3 + pad).to_bytes(4, "big")
+            nonce = self._fixed + self._counter.to_bytes(8, "big")
+            self._counter = (self._counter + 1) & _MASK
+            self.sequence += 1
+            sealed += head + self._cipher.encrypt(nonce, _PADS[pad] + run[here + 4 : end] + _ZEROS[pad], head)
+            here = end
+        return sealed

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from hoopgw.auth.penalties import MAX_PENDING_EACH
 from hoopgw.cli.demo.stage import Options
-from hoopgw.servers.ssh.transport import KEXINIT, REKEY_CREDIT
+from hoopgw.servers.ssh.transport import REKEY_CREDIT
 from hoopgw.wire import sshmessages as wire
 from hoopgw.wire.sshpackets import Sealer
 from tests.live.lying_sshd import Host, LyingSshd
@@ -155,12 +155,14 @@ class Handshakes(RawCase):
 
     def test_repeated(self) -> None:
         """must-survive 22: KEXINIT twice, or the exchange before it."""
-        for messages in ((KEXINIT, KEXINIT), (30,), (21,)):
+        for messages in ((wire.KEXINIT, wire.KEXINIT), (30,), (21,)):
             client = RawClient.open(self.stage.ssh_port, self.host_key())
             self.addCleanup(client.connection.close)
             other = self.connected()
             first = client.ourKexInitPayload
-            sent = [first if number == KEXINIT else bytes((number,)) + wire.string(b"x" * 32) for number in messages]
+            sent = [
+                first if number == wire.KEXINIT else bytes((number,)) + wire.string(b"x" * 32) for number in messages
+            ]
             said = b"SSH-2.0-x\r\n" + b"".join(map(Sealer().seal, sent))
             other.sendall(said)
             found = b"".join(iter(lambda other=other: other.recv(65536), b""))

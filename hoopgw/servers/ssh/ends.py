@@ -14,7 +14,7 @@ from hoopgw.auth.ssh_host_keys import HostKeys
 from hoopgw.model.errors import MalformedFrame, ProtocolViolation
 from hoopgw.servers.ssh.exchange import begun
 from hoopgw.servers.ssh.hostkeys import HostKey
-from hoopgw.servers.ssh.transport import EXCHANGE_INIT, Hardened
+from hoopgw.servers.ssh.transport import Hardened
 from hoopgw.wire import sshmessages as wire
 from hoopgw.wire.sshcertificates import plain_name
 
@@ -52,7 +52,7 @@ class ClientLeg(Hardened, SSHClientTransport):
 
     def begin_exchange(self) -> None:
         self._begun = begun(self.kexAlg)
-        self.sendPacket(EXCHANGE_INIT, wire.string(self._begun.share))
+        self.sendPacket(wire.EXCHANGE_INIT, wire.string(self._begun.share))
 
     def exchanged(self, fields: bytes) -> None:
         """K_S, the server's share, its signature.  The signature's algorithm is the one agreed on: a key of RSA could

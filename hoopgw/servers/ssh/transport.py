@@ -9,6 +9,7 @@ are decided here: Conch offers SHA-1, CBC and MD5, has no AES-GCM and no strict-
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from struct import error as StructError
 from typing import Any
@@ -22,8 +23,8 @@ from hoopgw.model.errors import ProtocolViolation, WireError
 from hoopgw.servers.ssh import kexinit
 from hoopgw.servers.ssh.algorithms import DEFAULT, SIGNATURES, Algorithms, Ciphers
 from hoopgw.servers.ssh.greeting import version
+from hoopgw.servers.ssh.packets import NO_RUN, Packets
 from hoopgw.wire import sshmessages as wire
-from hoopgw.wire.sshpackets import Opener, Sealer
 
 VERSION = b"SSH-2.0-hoopgw"
 
@@ -35,12 +36,7 @@ REKEY_DEADLINE = 30.0  # seconds that a rekey may take
 REKEY_CREDIT = 64  # rekeys that a peer may ask for at once; one more for each MiB that moved
 REKEY_EARNS = 1 << 20
 
-DISCONNECT, IGNORE, UNIMPLEMENTED, DEBUG = 1, 2, 3, 4
-SERVICE_REQUEST, SERVICE_ACCEPT, EXT_INFO = 5, 6, 7
-KEXINIT, NEWKEYS, EXCHANGE_INIT, EXCHANGE_REPLY = 20, 21, 30, 31
-PROTOCOL_ERROR, KEY_EXCHANGE_FAILED, BY_APPLICATION = 2, 3, 11
 
-NO_RUN = 256  # above all numbers of messages: each is looked at by itself
 # What Conch and cryptography raise for fields that are not what they should be
 UNREADABLE = (StructError, ValueError, TypeError, IndexError, KeyError, UnsupportedAlgorithm, InvalidSignature)
 
@@ -66,32 +62,76 @@ class Hardened(SSHTransportBase):
     clock: Any  # IReactorTime
     rekey_bytes = REKEY_BYTES
     rekey_seconds = REKEY_SECONDS
+    write: Callable[[bytes], None]
     signatures: tuple[bytes, ...] = ()  # algorithms of the host key
     algorithms: Algorithms = DEFAULT
 
     def __init__(self) -> None:
-        self._pieces: list[bytes] = []  # of what cannot be read yet: at most a packet and a read
-        self._held = 0
-        self._need = 0
-        self._opener, self._sealer = Opener(), Sealer()
-        self._phase = Phase.KEXINIT
+        self._packets = Packets(self.received, self._message, self._unreadable, self._wait, self.rekey)
+        self.write = self._packets.write  # runs of messages
+        self._greeting = b""  # of the peer's version, what there is
+        self._phase_now = Phase.KEXINIT
+        self._established = self._closing = False
         self._keyed = False  # the first exchange is done
-        self._exchanging = False  # our KEXINIT is out and the peer's NEWKEYS is not in
+        self._exchanging_now = False
         self._blocked: list[bytes] = []  # runs behind a key exchange
         self._blocked_size = 0
         self._ignored = 0
         self._ext_infos = 0
         self._last_was_newkeys = False
-        self._sent = self._got = 0  # bytes under the present keys
         self._credit = REKEY_CREDIT
         self._earned = 0
         self._rekeying: Any = None
         self._deadline: Any = None
         self._producer: Any = None
-        self.established = False  # connection-layer messages may come
-        self.closing = False
         self.strict = False
         self.described: dict[str, str] = {}
+
+    # ---- what may pass now
+
+    @property
+    def established(self) -> bool:
+        """Connection-layer messages may come."""
+        return self._established
+
+    @established.setter
+    def established(self, value: bool) -> None:
+        self._established = value
+        self._allow()
+
+    @property
+    def closing(self) -> bool:
+        return self._closing
+
+    @closing.setter
+    def closing(self, value: bool) -> None:
+        self._closing = value
+        self._allow()
+
+    @property
+    def _phase(self) -> Phase:
+        return self._phase_now
+
+    @_phase.setter
+    def _phase(self, value: Phase) -> None:
+        self._phase_now = value
+        self._allow()
+
+    @property
+    def _exchanging(self) -> bool:
+        """Our KEXINIT is out and the peer's NEWKEYS is not in."""
+        return self._exchanging_now
+
+    @_exchanging.setter
+    def _exchanging(self, value: bool) -> None:
+        self._exchanging_now = value
+        self._allow()
+
+    def _allow(self) -> None:
+        packets = self._packets
+        packets.lowest = wire.GLOBAL_REQUEST if self._established and self._phase_now is Phase.NONE else NO_RUN
+        packets.reads = not self._closing
+        packets.writes = not self._closing and not self._exchanging_now
 
     # ---- for the leg to say
 
@@ -116,6 +156,7 @@ class Hardened(SSHTransportBase):
     # ---- the connection
 
     def connectionMade(self) -> None:
+        self._packets.transport, self._packets.limit = self.transport, self.rekey_bytes
         self.transport.setTcpNoDelay(True)
         self.transport.setTcpKeepAlive(True)
         self.transport.write(VERSION + b"\r\n")
@@ -128,18 +169,20 @@ class Hardened(SSHTransportBase):
                 timer.cancel()
         self._rekeying = self._deadline = None
         self.lost(reason.getErrorMessage() if reason is not None else "")
+        self._packets.end()
 
     def pauses(self, producer: Any) -> None:
         """What is paused while keys are exchanged: whoever writes here."""
         self._producer = producer
 
-    def disconnect(self, reason: str, code: int = BY_APPLICATION) -> None:
+    def disconnect(self, reason: str, code: int = wire.DISCONNECT_BY_APPLICATION) -> None:
         """Say why, and close after what was written before."""
         if self.closing:
             return
         self.closing = True
         words = reason.encode("utf-8", "backslashreplace")[:500]
-        self.transport.write(self._sealer.seal(b"\x01" + wire.u32(code) + wire.string(words) + wire.string(b"")))
+        message = b"\x01" + wire.u32(code) + wire.string(words) + wire.string(b"")
+        self.transport.write(self._packets.sealer.seal(message))
         self.transport.loseConnection()
 
     def sendDisconnect(self, reason: int, desc: bytes | str) -> None:
@@ -147,7 +190,7 @@ class Hardened(SSHTransportBase):
         words = desc.decode("utf-8", "replace") if isinstance(desc, bytes) else desc
         self._broken(words, reason)
 
-    def _broken(self, reason: str, code: int = PROTOCOL_ERROR) -> None:
+    def _broken(self, reason: str, code: int = wire.DISCONNECT_PROTOCOL_ERROR) -> None:
         if not self.closing:
             self.failed(reason)
             self.disconnect(reason, code)
@@ -155,50 +198,32 @@ class Hardened(SSHTransportBase):
     # ---- bytes in
 
     def dataReceived(self, data: bytes) -> None:
-        if self._held:
-            self._pieces.append(data)
-            self._held += len(data)
-            if self._held < self._need:
-                return
-            data = b"".join(self._pieces)
-            self._pieces, self._held, self._need = [], 0, 0
+        """Up to the peer's version; then `Packets` take the place of this."""
+        if self.closing:
+            return
+        data = self._greeting + data
         try:
-            self._read(data)
+            self.otherVersionString, end = version(data, not self.isClient)
         except WireError as error:
             self._broken(str(error))
-        except UNREADABLE as error:
+            return
+        if not end:
+            self._greeting = data
+            return
+        self.gotVersion, self._greeting = True, b""
+        self.dataReceived = self._packets.received  # type: ignore[method-assign]
+        if end < len(data):
+            self.dataReceived(data[end:])
+
+    def _unreadable(self, error: Exception) -> None:
+        if isinstance(error, WireError):
+            self._broken(str(error))
+        elif isinstance(error, UNREADABLE):
             self._broken(f"a message that cannot be read ({type(error).__name__})")
-        except ConchError as error:
-            self._broken(str(error), KEY_EXCHANGE_FAILED)
-
-    def _read(self, data: bytes) -> None:
-        here = 0
-        if not self.gotVersion:
-            self.otherVersionString, here = version(data, not self.isClient)
-            if not here:
-                self._hold(data)
-                return
-            self.gotVersion = True
-        size = len(data)
-        while here < size and not self.closing:
-            start = here
-            lowest = wire.GLOBAL_REQUEST if self.established and self._phase is Phase.NONE else NO_RUN
-            run, here, message = self._opener.open_run(data, here, lowest)
-            self._got += here - start
-            if run:
-                self.received(run)
-            if message and not self.closing:
-                self._message(message)
-            elif not message:
-                break
-        if here < size and not self.closing:
-            self._hold(data[here:] if here else data)
-        if self._got > self.rekey_bytes:
-            self.rekey()
-
-    def _hold(self, rest: bytes) -> None:
-        end = self._opener.packet_end(rest, 0) if self.gotVersion else 0
-        self._pieces, self._held, self._need = [rest], len(rest), end
+        elif isinstance(error, ConchError):
+            self._broken(str(error), wire.DISCONNECT_KEX_FAILED)
+        else:
+            raise error
 
     # ---- messages
 
@@ -206,17 +231,17 @@ class Hardened(SSHTransportBase):
         """What is not of the connection layer, in the phase that it belongs to."""
         number = message[0]
         after_newkeys, self._last_was_newkeys = self._last_was_newkeys, False
-        if number == DISCONNECT:
+        if number == wire.DISCONNECT:
             self._disconnected(message)
         elif self._phase is not Phase.NONE:
             self._exchange(number, message)
-        elif number in (IGNORE, DEBUG, UNIMPLEMENTED):
+        elif number in (wire.IGNORE, wire.DEBUG, wire.UNIMPLEMENTED):
             self._ignore()
-        elif number == KEXINIT:
+        elif number == wire.KEXINIT:
             self._peer_rekeys(message)
-        elif number == EXT_INFO:
+        elif number == wire.EXT_INFO:
             self._extensions(after_newkeys)
-        elif number in (SERVICE_REQUEST, SERVICE_ACCEPT) or 50 <= number < 80:
+        elif number in (wire.SERVICE_REQUEST, wire.SERVICE_ACCEPT) or 50 <= number < 80:
             if self.established:
                 raise ProtocolViolation(f"message {number} after the login")
             self.told(message)
@@ -232,18 +257,18 @@ class Hardened(SSHTransportBase):
     def _exchange(self, number: int, message: bytes) -> None:
         """The next message of the peer's half.  In the first exchange nothing else may come, whether or not the peer
         is strict (CVE-2023-48795: what comes unseen shifts what comes after)."""
-        if self._keyed and number in (IGNORE, DEBUG, UNIMPLEMENTED):
+        if self._keyed and number in (wire.IGNORE, wire.DEBUG, wire.UNIMPLEMENTED):
             self._ignore()
-        elif self._phase is Phase.KEXINIT and number == KEXINIT:
+        elif self._phase is Phase.KEXINIT and number == wire.KEXINIT:
             self._phase = Phase.EXCHANGE
             self.ssh_KEXINIT(message[1:])
-        elif self._phase is Phase.EXCHANGE and number == (EXCHANGE_REPLY if self.isClient else EXCHANGE_INIT):
+        elif self._phase is Phase.EXCHANGE and number == (wire.EXCHANGE_REPLY if self.isClient else wire.EXCHANGE_INIT):
             if self.ignoreNextPacket:  # its guess was wrong (RFC 4253, 7)
                 self.ignoreNextPacket = False
                 return
             self._phase = Phase.NEWKEYS
             self.exchanged(message[1:])
-        elif self._phase is Phase.NEWKEYS and number == NEWKEYS:
+        elif self._phase is Phase.NEWKEYS and number == wire.NEWKEYS:
             self._phase = Phase.NONE
             self.ssh_NEWKEYS(message[1:])
         else:
@@ -276,7 +301,7 @@ class Hardened(SSHTransportBase):
             self.sendKexInit()
 
     def _peer_rekeys(self, message: bytes) -> None:
-        earned = (self._sent + self._got + self._earned) // REKEY_EARNS
+        earned = (self._packets.sent + self._packets.got + self._earned) // REKEY_EARNS
         if earned:
             self._credit, self._earned = min(REKEY_CREDIT, self._credit + earned), 0
         self._credit -= 1
@@ -288,7 +313,7 @@ class Hardened(SSHTransportBase):
     def sendKexInit(self) -> None:
         payload = kexinit.said(self.algorithms, self.signatures, self.isClient, not self._keyed)
         self.ourKexInitPayload = payload
-        self._write(self._sealer.seal(self.ourKexInitPayload))
+        self._write(self._packets.sealer.seal(self.ourKexInitPayload))
         self._exchanging = True
         if self._keyed:
             self._deadline = self.clock.callLater(REKEY_DEADLINE, self._broken, "a key exchange that takes too long")
@@ -298,7 +323,7 @@ class Hardened(SSHTransportBase):
     def ssh_KEXINIT(self, packet: bytes) -> None:
         """Agree on algorithms (RFC 4253, 7.1): the client's first that the server has."""
         offer = kexinit.read(packet)
-        self.otherKexInitPayload = bytes((KEXINIT,)) + packet
+        self.otherKexInitPayload = bytes((wire.KEXINIT,)) + packet
         if not self._exchanging:
             self.sendKexInit()
         if not self._keyed:
@@ -325,15 +350,15 @@ class Hardened(SSHTransportBase):
         """The peer's NEWKEYS is in and ours is out (Conch sends it when it has derived the keys)."""
         if not self.nextEncryptions.encBlockSize:
             raise ProtocolViolation("NEWKEYS before the exchange")
-        opener, sealer = self.nextEncryptions.opener, self.nextEncryptions.sealer
+        packets, opener, sealer = self._packets, self.nextEncryptions.opener, self.nextEncryptions.sealer
         if not self.strict:  # strict-kex begins to count anew with each key
-            opener.sequence, sealer.sequence = self._opener.sequence, self._sealer.sequence
-        self._opener, self._sealer = opener, sealer
+            opener.sequence, sealer.sequence = packets.opener.sequence, packets.sealer.sequence
+        packets.opener, packets.sealer = opener, sealer
         self.currentEncryptions = self.nextEncryptions
         first, self._keyed, self._exchanging = not self._keyed, True, False
         self._last_was_newkeys = first
-        self._earned += self._sent + self._got
-        self._sent = self._got = 0
+        self._earned += packets.sent + packets.got
+        packets.sent = packets.got = 0
         for timer in (self._rekeying, self._deadline):
             if timer is not None and timer.active():
                 timer.cancel()
@@ -341,7 +366,7 @@ class Hardened(SSHTransportBase):
         self._rekeying = self.clock.callLater(self.rekey_seconds, self.rekey)
         if first and not self.isClient and self._peerSupportsExtensions:
             extensions = wire.string(b"server-sig-algs") + wire.string(b",".join(SIGNATURES))
-            self.send(bytes((EXT_INFO,)) + wire.u32(1) + extensions)
+            self.send(bytes((wire.EXT_INFO,)) + wire.u32(1) + extensions)
         blocked, self._blocked, self._blocked_size = self._blocked, [], 0
         for run in blocked:
             self.write(run)
@@ -354,27 +379,20 @@ class Hardened(SSHTransportBase):
 
     def sendPacket(self, messageType: int, payload: bytes) -> None:
         """Conch's way to send its messages of the exchange: never behind anything."""
-        self._write(self._sealer.seal(bytes((messageType,)) + payload))
+        self._write(self._packets.sealer.seal(bytes((messageType,)) + payload))
 
     def send(self, message: bytes) -> None:
         self.write(wire.framed(message))
 
-    def write(self, run: bytes) -> None:
-        """Messages; while keys are exchanged they wait (RFC 4253, 7.1)."""
+    def _wait(self, run: bytes) -> None:
+        """While keys are exchanged messages wait (RFC 4253, 7.1); at the end nobody waits for them."""
         if self.closing:
             return
-        if self._exchanging:
-            self._blocked.append(run)
-            self._blocked_size += len(run)
-            if self._blocked_size > MAX_BLOCKED:
-                self._broken("a key exchange that does not end")
-            return
-        sealed = self._sealer.seal_run(run)
-        self._sent += len(sealed)
-        self.transport.write(sealed)
-        if self._sent > self.rekey_bytes:
-            self.rekey()
+        self._blocked.append(run)
+        self._blocked_size += len(run)
+        if self._blocked_size > MAX_BLOCKED:
+            self._broken("a key exchange that does not end")
 
     def _write(self, data: bytes) -> None:
-        self._sent += len(data)
+        self._packets.sent += len(data)
         self.transport.write(data)

@@ -96,7 +96,9 @@ class Exchange(SynchronousTestCase):
             server.algorithms = client.algorithms = Algorithms(ciphers=tuple(algorithms.CTR))
             carry(*connected(server, client))
             self.assertTrue(server.is_secure)
-            self.assertEqual(server._sealer.sequence, 1 if strict else 4)  # EXT_INFO; KEXINIT, the exchange, NEWKEYS
+            self.assertEqual(
+                server._packets.sealer.sequence, 1 if strict else 4
+            )  # EXT_INFO; KEXINIT, the exchange, NEWKEYS
             client.rekey()
             carry(server, client)
             self.assertEqual((server.failures, client.failures), ([], []))
@@ -152,7 +154,7 @@ class Exchange(SynchronousTestCase):
             client.algorithms = Algorithms(exchanges=exchanges)
             connected(server, client)
             said = client.ourKexInitPayload = client.ourKexInitPayload[:-5] + b"\1" + bytes(4)
-            guess = bytes((transport.EXCHANGE_INIT,)) + wire.string(begun(exchanges[0]).share)
+            guess = bytes((wire.EXCHANGE_INIT,)) + wire.string(begun(exchanges[0]).share)
             client.transport.written = [b"SSH-2.0-x\r\n", Sealer().seal(said), Sealer().seal(guess)]
             server.dataReceived(b"".join(client.transport.written))
             self.assertEqual((server.failures, server._phase is transport.Phase.NEWKEYS), ([], taken), exchanges)
@@ -203,15 +205,15 @@ class Rekeying(SynchronousTestCase):
     def test_by_bytes_and_time(self) -> None:
         """A key is used for so many bytes, and for so long."""
         server, client = established()
-        before = server._opener
-        server.rekey_bytes = 1000
+        before = server._packets.opener
+        server._packets.limit = 1000
         server.write(wire.framed(DATA) * 20)
         carry(server, client)
-        self.assertIsNot(server._opener, before)
-        before = server._opener
+        self.assertIsNot(server._packets.opener, before)
+        before = server._packets.opener
         server.clock.advance(transport.REKEY_SECONDS + 1)
         carry(server, client)
-        self.assertIsNot(server._opener, before)
+        self.assertIsNot(server._packets.opener, before)
 
     def test_back_pressure(self) -> None:
         """must-survive 31: while keys are exchanged the other side is not read, and what waits has a bound; a peer that
@@ -257,7 +259,7 @@ class Phases(SynchronousTestCase):
         for message in (b"\x02" + wire.string(b""), b"\x04", b"\x03" + wire.u32(0), b"\x07" + wire.u32(0), b"\x15"):
             self.assertTrue(self.first(message).failures, message)
             server, client = connected()
-            client._write(client._sealer.seal(message))
+            client._write(client._packets.sealer.seal(message))
             carry(server, client)
             self.assertTrue(server.failures, message)
             self.assertFalse(server.is_secure)
@@ -265,7 +267,7 @@ class Phases(SynchronousTestCase):
     def test_target_too(self) -> None:
         """must-survive 21: the same towards a target."""
         server, client = connected()
-        server._write(server._sealer.seal(b"\x02" + wire.string(b"")))
+        server._write(server._packets.sealer.seal(b"\x02" + wire.string(b"")))
         carry(server, client)
         self.assertEqual(client.failures, ["message 2 inside a key exchange"])
 
@@ -309,7 +311,7 @@ class Phases(SynchronousTestCase):
         server, client = established()
         client.write(wire.framed(b"\x02" + wire.string(b"x" * 100)) * 5000)
         carry(server, client)
-        self.assertEqual((server.failures, server._held, server._blocked), ([], 0, []))
+        self.assertEqual((server.failures, server._packets.held, server._blocked), ([], 0, []))
 
     def test_versions(self) -> None:
         """A client's first line is its version, 2.0 and short; a server may greet for a while before it."""
