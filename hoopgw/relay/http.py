@@ -230,6 +230,11 @@ class HttpRelay:
         if outgoing.unsignable:
             self._refuse(413, f"a body of more than {MAX_HASHED >> 20} MiB cannot be signed", effects)
             return
+        if answer.bodies is not None:
+            if outgoing.compares:
+                self._compared(effects)
+                return
+            outgoing.untag()
         outgoing.once = answer.once
         try:
             data = outgoing.forward()
@@ -241,6 +246,12 @@ class HttpRelay:
         self._answering.opening = outgoing.opening
         effects.append(ToTarget(data, RECORDED))
         self._go_on(effects)
+
+    def _compared(self, effects: list[Effect]) -> None:
+        """What is masked has no entity tag here, and so none that matches (RFC 9110, 13.1.1)."""
+        reason = "a condition on the entity tag of an answer that is masked"
+        effects.append(Observed(Code.OPERATION_REFUSED, {"operation": self._operations, "reason": reason}))
+        self._refuse(412, reason, effects)
 
     def _deny(self, denial: Denial, effects: list[Effect]) -> None:
         head = self._outgoing.head

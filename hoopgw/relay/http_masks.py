@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Final, final
 
 from hoopgw.model.errors import Unmaskable
@@ -35,8 +36,13 @@ Field = tuple[bytes, bytes]
 KINDS: Final = {"none": masking.NONE, "hash": masking.HASH, "last4": masking.LAST4}
 # From the strictest on: a table's actions count from 1, and of two the lower one holds
 SHOWS: Final = ("none", "hash", "last4")
-# What would no longer be true of a masked body (RFC 9110, 8.8.3 and 14.3; RFC 9530)
-STALE: Final = frozenset((b"etag", b"content-md5", b"digest", b"content-digest", b"repr-digest", b"accept-ranges"))
+# What would no longer be true of a masked body (RFC 9110, 8.8.3 and 14.3; RFC 9530), and would tell by its digest
+# whether a guess at it is right: fields of services' own too (x-amz-checksum-sha256, x-goog-hash)
+STALE: Final = re.compile(
+    rb"(?:.*-)?(?:accept-ranges|content-range|signature|signature-input|etag|hash)"
+    rb"|.*(?:digest|checksum|md5|sha-?(?:1|224|256|384|512)|crc-?(?:32|64)).*"
+)
+MAX_NAMES: Final = 1024  # names of fields of which is known whether they are
 # Fields that frame, route or date: no pattern is looked for in them
 PLAIN: Final = frozenset(
     (b"content-type", b"content-length", b"transfer-encoding", b"date", b"connection", b"keep-alive", b"trailer",
@@ -109,7 +115,7 @@ class HttpMasks:
             return None if shown == fields else MaskedBody(shown, Passed(), None)
         codings = _codings(fields)
         if empty:
-            shown = _without(shown, *STALE) if self._changes(fields, codings) else shown
+            shown = _not_stale(shown) if self._changes(fields, codings) else shown
             return None if shown == fields else MaskedBody(shown, Passed(), None)
         try:
             body = self._body(status, fields, codings)
@@ -122,11 +128,11 @@ class HttpMasks:
         if isinstance(body, NoData) and not codings:
             return MaskedBody(shown, body, None)
         decoding = Decoding(codings) if codings else None
-        return MaskedBody(_without(shown, b"content-encoding", *STALE), body, decoding)
+        return MaskedBody(_not_stale(_without(shown, b"content-encoding")), body, decoding)
 
     def trailers(self, fields: tuple[Field, ...]) -> tuple[Field, ...]:
         """Masked as fields of the head; what would no longer be true of the body is left out."""
-        return tuple(self._field(*each) for each in _without(fields, *STALE))
+        return tuple(self._field(*each) for each in _not_stale(fields))
 
     def _changes(self, fields: tuple[Field, ...], codings: tuple[bytes, ...]) -> bool:
         """Whether a body with these fields would be another one: what they say of it is then not true, or tells of
@@ -187,6 +193,15 @@ def _values(fields: tuple[Field, ...], name: bytes) -> list[bytes]:
 
 def _without(fields: tuple[Field, ...], *names: bytes) -> tuple[Field, ...]:
     return tuple(each for each in fields if each[0] not in names)
+
+
+@lru_cache(maxsize=MAX_NAMES)
+def _is_stale(name: bytes) -> bool:
+    return STALE.fullmatch(name) is not None
+
+
+def _not_stale(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    return tuple(each for each in fields if not _is_stale(each[0]))
 
 
 def _codings(fields: tuple[Field, ...]) -> tuple[bytes, ...]:

@@ -13,6 +13,7 @@ from hoopgw.relay import http_words as words
 from hoopgw.relay.effects import Ask, Effect, ToTarget
 from hoopgw.relay.http_answers import HELD, NOTED
 from hoopgw.relay.http_body import Body
+from hoopgw.relay.http_conditions import compares, is_tagged, untagged
 from hoopgw.relay.http_heads import MAX_PREPARED, RequestHead, is_ours
 from hoopgw.relay.http_scope import PROOFS, HttpScope
 from hoopgw.relay.http_signing import CODED, MAX_HASHED, WHOLE, Signing
@@ -48,6 +49,7 @@ class Outgoing:
     __slots__ = (
         "up", "head", "request", "line", "close", "reads", "opening", "once", "repeatable",
         "_scope", "_prepared", "_signing", "_judged", "_content", "_pieces", "_traces", "_trace", "_sent", "renewed",
+        "_untagged",
     )  # fmt: skip
 
     def __init__(self, scope: HttpScope) -> None:
@@ -72,6 +74,7 @@ class Outgoing:
         self._trace = b""
         self._sent: bytearray | None = None  # the body, where all may be sent once more with another credential
         self.renewed = False
+        self._untagged = False  # its answer is masked, and it has an If-None-Match: that stays here
 
     def prepare(self, block: Block) -> RequestHead:
         found = self._prepared.get(block)
@@ -93,7 +96,7 @@ class Outgoing:
         self.up = Body(block.framing, block.length)
         self.head = head
         self.close = block.close or read.minor == 0
-        self.renewed = False
+        self.renewed = self._untagged = False
         self.line = method + b" " + target
         self._content, self._pieces, self._sent = bytearray(), bytearray(), None
         size = block.length if block.framing == LENGTH else 0 if block.framing == NO_BODY else None
@@ -182,6 +185,15 @@ class Outgoing:
             return False
         return not self.up.ended or len(self._content) > MAX_HASHED
 
+    @property
+    def compares(self) -> bool:
+        """Its answer would tell whether a guess at what is masked is right."""
+        return self.request is not None and compares(self.request.method, self.request.fields)
+
+    def untag(self) -> None:
+        """The target is to answer as if the client had nothing of it yet."""
+        self._untagged = self.head is not None and is_tagged(self.head.fields)
+
     def forward(self) -> bytes:
         """Its head, and what is there of its body.  Raises SecretUnavailable and WireError."""
         scope, head, request = self._scope, self.head, self.request
@@ -199,6 +211,8 @@ class Outgoing:
             if signing.way == CODED:
                 body = signing.coded([bytes(self._content)], self.up.ended)
         self._content, self._pieces = bytearray(), bytearray()
+        if self._untagged:
+            upstream = untagged(upstream)
         granted = b"" if scope.granted is None else scope.granted()
         upgrade = b"" if self.opening is None else asking(self.opening)
         data = line + b" HTTP/1.1\r\n" + upstream + granted + scope.identity() + upgrade + self._trace

@@ -29,6 +29,7 @@ REASONS: Final[dict[int, str]] = {
     408: "Request Timeout",
     409: "Conflict",
     411: "Length Required",
+    412: "Precondition Failed",
     413: "Content Too Large",
     417: "Expectation Failed",
     421: "Misdirected Request",

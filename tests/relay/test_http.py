@@ -640,6 +640,43 @@ class Answers(SynchronousTestCase):
         self.assertTrue(course.client.endswith(b"\r\n2\r\nPN\r\n0\r\ngrpc-message: **\r\n\r\n"), course.client)
         self.assertTrue(course.relay.idle)
 
+    def test_a_guess_at_what_is_masked_is_not_compared(self) -> None:
+        """An entity tag may be a digest: If-None-Match does not reach the target, other conditions get 412."""
+        asked = GET[:-2] + b'If-None-Match: "guess"\r\nX-A: 1\r\n\r\n'
+        course = self.answered(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", Answer(bodies=Masks()), asked)
+        self.assertNotIn(b"guess", course.target[0])
+        self.assertIn(b"\r\nX-A: 1\r\n", course.target[0])
+        course.send(asked)  # the next answer is not masked
+        self.assertIn(b"guess", course.target[0])
+        for method, line in (
+            (b"GET", b'If-Match: "guess"'),
+            (b"PUT", b'If-Match: "guess", "other"'),
+            (b"PUT", b'If-None-Match: "guess"'),
+            (b"PUT", b'X-Amz-Copy-Source-If_Match: "guess"'),
+            (b"GET", b'If: (["guess"])'),
+        ):
+            course = Course(Answer(bodies=Masks()))
+            course.send(GET.replace(b"GET", method)[:-2] + line + b"\r\n\r\n")
+            self.assertEqual((course.problem()[0], course.target[0]), (412, b""), line)
+            self.assertEqual(
+                [each.code for each in course.others if isinstance(each, Observed)], [Code.OPERATION_REFUSED]
+            )
+
+    def test_whether_there_is_something_may_be_asked(self) -> None:
+        """That tells nothing of what it is; and where nothing is masked, a tag may be compared."""
+        masked = Answer(bodies=Masks())
+        for answer, line in (
+            (masked, b"If-None-Match: *"),
+            (masked, b"If-Match: *"),
+            (masked, b"If-Unmodified-Since: Sat, 21 Nov 2026 09:00:00 GMT"),
+            (masked, b"If: (<urn:uuid:lock>)"),
+            (GO, b'If-Match: "v1"'),
+            (GO, b'If-None-Match: "v1"'),
+        ):
+            course = Course(answer)
+            course.send(GET.replace(b"GET", b"PUT")[:-2] + line + b"\r\n\r\n")
+            self.assertIn(b"\r\n" + line + b"\r\n", course.target[0])
+
     def test_an_older_client_gets_no_chunks(self) -> None:
         """What HTTP/1.0 cannot read comes without them, until the connection ends."""
         for answer in (GO, Answer(bodies=Masks())):

@@ -116,6 +116,15 @@ class Responses(SynchronousTestCase):
             kept = self.named.response(status, fields("image/png", content_length=length, etag="x"))
             self.assertIsNone(kept)
 
+    def test_digests_by_other_names(self) -> None:
+        """Services have fields of their own for them; what only sounds like one is kept."""
+        told = ("x_amz_checksum_sha256", "x_goog_hash", "docker_content_digest", "x_checksum_md5", "x_ms_content_crc64")
+        told += ("x_sha1", "x_object_etag", "signature", "signature_input", "content_range", "oc_checksum")
+        head, _ = shown(
+            self.named, b'{"ssn":"1"}', **dict.fromkeys(told, "x"), x_hashtags="a", x_shape="b", x_metag="c"
+        )
+        self.assertEqual(set(head), {b"content-type", b"x-hashtags", b"x-shape", b"x-metag"})
+
     def test_trailers(self) -> None:
         """As the fields before the body."""
         found = self.both.trailers(((b"grpc-message", b"no a@example.com"), (b"digest", b"x"), (b"grpc-status", b"5")))
