@@ -52,6 +52,6 @@ class AgentChannels:
     def _refuse(self, channel: Channel) -> None:
         """The target gets CLOSE in the client's name; the client learns of it by the target's own."""
         channel.state = State.REFUSED
-        channel.taken()
+        channel.forget()
         if not channel.client_closed:
             self._out.append(ToTarget(wire.framed(wire.simple(wire.CHANNEL_CLOSE, channel.target))))

@@ -13,6 +13,7 @@ from hoopgw.wire import sshmessages as wire
 
 GLOBAL_LANE = 0
 MAX_ENVIRONMENT = 64 * 1024  # bytes of names and values of one channel
+MAX_VARIABLES = 128  # that are let through on one channel: OpenSSH's server takes no more either
 MAX_COMMAND = 128 * 1024  # bytes of a command line: Linux passes no longer word to a shell (MAX_ARG_STRLEN)
 STARTS = {b"exec": EXEC, b"shell": SHELL, b"subsystem": SUBSYSTEM}
 
@@ -34,6 +35,8 @@ class Asking:
         if name in forwards.REQUESTS:
             return self.numbered(FORWARD, forwards.described(name, body), name)
         if name == b"env":
+            if channel.variables >= MAX_VARIABLES:
+                return None
             variable, here = wire.read_string(body, 0, MAX_ENVIRONMENT)
             value, _ = wire.read_string(body, here, MAX_ENVIRONMENT)
             return self.numbered(ENV, variable + b"=" + value, variable)
@@ -67,7 +70,7 @@ class Asking:
         if channel.asked:
             del self.waiting[channel.lane]
             channel.asked = b""
-            channel.taken()
+            channel.forget()
             self._out.append(Withdraw(channel.lane))
 
 

@@ -6,6 +6,7 @@ reserve and from nothing else, so the target never sends more than the client ha
 
 from __future__ import annotations
 
+from collections import deque
 from enum import Enum
 from typing import final
 
@@ -19,7 +20,9 @@ from hoopgw.wire import sshmessages as wire
 from hoopgw.wire.sshagent import AgentRequests
 
 RESERVE = 8 * 1024  # bytes of the client's window kept for the gateway's own lines: a notice and a refusal fit
-MAX_REQUESTS = 64  # requests of one channel that wait behind a decision
+MAX_REQUESTS = 256  # requests of one channel that wait behind a decision: a client sends all its variables at once
+MAX_KEPT_REQUESTS = 256 * 1024  # bytes of them: the longest command, and all variables
+MAX_EARLY = 64 * 1024  # bytes of a target on a channel that its client does not know yet: it has nothing to say there
 
 
 class State(Enum):
@@ -36,8 +39,8 @@ class Channel:
     __slots__ = (
         "lane", "client", "target", "state", "packet", "reserve", "credit", "to_client", "to_target", "terminal",
         "started", "environment", "client_asks", "target_asks", "asked", "operation", "kept", "kept_data",
-        "kept_requests", "meter", "client_closed", "target_closed", "successor", "opaque", "files",
-        "target_packet", "owed", "masks", "typing", "agent",
+        "kept_requests", "kept_size", "variables", "meter", "client_closed", "target_closed", "successor", "opaque",
+        "files", "target_packet", "owed", "masks", "typing", "agent",
     )  # fmt: skip
 
     def __init__(self, lane: int, client: int, target: int) -> None:
@@ -52,14 +55,16 @@ class Channel:
         self.to_target = 0  # the same of the target
         self.terminal = False
         self.started = False  # a shell, command or subsystem was asked for
+        self.variables = 0  # how many of those
         self.environment: list[bytes] = []  # names and values that the target was given, as SSH strings
         self.client_asks = Replies()  # the client's requests
         self.target_asks = Replies()
         self.asked = b""  # the message that waits for a decision; b"": none
         self.operation = 0  # its number
-        self.kept: list[bytes] = []  # messages of the client behind it
+        self.kept: deque[bytes] = deque()  # messages of the client behind it
         self.kept_data = 0
         self.kept_requests = 0
+        self.kept_size = 0  # bytes of those
         self.meter: Meter | None = None
         self.client_closed = False
         self.target_closed = False
@@ -117,22 +122,36 @@ class Channel:
 
     def keep(self, message: bytes) -> None:
         """Behind the decision.  Raises ProtocolViolation beyond the window that the target gave, or MAX_REQUESTS."""
-        number = message[0]
-        if number == wire.CHANNEL_DATA or number == wire.CHANNEL_EXTENDED_DATA:
-            self.kept_data += wire.data_size(message)
-            if self.kept_data > self.to_target:
-                raise ProtocolViolation("more data than the window has room for")
-        else:
-            self.kept_requests += 1
-            if self.kept_requests > MAX_REQUESTS:
-                raise ProtocolViolation(f"more than {MAX_REQUESTS} requests wait on one channel")
+        self._count(message, 1)
+        if self.kept_data > self.to_target:
+            raise ProtocolViolation("more data than the window has room for")
+        if self.kept_requests > MAX_REQUESTS or self.kept_size > MAX_KEPT_REQUESTS:
+            raise ProtocolViolation(f"more than {MAX_REQUESTS} requests, or too large ones, wait on one channel")
         self.kept.append(message)
 
-    def taken(self) -> list[bytes]:
-        """What was kept; nothing is any more."""
-        kept, self.kept = self.kept, []
-        self.kept_data = self.kept_requests = 0
-        return kept
+    def keep_first(self, message: bytes) -> None:
+        """The rest of what was kept, or has just come: before all that is kept."""
+        self._count(message, 1)
+        self.kept.appendleft(message)
+
+    def next_kept(self) -> bytes:
+        """It is kept no longer."""
+        message = self.kept.popleft()
+        self._count(message, -1)
+        return message
+
+    def _count(self, message: bytes, times: int) -> None:
+        number = message[0]
+        if number == wire.CHANNEL_DATA or number == wire.CHANNEL_EXTENDED_DATA:
+            self.kept_data += times * wire.data_size(message)
+        else:
+            self.kept_requests += times
+            self.kept_size += times * len(message)
+
+    def forget(self) -> None:
+        """Nothing is kept any more."""
+        self.kept.clear()
+        self.kept_data = self.kept_requests = self.kept_size = 0
 
 
 @final
@@ -148,8 +167,8 @@ class Successor:
         self.size = 0
 
     def keep(self, message: bytes) -> None:
-        """At most the window that the client gave, and some messages.  Raises ProtocolViolation beyond that."""
-        self.size += len(message)
-        if self.size > self.channel.to_client + MAX_REQUESTS * 64:
-            raise ProtocolViolation("more data than the window has room for")
+        """Raises ProtocolViolation beyond MAX_EARLY: nothing was started there."""
+        self.size += len(message) + 64
+        if self.size > MAX_EARLY:
+            raise ProtocolViolation("too much for a channel on which nothing was started")
         self.kept.append(message)

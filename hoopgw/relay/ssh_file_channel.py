@@ -41,7 +41,7 @@ class FileChannels:
             operation = self._asking.numbered(FILE, text, request.action.encode(), files.packet[sftp.HEADER :])
             self._asking.ask(channel, operation, wire.channel_data(channel.target, files.packet))
             if rest:
-                channel.keep(wire.channel_data(channel.target, rest))
+                channel.keep_first(wire.channel_data(channel.target, rest))
         return False
 
     def _to_target(self, channel: Channel, data: bytes) -> None:

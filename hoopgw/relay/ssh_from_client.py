@@ -29,6 +29,8 @@ PASSES = frozenset(
         b"simple@putty.projects.tartarus.org",
     )
 )
+MAX_KEPT = 32 << 20  # bytes of data of all channels that wait for decisions: OpenSSH's server gives ten 2 MiB each
+KEPT_EACH = 64 * 1024  # of one channel that are not looked at
 
 
 @final
@@ -84,6 +86,11 @@ class FromClient:
             return self._globals.answered(channel.target_asks, message, to_client=False)
         if channel.asked:
             channel.keep(message)
+            if (
+                channel.kept_data > KEPT_EACH
+                and sum(each.kept_data for each in self._asking.waiting.values()) > MAX_KEPT
+            ):
+                raise ProtocolViolation(f"more than {MAX_KEPT} bytes wait for decisions")
             return False
         return self._goes_on(channel, message)
 
@@ -95,10 +102,10 @@ class FromClient:
             # Some servers keep it for what is started then: SFTP that nobody was asked about
             if not (channel.started or channel.opaque):
                 raise ProtocolViolation("data before anything was started")
-            if channel.files is not None and number == wire.CHANNEL_DATA:
-                return self._files.data(channel, channel.files, message[9:])
             if size > channel.to_target:
                 raise ProtocolViolation("more data than the window has room for")
+            if channel.files is not None and number == wire.CHANNEL_DATA:
+                return self._files.data(channel, channel.files, message[9:])
             channel.to_target -= size
             if channel.typing is not None and number == wire.CHANNEL_DATA:
                 keys = message[9:]
@@ -155,13 +162,7 @@ class FromClient:
 
     def _resume(self, channel: Channel) -> None:
         """What waited behind the decision, up to the next one."""
-        kept = channel.taken()
-        for index, message in enumerate(kept):
-            if channel.state is not State.OPEN:
-                return
+        while channel.kept and not channel.asked and channel.state is State.OPEN:
+            message = channel.next_kept()
             if self._goes_on(channel, message):
                 self._out.append(ToTarget(wire.framed(message)))
-            if channel.asked:
-                for later in kept[index + 1 :]:
-                    channel.keep(later)
-                return

@@ -58,6 +58,7 @@ class Starts:
             variable, here = wire.read_string(asked.body, 0)
             value, _ = wire.read_string(asked.body, here)
             channel.environment.append(wire.string(variable) + wire.string(value))
+            channel.variables += 1
             if sum(map(len, channel.environment)) > MAX_ENVIRONMENT:
                 raise ProtocolViolation(f"an environment of more than {MAX_ENVIRONMENT} bytes")
         else:
@@ -89,7 +90,7 @@ class Starts:
             wire.simple(wire.CHANNEL_EOF, number)
         )
         channel.state = State.REFUSED
-        channel.taken()
+        channel.forget()
         self._to_client(channel.client_asks.own(reply + told + end))
         if not channel.client_closed:
             self._out.append(ToTarget(wire.framed(wire.simple(wire.CHANNEL_CLOSE, channel.target))))

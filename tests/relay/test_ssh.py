@@ -13,7 +13,9 @@ from hoopgw.model.events import Code
 from hoopgw.model.operation import TERMINAL, Operation
 from hoopgw.relay.effects import Ask, Completed, Effect, Hangup, Observed, ToClient, ToTarget, Withdraw
 from hoopgw.relay.ssh import SshRelay
+from hoopgw.relay.ssh_asking import MAX_VARIABLES
 from hoopgw.relay.ssh_channel import MAX_REQUESTS, RESERVE, Channel
+from hoopgw.relay.ssh_from_client import KEPT_EACH, MAX_KEPT
 from hoopgw.wire import sshmessages as wire
 from tests.wire.test_sshagent import login, sign
 
@@ -287,10 +289,40 @@ class Holding(SynchronousTestCase):
         for flood in (
             [wire.channel_data(7, b"x" * 32768)] * (WINDOW // 32768 + 1),
             [wire.request(7, b"window-change", False)] * (MAX_REQUESTS + 1),
+            [environment(7, b"LANG", b"x" * 60_000)] * 5,
         ):
             play = self.held()
             play.client(*flood)
             self.assertEqual(play.hangup().code, Code.PROTOCOL_VIOLATED)
+
+    def test_bound_of_all(self) -> None:
+        """Where a target gives many channels large windows, what waits on all of them has a bound as well."""
+        play = Play(lambda operation: None)
+        for number in range(40):
+            play.open(number, number)
+            play.client(execute(number, b"x"))
+        sent = 0
+        for number in range(40):
+            for _ in range(WINDOW // 32768):
+                if not any(isinstance(effect, Hangup) for effect in play.others):
+                    play.client(wire.channel_data(number, b"x" * 32768))
+                    sent += 32768
+        self.assertIn("wait for decisions", play.hangup().reason)
+        self.assertLessEqual(sent, MAX_KEPT + 40 * KEPT_EACH)
+
+    def test_many_variables(self) -> None:
+        """A client sends all of them at once, before it knows of any: those beyond the bound are refused, and
+        the command runs."""
+        play = Play()
+        play.open()
+        many = [environment(7, b"V%d" % number, b"x", True) for number in range(MAX_VARIABLES + 60)]
+        play.client(*many, execute(7, b"id"))
+        _, target = play.took()
+        self.assertEqual(target, [*many[:MAX_VARIABLES], execute(7, b"id")])
+        for _ in many[:MAX_VARIABLES]:
+            play.target(wire.simple(wire.CHANNEL_SUCCESS, 0))
+        client, _ = play.took()
+        self.assertEqual([each[0] for each in client].count(wire.CHANNEL_FAILURE), 60)
 
 
 class Forwarding(SynchronousTestCase):
