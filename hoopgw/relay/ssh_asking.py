@@ -65,6 +65,13 @@ class Asking:
         """No other global request passes meanwhile."""
         self._out.append(_asked(GLOBAL_LANE, operation, message))
 
+    def kept(self) -> int:
+        """Bytes of data that wait behind what is asked, on all channels."""
+        total = 0
+        for channel in self.waiting.values():
+            total += channel.kept_data
+        return total
+
     def withdraw(self, channel: Channel) -> None:
         """What waits for a decision will never run."""
         if channel.asked:

@@ -86,10 +86,7 @@ class FromClient:
             return self._globals.answered(channel.target_asks, message, to_client=False)
         if channel.asked:
             channel.keep(message)
-            if (
-                channel.kept_data > KEPT_EACH
-                and sum(each.kept_data for each in self._asking.waiting.values()) > MAX_KEPT
-            ):
+            if channel.kept_data > KEPT_EACH and self._asking.kept() > MAX_KEPT:
                 raise ProtocolViolation(f"more than {MAX_KEPT} bytes wait for decisions")
             return False
         return self._goes_on(channel, message)
