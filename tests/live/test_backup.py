@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing
 from pathlib import Path
 
 from hoopgw.cli.demo.place import write_secret
-from tests.live.harness import LiveCase
+from hoopgw.store import sqlite, statements
+from hoopgw.store.rows import session_values
+from tests.live.harness import LiveCase, environment
+from tests.store.test_contract import ROW
+from tests.store.test_migrations import FIRST
+
+AS_VERSION = "import hoopgw; hoopgw.__version__ = {!r}; from hoopgw.cli.main import main; main()"
 
 
 class Backup(LiveCase):
@@ -99,6 +107,59 @@ class Backup(LiveCase):
     def verified(self) -> None:
         ran = self.hoopgw("sessions", "verify", str(self.stage.state / "recordings"))
         self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+
+    def as_version(self, version: str, file: Path) -> None:
+        """A backup that another hoopgw than this one makes."""
+        words = ["--config", str(self.stage.gateway.config), "backup", str(file), "--passphrase", self.where]
+        command = [sys.executable, "-c", AS_VERSION.format(version), *words]
+        done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def index(self, version: int = 1) -> Path:
+        """In the place of the gateway's, one as the first hoopgw made it, with one session in it."""
+        path = self.stage.state / "hoopgw.db"
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        with closing(sqlite3.connect(path)) as made:
+            for statement in FIRST:
+                made.execute(sqlite._sql(statement))
+            made.execute(sqlite._sql(statements.PUT_SESSION), session_values(ROW))
+            made.execute(f"PRAGMA user_version = {version}")
+            made.commit()
+        return path
+
+    def files(self) -> dict[str, bytes]:
+        places = (self.directory, self.stage.state)
+        return {str(path): path.read_bytes() for place in places for path in place.rglob("*") if path.is_file()}
+
+    def test_of_another_version(self) -> None:
+        """An older one is restored, and brought up to date by the next start.  A newer one, or one with a newer index,
+        is refused with a clear word, and nothing is changed."""
+        self.stage.gateway.stop()
+        self.addCleanup(self.stage.gateway.start)
+        path = self.index()
+        self.as_version("0.0.9", self.file)
+        path.unlink()
+        ran = self.hoopgw("restore", str(self.file), "--passphrase", self.where, "--force")
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        self.assertIn("Made by hoopgw 0.0.9; its index has schema version 1: the next start brings it", ran.stdout)
+        self.stage.gateway.start()
+        self.assertIn(ROW.id, [each["id"] for each in json.loads(self.hoopgw("sessions", "list", "--json").stdout)])
+        self.stage.gateway.stop()
+        with closing(sqlite3.connect(path)) as index:
+            self.assertEqual(index.execute("PRAGMA user_version").fetchone()[0], statements.VERSION)
+
+        newer, inside = self.place / "newer", self.place / "inside"
+        self.as_version("99.0.0", newer)
+        kept = path.read_bytes()
+        self.index(statements.VERSION + 1)
+        self.as_version("0.0.9", inside)
+        path.write_bytes(kept)
+        before = self.files()
+        for file, words in ((newer, "was made by hoopgw 99.0.0, and this is"), (inside, "of a newer hoopgw")):
+            ran = self.hoopgw("restore", str(file), "--passphrase", self.where, "--force")
+            self.assertEqual((ran.returncode, words in ran.stderr), (1, True), ran.stderr)
+            self.assertEqual(self.files(), before)
 
     def test_refused(self) -> None:
         """A file that is there, a passphrase that is short, and one on the command line: nothing is made."""

@@ -161,7 +161,10 @@ def _manifest(raw: bytes) -> Manifest:
     try:
         shape: dict[str, Any] = json.loads(raw)
         if shape.pop("format") != FORMAT:
-            raise NotABackup("it was made by another version, in a form that this one does not know")
+            version = str(shape.get("version"))[:40]
+            raise NotABackup(
+                f"it was made by hoopgw {version}, in a form that this one does not know: restore it by that"
+            )
         items = tuple(_item(each) for each in shape.pop("items"))
         return Manifest(items=items, **shape)
     except (ValueError, TypeError, KeyError, AttributeError) as error:

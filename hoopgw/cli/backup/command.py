@@ -74,9 +74,11 @@ def restore(settings: dict[str, str], /, file: str, where: str, force: bool, as_
     """Put the files of a backup in their places, after every byte of it was checked.
 
     The gateway must not run. The configuration goes where --config is, all else where it came from. Nothing that is
-    there is replaced without --force.
+    there is replaced without --force. A backup of an older hoopgw is brought up to date by the next start; one of a
+    newer hoopgw is refused.
     """
     from hoopgw.cli.backup.archive import checked
+    from hoopgw.cli.backup.fitting import fitting
     from hoopgw.cli.backup.restoring import InTheWay, Restoring
     from hoopgw.model.errors import HoopgwError
 
@@ -85,6 +87,7 @@ def restore(settings: dict[str, str], /, file: str, where: str, force: bool, as_
     passphrase = _passphrase(where)
     try:
         found = checked(Path(file), passphrase)
+        note = fitting(found)
         done = Restoring(found, directory, time.time()).restore(force)
     except InTheWay as error:
         raise click.ClickException(f"{error}\nNothing was changed. --force replaces them.") from error
@@ -92,11 +95,14 @@ def restore(settings: dict[str, str], /, file: str, where: str, force: bool, as_
         raise click.ClickException(f"{error}\nIt is not restored.") from error
     place = found.manifest.recordings
     if as_json:
-        print_json({"written": [str(path) for path in done.written], "aside": done.aside, "recordings": place})
+        written = [str(path) for path in done.written]
+        print_json({"written": written, "aside": done.aside, "recordings": place, "note": note})
         return
     click.echo(f"{counted(len(done.written), 'file')} written.")
     if done.aside:
         click.echo(f"Recordings that were here are in {escaped(done.aside)}")
+    if note:
+        click.echo(f"Made by hoopgw {escaped(found.manifest.version)}; {note}.")
     click.echo(f"Now: hoopgw check; systemctl start hoopgw; hoopgw sessions verify {escaped(place)}")
 
 
