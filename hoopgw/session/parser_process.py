@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -26,7 +27,8 @@ NICENESS = 5  # behind the gateway itself, where there is one processor for both
 def _bound() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.nice(NICENESS)
+    with suppress(OSError):  # a courtesy to the gateway: where a filter of system calls forbids it, texts are read
+        os.nice(NICENESS)
 
 
 class _Reading:
