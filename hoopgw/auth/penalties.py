@@ -66,6 +66,10 @@ class Penalties:
         """For what has no login of its own, as a cancel request."""
         return self._left(source_of(address)) >= ENFORCED_FROM
 
+    def wait(self, address: str) -> int:
+        """Seconds until one who was not let `enter` may try again."""
+        return max(0, int(self._left(source_of(address)) - ENFORCED_FROM)) + 1
+
     def _left(self, source: str) -> float:
         until = self._until.get(source)
         if until is None:

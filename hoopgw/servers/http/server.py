@@ -21,7 +21,6 @@ from twisted.python.failure import Failure
 from hoopgw.auth.access import IAccess, Wanted
 from hoopgw.model.errors import (
     HoopgwError,
-    IssuerUnavailable,
     LoginRefused,
     NotGranted,
     OperatorError,
@@ -33,6 +32,7 @@ from hoopgw.relay import http_words as words
 from hoopgw.relay.http_body import Body
 from hoopgw.relay.http_scope import Route, route_of
 from hoopgw.servers import tls
+from hoopgw.servers.entrance import Entrance, code_of
 from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.http.address import Named, credentials_of, named, proxy_route, tunnel_to
 from hoopgw.servers.http.edge import Face, HttpEdge
@@ -45,6 +45,7 @@ from hoopgw.wire.httphead import MAX_HEAD, NO_BODY, Blocks, Request, read_reques
 PROTOCOL = "http"
 HTTPS_ALPN = (H2_ALPN, HTTP_ALPN)  # what clients are offered
 TLS_HANDSHAKE = 0x16  # first byte of a TLS record that begins a connection (RFC 8446, 5.1)
+NO_TARGET, NO_TOKEN = "no target", "no token"  # details of refusals
 LINGER = 1.0  # seconds in which a client that still sends a body can read why it is refused
 
 
@@ -80,8 +81,7 @@ class HttpServer(Protocol):
         self._streams: Streams | None = None  # of HTTP/2: each is served by another of this class
         self._buffer = b""
         self._own: tuple[Request, Named, Body, list[bytes]] | None = None
-        self._deadline: Any = None
-        self._entered = False
+        self._entrance = Entrance(gateway, PROTOCOL, address)
         self._tls = tls or {}
         self._chain = chain
         self._let_in = let_in
@@ -99,13 +99,10 @@ class HttpServer(Protocol):
         self._enter()
 
     def _enter(self) -> None:
-        reason = self._gateway.penalties.enter(self._address)
-        if reason:
+        barred = self._entrance.enter(self._too_late)
+        if barred is not None:
             told = self._begun or not self._gateway.settings.tls.required  # else it waits for TLS, and not for words
-            self._refuse(LoginRefused(reason, detail="penalty"), 429 if told else 0)
-            return
-        self._entered = True
-        self._deadline = self._gateway.reactor.callLater(self._gateway.settings.limits.login_seconds, self._too_late)
+            self._refuse(barred, 429 if told else 0)
 
     def dataReceived(self, data: bytes) -> None:
         """Until a session is open; while it is, bytes go straight to its pump."""
@@ -152,7 +149,7 @@ class HttpServer(Protocol):
             self.transport,
             gateway.reactor,
             lambda: HttpServer(gateway, face, address, facts, chain, self._leave),
-            lambda error: gateway.events.emit(_code(error), protocol=PROTOCOL, client=address, reason=str(error)),
+            lambda error: gateway.events.emit(code_of(error), protocol=PROTOCOL, client=address, reason=str(error)),
         )
         face.connections.add(self)
         self._streams.begin()
@@ -180,13 +177,9 @@ class HttpServer(Protocol):
             self._close(Code.SESSION_CLOSED, "the client left before its session was open")
 
     def _leave(self) -> None:
-        if self._deadline is not None and self._deadline.active():
-            self._deadline.cancel()
-        if self._entered:
-            self._entered = False
-            self._gateway.penalties.leave(self._address)
+        self._entrance.leave()
 
-    def _too_late(self) -> None:
+    def _too_late(self, error: HoopgwError) -> None:
         if self._streams is not None:
             self._leave()
             self._streams.goodbye()
@@ -230,7 +223,7 @@ class HttpServer(Protocol):
             route = route_of(read.block)
             found = named(read.host, read.target, self._gateway.settings.tls.domain)
         if found is None:
-            self._refuse(NotGranted("name a target: https://TARGET.DOMAIN/ or /TARGET/", detail="no target"), 404)
+            self._refuse(NotGranted("name a target: https://TARGET.DOMAIN/ or /TARGET/", detail=NO_TARGET), 404)
         elif found.path:
             self._own = read, found, Body(read.block.framing, read.block.length), []
             rest, self._buffer = self._buffer[read.end :], b""
@@ -245,7 +238,7 @@ class HttpServer(Protocol):
     def _log_in(self, route: Route, found: Named) -> Generator[Deferred[Any], Any, None]:
         shown = credentials_of(route, self._chain, self._address)
         if shown is None:
-            raise LoginRefused("a token is needed: Authorization: Bearer", detail="no token")
+            raise LoginRefused("a token is needed: Authorization: Bearer", detail=NO_TOKEN)
         proven = self._gateway.certificates.shown(self._chain) if self._chain else None
         role = route[1].decode("utf-8", "backslashreplace")
         wanted = Wanted(PROTOCOL, found.target, role, destination=found.destination)
@@ -346,14 +339,10 @@ class HttpServer(Protocol):
         if self._state is _State.ENDED:
             return
         self._state = _State.ENDED
-        detail = getattr(error, "detail", "")
-        known = self._tunnels and isinstance(error, NotGranted)  # a good token: programs try places that are not listed
-        bad = isinstance(error, LoginRefused | WireError) and detail not in ("no token", "penalty") and not known
-        if bad and self._entered:
-            self._gateway.penalties.failed(self._address)
+        if _counts(error):
+            self._entrance.failed(error)
         self._leave()
-        code = _code(error)
-        self._gateway.events.emit(code, protocol=PROTOCOL, client=self._address, reason=str(error), detail=detail)
+        code = self._entrance.told(error)
         if self._edge is not None and self._edge.session is not None:
             self._close(code, str(error))
         if status:
@@ -361,6 +350,8 @@ class HttpServer(Protocol):
             if status == 401 and self._tunnels:
                 status = 407
             more = CHALLENGE if status == 401 else PROXY_CHALLENGE if status == 407 else b""
+            if status == 429:
+                more = b"Retry-After: %d\r\n" % self._gateway.penalties.wait(self._address)
             self.transport.write(words.failed(status, told, close=True, head=self._bare, more=more))
         self.transport.resumeProducing()  # what is still sent is read and dropped: unread bytes would reset the answer
         linger = LINGER if self._owes != NO_BODY else 0.0
@@ -378,10 +369,12 @@ class HttpServer(Protocol):
             session.close(code, reason).addBoth(lambda _: self._gateway.registry.remove(session))
 
 
-def _code(error: HoopgwError) -> Code:
-    if isinstance(error, WireError):
-        return Code.PROTOCOL_VIOLATED
-    return Code.ISSUER_UNAVAILABLE if isinstance(error, IssuerUnavailable) else Code.LOGIN_REFUSED
+def _counts(error: HoopgwError) -> bool:
+    """Against its address.  Nobody guesses who shows no token; and who is known has not guessed: programs try places
+    that are not granted, and browsers ask for /favicon.ico."""
+    if isinstance(error, NotGranted):
+        return error.detail == NO_TARGET
+    return getattr(error, "detail", "") != NO_TOKEN
 
 
 class HttpFactory(Factory):

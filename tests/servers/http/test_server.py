@@ -15,6 +15,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.auth.penalties import Penalties
+from hoopgw.model.errors import IssuerUnavailable, LoginRefused, NotGranted, RevocationsUnavailable
 from hoopgw.servers.http.edge import Face
 from hoopgw.servers.http.server import HttpServer
 
@@ -37,7 +38,7 @@ class Login(SynchronousTestCase):
         self.events: list[Any] = []
         self.clock = Clock()
         self.penalties = Penalties(self.clock, 2, 100)
-        gateway: Any = SimpleNamespace(
+        self.gateway: Any = SimpleNamespace(
             reactor=self.clock,
             penalties=self.penalties,
             settings=SimpleNamespace(
@@ -48,7 +49,7 @@ class Login(SynchronousTestCase):
         )
         nobody: Any = None
         self.face = Face(nobody, nobody, nobody, None)
-        self.server = HttpServer(gateway, self.face, "192.0.2.1")
+        self.server = HttpServer(self.gateway, self.face, "192.0.2.1")
         self.wire = Wire()
         self.server.makeConnection(self.wire)
 
@@ -67,6 +68,47 @@ class Login(SynchronousTestCase):
         self.clock.advance(11)
         self.assertTrue(self.wire.disconnecting)
         self.assertEqual(self.penalties.enter("192.0.2.1"), "")
+
+    def answered(self, error: Exception | None, head: bytes = GET) -> str:
+        """What a new connection is told whose login fails so."""
+        self.login = Deferred()
+        wire, server = Wire(), HttpServer(self.gateway, self.face, "192.0.2.1")
+        server.makeConnection(wire)
+        server.dataReceived(head)
+        if error is not None and not wire.value():
+            self.login.errback(error)
+        server.connectionLost()
+        return wire.value().decode()
+
+    def test_bad_tokens_add_up(self) -> None:
+        """Three are mistakes; then nobody logs in from there for a while, and is told for how long."""
+        self.server.connectionLost()
+        for _ in range(3):
+            self.assertIn("HTTP/1.1 401 ", self.answered(LoginRefused("no good token")))
+        told = self.answered(LoginRefused("no good token"))
+        self.assertIn("HTTP/1.1 429 ", told)
+        self.assertIn("\r\nRetry-After: 1\r\n", told)
+        self.assertEqual(self.events[-1][1]["detail"], "penalty")
+        self.clock.advance(1)
+        self.assertIn("HTTP/1.1 401 ", self.answered(LoginRefused("no good token")))
+
+    def test_what_counts_as_no_guess(self) -> None:
+        """No token at all; a good one that is not granted there; what the gateway cannot find out."""
+        self.server.connectionLost()
+        for _ in range(4):
+            self.assertIn("HTTP/1.1 401 ", self.answered(None, GET.replace(b"Authorization", b"X-Other")))
+            self.assertIn("HTTP/1.1 403 ", self.answered(NotGranted("not there", detail="http target")))
+            self.assertIn("HTTP/1.1 503 ", self.answered(IssuerUnavailable("down")))
+            self.assertIn("HTTP/1.1 401 ", self.answered(RevocationsUnavailable("down")))
+        self.assertFalse(self.penalties.blocked("192.0.2.1"))
+
+    def test_requests_that_nobody_sends_count(self) -> None:
+        """As failed logins do: what cannot be read, and what names no target."""
+        for head in (b"GET / HTTP/1.1\r\nHost: gw\r\n\r\n", b"GET / HTTP/9\r\n\r\n"):
+            self.setUp()
+            self.server.connectionLost()
+            found = [self.answered(None, head) for _ in range(4)]
+            self.assertEqual([each.split(" ")[1] == "429" for each in found], [False, False, False, True])
 
     def test_a_gateway_that_stops_says_goodbye(self) -> None:
         """By HTTP/2: what runs goes on, what comes then is refused as untouched, and may be sent elsewhere."""
