@@ -1,4 +1,7 @@
-"""HTTP/2 towards targets: one connection of one identity, whose streams are lent as if each were a connection."""
+"""HTTP/2 towards targets: one connection of one identity, whose streams are lent as if each were a connection.
+
+Compiled in packages.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from hoopgw.wire.http2_values import CANCEL, Came, Gone
 
 IDLE_SECONDS: Final = 30.0  # that it waits for its next request, as a connection of HTTP/1.1 does
 MAX_WAITING: Final = 256  # requests that wait until the target lets more streams begin
+_log: Final = Logger("hoopgw.servers.http_calls")
 
 
 class Call(Carrier):
@@ -67,8 +71,6 @@ class Call(Carrier):
 
 class Calls:
     """One connection.  `over` is called once, when nothing new may be asked on it."""
-
-    _log = Logger()
 
     def __init__(self, link: Any, encrypted: bool, clock: IReactorTime, over: Callable[["Calls"], None]) -> None:
         self.congested = False
@@ -132,10 +134,12 @@ class Calls:
 
     def _advance(self) -> None:
         """What has become possible: streams that ended, requests that waited, bytes that may go."""
-        for stream, call in tuple(self._by_stream.items()):
-            if not self._h2.alive(stream):
-                del self._by_stream[stream]
-            call.look(self.congested)
+        for stream in tuple(self._h2.moved):
+            call = self._by_stream.get(stream)
+            if call is not None:
+                if not self._h2.alive(stream):
+                    del self._by_stream[stream]
+                call.look(self.congested)
         while self._waiting and self._h2.room > 0 and not self._ended:
             call = self._waiting.popleft()
             data, call.pending = b"".join(call.pending), []
@@ -190,7 +194,7 @@ class Calls:
                 self.later(lambda: call.fail(f"{call.place.address}: too many requests wait for this target", True))
                 return
         except MalformedFrame as error:
-            self._log.failure("a request that is no HTTP/1.1")
+            _log.failure("a request that is no HTTP/1.1")
             reason = str(error)
             self.later(lambda: call.fail(reason, False))
             self.forget(call)

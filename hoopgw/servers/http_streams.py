@@ -1,7 +1,7 @@
 """HTTP/2 towards clients: each stream is carried by a connection of HTTP/1.1 that exists only here.
 
 One such connection carries a stream after the other, as a client's own would: so that a session is a login on a target,
-not a request, and all that judges, records and times HTTP/1.1 does so here.
+not a request, and all that judges, records and times HTTP/1.1 does so here.  Compiled in packages.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ BEGIN: Final = b"PRI * HTTP/2.0\r\n"  # of a connection that begins so without a
 FIRST_SECONDS: Final = 30.0  # from the handshake to the first stream
 IDLE_SECONDS: Final = 75.0  # without a stream, as for a connection of HTTP/1.1
 STALLED_SECONDS: Final = 60.0  # in which a client takes nothing of what waits for it (CVE-2019-9517)
+MAX_ROUTES: Final = 64  # heads of a connection of which it is remembered whom they are for
+MAX_ROUTE_BYTES: Final = 4096  # of one of them
+_log: Final = Logger("hoopgw.servers.http_streams")
 
 
 class StreamTransport(Carrier):
@@ -41,7 +44,8 @@ class StreamTransport(Carrier):
         return bool(self._streams.encrypted)
 
     def _give(self, piece: Came) -> None:
-        self._streams.taken(piece)
+        if piece.size:
+            self._streams.taken(piece)
         self.whole = piece.ended
         if piece.data and not self.disconnected:
             self.protocol.dataReceived(piece.data)
@@ -84,8 +88,6 @@ class Streams:
     violated  is told once why the connection had to end
     """
 
-    _log = Logger()
-
     def __init__(
         self,
         transport: Any,
@@ -94,13 +96,16 @@ class Streams:
         violated: Callable[[WireError], None],
     ) -> None:
         self.congested = False  # the client takes nothing: its socket is full
-        self._transport = transport
+        self.transport = transport
+        self._turn: Any = getattr(clock, "unsent", None)  # where a reactor looks at the end of its turn
+        self._unsent = False  # it will
         self._clock = clock
         self._serve = serve
         self._violated = violated
         self._h2 = ClientSide(clock.seconds())
         self._by_stream: dict[int, StreamTransport] = {}
         self._idle: list[StreamTransport] = []
+        self._routes: dict[bytes, Route | None] = {}
         self._backlogs: dict[int, tuple[int, float]] = {}  # of each stream, and since when it is that
         self._since = clock.seconds()  # when it last had a stream
         self._limit = FIRST_SECONDS
@@ -109,10 +114,10 @@ class Streams:
 
     @property
     def encrypted(self) -> bool:
-        return bool(self._transport.encrypted)
+        return bool(self.transport.encrypted)
 
     def begin(self) -> None:
-        self._transport.registerProducer(self, True)
+        self.transport.registerProducer(self, True)
         self._send()
 
     # ---- the connection
@@ -133,9 +138,11 @@ class Streams:
             self._fail(error)
         finally:
             self._deep -= 1
-        for stream, carrier in tuple(self._by_stream.items()):
-            self._settle(stream)
-            carrier.look(self.congested)
+        for stream in tuple(self._h2.moved):
+            carrier = self._by_stream.get(stream)
+            if carrier is not None:
+                self._settle(stream)
+                carrier.look(self.congested)
         self._end_if_done()
         self._send()
 
@@ -178,13 +185,13 @@ class Streams:
         """The client does not take what is there: nothing more is read from targets, nor from it, which may only send
         to have more to be answered."""
         self.congested = True
-        self._transport.pauseProducing()
+        self.transport.pauseProducing()
         for carrier in tuple(self._by_stream.values()):
             carrier.look(True)
 
     def resumeProducing(self) -> None:
         self.congested = False
-        self._transport.resumeProducing()
+        self.transport.resumeProducing()
         for carrier in tuple(self._by_stream.values()):
             carrier.look(False)
 
@@ -195,15 +202,16 @@ class Streams:
         """What the connection still has to say is why it ends."""
         self._violated(error)
         self.lost()
-        self._transport.write(self._h2.outgoing())
-        self._transport.unregisterProducer()
-        self._transport.loseConnection()
+        self.transport.write(self._h2.outgoing())
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
 
     def _end_if_done(self) -> None:
         if self._h2.draining and not self._h2.streams and not self._over and not self._deep:
+            self.send_now()
             self.lost()
-            self._transport.unregisterProducer()
-            self._transport.loseConnection()
+            self.transport.unregisterProducer()
+            self.transport.loseConnection()
 
     # ---- streams
 
@@ -217,19 +225,36 @@ class Streams:
 
     def _carrier(self, piece: Came) -> StreamTransport:
         """One that is free, and best of the same login and target."""
-        route = _route(piece.data)
-        found = next((each for each in self._idle if each.route == route), None)
+        route = self._route(piece.data)
+        found: StreamTransport | None = None
+        for place in range(len(self._idle) - 1, -1, -1):
+            if self._idle[place].route == route:
+                found = self._idle.pop(place)
+                break
         new = found is None
         if found is None:
             found = StreamTransport(self, route)
             found.protocol = self._serve()
-        else:
-            self._idle.remove(found)
         found.stream, found.whole = piece.stream, False
         self._by_stream[piece.stream] = found
         if new:
             found.protocol.makeConnection(found)
         return found
+
+    def _route(self, head: bytes) -> Route | None:
+        """Whom the request is for; None where its head cannot be read: what serves it will say so."""
+        if head in self._routes:
+            return self._routes[head]
+        try:
+            read = read_request(head, 0, Blocks())
+            route = None if read is None else route_of(read.block)
+        except WireError:
+            route = None
+        if len(head) <= MAX_ROUTE_BYTES:
+            if len(self._routes) >= MAX_ROUTES:
+                self._routes.clear()
+            self._routes[head] = route
+        return route
 
     def _gone(self, stream: int) -> None:
         carrier = self._by_stream.pop(stream, None)
@@ -257,7 +282,7 @@ class Streams:
         try:
             self._h2.write(stream, data)
         except MalformedFrame:
-            self._log.failure("an answer that is no HTTP/1.1")
+            _log.failure("an answer that is no HTTP/1.1")
             self._h2.reset(stream, INTERNAL_ERROR)
         except WireError as error:
             self._fail(error)
@@ -299,17 +324,18 @@ class Streams:
         self._clock.callLater(0, carrier.protocol.connectionLost, Failure(ConnectionDone()))
 
     def _send(self) -> None:
+        """At the end of the turn, where there is one: TLS then has one piece for all that was written in it."""
         if self._deep or self._over:
             return
-        data = self._h2.outgoing()
-        if data:
-            self._transport.write(data)
+        if self._turn is None:
+            self.send_now()
+        elif not self._unsent:
+            self._unsent = True
+            self._turn.append(self)
 
-
-def _route(head: bytes) -> Route | None:
-    """Whom the request is for; None where its head cannot be read: what serves it will say so."""
-    try:
-        read = read_request(head, 0, Blocks())
-        return None if read is None else route_of(read.block)
-    except WireError:
-        return None
+    def send_now(self) -> None:
+        self._unsent = False
+        if not self._over:
+            data = self._h2.outgoing()
+            if data:
+                self.transport.write(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final, final
 
 from hoopgw.wire.http2_values import STREAM_WINDOW
@@ -43,12 +44,13 @@ class Lane:
 class Lanes:
     """All of one connection.  `highest`: the number of the last that the other side opened."""
 
-    __slots__ = ("_ended", "_open", "highest")
+    __slots__ = ("_ended", "_open", "_order", "highest")
 
     def __init__(self) -> None:
         self.highest = 0
         self._open: dict[int, Lane] = {}
         self._ended: dict[int, int] = {}
+        self._order: deque[int] = deque()  # a dict that is always emptied at its front has to look for that
 
     @property
     def count(self) -> int:
@@ -75,6 +77,7 @@ class Lanes:
 
     def close(self, stream: int, how: int) -> None:
         del self._open[stream]
-        if len(self._ended) >= MAX_CLOSED:
-            del self._ended[next(iter(self._ended))]
+        if len(self._order) >= MAX_CLOSED:
+            del self._ended[self._order.popleft()]
+        self._order.append(stream)
         self._ended[stream] = how
