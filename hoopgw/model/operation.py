@@ -15,17 +15,17 @@ FUNCTION: Final = "function"  # a FunctionCall message (fast path): `text` is th
 
 # The kinds of SSH operations, closed in the same way.
 # `text` is the command line; `parameters` the environment that the channel was given, `name` TERMINAL where it has one
-EXEC = "exec"
-TERMINAL = b"terminal"
-SUBSYSTEM = "subsystem"  # `text` is its name: "sftp"; `parameters` and `name` as for EXEC
-SHELL = "shell"  # a login shell; no text; `parameters` and `name` as for EXEC
-PTY = "pty"  # a terminal: `text` is its type
-ENV = "env"  # one variable: `text` is NAME=VALUE
+EXEC: Final = "exec"
+TERMINAL: Final = b"terminal"
+SUBSYSTEM: Final = "subsystem"  # `text` is its name: "sftp"; `parameters` and `name` as for EXEC
+SHELL: Final = "shell"  # a login shell; no text; `parameters` and `name` as for EXEC
+PTY: Final = "pty"  # a terminal: `text` is its type
+ENV: Final = "env"  # one variable: `text` is NAME=VALUE
 # A request of SFTP: `name` is its action, `text` the action and its paths, quoted as for a shell; `parameters` the
 # undecoded request
-FILE = "file"
-TYPED = "typed"  # a line on a terminal, as it was seen there: nobody asks for it, and nothing of it can be refused
-FORWARD = "forward"  # `name` is what is forwarded (FORWARDS in relay/ssh_forwards.py), `text` from where to where
+FILE: Final = "file"
+TYPED: Final = "typed"  # a line on a terminal, as seen there: nobody asks for it, and nothing of it can be refused
+FORWARD: Final = "forward"  # `name` is what is forwarded (relay/ssh_forwards.py, FORWARDS), `text` from where to where
 
 # The kinds of HTTP operations
 REQUEST: Final = "request"  # `text` is METHOD TARGET, `request` all that is judged

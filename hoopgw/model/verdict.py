@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from hoopgw.model.target import Mode
 
@@ -215,7 +215,7 @@ class Verdict:
         return not (terms or self.redact or self.mode or self.resumes)
 
 
-ALLOW = Verdict()
+ALLOW: Final = Verdict()
 
 
 def _both_masks(one: IMasks | None, other: IMasks | None) -> IMasks | None:

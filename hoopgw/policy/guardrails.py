@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Final
 
 from zope.interface import classImplements
 
@@ -17,7 +17,7 @@ from hoopgw.policy.facts import OBJECTS, SOME_FUNCTION, Facts, FunctionName, Rel
 from hoopgw.policy.guardrail import IGuardrail
 from hoopgw.policy.masks import reads_by_text
 
-SHOWN = 4  # tables or functions of a reason in words
+SHOWN: Final = 4  # tables or functions of a reason in words
 
 
 class Match(Enum):

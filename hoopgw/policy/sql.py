@@ -7,6 +7,7 @@ relation of the statement: that finds too much rather than too little.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 import pgparse
 
@@ -19,7 +20,7 @@ from hoopgw.policy.sql_statement import read_statement
 from hoopgw.policy.sql_tree import NOWHERE, Node, Unreadable
 from hoopgw.policy.touched import expanded, with_block
 
-MAX_IN_PROCESS = 16 * 1024  # bytes: deeper texts could exhaust the parser's stack; they are parsed in a child
+MAX_IN_PROCESS: Final = 16 * 1024  # bytes: deeper texts could exhaust the parser's stack; they are parsed in a child
 
 __all__ = ("MAX_IN_PROCESS", "Unreadable", "analyse")
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from hoopgw.policy.catalogue import Catalogue, Relation
 from hoopgw.policy.facts import RelationName
 from hoopgw.policy.sql_draft import Draft
 from hoopgw.policy.sql_tree import Node
 
-_READ = frozenset(("select",))
+_READ: Final = frozenset(("select",))
 
 
 def relation_named(draft: Draft, node: Node) -> None:

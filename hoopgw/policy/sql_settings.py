@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from hoopgw.policy.sql_names import NameContext
 
 Node = dict[str, Any]
 # It narrows what a session can be made to read (CVE-2024-7348); pg_dump sets it only where the server knows it, so by
 #   SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings WHERE name = 'restrict_nonsystem_…'
-RESTRICTING = "restrict_nonsystem_relation_kind"
-_KINDS = frozenset(("view", "foreign-table"))
+RESTRICTING: Final = "restrict_nonsystem_relation_kind"
+_KINDS: Final = frozenset(("view", "foreign-table"))
 
 
 def setting_by_name(select: Node, context: NameContext) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from hoopgw.policy.catalogue import Catalogue
 from hoopgw.policy.facts import Statement, Where
@@ -19,7 +20,7 @@ from hoopgw.policy.sql_settings import setting_by_name
 from hoopgw.policy.sql_tree import Node, Unreadable, nodes
 from hoopgw.policy.sql_where import Written, where, worse
 
-_MERGED = {"CMD_INSERT": "insert", "CMD_UPDATE": "update", "CMD_DELETE": "delete"}
+_MERGED: Final = {"CMD_INSERT": "insert", "CMD_UPDATE": "update", "CMD_DELETE": "delete"}
 
 
 def read_statement(tree: Node, catalogue: Catalogue | None, context: NameContext) -> Statement:

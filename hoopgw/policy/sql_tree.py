@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-MAX_NODES = 2_000_000  # of one text: more is refused
+MAX_NODES: Final = 2_000_000  # of one text: more is refused
 
 Node = dict[str, Any]
 
 
-NOWHERE = -1  # of a mistake in the text that the grammar finds in no one place
+NOWHERE: Final = -1  # of a mistake in the text that the grammar finds in no one place
 
 
 class Unreadable(Exception):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from hoopgw.policy.bodies import Body
 from hoopgw.policy.catalogue import Catalogue
@@ -16,9 +17,9 @@ from hoopgw.policy.sql_names import NameContext
 from hoopgw.policy.sql_where import worse
 from hoopgw.policy.touched_steps import Node, Step, step
 
-MAX_OBJECTS = 2_000  # that one relation or function leads to; with more, what it touches is unknown
-MAX_DEPTH = 32  # of a way from one object to another
-MAX_WAYS = 64  # ways that are shown
+MAX_OBJECTS: Final = 2_000  # that one relation or function leads to; with more, what it touches is unknown
+MAX_DEPTH: Final = 32  # of a way from one object to another
+MAX_WAYS: Final = 64  # ways that are shown
 
 
 @dataclass(slots=True)

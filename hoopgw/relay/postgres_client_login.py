@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import final
+from typing import Final, final
 
 from hoopgw.model.errors import (
     HoopgwError,
@@ -25,14 +25,14 @@ from hoopgw.relay.postgres_discovery import ISSUER_OPTION, Discovery
 from hoopgw.relay.postgres_settings import options_settings, refused, target_settings
 from hoopgw.wire import oauthbearer, pglogin
 
-LOGIN_OPTION = "hoopgw.login"  # in `options`: how this client wants to show its token
+LOGIN_OPTION: Final = "hoopgw.login"  # in `options`: how this client wants to show its token
 # The same, of physical replication: which target.  pg_basebackup has a database's name of its own, which means nothing.
-TARGET_OPTION = "hoopgw.target"
+TARGET_OPTION: Final = "hoopgw.target"
 PASSWORD_LOGIN, BEARER_LOGIN = "password", "oauthbearer"
-CERTIFICATE_LOGIN = "certificate"  # TLS has shown it: nothing is asked for, and the Login has no token
-DISCOVERY = "discovery"  # detail of a refusal that only tells where a token is to be had
-MAX_NAME = 256  # characters of a role, target or database; PostgreSQL's own names have 63
-MAX_AROUND = 1024  # bytes around a token in OAUTHBEARER: mechanism, header, host and port
+CERTIFICATE_LOGIN: Final = "certificate"  # TLS has shown it: nothing is asked for, and the Login has no token
+DISCOVERY: Final = "discovery"  # detail of a refusal that only tells where a token is to be had
+MAX_NAME: Final = 256  # characters of a role, target or database; PostgreSQL's own names have 63
+MAX_AROUND: Final = 1024  # bytes around a token in OAUTHBEARER: mechanism, header, host and port
 
 
 class _State(Enum):
@@ -393,7 +393,7 @@ def fatal_error(code: str, words: str) -> bytes:
 
 
 # PostgreSQL documentation, appendix A; no words here: the error's own
-_SQLSTATES: dict[type[HoopgwError], tuple[str, str]] = {
+_SQLSTATES: Final[dict[type[HoopgwError], tuple[str, str]]] = {
     LoginRefused: ("28000", ""),
     WireError: ("08P01", ""),
     IssuerUnavailable: ("57P03", "tokens cannot be checked at the moment: try again later"),

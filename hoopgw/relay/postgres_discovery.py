@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from typing import final
+from typing import Final, final
 
 from hoopgw.model.errors import LoginRefused, NotGranted
 from hoopgw.wire import oauthbearer
 
-ISSUER_OPTION = "hoopgw.issuer"  # in `options`: the issuer that this client gets its tokens from
+ISSUER_OPTION: Final = "hoopgw.issuer"  # in `options`: the issuer that this client gets its tokens from
 
 
 @final

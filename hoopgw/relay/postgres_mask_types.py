@@ -33,7 +33,7 @@ from hoopgw.wire.masking import DEEPEST, Action
 TEXTS: Final = frozenset((19, 25, 705, 1042, 1043, 1790, 2275))
 BYTEA, JSON, XML, JSONB = 17, 114, 142, 3802
 BITS: Final = frozenset((1560, 1562))
-RECORDS = 2287
+RECORDS: Final = 2287
 
 # type OID -> (text format, binary format): a stated constant of the right width.  In these no pattern finds anything
 FIXED: Final[dict[int, tuple[bytes, bytes]]] = {
@@ -54,9 +54,9 @@ FIXED: Final[dict[int, tuple[bytes, bytes]]] = {
     1266: (b"00:00:00+00", bytes(12)),  # timetz
     2950: (b"00000000-0000-0000-0000-000000000000", bytes(16)),  # uuid
 }
-_ONE = b"\x3f\xf0" + bytes(6)  # 1.0
-_EMPTY = (b"empty", b"\x01")  # of ranges
-_NONE = (b"{}", bytes(4))  # of multiranges
+_ONE: Final = b"\x3f\xf0" + bytes(6)  # 1.0
+_EMPTY: Final = (b"empty", b"\x01")  # of ranges
+_NONE: Final = (b"{}", bytes(4))  # of multiranges
 CONSTANTS: Final[dict[int, tuple[bytes, bytes]]] = FIXED | {
     18: (b"*", b"*"),  # "char", one byte
     27: (b"(0,0)", bytes(6)),  # tid

@@ -20,7 +20,7 @@ from hoopgw.wire.scanners import Scanner
 from hoopgw.wire.showing import Hashes
 from hoopgw.wire.streammask import StreamMask
 
-_PATTERNS = {
+_PATTERNS: Final = {
     "email": scanners.EMAIL,
     "payment-card": scanners.PAYMENT_CARD,
     "us-ssn": scanners.US_SSN,
@@ -29,7 +29,7 @@ _PATTERNS = {
 }
 _ALL: Final = Shown("", "")
 _NOTHING: Final = Shown(WHOLE, "")
-MAX_SCANNERS = 64  # distinct sets of patterns: one for each selection of rules
+MAX_SCANNERS: Final = 64  # distinct sets of patterns: one for each selection of rules
 
 
 @final

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from hoopgw.relay import postgres_words as words
 from hoopgw.relay.postgres_expect import Expect
@@ -10,7 +10,7 @@ from hoopgw.wire import pgmessages
 
 Fields = list[tuple[bytes, bytes]]
 
-_KEPT = (b"S", b"V", b"C", b"P")  # severity, SQLSTATE and position stay where the text is withheld
+_KEPT: Final = (b"S", b"V", b"C", b"P")  # severity, SQLSTATE and position stay where the text is withheld
 
 
 def screened(fields: Fields, masks: Any, withhold: bool) -> Fields:

@@ -6,11 +6,13 @@ Nothing here is judged by a guardrail, so what could change names, rights or wha
 
 from __future__ import annotations
 
+from typing import Final
+
 from hoopgw.model.errors import LoginRefused
 
 # In these no byte below 0x80 is part of a longer character, so a quote is a quote (PostgreSQL documentation, 24.3).
 # SJIS, BIG5, GBK, UHC, GB18030, JOHAB and SHIFT_JIS_2004 are not.
-ENCODINGS = frozenset(
+ENCODINGS: Final = frozenset(
     (
         "UTF8 SQL_ASCII EUC_JP EUC_JIS_2004 EUC_KR EUC_CN EUC_TW KOI8R KOI8U "
         "ISO_8859_5 ISO_8859_6 ISO_8859_7 ISO_8859_8 "
@@ -18,8 +20,9 @@ ENCODINGS = frozenset(
         "WIN866 WIN874 WIN1250 WIN1251 WIN1252 WIN1253 WIN1254 WIN1255 WIN1256 WIN1257 WIN1258"
     ).split()
 )
-_LATIN = {1: 1, 2: 2, 3: 3, 4: 4, 9: 5, 10: 6, 13: 7, 14: 8, 15: 9, 16: 10}  # part of ISO 8859 -> number of LATIN
-_BY_LETTERS = (
+# Part of ISO 8859 -> number of LATIN
+_LATIN: Final = {1: 1, 2: 2, 3: 3, 4: 4, 9: 5, 10: 6, 13: 7, 14: 8, 15: 9, 16: 10}
+_BY_LETTERS: Final = (
     {name.replace("_", ""): name for name in ENCODINGS}
     | {f"ISO8859{part}": f"LATIN{number}" for part, number in _LATIN.items()}
     | {name.replace("WIN", "WINDOWS"): name for name in ENCODINGS if name.startswith("WIN")}
@@ -27,7 +30,7 @@ _BY_LETTERS = (
 )
 
 # How values are shown, and bounds that a client sets itself.
-PASSED = frozenset(
+PASSED: Final = frozenset(
     (
         "datestyle intervalstyle timezone extra_float_digits bytea_output client_min_messages "
         "statement_timeout lock_timeout idle_in_transaction_session_timeout idle_session_timeout transaction_timeout "
@@ -35,8 +38,8 @@ PASSED = frozenset(
     ).split()
 )
 # A role's default may say that it only reads: a client may add to that and not take it back.
-_ONLY_ON = frozenset(("default_transaction_read_only",))
-_TRUE = frozenset(("on", "true", "yes", "1"))
+_ONLY_ON: Final = frozenset(("default_transaction_read_only",))
+_TRUE: Final = frozenset(("on", "true", "yes", "1"))
 
 
 def encoding_name(said: str) -> str:

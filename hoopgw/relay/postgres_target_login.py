@@ -7,7 +7,7 @@ with the target's SQLSTATE where it is one that helps.
 from __future__ import annotations
 
 from enum import Enum
-from typing import final
+from typing import Final, final
 
 from hoopgw.model.errors import MalformedFrame, ProtocolViolation, TargetUnavailable, WireError
 from hoopgw.model.secret import Secret
@@ -19,26 +19,26 @@ from hoopgw.wire import pglogin
 from hoopgw.wire.pgmessages import query
 from hoopgw.wire.scram import ScramClient, chosen_mechanism
 
-MAX_MESSAGE = 64 * 1024  # bytes of one login message; PostgreSQL's longest are error texts
-MAX_MESSAGES = 1000  # ParameterStatus, notices: a target that never gets to ReadyForQuery is not waited for
-MAX_PARAMETERS = 200  # reported settings; PostgreSQL 18 reports 15
-MAX_APPLICATION_NAME = 63  # bytes: NAMEDATALEN - 1, where PostgreSQL cuts
-MAX_DETAIL = 500  # characters of a target's error for the event log
+MAX_MESSAGE: Final = 64 * 1024  # bytes of one login message; PostgreSQL's longest are error texts
+MAX_MESSAGES: Final = 1000  # ParameterStatus, notices: a target that never gets to ReadyForQuery is not waited for
+MAX_PARAMETERS: Final = 200  # reported settings; PostgreSQL 18 reports 15
+MAX_APPLICATION_NAME: Final = 63  # bytes: NAMEDATALEN - 1, where PostgreSQL cuts
+MAX_DETAIL: Final = 500  # characters of a target's error for the event log
 
-_UNSUPPORTED = {
+_UNSUPPORTED: Final = {
     pglogin.KERBEROS: "Kerberos V5",
     pglogin.GSS: "GSSAPI",
     pglogin.SSPI: "SSPI",
 }
 
-SCRAM_METHOD = "scram-sha-256"
-MD5_METHOD = "md5"
-CLEAR_METHOD = "password"
-_OLD = {pglogin.CLEARTEXT: (CLEAR_METHOD, "a password in clear text"), pglogin.MD5: (MD5_METHOD, "MD5")}
-_ELSEWHERE = "57P03"  # cannot_connect_now: another server of the target may, as libpq takes it
+SCRAM_METHOD: Final = "scram-sha-256"
+MD5_METHOD: Final = "md5"
+CLEAR_METHOD: Final = "password"
+_OLD: Final = {pglogin.CLEARTEXT: (CLEAR_METHOD, "a password in clear text"), pglogin.MD5: (MD5_METHOD, "MD5")}
+_ELSEWHERE: Final = "57P03"  # cannot_connect_now: another server of the target may, as libpq takes it
 
 # What of a target's SQLSTATEs a client may know, in our words.  All others are "08001".
-_TOLD = {
+_TOLD: Final = {
     "53300": "the target has too many connections",
     "57P03": "the target is not taking connections now",
     "57P01": "the target is being shut down",

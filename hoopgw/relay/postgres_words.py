@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Final
 
 from hoopgw.model.answer import Decision, Denial
 from hoopgw.wire import pgmessages
 
 # A class of the gateway's own: classes that begin with I to Z are left to implementations (ISO 9075-2, 24.1).
-SQLSTATES: dict[Decision, bytes] = {
+SQLSTATES: Final[dict[Decision, bytes]] = {
     Decision.REFUSED: b"ZG001",
     Decision.HELD: b"ZG002",
     Decision.DENIED: b"ZG003",
@@ -16,14 +17,14 @@ SQLSTATES: dict[Decision, bytes] = {
     Decision.OVER_BUDGET: b"ZG005",
     Decision.UNAVAILABLE: b"ZG006",
 }
-SYNTAX_ERROR = b"42601"  # a mistake in the text is what it is to every client, whoever finds it
-SYNTAX_HINT = "statements are read here by the grammar of PostgreSQL 17"
-ADMIN_SHUTDOWN = b"57P01"
-PROTOCOL_VIOLATION = b"08P01"
-CONNECTION_FAILURE = b"08006"
-HIDDEN = b"(the text is withheld: the statement reads a masked column)"
+SYNTAX_ERROR: Final = b"42601"  # a mistake in the text is what it is to every client, whoever finds it
+SYNTAX_HINT: Final = "statements are read here by the grammar of PostgreSQL 17"
+ADMIN_SHUTDOWN: Final = b"57P01"
+PROTOCOL_VIOLATION: Final = b"08P01"
+CONNECTION_FAILURE: Final = b"08006"
+HIDDEN: Final = b"(the text is withheld: the statement reads a masked column)"
 
-_HINTS: dict[Decision, str] = {
+_HINTS: Final[dict[Decision, str]] = {
     Decision.REFUSED: "the rules do not let this run; `hoopgw explain` shows which rule, file and line",
     Decision.DENIED: "an approver said no; do not send it again as it is",
     Decision.HELD: "send exactly the same again after it was approved, and it runs once",

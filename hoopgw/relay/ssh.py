@@ -8,7 +8,7 @@ waits behind it, and no other channel does.  Allows nothing itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, Final, final
 
 from hoopgw.model.answer import Answer, Denial
 from hoopgw.model.errors import ProtocolViolation, WireError
@@ -25,6 +25,8 @@ from hoopgw.relay.ssh_globals import Globals
 from hoopgw.relay.ssh_output import Output
 from hoopgw.relay.ssh_starts import Starts
 from hoopgw.wire import sshmessages as wire
+
+_OPEN: Final = State.OPEN  # a lookup in an Enum is a call
 
 
 @final
@@ -132,10 +134,10 @@ class SshRelay:
         """CHANNEL_DATA of an open channel on which nothing waits: it goes by, counted."""
         if start + 9 > end:
             return False
-        size = int.from_bytes(run[start + 5 : start + 9], "big")
-        number = int.from_bytes(run[start + 1 : start + 5], "big")
+        size = wire.read_u32(run, start + 5)
+        number = wire.read_u32(run, start + 1)
         channel = self._by_target.get(number) if from_client else self._by_client.get(number)
-        if channel is None or channel.state is not State.OPEN or start + 9 + size != end or channel.files is not None:
+        if channel is None or channel.state is not _OPEN or start + 9 + size != end or channel.files is not None:
             return False
         if from_client:
             if channel.asked or channel.client_closed or channel.typing is not None or size > channel.to_target:
@@ -184,7 +186,7 @@ class SshRelay:
     def holding(self, lane: int, notice: Denial) -> list[Effect]:
         """It waits for an approval.  A global request and a channel that is not open yet have nowhere to say it."""
         channel = self._asking.waiting.get(lane)
-        if channel is None or channel.state is not State.OPEN:
+        if channel is None or channel.state is not _OPEN:
             return []
         run = channel.told(words.waiting(notice, channel.terminal))
         return [ToClient(run)] if run else []
@@ -214,7 +216,7 @@ class SshRelay:
             self._output.ended(channel)
         effects = self._drained()
         for channel in self._by_client.values():
-            if channel.state is State.OPEN and channel.reserve:
+            if channel.state is _OPEN and channel.reserve:
                 run = channel.told(words.ended(reason, denial, channel.terminal))
                 if run:
                     effects.append(ToClient(run))

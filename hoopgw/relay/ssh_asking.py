@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import final
+from typing import Final, final
 
 from hoopgw.model.operation import ENV, EXEC, FORWARD, PTY, SHELL, SUBSYSTEM, TERMINAL, Operation
 from hoopgw.relay import ssh_forwards as forwards
@@ -11,11 +11,11 @@ from hoopgw.relay.effects import Ask, Effect, Withdraw
 from hoopgw.relay.ssh_channel import Channel
 from hoopgw.wire import sshmessages as wire
 
-GLOBAL_LANE = 0
-MAX_ENVIRONMENT = 64 * 1024  # bytes of names and values of one channel
-MAX_VARIABLES = 128  # that are let through on one channel: OpenSSH's server takes no more either
-MAX_COMMAND = 128 * 1024  # bytes of a command line: Linux passes no longer word to a shell (MAX_ARG_STRLEN)
-STARTS = {b"exec": EXEC, b"shell": SHELL, b"subsystem": SUBSYSTEM}
+GLOBAL_LANE: Final = 0
+MAX_ENVIRONMENT: Final = 64 * 1024  # bytes of names and values of one channel
+MAX_VARIABLES: Final = 128  # that are let through on one channel: OpenSSH's server takes no more either
+MAX_COMMAND: Final = 128 * 1024  # bytes of a command line: Linux passes no longer word to a shell (MAX_ARG_STRLEN)
+STARTS: Final = {b"exec": EXEC, b"shell": SHELL, b"subsystem": SUBSYSTEM}
 
 
 @final

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum
-from typing import final
+from typing import Final, final
 
 from hoopgw.model.answer import Meter
 from hoopgw.model.errors import ProtocolViolation
@@ -19,10 +19,10 @@ from hoopgw.relay.ssh_typing import Typing
 from hoopgw.wire import sshmessages as wire
 from hoopgw.wire.sshagent import AgentRequests
 
-RESERVE = 8 * 1024  # bytes of the client's window kept for the gateway's own lines: a notice and a refusal fit
-MAX_REQUESTS = 256  # requests of one channel that wait behind a decision: a client sends all its variables at once
-MAX_KEPT_REQUESTS = 256 * 1024  # bytes of them: the longest command, and all variables
-MAX_EARLY = 64 * 1024  # bytes of a target on a channel that its client does not know yet: it has nothing to say there
+RESERVE: Final = 8 * 1024  # bytes of the client's window kept for the gateway's own lines: a notice and a refusal fit
+MAX_REQUESTS: Final = 256  # of one channel that wait behind a decision: a client sends all its variables at once
+MAX_KEPT_REQUESTS: Final = 256 * 1024  # bytes of them: the longest command, and all variables
+MAX_EARLY: Final = 64 * 1024  # bytes for a channel that its client does not know yet: the target has nothing to say
 
 
 class State(Enum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Final, final
 
 from hoopgw.model.answer import Answer
 from hoopgw.model.errors import ProtocolViolation
@@ -15,8 +15,8 @@ from hoopgw.relay.ssh_channel import Channel, State, Successor
 from hoopgw.wire import sshmessages as wire
 from hoopgw.wire.sshagent import AgentRequests
 
-AGENT = b"auth-agent@openssh.com"
-MAX_CHANNELS = 256  # open ones of one connection: OpenSSH's own MaxSessions is 10, and forwards come beside them
+AGENT: Final = b"auth-agent@openssh.com"
+MAX_CHANNELS: Final = 256  # open ones of one connection: OpenSSH's own MaxSessions is 10, and forwards come beside them
 
 
 @final

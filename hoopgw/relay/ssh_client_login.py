@@ -7,7 +7,7 @@ nothing, and nothing of an attempt is kept for the next.
 from __future__ import annotations
 
 from enum import Enum
-from typing import final
+from typing import Final, final
 
 from hoopgw.model.errors import MalformedFrame, ProtocolViolation
 from hoopgw.model.secret import Secret
@@ -16,13 +16,13 @@ from hoopgw.wire import sshmessages as wire
 REQUEST, FAILURE, SUCCESS, BANNER, KEY_OK = 50, 51, 52, 53, 60
 INFO_REQUEST, INFO_RESPONSE = 60, 61  # of keyboard-interactive (RFC 4256, 5)
 
-MAX_USER = 192  # bytes of ROLE@TARGET: two names of 63 and what is between
-MAX_FAILURES = 6  # logins that failed (OpenSSH's MaxAuthTries)
-MAX_OFFERS = 32  # keys that an agent offers, one after the other
-MAX_KEY = 32 * 1024  # bytes of a key or certificate
-METHODS = b"publickey,password"
-INTERACTIVE = b"keyboard-interactive"
-PROMPT = b"Token (Enter alone: log in with a browser): "
+MAX_USER: Final = 192  # bytes of ROLE@TARGET: two names of 63 and what is between
+MAX_FAILURES: Final = 6  # logins that failed (OpenSSH's MaxAuthTries)
+MAX_OFFERS: Final = 32  # keys that an agent offers, one after the other
+MAX_KEY: Final = 32 * 1024  # bytes of a key or certificate
+METHODS: Final = b"publickey,password"
+INTERACTIVE: Final = b"keyboard-interactive"
+PROMPT: Final = b"Token (Enter alone: log in with a browser): "
 
 
 class Attempt:

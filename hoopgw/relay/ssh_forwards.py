@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from hoopgw.model.events import Code
 from hoopgw.relay.effects import Effect, Observed
 from hoopgw.wire import sshmessages as wire
 
 # Forwards by the channel type or request that asks for one (RFC 4254, 6.3, 7; OpenSSH's PROTOCOL, 2.4, 2.6)
-CHANNELS = frozenset((b"direct-tcpip", b"direct-streamlocal@openssh.com", b"tun@openssh.com"))
-TARGET_CHANNELS = frozenset(
+CHANNELS: Final = frozenset((b"direct-tcpip", b"direct-streamlocal@openssh.com", b"tun@openssh.com"))
+TARGET_CHANNELS: Final = frozenset(
     (b"forwarded-tcpip", b"forwarded-streamlocal@openssh.com", b"auth-agent@openssh.com", b"x11")
 )
-REQUESTS = frozenset((b"auth-agent-req@openssh.com", b"x11-req"))
-GLOBALS = frozenset(
+REQUESTS: Final = frozenset((b"auth-agent-req@openssh.com", b"x11-req"))
+GLOBALS: Final = frozenset(
     (
         b"tcpip-forward",
         b"cancel-tcpip-forward",
@@ -20,7 +22,7 @@ GLOBALS = frozenset(
         b"cancel-streamlocal-forward@openssh.com",
     )
 )
-MAX_HOST = 1024  # bytes of a host name or path
+MAX_HOST: Final = 1024  # bytes of a host name or path
 
 
 def granted(number: int, name: bytes, fields: bytes) -> list[Effect]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Final, final
 
 from hoopgw.model.answer import Answer
 from hoopgw.model.errors import ProtocolViolation
@@ -18,7 +18,7 @@ from hoopgw.relay.ssh_typing import columns_of, hidden
 from hoopgw.wire import sshmessages as wire
 
 # Requests that start nothing and say nothing to the target but how a terminal or process goes on
-PASSES = frozenset(
+PASSES: Final = frozenset(
     (
         b"window-change",
         b"signal",
@@ -29,8 +29,11 @@ PASSES = frozenset(
         b"simple@putty.projects.tartarus.org",
     )
 )
-MAX_KEPT = 32 << 20  # bytes of data of all channels that wait for decisions: OpenSSH's server gives ten 2 MiB each
-KEPT_EACH = 64 * 1024  # of one channel that are not looked at
+MAX_KEPT: Final = 32 << 20  # bytes of all channels that wait for decisions: OpenSSH's server gives ten 2 MiB each
+KEPT_EACH: Final = 64 * 1024  # of one channel that are not looked at
+_OPEN: Final = State.OPEN  # a lookup in an Enum is a call
+_OPENING: Final = State.OPENING
+_REFUSED: Final = State.REFUSED
 
 
 @final
@@ -71,11 +74,11 @@ class FromClient:
             raise ProtocolViolation(f"message {number} for a channel that is not open")
         if number == wire.CHANNEL_OPEN_CONFIRMATION or number == wire.CHANNEL_OPEN_FAILURE:
             return self._channels.client_confirms(channel, message)
-        if channel.state is State.OPENING or channel.client_closed:
+        if channel.state is _OPENING or channel.client_closed:
             raise ProtocolViolation(f"message {number} for a channel that is not open")
         if number == wire.CHANNEL_CLOSE:
             return self._closes(channel)
-        if channel.state is State.REFUSED:  # its end is on the way to the client
+        if channel.state is _REFUSED:  # its end is on the way to the client
             return False
         if number == wire.CHANNEL_WINDOW_ADJUST:
             size = channel.adjusted(wire.read_adjust(message))
@@ -136,7 +139,7 @@ class FromClient:
         channel.client_closed = True
         self._asking.withdraw(channel)
         self._from_target.closed(channel)
-        if channel.state is State.REFUSED:  # the target has had one in its name
+        if channel.state is _REFUSED:  # the target has had one in its name
             return False
         if self._out:
             self._out.append(ToTarget(wire.framed(wire.simple(wire.CHANNEL_CLOSE, channel.target))))
@@ -159,7 +162,7 @@ class FromClient:
 
     def _resume(self, channel: Channel) -> None:
         """What waited behind the decision, up to the next one."""
-        while channel.kept and not channel.asked and channel.state is State.OPEN:
+        while channel.kept and not channel.asked and channel.state is _OPEN:
             message = channel.next_kept()
             if self._goes_on(channel, message):
                 self._out.append(ToTarget(wire.framed(message)))

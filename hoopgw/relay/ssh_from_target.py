@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import Any, Final, final
 
 from hoopgw.model.answer import Decision, Denial
 from hoopgw.model.errors import ProtocolViolation
@@ -18,8 +18,11 @@ from hoopgw.relay.ssh_starts import Starts
 from hoopgw.wire import sshmessages as wire
 
 # Requests that start nothing and say nothing but how a process goes on, or ended
-PASSES = frozenset((b"exit-status", b"exit-signal", b"xon-xoff", b"eow@openssh.com", b"keepalive@openssh.com"))
-ENDS = frozenset((b"exit-status", b"exit-signal"))
+PASSES: Final = frozenset((b"exit-status", b"exit-signal", b"xon-xoff", b"eow@openssh.com", b"keepalive@openssh.com"))
+ENDS: Final = frozenset((b"exit-status", b"exit-signal"))
+_OPENING: Final = State.OPENING  # a lookup in an Enum is a call
+_REFUSED: Final = State.REFUSED
+_WITHHELD: Final = State.WITHHELD
 
 
 @final
@@ -67,9 +70,9 @@ class FromTarget:
             raise ProtocolViolation(f"message {number} for a channel that is not open")
         if number == wire.CHANNEL_OPEN_CONFIRMATION or number == wire.CHANNEL_OPEN_FAILURE:
             return self._channels.target_confirms(channel, message)
-        if channel.state is State.OPENING or channel.target_closed:
+        if channel.state is _OPENING or channel.target_closed:
             raise ProtocolViolation(f"message {number} for a channel that is not open")
-        if channel.state is State.WITHHELD:
+        if channel.state is _WITHHELD:
             waiting = self._channels.by_target[channel.target].successor
             assert waiting is not None
             waiting.keep(message)
@@ -82,7 +85,7 @@ class FromTarget:
             return self._globals.answered(channel.client_asks, message, to_client=True)
         if number == wire.CHANNEL_CLOSE:
             return self._closes(channel)
-        if channel.state is State.REFUSED:
+        if channel.state is _REFUSED:
             return False
         if number == wire.CHANNEL_DATA or number == wire.CHANNEL_EXTENDED_DATA:
             if not self._data(channel, wire.data_size(message)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Final, final
 
 from hoopgw.model.answer import Answer
 from hoopgw.model.errors import ProtocolViolation
@@ -13,9 +13,9 @@ from hoopgw.relay.ssh_asking import Asking
 from hoopgw.relay.ssh_replies import Replies
 from hoopgw.wire import sshmessages as wire
 
-MAX_GLOBALS = 64  # global requests that wait behind a decision
-CLIENT_GLOBALS = frozenset((b"keepalive@openssh.com", b"no-more-sessions@openssh.com"))
-TARGET_GLOBALS = frozenset((b"keepalive@openssh.com",))
+MAX_GLOBALS: Final = 64  # global requests that wait behind a decision
+CLIENT_GLOBALS: Final = frozenset((b"keepalive@openssh.com", b"no-more-sessions@openssh.com"))
+TARGET_GLOBALS: Final = frozenset((b"keepalive@openssh.com",))
 
 
 @final

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Final, final
 
 from hoopgw.model.errors import ProtocolViolation
 
-MAX_WAITING = 1024  # requests that wait for a reply: OpenSSH has a handful; each costs the gateway 8 bytes
+MAX_WAITING: Final = 1024  # requests that wait for a reply: OpenSSH has a handful; each costs the gateway 8 bytes
 
 
 @final

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import final
+from typing import Final, final
 
 from hoopgw.model.errors import MalformedFrame, ProtocolViolation
 from hoopgw.model.secret import Secret
 from hoopgw.wire import sshmessages as wire
 
 REQUEST, FAILURE, SUCCESS, BANNER = 50, 51, 52, 53
-METHOD_PASSWORD = b"password"
-MAX_BANNERS = 16  # a target that talks and does not answer
+METHOD_PASSWORD: Final = b"password"
+MAX_BANNERS: Final = 16  # a target that talks and does not answer
 
 
 class Step:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from hoopgw.model.answer import Decision, Denial
 from hoopgw.model.escaping import escaped
 
-REFUSED_STATUS = 126  # of a command that was found and may not run, as shells say it
-MAX_STATUS = 200  # bytes of a refusal in an SFTP status
-MAX_WORDS = 1000  # characters of one field: two answers fit into the reserve of a channel (RESERVE in ssh_channel)
+REFUSED_STATUS: Final = 126  # of a command that was found and may not run, as shells say it
+MAX_STATUS: Final = 200  # bytes of a refusal in an SFTP status
+MAX_WORDS: Final = 1000  # characters of a field: two answers fit into the reserve of a channel (ssh_channel, RESERVE)
 
-_HINTS: dict[Decision, str] = {
+_HINTS: Final[dict[Decision, str]] = {
     Decision.REFUSED: "the rules do not let this run",
     Decision.DENIED: "an approver said no; do not send it again as it is",
     Decision.HELD: "send exactly the same again after it was approved, and it runs once",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from hoopgw.model.operation import Operation
 from hoopgw.model.verdict import Refusal, Verdict
 from hoopgw.policy.facts import Facts
 from hoopgw.policy.sql import Unreadable
 from hoopgw.relay.postgres_settings import encoding_name
 
-WRAPPERS = frozenset(("explain", "prepare"))  # effects of what holds another statement: alone, that one is not known
+# Effects of what holds another statement: alone, that one is not known
+WRAPPERS: Final = frozenset(("explain", "prepare"))
 
 
 def refused(guardrail: str, reason: str, would_pass: str = "") -> Verdict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Final
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
@@ -31,12 +32,12 @@ from hoopgw.session.sqlscopes import Held, Scope, Scopes, Told
 from hoopgw.session.sqlstatements import both, changes, for_others, own_types
 
 # Settings that change nothing of what a statement does; drivers set them as they please
-NO_MEANING = frozenset(("application_name", "statement_timeout", "lock_timeout", "client_min_messages"))
-_USES = re.compile(rb"(?i)execute|fetch|move")  # what names a prepared statement or a cursor
-SET_CONFIG = 2078  # the OID of pg_catalog.set_config (pg_proc.dat), also where no catalogue can be read
-MAX_ROUNDS = 64  # readings that one operation waits for: each ends within its deadline
-MAX_TABLES = 32  # names of one verdict, for the index
-KINDS = frozenset((QUERY, PARSE, BIND, EXECUTE, FUNCTION))
+NO_MEANING: Final = frozenset(("application_name", "statement_timeout", "lock_timeout", "client_min_messages"))
+_USES: Final = re.compile(rb"(?i)execute|fetch|move")  # what names a prepared statement or a cursor
+SET_CONFIG: Final = 2078  # the OID of pg_catalog.set_config (pg_proc.dat), also where no catalogue can be read
+MAX_ROUNDS: Final = 64  # readings that one operation waits for: each ends within its deadline
+MAX_TABLES: Final = 32  # names of one verdict, for the index
+KINDS: Final = frozenset((QUERY, PARSE, BIND, EXECUTE, FUNCTION))
 
 
 class SqlJudge:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 from hoopgw.model.grant import COPY_MASKED
 from hoopgw.model.verdict import Verdict
@@ -18,11 +18,11 @@ from hoopgw.policy.sql_shape import shape
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.session.catalogues import Entry
 
-MAX_TOLD = 1024  # names, of 64 bytes and the name each
-MAX_SCOPES = 512  # sets of rules, names and catalogue that verdicts are kept for
-MAX_VERDICTS = 4096  # texts of one scope
-MAX_TEXTS = 8 << 20  # bytes of them
-MAX_KEPT_TEXT = 64 * 1024  # bytes of one text that is kept: longer ones are rarely repeated
+MAX_TOLD: Final = 1024  # names, of 64 bytes and the name each
+MAX_SCOPES: Final = 512  # sets of rules, names and catalogue that verdicts are kept for
+MAX_VERDICTS: Final = 4096  # texts of one scope
+MAX_TEXTS: Final = 8 << 20  # bytes of them
+MAX_KEPT_TEXT: Final = 64 * 1024  # bytes of one text that is kept: longer ones are rarely repeated
 
 
 class Scope:

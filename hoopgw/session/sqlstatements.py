@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from hoopgw.model.operation import BIND, EXECUTE, PARSE, Operation
 from hoopgw.policy.catalogue_types import FIRST_OWN
@@ -10,8 +11,9 @@ from hoopgw.policy.facts import Statement
 from hoopgw.policy.lineage import Lineage
 from hoopgw.policy.sql_names import NEW_ALONE
 
-NAMING = frozenset("create alter drop rename import".split())
-MADE = NEW_ALONE | {"view", "insert", "execute", "transaction"}  # effects that, with temporary objects, change no other
+NAMING: Final = frozenset("create alter drop rename import".split())
+# Effects that, with temporary objects, change no other
+MADE: Final = NEW_ALONE | {"view", "insert", "execute", "transaction"}
 
 
 def own_types(operation: Operation) -> list[int]:

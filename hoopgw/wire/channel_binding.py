@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Final
 
 from cryptography import x509
 
 from hoopgw.model.errors import MalformedFrame
 
-WEAK = ("md5", "sha1")  # RFC 5929: SHA-256 stands in for them
+WEAK: Final = ("md5", "sha1")  # RFC 5929: SHA-256 stands in for them
 
 
 def tls_server_end_point(certificate: bytes) -> bytes:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import string
+from typing import Final
 
 from hoopgw.model.errors import MalformedFrame
 
-MECHANISM = b"OAUTHBEARER"
-SEPARATOR = b"\x01"
-AGREED = SEPARATOR  # what a client answers to an error's JSON, before the server may fail the exchange
+MECHANISM: Final = b"OAUTHBEARER"
+SEPARATOR: Final = b"\x01"
+AGREED: Final = SEPARATOR  # what a client answers to an error's JSON, before the server may fail the exchange
 INVALID, INSUFFICIENT = "invalid_token", "insufficient_scope"  # `status`
-_TOKEN = frozenset((string.ascii_letters + string.digits + "-._~+/=").encode())  # b64token (RFC 6750, 2.1)
+_TOKEN: Final = frozenset((string.ascii_letters + string.digits + "-._~+/=").encode())  # b64token (RFC 6750, 2.1)
 
 
 def sasl_initial(body: bytes) -> tuple[bytes, bytes]:

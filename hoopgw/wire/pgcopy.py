@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Final, final
 
 from hoopgw.model.errors import MalformedFrame
 from hoopgw.wire.copyrows import EVEN, CopyRows
 from hoopgw.wire.masking import PASS, SCAN, Action, ValueMask
 
-SIGNATURE = b"PGCOPY\n\xff\r\n\0"
-_UNESCAPE = {98: 8, 102: 12, 110: 10, 114: 13, 116: 9, 118: 11}  # b f n r t v
-_ESCAPE = {8: b"\\b", 12: b"\\f", 10: b"\\n", 13: b"\\r", 9: b"\\t", 11: b"\\v", 92: b"\\\\"}
+SIGNATURE: Final = b"PGCOPY\n\xff\r\n\0"
+_UNESCAPE: Final = {98: 8, 102: 12, 110: 10, 114: 13, 116: 9, 118: 11}  # b f n r t v
+_ESCAPE: Final = {8: b"\\b", 12: b"\\f", 10: b"\\n", 13: b"\\r", 9: b"\\t", 11: b"\\v", 92: b"\\\\"}
 
 
 @final

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-from typing import final
+from typing import Final, final
 
 from hoopgw.model.errors import MalformedFrame
 
-PROTOCOL_3_0 = 3 << 16
-PROTOCOL_3_2 = 3 << 16 | 2  # PostgreSQL 18: long cancel keys; there is no 3.1
-CANCEL_REQUEST = 80877102
-SSL_REQUEST = 80877103
-GSSENC_REQUEST = 80877104
+PROTOCOL_3_0: Final = 3 << 16
+PROTOCOL_3_2: Final = 3 << 16 | 2  # PostgreSQL 18: long cancel keys; there is no 3.1
+CANCEL_REQUEST: Final = 80877102
+SSL_REQUEST: Final = 80877103
+GSSENC_REQUEST: Final = 80877104
 
 # AuthenticationXXX
-OK = 0
-KERBEROS = 2
-CLEARTEXT = 3
-MD5 = 5
-GSS = 7
-GSS_CONTINUE = 8
-SSPI = 9
-SASL = 10
-SASL_CONTINUE = 11
-SASL_FINAL = 12
+OK: Final = 0
+KERBEROS: Final = 2
+CLEARTEXT: Final = 3
+MD5: Final = 5
+GSS: Final = 7
+GSS_CONTINUE: Final = 8
+SSPI: Final = 9
+SASL: Final = 10
+SASL_CONTINUE: Final = 11
+SASL_FINAL: Final = 12
 
-MAX_PARAMETERS = 64  # of one StartupMessage; drivers send three to ten
-MIN_CANCEL_KEY = 4  # bytes: protocol 3.0
-MAX_CANCEL_KEY = 256  # bytes: protocol 3.2
-LONG_CANCEL_KEY = 32  # bytes of the keys that are given to who speaks 3.2, as PostgreSQL 18 does
+MAX_PARAMETERS: Final = 64  # of one StartupMessage; drivers send three to ten
+MIN_CANCEL_KEY: Final = 4  # bytes: protocol 3.0
+MAX_CANCEL_KEY: Final = 256  # bytes: protocol 3.2
+LONG_CANCEL_KEY: Final = 32  # bytes of the keys that are given to who speaks 3.2, as PostgreSQL 18 does
 
 
 @final

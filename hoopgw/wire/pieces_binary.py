@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from librt.strings import read_i32_be
 from mypy_extensions import i64
 
 from hoopgw.wire.pieces import SIZED, Piece
 from hoopgw.wire.pieces_text import KEY, VALUE
 
-DIMENSIONS = 6  # MAXDIM
-FIELDS = 1664  # MaxTupleAttributeNumber: no row has more
+DIMENSIONS: Final = 6  # MAXDIM
+FIELDS: Final = 1664  # MaxTupleAttributeNumber: no row has more
 
 
 def binary_array(data: bytes) -> list[Piece] | None:

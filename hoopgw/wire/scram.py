@@ -10,23 +10,23 @@ import binascii
 import hashlib
 import hmac
 from enum import Enum
-from typing import final
+from typing import Final, final
 
 from hoopgw.model.errors import MalformedFrame, ProtocolViolation
 from hoopgw.model.secret import Secret
 from hoopgw.wire.saslprep import prepared_password
 
-SCRAM = b"SCRAM-SHA-256"
-SCRAM_PLUS = b"SCRAM-SHA-256-PLUS"
-NONCE_BYTES = 18  # random bytes of our nonce: 24 characters of base64, as libpq sends
+SCRAM: Final = b"SCRAM-SHA-256"
+SCRAM_PLUS: Final = b"SCRAM-SHA-256-PLUS"
+NONCE_BYTES: Final = 18  # random bytes of our nonce: 24 characters of base64, as libpq sends
 
 # RFC 7677 asks for at least 4096.  The cap is about half a second of one core: a target, or whoever plays it, may not
 # buy more of the gateway's time than that with one login.
-MIN_ITERATIONS = 4096
-MAX_ITERATIONS = 1_000_000
-MAX_MESSAGE = 4096  # bytes of one server message; PostgreSQL's own are below 200
-MAX_NONCE = 1024  # bytes of the joined nonce
-MAX_SALT = 1024  # bytes; PostgreSQL's is 16
+MIN_ITERATIONS: Final = 4096
+MAX_ITERATIONS: Final = 1_000_000
+MAX_MESSAGE: Final = 4096  # bytes of one server message; PostgreSQL's own are below 200
+MAX_NONCE: Final = 1024  # bytes of the joined nonce
+MAX_SALT: Final = 1024  # bytes; PostgreSQL's is 16
 
 
 class _State(Enum):

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from base64 import b64encode
 from hashlib import sha256
-from typing import final
+from typing import Final, final
 
 from hoopgw.model.errors import MalformedFrame
 from hoopgw.wire.sshmessages import read_boolean, read_string
 
-MAX_REQUEST = 256 * 1024  # bytes: what OpenSSH's agent takes (AGENT_MAX_LEN)
+MAX_REQUEST: Final = 256 * 1024  # bytes: what OpenSSH's agent takes (AGENT_MAX_LEN)
 LIST, SIGN, EXTENSION = 11, 13, 27
-_EXTENSIONS = {b"session-bind@openssh.com": "bind", b"query": "query"}
-_METHODS = frozenset((b"publickey", b"publickey-hostbound-v00@openssh.com"))
-_USERAUTH_REQUEST = 50
+_EXTENSIONS: Final = {b"session-bind@openssh.com": "bind", b"query": "query"}
+_METHODS: Final = frozenset((b"publickey", b"publickey-hostbound-v00@openssh.com"))
+_USERAUTH_REQUEST: Final = 50
 
 
 @final

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Final, final
 
 from hoopgw.model.errors import MalformedFrame
 from hoopgw.wire.sshmessages import read_string, read_u32, string, u32
 
-SUFFIX = b"-cert-v01@openssh.com"
-VENDOR = b"@openssh.com"  # ends the names of security keys, and stands once in those of their certificates
+SUFFIX: Final = b"-cert-v01@openssh.com"
+VENDOR: Final = b"@openssh.com"  # ends the names of security keys, and stands once in those of their certificates
 USER, HOST = 1, 2
-MAX_PRINCIPALS = 256  # as many as OpenSSH takes
-MAX_OPTIONS = 64
+MAX_PRINCIPALS: Final = 256  # as many as OpenSSH takes
+MAX_OPTIONS: Final = 64
 # Fields of a public key behind its type, by the type (RFC 4253, 6.6; PROTOCOL.u2f)
-FIELDS = {
+FIELDS: Final = {
     b"ssh-ed25519": 1,
     b"ssh-rsa": 2,
     b"ecdsa-sha2-nistp256": 2,

@@ -6,7 +6,7 @@ The first is RFC 4344 with OpenSSH's `-etm` MACs (PROTOCOL, 1.1), the second is 
 from __future__ import annotations
 
 import hmac
-from typing import final
+from typing import Final, final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -15,12 +15,12 @@ from cryptography.hazmat.primitives.poly1305 import Poly1305
 from hoopgw.model.errors import MalformedFrame
 from hoopgw.wire.sshpackets import MAX_PACKET, TAG, Opener, Sealer, padding, payload
 
-AES_BLOCK = 16
-CHACHA_BLOCK = 8
-CHACHA_KEY = 64  # bytes: the first half is for payloads, the second for lengths
-DIGESTS = {b"hmac-sha2-256-etm@openssh.com": "sha256", b"hmac-sha2-512-etm@openssh.com": "sha512"}
-SIZES = {"sha256": 32, "sha512": 64}  # of its digest and of its key, in bytes
-_MASK = 0xFFFFFFFF  # a sequence number has 32 bits (RFC 4253, 6.4)
+AES_BLOCK: Final = 16
+CHACHA_BLOCK: Final = 8
+CHACHA_KEY: Final = 64  # bytes: the first half is for payloads, the second for lengths
+DIGESTS: Final = {b"hmac-sha2-256-etm@openssh.com": "sha256", b"hmac-sha2-512-etm@openssh.com": "sha512"}
+SIZES: Final = {"sha256": 32, "sha512": 64}  # of its digest and of its key, in bytes
+_MASK: Final = 0xFFFFFFFF  # a sequence number has 32 bits (RFC 4253, 6.4)
 
 
 def _framed(message: bytes, block: int) -> tuple[bytes, bytes]:

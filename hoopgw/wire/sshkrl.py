@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from base64 import b64decode
 from hashlib import sha1, sha256
-from typing import final
+from typing import Final, final
 
 from hoopgw.model.errors import MalformedFrame
 from hoopgw.model.revocation import Revocations, RevokedCertificates
 from hoopgw.wire import sshcertificates
 from hoopgw.wire.sshmessages import read_boolean, read_string, read_u32
 
-MAX_LIST = 16 << 20  # bytes: a million serials, or as many in a bitmap as there are
-MAGIC = b"SSHKRL\n\0"
-VERSION = 1
+MAX_LIST: Final = 16 << 20  # bytes: a million serials, or as many in a bitmap as there are
+MAGIC: Final = b"SSHKRL\n\0"
+VERSION: Final = 1
 CERTIFICATES, KEYS, SHA1, SIGNATURE, SHA256, EXTENSION = 1, 2, 3, 4, 5, 255
 SERIALS, RANGE, BITMAP, IDS, CERTIFICATE_EXTENSION = 0x20, 0x21, 0x22, 0x23, 0x39
-SIZES = {"SHA1": 20, "SHA256": 32}  # of digests, in bytes
+SIZES: Final = {"SHA1": 20, "SHA256": 32}  # of digests, in bytes
 
 
 @final

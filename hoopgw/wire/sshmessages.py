@@ -6,42 +6,47 @@ relay, recording and edge hand them on: what the binary packet protocol carries,
 
 from __future__ import annotations
 
+from typing import Final
+
+from librt.strings import read_i32_be
+from mypy_extensions import i64
+
 from hoopgw.model.errors import MalformedFrame
 
-DISCONNECT = 1
-IGNORE = 2
-UNIMPLEMENTED = 3
-DEBUG = 4
-SERVICE_REQUEST = 5
-SERVICE_ACCEPT = 6
-EXT_INFO = 7
-KEXINIT = 20
-NEWKEYS = 21
-EXCHANGE_INIT = 30
-EXCHANGE_REPLY = 31
-GLOBAL_REQUEST = 80
-REQUEST_SUCCESS = 81
-REQUEST_FAILURE = 82
-CHANNEL_OPEN = 90
-CHANNEL_OPEN_CONFIRMATION = 91
-CHANNEL_OPEN_FAILURE = 92
-CHANNEL_WINDOW_ADJUST = 93
-CHANNEL_DATA = 94
-CHANNEL_EXTENDED_DATA = 95
-CHANNEL_EOF = 96
-CHANNEL_CLOSE = 97
-CHANNEL_REQUEST = 98
-CHANNEL_SUCCESS = 99
-CHANNEL_FAILURE = 100
+DISCONNECT: Final = 1
+IGNORE: Final = 2
+UNIMPLEMENTED: Final = 3
+DEBUG: Final = 4
+SERVICE_REQUEST: Final = 5
+SERVICE_ACCEPT: Final = 6
+EXT_INFO: Final = 7
+KEXINIT: Final = 20
+NEWKEYS: Final = 21
+EXCHANGE_INIT: Final = 30
+EXCHANGE_REPLY: Final = 31
+GLOBAL_REQUEST: Final = 80
+REQUEST_SUCCESS: Final = 81
+REQUEST_FAILURE: Final = 82
+CHANNEL_OPEN: Final = 90
+CHANNEL_OPEN_CONFIRMATION: Final = 91
+CHANNEL_OPEN_FAILURE: Final = 92
+CHANNEL_WINDOW_ADJUST: Final = 93
+CHANNEL_DATA: Final = 94
+CHANNEL_EXTENDED_DATA: Final = 95
+CHANNEL_EOF: Final = 96
+CHANNEL_CLOSE: Final = 97
+CHANNEL_REQUEST: Final = 98
+CHANNEL_SUCCESS: Final = 99
+CHANNEL_FAILURE: Final = 100
 
-DISCONNECT_PROTOCOL_ERROR = 2  # why a peer leaves (RFC 4253, 11.1)
-DISCONNECT_KEX_FAILED = 3
-DISCONNECT_BY_APPLICATION = 11
-STDERR = 1  # the data type code of CHANNEL_EXTENDED_DATA (RFC 4254, 5.2)
-PROHIBITED = 1  # SSH_OPEN_ADMINISTRATIVELY_PROHIBITED (RFC 4254, 5.1)
-MAX_MESSAGE = 262_144  # bytes of one message: OpenSSH's own bound of a packet (PACKET_MAX_SIZE)
-MAX_WINDOW = 0xFFFFFFFF  # a window never grows past 2^32 - 1 (RFC 4254, 5.2)
-MAX_NAME = 64  # bytes of a request's or channel type's name (RFC 4251, 6)
+DISCONNECT_PROTOCOL_ERROR: Final = 2  # why a peer leaves (RFC 4253, 11.1)
+DISCONNECT_KEX_FAILED: Final = 3
+DISCONNECT_BY_APPLICATION: Final = 11
+STDERR: Final = 1  # the data type code of CHANNEL_EXTENDED_DATA (RFC 4254, 5.2)
+PROHIBITED: Final = 1  # SSH_OPEN_ADMINISTRATIVELY_PROHIBITED (RFC 4254, 5.1)
+MAX_MESSAGE: Final = 262_144  # bytes of one message: OpenSSH's own bound of a packet (PACKET_MAX_SIZE)
+MAX_WINDOW: Final = 0xFFFFFFFF  # a window never grows past 2^32 - 1 (RFC 4254, 5.2)
+MAX_NAME: Final = 64  # bytes of a request's or channel type's name (RFC 4251, 6)
 
 
 class ChannelOpen:
@@ -89,7 +94,7 @@ def read_u32(data: bytes, start: int) -> int:
     """Raises MalformedFrame where it is not whole."""
     if start + 4 > len(data):
         raise MalformedFrame("a message that ends too early")
-    return int.from_bytes(data[start : start + 4], "big")
+    return i64(read_i32_be(data, start)) & 0xFFFFFFFF
 
 
 def read_string(data: bytes, start: int, limit: int = MAX_MESSAGE) -> tuple[bytes, int]:
@@ -206,10 +211,10 @@ def message_ends(run: bytes, start: int) -> list[int]:
     Raises MalformedFrame for a length outside 1..MAX_MESSAGE bytes.
     """
     ends: list[int] = []
-    here = start
-    whole = len(run)
+    here: i64 = start
+    whole: i64 = len(run)
     while here + 4 <= whole:
-        length = int.from_bytes(run[here : here + 4], "big")
+        length = i64(read_i32_be(run, here)) & 0xFFFFFFFF
         if not 1 <= length <= MAX_MESSAGE:
             raise MalformedFrame(f"a message of {length} bytes is not in 1..{MAX_MESSAGE}")
         here += 4 + length

@@ -7,26 +7,26 @@ across keys, as RFC 4253, 6.4 has it; it is the caller's to carry it over, or to
 from __future__ import annotations
 
 import os
-from typing import final
+from typing import Final, final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hoopgw.model.errors import MalformedFrame
-from hoopgw.wire.sshmessages import MAX_MESSAGE, message_ends
+from hoopgw.wire.sshmessages import MAX_MESSAGE, message_ends, read_u32
 
-MAX_PACKET = MAX_MESSAGE + 256  # bytes of a packet's length field: the largest message and its padding
-MAX_CLEAR = 35_000  # the same before there are keys: what RFC 4253, 6.1 obliges to take, and no more
-CLEAR_BLOCK = 8
-GCM_BLOCK = 16
-TAG = 16  # bytes behind a packet
-MIN_PADDING = 4
-SMALL = 512  # bytes that are copied sooner than looked at in place
-_MASK = (1 << 64) - 1
-_PADS = [bytes((pad,)) for pad in range(GCM_BLOCK + MIN_PADDING)]  # the padding's length
-_ZEROS = [bytes(pad) for pad in range(GCM_BLOCK + MIN_PADDING)]  # and what it is: nobody sees it
-_SCRATCH = bytearray(MAX_PACKET + TAG)  # one packet at a time is opened in this process
-_VIEW = memoryview(_SCRATCH)
+MAX_PACKET: Final = MAX_MESSAGE + 256  # bytes of a packet's length field: the largest message and its padding
+MAX_CLEAR: Final = 35_000  # the same before there are keys: what RFC 4253, 6.1 obliges to take, and no more
+CLEAR_BLOCK: Final = 8
+GCM_BLOCK: Final = 16
+TAG: Final = 16  # bytes behind a packet
+MIN_PADDING: Final = 4
+SMALL: Final = 512  # bytes that are copied sooner than looked at in place
+_MASK: Final = (1 << 64) - 1
+_PADS: Final = [bytes((pad,)) for pad in range(GCM_BLOCK + MIN_PADDING)]  # the padding's length
+_ZEROS: Final = [bytes(pad) for pad in range(GCM_BLOCK + MIN_PADDING)]  # and what it is: nobody sees it
+_SCRATCH: Final = bytearray(MAX_PACKET + TAG)  # one packet at a time is opened in this process
+_VIEW: Final = memoryview(_SCRATCH)
 
 
 def padding(size: int, block: int) -> int:
@@ -37,11 +37,13 @@ def padding(size: int, block: int) -> int:
 
 def payload(packet: "bytes | memoryview") -> bytes:
     """What is between the padding's length and the padding."""
-    pad = packet[0]
-    end = len(packet) - pad
-    if pad < MIN_PADDING or end <= 1:
-        raise MalformedFrame(f"a packet of {len(packet)} bytes with {pad} bytes of padding")
-    return bytes(packet[1:end])
+    return bytes(packet[1 : _payload_end(packet[0], len(packet))])
+
+
+def _payload_end(pad: int, size: int) -> int:
+    if pad < MIN_PADDING or size - pad <= 1:
+        raise MalformedFrame(f"a packet of {size} bytes with {pad} bytes of padding")
+    return size - pad
 
 
 class Opener:
@@ -57,7 +59,7 @@ class Opener:
         """
         if start + 4 > len(data):
             return 0
-        length = int.from_bytes(data[start : start + 4], "big")
+        length = read_u32(data, start)
         if not 12 <= length <= MAX_CLEAR or (length + 4) % CLEAR_BLOCK:
             raise MalformedFrame(f"a packet of {length} bytes")
         return start + 4 + length
@@ -125,7 +127,7 @@ class GcmOpener(Opener):
     def packet_end(self, data: bytes, start: int) -> int:
         if start + 4 > len(data):
             return 0
-        length = int.from_bytes(data[start : start + 4], "big")
+        length = read_u32(data, start)
         if not GCM_BLOCK <= length <= MAX_PACKET or length % GCM_BLOCK:
             raise MalformedFrame(f"a packet of {length} bytes")
         return start + 4 + length + TAG
@@ -137,7 +139,8 @@ class GcmOpener(Opener):
         size = end - start - 4 - TAG
         try:
             if size <= SMALL:
-                return payload(self._cipher.decrypt(nonce, data[start + 4 : end], data[start : start + 4]))
+                plain: bytes = self._cipher.decrypt(nonce, data[start + 4 : end], data[start : start + 4])
+                return plain[1 : _payload_end(plain[0], size)]
             view = memoryview(data)
             self._cipher.decrypt_into(nonce, view[start + 4 : end], view[start : start + 4], _VIEW[:size])
         except InvalidTag as error:
