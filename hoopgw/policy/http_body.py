@@ -23,6 +23,7 @@ _INSTEAD = re.compile(
 _BARE = re.compile(rb"[\s,]*(?:query|mutation|subscription|fragment)\b")
 _UTF8 = (b"", b"utf-8", b"utf8", b"us-ascii")
 
+PAYLOAD = "payload"  # of a message: the request
 # What a request has that names a document which the target keeps (persisted queries of Apollo, Relay, Hasura …)
 PERSISTED = ("id", "extensions", "documentId", "docId", "doc_id", "queryId", "hash", "sha256Hash", "operationId")
 
@@ -81,24 +82,39 @@ def graphql_facts(
         return GraphqlFacts(doubt=media.doubt)
     if media.type == "application/graphql":
         return _bare(request.body or b"")
-    if media.type == "application/x-www-form-urlencoded":
-        return _pairs(form()) or GraphqlFacts()
     if media.type == "multipart/form-data":
         return GraphqlFacts(doubt="GraphQL in a multipart form")
+    in_form = _pairs(form()) if media.type == "application/x-www-form-urlencoded" else None
+    if in_form is not None and in_form.operations:
+        return in_form
     if not media.json and _BARE.match(request.body or b""):
         return _bare(request.body or b"")
-    found = json()
-    return GraphqlFacts(doubt=found.doubt) if found.doubt else _batch(found.value)
+    found = json()  # curl -d says that it sends a form, and many targets do not look
+    if found.doubt:
+        return GraphqlFacts(doubt=found.doubt)
+    return _batch(found.value) & (in_form or GraphqlFacts())
 
 
 def graphql_message(found: JsonBody) -> GraphqlFacts:
     """Of one message of a WebSocket (graphql-transport-ws and its predecessor): the request is its payload."""
     if found.doubt:
         return GraphqlFacts(doubt=found.doubt)
-    value = found.value
-    if isinstance(value, dict) and "payload" in value:
-        return _batch(value["payload"]) if value["payload"] is not None else GraphqlFacts()
-    return _batch(value)
+    facts = GraphqlFacts()
+    for each in found.value if isinstance(found.value, list) else [found.value]:
+        facts &= _message(each)
+    return facts
+
+
+def _message(value: Any) -> GraphqlFacts:
+    """Older servers take the request beside `type` and `id`, and those in Go take names in any letters.  An `id` is
+    that of the operation, which others of its messages name as well (`complete`)."""
+    if not isinstance(value, dict):
+        return _one(value)
+    if any(each.casefold() == PAYLOAD and each != PAYLOAD for each in value):
+        return GraphqlFacts(doubt="a message whose payload is in doubt")
+    payload = value.get(PAYLOAD)
+    rest = {name: each for name, each in value.items() if name.casefold() not in (PAYLOAD, "id")}
+    return _one(rest) if payload is None else _one(rest) & _batch(payload)
 
 
 def _pairs(pairs: Pairs) -> GraphqlFacts | None:

@@ -12,12 +12,14 @@ from hoopgw.policy.http_graphql import GraphqlFacts
 from hoopgw.policy.http_json import JsonBody, read_json
 from hoopgw.policy.http_openapi import NO_API, Api
 from hoopgw.policy.http_path import HttpPath, read_path
-from hoopgw.policy.http_query import Pairs, read_query
+from hoopgw.policy.http_query import Pairs, read_target
 from hoopgw.policy.once import once
 
 # What frameworks take in place of the method (Rails, Laravel, Symfony, Express, Spring, ASP.NET)
 OVERRIDES = (b"x-http-method-override", b"x-http-method", b"x-method-override")
 OVERRIDE_NAMES = ("_method", "x-http-method-override")
+
+USUAL = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")  # what a form could name that is not there
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _MARKS = (b"\xef\xbb", b"\xff\xfe", b"\xfe\xff")  # of byte order
@@ -52,6 +54,11 @@ class HttpFacts:
         return frozenset(each.strip().upper() for each in named if each)
 
     @property
+    def methods(self) -> frozenset[str]:
+        """Its own, and all that the target could take in its place."""
+        return self.overrides.union((self.method,), USUAL if self.form_waits else ())
+
+    @property
     def form_waits(self) -> bool:
         """A form whose body is not there could name another method."""
         return self._in_form and self.request.body is None
@@ -74,7 +81,7 @@ class HttpFacts:
 
     @once
     def query(self) -> Pairs:
-        found = read_query(self.request.target.partition(b"?")[2])
+        found = read_target(self.request.target)
         return found.folded() if self.folds else found
 
     def fields(self, name: bytes) -> list[bytes]:
@@ -127,8 +134,17 @@ class HttpFacts:
 
     @once
     def operations(self) -> tuple[frozenset[str], ...]:
-        """The operations of the OpenAPI documents that each reading of the path can mean."""
-        return tuple(self._api.operations(self.method, each) for each in sorted(self.path.readings))
+        """The operations of the OpenAPI documents that each reading of path and method can mean."""
+        return self._operations(self.overrides | {self.method})
+
+    @property
+    def possible_operations(self) -> tuple[frozenset[str], ...]:
+        """With those of methods that a form could name which is not there."""
+        return self._operations(self.methods) if self.form_waits else self.operations
+
+    def _operations(self, methods: frozenset[str]) -> tuple[frozenset[str], ...]:
+        readings = sorted(self.path.readings)
+        return tuple(self._api.operations(method, each) for method in sorted(methods) for each in readings)
 
 
 def _procedure(path: str) -> tuple[str, str]:

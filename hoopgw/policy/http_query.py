@@ -13,6 +13,9 @@ MAX_KEPT = 512
 KEPT = 4096
 
 _BROKEN = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_CUT = re.compile(rb"%(?:25)*3[fF]")
+_ALONE = re.compile(r"\[([^\[\]]+)\]")
+_ODD = re.compile(r"[ .\[]")
 _INDEX = re.compile(r"\[[^\[\]]*\]$")
 
 
@@ -21,7 +24,8 @@ class Pairs:
     """Names with their values, in order, as application/x-www-form-urlencoded has them (WHATWG URL, 5.1).
 
     sure     what every target reads
-    other    what only some read: where `;` separates as well, where an index in brackets is no part of the name
+    other    what only some read: where `;` separates as well, where an index in brackets is no part of the name, where
+             names are variables (PHP: `user.name` and ` user name` are `user_name`) or in brackets alone (`[role]`)
     doubt    why there may be still others, in words
     """
 
@@ -47,6 +51,17 @@ def read_query(raw: bytes, bound: int = MAX_QUERY) -> Pairs:
     return _kept(raw) if len(raw) <= MAX_KEPT else _read(raw, bound)
 
 
+def read_target(target: bytes) -> Pairs:
+    """Of a request target; what stands behind an encoded `?` is a query to those that decode first."""
+    path, _, raw = target.partition(b"?")
+    found = read_query(raw)
+    cut = _CUT.search(path)
+    if cut is None:
+        return found
+    late = read_query(unquote_to_bytes(path[cut.end() :]))
+    return Pairs(found.sure, (*found.other, *late.sure, *late.other), found.doubt or late.doubt)
+
+
 def _read(raw: bytes, bound: int) -> Pairs:
     if not raw:
         return Pairs()
@@ -56,10 +71,23 @@ def _read(raw: bytes, bound: int) -> Pairs:
         return Pairs(doubt=f"more than {MAX_PAIRS} names")
     sure, doubt = _pairs(raw.split(b"&"))
     split, _ = _pairs(re.split(rb"[&;]", raw)) if b";" in raw else ((), "")
-    bare = tuple((_INDEX.sub("", name), value) for name, value in (*sure, *split) if name.endswith("]"))
+    bare = tuple((other, value) for name, value in (*sure, *split) for other in _others(name))
     kept = set(sure)
     other = tuple(pair for pair in dict.fromkeys((*split, *bare)) if pair not in kept)
     return Pairs(sure, other, doubt)
+
+
+def _others(name: str) -> list[str]:
+    """What else some framework calls it."""
+    found = [_INDEX.sub("", name)] if name.endswith("]") else []
+    alone = _ALONE.match(name)
+    if alone is not None:  # qs of Express
+        found.append(alone[1])
+    if _ODD.search(name):
+        variable = name.lstrip(" ")
+        stem, bracket, rest = variable.partition("[")
+        found.append(_ODD.sub("_", stem) + ("" if "]" in rest else "_" + rest if bracket else ""))
+    return found
 
 
 @lru_cache(maxsize=KEPT)

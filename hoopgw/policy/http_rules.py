@@ -101,6 +101,10 @@ class HttpConditions:
         return bool(self.json or self.graphql is not None)
 
     @property
+    def _of_methods(self) -> bool:
+        return bool(self.methods or self.operations or self.operations_not or self.pattern is not None)
+
+    @property
     def _of_paths(self) -> bool:
         paths = self.paths or self.paths_not or self.operations or self.operations_not
         return bool(paths or self.services or self.calls)
@@ -108,7 +112,7 @@ class HttpConditions:
     def needs(self, facts: HttpFacts) -> int:
         """How many bytes of this request's body must be there before it is judged; 0: none."""
         size, head = facts.request.size, self.of_head(facts)
-        over = facts.form_waits and bool(self.methods)
+        over = facts.form_waits and self._of_methods
         unknown = self.size is not None and size is None
         if head is Match.NO or size == 0 or not (self.reads_body or over or unknown):
             return 0
@@ -164,7 +168,8 @@ class HttpConditions:
         if facts.folds:
             paths = tuple(map(str.casefold, self.paths)), tuple(map(str.casefold, self.paths_not))
             pattern = None if pattern is None else _folded(pattern)
-        found = {self._reads(facts.method, each, *paths, pattern) for each in facts.path.readings}
+        methods = (facts.method,) if pattern is None else sorted(facts.methods)
+        found = {self._reads(method, each, *paths, pattern) for each in facts.path.readings for method in methods}
         return Match.DOUBT if facts.path.doubt or len(found) > 1 else Match.YES if found.pop() else Match.NO
 
     def _reads(self, method: str, text: str, paths: Iterable[str], paths_not: Iterable[str], pattern: Any) -> bool:
@@ -175,9 +180,8 @@ class HttpConditions:
         return pattern is None or bool(pattern.search(f"{method} {text}".encode("utf-8", "replace")))
 
     def _means(self, facts: HttpFacts) -> Match:
-        found = {self._is_one(each) for each in facts.operations}
-        other = facts.path.doubt or facts.overrides - {facts.method}
-        return Match.DOUBT if other or len(found) > 1 else Match.YES if found.pop() else Match.NO
+        found = {self._is_one(each) for each in facts.possible_operations}
+        return Match.DOUBT if facts.path.doubt or len(found) > 1 else Match.YES if found.pop() else Match.NO
 
     def _is_one(self, operations: frozenset[str]) -> bool:
         if self.operations and self.operations.isdisjoint(operations):
@@ -206,7 +210,7 @@ class HttpConditions:
 
     def doubt(self, facts: HttpFacts) -> str:
         """Why it cannot be known whether they hold."""
-        asked = self.reads_body or self.size is not None or (bool(self.methods) and facts.form_waits)
+        asked = self.reads_body or self.size is not None or (self._of_methods and facts.form_waits)
         unread = asked and facts.request.body is None and facts.request.size != 0
         return (
             (facts.path.doubt if self._of_paths else "")

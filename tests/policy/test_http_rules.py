@@ -115,6 +115,32 @@ class OfTheHead(SynchronousTestCase):
         self.match(rule, NO, b"DELETE /admin/x", folds=True)
         self.match(rule, NO, b"DELETE /ADMIN/1")
 
+    def test_a_method_in_a_form(self) -> None:
+        """Rails and others take it for the method: a regex and an operation are about that one as well."""
+        pattern = HttpConditions(pattern=re2.compile(rb"^DELETE /v1/pets/"))
+        operation = HttpConditions(operations=frozenset(("deletePet",)))
+        for rule in (pattern, operation):
+            for body, expected in ((b"a=1&_method=DELETE", DOUBT), (b"a=1", NO)):
+                waits = facts(b"POST /v1/pets/7", FORM, body=None, size=len(body))
+                self.assertEqual((rule.needs(waits), rule.match(waits)), (len(body), DOUBT))
+                found = facts(b"POST /v1/pets/7", FORM, body=body)
+                self.assertIs(rule.match(found), expected)
+            elsewhere = facts(b"POST /v1/owners", FORM, body=None, size=1 << 40)
+            self.assertIs(rule.match(elsewhere), NO)
+            self.assertIs(rule.match(facts(b"POST /v1/pets/7", (b"x-http-method-override", b"delete"))), DOUBT)
+
+    def test_names_as_frameworks_have_them(self) -> None:
+        """PHP makes variables of names, Express takes brackets off, some decode before they look for a `?`."""
+        rule = HttpConditions(queries=(("role", ADMIN),))
+        self.match(
+            rule, YES, b"GET /?%20role=admin", b"GET /?[role]=admin", b"GET /?+role=admin", b"GET /a%3frole=admin"
+        )
+        self.match(rule, YES, b"GET /a%253Frole=admin?role=user", b"GET /?[role][]=admin")
+        self.match(
+            HttpConditions(queries=(("user_role", ADMIN),)), YES, b"GET /?user.role=admin", b"GET /?user%5Brole=admin"
+        )
+        self.match(rule, NO, b"GET /?x.role=admin", b"GET /?roles=admin", b"GET /a%3frole=user")
+
     def test_queries(self) -> None:
         """Any value of the name, as any target reads it."""
         rule = HttpConditions(queries=(("role", ADMIN),))
@@ -376,6 +402,9 @@ class OfGraphql(SynchronousTestCase):
             posted(batch),
             facts(b"GET /x?query=" + text),
             posted(b"query=" + text, FORM),
+            posted(batch, FORM),  # what curl -d says it sends, and many targets do not look
+            posted(text, FORM),
+            posted(batch, (b"content-type", b"text/plain")),
             posted(text, (b"content-type", b"application/graphql")),
             posted(b" ,\n" + text, (b"content-type", b"text/plain")),
             facts(b"POST /x", body=text),
@@ -419,6 +448,12 @@ class OfGraphql(SynchronousTestCase):
             (b'{"type":"connection_init","payload":{}}', NO),
             (b'{"type":"connection_init","payload":null}', NO),
             (b'{"type":"ping"}', NO),
+            (b'{"id":"1","type":"complete"}', NO),
+            (b'{"id":"1","type":"start","query":"mutation{deleteUser}","payload":{}}', YES),
+            (b'{"type":"start","query":"mutation{deleteUser}","payload":null}', YES),
+            (b'[{"type":"start","payload":{"query":"mutation{deleteUser}"}}]', YES),
+            (b'{"type":"start","Payload":{"query":"mutation{deleteUser}"}}', DOUBT),
+            (b'{"type":"start","payload":{},"PAYLOAD":{"query":"mutation{deleteUser}"}}', DOUBT),
             (b'{"type":"subscribe","payload":{"id":"abc"}}', DOUBT),
             (b'42["subscribe",{}]', DOUBT),
         ):
