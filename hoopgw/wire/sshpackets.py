@@ -69,15 +69,17 @@ class Opener:
         self.sequence += 1
         return payload(data[start + 4 : end])
 
-    def open_run(self, data: bytes, start: int, lowest: int) -> tuple[bytes, int, bytes]:
+    def open_run(self, data: bytes, start: int, lowest: int, most: int) -> tuple[bytes, int, bytes]:
         """(messages with numbers from `lowest` on, each behind its length; where the next packet begins; the message
-        that ended the run because its number is lower: it is in none, and empty where the run ended with `data`).
+        that ended the run because its number is lower: it is in none, and empty where the run ended with `data`, or
+        with `most` packets).
 
         Raises MalformedFrame.
         """
         run: list[bytes] = []
         size = len(data)
-        while start < size:
+        while start < size and most > 0:
+            most -= 1
             end = self.packet_end(data, start)
             if not end or end > size:
                 break

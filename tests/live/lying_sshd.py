@@ -28,6 +28,7 @@ class Host(Server):
             data = b""
         if data:
             self.dataReceived(data)
+            self.clock.advance(0)  # its turns
         return bool(data)
 
     def until(self, number: int) -> bytes:

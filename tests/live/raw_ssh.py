@@ -26,6 +26,11 @@ class Socket:
     def loseConnection(self) -> None:
         self.connection.close()
 
+    def pauseProducing(self) -> None:
+        """It is read by hand."""
+
+    resumeProducing = pauseProducing
+
     def setTcpNoDelay(self, on: bool) -> None:
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, on)
 
@@ -58,6 +63,7 @@ class RawClient(Told, ClientLeg):
             data = b""
         if data:
             self.dataReceived(data)
+            self.clock.advance(0)  # its turns
         return bool(data)
 
     def next(self) -> bytes:

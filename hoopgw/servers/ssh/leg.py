@@ -59,10 +59,10 @@ class Leg:
         self._protocol.transport.unregisterProducer()
 
     def pauseProducing(self) -> None:
-        self._protocol.transport.pauseProducing()
+        self._protocol.stop_reading("pump")
 
     def resumeProducing(self) -> None:
-        self._protocol.transport.resumeProducing()
+        self._protocol.go_on_reading("pump")
 
     def loseConnection(self) -> None:
         self._protocol.disconnect(self.farewell or self.words() or "the session is over")

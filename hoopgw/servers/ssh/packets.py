@@ -9,6 +9,10 @@ from typing import Any, Final, final
 
 from hoopgw.wire.sshpackets import Opener, Sealer
 
+TURN: Final = (
+    64  # packets of one connection that are carried out before others have their turn: a refused one costs 0.5 ms
+)
+NEVER: Final = 1 << 62
 NO_RUN: Final = 256  # above all numbers of messages: each is looked at by itself
 
 
@@ -25,6 +29,7 @@ class Packets:
     failed      hears what these raised, or what a packet is that cannot be read
     waits       takes a run that may not be written now
     due         is called when more than `limit` bytes went one way
+    later       is called when TURN packets were carried out, and there are more: for `go_on`
     reads       False: what comes is nobody's any more
     writes      False: while keys are exchanged, and at the end
     transport   what sealed packets are written to
@@ -32,8 +37,8 @@ class Packets:
     """
 
     __slots__ = (
-        "opener", "sealer", "got", "sent", "run", "message", "failed", "waits", "due", "lowest", "limit", "reads",
-        "writes", "transport", "held", "_pieces", "_need",
+        "opener", "sealer", "got", "sent", "run", "message", "failed", "waits", "due", "later", "lowest", "limit",
+        "reads", "writes", "transport", "held", "_pieces", "_need",
     )  # fmt: skip
 
     def __init__(
@@ -43,10 +48,12 @@ class Packets:
         failed: Callable[[Exception], None],
         waits: Callable[[bytes], None],
         due: Callable[[], None],
+        later: Callable[[], None],
     ) -> None:
         self.opener, self.sealer = Opener(), Sealer()
         self.got = self.sent = 0
         self.run, self.message, self.failed, self.waits, self.due = run, message, failed, waits, due
+        self.later = later
         self.lowest = NO_RUN
         self.limit = 0
         self.reads = True
@@ -64,26 +71,44 @@ class Packets:
                 return
             data = b"".join(self._pieces)
             self._pieces, self.held, self._need = [], 0, 0
+        self._take(data, TURN)
+
+    def go_on(self, most: int = TURN) -> None:
+        """The next turn; what came meanwhile stands behind."""
+        self._need = 0
+        data = b"".join(self._pieces)
+        self._pieces, self.held = [], 0
+        if data:
+            self._take(data, most)
+
+    def _take(self, data: bytes, most: int) -> None:
         try:
-            self._read(data)
+            self._read(data, most)
         except Exception as error:
             self.failed(error)
 
-    def _read(self, data: bytes) -> None:
+    def _read(self, data: bytes, most: int) -> None:
         here, size = 0, len(data)
-        while here < size and self.reads:
-            start = here
-            run, here, message = self.opener.open_run(data, here, self.lowest)
+        while here < size and self.reads and most > 0:
+            start, opener = here, self.opener
+            before = opener.sequence
+            run, here, message = opener.open_run(data, here, self.lowest, most)
+            most -= opener.sequence - before
             self.got += here - start
             if run:
                 self.run(run)
-            if not message:
-                break
-            if self.reads:
+            if message and self.reads:
                 self.message(message)
+            elif most > 0:  # the next one is not whole
+                break
         if here < size and self.reads:
             rest = data[here:] if here else data
-            self._pieces, self.held, self._need = [rest], len(rest), self.opener.packet_end(rest, 0)
+            self._pieces, self.held = [rest], len(rest)
+            if most > 0:
+                self._need = self.opener.packet_end(rest, 0)
+            else:
+                self._need = NEVER
+                self.later()
         if self.got > self.limit:
             self.due()
 
@@ -101,6 +126,6 @@ class Packets:
     def end(self) -> None:
         """The connection is gone: whom it told of its packets is not held by it any more."""
         self.reads = self.writes = False
-        self.run = self.message = self.failed = self.waits = self.due = _nobody
+        self.run = self.message = self.failed = self.waits = self.due = self.later = _nobody
         self.transport = None
         self._pieces, self.held = [], 0

@@ -228,7 +228,7 @@ class SshServer(ServerLeg):
         self._session = session = self._gateway.open_session(access, self, self._address, opening)
         session.accepted(PROTOCOL)
         self._target = target = yield self._face.dialer.dial(access, session.id, self.rekey_bytes)
-        target.transport.pauseProducing()  # until there is somebody to hand its messages to
+        target.stop_reading("login")  # until there is somebody to hand its messages to
         yield session.ready()
         yield session.judge.ready()
         yield self._gateway.room()
@@ -303,7 +303,7 @@ class SshServer(ServerLeg):
                 self.send(step.message)
         target.lost_later = pump.target_gone
         target.hand_over(pump.target_bytes)
-        target.transport.resumeProducing()
+        target.go_on_reading("login")
 
     def received(self, run: bytes) -> None:
         if self._pump is not None:

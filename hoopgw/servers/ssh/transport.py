@@ -23,7 +23,7 @@ from hoopgw.model.errors import ProtocolViolation, WireError
 from hoopgw.servers.ssh import kexinit
 from hoopgw.servers.ssh.algorithms import DEFAULT, SIGNATURES, Algorithms, Ciphers
 from hoopgw.servers.ssh.greeting import version
-from hoopgw.servers.ssh.packets import NO_RUN, Packets
+from hoopgw.servers.ssh.packets import NEVER, NO_RUN, Packets
 from hoopgw.wire import sshmessages as wire
 
 VERSION = b"SSH-2.0-hoopgw"
@@ -67,8 +67,10 @@ class Hardened(SSHTransportBase):
     algorithms: Algorithms = DEFAULT
 
     def __init__(self) -> None:
-        self._packets = Packets(self.received, self._message, self._unreadable, self._wait, self.rekey)
+        self._packets = Packets(self.received, self._message, self._unreadable, self._wait, self.rekey, self._later)
         self.write = self._packets.write  # runs of messages
+        self._stops: set[str] = set()  # why the peer is not read
+        self._turn: Any = None  # its next one
         self._greeting = b""  # of the peer's version, what there is
         self._phase_now = Phase.KEXINIT
         self._established = self._closing = False
@@ -163,17 +165,41 @@ class Hardened(SSHTransportBase):
         self.sendKexInit()
 
     def connectionLost(self, reason: Failure | None = None) -> None:
+        if self._turn is not None:  # it has said this before it went
+            self._packets.go_on(NEVER)
         self.closing = True
-        for timer in (self._rekeying, self._deadline):
+        for timer in (self._rekeying, self._deadline, self._turn):
             if timer is not None and timer.active():
                 timer.cancel()
-        self._rekeying = self._deadline = None
+        self._rekeying = self._deadline = self._turn = None
         self.lost(reason.getErrorMessage() if reason is not None else "")
         self._packets.end()
 
     def pauses(self, producer: Any) -> None:
         """What is paused while keys are exchanged: whoever writes here."""
         self._producer = producer
+
+    def stop_reading(self, why: str) -> None:
+        """Until `go_on_reading`, by each who stopped it."""
+        if not self._stops:
+            self.transport.pauseProducing()
+        self._stops.add(why)
+
+    def go_on_reading(self, why: str) -> None:
+        self._stops.discard(why)
+        if not self._stops:
+            self.transport.resumeProducing()
+
+    def _later(self) -> None:
+        """There is more of the peer than one turn of the reactor takes."""
+        self.stop_reading("turn")
+        self._turn = self.clock.callLater(0, self._go_on)
+
+    def _go_on(self) -> None:
+        self._turn = None
+        self._packets.go_on()
+        if self._turn is None:
+            self.go_on_reading("turn")
 
     def disconnect(self, reason: str, code: int = wire.DISCONNECT_BY_APPLICATION) -> None:
         """Say why, and close after what was written before."""

@@ -24,6 +24,13 @@ class Wire:
     def __init__(self) -> None:
         self.written: list[bytes] = []
         self.closed = False
+        self.reads = True
+
+    def pauseProducing(self) -> None:
+        self.reads = False
+
+    def resumeProducing(self) -> None:
+        self.reads = True
 
     def write(self, data: bytes) -> None:
         self.written.append(data)
@@ -96,6 +103,7 @@ def carry(server: Any, client: Any, step: int = 0) -> None:
             for piece in pieces:
                 if piece and not there.transport.closed:
                     there.dataReceived(piece)
+                    there.clock.advance(0)
                     moved = True
 
 

@@ -13,9 +13,11 @@ from hoopgw.servers.ssh import algorithms, kexinit, transport
 from hoopgw.servers.ssh.algorithms import DEFAULT, Algorithms, chosen
 from hoopgw.servers.ssh.exchange import begun
 from hoopgw.servers.ssh.hostkeys import HostKey
+from hoopgw.servers.ssh.leg import Leg
+from hoopgw.servers.ssh.packets import TURN
 from hoopgw.wire import sshmessages as wire
 from hoopgw.wire.sshpackets import Sealer
-from tests.servers.ssh.legs import ED25519, OTHER, RSA, Client, Server, Wire, carry, connected, established
+from tests.servers.ssh.legs import ED25519, OTHER, RSA, Client, Server, Wire, carry, connected, established, gone
 
 DATA = wire.channel_data(0, b"x" * 100)
 
@@ -184,6 +186,84 @@ class Exchange(SynchronousTestCase):
             for weak in (b"sha1", b"dss", b"cbc", b"md5", b"3des", b"nistp", b"group", b"zlib", b"ctr", b"ssh-rsa,"):
                 self.assertNotIn(weak, sent)
             self.assertIn(b"kex-strict-", sent)
+
+
+class Turns(SynchronousTestCase):
+    """A peer that says more than a turn's worth leaves turns for the others, and nothing of it is lost."""
+
+    def flood(self, count: int) -> tuple[Any, list[bytes]]:
+        """A server to which so many messages came in one read."""
+        server, client = established()
+        said = [wire.channel_data(0, b"%d" % number) for number in range(count)]
+        client.write(b"".join(map(wire.framed, said)))
+        server.dataReceived(b"".join(client.transport.written))
+        return server, said
+
+    def heard(self, server: Any) -> list[bytes]:
+        return wire.messages(b"".join(server.runs))
+
+    def test_turn(self) -> None:
+        """TURN packets each, in their order; the peer is not read meanwhile, and then is."""
+        server, said = self.flood(3 * TURN)
+        self.assertEqual(self.heard(server), said[:TURN])
+        self.assertFalse(server.transport.reads)
+        server.clock.advance(0)
+        self.assertEqual(self.heard(server), said)
+        self.assertTrue(server.transport.reads)
+
+    def test_whole_read(self) -> None:
+        """As many as a turn takes, and no more, wait for nothing."""
+        server, said = self.flood(TURN)
+        self.assertEqual((self.heard(server), server.transport.reads), (said, True))
+
+    def test_messages_alone(self) -> None:
+        """IGNORE ends a run each time, and counts as well; what comes meanwhile stands behind."""
+        server, client = established()
+        client.write((wire.framed(b"\x02" + wire.string(b"")) + wire.framed(DATA)) * TURN)
+        server.dataReceived(b"".join(client.transport.written))
+        self.assertEqual(len(self.heard(server)), TURN // 2)
+        client.transport.written.clear()
+        client.write(wire.framed(wire.channel_data(0, b"last")))
+        server.dataReceived(b"".join(client.transport.written))
+        self.assertEqual(len(self.heard(server)), TURN // 2)
+        server.clock.advance(0)
+        self.assertEqual(self.heard(server), [DATA] * TURN + [wire.channel_data(0, b"last")])
+
+    def test_new_keys_between(self) -> None:
+        """Keys that change in the middle of it count anew, and nothing is lost."""
+        server, client = established()
+        for number in range(3 * TURN):
+            client.send(wire.channel_data(0, b"%d" % number))
+            if number % TURN == 7:
+                client.rekey()
+                carry(server, client)
+        carry(server, client)
+        self.assertEqual(self.heard(server), [wire.channel_data(0, b"%d" % number) for number in range(3 * TURN)])
+
+    def test_gone(self) -> None:
+        """What a peer said before it went is heard."""
+        server, said = self.flood(2 * TURN + 3)
+        gone(server)
+        self.assertEqual(self.heard(server), said)
+        server.clock.advance(0)
+        self.assertEqual(self.heard(server), said)
+
+    def test_others_stop_it_too(self) -> None:
+        """Whoever else has stopped reading has the say when the turns are over."""
+        server, said = self.flood(2 * TURN)
+        leg = Leg(server)
+        leg.pauseProducing()
+        server.clock.advance(0)
+        self.assertEqual((self.heard(server), server.transport.reads), (said, False))
+        leg.resumeProducing()
+        self.assertTrue(server.transport.reads)
+
+    def test_broken_meanwhile(self) -> None:
+        """A connection that is given up hears nothing more."""
+        server, said = self.flood(2 * TURN)
+        server.disconnect("enough")
+        server.clock.advance(0)
+        self.assertEqual((self.heard(server), server.transport.reads), (said[:TURN], True))
 
 
 class Rekeying(SynchronousTestCase):
