@@ -22,6 +22,7 @@ COMMANDS = {
     "doctor": ("hoopgw.cli.doctor", "doctor"),
     "explain": ("hoopgw.cli.explain", "explain"),
     "grants": ("hoopgw.cli.grants", "grants"),
+    "reload": ("hoopgw.cli.reload", "reload"),
     "restore": ("hoopgw.cli.backup.command", "restore"),
     "setup": ("hoopgw.cli.setup.command", "setup"),
     "sessions": ("hoopgw.cli.sessions", "sessions"),

@@ -115,6 +115,10 @@ class Doctor(LiveCase):
         self.assertIn("the configuration before it is in force: ", found["said"])
         self.assertIn("wrong.toml", found["said"])
         self.assertEqual((found["good"], found["fix"]), (False, "hoopgw check; then systemctl reload hoopgw"))
+        ran = self.hoopgw("reload")
+        self.assertEqual(ran.returncode, 1, ran.stdout)
+        self.assertIn("keeps its old configuration: ", ran.stderr)
+        self.assertIn("wrong.toml", ran.stderr)
         extra.unlink()
         found = self.asked()["reload"]
         self.assertEqual((found["good"], "no mistakes now" in found["fix"]), (False, True), found)
@@ -124,7 +128,8 @@ class Doctor(LiveCase):
         found = self.asked()["reload"]
         self.assertEqual((found["good"], found["fix"]), (False, "systemctl reload hoopgw"), found)
         self.stage.gateway.config.write_text(main + "\n[limits]\nmax_sessions = 77\n")
-        self.reloaded("loaded")
+        ran = self.hoopgw("reload", "--pid", str(self.stage.gateway.pid))
+        self.assertEqual((ran.returncode, "a start only takes up: limits" in ran.stdout), (0, True), ran.stderr)
         found = self.asked()
         self.assertTrue(found["reload"]["good"], found["reload"])
         self.assertEqual((found["restart"]["good"], "limits" in found["restart"]["said"]), (False, True))

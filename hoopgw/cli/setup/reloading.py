@@ -19,23 +19,35 @@ MAX_BODY = 1 << 20
 START = "systemctl start hoopgw, or twistd --nodaemon hoopgw --config FILE"
 
 
-def reload_gateway(admin: str) -> Finding:
-    """By SIGHUP to whoever listens at the admin socket; good when it says that it has loaded once more."""
+def reload_gateway(admin: str, known: int = 0) -> Finding:
+    """By SIGHUP to whoever listens at the admin socket; good when it says that it has loaded once more.
+
+    `known` is the gateway's process, 0 where that is to be found out: it is told also where the socket is elsewhere, so
+    that what came of it cannot be seen.
+    """
     try:
         pid, before = _asked(admin)
     except PermissionError:
         return Finding("reload", f"{admin} may not be opened by you", "as root: systemctl reload hoopgw")
     except (OSError, ValueError, http.client.HTTPException) as error:
+        if known:
+            words = f"the gateway was told; what came of it says its journal, for none answers at {admin} ({error})"
+            return _told(known) or Finding("reload", words)
         return Finding("reload", f"no gateway answers at {admin} ({error})", START)
-    if "loaded" not in before or pid <= 0:
+    if "loaded" not in before or pid <= 0 or known not in (0, pid):
         return Finding("reload", "the running gateway is of another version or container", "systemctl restart hoopgw")
+    return _told(pid) or _taken(admin, before)
+
+
+def _told(pid: int) -> Finding | None:
+    """None: it was."""
     try:
         os.kill(pid, signal.SIGHUP)
     except PermissionError:
         return Finding("reload", f"the gateway, process {pid}, is another user's", "as root: systemctl reload hoopgw")
     except ProcessLookupError:
         return Finding("reload", f"the gateway, process {pid}, has just ended", START)
-    return _taken(admin, before)
+    return None
 
 
 def _taken(admin: str, before: dict[str, Any]) -> Finding:
@@ -46,14 +58,12 @@ def _taken(admin: str, before: dict[str, Any]) -> Finding:
         except (OSError, ValueError, http.client.HTTPException) as error:
             return Finding("reload", f"the gateway does not answer any more ({error})", "journalctl -u hoopgw")
         if now["loaded"] != before["loaded"]:
-            return Finding("reload", "the running gateway has taken it up")
+            waiting = ", ".join(map(str, now.get("restart", ())))
+            more = f"; a start only takes up: {waiting}" if waiting else ""
+            return Finding("reload", f"the running gateway has taken it up{more}")
         if now["kept"] != before["kept"]:
             why = now.get("refused", {}).get("reason", "")
-            return Finding(
-                "reload",
-                f"the gateway keeps its old configuration: {why}",
-                "hoopgw check; `configuration.kept` in its journal says the same",
-            )
+            return Finding("reload", f"the gateway keeps its old configuration: {why}", "mend that: hoopgw check")
         time.sleep(0.1)
     return Finding("reload", f"the gateway did not take it up within {TAKEN:g} s", "journalctl -u hoopgw")
 
