@@ -12,12 +12,18 @@ CACHE = TREE / ".cache/try"
 # what a target, an issuer and a client need is there beside the gateway; the gateway needs none of it
 PACKAGES = (
     "systemd,systemd-sysv,dbus,ca-certificates,iproute2,procps"
-    ",postgresql,postgresql-client,openssh-server,openssh-client"
+    ",postgresql,postgresql-client,openssh-server,openssh-client,softhsm2,opensc"
 )
 TARGET_PORT = 5433  # the gateway has 5432
 RELEASES = {"12": "bookworm", "13": "trixie"}
 PACKAGE = "/root/hoopgw.deb"  # in the machine
 PEER = "try_peer.py"
+# What only some configurations use (vaults, tokens, OAuth, a shared store) has its libraries as well
+EVERY_MODULE = """\
+import importlib, pkgutil, hoopgw
+for module in pkgutil.walk_packages(hoopgw.__path__, "hoopgw."):
+    importlib.import_module(module.name)
+"""
 PEER_UNIT = f"""\
 [Unit]
 Description=an issuer of tokens, for this trial
@@ -77,6 +83,7 @@ def _installed(root: Path, package: Path) -> None:
     expect((root / "etc/hoopgw/tls/gateway.key").stat().st_mode & 0o777, 0o600, "mode of the key")
     expect(run("chroot", root, "hoopgw", "check").strip(), "No mistakes.", "hoopgw check")
     contains(run("chroot", root, "hoopgw", "--version"), "0.", "hoopgw --version")
+    run("chroot", root, "/usr/lib/hoopgw/bin/python", "-I", "-c", EVERY_MODULE)
     size = run("chroot", root, "du", "-sm", "/usr/lib/hoopgw").split()[0]
     say(f"installed: {package.stat().st_size / 1e6:.1f} MB, {size} MB unpacked")
 

@@ -30,6 +30,19 @@ SSH = (
     " -o UserKnownHostsFile=/root/try/known -o LogLevel=ERROR web1@localhost"
 )
 
+PAGE = "/.well-known/openid-configuration"
+SETUP_HTTP = (
+    "hoopgw setup --yes --target pages --url https://127.0.0.1:9443 --ca /etc/hoopgw/tls/trial-ca.pem"
+    f" --role reader --role-open --try-path {PAGE} --groups agents"
+)
+ASKS = f"""
+import ssl, urllib.request
+token = open("/root/try/token").read().strip()
+asked = urllib.request.Request("https://localhost:8443/pages{PAGE}", headers={{"Authorization": "Bearer " + token}})
+trust = ssl.create_default_context(cafile="/etc/hoopgw/tls/gateway.pem")
+print(urllib.request.urlopen(asked, context=trust, timeout=60).read().decode())
+"""
+
 
 class Machine(Protocol):
     def inside(self, *words: str, good: bool = True, given: str = "") -> str:
@@ -120,6 +133,16 @@ def ssh(machine: Machine) -> None:
     expect(shell(machine, f"{SSH} 'id -un'"), "deploy", "a command on the host")
     expect(shell(machine, f"{SSH} 'cat > copy; wc -c < copy'", given="x" * 200_000), "200000", "stdin of a command")
     say("SSH: a host by its pinned key, the token as password")
+
+
+def http(machine: Machine) -> None:
+    """A service that asks for no credential: the issuer, by its public pages."""
+    said = set_up(machine, SETUP_HTTP)
+    for words in ("answers 200 to GET /.well-known/openid-configuration", "taken it up", "Connect:  echo"):
+        contains(said, words, "hoopgw setup of an HTTP target")
+    asked = shell(machine, f"/usr/lib/hoopgw/bin/python -I -c '{ASKS}'")
+    contains(asked, '"issuer"', "a request through the gateway")
+    say("HTTP: a service over verified TLS, tried by setup and asked through the gateway")
 
 
 def listed(machine: Machine) -> str:

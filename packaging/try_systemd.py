@@ -2,7 +2,8 @@
 
 In a clean root of Debian (debootstrap) in a container (systemd-nspawn) with its own network, a PostgreSQL and an
 issuer in it: install, first start, `hoopgw setup`, sessions, reload, restart, watchdog, kill, stop, retention,
-encrypted credentials, backup and restore, upgrade under live sessions, refused downgrade, boot again, remove, purge.
+encrypted credentials, signing keys in a token, backup and restore, upgrade under live sessions, refused downgrade,
+boot again, remove, purge.
 Needs debootstrap, systemd-container and iproute2.  Only .cache changes.  One at a time: where no systemd gives each
 container a control group, units of one name in two of them share one, and a stop waits for the other's processes.
 What such a container does not put in force (MemoryMax, TasksMax, a lost machine) is for try_qemu.py.
@@ -21,9 +22,10 @@ from pathlib import Path
 import try_scenes as scenes
 from try_container import Knocking, Machine, Session, machine_of
 from try_root import CACHE, root_with
+from try_token import keys_in_a_token
 from trying import Wrong, contains, expect, run, say, until
 
-PUT_THERE = {"pay_rw.cred", "secrets/web1", "secrets/web1.pub", "tls/trial-ca.pem"}
+PUT_THERE = {"hsm.pin", "pay_rw.cred", "secrets/web1", "secrets/web1.pub", "tls/trial-ca.pem"}
 
 
 def first_start(machine: Machine) -> None:
@@ -53,9 +55,17 @@ def reload(machine: Machine) -> None:
     until(lambda: bool(scenes.events(machine, "configuration.reloaded")), "the event of the reload")
     expect(session.answer(), "|slept", "a statement that ran meanwhile")
     expect(session.ask("select pg_backend_pid()"), backend, "the session's transaction after a reload")
+    scenes.shell(machine, "printf '[grant.wrong]\\ngroup = 1\\n' > /etc/hoopgw/grants.d/wrong.toml")
+    machine.inside("systemctl", "reload", "hoopgw.service", good=False)
+    contains(machine.system("status", "hoopgw.service"), "wrong.toml", "the unit's status after a refused reload")
+    contains(scenes.shell(machine, "hoopgw doctor || true"), "wrong.toml", "hoopgw doctor after a refused reload")
+    expect(session.ask("select pg_backend_pid()"), backend, "the session's transaction after a refused reload")
+    scenes.shell(machine, "rm /etc/hoopgw/grants.d/wrong.toml")
+    machine.inside("systemctl", "reload", "hoopgw.service")
+    scenes.healthy(machine)
     session.last_words()
     expect(scenes.shown(machine, "MainPID"), before, "the process after a reload")
-    say("reload: the same process, the new configuration; an open transaction goes on")
+    say("reload: the same process, the new configuration; an open transaction goes on; a mistake is said")
 
 
 def stop(machine: Machine) -> None:
@@ -187,11 +197,18 @@ def main(package: Path) -> int:
         root = root_with(package, "systemd")
         with machine_of(root) as machine:
             try:
-                for part in (first_start, scenes.target, scenes.first_minute, scenes.large_statement, scenes.ssh):
+                for part in (
+                    first_start,
+                    scenes.target,
+                    scenes.first_minute,
+                    scenes.large_statement,
+                    scenes.ssh,
+                    scenes.http,
+                ):
                     part(machine)
                 for part in (reload, restart, watchdog, killed, stop):
                     part(machine)
-                for part in (scenes.retention, scenes.backup, scenes.encrypted_credential):
+                for part in (scenes.retention, scenes.backup, scenes.encrypted_credential, keys_in_a_token):
                     part(machine)
                 upgrade(machine, package)
                 again(machine)
