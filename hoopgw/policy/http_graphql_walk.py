@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -33,6 +34,27 @@ def operations(text: str, name: str | None) -> tuple[GraphqlOperation, ...]:
         return tuple(_operations(parse(text, no_location=True, max_tokens=MAX_TOKENS), name))
     except (GraphQLSyntaxError, RecursionError):
         raise Doubtful("a GraphQL document that its grammar does not accept, or too large a one") from None
+
+
+def aliases(text: str) -> tuple[tuple[str, str], ...]:
+    """(a field, what the answer calls it) wherever these differ; nothing for what is no GraphQL.  Raises Doubtful for
+    what is too large to be read."""
+    try:
+        waiting: list[Any] = list(parse(text, no_location=True, max_tokens=MAX_TOKENS).definitions)
+    except GraphQLSyntaxError as error:
+        if "aborted" in error.message:  # a bound of tokens or levels: the rest of it was not read
+            raise Doubtful("a GraphQL document that is too large to be read") from None
+        return ()
+    except RecursionError:
+        raise Doubtful("a GraphQL document of too many levels") from None
+    found: dict[tuple[str, str], None] = {}
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, FieldNode) and each.alias is not None and each.alias.value != each.name.value:
+            found[each.name.value, each.alias.value] = None
+        chosen = getattr(each, "selection_set", None)
+        waiting += chosen.selections if chosen is not None else ()
+    return tuple(found)
 
 
 def _operations(document: DocumentNode, name: str | None) -> Iterator[GraphqlOperation]:

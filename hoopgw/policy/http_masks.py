@@ -9,9 +9,10 @@ from typing import Any
 from zope.interface import implementer
 
 from hoopgw.model.operation import Operation
-from hoopgw.model.verdict import ALLOW, IBodyMasks, Verdict
+from hoopgw.model.verdict import ALLOW, IBodyMasks, Refusal, Verdict
 from hoopgw.policy.guardrail import IGuardrail
 from hoopgw.policy.guardrails import Match
+from hoopgw.policy.http_aliases import MAX_BODY, WOULD_PASS, renamed, wanted
 from hoopgw.policy.http_facts import HttpFacts
 from hoopgw.policy.http_json import Pointer
 from hoopgw.policy.http_rules import HttpConditions
@@ -50,7 +51,25 @@ class HttpMaskGuardrail:
 
     def judge(self, operation: Operation, facts: Any) -> Verdict:
         chosen = self.chosen(facts)
-        return Verdict(bodies=self._build(chosen)) if chosen else ALLOW
+        if not chosen:
+            return ALLOW
+        return Verdict(bodies=self._build(chosen)) & self.names(facts)
+
+    def names(self, facts: HttpFacts) -> Verdict:
+        """Of a request, or of a message of a WebSocket that it opened: it may not rename what is masked by its name."""
+        why = renamed(facts, (pointer for each in self.chosen(facts) for pointer in each.json))
+        return Verdict(refusals=(Refusal(self.name, why, WOULD_PASS),)) if why else ALLOW
+
+    def needs(self, facts: HttpFacts) -> int:
+        """How many bytes of a body must be there for that; 0: none."""
+        return wanted(facts) if self._named(facts) else 0
+
+    def needs_of_messages(self, facts: HttpFacts) -> int:
+        """The same of each message of a WebSocket that the request opens."""
+        return MAX_BODY if self._named(facts) else 0
+
+    def _named(self, facts: HttpFacts) -> bool:
+        return any(each.json for each in self.chosen(facts))
 
     def chosen(self, facts: HttpFacts) -> tuple[HttpMask, ...]:
         return tuple(each for each in self._masks if each.where.of_head(facts) is not Match.NO)

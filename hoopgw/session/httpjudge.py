@@ -34,7 +34,8 @@ class HttpJudge:
         self._builder = builder
         self._rules = selection.guardrails
         masks = tuple(rule.http for rule in selection.masks if rule.http is not None)
-        self._guardrails = (*self._rules, HttpMaskGuardrail(masks, builder.build)) if masks else self._rules
+        self._masking = HttpMaskGuardrail(masks, builder.build) if masks else None
+        self._guardrails = self._rules if self._masking is None else (*self._rules, self._masking)
         self._destination = access.destination
         self._egress = access.target.egress
         self._folds = access.target.folds_case
@@ -63,10 +64,12 @@ class HttpJudge:
 
     def needs(self, request: HttpRequest) -> int:
         """How many bytes of this request's body must be there before it is judged; 0: none."""
-        if not self._rules or request.size == 0:
+        if not self._guardrails or request.size == 0:
             return 0
         facts = self._facts(request)
         wanted = needed(self._rules, facts)
+        if self._masking is not None:
+            wanted = max(wanted, self._masking.needs(facts))
         if wanted or not self._holds:
             return wanted
         asked = Operation("http", REQUEST, b"", request=request)
@@ -76,7 +79,11 @@ class HttpJudge:
     def messages(self, request: HttpRequest) -> int:
         """How many bytes of each message of a client must be there before it is judged, in a WebSocket that this
         request opens; 0: none."""
-        return needed_of_messages(self._rules, self._facts(request)) if self._rules else 0
+        if not self._guardrails:
+            return 0
+        facts = self._facts(request)
+        of_masks = 0 if self._masking is None else self._masking.needs_of_messages(facts)
+        return max(of_masks, needed_of_messages(self._rules, facts))
 
     # ---- IJudge
 
@@ -90,7 +97,9 @@ class HttpJudge:
             return _refused("http:connect", "only tunnels go through this target")
         if operation.kind == MESSAGE:
             kind = operation.name.decode("ascii", "replace")
-            return judge(self._rules, operation, HttpFacts(request, self._folds, self._api, kind))
+            facts = HttpFacts(request, self._folds, self._api, kind)
+            said = judge(self._rules, operation, facts)
+            return said if self._masking is None else said & self._masking.names(facts)
         if operation.kind != REQUEST:
             return _refused("http:unknown", f"{operation.kind} is nothing that HTTP can be asked for")
         # the same fields may come with a body that is empty, and with one that is too long to be seen

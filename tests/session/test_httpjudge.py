@@ -106,6 +106,22 @@ class Judging(SynchronousTestCase):
             operation.request = HttpRequest(b"POST", b"/users", b"gw", (), body, None)
             self.assertEqual(refused(found, operation), expected, body)
 
+    def test_names_of_what_is_masked(self) -> None:
+        """Where a mask goes by names, what a body or a message says of names is read, without rules as well."""
+        found = judge(masks=(HttpMask(json=(pointer("ssn"),)),))
+        text = b'{"query": "{ user { x: ssn } }"}'
+        waits = asked(b"POST /graphql", None, size=len(text)).request
+        opening = asked(b"GET /graphql").request
+        assert waits is not None and opening is not None
+        self.assertEqual((found.needs(waits), found.messages(opening)), (len(text), 1 << 20))
+        self.assertEqual(refused(found, asked(b"POST /graphql", text)), ["mask"])
+        self.assertEqual(refused(found, asked(b"POST /graphql", text.replace(b"x: ", b""))), [])
+        message = asked(b"GET /graphql", text, MESSAGE)
+        message.name = b"text"
+        self.assertEqual(refused(found, message), ["mask"])
+        patterns = judge(masks=(HttpMask(patterns=frozenset(("email",))),))
+        self.assertEqual((patterns.needs(waits), patterns.messages(opening)), (0, 0))
+
     def test_messages_of_a_websocket(self) -> None:
         """By the rules that read bodies, on the path that it was opened at."""
         found = judge(DELETES, ADMINS)
