@@ -26,6 +26,8 @@ from hoopgw.model.events import Code
 from hoopgw.session.interfaces import IEvents
 
 PAUSE = 1.0  # seconds that one line may wait for a slow reader: traffic slows, nothing is lost
+MAX_LINE = 40 * 1024  # bytes of one: journald cuts at 48 KiB (LineMax=), and neither half is JSON
+_SHORTER = (4096, 1024, 256, 64)  # what is left of each long value of a longer one: bytes of it, with its escapes
 MAX_KEPT = 1 << 20  # bytes of lines: some thousand events, until a full disk has room again
 
 # JSON escapes what is below 0x20.  A terminal or a page also obeys DEL, C1, line separators and bidi controls.
@@ -48,7 +50,38 @@ class Events:
         self._counter.labels(code.value).inc()
         now = float(self._clock.seconds())
         time = f"{rfc3339(now)[:-1]}.{int(now * 1000) % 1000:03}Z"
-        self._write(line({"time": time, "code": code.value, "gateway": self._gateway, **fields}))
+        self._write(bounded({"time": time, "code": code.value, "gateway": self._gateway, **fields}))
+
+
+def bounded(fields: dict[str, Any]) -> bytes:
+    """As `line`, in at most MAX_LINE bytes: of what is too long the beginning is left, and `cut` names those fields."""
+    found = line(fields)
+    for size in _SHORTER:
+        if len(found) <= MAX_LINE:
+            break
+        long = {name: value for name, value in fields.items() if len(line({"": value})) > size}
+        shorter = {name: _beginning(value, size) for name, value in long.items()}
+        found = line({**fields, **shorter, "cut": sorted(long)})
+    return found
+
+
+def _beginning(value: Any, size: int) -> Any:
+    """Of a text its first characters, of a list its first ones; each takes at most `size` bytes in the line."""
+    if isinstance(value, str):
+        text = value[:size]
+        while (has := len(line({"": text}))) > size:  # escapes: a character may take twelve bytes
+            text = text[: len(text) * size // has - 1]
+        return text
+    if isinstance(value, frozenset | set):
+        value = sorted(value, key=str)
+    if isinstance(value, list | tuple):
+        kept: list[Any] = []
+        for each in value:
+            if len(line({"": [*kept, each]})) > size:
+                break
+            kept.append(each)
+        return kept
+    return _beginning(line({"": value}).decode(), size)
 
 
 def line(fields: dict[str, Any]) -> bytes:

@@ -17,7 +17,7 @@ from hoopgw.model.errors import RecordingFailed
 from hoopgw.model.events import Code
 from hoopgw.model.secret import Secret
 from hoopgw.session import events as module
-from hoopgw.session.events import Events, Lines, escaped, line
+from hoopgw.session.events import MAX_LINE, Events, Lines, escaped, line
 from hoopgw.session.interfaces import IEvents
 
 
@@ -41,6 +41,21 @@ class Emitting(SynchronousTestCase):
             ],
         )
         self.assertEqual(self.registry.get_sample_value("hoopgw_events_total", {"code": "login.refused"}), 1)
+
+    def test_too_long(self) -> None:
+        """What a journal would cut in two is cut by its fields: it stays one line of JSON, and says what is missing."""
+        self.events.emit(Code.CONFIGURATION_KEPT, reason="\x1b" * 500_000, restart=["limits"])
+        self.events.emit(Code.BYPASS_OPEN, reached=["a:1"] * 50_000, host="h", unreachable=["b" * 9000, "c"])
+        self.events.emit(Code.LOGIN_REFUSED, **{f"f{number}": "\U000e0001" * 5000 for number in range(40)})
+        kept, opened, many = self.lines
+        for each in self.lines:
+            self.assertEqual((each.count(b"\n"), len(each) <= MAX_LINE), (1, True), len(each))
+        found = orjson.loads(kept)
+        self.assertEqual((found["cut"], set(found["reason"]), found["restart"]), (["reason"], {"\x1b"}, ["limits"]))
+        found = orjson.loads(opened)
+        self.assertEqual((found["cut"], found["host"], found["unreachable"]), (["reached", "unreachable"], "h", []))
+        self.assertGreater(len(found["reached"]), 100)
+        self.assertEqual(len(orjson.loads(many)["cut"]), 40)
 
     def test_inert(self) -> None:
         """must-survive 36, 63: ESC, C1, bidi controls, line separators, NUL and newlines are escaped."""
