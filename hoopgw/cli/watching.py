@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from hoopgw.cli.socket_client import Refused
 from hoopgw.model.errors import MalformedFrame
+from hoopgw.record.binary import summed
 from hoopgw.record.chunks import CHECK, HEADER_SIZE, Chunk, read_header
 from hoopgw.record.happenings import Happening
 from hoopgw.record.harmless import CLEAR, RESET, Harmless
@@ -41,7 +42,7 @@ def shown(happenings: Iterable[Happening], number: int | None, rows: int) -> Ite
     """The terminal of operation `number`, else the one that began last; while there is none, lines."""
     start: Start | None = None
     drawn: dict[str, Harmless] = {}
-    for each in happenings:
+    for each in summed(happenings):
         began = next(starts((each,)), None)
         if began is not None and began.terminal and number in (None, began.number):
             start, drawn = began, {"stdout": Harmless(), "stderr": Harmless()}

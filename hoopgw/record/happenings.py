@@ -22,7 +22,8 @@ class Happening:
     done                        tag, rows, milliseconds since it was asked
     error, notice               sqlstate, message, and what else the target or the gateway said
     notification                channel, payload
-    input, output               SSH: stream (stdin, stdout, stderr), data
+    input, output               SSH: stream (stdin, stdout, stderr), data; bytes, where not all of it is text
+    bytes                       SSH: stream, bytes: what went by of a stream that is no text (record/binary.py)
     resize                      SSH: columns, rows of a terminal; what starts on one has `terminal`: type, columns, rows
     exit                        SSH: status, or signal
     answer                      HTTP: status, message, headers; an interim one (1xx) as well

@@ -127,7 +127,9 @@ class SshDecoder:
         data, _ = wire.read_string(message, at)
         stream = ("stdout" if to_client else "stdin") if number == wire.CHANNEL_DATA else "stderr"
         what = "output" if to_client else "input"
-        yield Happening(what, time, fields | {"stream": stream, "data": channel.text(stream, data)})
+        text = channel.text(stream, data)
+        size = {"bytes": len(data)} if "\\x" in text and len(text.encode()) != len(data) else {}
+        yield Happening(what, time, fields | {"stream": stream, "data": text, **size})
 
     def _opened(self, message: bytes, to_client: bool) -> None:
         recipient, sender, _, _ = wire.read_confirmation(message)

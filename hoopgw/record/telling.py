@@ -6,16 +6,19 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from hoopgw.model.escaping import escaped
+from hoopgw.model.events import Code
+from hoopgw.record.binary import summed
 from hoopgw.record.export import moment
 from hoopgw.record.happenings import Happening, limited
 
 MAX_PASSED = 160  # characters of a body or message that are told
+_MARKS = {"stdin": ">", "stdout": "<", "stderr": "!"}
 _UNDER = " " * 21  # under the words of an operation
 
 
 def told(happenings: Iterable[Happening], rows: int) -> Iterator[str]:
     """At most `rows` rows of each result."""
-    for each in limited(happenings, rows):
+    for each in limited(summed(happenings), rows):
         for line in _lines(each):
             yield escaped(line)
 
@@ -31,6 +34,8 @@ def _lines(each: Happening) -> Iterator[str]:
             yield f"{_UNDER[:13]}copy  {_copy(fields)}"
         case "input" | "output":
             yield from _stream(each)
+        case "bytes":
+            yield f"{_UNDER[:13]} bytes  {_MARKS[fields['stream']]} {fields['bytes']}"
         case "content" | "message":
             yield f"{_UNDER[:10]}{each.what:>7}  {_passed(fields)}"
         case "more":
@@ -78,8 +83,17 @@ def _said(each: Happening) -> str:
             return _damage(fields)
         case "close":
             return str(fields.get("reason", ""))
+    if each.fields.get("code") == Code.TERMINAL_TYPED.value:
+        return _typed(fields)
     words = ", ".join(f"{name} {_fact(value)}" for name, value in fields.items() if name != "code")
     return f"{fields.get('code', '')} {words}"
+
+
+def _typed(fields: dict[str, Any]) -> str:
+    """A line as the screen showed it, and how sure that is."""
+    text = f": {fields['text']}" if fields.get("text") else ""
+    rules = f" [{', '.join(fields['guardrails'])}]" if fields.get("guardrails") else ""
+    return f"{_number(fields)}typed{rules} ({fields['confidence']}, {fields['keys']} keys){text}"
 
 
 def _fact(value: object) -> str:
@@ -109,13 +123,19 @@ def _operation(clock: str, fields: dict[str, Any]) -> Iterator[str]:
     rules = f" [{', '.join(fields['guardrails'])}]" if fields.get("guardrails") else ""
     name = f" {fields['name']}" if fields.get("name") else ""
     lines = fields["text"].splitlines() or [""]
-    yield f"{clock}  {fields['kind']:7}#{fields['number']}{name} {fields['decision']}{rules}: {lines[0]}"
+    seen = f" on {_terminal(fields['terminal'])}" if fields.get("terminal") else ""
+    said = f": {lines[0]}" if lines[0] else ""
+    yield f"{clock}  {fields['kind']:6} #{fields['number']}{name} {fields['decision']}{rules}{seen}{said}"
     for line in lines[1:]:
         yield _UNDER + line
     if fields.get("cut"):
         yield f"{_UNDER}… {fields['cut']} bytes more"
     for number, value in enumerate(fields.get("parameters", []), 1):
         yield f"{_UNDER}${number} = {_value(value)}"
+
+
+def _terminal(fields: dict[str, Any]) -> str:
+    return f"{fields['type']}, {fields['columns']}x{fields['rows']}"
 
 
 def _row(values: dict[str, str | None] | list[str | None]) -> str:
@@ -125,7 +145,7 @@ def _row(values: dict[str, str | None] | list[str | None]) -> str:
 
 
 def _stream(each: Happening) -> Iterator[str]:
-    mark = {"stdin": ">", "stdout": "<", "stderr": "!"}[each.fields["stream"]]
+    mark = _MARKS[each.fields["stream"]]
     for line in each.fields["data"].splitlines():
         yield f"{_UNDER[:13]}{each.what:>6}  {mark} {line}"
 

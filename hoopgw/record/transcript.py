@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from hoopgw.record.binary import summed
 from hoopgw.record.happenings import Happening
 from hoopgw.record.lines import Lines
 from hoopgw.record.telling import told
@@ -18,7 +19,7 @@ def transcript(happenings: Iterable[Happening]) -> Iterator[str]:
     """Lines of the session's own begin with `# `, lines of output do not; control sequences are in neither."""
     texts: dict[_Place, Lines] = {}
     last: _Place | None = None
-    for each in happenings:
+    for each in summed(happenings):
         number = each.fields.get("operation", 0)
         if each.what == "output":
             if not (lines := texts.get((number, each.fields["stream"]))):

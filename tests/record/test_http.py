@@ -141,7 +141,7 @@ class Reading(SynchronousTestCase):
         """In a few words, of which the terminal obeys none."""
         bad = OK.replace(b"hello", b"\x1b[2J!")
         lines = "\n".join(told(happened(operation(GET), answer(bad)), 10))
-        for words in ("request#1 allowed: GET /a?b=1&c=", "#1 200 OK", "content  <", "#1 5 bytes in 250 ms"):
+        for words in ("request #1 allowed: GET /a?b=1&c=", "#1 200 OK", "content  <", "#1 5 bytes in 250 ms"):
             self.assertIn(words, lines)
         self.assertNotIn("\x1b", lines)
 
