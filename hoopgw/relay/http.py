@@ -35,6 +35,7 @@ from hoopgw.wire.httphead import CHUNKED, Blocks, Request, read_request
 
 MAX_DISCARDED: Final = 1 << 20  # bytes of a body that nobody wants, read so that the client reads its answer
 TIMED_OUT: Final = "timed out"  # how a `target_gone` begins whose cause is time
+FORBIDDEN: Final = 403
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 IDLE: Final = 0
@@ -175,6 +176,8 @@ class HttpRelay:
         self._answering.begin(read.method, read.minor)
         status, reason = outgoing.begin(read, head, target)
         if status:
+            if status == FORBIDDEN:
+                effects.append(Observed(Code.OPERATION_REFUSED, {"operation": self._operations + 1, "reason": reason}))
             self._refuse(status, reason, effects)
             return read.end
         if outgoing.reads:

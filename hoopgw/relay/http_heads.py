@@ -9,6 +9,7 @@ from typing import Final, final
 
 from hoopgw.model.http import alike
 from hoopgw.relay.http_cookies import scoped_cookie, scoped_location, scoped_refresh
+from hoopgw.relay.http_origin import asker
 from hoopgw.relay.http_scope import HOLD, HttpScope, is_proof, route_of
 from hoopgw.wire.http2_heads import is_grpc
 from hoopgw.wire.httphead import Block, Field
@@ -40,6 +41,12 @@ REDACTED: Final = b"(redacted)"
 MAX_PREPARED: Final = 32  # blocks of one connection that are remembered, each way
 
 PROTOCOL: Final = b"sec-websocket-protocol"
+# What browsers take for the whole host, where it has other targets under other paths: a worker that would answer for
+# them, a wish to forget or to encrypt, an address that is told of each failure
+_OF_HOST: Final = frozenset(
+    (b"service-worker-allowed", b"clear-site-data", b"strict-transport-security", b"public-key-pins", b"expect-ct",
+     b"nel", b"report-to")
+)  # fmt: skip
 _LOCATIONS: Final = frozenset((b"location", b"content-location"))
 
 
@@ -55,6 +62,7 @@ class RequestHead:
     recorded    the same lines as the record shows them
     expects     `Expect: 100-continue`
     upgrade     in lower case; b"" for none
+    asker       whose page asks, where a browser sends its proof unasked (`relay.http_origin`)
     resumes     the id of the hold that it says it resumes; several are one that no hold has
     patient     `Prefer: respond-async` (RFC 7240, 4.1): the client does not want to wait for an approval
     grpc        what refuses it is to be a status of gRPC
@@ -64,7 +72,7 @@ class RequestHead:
 
     __slots__ = (
         "same_route", "fields", "bound", "shown", "upstream", "recorded", "expects", "upgrade", "patient", "grpc",
-        "content", "lines", "resumes",
+        "content", "lines", "resumes", "asker",
     )  # fmt: skip
 
     def __init__(self, block: Block, scope: HttpScope) -> None:
@@ -102,6 +110,7 @@ class RequestHead:
             self.recorded += b"authorization: " + REDACTED + b"\r\n"
         self.expects = block.one(b"expect").lower()
         self.patient = any(_asynchronous(value) for value in block.values(b"prefer"))
+        self.asker = asker(block, scope.route)
         self.resumes = b",".join(block.values(HOLD))
         self.grpc = any(is_grpc(value) for value in block.values(b"content-type"))
 
@@ -193,6 +202,6 @@ def _scoped(name: bytes, value: bytes, scope: HttpScope) -> bytes | None:
         return scoped_cookie(value, scope)
     if name == b"refresh":
         return scoped_refresh(value, scope)
-    if name == b"service-worker-allowed" and scope.prefix:
-        return b""  # its worker would answer for all targets under this host
+    if name in _OF_HOST and scope.prefix:
+        return b""
     return None

@@ -15,6 +15,7 @@ from hoopgw.relay.http_answers import HELD, NOTED
 from hoopgw.relay.http_body import Body
 from hoopgw.relay.http_conditions import compares, is_tagged, untagged
 from hoopgw.relay.http_heads import MAX_PREPARED, RequestHead, is_ours
+from hoopgw.relay.http_origin import REASON, may_ask
 from hoopgw.relay.http_scope import PROOFS, HttpScope
 from hoopgw.relay.http_signing import CODED, MAX_HASHED, WHOLE, Signing
 from hoopgw.relay.http_trace import Traces
@@ -108,6 +109,8 @@ class Outgoing:
         self._judged = self.reads = 0
         if method in REFLECTING:
             return 501, "Not Implemented"
+        if not may_ask(method, head.asker):
+            return 403, REASON
         if head.expects and head.expects != b"100-continue":
             return 417, "Expectation Failed"
         # an offer of HTTP/2 is not taken up (RFC 9110, 7.8)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, ClassVar
 
 from hoopgw.cli.demo.stage import Options
-from tests.live.chromium import Chromium, pin
+from tests.live.chromium import TURN, Chromium, pin
 from tests.live.harness import LiveCase
 from tests.live.web_site import Site
 
@@ -105,6 +106,27 @@ class Browsers(LiveCase):
         self.assertIn('"path": "/x"', told)
         self.assertNotIn("from-the-site", told)
         self.assertEqual(self.browser.run("document.cookie"), "")
+
+    def test_a_page_of_another_site(self) -> None:
+        """It makes the browser send requests that its user never wanted, as that user: none gets through."""
+        self.path = "/site/"
+        self.log_in("127.0.0.1")
+        other, self.path = self.place, "/"
+        self.log_in("site.gw.localhost")
+        asked = "{method: 'POST', mode: 'no-cors', credentials: 'include', body: 'x'}"
+        self.browser.run(f"fetch('{other}api/forged', {asked}).then(answer => answer.type)")
+        self.browser.run(f"fetch('{other}api/forged', {{mode: 'no-cors', credentials: 'include'}}).then(a => a.type)")
+        away = f"{other}socket".replace("https:", "wss:")
+        code = f"new Promise(done => {{ const s = new WebSocket('{away}'); s.onclose = e => done(e.code); }})"
+        self.assertEqual(self.browser.run(code), 1006)
+        assert self.site is not None
+        self.assertNotIn("/api/forged", self.site.paths)
+        deadline = time.monotonic() + TURN
+        while self.stage.gateway.log.read_text().count("a page of another site may not ask") < 3:
+            self.assertLess(time.monotonic(), deadline, "its requests came with no password")
+            time.sleep(0.1)
+        self.browser.visit(f"{other}api/followed")  # a person may follow a link
+        self.assertIn("/api/followed", self.site.paths)
 
     def test_without_a_token(self) -> None:
         """Nobody logs in: what the gateway says is shown, and nothing of the site."""

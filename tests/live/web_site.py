@@ -42,10 +42,12 @@ document.body.append('the script ran');
 
 
 class Site:
-    """On a port of its own, in a thread of its own.  `cookies` are those that the last request of /api brought."""
+    """On a port of its own, in a thread of its own.  `cookies` are those that the last request of /api brought, `paths`
+    all that were asked for there."""
 
     def __init__(self) -> None:
         self.cookies: dict[str, str] = {}
+        self.paths: list[str] = []
         self.port = 0
         self._loop = asyncio.new_event_loop()
         self._up = threading.Event()
@@ -90,6 +92,7 @@ class Site:
 
     async def _api(self, request: web.Request) -> web.Response:
         self.cookies = dict(request.cookies)
+        self.paths.append(request.path)
         body = await request.text()
         return web.json_response({"method": request.method, "path": request.path, "body": body})
 

@@ -513,8 +513,7 @@ class Answers(SynchronousTestCase):
         return course
 
     def test_scope_of_redirects_and_cookies(self) -> None:
-        """What leads to the target leads to the gateway; what leads elsewhere stays; no cookie leaves the path, nor
-        does a service worker."""
+        """What leads to the target leads to the gateway; what leads elsewhere stays; no cookie leaves the path."""
         for value, expected in {
             b"/login": b"/shop/login",
             b"http://shop.internal/login?x#y": b"/shop/login?x#y",
@@ -535,10 +534,6 @@ class Answers(SynchronousTestCase):
         }.items():
             course = self.answered(b"HTTP/1.1 200 OK\r\nRefresh: %s\r\nContent-Length: 0\r\n\r\n" % value)
             self.assertIn(b"\r\nRefresh: " + expected + b"\r\n", course.client)
-        for prefix, kept in ((b"/shop", False), (b"", True)):
-            worker = b"HTTP/1.1 200 OK\r\nService-Worker-Allowed: /\r\nContent-Length: 0\r\n\r\n"
-            course = self.answered(worker, prefix=prefix)
-            self.assertEqual(b"Service-Worker-Allowed" in course.client, kept)
         cookies = {
             b"a=1; Domain=.internal; Path=/x; Secure": b"a=1; Secure; Path=/shop/x",
             b"a=1": b"a=1; Path=/shop/",
@@ -548,6 +543,15 @@ class Answers(SynchronousTestCase):
             self.assertIn(b"\r\nSet-Cookie: " + expected + b"\r\n", course.client)
         course = self.answered(b"HTTP/1.1 200 OK\r\nSet-Cookie: __Host-a=1; Path=/\r\nContent-Length: 0\r\n\r\n")
         self.assertNotIn(b"__Host-a", course.client)
+
+    def test_no_target_speaks_for_others_under_its_host(self) -> None:
+        """A worker that answers for them, their cookies forgotten, their failures told elsewhere."""
+        fields = (b"Service-Worker-Allowed: /", b'Clear-Site-Data: "*"', b"NEL: {}", b"Report-To: {}")
+        fields += (b"Strict-Transport-Security: max-age=0",)
+        for prefix, kept in ((b"/shop", False), (b"", True)):
+            lines = b"".join([each + b"\r\n" for each in fields])
+            course = self.answered(b"HTTP/1.1 200 OK\r\n" + lines + b"Content-Length: 0\r\n\r\n", prefix=prefix)
+            self.assertEqual([each in course.client for each in fields], [kept] * len(fields))
 
     def test_a_double_slash_never_becomes_a_host(self) -> None:
         """By host name, the target's own `//x` path must not lead clients to the host x."""

@@ -30,6 +30,7 @@ from hoopgw.model.errors import (
 from hoopgw.model.events import Code
 from hoopgw.relay import http_words as words
 from hoopgw.relay.http_body import Body
+from hoopgw.relay.http_origin import is_unasked, of_page
 from hoopgw.relay.http_scope import Route, route_of
 from hoopgw.servers import tls
 from hoopgw.servers.entrance import Entrance, code_of
@@ -45,7 +46,7 @@ from hoopgw.wire.httphead import MAX_HEAD, NO_BODY, Blocks, Request, read_reques
 PROTOCOL = "http"
 HTTPS_ALPN = (H2_ALPN, HTTP_ALPN)  # what clients are offered
 TLS_HANDSHAKE = 0x16  # first byte of a TLS record that begins a connection (RFC 8446, 5.1)
-NO_TARGET, NO_TOKEN = "no target", "no token"  # details of refusals
+NO_TARGET, NO_TOKEN, PAGE = "no target", "no token", "a page"  # details of refusals
 LINGER = 1.0  # seconds in which a client that still sends a body can read why it is refused
 
 
@@ -300,8 +301,11 @@ class HttpServer(Protocol):
             self._refuse(ProtocolViolation(f"a body of more than {MAX_BODY} bytes"), 400)
         elif body.ended:
             self._state = _State.DECIDING
-            method = read.method.decode("ascii")
-            shown = credentials_of(route_of(read.block), self._chain, self._address)
+            method, route = read.method.decode("ascii"), route_of(read.block)
+            if method == "POST" and is_unasked(route) and of_page(read.block):
+                self._refuse(NotGranted("a page needs the token itself for this: Bearer", detail=PAGE), 403)
+                return
+            shown = credentials_of(route, self._chain, self._address)
             asking = self._face.pages.answer(method, found.path, shown, b"".join(content), self._address)
             answering = self._deciding = Deferred.fromCoroutine(asking)
             answering.addCallback(self._answered).addErrback(self._login_failed)

@@ -110,6 +110,14 @@ class Login(SynchronousTestCase):
             found = [self.answered(None, head) for _ in range(4)]
             self.assertEqual([each.split(" ")[1] == "429" for each in found], [False, False, False, True])
 
+    def test_no_page_approves_in_its_users_name(self) -> None:
+        """An approver's browser sends password and certificate for every page, of whatever target or site."""
+        self.server.connectionLost()
+        asked = b"POST /holds/h_1/approve HTTP/1.1\r\nHost: gw\r\nAuthorization: Basic eDp5\r\nContent-Length: 0\r\n"
+        for line in (b"Origin: http://gw\r\n", b"Sec-Fetch-Site: same-origin\r\n", b"Origin: https://evil.example\r\n"):
+            self.assertIn("HTTP/1.1 403 ", self.answered(None, asked + line + b"\r\n"))
+        self.assertFalse(self.penalties.blocked("192.0.2.1"))
+
     def test_a_gateway_that_stops_says_goodbye(self) -> None:
         """By HTTP/2: what runs goes on, what comes then is refused as untouched, and may be sent elsewhere."""
         client = H2Connection()
