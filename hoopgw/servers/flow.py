@@ -5,7 +5,6 @@ packages: each proxied request passes here four times.
 from __future__ import annotations
 
 from collections.abc import Callable
-from select import EPOLLIN
 from typing import Any, Final
 
 from twisted.internet import main
@@ -13,6 +12,7 @@ from twisted.internet import main
 READ_SIZE: Final = 256 * 1024  # one read, and what may be queued for a slow peer before the other side is paused
 # Until a read has filled it: an allocation above 128 KiB, glibc's M_MMAP_THRESHOLD, costs 8 us where little comes.
 SMALL_READ: Final = 64 * 1024
+EPOLLIN: Final = 1  # select.EPOLLIN, as a constant of the compiled code
 TURN_SIZE: Final = 32 * 1024  # bytes that wait for the end of the turn; more is worth the switch of readers
 
 

@@ -110,6 +110,8 @@ class Pump:
         self._from_client = relay.from_client
         self._from_target = relay.from_target
         self._decided_by = relay.decided
+        self._to_client: Callable[[bytes], None] = client.write
+        self._to_target: Callable[[bytes], None] = target.write
         self._client = client
         self._target = target
         self._cancel_target = cancel_target
@@ -173,9 +175,9 @@ class Pump:
                 self._recorder_failed(str(error))
                 return
             if isinstance(effect, ToClient):
-                self._client.write(effect.data)
+                self._to_client(effect.data)
             elif isinstance(effect, ToTarget) and self._for_target is None:
-                self._target.write(effect.data)
+                self._to_target(effect.data)
             else:
                 self._do(effect)
             return
@@ -222,9 +224,9 @@ class Pump:
             if self._for_target is not None:
                 self._for_target += to_target
             else:
-                self._target.write(to_target[0] if len(to_target) == 1 else b"".join(to_target))
+                self._to_target(to_target[0] if len(to_target) == 1 else b"".join(to_target))
         if to_client:
-            self._client.write(to_client[0] if len(to_client) == 1 else b"".join(to_client))
+            self._to_client(to_client[0] if len(to_client) == 1 else b"".join(to_client))
 
     def _do(self, effect: Effect) -> None:
         kind = type(effect)
@@ -348,7 +350,7 @@ class Pump:
             return
         for effect in self._relay.ended(f"recording failed: {reason}", Code.RECORDING_FAILED, None):
             if type(effect) is ToClient:
-                self._client.write(effect.data)
+                self._to_client(effect.data)
         self._hang_up(Code.RECORDING_FAILED, reason)
 
     # ---- cancel
@@ -367,7 +369,7 @@ class Pump:
         kept, self._for_target = self._for_target, None
         if not self.ended:
             for data in kept or ():
-                self._target.write(data)
+                self._to_target(data)
             self.resume(from_client=True, why="cancel")
 
     def cancel_target(self) -> None:

@@ -80,6 +80,7 @@ class Decider:
         self._access = access
         self._judge = judge
         self._journal = journal
+        self._append = journal.append  # looked up once
         self._holds = holds
         self._spending = spending
         self._edge = edge
@@ -145,7 +146,7 @@ class Decider:
             return self._carefully(Course(ask), references)
         try:
             head, data = asked(operations, _ZEROS[count], references, ask.data)
-            self._journal.append(_ASKED, head, data)
+            self._append(_ASKED, head, data)
         except SpoolFull:
             return self._carefully(Course(ask), references)
         self._totals.operations += count

@@ -72,6 +72,7 @@ class Session:
         self.totals = Totals(row)
         self.judge = judge
         self._journal = journal
+        self._append = journal.append  # looked up once
         self._spending = spending
         self._events = events
         self._edge = edge
@@ -235,12 +236,12 @@ class Session:
                 raise SpoolFull("the next part of the budget is being fetched")
             data = effect.data if effect.recorded is None else effect.recorded
             if data:
-                self._journal.append(_TO_CLIENT, data)
+                self._append(_TO_CLIENT, data)
             self.totals.bytes_out += len(effect.data)
         elif isinstance(effect, ToTarget):
             data = effect.data if effect.recorded is None else effect.recorded
             if data:
-                self._journal.append(_TO_TARGET, data)
+                self._append(_TO_TARGET, data)
                 self.totals.bytes_in += len(data)
             elif self.access.destination is not None:  # of a tunnel nothing is kept, and all counts
                 self.totals.bytes_in += len(effect.data)
