@@ -78,8 +78,8 @@ def read_openapi(text: bytes) -> Api:
     if not isinstance(paths, dict):
         raise ValueError("has paths that are no object")
     found: dict[int, list[Template]] = {}
-    for base in _bases(document.get("servers")):
-        for path, item in paths.items():
+    for path, item in paths.items():
+        for base in _bases_of(item, document.get("servers")):
             template = _template(base, path, item)
             found.setdefault(len(template.segments), []).append(template)
     names = _names(template for each in found.values() for template in each)
@@ -98,6 +98,13 @@ def _names(templates: Iterable[Template]) -> frozenset[str]:
     if len(names) > MAX_OPERATIONS:
         raise ValueError(f"has more than {MAX_OPERATIONS} operations")
     return frozenset(names)
+
+
+def _bases_of(item: Any, servers: Any) -> list[str]:
+    """Where one path may be: a path and its operations may have servers of their own (OpenAPI 3.1, 4.8.9, 4.8.10)."""
+    described = [item, *(item.get(method) for method in METHODS)] if isinstance(item, dict) else []
+    own = [each["servers"] for each in described if isinstance(each, dict) and "servers" in each]
+    return list(dict.fromkeys(base for each in (servers, *own) for base in _bases(each)))
 
 
 def _bases(servers: Any) -> list[str]:

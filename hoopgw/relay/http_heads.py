@@ -10,6 +10,7 @@ from typing import Final, final
 from hoopgw.model.http import alike
 from hoopgw.relay.http_cookies import scoped_cookie, scoped_location, scoped_refresh
 from hoopgw.relay.http_origin import asker
+from hoopgw.relay.http_query_secret import without
 from hoopgw.relay.http_scope import HOLD, HttpScope, is_proof, route_of
 from hoopgw.wire.http2_heads import is_grpc
 from hoopgw.wire.httphead import Block, Field
@@ -175,13 +176,14 @@ class ResponseHead:
             if name == b"content-length" or name == b"transfer-encoding":
                 framing.append(line)
                 continue
-            other = _scoped(name, value, scope)
-            if other is not None:
+            told = without(value, scope.query) if scope.query else value
+            other = _scoped(name, told, scope)
+            if other is not None or told != value:
                 changed = True
-                if not other:
+                value = told if other is None else other
+                if other == b"":
                     continue
-                value = other
-                line = block.lines[index][: len(name)] + b": " + other + b"\r\n"
+                line = block.lines[index][: len(name)] + b": " + value + b"\r\n"
             hidden = recorded_line(name, line, scope)
             changed = changed or hidden is not line
             lines.append(line)

@@ -16,6 +16,7 @@ from hoopgw.relay.http_body import Body
 from hoopgw.relay.http_conditions import compares, is_tagged, untagged
 from hoopgw.relay.http_heads import MAX_PREPARED, RequestHead, is_ours
 from hoopgw.relay.http_origin import REASON, may_ask
+from hoopgw.relay.http_query_secret import brings
 from hoopgw.relay.http_scope import PROOFS, HttpScope
 from hoopgw.relay.http_signing import CODED, MAX_HASHED, WHOLE, Signing
 from hoopgw.relay.http_trace import Traces
@@ -109,6 +110,8 @@ class Outgoing:
         self._judged = self.reads = 0
         if method in REFLECTING:
             return 501, "Not Implemented"
+        if self._scope.query and brings(target, self._scope.query):
+            return 400, "the address carries a credential that the gateway puts in: ask without it"
         if not may_ask(method, head.asker):
             return 403, REASON
         if head.expects and head.expects != b"100-continue":

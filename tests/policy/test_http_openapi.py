@@ -73,6 +73,21 @@ class ReadOpenapi(SynchronousTestCase):
             self.assertEqual(found.operations("GET", path), {"list"}, path)
         self.assertEqual(found.operations("GET", "/pets"), frozenset())
 
+    def test_servers_of_one_path(self) -> None:
+        """A path, or an operation of it, may be somewhere else than the others."""
+        paths = {
+            "/pets": {"servers": [{"url": "/internal"}], "get": {"operationId": "a"}},
+            "/cats": {"delete": {"operationId": "b", "servers": [{"url": "https://x.example.com/v9"}]}},
+        }
+        found = api(paths, servers=[{"url": "/v1"}])
+        for method, path, expected in (
+            ("GET", "/internal/pets", {"a"}),
+            ("GET", "/v1/pets", {"a"}),
+            ("DELETE", "/v9/cats", {"b"}),
+            ("DELETE", "/internal/cats", set()),
+        ):
+            self.assertEqual(found.operations(method, path), expected, path)
+
     def test_case_is_folded_for_targets_that_do(self) -> None:
         """Of literals, in templates as well."""
         found = api({"/Users/{id}.Json": {"get": {"operationId": "get"}}}).folded()

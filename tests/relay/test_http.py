@@ -544,6 +544,26 @@ class Answers(SynchronousTestCase):
         course = self.answered(b"HTTP/1.1 200 OK\r\nSet-Cookie: __Host-a=1; Path=/\r\nContent-Length: 0\r\n\r\n")
         self.assertNotIn(b"__Host-a", course.client)
 
+    def test_a_credential_in_the_address(self) -> None:
+        """No client brings its own, however it writes the name; and no redirect to what was asked for, nor another
+        field, tells the gateway's."""
+        secret = b"api_key=s%2Fecret"
+        for own in (b"api_key=mine", b"a=1&API_KEY=mine", b"%61pi_key=mine", b"a=1;api_key", b"+api_key=mine"):
+            course = Course(query=secret)
+            course.send(GET.replace(b"b=1", own))
+            self.assertEqual((course.problem()[0], course.target[0]), (400, b""), own)
+        for value, expected in {
+            b"/a/?b=1&api_key=s%2Fecret": b"/shop/a/?b=1",
+            b"/a/?api_key=s%2Fecret": b"/shop/a/",
+            b"http://shop.internal/a?api_key=s%2Fecret&c=2#x": b"/shop/a?c=2#x",
+            b"/login?next=%2Fa%3Fapi_key%3Ds/ecret": b"/shop/login?next=%2Fa%3Fapi_key%3D(redacted)",
+        }.items():
+            head = b"HTTP/1.1 302 Found\r\nLocation: " + value + b"\r\nX-Asked: s%2Fecret\r\nContent-Length: 0\r\n\r\n"
+            course = self.answered(head, query=secret)
+            self.assertIn(b"\r\nLocation: " + expected + b"\r\n", course.client)
+            self.assertIn(b"\r\nX-Asked: (redacted)\r\n", course.client)
+            self.assertNotIn(b"ecret", b"".join(course.journal))
+
     def test_no_target_speaks_for_others_under_its_host(self) -> None:
         """A worker that answers for them, their cookies forgotten, their failures told elsewhere."""
         fields = (b"Service-Worker-Allowed: /", b'Clear-Site-Data: "*"', b"NEL: {}", b"Report-To: {}")
