@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hoopgw.store.statements import SESSION_INDEXES, TABLE_INDEXES, VERSION
+from hoopgw.store.statements import LATER_TABLE_INDEXES, SESSION_INDEXES, TABLE_INDEXES, VERSION
 
 SECONDS = 600.0  # for all steps: an index of a million sessions takes some tens of seconds
 
@@ -27,6 +27,15 @@ STEPS = {
             )
         ),
         *TABLE_INDEXES,
+    ),
+    2: (
+        "ALTER TABLE {at}session_tables ADD COLUMN subject text NOT NULL DEFAULT ''",
+        "ALTER TABLE {at}session_tables ADD COLUMN masked boolean NOT NULL DEFAULT false",
+        "UPDATE {at}session_tables AS t SET"
+        " subject = coalesce((SELECT s.subject FROM {at}sessions AS s WHERE s.id = t.id), ''),"
+        " masked = coalesce((SELECT s.masked > 0 FROM {at}sessions AS s WHERE s.id = t.id), false)",
+        *LATER_TABLE_INDEXES,
+        *(statement for index in SESSION_INDEXES if "_both" in index for statement in _again(index)),
     ),
 }
 

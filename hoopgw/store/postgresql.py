@@ -93,9 +93,10 @@ class PostgresqlStore:
         async def put(cursor: Any) -> None:
             for row in rows:
                 await cursor.execute(_sql(statements.PUT_SESSION), session_values(row))
-                for table in row.tables:
-                    values = (table, row.opened, row.id, row.target, row.protocol)
+                for values in statements.table_values(row):
                     await cursor.execute(_sql(statements.PUT_TABLE), values)
+            for id in statements.masked_tables(rows):
+                await cursor.execute(_sql(statements.PUT_MASKED), id)
 
         return self._pages.run(put)
 

@@ -265,8 +265,9 @@ def _in_transaction(work: Work[T], connection: sqlite3.Connection) -> T:
 
 def _put_sessions(rows: tuple[SessionRow, ...], connection: sqlite3.Connection) -> None:
     connection.executemany(_sql(statements.PUT_SESSION), map(session_values, rows))
-    tables = ((table, row.opened, row.id, row.target, row.protocol) for row in rows for table in row.tables)
+    tables = (values for row in rows for values in statements.table_values(row))
     connection.executemany(_sql(statements.PUT_TABLE), tables)
+    connection.executemany(_sql(statements.PUT_MASKED), statements.masked_tables(rows))
 
 
 def _one_hold(statement: str, values: Sequence[Any], connection: sqlite3.Connection) -> Hold | None:

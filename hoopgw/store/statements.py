@@ -9,12 +9,13 @@ a column by which no index may be chosen: `+` in SQLite, nothing in PostgreSQL, 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from hoopgw.store.interface import HoldState, SessionFilter
+from hoopgw.store.interface import HoldState, SessionFilter, SessionRow
 from hoopgw.store.rows import HOLD_COLUMNS, SESSION_COLUMNS
 
-VERSION = 2  # of the schema; what leads to it from older ones is in hoopgw/store/migrations.py
+VERSION = 3  # of the schema; what leads to it from older ones is in hoopgw/store/migrations.py
 
 _REAL = frozenset(("opened", "closed", "retired", "created", "expires"))
 _NULL = frozenset(("closed", "retired"))
@@ -46,7 +47,7 @@ SESSION_INDEXES = (
     "CREATE INDEX sessions_opened ON {at}sessions (opened, id)",
     "CREATE INDEX sessions_subject ON {at}sessions (subject, opened, id, protocol)",
     "CREATE INDEX sessions_target ON {at}sessions (target, opened, id, protocol)",
-    "CREATE INDEX sessions_both ON {at}sessions (subject, target, opened, id)",
+    "CREATE INDEX sessions_both ON {at}sessions (subject, target, opened, id, protocol)",
     "CREATE INDEX sessions_protocol ON {at}sessions (protocol, opened, id)",
     *(
         f"CREATE INDEX sessions_{name} ON {{at}}sessions (opened, id, protocol) WHERE {of}"
@@ -57,21 +58,34 @@ SESSION_INDEXES = (
         for name, part in _PARTS.items()
         for of in ("subject", "target")
     ),
+    "CREATE INDEX sessions_masked_both ON {at}sessions (subject, target, opened, id, protocol) WHERE masked > 0",
     "CREATE INDEX sessions_retired ON {at}sessions (retired) WHERE retired IS NOT NULL",
 )
-# By what a session touched.  Target and protocol, which many share, stand here too: a page of a table that one target
-# has and another has not would else read all sessions of either.
+# By what a session touched.  What many share (target, protocol, a busy subject, that something was masked) stands here
+# too: a page of a table that one of them has and another has not would else read all sessions of either.
 TABLE_INDEXES = (
     "CREATE INDEX session_tables_target ON {at}session_tables (name, target, opened, id, protocol)",
     "CREATE INDEX session_tables_protocol ON {at}session_tables (name, protocol, opened, id)",
+)
+LATER_TABLE_INDEXES = (  # of version 3
+    "CREATE INDEX session_tables_subject ON {at}session_tables (name, subject, opened, id, protocol)",
+    "CREATE INDEX session_tables_both ON {at}session_tables (name, subject, target, opened, id, protocol)",
+    "CREATE INDEX session_tables_masked ON {at}session_tables (name, opened, id, protocol) WHERE masked",
+    "CREATE INDEX session_tables_masked_target ON {at}session_tables (name, target, opened, id, protocol) WHERE masked",
+    "CREATE INDEX session_tables_masked_subject ON {at}session_tables (name, subject, opened, id, protocol)"
+    " WHERE masked",
+    "CREATE INDEX session_tables_masked_both ON {at}session_tables (name, subject, target, opened, id, protocol)"
+    " WHERE masked",
 )
 SCHEMA = (
     f"CREATE TABLE {{at}}sessions ({_SESSIONS})",
     *SESSION_INDEXES,
     "CREATE TABLE {at}session_tables (name text NOT NULL, opened double precision NOT NULL, id text NOT NULL,"
-    " target text NOT NULL DEFAULT '', protocol text NOT NULL DEFAULT '', PRIMARY KEY (name, opened, id))",
+    " target text NOT NULL DEFAULT '', protocol text NOT NULL DEFAULT '', subject text NOT NULL DEFAULT '',"
+    " masked boolean NOT NULL DEFAULT false, PRIMARY KEY (name, opened, id))",
     "CREATE INDEX session_tables_id ON {at}session_tables (id)",
     *TABLE_INDEXES,
+    *LATER_TABLE_INDEXES,
     f"CREATE TABLE {{at}}holds ({_HOLDS}, changed bigint NOT NULL)",
     "CREATE UNIQUE INDEX holds_usable ON {at}holds (digest) WHERE state IN ('waiting', 'approved')",
     "CREATE INDEX holds_created ON {at}holds (state, created)",
@@ -84,9 +98,26 @@ _names = ", ".join(f'"{name}"' for name in SESSION_COLUMNS)
 _marks = ", ".join("?" for _ in SESSION_COLUMNS)
 _sets = ", ".join(f'"{name}" = excluded."{name}"' for name in SESSION_COLUMNS if name != "id")
 PUT_SESSION = f"INSERT INTO {{at}}sessions ({_names}) VALUES ({_marks}) ON CONFLICT (id) DO UPDATE SET {_sets}"
+TABLE_COLUMNS = ("name", "opened", "id", "target", "protocol", "subject", "masked")
 PUT_TABLE = (
-    "INSERT INTO {at}session_tables (name, opened, id, target, protocol) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    f"INSERT INTO {{at}}session_tables ({', '.join(TABLE_COLUMNS)}) VALUES ({', '.join('?' for _ in TABLE_COLUMNS)})"
+    " ON CONFLICT DO NOTHING"
 )
+# of a session that had nothing masked when its tables were written first
+PUT_MASKED = "UPDATE {at}session_tables SET masked = true WHERE id = ? AND NOT masked"
+
+
+def table_values(row: SessionRow) -> Iterator[tuple[Any, ...]]:
+    """Of each table that the session touched, in the order of TABLE_COLUMNS."""
+    for table in row.tables:
+        yield table, row.opened, row.id, row.target, row.protocol, row.subject, row.masked > 0
+
+
+def masked_tables(rows: Iterable[SessionRow]) -> Iterator[tuple[str]]:
+    """The values of PUT_MASKED for each of these sessions that needs it."""
+    return ((row.id,) for row in rows if row.masked and row.tables)
+
+
 ONE_SESSION = f"SELECT {_names} FROM {{at}}sessions WHERE id = ?"
 
 HOLD_NAMES = ", ".join(f'"{name}"' for name in HOLD_COLUMNS)
@@ -149,7 +180,7 @@ def session_page(wanted: SessionFilter) -> tuple[str, list[Any]]:
     conditions: list[str] = []
     values: list[Any] = []
     key = "s"
-    few = bool(wanted.subject or wanted.live or wanted.verdict in _FEW)
+    few = bool(wanted.live or wanted.verdict in _FEW)
     if wanted.table and few:  # from the few sessions on, not from all of the table's
         conditions.append(
             "EXISTS (SELECT 1 FROM {at}session_tables AS t WHERE t.name = ? AND t.opened = s.opened AND t.id = s.id)"
@@ -160,8 +191,7 @@ def session_page(wanted: SessionFilter) -> tuple[str, list[Any]]:
         conditions, values, key = ["t.name = ?"], [wanted.table], "t"
     for name in ("subject", "target", "protocol"):
         if getattr(wanted, name):
-            # a protocol is what many share: subject, target and the others say more
-            aside = name == "protocol" and (few or wanted.target or (wanted.verdict and not wanted.table))
+            aside = name in _aside(wanted, few)
             column = f"{key}.{name}"
             column = f"{{aside}}{column}" if aside else column
             conditions.append(f"{column} = ?")
@@ -174,7 +204,8 @@ def session_page(wanted: SessionFilter) -> tuple[str, list[Any]]:
         if wanted.verdict not in _VERDICTS:
             raise ValueError(f"{wanted.verdict!r} is no verdict of the index: {', '.join(_VERDICTS)}")
         many = wanted.verdict not in _FEW and bool(wanted.live)
-        conditions.append(f"{{aside}}{_VERDICTS[wanted.verdict]}" if many else _VERDICTS[wanted.verdict])
+        verdict = "t.masked" if wanted.verdict == "masked" and key == "t" else _VERDICTS[wanted.verdict]
+        conditions.append(f"{{aside}}{verdict}" if many else verdict)
     if wanted.live is not None:
         conditions.append(f"s.closed IS {'' if wanted.live else 'NOT '}NULL")
     if wanted.before is not None:
@@ -184,6 +215,17 @@ def session_page(wanted: SessionFilter) -> tuple[str, list[Any]]:
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     values.append(max(0, min(wanted.limit, PAGE_LIMIT)))
     return f"SELECT {names} FROM {source}{where} ORDER BY {key}.opened DESC, {key}.id DESC LIMIT ?", values
+
+
+def _aside(wanted: SessionFilter, few: bool) -> frozenset[str]:
+    """Columns by which no index is chosen: others say more.  A protocol is what many share; and where few sessions are
+    live, refused or held, those of one subject are fewer than all that it had with one target."""
+    aside = set()
+    if few or wanted.target or wanted.subject or (wanted.verdict and not wanted.table):
+        aside.add("protocol")
+    if few and wanted.subject:
+        aside.add("target")
+    return frozenset(aside)
 
 
 def hold_page(states: frozenset[HoldState], limit: int) -> tuple[str, list[Any]]:

@@ -92,6 +92,17 @@ class Contract:
         self.assertEqual(await self.other.session(ROW.id), closed)
         self.assertIsNone(await self.store.session("s_none"))
 
+    async def test_masked_later(self) -> None:
+        """A live session is found by what was masked and each of its tables once a first value is masked."""
+        row = replace(ROW, tables=("pay.accounts", "pay.b"))
+        wanted = SessionFilter(verdict="masked", table="pay.accounts", subject=ROW.subject, target=ROW.target)
+        await self.store.put_sessions((row,))
+        self.assertEqual(await self.store.sessions(wanted), ())
+        masked = replace(row, masked=2, tables=("pay.accounts", "pay.b", "pay.c"))
+        await self.store.put_sessions((masked,))
+        for table in masked.tables:
+            self.assertEqual(await self.store.sessions(replace(wanted, table=table)), (masked,))
+
     async def test_pages(self) -> None:
         """Pages are newest first, follow each other without gap or double, also among equal times."""
         rows = tuple(replace(ROW, id=f"s_{number:03}", opened=float(number // 3)) for number in range(20))
@@ -122,6 +133,7 @@ class Contract:
         self.assertEqual(await ids(verdict="refused"), ["s_2"])
         self.assertEqual(await ids(verdict="held"), ["s_3"])
         self.assertEqual(await ids(verdict="masked"), ["s_4"])
+        self.assertEqual(await ids(verdict="masked", table="pay.accounts"), ["s_4"])
         self.assertEqual(await ids(table="pay.accounts"), ["s_4", "s_3"])
         self.assertEqual(await ids(table="pay.accounts", before=(4000.0, "s_4")), ["s_3"])
         self.assertEqual(await ids(live=False), ["s_2"])

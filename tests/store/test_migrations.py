@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from dataclasses import replace
 from typing import Any
 
 import psycopg2
@@ -35,9 +36,15 @@ FIRST = (
     "CREATE INDEX session_tables_id ON {at}session_tables (id)",
     *(one for one in statements.SCHEMA if "}holds" in one or "}counters" in one),
 )
+OLD = replace(ROW, masked=3)
 TOUCHED = "INSERT INTO {at}session_tables (name, opened, id) VALUES ('pay.a', ?, ?), ('pay.a', ?, 's_gone')"
 TOUCHED_BY = (ROW.opened, ROW.id, ROW.opened)
 COUNTED = "INSERT INTO {at}counters (name, period, value, touched) VALUES ('rows', 'w', 41, 0)"
+
+
+def steps_to(version: int) -> tuple[str, ...]:
+    """What made a database of version 1 one of that version."""
+    return tuple(step for number in range(1, version) for step in migrations.STEPS.get(number, ()))
 
 
 class Migrations:
@@ -73,6 +80,20 @@ class Migrations:
         await again.start()
         await again.stop()
 
+    async def test_second(self) -> None:
+        """From version 2: what a session's tables are found by now stands there for those of before as well."""
+        self.make_old("old", version=2)
+        old, new = self.opened("old"), self.opened("new")
+        for store in (old, new):
+            await store.start()
+        for more in ({}, {"subject": ROW.subject}, {"subject": ROW.subject, "target": ROW.target}):
+            wanted = SessionFilter(table="pay.a", verdict="masked", **more)
+            self.assertEqual([row.id for row in await old.sessions(wanted)], [ROW.id], more)
+        self.assertEqual(await old.sessions(SessionFilter(table="pay.a", subject="other")), ())
+        self.assertEqual(self.indexes("old"), self.indexes("new"))
+        for store in (old, new):
+            await store.stop()
+
     async def test_two_at_once(self) -> None:
         """Of two gateways that start at once one does it, and the other waits for that."""
         self.make_old("old")
@@ -95,12 +116,13 @@ class Migrations:
         """Where a step fails nothing has happened, and the next start does all of it."""
         self.make_old("old")
         before = self.indexes("old")
-        steps = {1: (*migrations.STEPS[1], "UPDATE {at}nothing SET x = 1")}
+        last = statements.VERSION - 1
+        steps = {**migrations.STEPS, last: (*migrations.STEPS[last], "UPDATE {at}nothing SET x = 1")}
         self.patch(migrations, "STEPS", steps)
         with self.assertRaises(StoreUnavailable):
             await self.start_and_stop("old")
         self.assertEqual((self.version("old"), self.indexes("old")), (1, before))
-        steps[1] = steps[1][:-1]
+        steps[last] = steps[last][:-1]
         await self.start_and_stop("old")
         self.assertEqual(self.version("old"), statements.VERSION)
 
@@ -128,9 +150,11 @@ class Sqlite(Migrations, TestCase):
         with connection:
             for statement in FIRST:
                 connection.execute(sqlite._sql(statement))
-            connection.execute(sqlite._sql(statements.PUT_SESSION), session_values(ROW))
+            connection.execute(sqlite._sql(statements.PUT_SESSION), session_values(OLD))
             connection.execute(sqlite._sql(TOUCHED), TOUCHED_BY)
             connection.execute(sqlite._sql(COUNTED))
+            for statement in steps_to(version):
+                connection.execute(sqlite._sql(statement))
             connection.execute(f"PRAGMA user_version = {version}")
         connection.close()
 
@@ -173,9 +197,10 @@ class Postgresql(Migrations, TestCase):
             name,
             ("CREATE SCHEMA hoopgw", ()),
             *((postgresql._sql(statement), ()) for statement in FIRST),
-            (postgresql._sql(statements.PUT_SESSION), tuple(session_values(ROW))),
+            (postgresql._sql(statements.PUT_SESSION), tuple(session_values(OLD))),
             (postgresql._sql(TOUCHED), TOUCHED_BY),
             (postgresql._sql(COUNTED), ()),
+            *((postgresql._sql(statement), ()) for statement in steps_to(version)),
             ("CREATE TABLE hoopgw.version (number integer NOT NULL)", ()),
             ("INSERT INTO hoopgw.version VALUES (%s)", (version,)),
         )
