@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final, final
 
+from librt.strings import read_i64_le
 from mypy_extensions import i64
 
 from hoopgw.model.errors import Unmaskable
@@ -41,13 +42,40 @@ _MARK: Final = b"\xef\xbb\xbf"
 
 
 @final
+class _Around:
+    """What an object or list stands in: to be gone on with behind it."""
+
+    __slots__ = ("element", "in_object", "number", "place", "starts")
+
+    def __init__(self, starts: bytes) -> None:
+        self.in_object = False
+        self.number: i64 = 0
+        self.element: i64 = 0
+        self.place: i64 = 0
+        self.starts = starts
+
+
+@final
+class _Way:
+    """A name of up to eight bytes, at a place, and where it leads."""
+
+    __slots__ = ("place", "size", "step", "word")
+
+    def __init__(self) -> None:
+        self.word: i64 = 0
+        self.size: i64 = -1
+        self.place: i64 = 0
+        self.step: i64 = 0
+
+
+@final
 class JsonMask:
     """One body.  `actions` are what the table's actions from 1 on mean for a text."""
 
     __slots__ = (
-        "_begun", "_cut", "_depth", "_dropped", "_element", "_elements", "_expect", "_finds", "_gap",
-        "_in_object", "_kinds", "_number", "_numbers", "_passing", "_pending", "_pieces", "_place", "_places",
-        "_run", "_scans", "_starts", "_step", "_table", "_values", "masked",
+        "_around", "_begun", "_cut", "_depth", "_dropped", "_element", "_expect", "_finds", "_gap",
+        "_in_object", "_number", "_passing", "_pending", "_pieces", "_place",
+        "_run", "_scans", "_starts", "_step", "_table", "_values", "_way", "_way_before", "masked",
     )  # fmt: skip
 
     def __init__(self, table: KeyTable, actions: tuple[Action, ...], value: ValueMask) -> None:
@@ -57,6 +85,8 @@ class JsonMask:
         self._scans = value.scanner is not None
         self._run = Rewriting(b"", 0, 0, False)  # of the bytes in hand
         self._finds = Finds(self._run)  # which it stars at once
+        self._way = _Way()
+        self._way_before = _Way()
         self._begun = False
         self._pieces = Pieces()
         self._passing = False  # inside a string that goes on, or is left out, as it comes
@@ -64,10 +94,7 @@ class JsonMask:
         self._depth: i64 = 0
         self._dropped: i64 = 0  # the depth of the object or list that is left out; 0: none
         self._gap: i64 = 0  # where in the bytes in hand that begins
-        self._kinds: list[bool] = []  # of what is open: True is an object
-        self._places: list[i64] = []
-        self._numbers: list[i64] = []  # as `_number` and `_element` below, of the containers around the open one
-        self._elements: list[i64] = []
+        self._around: list[_Around] = []  # as many as there ever were: each of a depth, and used again
         self._in_object = False  # what is open is an object
         self._number: i64 = 0  # of the next element
         self._element: i64 = 0  # where it stands, and what becomes of it
@@ -156,6 +183,8 @@ class JsonMask:
                     if here < end and data[here] == 58:  # where nearly everybody writes it
                         self._expect = _VALUE
                         here += 1
+                        if here < end and data[here] == 32:
+                            here += 1
                 elif expect <= _FIRST:
                     stop = self._text(data, here, end)
                     if stop < 0:
@@ -166,6 +195,8 @@ class JsonMask:
             elif c == 44:
                 self._next()
                 here += 1
+                if here < end and data[here] == 32:
+                    here += 1
             elif c == 58:
                 if self._expect != _COLON:
                     raise Unmaskable(ABOUT)
@@ -219,11 +250,15 @@ class JsonMask:
             self._gap = here
             self._dropped = self._depth + 1
             self.masked += 1
+        if self._depth == len(self._around):
+            self._around.append(_Around(self._starts))
+        around = self._around[self._depth]
+        around.in_object = self._in_object
+        around.number = self._number
+        around.element = self._element
+        around.place = self._place
+        around.starts = self._starts
         self._depth += 1
-        self._kinds.append(is_object)
-        self._places.append(self._place)
-        self._numbers.append(self._number)
-        self._elements.append(self._element)
         self._in_object = is_object
         self._number = self._element = 0
         self._place = step >> ACTION_BITS
@@ -242,12 +277,12 @@ class JsonMask:
             self._run.put(self._gap, here + 1, b"")
             self._dropped = 0
         self._depth -= 1
-        self._kinds.pop()
-        self._in_object = self._depth != 0 and self._kinds[-1]
-        self._number = self._numbers.pop()
-        self._element = self._elements.pop()
-        self._place = self._places.pop()
-        self._starts = self._table.starts[self._place]
+        around = self._around[self._depth]
+        self._in_object = around.in_object
+        self._number = around.number
+        self._element = around.element
+        self._place = around.place
+        self._starts = around.starts
         self._ended()
 
     def _ended(self) -> None:
@@ -265,12 +300,34 @@ class JsonMask:
         self._expect = _COLON
         self._step = 0
         if self._starts[data[start]]:  # of an empty name, by its quote
-            try:
-                self._step = self._table.step(self._place, data[start:end])
-            except ValueError:  # an escape that is none
-                raise Unmaskable(ABOUT) from None
+            self._step = self._led(data, start, end)
         if self._scans and self._dropped == 0:
             self._searched(data, start - 1, end + 1, escaped)
+
+    def _led(self, data: bytes, start: i64, end: i64) -> i64:
+        """Where a name leads.  Rows have the same few: one that is short is known without a look into a dictionary."""
+        size: i64 = end - start
+        if size > 8 or start + 8 > len(data):
+            return self._looked_up(data, start, end)
+        word: i64 = read_i64_le(data, start)
+        if size < 8:
+            word &= (1 << (size * 8)) - 1
+        place: i64 = self._place
+        way = self._way
+        if way.word == word and way.size == size and way.place == place:
+            return way.step
+        way = self._way_before
+        if way.word != word or way.size != size or way.place != place:
+            way.step = self._looked_up(data, start, end)
+            way.word, way.size, way.place = word, size, place
+        self._way, self._way_before = way, self._way
+        return way.step
+
+    def _looked_up(self, data: bytes, start: i64, end: i64) -> i64:
+        try:
+            return self._table.step(self._place, data[start:end])
+        except ValueError:  # an escape that is none
+            raise Unmaskable(ABOUT) from None
 
     def _text(self, data: bytes, start: i64, end: i64) -> i64:
         """Behind a string; -1 where it must be seen whole and is not."""

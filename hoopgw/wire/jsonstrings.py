@@ -26,23 +26,28 @@ def string_end(data: bytes, start: i64, end: i64) -> i64:
     escaped: i64 = 0
     half: i64 = 0x2E2E2E2E2E2E2E2E  # of eight backslashes, which would be too large for a constant
     slash: i64 = half + half
-    while here < end:
-        while here + 8 <= end:  # eight bytes at a time, as long as none is a quote or a backslash
-            word: i64 = read_i64_le(data, here)
-            quotes: i64 = word ^ _QUOTES
-            slashes: i64 = word ^ slash
-            if (((quotes - _ONES) & ~quotes) | ((slashes - _ONES) & ~slashes)) >> 7 & _ONES:
-                break
+    while here + 8 <= end:  # eight bytes at a time
+        word: i64 = read_i64_le(data, here)
+        quotes: i64 = word ^ _QUOTES
+        slashes: i64 = word ^ slash
+        found: i64 = (((quotes - _ONES) & ~quotes) | ((slashes - _ONES) & ~slashes)) >> 7 & _ONES
+        if not found:
             here += 8
-        while here < end:
-            c: i64 = data[here]
-            if c == 34:
-                return here + here + escaped
+            continue
+        # the lowest is exact: how many bytes are below it
+        here += ((((found & -found) - 1) & _ONES) * _ONES) >> 56 & 15
+        if data[here] == 34:
+            return here + here + escaped
+        escaped = 1
+        here += 2
+    while here < end:
+        c: i64 = data[here]
+        if c == 34:
+            return here + here + escaped
+        here += 1
+        if c == 92:
+            escaped = 1
             here += 1
-            if c == 92:
-                escaped = 1
-                here += 1
-                break
     return -1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, final
 
+from librt.strings import read_i32_le
 from mypy_extensions import i64
 
 from hoopgw.model.errors import Unmaskable
@@ -13,6 +14,22 @@ from hoopgw.wire.scanners import Scanner
 from hoopgw.wire.showing import hidden
 
 _WORDS: Final = (b"true", b"false", b"null", b"NaN", b"Infinity", b"-Infinity")
+
+
+_TRUE: Final = int.from_bytes(b"true", "little")
+_NULL: Final = int.from_bytes(b"null", "little")
+_ALSE: Final = int.from_bytes(b"alse", "little")
+
+
+def _is_word(data: bytes, start: i64, end: i64) -> bool:
+    """true, false, null, or what some take for a number."""
+    if end >= 4 and 4 <= end - start <= 5:
+        last = i64(read_i32_le(data, end - 4))
+        if end - start == 4:
+            return last in (_TRUE, _NULL)
+        if data[start] == 102:
+            return last == _ALSE
+    return data[start:end] in _WORDS
 
 
 @final
@@ -56,7 +73,7 @@ class JsonValues:
         """Of a number, true, false or null.  Raises Unmaskable for what is none of them."""
         c: i64 = data[start]
         number = 48 <= c <= 57 or (c == 45 and end - start > 1 and 48 <= data[start + 1] <= 57)
-        if not number and data[start:end] not in _WORDS:
+        if not number and not _is_word(data, start, end):
             raise Unmaskable(ABOUT)
         if action:
             return None if c == 110 else b"false" if c == 116 or c == 102 else b"0"  # n of null, t, f

@@ -11,6 +11,7 @@ from typing import Final, final
 from librt.strings import BytesWriter, read_i64_le, write_i32_be, write_i64_le
 from mypy_extensions import i64, u8
 
+_STARS: Final = 0x2A2A2A2A2A2A2A2A
 SHORT: Final[i64] = 96  # bytes: pieces up to this are copied by words, longer ones by a slice
 
 
@@ -36,9 +37,17 @@ class Rewriting:
     def stars(self, start: i64, end: i64) -> None:
         """A star for every byte."""
         self.hits += 1
+        out = self._out
+        if self._copied <= start < end and not self._whole:  # what is starred needs no copy
+            self._copy(start)
+            self._copied = end
+            while start < end:
+                write_i64_le(out, _STARS)
+                start += 8
+            out.truncate(end + self._shift)
+            return
         if end > self._copied:
             self._copy(self._end if self._whole else end)
-        out = self._out
         here: i64 = start + self._shift
         stop: i64 = end + self._shift
         while here < stop:

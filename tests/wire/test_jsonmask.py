@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatchcase
 from typing import Any
 
 from hypothesis import given
@@ -203,3 +204,37 @@ class Properties(SynchronousTestCase):
         except ValueError:
             return
         self.assertEqual(value, hidden(value))
+
+
+class Ways(SynchronousTestCase):
+    def test_names_that_are_alike(self) -> None:
+        """A name that was seen before is known by its bytes, its length and its place: none of them is enough."""
+        names = [
+            "email",
+            "email\\u0000",
+            "emai",
+            "emailemail",
+            "emailema",
+            "emailemb",
+            "eMail",
+            "e",
+            "\\u0065mail",
+            "email ",
+        ]
+        rows = ",".join("{" + ",".join(f'"{name}":"abcd"' for name in names) + "}" for _ in range(3))
+        for text in (f"[{rows}]", f'{{"a":{{"list":[{rows}]}},"rows":[{rows}]}}'):
+            for rules in (("email",), ("emailema",), ("/rows/*/emailema", "/a/list/*/email"), ("/rows/*/e", "/0/e*")):
+                found = json.loads(masked(text.encode(), *rules))
+                for cuts in ([7, 20, 33], list(range(0, len(text), 3))):
+                    self.assertEqual(json.loads(in_pieces(text.encode(), cuts, *rules)), found)
+                self.assertEqual(found, _by_hand(json.loads(text), "", rules))
+
+
+def _by_hand(value: Any, pointer: str, rules: tuple[str, ...]) -> Any:
+    name = pointer.rpartition("/")[2].casefold()
+    if isinstance(value, dict):
+        return {key: _by_hand(each, f"{pointer}/{key}", rules) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_by_hand(each, f"{pointer}/{number}", rules) for number, each in enumerate(value)]
+    hit = any(fnmatchcase(pointer.casefold(), each) if each[0] == "/" else name == each for each in rules)
+    return "*" * len(value) if hit else value

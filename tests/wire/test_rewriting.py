@@ -1,0 +1,44 @@
+"""hoopgw.wire.rewriting, beside what a bytearray becomes."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from hoopgw.wire.rewriting import Rewriting
+
+_SPANS = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 40)), max_size=12)
+
+
+class Stars(SynchronousTestCase):
+    @given(_SPANS, st.integers(0, 30), st.booleans())
+    def test_in_any_order(self, spans: list[tuple[int, int]], start: int, whole: bool) -> None:
+        """Over one another, one in the other, short and long, up to the end."""
+        data = bytes(range(1, 41)) * 6
+        run, expected = Rewriting(data, start, len(data), whole), bytearray(data)
+        for begin, size in spans:
+            begin = min(max(begin, start), len(data))
+            end = min(begin + size, len(data))
+            run.stars(begin, end)
+            expected[begin:end] = b"*" * (end - begin)
+        self.assertEqual(run.result(), bytes(expected[start:]) if spans else None)
+
+    @given(_SPANS, st.binary(max_size=20))
+    def test_beside_what_changes_its_length(self, spans: list[tuple[int, int]], other: bytes) -> None:
+        """In the order of the bytes: every other one is left out or becomes something else."""
+        data = bytes(range(1, 41)) * 10
+        run, expected, here = Rewriting(data, 0, len(data), False), b"", 0
+        for number, (gap, size) in enumerate(spans):
+            begin = min(here + gap % 30, len(data))
+            end = min(begin + size, len(data))
+            expected += data[here:begin]
+            if number % 2:
+                run.put(begin, end, other)
+                expected += other
+            else:
+                run.stars(begin, end)
+                expected += b"*" * (end - begin)
+            here = end
+        found = run.result()
+        self.assertEqual(data if found is None else found, expected + data[here:])
