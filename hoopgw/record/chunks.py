@@ -99,6 +99,13 @@ class Chunk:
         return raw
 
 
+def written(header: Header, body: bytes) -> tuple[bytes, bytes]:
+    """(a new chunk as it is stored, its digest)."""
+    data = header.packed() + body
+    digest = hashlib.sha256(data).digest()
+    return data + digest[:CHECK], digest
+
+
 def read_header(data: bytes) -> Header:
     """Raises MalformedFrame."""
     try:

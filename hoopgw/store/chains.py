@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import zstandard
 
-from hoopgw.record.chunks import DATA, ENTRY, NO_DIGEST, SEAL, Chunk, Header
+from hoopgw.record.chunks import DATA, ENTRY, NO_DIGEST, SEAL, Header, written
 from hoopgw.record.entries import Kind
 from hoopgw.record.seals import Seal, SealKey, key_id, signed
 from hoopgw.store.recordings import GATEWAY, session_id
@@ -136,10 +136,10 @@ class Chains:
             part.size,
             len(body),
         )
-        return self._linked(
-            Chunk(header, body),
-            replace(chain, entry=part.last_entry, operation=operation, time=part.last_time, sealed=False),
-        )
+        stored, digest = written(header, body)
+        number = chain.number + 1
+        self._pending[session] = Chain(number, digest, part.last_entry, operation, part.last_time, sealed=False)
+        return stored
 
     def _compressed(self, part: Part) -> bytes:
         """zstd with the size in its frame (RFC 8878)."""
@@ -155,7 +155,7 @@ class Chains:
         part = Part(first, stamp)
         for number, payload in enumerate(notes, first):
             entry = ENTRY.pack(len(payload), Kind.NOTE, LAST_PIECE, 0, number, stamp) + payload
-            part.pieces.append(memoryview(entry))
+            part.pieces.append(entry)
             part.size += len(entry)
             part.last_entry = number
         return self._data(GATEWAY, part)
@@ -166,10 +166,8 @@ class Chains:
         body = signed(Seal(name, chain.number, chain.digest.hex(), stamp, self._key_id, final), self._key)
         here = chain.entry, chain.entry, chain.operation, chain.operation, stamp, stamp
         header = Header(SEAL, session, chain.number, chain.digest, *here, 0, len(body))
-        out.append(self._linked(Chunk(header, body), replace(chain, sealed=True, closed=final)))
-        return Sealed(name, chain.number, self._pending[session].digest.hex(), final, stamp)
-
-    def _linked(self, chunk: Chunk, chain: Chain) -> bytes:
-        digest, stored = chunk.digest(), chunk.stored()
-        self._pending[chunk.header.session] = replace(chain, number=chain.number + 1, digest=digest)
-        return stored
+        stored, digest = written(header, body)
+        out.append(stored)
+        number = chain.number + 1
+        self._pending[session] = Chain(number, digest, chain.entry, chain.operation, chain.time, closed=final)
+        return Sealed(name, chain.number, digest.hex(), final, stamp)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final
+from typing import Final, final
+
+from librt.strings import read_i32_le, read_i64_le
 
 from hoopgw.model.errors import OperatorError
 from hoopgw.record.entries import Kind
@@ -15,12 +17,19 @@ MOST_ENTRIES: Final = 4096  # in one round: the loop holds the interpreter for a
 _ASKED: Final = Struct("<IQ")  # of an ASKED entry: count, number of the first operation
 _CLOSE: Final = int(Kind.CLOSE)
 _KIND_ASKED: Final = int(Kind.ASKED)
-_SESSION: Final = 16  # bytes of a record that a chunk does not repeat
+WINDOW: Final = 64 * 1024  # bytes of the ring that are copied at once
+# Where in a record (RECORD in spool.py) its fields begin; the session is what a chunk does not repeat
+_SESSION: Final = 16
+_LENGTH: Final = 16
+_KIND: Final = 20
+_PIECE: Final = 22
+_SEQUENCE: Final = 24
+_TIME: Final = 32
 _ENTRY: Final = RECORD_SIZE - _SESSION
 
 
 class Part:
-    """What a round has for one session: `pieces` are slices of the ring, entries as chunks hold them."""
+    """What a round has for one session: `pieces` are entries as chunks hold them, large ones slices of the ring."""
 
     __slots__ = (
         "pieces", "size", "first_entry", "last_entry", "first_operation", "last_operation", "first_time", "last_time",
@@ -28,7 +37,7 @@ class Part:
     )  # fmt: skip
 
     def __init__(self, first_entry: int, first_time: int) -> None:
-        self.pieces: list[memoryview] = []
+        self.pieces: list[bytes | memoryview] = []
         self.size = 0
         self.first_entry = first_entry
         self.last_entry = first_entry
@@ -53,8 +62,29 @@ class Round:
         """The slices go, so that the ring can be closed."""
         for part in self.parts.values():
             for piece in part.pieces:
-                piece.release()
+                if isinstance(piece, memoryview):
+                    piece.release()
             part.pieces.clear()
+
+
+@final
+class _Window:
+    """A copy of a stretch of the ring, out of which small entries are taken without a look at the ring for each."""
+
+    __slots__ = ("_spool", "_begin", "data")
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._begin = 0
+        self.data = b""
+
+    def of(self, at: int, left: int) -> int:
+        """Where in `data` the record begins that lies at `at` of the map; its head at least is there."""
+        here = at - self._begin
+        if here < 0 or here + RECORD_SIZE > len(self.data):
+            self._begin, here = at, 0
+            self.data = bytes(self._spool.slice(at, at + min(left, WINDOW)))
+        return here
 
 
 def taken(spool: Spool, stored: dict[bytes, tuple[int, int]] | None = None) -> Round:
@@ -63,7 +93,7 @@ def taken(spool: Spool, stored: dict[bytes, tuple[int, int]] | None = None) -> R
     `stored` is what the start's recovery found on disk already, by session: the last entry and its last piece.
     Raises OperatorError for a ring that does not hold what an appender writes.
     """
-    found = Round()
+    found, window = Round(), _Window(spool)
     offset = spool.tail
     at, left = spool.region(offset)
     entries = 0
@@ -73,17 +103,15 @@ def taken(spool: Spool, stored: dict[bytes, tuple[int, int]] | None = None) -> R
             found.size += left
             at, left = spool.region(offset)
             continue
-        session, length, kind, _, piece, sequence, stamp = spool.record(at)
-        total = RECORD_SIZE + length
-        if total > left:
+        here = window.of(at, left)
+        data = window.data
+        total = RECORD_SIZE + read_i32_le(data, here + _LENGTH)
+        if not RECORD_SIZE <= total <= left:
             raise OperatorError(f"the spool {spool.path} is damaged: move it away to start without what it holds")
-        if kind == SKIP:
-            pass
-        elif session == GATEWAY:
-            found.gateway.append(bytes(spool.slice(at + RECORD_SIZE, at + total)))
-        elif stored is None or (sequence, piece) > stored.get(session, (0, 0)):
-            view = spool.slice(at + _SESSION, at + total)
-            _add(found, session, view, kind if piece == 0 or kind == _CLOSE else SKIP, sequence, stamp)
+        if here + total <= len(data):
+            _take(found, data, here, data[here + _SESSION : here + total], stored)
+        else:
+            _take(found, data, here, spool.slice(at + _SESSION, at + total), stored)
         entries += 1
         offset += total
         found.size += total
@@ -91,7 +119,23 @@ def taken(spool: Spool, stored: dict[bytes, tuple[int, int]] | None = None) -> R
     return found
 
 
-def _add(found: Round, session: bytes, view: memoryview, kind: int, sequence: int, stamp: int) -> None:
+def _take(
+    found: Round, data: bytes, here: int, entry: "bytes | memoryview", stored: dict[bytes, tuple[int, int]] | None
+) -> None:
+    """The record whose head lies at `here` of `data`; `entry` is all of it but the session."""
+    session, kind = data[here : here + _SESSION], data[here + _KIND]
+    if kind == SKIP:
+        return
+    if session == GATEWAY:
+        found.gateway.append(bytes(entry[_ENTRY:]))
+        return
+    piece = data[here + _PIECE] | data[here + _PIECE + 1] << 8
+    sequence, stamp = read_i64_le(data, here + _SEQUENCE), read_i64_le(data, here + _TIME)
+    if stored is None or (sequence, piece) > stored.get(session, (0, 0)):
+        _add(found, session, entry, kind if piece == 0 or kind == _CLOSE else SKIP, sequence, stamp)
+
+
+def _add(found: Round, session: bytes, view: "bytes | memoryview", kind: int, sequence: int, stamp: int) -> None:
     """`kind` is SKIP for the later pieces of an entry, which say nothing by themselves."""
     part = found.parts.get(session)
     if part is None:
