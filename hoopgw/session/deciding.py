@@ -41,6 +41,7 @@ from hoopgw.session.metering import meter_of
 from hoopgw.session.passes import Passes
 from hoopgw.session.resuming import nothing_held
 from hoopgw.session.rulings import Ruling, Rulings, note
+from hoopgw.session.telling import Telling
 from hoopgw.session.totals import Totals
 from hoopgw.session.waiting import Ending, Request, Waiting
 from hoopgw.session.words import claimed, over_budget, refusal, streams
@@ -88,6 +89,7 @@ class Decider:
         self._policy = policy
         self._totals = totals
         self._emit = emit
+        self._telling = Telling(emit, totals)
         self._open = True
         self.over_budget: set[int] = set()  # operations whose denial was said; the relay reports them again
         self._rulings = Rulings(partial(journal.append, Kind.VERDICT))
@@ -368,23 +370,7 @@ class Decider:
 
     def _refuse(self, course: Course, operation: Operation, ruling: Ruling, denial: Denial) -> None:
         verdict = ruling.verdict
-        if denial.decision is not Decision.HELD:  # counted when it began to wait
-            self._totals.refused += 1
-        plain = bool(verdict.refusals) and denial.decision is Decision.REFUSED
-        if not plain:  # the VERDICT entry does not say it
-            course.notes.append(
-                {"code": Code.OPERATION_REFUSED.value, "operation": operation.number, **denial.fields()}
-            )
-        unavailable = denial.decision is Decision.UNAVAILABLE
-        self._emit(
-            Code.OPERATION_UNAVAILABLE if unavailable else Code.OPERATION_REFUSED,
-            operation=operation.number,
-            kind=operation.kind,
-            decision=denial.decision.value,
-            guardrails=list(denial.guardrails),
-            reason=denial.reason,
-            hold=denial.hold,
-        )
+        self._telling.refused(course, operation, verdict, denial)
         if verdict.redact:
             course.redactions[len(course.answers)] = verdict.recorded
         course.answered(Answer(denial=denial, redact=bool(verdict.redact)), ruling.reference)
@@ -412,14 +398,7 @@ class Decider:
         return Denial(decision=decision, reason=reason, session=self._id, policy=self._policy)
 
     def _spent(self, course: Course, operation: Operation, spent: "Over | Warned | Soft | None") -> None:
-        if isinstance(spent, Over) and spent.known:
+        if self._telling.spent(course, operation, spent):
             if len(self.over_budget) >= MAX_OVER:
                 self.over_budget.clear()
             self.over_budget.add(operation.number)
-            self._emit(Code.BUDGET_EXCEEDED, operation=operation.number, reason=spent.reason)
-        elif isinstance(spent, Warned):
-            self._emit(Code.BUDGET_WARNED, operation=operation.number, reason=spent.reason)
-            note = {"code": Code.BUDGET_WARNED.value, "operation": operation.number, "reason": spent.reason}
-            course.notes.append(note)
-        elif isinstance(spent, Soft):
-            course.soft = (spent.terms,)

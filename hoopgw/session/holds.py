@@ -19,10 +19,10 @@ from hoopgw.auth.access import AdminAccess
 from hoopgw.model.answer import Decision, Denial
 from hoopgw.model.errors import NotAllowed, StoreUnavailable
 from hoopgw.model.events import Code
-from hoopgw.model.identity import Identity
 from hoopgw.model.operation import TERMINAL
 from hoopgw.model.secret import Secret
 from hoopgw.session.events import escaped
+from hoopgw.session.hands import NO_SUCH, is_by, refused_by, said, same_hands, sets, visible
 from hoopgw.session.interfaces import IEvents
 from hoopgw.session.resuming import misnamed
 from hoopgw.session.shown import shown
@@ -295,22 +295,22 @@ class Holds:
             self._events.emit(Code.DECISION_REFUSED, hold=id, issuer=identity.issuer, subject=identity.subject, why=why)
             raise NotAllowed(why)
         word = Decided(identity.issuer, identity.subject, approved, escaped(reason)[:MAX_REASON], now)
-        after = await self._store.decide(id, word, _sets(hold, identity), now)
+        after = await self._store.decide(id, word, sets(hold, identity), now)
         if after is None:
             raise NotAllowed(NO_SUCH)
-        if not any(each.approved is approved for each in after.decided if _by(each, identity)):
+        if not any(each.approved is approved for each in after.decided if is_by(each, identity)):
             why = f"the hold is {after.state.value}: this word came too late, or after another one of yours"
             self._events.emit(Code.DECISION_REFUSED, hold=id, issuer=identity.issuer, subject=identity.subject, why=why)
-        if not _said(hold, identity) and now in _said(after, identity):
+        if not said(hold, identity) and now in said(after, identity):
             code = Code.HOLD_APPROVED if approved else Code.HOLD_DENIED
             self._hold_event(code, after, by=identity.described(), why=word.reason)
         return after
 
     def _refuses(self, hold: Hold | None, access: AdminAccess, approved: bool, now: float) -> str:
         """Why this identity may not say this word; "" where it may.  Rights of `may` count for nothing here."""
-        if hold is not None and _same_hands(hold, access.identity):
+        if hold is not None and same_hands(hold, access.identity):
             return "whoever asks for an operation never decides it"
-        if hold is None or not access.may_decide or not _sets(hold, access.identity):
+        if hold is None or not access.may_decide or not sets(hold, access.identity):
             return NO_SUCH
         if now >= access.identity.expires:
             return "the approver's token has expired"
@@ -322,13 +322,13 @@ class Holds:
         """Newest first: the holds that this identity made or may decide, or all with the right "view"."""
         states = frozenset(HoldState) if everything else frozenset((HoldState.WAITING,))
         found = self._store.holds(states, MAX_LISTED)
-        return found.addCallback(lambda holds: tuple(hold for hold in holds if _visible(hold, access)))
+        return found.addCallback(lambda holds: tuple(hold for hold in holds if visible(hold, access)))
 
     def one(self, id: str, access: AdminAccess) -> Deferred[Hold]:
         """Fails with NotAllowed, in the same words whether it does not exist or may not be seen."""
 
         def seen(hold: Hold | None) -> Hold:
-            if hold is None or not _visible(hold, access):
+            if hold is None or not visible(hold, access):
                 raise NotAllowed(NO_SUCH)
             return hold
 
@@ -362,41 +362,3 @@ class Holds:
             state=hold.state.value,
             **fields,
         )
-
-
-def refused_by(hold: Hold) -> str:
-    """In the words of who said no."""
-    words = next((word for word in hold.decided if not word.approved), None)
-    return words.reason if words is not None and words.reason else "an approver said no"
-
-
-NO_SUCH = "there is no such hold, or you are not among its approvers"
-
-
-def _sets(hold: Hold, identity: Identity) -> tuple[int, ...]:
-    """The approver sets that this identity belongs to."""
-    return tuple(number for number, groups in enumerate(hold.approvers) if identity.groups & set(groups))
-
-
-def _by(word: Decided, identity: Identity) -> bool:
-    return (word.issuer, word.subject) == (identity.issuer, identity.subject)
-
-
-def _said(hold: Hold, identity: Identity) -> tuple[float, ...]:
-    """When this identity gave its word."""
-    key = (identity.issuer, identity.subject)
-    return tuple(word.at for word in hold.decided if (word.issuer, word.subject) == key)
-
-
-def _same_hands(hold: Hold, identity: Identity) -> bool:
-    """The requester, whoever it acted for or was acted for by: a delegated token is the same hands."""
-    asked = {(hold.issuer, hold.subject), *((issuer, subject) for issuer, subject in hold.details.get("actors", ()))}
-    decides = {(identity.issuer, identity.subject), *((actor.issuer, actor.subject) for actor in identity.actors)}
-    return bool(asked & decides)
-
-
-def _visible(hold: Hold, access: AdminAccess) -> bool:
-    identity = access.identity
-    if (hold.issuer, hold.subject) == (identity.issuer, identity.subject) or "view" in access.rights:
-        return True
-    return access.may_decide and bool(_sets(hold, identity))
