@@ -133,11 +133,25 @@ def other_version(package: Path, version: str) -> Path:
     return made
 
 
+def not_over_mistakes(machine: Machine) -> None:
+    """With files on which the gateway would not start again it is not taken away."""
+    before = scenes.shown(machine, "MainPID")
+    scenes.shell(machine, "printf '[grant.wrong]\\ngroup = 1\\n' > /etc/hoopgw/grants.d/wrong.toml")
+    said = machine.inside("dpkg", "-i", "/root/new.deb", good=False)
+    contains(said, "grants.d/wrong.toml", "an upgrade over files with a mistake")
+    contains(said, "is not upgraded", "an upgrade over files with a mistake")
+    expect(scenes.shown(machine, "MainPID"), before, "the gateway that was not upgraded")
+    expect(scenes.psql(machine, "select 42"), "42", "a session of it")
+    scenes.shell(machine, "rm /etc/hoopgw/grants.d/wrong.toml")
+    say("upgrade over a configuration with a mistake: refused in words, and the gateway runs on")
+
+
 def upgrade(machine: Machine, package: Path) -> None:
     changed = machine.root / "etc/hoopgw/hoopgw.toml"
     changed.write_text(changed.read_text().replace('name = "hoopgw"', 'name = "changed"'))
     key = (machine.root / "etc/hoopgw/tls/gateway.key").read_bytes()
     shutil.copy(other_version(package, "99.0.0"), machine.root / "root/new.deb")
+    not_over_mistakes(machine)
     before, open_session = scenes.shown(machine, "MainPID"), Session(machine)
     open_session.send("begin; select pg_sleep(6), 'slept'; commit")
     with Knocking(5432) as knocking:

@@ -165,7 +165,7 @@ class SetupHttp(SetupCase):
 
     def test_what_doctor_finds(self) -> None:
         """A certificate of another name, TLS where there is none, none where there is, nobody there, a name that nobody
-        knows; and a credential that only the service reads, which is not what is wrong."""
+        knows.  One that speaks HTTP/2 alone, and a credential that only the service reads, are not what is wrong."""
         tls, plain = self.service("other.example"), self.service()
         trust = f'tls = "verify-full"\nca = "{self.trust}"\n'
         targets = {
@@ -174,6 +174,7 @@ class SetupHttp(SetupCase):
             "only-tls": (f"127.0.0.1:{tls}", "", "without TLS?"),
             "nobody": ("127.0.0.1:1", "", "does it run"),
             "nowhere": ("no-such-host.invalid:443", "", "DNS"),
+            "http2": (f"127.0.0.1:{self.stage.https_port}", trust + 'versions = ["h2"]\n', ""),
             "unread": (f"127.0.0.1:{plain}", "", ""),
         }
         (self.directory / "targets.d").mkdir()
