@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Final, final
 
 from hoopgw.model.answer import Meter
@@ -15,6 +14,7 @@ from hoopgw.relay.websocket import WebSocketRelay, WebSocketScope
 from hoopgw.wire.httphead import NO_BODY, Field, Request, Response
 from hoopgw.wire.websocket_deflate import Terms
 from hoopgw.wire.websocket_handshake import Opening, opening
+from hoopgw.wire.websocket_messages import Keys
 
 WEBSOCKET: Final = b"websocket"
 NONCE: Final = 16  # bytes of a key (RFC 6455, 4.1)
@@ -74,7 +74,7 @@ def websocket(
         judged=scope.messages(request),
         bodies=masks,
         meter=meter,
-        key=partial(scope.token_bytes, 4),
+        key=Keys(scope.token_bytes).next,
     )
     return WebSocketRelay(what, switch.terms)
 

@@ -31,6 +31,7 @@ from hoopgw.relay.effects import (
     ToTarget,
     Withdraw,
 )
+from hoopgw.relay.joining import joined
 from hoopgw.relay.websocket_words import closing
 from hoopgw.wire import websocket as ws
 from hoopgw.wire.websocket_deflate import Terms
@@ -97,9 +98,9 @@ class WebSocketRelay:
                 self._said(piece, effects)
         except WireError as error:
             self._violated(error, effects)
-            return effects
+            return joined(effects)
         self._ask(effects)
-        return effects
+        return joined(effects)
 
     def _said(self, piece: ws.Piece, effects: list[Effect]) -> None:
         if piece.kind == ws.CLOSE:
@@ -151,7 +152,7 @@ class WebSocketRelay:
             self._paused = False
             effects.append(ResumeClient())
         self._ask(effects)
-        return effects
+        return joined(effects)
 
     def _deny(self, denial: Denial, number: int, effects: list[Effect]) -> None:
         effects.append(Completed(number, 0, 0, denial.decision.value))
@@ -186,7 +187,7 @@ class WebSocketRelay:
             self._unmaskable(str(error), effects)
         except WireError as error:
             self._target_violated(error, effects)
-        return effects
+        return joined(effects)
 
     def _answered(self, piece: ws.Piece, effects: list[Effect]) -> None:
         if piece.kind >= ws.CLOSE:

@@ -10,6 +10,7 @@ from hoopgw.model.errors import NotText, TooLarge, WireError
 from hoopgw.wire import websocket as ws
 from hoopgw.wire.websocket_deflate import NARROWEST, Deflater, Inflater, Terms
 
+KEYS: Final = 256  # that are drawn at once
 SMALL: Final = 64  # bytes: a shorter message is not compressed, it would grow
 
 
@@ -63,6 +64,25 @@ def close_code(error: WireError) -> int:
     if isinstance(error, NotText):
         return ws.NOT_TEXT
     return ws.TOO_BIG if isinstance(error, TooLarge) else ws.PROTOCOL_ERROR
+
+
+@final
+class Keys:
+    """Masking keys (RFC 6455, 10.3), of `random` bytes that are drawn for many at once: a call of the kernel for each
+    costs as much as the rest of a small message."""
+
+    __slots__ = ("_drawn", "_here", "_random")
+
+    def __init__(self, random: Callable[[int], bytes]) -> None:
+        self._random = random
+        self._drawn = b""
+        self._here = 0
+
+    def next(self) -> bytes:
+        if self._here == len(self._drawn):
+            self._drawn, self._here = self._random(4 * KEYS), 0
+        self._here += 4
+        return self._drawn[self._here - 4 : self._here]
 
 
 @final

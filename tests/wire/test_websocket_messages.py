@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from hoopgw.model.errors import MalformedFrame, NotText, TooLarge, WireError
 from hoopgw.wire import websocket as ws
 from hoopgw.wire.websocket_deflate import FREE, RATIO, Deflater, Terms
-from hoopgw.wire.websocket_messages import MessageReader, MessageWriter, close_code, plain
+from hoopgw.wire.websocket_messages import KEYS, Keys, MessageReader, MessageWriter, close_code, plain
 from tests.wire.test_websocket import joined
 
 KEY = b"\x9a\x00\x13\xff"
@@ -143,3 +143,17 @@ class Bombs(SynchronousTestCase):
         half = len(stream) // 2
         self.assertEqual(stream[:half], stream[half:])
         self.assertEqual(joined(MessageReader(False, fresh).read(stream[half:])), [(ws.TEXT, text)])
+
+
+class KeysOfMasks(SynchronousTestCase):
+    def test_none_is_used_twice(self) -> None:
+        """Each is the next four bytes of what was drawn, however much is drawn at once."""
+        drawn: list[bytes] = []
+
+        def random(size: int) -> bytes:
+            drawn.append(bytes((len(drawn), 255)) * (size // 2))
+            return drawn[-1]
+
+        keys = Keys(random)
+        found = b"".join([keys.next() for _ in range(3 * KEYS)])
+        self.assertEqual((found, len(drawn)), (b"".join(drawn), 3))
