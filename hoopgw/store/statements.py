@@ -69,6 +69,7 @@ TABLE_INDEXES = (
 )
 LATER_TABLE_INDEXES = (  # of version 3
     "CREATE INDEX session_tables_subject ON {at}session_tables (name, subject, opened, id, protocol)",
+    "CREATE INDEX session_tables_spoken ON {at}session_tables (name, subject, protocol, opened, id)",
     "CREATE INDEX session_tables_both ON {at}session_tables (name, subject, target, opened, id, protocol)",
     "CREATE INDEX session_tables_masked ON {at}session_tables (name, opened, id, protocol) WHERE masked",
     "CREATE INDEX session_tables_masked_target ON {at}session_tables (name, target, opened, id, protocol) WHERE masked",
@@ -221,7 +222,8 @@ def _aside(wanted: SessionFilter, few: bool) -> frozenset[str]:
     """Columns by which no index is chosen: others say more.  A protocol is what many share; and where few sessions are
     live, refused or held, those of one subject are fewer than all that it had with one target."""
     aside = set()
-    if few or wanted.target or wanted.subject or (wanted.verdict and not wanted.table):
+    in_table = wanted.table and not few  # there a subject's protocol has an index of its own
+    if few or wanted.target or wanted.verdict or (wanted.subject and not in_table):
         aside.add("protocol")
     if few and wanted.subject:
         aside.add("target")
