@@ -46,6 +46,7 @@ PATH = (
     "servers/http/upstream",
     "servers/pump",
     "servers/ssh/packets",
+    "servers/timers",
 )
 
 

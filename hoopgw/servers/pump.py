@@ -6,9 +6,9 @@ side is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -36,52 +36,14 @@ from hoopgw.relay.effects import (
     Withdraw,
 )
 from hoopgw.servers.endings import Endings
+from hoopgw.servers.interfaces import IRelay, ISession
+from hoopgw.servers.timers import Timers
 
 ROOM: Final = 0.01  # seconds between tries when the spool is full: the writer empties it every 10 to 20 ms
 PATIENCE: Final = 30.0  # seconds that an effect may wait for room: a writer that slow has failed
-GRACE: Final = 0.001  # seconds by which something is late: a turn of the reactor, in which what came in is read
 LINGER: Final = 30.0  # seconds in which a slow client may still take what was sent to it before the end
 LINGER_KILLED: Final = 0.5  # the same where the session was ended by the gateway: a kill is done within a second
 _log: Final = Logger("hoopgw.servers.pump")
-
-
-class IRelay(Protocol):
-    """What every protocol's relay offers a pump."""
-
-    @property
-    def in_flight(self) -> bool: ...
-
-    def coverage(self) -> dict[str, Any]: ...
-
-    def from_client(self, data: bytes) -> list[Effect]: ...
-
-    def from_target(self, data: bytes) -> list[Effect]: ...
-
-    def decided(self, lane: int, answers: Sequence[Answer]) -> list[Effect]: ...
-
-    def holding(self, lane: int, notice: Denial) -> list[Effect]: ...
-
-    def later(self, lane: int) -> list[Effect]: ...
-
-    def ended(self, reason: str, code: Code, denial: Denial | None) -> list[Effect]: ...
-
-    def target_gone(self, reason: str) -> list[Effect]: ...
-
-
-class ISession(Protocol):
-    """What a pump needs of a session (`session.session.Session`)."""
-
-    def decide(self, ask: Ask) -> tuple[Answer, ...] | Deferred[tuple[Answer, ...]]: ...
-
-    def record(self, effect: Effect) -> None: ...
-
-    def client_left(self) -> bool: ...
-
-    def typed(self, effect: Typed) -> list[Effect]: ...
-
-    def end(self, code: Code, reason: str, denial: Denial | None = None) -> None: ...
-
-    def close(self, code: Code, reason: str, coverage: dict[str, Any]) -> Deferred[None]: ...
 
 
 class Pump:
@@ -125,7 +87,7 @@ class Pump:
         self._client_pauses: set[str] = set()
         self._target_pauses: set[str] = set()
         self._deciding: dict[int, Deferred[tuple[Answer, ...]]] = {}
-        self._timers: dict[int, Any] = {}  # by lane
+        self._timers = Timers(clock, self._target_pauses, self._is_due)
         self._typed: list[Typed] = []  # what nobody has looked at yet
         self.ended = False
         client.registerProducer(Reading(self, from_client=False), True)
@@ -247,7 +209,7 @@ class Pump:
         elif kind is Withdraw:
             self._withdraw(effect.lane)  # type: ignore[attr-defined]
         elif kind is Later:
-            self._time(effect.lane, effect.seconds)  # type: ignore[attr-defined]
+            self._timers.begin(effect.lane, effect.seconds)  # type: ignore[attr-defined]
         elif kind is Typed:
             if not self._typed:
                 self._clock.callLater(0, self._read_typed)
@@ -290,20 +252,7 @@ class Pump:
 
     # ---- what is due later
 
-    def _time(self, lane: int, seconds: float) -> None:
-        if lane not in self._timers:
-            self._timers[lane] = self._clock.callLater(seconds, self._due, lane, seconds)
-
-    def _due(self, lane: int, seconds: float) -> None:
-        """What has come in is read first: a reactor that was busy sees its timers before its sockets.  A target
-        that is not read has not been silent."""
-        if self._target_pauses:
-            self._timers[lane] = self._clock.callLater(seconds, self._due, lane, seconds)
-        else:
-            self._timers[lane] = self._clock.callLater(GRACE, self._is_due, lane)
-
     def _is_due(self, lane: int) -> None:
-        del self._timers[lane]
         self._carry_out(self._relay.later(lane))
 
     def _renewed(self) -> None:
@@ -430,9 +379,7 @@ class Pump:
         self._inputs.clear()
         for deciding in list(self._deciding.values()):
             deciding.cancel()
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+        self._timers.end()
         self._endings.add(partial(self._end, code, reason, linger))
 
     def _end(self, code: Code, reason: str, linger: float) -> None:

@@ -16,7 +16,8 @@ from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.relay.ssh import SshRelay
 from hoopgw.relay.ssh_masks import DELAY
 from hoopgw.servers.endings import ONE_TURN, Endings
-from hoopgw.servers.pump import GRACE, Pump
+from hoopgw.servers.pump import Pump
+from hoopgw.servers.timers import GRACE
 from hoopgw.wire import sshmessages as wire
 from tests.relay.test_ssh import WINDOW, execute, opening
 
