@@ -133,6 +133,16 @@ class Clients(SshCase):
         there = self.ssh("head -c 67108864 /dev/zero", options=("RekeyLimit=8M",))
         self.assertEqual((len(there.stdout), there.stdout.count(b"\0")), (64 << 20, 64 << 20))
 
+    def test_new_keys(self) -> None:
+        """must-survive 31: both legs and the client want new keys all the time while data goes both ways: none is lost,
+        and no leg waits for the other."""
+        self.reconfigured(("[ssh]\n", '[ssh]\nrekey = "1MiB"\n'))
+        data = os.urandom(8 << 20)
+        for options in ((), ("RekeyLimit=1M",), ("RekeyLimit=300K",)):
+            done = self.ssh("cat", input=data, options=options)
+            self.assertEqual((done.returncode, done.stderr), (0, b""), options)
+            self.assertEqual(hashlib.sha256(done.stdout).digest(), hashlib.sha256(data).digest(), options)
+
     def test_copies(self) -> None:
         """scp by SFTP and by its old protocol, sftp, rsync: there and back."""
         data = os.urandom(300_000)

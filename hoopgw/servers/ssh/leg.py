@@ -5,35 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from hoopgw.servers.ssh.reading import PUMP
 from hoopgw.servers.ssh.transport import Hardened
-
-
-class Brake:
-    """One of two who may stop the same producer, which goes on when neither does: a socket that is full, and keys that
-    are exchanged."""
-
-    def __init__(self, producer: Any) -> None:
-        self._producer = producer
-        self._on = False
-        self._other: Brake | None = None
-
-    @classmethod
-    def two(cls, producer: Any) -> tuple[Brake, Brake]:
-        one, other = cls(producer), cls(producer)
-        one._other, other._other = other, one
-        return one, other
-
-    def pauseProducing(self) -> None:
-        self._on = True
-        self._producer.pauseProducing()
-
-    def resumeProducing(self) -> None:
-        self._on = False
-        if self._other is not None and not self._other._on:
-            self._producer.resumeProducing()
-
-    def stopProducing(self) -> None:
-        self._producer.stopProducing()
 
 
 class Leg:
@@ -50,19 +23,16 @@ class Leg:
         return bool(self._protocol.transport.disconnected)
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
-        by_keys, by_socket = Brake.two(producer)
-        self._protocol.pauses(by_keys)
-        self._protocol.transport.registerProducer(by_socket, streaming)
+        self._protocol.transport.registerProducer(producer, streaming)
 
     def unregisterProducer(self) -> None:
-        self._protocol.pauses(None)
         self._protocol.transport.unregisterProducer()
 
     def pauseProducing(self) -> None:
-        self._protocol.stop_reading("pump")
+        self._protocol.reading.stop(PUMP)
 
     def resumeProducing(self) -> None:
-        self._protocol.go_on_reading("pump")
+        self._protocol.reading.go_on(PUMP)
 
     def loseConnection(self) -> None:
         self._protocol.disconnect(self.farewell or self.words() or "the session is over")

@@ -41,6 +41,7 @@ from hoopgw.servers.ssh.dial import SshDialer, SshTarget
 from hoopgw.servers.ssh.ends import ServerLeg
 from hoopgw.servers.ssh.hostkeys import HostKey
 from hoopgw.servers.ssh.leg import Leg
+from hoopgw.servers.ssh.reading import LOGIN
 from hoopgw.session.interfaces import IEdge
 
 PROTOCOL = "ssh"
@@ -228,7 +229,7 @@ class SshServer(ServerLeg):
         self._session = session = self._gateway.open_session(access, self, self._address, opening)
         session.accepted(PROTOCOL)
         self._target = target = yield self._face.dialer.dial(access, session.id, self.rekey_bytes)
-        target.stop_reading("login")  # until there is somebody to hand its messages to
+        target.reading.stop(LOGIN)  # until there is somebody to hand its messages to
         yield session.ready()
         yield session.judge.ready()
         yield self._gateway.room()
@@ -301,9 +302,10 @@ class SshServer(ServerLeg):
         for step in machine.accepted():
             if isinstance(step, login.Reply):
                 self.send(step.message)
+        self.beside, target.beside = target, self
         target.lost_later = pump.target_gone
         target.hand_over(pump.target_bytes)
-        target.go_on_reading("login")
+        target.reading.go_on(LOGIN)
 
     def received(self, run: bytes) -> None:
         if self._pump is not None:

@@ -24,17 +24,18 @@ from hoopgw.servers.ssh import kexinit
 from hoopgw.servers.ssh.algorithms import DEFAULT, SIGNATURES, Algorithms, Ciphers
 from hoopgw.servers.ssh.greeting import version
 from hoopgw.servers.ssh.packets import NEVER, NO_RUN, Packets
+from hoopgw.servers.ssh.reading import KEYS, TURN, Reading
 from hoopgw.wire import sshmessages as wire
 
 VERSION = b"SSH-2.0-hoopgw"
 
 MAX_EARLY = 64  # messages that say nothing (IGNORE, DEBUG) before the login is done
-MAX_BLOCKED = 1 << 20  # bytes that wait for the end of a rekey: the other side is paused, this is what was on its way
+MAX_BLOCKED = 4 << 20  # bytes that wait for the end of a rekey: the other side is paused, this is what was on its way
 REKEY_BYTES = 1 << 30  # in one direction under one key: far from AES-GCM's limit, as RFC 4253, 9 has it
 REKEY_SECONDS = 3600.0  # the same
 REKEY_DEADLINE = 30.0  # seconds that a rekey may take
-REKEY_CREDIT = 64  # rekeys that a peer may ask for at once; one more for each MiB that moved
-REKEY_EARNS = 1 << 20
+REKEY_CREDIT = 64  # rekeys that a peer may ask for at once; one more for each 256 KiB that moved
+REKEY_EARNS = 1 << 18
 
 
 # What Conch and cryptography raise for fields that are not what they should be
@@ -69,7 +70,9 @@ class Hardened(SSHTransportBase):
     def __init__(self) -> None:
         self._packets = Packets(self.received, self._message, self._unreadable, self._wait, self.rekey, self._later)
         self.write = self._packets.write  # runs of messages
-        self._stops: set[str] = set()  # why the peer is not read
+        self.reading = Reading(lambda: self.transport)
+        self.beside: Hardened | None = None  # the session's other leg
+        self._wants_keys = False  # when those of the other leg are exchanged
         self._turn: Any = None  # its next one
         self._greeting = b""  # of the peer's version, what there is
         self._phase_now = Phase.KEXINIT
@@ -85,7 +88,6 @@ class Hardened(SSHTransportBase):
         self._earned = 0
         self._rekeying: Any = None
         self._deadline: Any = None
-        self._producer: Any = None
         self.strict = False
         self.described: dict[str, str] = {}
 
@@ -128,6 +130,7 @@ class Hardened(SSHTransportBase):
     def _exchanging(self, value: bool) -> None:
         self._exchanging_now = value
         self._allow()
+        self.reading.exchanging(value)
 
     def _allow(self) -> None:
         packets = self._packets
@@ -172,34 +175,21 @@ class Hardened(SSHTransportBase):
             if timer is not None and timer.active():
                 timer.cancel()
         self._rekeying = self._deadline = self._turn = None
+        self._let_go()
+        self.beside = None
         self.lost(reason.getErrorMessage() if reason is not None else "")
         self._packets.end()
 
-    def pauses(self, producer: Any) -> None:
-        """What is paused while keys are exchanged: whoever writes here."""
-        self._producer = producer
-
-    def stop_reading(self, why: str) -> None:
-        """Until `go_on_reading`, by each who stopped it."""
-        if not self._stops:
-            self.transport.pauseProducing()
-        self._stops.add(why)
-
-    def go_on_reading(self, why: str) -> None:
-        self._stops.discard(why)
-        if not self._stops:
-            self.transport.resumeProducing()
-
     def _later(self) -> None:
         """There is more of the peer than one turn of the reactor takes."""
-        self.stop_reading("turn")
+        self.reading.stop(TURN)
         self._turn = self.clock.callLater(0, self._go_on)
 
     def _go_on(self) -> None:
         self._turn = None
         self._packets.go_on()
         if self._turn is None:
-            self.go_on_reading("turn")
+            self.reading.go_on(TURN)
 
     def disconnect(self, reason: str, code: int = wire.DISCONNECT_BY_APPLICATION) -> None:
         """Say why, and close after what was written before."""
@@ -322,8 +312,12 @@ class Hardened(SSHTransportBase):
     # ---- key exchange
 
     def rekey(self) -> None:
-        """New keys; what is sent meanwhile waits."""
-        if self._keyed and not self._exchanging and not self.closing:
+        """New keys; what is sent meanwhile waits.  One leg after the other: both have moved as much, and come here at
+        once."""
+        if not self._keyed or self._exchanging or self.closing:
+            return
+        self._wants_keys = self.beside is not None and self.beside._exchanging
+        if not self._wants_keys:
             self.sendKexInit()
 
     def _peer_rekeys(self, message: bytes) -> None:
@@ -343,8 +337,8 @@ class Hardened(SSHTransportBase):
         self._exchanging = True
         if self._keyed:
             self._deadline = self.clock.callLater(REKEY_DEADLINE, self._broken, "a key exchange that takes too long")
-            if self._producer is not None:
-                self._producer.pauseProducing()
+            if self.beside is not None:
+                self.beside.reading.stop(KEYS)
 
     def ssh_KEXINIT(self, packet: bytes) -> None:
         """Agree on algorithms (RFC 4253, 7.1): the client's first that the server has."""
@@ -398,8 +392,16 @@ class Hardened(SSHTransportBase):
             self.write(run)
         if first:
             self.secured()
-        elif self._producer is not None:
-            self._producer.resumeProducing()
+        elif not self._exchanging:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """The other leg goes on."""
+        other = self.beside
+        if other is not None:
+            other.reading.go_on(KEYS)
+            if other._wants_keys:
+                other.rekey()
 
     # ---- bytes out
 
