@@ -77,7 +77,7 @@ def pattern(reader: Reader, name: str, values: dict[str, Any]) -> str:
 def guardrail(reader: Reader, name: str, values: dict[str, Any], known: Known) -> Scoped:
     key: Key = ("guardrail", name)
     mode = Mode(values["record"]) if values["record"] else None
-    action = _action(reader, values["then"], key, mode)
+    action = _action(reader, values["then"], key, mode, values["protocol"])
     _of_protocol(reader, key, values)
     _enforceable(reader, key, values["protocol"], action.controls)
     _seen(reader, key, values["operation"], action)
@@ -183,7 +183,7 @@ def _glob(written: str) -> str:
     return written if "." in written else f"*.{written}"
 
 
-def _action(reader: Reader, then: Any, key: Key, mode: Mode | None) -> Action:
+def _action(reader: Reader, then: Any, key: Key, mode: Mode | None, protocol: str) -> Action:
     where = (*key, "then")
     if then == "refuse":
         return Action(refuse=True, mode=mode)
@@ -199,7 +199,7 @@ def _action(reader: Reader, then: Any, key: Key, mode: Mode | None) -> Action:
     given = reader.table("then", then, where)
     hold, rows, size = None, None, None
     if given["hold"] is not None:
-        hold = _hold(reader, given["hold"], (*where, "hold"))
+        hold = _hold(reader, given["hold"], (*where, "hold"), protocol)
     if given["limit"] is not None:
         limit = reader.table("limit", given["limit"], (*where, "limit"))
         rows, size = limit["rows"], limit["bytes"]
@@ -210,19 +210,25 @@ def _action(reader: Reader, then: Any, key: Key, mode: Mode | None) -> Action:
     return Action(hold=hold, rows=rows, bytes=size, mode=mode)
 
 
-def _hold(reader: Reader, values: Any, key: Key) -> HoldTerms:
+def _hold(reader: Reader, values: Any, key: Key, protocol: str) -> HoldTerms:
     given = reader.table("hold", values, key)
     for shorter, longer in (("wait", "expires"), ("in_transaction", "expires")):
         if given[shorter] > given[longer]:
             reader.wrong((*key, shorter), f"is longer than {longer}: nobody could be asked for so long")
+    at_once = given["at_once"]
+    if at_once and protocol != "http":
+        reader.wrong((*key, "at_once"), 'does nothing without protocol = "http"')
+    if at_once and given["wait"] != reader.defaults("hold")["wait"]:
+        reader.wrong((*key, "wait"), "does nothing with `at_once`")
     return HoldTerms(
         "",
         "",
         given["approvers"] or frozenset(),
         given["count"],
-        given["wait"],
+        0.0 if at_once else given["wait"],
         given["in_transaction"],
         given["expires"],
+        at_once=at_once,
     )
 
 

@@ -337,6 +337,9 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "approvers": Key(names, REQUIRED, "Groups whose members may decide; never the requester."),
         "count": Key(values.count, 1, "How many different approvers."),
         "wait": Key(values.duration, 30.0, "How long the client waits."),
+        "at_once": Key(
+            values.boolean, False, "HTTP: it does not wait: the answer is 202, with the address of the hold's state."
+        ),
         "in_transaction": Key(values.duration, 10.0, "The same inside a transaction that has run something."),
         "expires": Key(values.duration, 900.0, "How long it can be decided, and an approval be used."),
     },

@@ -139,6 +139,11 @@ protocol = "http"
 target = { name = "api" }
 method = ["DELETE"]
 then = "refuse"
+[guardrail.payments]
+protocol = "http"
+target = { name = "api" }
+method = ["POST"]
+then = { hold = { approvers = ["finance"] } }
 [guardrail.graphs]
 protocol = "http"
 target = { name = "api" }
@@ -416,6 +421,7 @@ CHANGES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("hold", "approvers"): (R, 'approvers = ["dba"]', 'approvers = ["boss"]'),
     ("hold", "count"): (R, 'approvers = ["dba"]', 'approvers = ["dba"], count = 2'),
     ("hold", "wait"): (R, 'approvers = ["dba"]', 'approvers = ["dba"], wait = "5s"'),
+    ("hold", "at_once"): (R, 'approvers = ["finance"]', 'approvers = ["finance"], at_once = true'),
     ("hold", "in_transaction"): (R, 'approvers = ["dba"]', 'approvers = ["dba"], in_transaction = "5s"'),
     ("hold", "expires"): (R, 'approvers = ["dba"]', 'approvers = ["dba"], expires = "1h"'),
     ("limit", "rows"): (R, "rows = 10", "rows = 11"),

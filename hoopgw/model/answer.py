@@ -37,6 +37,7 @@ class Denial:
     retry_after: int | None = None
     session: str = ""
     policy: str = ""
+    accepted: bool = False  # of what is held: its rule has clients of HTTP answered at once
     code: str = ""  # of a client's own mistake with a hold that it named (docs/for-agents.md)
     position: int = 0  # not 0: a mistake in the text, at this character from 1 on, or -1: in no one place
 

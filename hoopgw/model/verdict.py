@@ -40,6 +40,7 @@ class HoldTerms:
     expires: float = 900.0  # how long the request can be decided, and an approval be used
     would_pass: str = ""
     source: Source = Source()
+    at_once: bool = False  # HTTP: nobody waits on the line, the answer is 202
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,7 +158,7 @@ class TunnelRelay:
         return effects + self._passed(b"".join(kept), True) if kept else effects
 
     def _deny(self, denial: Denial, effects: list[Effect]) -> None:
-        effects.append(ToClient(words.denied(denial, patient=False, close=True, head=False)))
+        effects.append(ToClient(words.unopened(denial)))
         effects.append(Completed(NUMBER, 0, 0, denial.decision.value))
         self._hang_up(Code.SESSION_CLOSED, "the tunnel was not opened", effects)
 
@@ -202,7 +202,7 @@ class TunnelRelay:
         if self._phase in (ASKING, REACHING):
             said = words.failed(503, reason, close=True, session=self._session)
             if denial is not None:
-                said = words.denied(denial, patient=False, close=True, head=False)
+                said = words.unopened(denial)
             effects.append(ToClient(said))
         if self._phase != GONE:
             self._hang_up(code, reason, effects)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any, Final
 
 from hoopgw.model.answer import Decision, Denial
@@ -54,11 +55,16 @@ MISNAMED: Final = "the hold that X-Hoopgw-Hold names does not let this run"
 MAX_WORDS: Final = 2000  # characters of a reason
 
 
+def unopened(denial: Denial) -> bytes:
+    """Of a tunnel.  Any 2xx would say that it is open (RFC 9110, 9.3.6)."""
+    return denied(replace(denial, accepted=False), patient=False, close=True, head=False)
+
+
 def denied(denial: Denial, *, patient: bool, close: bool, head: bool, grpc: bool = False) -> bytes:
     """The whole answer.  `patient`: who sent it prefers to be told at once that it waits; `head`: to a HEAD."""
     if grpc:
         return http_grpc.denied(denial, resuming(denial))
-    held = denial.decision is Decision.HELD and patient
+    held = denial.decision is Decision.HELD and (patient or denial.accepted)
     status = 202 if held else 409 if denial.code else STATUSES[denial.decision]
     more = b""
     if denial.retry_after is not None:

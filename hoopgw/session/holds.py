@@ -248,6 +248,7 @@ class Holds:
             retry_after=RETRY_AFTER if waits else None,
             session=request.session,
             policy=request.policy,
+            accepted=waits and any(term.at_once for term in request.terms),
         )
 
     def _forget(self, waiting: Waiting) -> None:

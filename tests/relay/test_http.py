@@ -17,6 +17,7 @@ from hoopgw.model.errors import Unmaskable
 from hoopgw.model.events import Code
 from hoopgw.model.http import HttpRequest
 from hoopgw.model.operation import Operation
+from hoopgw.relay import http_words as words
 from hoopgw.relay.effects import (
     Ask,
     Completed,
@@ -387,6 +388,14 @@ class Decisions(SynchronousTestCase):
             course = Course()
             course.send(POST[:-2].replace(b"\r\n\r\n", b"\r\nContent-Type: " + kind + b"\r\n\r\n"))
             self.assertIs(course.relay.paces, paces)
+
+    def test_a_rule_may_have_it_answered_at_once(self) -> None:
+        """202 whatever the client prefers; a tunnel gets none, for it would be open."""
+        held = Denial(Decision.HELD, "why", hold="h_1", status="https://gw/holds/h_1", accepted=True)
+        course = Course(Answer(denial=held))
+        course.send(GET)
+        self.assertEqual((course.problem()[0], course.problem()[1]["resume"]), (202, {"X-Hoopgw-Hold": "h_1"}))
+        self.assertTrue(words.unopened(held).startswith(b"HTTP/1.1 403 "))
 
     def test_an_answer_to_head_has_no_body(self) -> None:
         """Else the next answer would be read out of it."""

@@ -84,6 +84,19 @@ class Waiting(HoldCase):
         for code in (Code.HOLD_CREATED, Code.HOLD_APPROVED, Code.HOLD_CLAIMED):
             self.assertEqual(self.events.codes().count(code), 1)
 
+    def test_answered_at_once(self) -> None:
+        """A rule may have nobody wait on the line: it is held, and the client is told so at once."""
+        self.judge.verdicts[b"held"] = Verdict(holds=(terms(wait=0.0, at_once=True),))
+        answers = self.session().decide(ask(b"held"))
+        self.clock.advance(0)
+        denial = self.denial(answers)
+        self.assertEqual((denial.decision, denial.accepted), (Decision.HELD, True))
+        self.assertEqual(self.one_hold().state, HoldState.WAITING)
+        self.successResultOf(self.holds.deny(self.one_hold().id, approver(), "no"))
+        again = self.session().decide(ask(b"held"))
+        self.clock.advance(0)
+        self.assertTrue(self.denial(again).accepted)
+
     def test_runs_once(self) -> None:
         """must-survive 62: the same bytes sent again after the approval was used wait anew."""
         session, answers = self.waiting()
