@@ -122,6 +122,21 @@ def killed(machine: Machine) -> None:
     say(f"killed: runs again after {took:.1f} s")
 
 
+def mended(machine: Machine, times: int = 4) -> None:
+    """A start that fails is tried again: what was mended comes up by itself, and who connected meanwhile has waited."""
+    expect(scenes.shown(machine, "StartLimitIntervalUSec"), "0", "the limit of starts")
+    scenes.shell(machine, "printf '[grant.wrong]\\ngroup = 1\\n' > /etc/hoopgw/grants.d/wrong.toml")
+    machine.inside("systemctl", "restart", "hoopgw.service", good=False)
+    until(lambda: int(scenes.shown(machine, "NRestarts")) >= times, "tried again and again")
+    expect(machine.system("is-active", "hoopgw-postgresql.socket"), "active", "the socket meanwhile")
+    waiting = machine.beginning("sh", "-c", f"{scenes.PSQL} -c 'select 42'")
+    time.sleep(2)
+    scenes.shell(machine, "rm /etc/hoopgw/grants.d/wrong.toml")
+    took = until(lambda: scenes.active(machine), "active once the file is mended")
+    expect(waiting.communicate(timeout=120)[0].strip(), "42", "a client that connected before that")
+    say(f"a start over a mistake: tried {times} times and more; active {took:.1f} s after it was mended")
+
+
 def other_version(package: Path, version: str) -> Path:
     place, made = CACHE / "other", CACHE / f"hoopgw_{version}_amd64.deb"
     shutil.rmtree(place, ignore_errors=True)
@@ -220,7 +235,7 @@ def main(package: Path) -> int:
                     scenes.http,
                 ):
                     part(machine)
-                for part in (reload, restart, watchdog, killed, stop):
+                for part in (reload, restart, watchdog, killed, stop, mended):
                     part(machine)
                 for part in (scenes.retention, scenes.backup, scenes.encrypted_credential, keys_in_a_token):
                     part(machine)
