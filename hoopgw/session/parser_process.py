@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import resource
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -21,14 +19,11 @@ DEADLINE = 10.0  # seconds for one text, start of the child included
 PATIENCE = 30.0  # seconds that a text waits for its turn
 MAX_WAITING = 64  # texts of one owner that wait: one channel, or session, has one
 MEMORY = 4 << 30  # bytes of address space of the child: a tree of SQL takes some 200 times its text
-NICENESS = 5  # behind the gateway itself, where there is one processor for both
 
 
 def _bound() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(OSError):  # a courtesy to the gateway: where a filter of system calls forbids it, texts are read
-        os.nice(NICENESS)
 
 
 class _Reading:

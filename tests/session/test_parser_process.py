@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from hoopgw.policy.sql import Unreadable, analyse
 from hoopgw.policy.sql_names import NameContext
+from hoopgw.session import parser_process
 from hoopgw.session.parser_process import DEADLINE, MAX_WAITING, PATIENCE, ParserProcess
 
 # Denies setpriority(2) with EPERM to this process and its children: seccomp(2), a program of classic BPF.  Loads the
@@ -148,6 +149,8 @@ class Child(TestCase):
 
     async def test_elsewhere(self) -> None:
         """It is another process, and where that dies the next text has another."""
+        self.patch(parser_process, "DEADLINE", 100.0)  # a slow machine is no hostile text
+        self.patch(parser_process, "PATIENCE", 100.0)
         parser = ParserProcess(reactor)
         self.addCleanup(parser.stop)
         first = await parser.run("ann", os.getpid)

@@ -24,7 +24,7 @@ from hoopgw.policy.sql import Unreadable
 from hoopgw.policy.ssh_forwards import FEATURES
 from hoopgw.policy.ssh_rules import SshConditions, SshRule
 from hoopgw.relay.postgres_masks import MaskBuilder
-from hoopgw.session import sshjudge
+from hoopgw.session import parser_process, sshjudge
 from hoopgw.session.interfaces import IJudge
 from hoopgw.session.parser_process import ParserProcess
 from hoopgw.session.sshjudge import SshJudge
@@ -206,6 +206,8 @@ class Elsewhere(TestCase):
     """What takes long to read is read by another process, and nobody else waits."""
 
     def setUp(self) -> None:
+        self.patch(parser_process, "DEADLINE", 100.0)  # a slow machine is no hostile text
+        self.patch(parser_process, "PATIENCE", 100.0)
         self.parser = ParserProcess(reactor)
         self.addCleanup(self.parser.stop)
 
