@@ -20,7 +20,7 @@ SHOWN = (
     "LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,DropInPaths,User"
     ",RuntimeDirectoryPreserve,TimeoutStopUSec,MemoryMax,MemorySwapMax"
 )
-EXPOSED = 1.5  # of `systemd-analyze security`; the unit as it is shipped has 1.2
+EXPOSED = 1.5  # of `systemd-analyze security`; the unit as it is shipped has 1.1
 BESIDE_SPOOL = 128 * 2**20  # bytes of memory that the gateway takes, with nobody there, beside its spool
 EDIT = "`systemctl edit hoopgw`, and restart"
 _SECONDS = {"y": 31557600, "month": 2629800, "w": 604800, "d": 86400, "h": 3600, "min": 60, "s": 1, "ms": 1e-3}

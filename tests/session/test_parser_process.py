@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
-import struct
-import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any
@@ -20,38 +16,6 @@ from hoopgw.policy.sql import Unreadable, analyse
 from hoopgw.policy.sql_names import NameContext
 from hoopgw.session import parser_process
 from hoopgw.session.parser_process import DEADLINE, MAX_WAITING, PATIENCE, ParserProcess
-
-# Denies setpriority(2) with EPERM to this process and its children: seccomp(2), a program of classic BPF.  Loads the
-# call's number, and returns ERRNO | EPERM for 141, else ALLOW (linux/seccomp.h, linux/bpf_common.h).
-FILTER = b"".join(
-    struct.pack("=HBBI", *step)
-    for step in ((0x20, 0, 0, 0), (0x15, 0, 1, 141), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7FFF0000))
-)
-UNDER_FILTER = f"""
-import ctypes, os, struct
-from hoopgw.session import parser_process
-program = ctypes.create_string_buffer({FILTER!r})
-whole = struct.pack("HxxxxxxP", 4, ctypes.addressof(program))
-libc = ctypes.CDLL(None, use_errno=True)
-assert libc.prctl(38, 1, 0, 0, 0) == 0  # no new privileges
-assert libc.prctl(22, 2, ctypes.create_string_buffer(whole), 0, 0) == 0  # seccomp: this filter
-try:
-    os.nice(1)
-except PermissionError:
-    parser_process._bound()
-    print("bound")
-"""
-
-
-class Bounds(SynchronousTestCase):
-    def test_where_a_filter_forbids_to_be_nice(self) -> None:
-        """Under the unit's filter of system calls, or another one's, the child lives."""
-        if platform.machine() != "x86_64":
-            self.skipTest("the number of the call is that of x86-64")
-        env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-        command = [sys.executable, "-c", UNDER_FILTER]
-        ran = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
-        self.assertEqual((ran.returncode, ran.stdout), (0, "bound\n"), ran.stderr)
 
 
 class Threads(Clock):
