@@ -1,7 +1,8 @@
 """The queries that read what runs by itself: bodies of views, rules and functions, triggers, foreign keys, policies.
 
 To show a body PostgreSQL locks the relations in it as a reader does, and waits where somebody holds one exclusively.  A
-body that would be waited for is NULL in that reading: nobody knows it until the next.
+body that would be waited for is NULL in that reading: nobody knows it until the next.  The locks go with the query:
+ROLLBACK TO gives them back, else a client's LOCK … NOWAIT could fail by them as long as the whole reading takes.
 """
 
 from __future__ import annotations
@@ -50,23 +51,27 @@ CODE_QUERIES: tuple[str, ...] = tuple(
         (
             # every name in a body is written with its schema, whatever the role's own path is
             "SELECT pg_catalog.set_config('search_path', 'pg_catalog', true)",
-            "{busy rules} SELECT s.oid, CASE WHEN pg_catalog.octet_length(s.body) <= {bound} THEN s.body END FROM"
+            "SAVEPOINT bodies; {busy rules} SELECT s.oid,"
+            " CASE WHEN pg_catalog.octet_length(s.body) <= {bound} THEN s.body END FROM"
             " (SELECT c.oid, CASE WHEN c.oid = ANY (SELECT b.oid FROM busy b) THEN NULL"
             " ELSE pg_catalog.pg_get_viewdef(c.oid) END AS body FROM pg_catalog.pg_class c"
             " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE c.relkind = ANY ('{v,m}'::\"char\"[]) AND c.oid >= {own} AND n.nspname !~~ 'pg_temp%' OFFSET 0) s",
-            "{busy rules} SELECT s.ev_class, s.ev_type, s.is_instead,"
+            " WHERE c.relkind = ANY ('{v,m}'::\"char\"[]) AND c.oid >= {own} AND n.nspname !~~ 'pg_temp%' OFFSET 0) s"
+            "; ROLLBACK TO SAVEPOINT bodies",
+            "SAVEPOINT bodies; {busy rules} SELECT s.ev_class, s.ev_type, s.is_instead,"
             " CASE WHEN pg_catalog.octet_length(s.body) <= {bound} THEN s.body END FROM"
             " (SELECT r.ev_class, r.ev_type, r.is_instead, CASE WHEN r.ev_class = ANY (SELECT b.oid FROM busy b)"
             " THEN NULL ELSE pg_catalog.pg_get_ruledef(r.oid) END AS body FROM pg_catalog.pg_rewrite r"
-            " WHERE r.ev_type <> '1' AND r.ev_enabled <> 'D' AND r.oid >= {own} OFFSET 0) s",
-            "{busy functions} SELECT s.oid, s.owner,"
+            " WHERE r.ev_type <> '1' AND r.ev_enabled <> 'D' AND r.oid >= {own} OFFSET 0) s"
+            "; ROLLBACK TO SAVEPOINT bodies",
+            "SAVEPOINT bodies; {busy functions} SELECT s.oid, s.owner,"
             " CASE WHEN pg_catalog.octet_length(s.body) <= {bound} THEN s.body END FROM"
             " (SELECT p.oid, pg_catalog.pg_get_userbyid(p.proowner) AS owner,"
             " CASE WHEN p.oid = ANY (SELECT b.oid FROM busy b) THEN NULL"
             " ELSE pg_catalog.pg_get_functiondef(p.oid) END AS body FROM pg_catalog.pg_proc p"
             " JOIN pg_catalog.pg_language l ON l.oid = p.prolang"
-            " WHERE l.lanname = ANY ('{sql,plpgsql}'::name[]) AND p.prokind <> 'a' AND p.oid >= {own} OFFSET 0) s",
+            " WHERE l.lanname = ANY ('{sql,plpgsql}'::name[]) AND p.prokind <> 'a' AND p.oid >= {own} OFFSET 0) s"
+            "; ROLLBACK TO SAVEPOINT bodies",
             # what aggregates, bodies that were read when they were made, and defaults of arguments call
             "SELECT d.objid, {called} FROM pg_catalog.pg_depend d {operators} WHERE d.classid = {pg_proc} AND {calls}",
             # clones of a partitioned table's triggers are called internal before PostgreSQL 15

@@ -455,7 +455,10 @@ def read(connection: psycopg.Connection[tuple[object, ...]]) -> Catalogue:
     with connection.transaction():
         connection.execute(b"SET LOCAL lock_timeout = '2s'")
         for text in QUERIES:
-            result = connection.execute(text.encode()).pgresult
+            cursor = connection.execute(text.encode())
+            while cursor.description is None:  # of a text with savepoints around its query
+                assert cursor.nextset()
+            result = cursor.pgresult
             assert result is not None
             width = range(result.nfields)
             results.append([[result.get_value(row, column) for column in width] for row in range(result.ntuples)])

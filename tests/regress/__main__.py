@@ -35,6 +35,7 @@ OPTIONS = Options(
 KNOWN = {
     **dict.fromkeys(("strings", "errors", "rowsecurity", "publication"), "the grammar gives no HINT or DETAIL"),
     "privileges": "the OID of a large object",
+    "lock": "LOCK TABLE … NOWAIT met a reading of the catalogue",
     "psql": "a client knows the database as shop/regression, and that is what psql compares names with",
     **dict.fromkeys(("portals", "plpgsql"), "a cursor that a function opened by itself has no statement to judge"),
 }

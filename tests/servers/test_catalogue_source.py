@@ -72,6 +72,24 @@ class Kept(TestCase):
         self.assertEqual(first, again)
 
     @inlineCallbacks
+    def test_keeps_no_locks(self) -> Generator[Deferred[Any], Any, None]:
+        """What had to be locked to show a body is free when it has been shown: no LOCK … NOWAIT fails for long."""
+        made = (
+            "create table locked (id int)",
+            "create view locking as select id from locked",
+            "create rule locking_too as on insert to locked do also select id from locked",
+            "create function locking_body() returns int begin atomic select id from locked; end",
+        )
+        for statement in made:
+            self.primary.execute(statement)
+        self.addCleanup(self.primary.execute, "drop table locked cascade")
+        mine = "SELECT l.relation::regclass FROM pg_locks l WHERE l.pid = pg_backend_pid() AND l.relation >= 16384"
+        results = yield self.source.run(self.at(), READER, "postgres", (*QUERIES, mine))
+        shown = {value for rows in results[:-1] for row in rows for value in row if value and b"public.locked" in value}
+        self.assertEqual(len(shown), 3)  # the bodies of view, rule and function
+        self.assertEqual(results[-1], ())
+
+    @inlineCallbacks
     def test_not_for_long(self) -> Generator[Deferred[Any], Any, None]:
         """Idle it is closed after IDLE; used all the time, after LIFETIME; a reload closes it."""
         seen = []
