@@ -195,7 +195,8 @@ def _windows_name(text: str) -> str:
 def _second_name(text: str) -> str:
     if _SHORT.search(text):
         return "a name of 8.3 characters, which may be that of any file"
-    if any(each > "\x7f" and any(c < "\x80" for c in each.casefold()) for each in text):
+    # by small letters (K, the Kelvin sign) or by capitals (dotless i, to Java)
+    if any(each > "\x7f" and any(c < "\x80" for c in each.casefold() + each.upper()) for each in text):
         return "a character that becomes an ASCII one where case is folded"
     return ""
 

@@ -137,7 +137,8 @@ class ReadPath(SynchronousTestCase):
 
     def test_letters_that_fold_to_others(self) -> None:
         """K, the Kelvin sign, is k to some and no letter of that name to others."""
-        self.assertTrue(read_path("/\u212aeys".encode()).folded().doubt)
+        for text in ("/\u212aeys", "/adm\u0131n", "/ADM\u0130N", "/\u017fecret"):
+            self.assertTrue(read_path(text.encode()).folded().doubt, text)
         self.assertEqual(read_path("/CAFÉ".encode()).folded().readings, {"/café"})
 
     def test_a_slash_at_the_end_changes_no_match(self) -> None:
