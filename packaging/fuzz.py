@@ -22,7 +22,8 @@ CACHE = TREE / ".cache/fuzz"
 CORPORA = TREE / "tests/fuzz/corpora"
 MEMORY = next((str(path) for path in Path("/dev").glob("shm")), None)
 BOUNDS = ["-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=1", "-verbosity=0"]
-GRACE = 120  # seconds to start, and to end
+GRACE = 120  # seconds to start, and to end; of CPU as well
+STARVED = 5  # times as long may one take that had less CPU than that: others had the machine
 _UNITS = re.compile(r"number_of_executed_units: (\d+)")
 _FOUND = re.compile(r"Test unit written to (\S+)")
 
@@ -79,16 +80,23 @@ def _run(name: str, seconds: int, scratch: str) -> Ran:
 
 
 def _waited(child: subprocess.Popen[bytes], seconds: float) -> os.struct_rusage:  # type: ignore[name-defined]
-    """Its use of the CPU.  One that does not end is killed."""
-    deadline = time.monotonic() + seconds
+    """Its use of the CPU.  One that does not end is killed; on a busy machine that gave it little CPU, later."""
+    begun = time.monotonic()
     while True:
         ended, status, usage = os.wait4(child.pid, os.WNOHANG)
         if ended:
             child.returncode = os.waitstatus_to_exitcode(status)
             return usage
-        if time.monotonic() > deadline:
+        wall = time.monotonic() - begun
+        if wall > seconds and (_cpu(child.pid) > GRACE or wall > STARVED * seconds):
             child.kill()
         time.sleep(0.2)
+
+
+def _cpu(pid: int) -> float:
+    """Seconds so far (proc(5): fields 14 and 15 of stat)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _why(said: str, code: int) -> str:
@@ -97,7 +105,8 @@ def _why(said: str, code: int) -> str:
         if "Uncaught Python exception" in line and index + 1 < len(lines):
             return lines[index + 1]
     errors = [line for line in lines if "ERROR" in line]
-    return errors[0] if errors else f"ended with {code}"
+    words = "did not end, and was killed" if code == -9 else f"ended with {code}"
+    return errors[0] if errors else words
 
 
 def main() -> int:
