@@ -137,7 +137,7 @@ class Clients(SshCase):
         """must-survive 31: both legs and the client want new keys all the time while data goes both ways: none is lost,
         and no leg waits for the other."""
         self.reconfigured(("[ssh]\n", '[ssh]\nrekey = "1MiB"\n'))
-        data = os.urandom(8 << 20)
+        data = os.urandom(4 << 20)
         for options in ((), ("RekeyLimit=1M",), ("RekeyLimit=300K",)):
             done = self.ssh("cat", input=data, options=options)
             self.assertEqual((done.returncode, done.stderr), (0, b""), options)
