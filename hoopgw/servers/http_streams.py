@@ -25,8 +25,8 @@ BEGIN: Final = b"PRI * HTTP/2.0\r\n"  # of a connection that begins so without a
 FIRST_SECONDS: Final = 30.0  # from the handshake to the first stream
 IDLE_SECONDS: Final = 75.0  # without a stream, as for a connection of HTTP/1.1
 STALLED_SECONDS: Final = 60.0  # in which a client takes nothing of what waits for it (CVE-2019-9517)
-MAX_ROUTES: Final = 64  # heads of a connection of which it is remembered whom they are for
-MAX_ROUTE_BYTES: Final = 4096  # of one of them
+MAX_ROUTES: Final = 16  # heads of a connection of which it is remembered whom they are for
+MAX_ROUTE_BYTES: Final = 2048  # of one of them
 _log: Final = Logger("hoopgw.servers.http_streams")
 
 

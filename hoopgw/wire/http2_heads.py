@@ -24,8 +24,8 @@ from hoopgw.wire.httpmessage import Start
 
 Headers = list[Field]
 
-MAX_KNOWN: Final = 128
-MAX_KNOWN_BYTES: Final = 4096
+MAX_KNOWN: Final = 64  # fields of a connection whose lines are remembered
+MAX_KNOWN_BYTES: Final = 512  # of one of them
 
 _CRLF: Final = b"\r\n"
 # What belongs to a connection of HTTP/1.1 alone (RFC 9113, 8.2.2)
