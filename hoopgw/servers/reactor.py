@@ -19,6 +19,7 @@ until it has caught up; here they move with it.
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +32,7 @@ from twisted.python import log
 from hoopgw.servers.flow import Flow, read_all, send_all
 
 MAX_EVENTS = 256  # of one poll; the others come with the next
+ENDS = 16  # connections whose peer has left that end at once in a turn, and as many of those that wait
 TOLD = 1.0  # seconds that the clock may be set back without a word: time daemons do
 _log = Logger("hoopgw.servers.reactor")
 
@@ -44,6 +46,8 @@ class LeanEPollReactor(EPollReactor):
     def __init__(self) -> None:
         self.unsent: list[Flow] = []
         self._looked = 0.0  # at the clock: what it said last
+        self._ended: deque[tuple[Any, Exception]] = deque()  # peers that have left, beyond ENDS of a turn
+        self._ends = ENDS  # how many more may end in this turn
         super().__init__()
 
     def doPoll(self, timeout: float | None) -> None:
@@ -63,13 +67,18 @@ class LeanEPollReactor(EPollReactor):
     def _turn(self, timeout: float | None) -> None:
         if self.unsent:  # by timers and by what threads handed over
             send_all(self.unsent, self)
+        if self._ended:
+            timeout = 0
         try:
             events = self._poller.poll(-1 if timeout is None else timeout, MAX_EVENTS)
         except InterruptedError:
             return
+        self._ends = ENDS
         read_all(events, self._selectables, self)
         if self.unsent:
             send_all(self.unsent, self)
+        if self._ended:
+            self._end_some()
 
     # ---- what a turn needs of it
 
@@ -78,7 +87,28 @@ class LeanEPollReactor(EPollReactor):
         return error
 
     def ended(self, selectable: Any, why: Exception, read: bool) -> None:
-        self._disconnectSelectable(selectable, why, read)
+        """At once, or behind those that left before it: a host of thousands of clients that goes leaves others room.
+
+        Nobody reads it meanwhile.  One that has something to send ends at once: it would be told again.
+        """
+        self._ends -= 1
+        if self._ends >= 0 or not read or selectable.fileno() in self._writes:
+            self._disconnectSelectable(selectable, why, read)
+        else:
+            self.removeReader(selectable)
+            self._ended.append((selectable, why))
+
+    def _end_some(self) -> None:
+        for _ in range(min(ENDS, len(self._ended))):
+            selectable, why = self._ended.popleft()
+            if selectable.fileno() < 0:  # it was ended in another way
+                continue
+            try:
+                self._disconnectSelectable(selectable, why, True)
+            except Exception:
+                _log.failure("{connection} failed while it ended", connection=selectable.logPrefix())
+        if self.unsent:
+            send_all(self.unsent, self)
 
     def other_event(self, selectable: Any, descriptor: int, event: int) -> None:
         """Twisted's way."""

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.servers.eager import EagerServer
 from hoopgw.servers.flow import TURN_SIZE
-from hoopgw.servers.reactor import LeanEPollReactor
+from hoopgw.servers.reactor import ENDS, LeanEPollReactor
 
 
 class Answers(Protocol):
@@ -263,3 +263,34 @@ class ClockSetBack(SynchronousTestCase):
         moved.reset(5.0)
         self.assertEqual(self.at(self.now + 4.9), [])
         self.assertEqual(self.at(self.now + 0.2), ["moved"])
+
+
+class Leaves(Protocol):
+    def __init__(self, left: list[Leaves]) -> None:
+        self._left = left
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        self._left.append(self)
+
+
+class Departed(Connected):
+    def test_many(self) -> None:
+        """Of peers that leave at once ENDS end in a turn, and who speaks meanwhile is heard in the first; one that is
+        ended in another way while it waits is told once."""
+        left: list[Leaves] = []
+        leaving = [self.accepted(Leaves(left)) for _ in range(2 * ENDS + 4)]
+        speaks = Answers([], b"yes")
+        peer = self.accepted(speaks)
+        for each in leaving:
+            each.close()
+        peer.sendall(b"?")
+        for transport in self.transports:
+            self.assertEqual(select.select([transport.socket], [], [], 5)[0], [transport.socket])
+        self.reactor._turn(0)
+        self.assertEqual(len(speaks.seen), 1)
+        self.assertEqual(len(left), 2 * ENDS)  # what this turn takes at once, and of those that wait
+        waiting, _ = self.reactor._ended[0]
+        waiting.connectionLost(Failure(ConnectionLost()))
+        self.reactor._turn(None)  # it does not sleep while somebody waits
+        self.assertEqual(len(left), len(leaving))
+        self.assertEqual(len(set(left)), len(left))
