@@ -34,7 +34,7 @@ OPTIONS = Options(
 # script -> why its output differs; docs/regression.md says more
 KNOWN = {
     **dict.fromkeys(("strings", "errors", "rowsecurity", "publication"), "the grammar gives no HINT or DETAIL"),
-    "privileges": "the OID of a large object",
+    **dict.fromkeys(("privileges", "largeobject"), "the OID of a large object"),
     "lock": "LOCK TABLE … NOWAIT met a reading of the catalogue",
     "psql": "a client knows the database as shop/regression, and that is what psql compares names with",
     **dict.fromkeys(("portals", "plpgsql"), "a cursor that a function opened by itself has no statement to judge"),
