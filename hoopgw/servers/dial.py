@@ -19,6 +19,7 @@ from hoopgw.model.errors import MalformedFrame, SecretUnavailable, TargetUnavail
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import Role, SecretReference, Target, TlsMode
 from hoopgw.relay import postgres_hosts
+from hoopgw.relay import postgres_target_effects as wants
 from hoopgw.relay import postgres_target_login as login
 from hoopgw.servers import tls
 from hoopgw.servers.departures import Departures
@@ -112,7 +113,7 @@ class TargetConnection(Protocol):
             asks=wanted.target.session_attrs != postgres_hosts.ANY,
         )
         self._deriving: Deferred[Any] | None = None
-        self.ready: Deferred[login.Ready] = Deferred(lambda _: self.transport and self.transport.abortConnection())
+        self.ready: Deferred[wants.Ready] = Deferred(lambda _: self.transport and self.transport.abortConnection())
         self._finished = False
         self.gone = ""
         self.tls: dict[str, str] = {}
@@ -145,12 +146,12 @@ class TargetConnection(Protocol):
         self.transport.write(pgmessages.TERMINATE)
         self.transport.loseConnection()
 
-    def _carry_out(self, effects: list[login.TargetEffect]) -> None:
+    def _carry_out(self, effects: list[wants.TargetEffect]) -> None:
         for effect in effects:
             match effect:
-                case login.Send(data=data):
+                case wants.Send(data=data):
                     self.transport.write(data)
-                case login.StartTls():
+                case wants.StartTls():
                     self.transport.start_tls(
                         self._context,
                         self._encrypted,
@@ -158,15 +159,15 @@ class TargetConnection(Protocol):
                         server_side=False,
                         hostname=self.place.address.host,
                     )
-                case login.DeriveKey(password=password, salt=salt, iterations=iterations):
+                case wants.DeriveKey(password=password, salt=salt, iterations=iterations):
                     deriving = self._deriving = self._derive(scram.salted_password, password, salt, iterations)
                     deriving.addCallback(lambda salted: self._carry_out(self._logging_in.derived(salted)))
                     deriving.addErrback(self._broken)
-                case login.Ready():
+                case wants.Ready():
                     self._finish(effect)
                     if self._login is not None:  # whom it is for waits for something else: a budget, the catalogue
                         self.transport.pauseProducing()
-                case login.Failed(sqlstate=sqlstate, message=message, detail=detail, elsewhere=elsewhere):
+                case wants.Failed(sqlstate=sqlstate, message=message, detail=detail, elsewhere=elsewhere):
                     self._finish(Failure(TargetRefused(sqlstate, message, detail, elsewhere)))
                     self.transport.loseConnection()
 
@@ -189,7 +190,7 @@ class TargetConnection(Protocol):
         self._finish(failure)
         self.transport.abortConnection()
 
-    def _finish(self, result: login.Ready | Failure) -> None:
+    def _finish(self, result: wants.Ready | Failure) -> None:
         if not self._finished:
             self._finished = True
             if not self.ready.called:  # it is where the login took too long
@@ -258,7 +259,7 @@ class Dialer:
         return self._contexts[known]
 
     @inlineCallbacks
-    def dial(self, wanted: Wanted) -> Generator[Deferred[Any], Any, tuple[TargetConnection, login.Ready]]:
+    def dial(self, wanted: Wanted) -> Generator[Deferred[Any], Any, tuple[TargetConnection, wants.Ready]]:
         """The first of the target's addresses that lets us in and is what `target_session_attrs` wants.
 
         Fails with TargetUnavailable.  As with libpq, a server that answered and refused is not passed over for the next
@@ -290,7 +291,7 @@ class Dialer:
     @inlineCallbacks
     def _tried(
         self, wanted: Wanted, place: Place
-    ) -> Generator[Deferred[Any], Any, tuple[TargetConnection, login.Ready]]:
+    ) -> Generator[Deferred[Any], Any, tuple[TargetConnection, wants.Ready]]:
         context = self._context(wanted.target, wanted.certificate, wanted.key)
         connection = TargetConnection(wanted, place, context, self._derive)
         try:
@@ -300,7 +301,7 @@ class Dialer:
         ready = yield self._logged_in(connection)
         return connection, ready
 
-    def _logged_in(self, connection: TargetConnection) -> Deferred[login.Ready]:
+    def _logged_in(self, connection: TargetConnection) -> Deferred[wants.Ready]:
         def too_slow(result: Any, seconds: float) -> Any:
             raise TargetRefused("08001", "the target did not answer in time", f"no login within {seconds:g} s", True)
 

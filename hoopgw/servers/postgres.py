@@ -38,7 +38,8 @@ from hoopgw.relay import postgres_client_login as login
 from hoopgw.relay.postgres import PostgresRelay
 from hoopgw.relay.postgres_addresses import target_of_host
 from hoopgw.relay.postgres_discovery import Discovery
-from hoopgw.relay.postgres_target_login import Ready, application_name
+from hoopgw.relay.postgres_target_effects import Ready
+from hoopgw.relay.postgres_target_login import application_name
 from hoopgw.servers import dial, tls
 from hoopgw.servers.entrance import Entrance
 from hoopgw.servers.gateway import Gateway

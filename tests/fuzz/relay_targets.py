@@ -13,8 +13,8 @@ from hoopgw.relay.effects import Hangup
 from hoopgw.relay.postgres_client_login import Cancel, Login, Refuse
 from hoopgw.relay.postgres_client_login import StartTls as ClientTls
 from hoopgw.relay.postgres_planner import UNSEEN
-from hoopgw.relay.postgres_target_login import DeriveKey, Failed, Ready, TargetEffect
-from hoopgw.relay.postgres_target_login import StartTls as TargetTls
+from hoopgw.relay.postgres_target_effects import DeriveKey, Failed, Ready, TargetEffect
+from hoopgw.relay.postgres_target_effects import StartTls as TargetTls
 from hoopgw.wire import pglogin
 from hoopgw.wire import sshmessages as ssh
 from hoopgw.wire.pglogin import SSL_REQUEST, request, startup_message

@@ -16,7 +16,8 @@ from twisted.trial.unittest import SkipTest
 from hoopgw.cli.demo.programs import Programs
 from hoopgw.cli.demo.stage import Options
 from hoopgw.model.secret import Secret
-from hoopgw.relay.postgres_target_login import Ready, TargetLogin
+from hoopgw.relay.postgres_target_effects import Ready
+from hoopgw.relay.postgres_target_login import TargetLogin
 from hoopgw.wire.scram import NONCE_BYTES
 from tests.live.harness import LiveCase
 from tests.relay import test_postgres_logins_live as logins

@@ -11,18 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.errors import ProtocolViolation
 from hoopgw.model.secret import Secret
-from hoopgw.relay.postgres_target_login import (
-    MAX_MESSAGE,
-    MAX_MESSAGES,
-    DeriveKey,
-    Failed,
-    Ready,
-    Send,
-    StartTls,
-    TargetEffect,
-    TargetLogin,
-    application_name,
-)
+from hoopgw.relay.postgres_target_effects import DeriveKey, Failed, Ready, Send, StartTls, TargetEffect
+from hoopgw.relay.postgres_target_login import MAX_MESSAGE, MAX_MESSAGES, TargetLogin, application_name
 from hoopgw.wire import pglogin
 from hoopgw.wire.pglogin import authentication, message
 from hoopgw.wire.scram import salted_password

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SkipTest, TestCase
 from hoopgw.model.errors import TargetUnavailable
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import Address, Role, SecretReference, Target, TlsMode
-from hoopgw.relay.postgres_target_login import Ready
+from hoopgw.relay.postgres_target_effects import Ready
 from hoopgw.servers import dial
 from hoopgw.servers.departures import Departures
 from hoopgw.wire import pglogin, pgmessages
