@@ -66,10 +66,10 @@ class Asking:
         self._out.append(_asked(GLOBAL_LANE, operation, message))
 
     def kept(self) -> int:
-        """Bytes of data that wait behind what is asked, on all channels."""
+        """What waits behind what is asked counts for, on all channels."""
         total = 0
         for channel in self.waiting.values():
-            total += channel.kept_data
+            total += channel.weight()
         return total
 
     def withdraw(self, channel: Channel) -> None:

@@ -22,6 +22,7 @@ from hoopgw.wire.sshagent import AgentRequests
 RESERVE: Final = 8 * 1024  # bytes of the client's window kept for the gateway's own lines: a notice and a refusal fit
 MAX_REQUESTS: Final = 256  # of one channel that wait behind a decision: a client sends all its variables at once
 MAX_KEPT_REQUESTS: Final = 256 * 1024  # bytes of them: the longest command, and all variables
+KEPT_MESSAGE: Final = 256  # bytes that each message counts for besides its data: one may have none at all
 MAX_EARLY: Final = 64 * 1024  # bytes for a channel that its client does not know yet: the target has nothing to say
 
 
@@ -133,6 +134,10 @@ class Channel:
         """The rest of what was kept, or has just come: before all that is kept."""
         self._count(message, 1)
         self.kept.appendleft(message)
+
+    def weight(self) -> int:
+        """What the messages that are kept count for: memory, and the turn in which they all go on."""
+        return self.kept_data + KEPT_MESSAGE * len(self.kept)
 
     def next_kept(self) -> bytes:
         """It is kept no longer."""

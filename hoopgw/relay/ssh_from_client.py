@@ -89,8 +89,8 @@ class FromClient:
             return self._globals.answered(channel.target_asks, message, to_client=False)
         if channel.asked:
             channel.keep(message)
-            if channel.kept_data > KEPT_EACH and self._asking.kept() > MAX_KEPT:
-                raise ProtocolViolation(f"more than {MAX_KEPT} bytes wait for decisions")
+            if channel.weight() > KEPT_EACH and self._asking.kept() > MAX_KEPT:
+                raise ProtocolViolation(f"more than {MAX_KEPT} bytes, or too many messages, wait for decisions")
             return False
         return self._goes_on(channel, message)
 

@@ -14,7 +14,7 @@ from hoopgw.model.operation import TERMINAL, Operation
 from hoopgw.relay.effects import Ask, Completed, Effect, Hangup, Observed, ToClient, ToTarget, Withdraw
 from hoopgw.relay.ssh import SshRelay
 from hoopgw.relay.ssh_asking import MAX_VARIABLES
-from hoopgw.relay.ssh_channel import MAX_REQUESTS, RESERVE, Channel
+from hoopgw.relay.ssh_channel import KEPT_MESSAGE, MAX_REQUESTS, RESERVE, Channel
 from hoopgw.relay.ssh_from_client import KEPT_EACH, MAX_KEPT
 from hoopgw.wire import sshmessages as wire
 from tests.wire.test_sshagent import login, sign
@@ -309,6 +309,18 @@ class Holding(SynchronousTestCase):
                     sent += 32768
         self.assertIn("wait for decisions", play.hangup().reason)
         self.assertLessEqual(sent, MAX_KEPT + 40 * KEPT_EACH)
+
+    def test_bound_of_small_messages(self) -> None:
+        """Data of no bytes takes nothing of any window, and waits in memory all the same: that has a bound too."""
+        for size in (0, 1):
+            play = Play(lambda operation: None)
+            play.open()
+            play.client(execute(7, b"reboot"))
+            most = MAX_KEPT // (KEPT_MESSAGE + size)
+            run = wire.framed(wire.channel_data(7, b"x" * size)) * most
+            self.assertEqual(play.relay.from_client(run), [])
+            play.client(wire.channel_data(7, b"x" * size))
+            self.assertIn("too many messages", play.hangup().reason)
 
     def test_many_variables(self) -> None:
         """A client sends all of them at once, before it knows of any: those beyond the bound are refused, and
