@@ -5,6 +5,8 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import random
+import socket
 import subprocess
 import sys
 import time
@@ -25,6 +27,16 @@ def command_lines() -> Iterator[bytes]:
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):  # it ended meanwhile
             yield path.read_bytes().replace(b"\0", b" ")
+
+
+def port_for_later() -> int:
+    """A TCP port of 127.0.0.1 that nobody gets by chance before it is used: systems give others out (ip(7))."""
+    below = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(max(1024, below - 16384), below)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class LiveCase(SynchronousTestCase):

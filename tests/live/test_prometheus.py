@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from hoopgw.cli.demo.place import free_port
 from hoopgw.cli.demo.programs import Programs
 from hoopgw.cli.demo.stage import Options
-from tests.live.harness import environment
+from tests.live.harness import environment, port_for_later
 from tests.live.test_http import HttpCase
 
-PORT = free_port()
+PORT = port_for_later()
 PATIENCE = 30.0
 CONFIGURATION = """
 global: {{scrape_interval: 1s}}
@@ -85,7 +84,7 @@ class Prometheus(HttpCase):
         super().setUp()
         if Prometheus.place is None:
             Prometheus.place = self.start(Programs.find("prometheus"))
-        self.scraped("up")
+        self.scraped('up{job="itself"}')
 
     def start(self, programs: Programs) -> Path:
         """It runs until the tests end: what it keeps is in the directory that this gives."""
