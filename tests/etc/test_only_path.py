@@ -41,6 +41,25 @@ for source in ("{GATEWAY}", "{AGENT}"):
     except ConnectionRefusedError:
         print(source, "refused")
 """
+BY_UDP = f"""
+import socket
+target = socket.socket(type=socket.SOCK_DGRAM)
+target.bind(("127.0.0.1", 443))
+target.settimeout(20)
+for source in ("{GATEWAY}", "{AGENT}"):
+    with socket.socket(type=socket.SOCK_DGRAM) as client:
+        client.bind((source, 0))
+        client.connect(("127.0.0.1", 443))
+        client.settimeout(20)
+        try:
+            client.send(b"x")
+            if source == "{GATEWAY}":
+                target.sendto(b"y", target.recvfrom(1)[1])
+            client.recv(1)
+            print(source, "heard")
+        except ConnectionRefusedError:
+            print(source, "refused")
+"""
 # listens as a target does
 LISTENS = 'import socket, time; s = socket.create_server(("0.0.0.0", 5432)); time.sleep(20)'
 COMMAND = "from hoopgw.cli.main import main; main()"
@@ -74,6 +93,12 @@ class OnlyPath(SynchronousTestCase):
     def test_what_the_command_prints_does_the_same(self) -> None:
         self.rules.write_text("\n".join(nft_lines([5432, 6432], (ip_address(GATEWAY), ip_address("::7")))))
         self.assertEqual(self.tried(f"nft -f '{self.rules}'"), [f"{GATEWAY} reached", f"{AGENT} refused"])
+
+    def test_nobody_passes_by_quic(self) -> None:
+        """HTTP/3 is the same service by UDP: it is rejected as well, but from the gateway."""
+        self.rules.write_text("\n".join(nft_lines([443], (ip_address(GATEWAY),), [443])))
+        ran = alone(f"nft -f '{self.rules}'; '{sys.executable}' -I -c '{BY_UDP}'")
+        self.assertEqual(ran.stdout.splitlines(), [f"{GATEWAY} heard", f"{AGENT} refused"], ran.stderr)
 
     def test_a_later_load_takes_the_place_of_an_earlier_one(self) -> None:
         """The gateway has moved: its old address no longer reaches the target, and the new one does."""
@@ -214,6 +239,19 @@ class SecurityGroup(SynchronousTestCase):
         }
         expected = [{"IpProtocol": "tcp", "FromPort": port, "ToPort": port} | sources for port in (22, 5432)]
         self.assertEqual(json.loads(words[-1]), expected)
+
+    def test_what_lets_others_in_by_udp(self) -> None:
+        """HTTP/3, at the ports of HTTP targets alone."""
+        lines = list(aws.commands("sg-0123456789abcdef0", (22, 443), (ip_address("10.0.2.7"),), "", [443]))
+        query = shlex.split(next(line for line in lines if "describe" in line))[-2]
+        rules = {(kind, port): {"IpProtocol": kind, "FromPort": port} for kind in ("tcp", "udp") for port in (22, 443)}
+        more = {"IsEgress": False, "CidrIpv4": "0.0.0.0/0"}
+        given = [
+            rule | more | {"ToPort": rule["FromPort"], "SecurityGroupRuleId": f"{kind} {port}"}
+            for (kind, port), rule in rules.items()
+        ]
+        found = jmespath.search(query, {"SecurityGroupRules": given})
+        self.assertEqual(found, ["tcp 22", "tcp 443", "udp 443"])
 
     def test_what_is_revoked(self) -> None:
         """By the CLI's own query language: all that lets others to such a port, whatever its description says."""

@@ -38,14 +38,22 @@ def _sources(gateways: Addresses, gateway_group: str) -> Iterator[str]:
         yield f"ReferencedGroupInfo.GroupId=='{gateway_group}'"
 
 
-def commands(group: str, ports: Sequence[int], gateways: Addresses, gateway_group: str) -> Iterator[str]:
+def _opening(protocol: str, ports: Sequence[int]) -> str:
+    wanted = " || ".join(f"(FromPort<=`{port}` && ToPort>=`{port}`)" for port in ports)
+    return f"IpProtocol=='{protocol}' && ({wanted})"
+
+
+def commands(
+    group: str, ports: Sequence[int], gateways: Addresses, gateway_group: str, quic: Sequence[int] = ()
+) -> Iterator[str]:
+    """`quic`: ports where HTTP/3 may be spoken beside HTTP, by UDP; the gateway does not."""
     yield "# what the gateway needs"
     allowed = shlex.quote(json.dumps(permissions(ports, gateways, gateway_group)))
     yield f"aws ec2 authorize-security-group-ingress --group-id {group} --ip-permissions {allowed}"
     yield "# a group only allows: each of these that opens such a port to others must go, in every group of the targets"
-    wanted = " || ".join(f"(FromPort<=`{port}` && ToPort>=`{port}`)" for port in ports)
+    opens = f"IpProtocol=='-1' || {_opening('tcp', ports)}" + (f" || {_opening('udp', quic)}" if quic else "")
     kept = " || ".join(_sources(gateways, gateway_group))  # by who may come, not by a description that others can write
-    query = f"SecurityGroupRules[?!IsEgress && !({kept}) && (IpProtocol=='-1' || IpProtocol=='tcp' && ({wanted}))]"
+    query = f"SecurityGroupRules[?!IsEgress && !({kept}) && ({opens})]"
     query += ".SecurityGroupRuleId"
     shown = f"aws ec2 describe-security-group-rules --filters Name=group-id,Values={group} --output text --query"
     yield f"{shown} {shlex.quote(query)} |"

@@ -70,11 +70,14 @@ def sshd(settings: dict[str, str], gateways: Addresses, names: tuple[str, ...]) 
 def nft(settings: dict[str, str], gateways: Addresses, names: tuple[str, ...]) -> None:
     """A table for nftables on the targets' machines: their ports are open to the gateway, and to nobody else.
 
+    Those of HTTP targets by UDP too, where HTTP/3 is.
+
     It rejects what comes over loopback from other addresses than the gateway's, too. `nft -f FILE` loads it, in the
     place of what an earlier load left. It looks at what is for the machine itself: not at ports of containers that
     the machine passes on, nor on a router before the targets.
     """
-    for line in nft_lines(_ports(_targets(settings, names)), gateways):
+    targets = _targets(settings, names)
+    for line in nft_lines(_ports(targets), gateways, _quic(targets)):
         click.echo(line)
 
 
@@ -125,7 +128,8 @@ def security_group(
     for given in (group, gateway_group):
         if given and aws.GROUP.fullmatch(given) is None:
             raise click.UsageError(f"{given!r} is not the id of a security group: sg-...")
-    for line in aws.commands(group, _ports(_targets(settings, names)), gateways, gateway_group):
+    targets = _targets(settings, names)
+    for line in aws.commands(group, _ports(targets), gateways, gateway_group, _quic(targets)):
         click.echo(line)
 
 
@@ -172,6 +176,11 @@ def _targets(settings: dict[str, str], names: tuple[str, ...], protocol: str = "
 
 def _ports(targets: Iterable[Target]) -> list[int]:
     return sorted({each.port for target in targets for each in target.addresses})
+
+
+def _quic(targets: Iterable[Target]) -> list[int]:
+    """Where HTTP/3 may be spoken as well, which goes by UDP."""
+    return _ports(target for target in targets if target.protocol == "http")
 
 
 def _labels(given: tuple[str, ...]) -> dict[str, str]:
