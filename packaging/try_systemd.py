@@ -158,6 +158,16 @@ def not_over_mistakes(machine: Machine) -> None:
     expect(scenes.shown(machine, "MainPID"), before, "the gateway that was not upgraded")
     expect(scenes.psql(machine, "select 42"), "42", "a session of it")
     scenes.shell(machine, "rm /etc/hoopgw/grants.d/wrong.toml")
+    place = "/etc/hoopgw/targets.d/pay.toml"
+    scenes.shell(machine, f"cp -p {place} /root/pay.toml; sed -i s/credential:pay_rw/credential:pay_wr/ {place}")
+    said = machine.inside("dpkg", "-i", "/root/new.deb", good=False)
+    contains(said, "hands over no credential:pay_wr", "an upgrade over a credential that is not there")
+    scenes.shell(machine, f"cp -p /root/pay.toml {place}; chown root /etc/hoopgw/hsm.pin")
+    contains(
+        machine.inside("dpkg", "-i", "/root/new.deb", good=False), "may not read", "an upgrade over a file of root's"
+    )
+    scenes.shell(machine, "chown hoopgw /etc/hoopgw/hsm.pin")
+    expect(scenes.shown(machine, "MainPID"), before, "the gateway that was not upgraded")
     say("upgrade over a configuration with a mistake: refused in words, and the gateway runs on")
 
 

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hoopgw.cli.output import json_option, print_json
 from hoopgw.model.escaping import escaped
+
+if TYPE_CHECKING:
+    from hoopgw.config import Config
+    from hoopgw.config_files import Mistake
+
+
+def for_root(loaded: Config, path: str) -> tuple[Mistake, ...]:
+    """Of files without a mistake of their own; nothing for who is not root, who cannot tell."""
+    from hoopgw.cli.for_service import not_for_the_service
+    from hoopgw.config_files import Mistake
+
+    if os.geteuid() != 0:
+        return ()
+    return tuple(Mistake(path, 1, "", f"{each.said}: {each.fix}") for each in not_for_the_service(loaded, path))
 
 
 @click.command()
@@ -17,15 +32,15 @@ from hoopgw.model.escaping import escaped
 def check(settings: dict[str, str], as_json: bool) -> None:
     """Read the configuration as the service would, and name every mistake with file, line and key.
 
-    Certificates and secret files that it names must be there, as far as the caller may see them.
+    Certificates and secret files that it names must be there, as far as the caller may see them. Root is told as well
+    what the service's own user could not read, and which credentials its unit does not hand over.
 
     Exit status 0 when there is none; 1 otherwise: the service would not start, or a reload would keep the old one.
     """
     from hoopgw import config
 
     try:
-        config.load_whole(settings["config"])
-        mistakes: tuple[Any, ...] = ()
+        mistakes: tuple[Any, ...] = for_root(config.load_whole(settings["config"]), settings["config"])
     except config.ConfigurationMistakes as error:
         mistakes = error.mistakes
     if as_json:

@@ -16,9 +16,10 @@ import click
 
 from hoopgw.cli.certificates import certificates
 from hoopgw.cli.finding import Finding
+from hoopgw.cli.for_service import not_for_the_service
 from hoopgw.cli.hosts import Roles, authority, certified, host, logged_in
 from hoopgw.cli.output import json_option, print_json
-from hoopgw.cli.possessions import descriptors, handed_over, key_modes, keys_in_tokens, not_for_the_service
+from hoopgw.cli.possessions import descriptors, handed_over, key_modes, keys_in_tokens
 from hoopgw.cli.reaching import fetched, place, reached
 from hoopgw.cli.running import running
 from hoopgw.cli.units import credential_sources, units
@@ -145,7 +146,7 @@ def doctor(settings: dict[str, str], as_json: bool) -> None:
         found += running(settings["socket"])
     else:
         found = [Finding("configuration", "no mistakes")]
-        found += not_for_the_service(loaded)
+        found += not_for_the_service(loaded, settings["config"])
         keys, targets = SigningKeys.for_a_look(loaded.settings), dict(loaded.targets)
         found += findings(loaded.settings, targets, settings["socket"], time.time(), keys, loaded.digest)
         found += logged_in(loaded.settings, certified(targets) + _services(targets, found), keys)

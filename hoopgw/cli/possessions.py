@@ -9,17 +9,12 @@ import stat
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hoopgw.auth.pkcs11_uri import key_uri
-from hoopgw.cli.backup.contents import references
 from hoopgw.cli.finding import Finding
 from hoopgw.config_signing import SigningKeys, tokens_of
 from hoopgw.model.errors import OperatorError, PinRefused, SecretUnavailable
 from hoopgw.model.settings import Settings
-
-if TYPE_CHECKING:
-    from hoopgw.config import Config
 
 PER_SESSION = 2  # descriptors: one to the client, one to the target
 PATIENCE = 5.0  # seconds for the admin socket
@@ -57,49 +52,6 @@ def handed_over(sources: Mapping[str, Path]) -> Iterator[Finding]:
 
 def _inside(source: Path) -> list[Path]:
     return sorted(path for path in source.iterdir() if path.is_file()) if source.is_dir() else []
-
-
-def not_for_the_service(loaded: Config) -> Iterator[Finding]:
-    """Files that root finds good and the service's own user cannot read.  It is whom `state` belongs to."""
-    try:
-        owner = Path(loaded.settings.state).stat().st_uid
-    except OSError:  # nothing was started yet
-        return
-    private = [Path(each.name) for each in references(loaded) if each.kind == "file"]
-    for path, bits in [*((path, 0o000) for path in private), *((path, 0o044) for path in _public(loaded))]:
-        try:
-            if not _readable(path, owner, bits):
-                fix = f"chmod go+r {path}" if bits else f"chown --reference={loaded.settings.state} {path}"
-                yield Finding("secret" if not bits else "file", f"the gateway's user may not read {path}", fix)
-            yield from _not_passed(path, owner)
-        except OSError:  # one that is not there is a mistake that `check` names; or who asks may not look
-            continue
-
-
-def _public(loaded: Config) -> list[Path]:
-    settings = loaded.settings
-    found = [settings.tls.certificate, *(issuer.ca for issuer in settings.issuers)]
-    found += [*(vault.ca for vault in settings.vaults), *(aws.ca for aws in settings.aws)]
-    found += [one.path for authority in settings.ssh.authorities for one in authority.lists]
-    for target in loaded.targets.values():
-        for role in target.roles.values():
-            found += [target.ca, role.certificate, role.oauth.ca if role.oauth is not None else ""]
-    return [Path(each) for each in dict.fromkeys(found) if each]
-
-
-def _readable(path: Path, owner: int, bits: int) -> bool:
-    status = path.stat()
-    return status.st_uid == owner or owner == 0 or bool(status.st_mode & bits)
-
-
-def _not_passed(path: Path, owner: int) -> Iterator[Finding]:
-    """Directories above it that the service's user cannot go through.  Of its groups nothing is known here."""
-    for above in path.absolute().parents:
-        status = above.stat()
-        if owner not in (0, status.st_uid) and not status.st_mode & 0o011:
-            yield Finding(
-                "secret", f"the gateway's user may not go through {above} to {path.name}", f"chmod go+x {above}"
-            )
 
 
 def keys_in_tokens(settings: Settings, keys: SigningKeys) -> Iterator[Finding]:

@@ -26,6 +26,7 @@ EDIT = "`systemctl edit hoopgw`, and restart"
 _SECONDS = {"y": 31557600, "month": 2629800, "w": 604800, "d": 86400, "h": 3600, "min": 60, "s": 1, "ms": 1e-3}
 _SPAN = re.compile(r"(\d+)(y|month|w|d|h|min|s|ms)")
 _CREDENTIAL = re.compile(r"^LoadCredential=([^:\s]+):(\S+)$", re.MULTILINE)
+_GIVEN = re.compile(r"^(LoadCredential|SetCredential|ImportCredential)(?:Encrypted)?=(.*)$", re.MULTILINE)
 _EXPOSURE = re.compile(r"exposure level for \S+: ([0-9.]+)")
 
 
@@ -103,6 +104,32 @@ def credential_sources() -> dict[str, Path]:
 
 def sources_in(unit: str) -> dict[str, Path]:
     return {name: Path(path) for name, path in _CREDENTIAL.findall(unit) if path.startswith("/")}
+
+
+def goes_by(path: str) -> str:
+    """The service's unit with its drop-ins; "" where there is none that starts with the configuration at `path`."""
+    if not Path("/run/systemd/system").is_dir():
+        return ""
+    unit = _ran(SYSTEMCTL, "cat", SERVICE)
+    return unit if re.search(rf"^ExecStart=.* --config {re.escape(path)}\s*$", unit, re.MULTILINE) else ""
+
+
+def credential_names(unit: str) -> frozenset[str] | None:
+    """Of all that the service gets (systemd.exec(5), Credentials); None where `unit` alone does not say it."""
+    names: dict[str, set[str]] = {}
+    for kind, given in _GIVEN.findall(unit):
+        name, _, place = given.partition(":")
+        if kind == "ImportCredential" or set(given) & set("%\"'\\"):  # a pattern, or what only systemd can read
+            return None
+        source = Path(place)
+        if not name:  # takes back what was said before
+            names[kind] = set()
+        elif kind == "LoadCredential" and source.is_absolute() and source.is_dir():
+            found = {f"{name}_{'_'.join(each.relative_to(source).parts)}" for each in source.rglob("*")}
+            names.setdefault(kind, set()).update(found)
+        else:
+            names.setdefault(kind, set()).add(name)
+    return frozenset().union(*names.values())
 
 
 def port_of(unit: str) -> int | None:

@@ -13,9 +13,11 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.cli.certificates import certificates
+from hoopgw.cli.check import for_root
+from hoopgw.cli.for_service import not_handed_over, unreadable
 from hoopgw.cli.own_certificate import CERTIFICATE, KEY, ensure
-from hoopgw.cli.possessions import handed_over, not_for_the_service
-from hoopgw.cli.units import exposed, overridden, port_in, seconds, sources_in
+from hoopgw.cli.possessions import handed_over
+from hoopgw.cli.units import credential_names, exposed, overridden, port_in, seconds, sources_in
 from hoopgw.config import Config
 from hoopgw.model.settings import LimitSettings, RecordingSettings, Settings, TlsSettings
 from hoopgw.model.target import Role, SecretReference, Target, TlsMode
@@ -66,6 +68,32 @@ class Units(SynchronousTestCase):
         """By the lines of the unit that is shipped."""
         found = {name: str(path) for name, path in sources_in(UNIT.read_text()).items()}
         self.assertEqual(found, {"gateway.key": "/etc/hoopgw/tls/gateway.key", "target": "/etc/hoopgw/credentials"})
+
+    def test_names_of_credentials(self) -> None:
+        """Files of a directory have its name before theirs; a drop-in takes back, adds, or says what only systemd
+        knows."""
+        place = Path(self.mktemp()).resolve()
+        (place / "more").mkdir(parents=True)
+        for name in ("pay", "more/web"):
+            (place / name).touch()
+        unit = UNIT.read_text().replace("/etc/hoopgw/credentials", str(place))
+        shipped = {"gateway.key", "target_pay", "target_more", "target_more_web"}
+        self.assertEqual(credential_names(unit), shipped)
+        more = "LoadCredentialEncrypted=pay_ro:/etc/hoopgw/pay_ro.cred\nSetCredential=x:y\nLoadCredential=boot\n"
+        self.assertEqual(credential_names(unit + more), shipped | {"pay_ro", "x", "boot"})
+        self.assertEqual(credential_names(f"{unit}{more}LoadCredential=\n"), {"x"})
+        for line in ("ImportCredential=pay*", "LoadCredential=a:%d/b", 'LoadCredential="a:/b c"'):
+            self.assertEqual(credential_names(f"{unit}{line}\n"), None, line)
+
+    def test_a_credential_that_no_unit_hands_over(self) -> None:
+        """The running gateway keeps what it had, the next start fails: `check` has to say so before an upgrade."""
+        role = Role("a", "a", password=SecretReference("credential", "target_typo"))
+        target = Target("pay", "postgresql", (), TlsMode.VERIFY_FULL, {"a": role})
+        loaded = Config(Settings(), {"pay": target}, (), PolicySet())
+        [found] = not_handed_over(loaded, frozenset({"target_pay"}))
+        self.assertIn("/etc/hoopgw/credentials/typo", found.fix)
+        self.assertEqual(list(not_handed_over(loaded, frozenset({"target_typo"}))), [])
+        self.assertEqual(list(not_handed_over(loaded, None)), [])
 
 
 class Certificates(SynchronousTestCase):
@@ -139,17 +167,16 @@ class Readers(SynchronousTestCase):
         if os.geteuid() != 0:
             self.skipTest("only root gives files away")
         os.chown(self.place / "state", 65534, 65534)
-        fixes = {each.fix for each in not_for_the_service(self.loaded())}
+        fixes = {each.fix for each in unreadable(self.loaded())}
         secret = f"chown --reference={self.place}/state {self.place}/secrets/pay"
         self.assertEqual(fixes, {secret, f"chmod go+r {self.place}/ca.pem"})
+        self.assertIn(secret, " ".join(map(str, for_root(self.loaded(), "/x.toml"))))  # an upgrade asks `check`
         os.chown(self.place / "secrets/pay", 65534, 65534)
         (self.place / "ca.pem").chmod(0o644)
         (self.place / "secrets").chmod(0o700)
-        self.assertEqual(
-            [each.fix for each in not_for_the_service(self.loaded())], [f"chmod go+x {self.place}/secrets"]
-        )
+        self.assertEqual([each.fix for each in unreadable(self.loaded())], [f"chmod go+x {self.place}/secrets"])
         (self.place / "secrets").chmod(0o711)
-        self.assertEqual(list(not_for_the_service(self.loaded())), [])
+        self.assertEqual(list(unreadable(self.loaded())), [])
 
     def test_what_root_alone_needs(self) -> None:
         """A file that systemd hands over, and each in a directory of such."""
