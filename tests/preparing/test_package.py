@@ -60,6 +60,25 @@ class Package(SynchronousTestCase):
         self.assertEqual(suffix('VERSION_ID="13"\n'), "+deb13")
         self.assertRaises(module("doing").CannotPrepare, suffix, "ID=other\n")
 
+    def test_an_upgrade_over_mistakes(self) -> None:
+        """Refused where the gateway runs and `check` finds any; a program that another Python broke says nothing, and
+        stops no upgrade."""
+        place = Path(self.mktemp()).resolve()
+        place.mkdir()
+        for runs, active, mistakes, status in ((0, 0, 1, 1), (0, 0, 0, 0), (1, 0, 1, 0), (0, 3, 1, 0)):
+            checks = f'[ "$1" = check ] || exit {runs}\necho hoopgw.toml:1: wrong >&2\nexit {mistakes}'
+            for name, script in (("systemctl", f"exit {active}"), ("hoopgw", checks), ("dpkg", "exit 1")):
+                (place / name).write_text(f"#!/bin/sh\n{script}\n")
+                (place / name).chmod(0o755)
+            command = ["/bin/sh", str(PACKAGING / "deb/preinst"), "upgrade", "0.1.0", "0.2.0"]
+            ran = subprocess.run(command, env={"PATH": str(place)}, capture_output=True, text=True, check=False)
+            self.assertEqual((ran.returncode, "is not upgraded" in ran.stderr), (status, bool(status)), ran.stderr)
+
+    def test_scripts_find_programs_by_their_path(self) -> None:
+        """As Debian's policy wants it (6.1), and lintian, without which there is no package."""
+        for name in ("preinst", "postinst", "prerm", "postrm"):
+            self.assertNotRegex((PACKAGING / "deb" / name).read_text(), r"/usr/s?bin/", name)
+
     def test_the_list_of_libraries(self) -> None:
         """Name, version, licence and hash of each wheel; the same again for the same wheels."""
         place = Path(self.mktemp())
