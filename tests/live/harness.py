@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,6 +20,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.cli.demo.stage import DEMO, Options, Stage, on_stage
 from hoopgw.cli.demo.surroundings import forget_misleading, surroundings
+
+UNTIL = 30.0  # seconds that a slow machine may take
 
 
 def command_lines() -> Iterator[bytes]:
@@ -37,6 +39,16 @@ def port_for_later() -> int:
         with suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             return port
+
+
+def until(done: Callable[[], Any]) -> Any:
+    """What `done` gives as soon as it is true, else what it gave last."""
+    deadline = time.monotonic() + UNTIL
+    while True:
+        found = done()
+        if found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.1)
 
 
 class LiveCase(SynchronousTestCase):

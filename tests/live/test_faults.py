@@ -11,24 +11,11 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import psycopg
 
-from tests.live.harness import LiveCase
-
-WAIT = 20.0  # seconds for what must happen soon
-
-
-def until(done: Callable[[], Any]) -> Any:
-    """What `done` gives as soon as it is true, else what it gave last."""
-    deadline = time.monotonic() + WAIT
-    while True:
-        found = done()
-        if found or time.monotonic() > deadline:
-            return found
-        time.sleep(0.1)
+from tests.live.harness import UNTIL, LiveCase, until
 
 
 def reset(connection: psycopg.Connection[Any]) -> None:
@@ -118,7 +105,7 @@ class Faults(LiveCase):
             self.assertLess(slowest, 2.0)
             self.assertTrue(asking.is_alive())
             self.assertEqual(self.hoopgw("sessions", "kill", id, "--reason", "it hangs").returncode, 0)
-            asking.join(WAIT)
+            asking.join(UNTIL)
         finally:
             os.kill(process, signal.SIGCONT)
         self.assertEqual(failed, ["57P01"])

@@ -19,7 +19,7 @@ from hoopgw.cli.demo.surroundings import surroundings
 from hoopgw.record.chunks import DATA, Joined
 from hoopgw.record.entries import Kind
 from hoopgw.store.recordings import Recordings, session_bytes
-from tests.live.harness import LiveCase, command_lines
+from tests.live.harness import LiveCase, command_lines, until
 
 MASKS = """
 [mask.mail]
@@ -212,49 +212,46 @@ class Promises(LiveCase):
             for words in (("sessions", "list"), ("sessions", "kill", "s_" + "a" * 22), ("approvals", "show", "h_x")):
                 self.assertEqual(self.hoopgw(*words, token=token).returncode, 1, words)
 
+    def reload(self, said: str, times: int = 1) -> None:
+        """SIGHUP, until this is in the log behind what was there."""
+        seen = len(self.stage.gateway.log.read_text())
+        for _ in range(times):
+            os.kill(self.stage.gateway.pid, signal.SIGHUP)
+        self.assertTrue(until(lambda: said in self.stage.gateway.log.read_text()[seen:]), said)
+
     def test_reload(self) -> None:
         """SIGHUP: a mistake keeps the old; a lost grant ends its sessions; what was opened before goes on otherwise."""
         grants = self.stage.gateway.config.parent / "grants.d/demo.toml"
         before = grants.read_text()
         connection = self.connect()
-        os.kill(self.stage.gateway.pid, signal.SIGHUP)
-        time.sleep(1.0)
+        self.reload("configuration.reloaded")
         self.assertEqual(connection.execute("select 1").fetchone(), (1,))
         main = self.stage.gateway.config
         settings = main.read_text()
         try:  # what only a start takes up is named, and stays; a file that is not there keeps the old
             main.write_text(settings.replace("[recordings]", "[limits]\nmax_sessions = 1\n[recordings]"))
-            os.kill(self.stage.gateway.pid, signal.SIGHUP)
-            os.kill(self.stage.gateway.pid, signal.SIGHUP)
-            time.sleep(1.0)
-            self.assertIn('"restart":["limits"]', self.stage.gateway.log.read_text())
+            self.reload('"restart":["limits"]', times=2)
             main.write_text(settings.replace('certificate = "', 'certificate = "/nowhere'))
             checked = self.hoopgw("check", token="")
             self.assertEqual(checked.returncode, 1)
             self.assertIn("tls.certificate: /nowhere", checked.stderr)
-            os.kill(self.stage.gateway.pid, signal.SIGHUP)
-            time.sleep(1.0)
-            self.assertIn("tls.certificate: /nowhere", self.stage.gateway.log.read_text())
+            self.reload("tls.certificate: /nowhere")
         finally:
             main.write_text(settings)
         self.assertEqual(connection.execute("select 1").fetchone(), (1,))
         self.connect().execute("select 1")
         grants.write_text(before + "\n[grant.broken]\ngroup = 1\n")
-        os.kill(self.stage.gateway.pid, signal.SIGHUP)
-        time.sleep(1.0)
-        self.assertIn("configuration.kept", self.stage.gateway.log.read_text())
+        self.reload("configuration.kept")
         self.assertEqual(connection.execute("select 1").fetchone(), (1,))
         try:
             grants.write_text(before.replace('groups = ["agents"]', 'groups = ["nobody"]'))
-            os.kill(self.stage.gateway.pid, signal.SIGHUP)
-            time.sleep(1.0)
+            self.reload("configuration.reloaded")
             error = self.assertRaises(psycopg.Error, connection.execute, "select 1")
             assert isinstance(error, psycopg.Error)
             self.assertIn("grant", str(error))
         finally:
             grants.write_text(before)
-            os.kill(self.stage.gateway.pid, signal.SIGHUP)
-            time.sleep(1.0)
+            self.reload("configuration.reloaded")
 
     def test_no_secret_is_in_log_or_record(self) -> None:
         """Neither tokens nor the target's passwords are in events, recordings, index or the process list."""
@@ -290,6 +287,17 @@ class Burst(LiveCase):
         found: list[dict[str, Any]] = json.loads(self.hoopgw("sessions", "list", "--json", "--limit", "500").stdout)
         return found
 
+    def written(self, known: set[str], operations: int) -> list[dict[str, Any]]:
+        """The sessions that came to those, once they are over and that many operations stand in the index."""
+        deadline = time.monotonic() + 60
+        while True:
+            live = {row["id"] for row in json.loads(self.hoopgw("sessions", "list", "--live", "--json").stdout)}
+            fresh = [row for row in self.listed() if row["id"] not in known]
+            done = sum(row["operations"] for row in fresh) >= operations and not any(row["id"] in live for row in fresh)
+            if done or time.monotonic() > deadline:
+                return fresh
+            time.sleep(0.5)
+
     def recorded(self, id: str) -> int:
         """Statements in the session's recording itself."""
         joined, count = Joined(), 0
@@ -305,9 +313,7 @@ class Burst(LiveCase):
         script.write_text("select 1;\nselect count(*) from products where id < 5;\n")
         script.chmod(0o644)
         for clients in (8, 32):
-            known = {
-                row["id"] for row in json.loads(self.hoopgw("sessions", "list", "--json", "--limit", "500").stdout)
-            }
+            known = {row["id"] for row in self.listed()}
             command = [str(programs["pgbench"]), "-n", "-f", str(script), "-c", str(clients), "-j", "2", "-T", SECONDS]
             where = ["-h", "127.0.0.1", "-p", str(self.stage.gateway.port), "-U", "reader", "shop"]
             env = surroundings(
@@ -321,8 +327,7 @@ class Burst(LiveCase):
             ran = subprocess.run([*command, *where], env=env, capture_output=True, text=True, timeout=300, check=False)
             self.assertEqual(ran.returncode, 0, ran.stderr)
             done = int(ran.stdout.split("actually processed: ")[1].split()[0].split("/")[0])
-            time.sleep(2.0)
-            fresh = [row for row in self.listed() if row["id"] not in known]
+            fresh = self.written(known, 2 * done)
             self.assertEqual(sum(row["refused"] for row in fresh), 0)
             self.assertEqual(sum(row["operations"] for row in fresh), 2 * done)
             self.assertEqual(sum(self.recorded(row["id"]) for row in fresh), 2 * done)

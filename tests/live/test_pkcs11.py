@@ -18,8 +18,8 @@ from hoopgw.cli.demo.children import ChildFailed
 from hoopgw.cli.demo.host import new_key
 from hoopgw.cli.demo.stage import Options
 from hoopgw.cli.ssh_cert import PATH
+from tests.live.harness import until
 from tests.live.ssh_clients import SshCase
-from tests.live.test_faults import until
 from tests.live.test_ssh_targets import Host
 from tests.softhsm import SoftHsm
 

@@ -16,8 +16,7 @@ from psycopg.pq import ExecStatus, PGconn, PollingStatus
 
 from hoopgw.cli.demo.stage import Options
 from tests.live.between import Network
-from tests.live.harness import LiveCase
-from tests.live.test_faults import until
+from tests.live.harness import LiveCase, until
 from tests.live.test_large import Memory
 
 WAIT = 20.0  # seconds for what must happen soon; a login at a target may take 15

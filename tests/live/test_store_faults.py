@@ -13,8 +13,7 @@ from typing import Any, ClassVar
 import psycopg
 
 from hoopgw.cli.demo.stage import Options
-from tests.live.harness import LiveCase
-from tests.live.test_faults import until
+from tests.live.harness import LiveCase, until
 from tests.store.cluster import Cluster
 
 HELD = "update products set price = price + 1"
