@@ -5,16 +5,17 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from hoopgw.model.http import HttpRequest
 from hoopgw.wire.httphead import Block
 from hoopgw.wire.sigv4 import Keys
 
-TOKEN = b"x-hoopgw-token"
-ROLE = b"x-hoopgw-role"
-HOLD = b"x-hoopgw-hold"  # the id of the hold that a request resumes
+TOKEN: Final = b"x-hoopgw-token"
+ROLE: Final = b"x-hoopgw-role"
+HOLD: Final = b"x-hoopgw-hold"  # the id of the hold that a request resumes
 # Where the token may be; of several the first counts, and the others are for the target
-PROOFS = (TOKEN, b"proxy-authorization", b"authorization")
+PROOFS: Final = (TOKEN, b"proxy-authorization", b"authorization")
 
 Route = tuple[bytes, ...]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import classImplements
@@ -20,11 +21,11 @@ from hoopgw.policy.policyset import Selection
 from hoopgw.relay.http_masks import HttpMaskBuilder
 from hoopgw.session.interfaces import IJudge
 
-MAX_KNOWN = 256  # requests of one session whose verdicts are remembered
-MAX_KNOWN_BYTES = 4096  # of one of them
-PATIENT = b"respond-async"  # the name of an operation whose client does not want to wait for an approval
-MAX_HOLD = 64  # characters of a hold's id that a client names: real ones have 24
-MAX_NAME = 200  # characters of a request's name in the index
+MAX_KNOWN: Final = 256  # requests of one session whose verdicts are remembered
+MAX_KNOWN_BYTES: Final = 4096  # of one of them
+PATIENT: Final = b"respond-async"  # the name of an operation whose client does not want to wait for an approval
+MAX_HOLD: Final = 64  # characters of a hold's id that a client names: real ones have 24
+MAX_NAME: Final = 200  # characters of a request's name in the index
 
 
 class HttpJudge:
