@@ -100,7 +100,8 @@ class Outgoing:
         self.close = block.close or read.minor == 0
         self.renewed = self._untagged = False
         self.line = method + b" " + target
-        self._content, self._pieces, self._sent = bytearray(), bytearray(), None
+        self._empty()
+        self._sent = None
         size = block.length if block.framing == LENGTH else 0 if block.framing == NO_BODY else None
         empty = b"" if self.up.ended else None
         place = self._scope.route[0]
@@ -207,7 +208,7 @@ class Outgoing:
         line, upstream = self.line, head.upstream
         if scope.query:
             line += (b"&" if b"?" in line else b"?") + scope.query
-        body = bytes(self._pieces)
+        body = bytes(self._pieces) if self._pieces else b""
         signing = self._signing
         if signing is not None:
             if signing.way == WHOLE:
@@ -216,7 +217,7 @@ class Outgoing:
             upstream = b"Host: " + scope.host + b"\r\n" + bound + scope.told + own
             if signing.way == CODED:
                 body = signing.coded([bytes(self._content)], self.up.ended)
-        self._content, self._pieces = bytearray(), bytearray()
+        self._empty()
         if self._untagged:
             upstream = untagged(upstream)
         granted = b"" if scope.granted is None else scope.granted()
@@ -260,6 +261,11 @@ class Outgoing:
         effects.append(ToTarget(signing.coded(content, self.up.ended), data[here:end]))
         return end
 
+    def _empty(self) -> None:
+        """Most requests have no body."""
+        if self._content or self._pieces:
+            self._content, self._pieces = bytearray(), bytearray()
+
     def _keep(self, piece: bytes) -> None:
         assert self._sent is not None
         self._sent += piece
@@ -285,7 +291,8 @@ class Outgoing:
 
     def forget(self) -> None:
         """It has its answer."""
-        self._content, self._pieces, self._sent = bytearray(), bytearray(), None
+        self._empty()
+        self._sent = None
         self.repeatable = b""
 
 
