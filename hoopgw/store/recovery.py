@@ -12,8 +12,9 @@ from hoopgw.model.errors import MalformedFrame
 from hoopgw.record.chunks import DATA, ENTRY, SEAL, Chunk, Joined
 from hoopgw.record.entries import Kind
 from hoopgw.store.chains import Chain, Chains, Sealed
+from hoopgw.store.leftovers import Left, left_in, must_be_opened, must_follow
 from hoopgw.store.recordings import GATEWAY, Last, Recordings, session_bytes, session_id
-from hoopgw.store.spool import RECORD_SIZE, SKIP, Spool
+from hoopgw.store.spool import Spool
 from hoopgw.store.writer import Writer
 
 REASON = "interrupted: the gateway ended while the session was open"
@@ -32,12 +33,17 @@ class End:
 def recover(recordings: Recordings, spool: Spool, chains: Chains, writer: Writer) -> list[str]:
     """Gives the ids of the sessions that were open.  Before the writer's thread begins; look at `writer.failure` then.
 
-    Raises OSError where what is there cannot be read, OperatorError where the spool is damaged.
+    Raises OSError where what is there cannot be read, OperatorError where the spool is damaged: then
+    none of it is written.
     """
-    begun = ends(recordings, {GATEWAY, *_in_spool(spool)})
+    left = left_in(spool)
+    begun = ends(recordings, {GATEWAY, *left.runs})
+    _must_fit(recordings, spool, left, begun)
     for session, end in begun.items():
         chains.begin(session, end.chain)
     writer.drain({session: end.stored for session, end in begun.items()})
+    if writer.failure:  # what is appended to entries that cannot be drained could be taken for a part of them
+        return []
     interrupted: list[str] = []
     for session, end in ends(recordings, map(session_bytes, _open(recordings))).items():
         chains.begin(session, end.chain)
@@ -48,29 +54,26 @@ def recover(recordings: Recordings, spool: Spool, chains: Chains, writer: Writer
             spool.append(session, end.chain.entry + 1, Kind.CLOSE, time.time_ns(), (closing,))
             interrupted.append(_sealed(session, end.chain).session)
         writer.drain()
+        if writer.failure:
+            break
     return interrupted
+
+
+def _must_fit(recordings: Recordings, spool: Spool, left: Left, begun: dict[bytes, End]) -> None:
+    """Raises OperatorError where what the spool holds is not what follows in the recordings."""
+    opened = left.opened
+    for session, run in left.runs.items():
+        must_follow(spool, session, run, begun[session].stored)
+        if not begun[session].chain.number and session_id(session) not in opened:
+            if opened is left.opened:  # its note was stored before: the whole gateway journal is read, once
+                opened = opened | {note["session"] for note in gateway_notes(recordings) if note["event"] == "opened"}
+            must_be_opened(spool, session, opened)
 
 
 def _closing(spool: Spool, chain: Chain) -> dict[str, object]:
     """What the last entry says; `missing` where something of the session may not be there."""
     missing = {"from": chain.time, "reason": LOST} if spool.lost else None
     return {"reason": REASON, "interrupted": True, "missing": missing}
-
-
-def _in_spool(spool: Spool) -> set[bytes]:
-    """Sessions of which the spool has entries."""
-    found: set[bytes] = set()
-    offset = spool.tail
-    while offset < spool.head:
-        at, left = spool.region(offset)
-        if left < RECORD_SIZE:
-            offset += left
-            continue
-        session, length, kind, *_ = spool.record(at)
-        if kind != SKIP and session != GATEWAY:
-            found.add(session)
-        offset += RECORD_SIZE + length
-    return found
 
 
 def _open(recordings: Recordings) -> list[str]:
