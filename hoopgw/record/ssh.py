@@ -17,6 +17,8 @@ from hoopgw.wire import sshmessages as wire
 
 MAX_CHANNELS = 1024  # that are remembered: a relay has 256 open ones
 _STARTS = ("exec", "shell", "subsystem")
+_ENDS = (wire.CHANNEL_EOF, wire.CHANNEL_CLOSE)
+_SHOWN = (wire.CHANNEL_DATA, wire.CHANNEL_EXTENDED_DATA, wire.CHANNEL_REQUEST, *_ENDS)
 
 
 class _Channel:
@@ -25,12 +27,20 @@ class _Channel:
     def __init__(self) -> None:
         self.operation = 0
         self.terminal: dict[str, Any] = {}
-        self.texts: dict[str, codecs.IncrementalDecoder] = {}
+        self.texts: dict[tuple[str, str], codecs.IncrementalDecoder] = {}
 
-    def text(self, stream: str, data: bytes) -> str:
+    @property
+    def about(self) -> dict[str, Any]:
+        return {"operation": self.operation} if self.operation else {}
+
+    def text(self, stream: tuple[str, str], data: bytes, final: bool) -> tuple[str, int]:
+        """And how many bytes it stands for: the beginning of a character waits for its end, or for that of all."""
         if stream not in self.texts:
             self.texts[stream] = codecs.getincrementaldecoder("utf-8")("backslashreplace")
-        return self.texts[stream].decode(data)
+        decoder = self.texts[stream]
+        size = len(decoder.getstate()[0]) + len(data)
+        text = decoder.decode(data, final)
+        return text, size - len(decoder.getstate()[0])
 
 
 class SshDecoder:
@@ -115,21 +125,22 @@ class SshDecoder:
         if number == wire.CHANNEL_OPEN_CONFIRMATION:
             self._opened(message, to_client)
             return
-        if number not in (wire.CHANNEL_DATA, wire.CHANNEL_EXTENDED_DATA, wire.CHANNEL_REQUEST):
+        if number not in _SHOWN:
             return
         table = self._by_client if to_client else self._by_target
         channel = self._channel(table, wire.read_channel(message))
-        fields: dict[str, Any] = {"operation": channel.operation} if channel.operation else {}
+        if number in _ENDS:
+            for what, stream in channel.texts:
+                if (what == "output") == to_client:
+                    yield from _streamed(channel, what, stream, b"", time, final=True)
+            return
         if number == wire.CHANNEL_REQUEST:
-            yield from _requested(message, fields, time)
+            yield from _requested(message, channel.about, time)
             return
         at = 5 if number == wire.CHANNEL_DATA else 9
         data, _ = wire.read_string(message, at)
         stream = ("stdout" if to_client else "stdin") if number == wire.CHANNEL_DATA else "stderr"
-        what = "output" if to_client else "input"
-        text = channel.text(stream, data)
-        size = {"bytes": len(data)} if "\\x" in text and len(text.encode()) != len(data) else {}
-        yield Happening(what, time, fields | {"stream": stream, "data": text, **size})
+        yield from _streamed(channel, "output" if to_client else "input", stream, data, time)
 
     def _opened(self, message: bytes, to_client: bool) -> None:
         recipient, sender, _, _ = wire.read_confirmation(message)
@@ -145,6 +156,17 @@ class SshDecoder:
     def _channel(table: OrderedDict[int, _Channel], number: int) -> _Channel:
         """A forward's has no operation; nor has one whose opening is missing."""
         return table.get(number) or table.setdefault(number, _Channel())
+
+
+def _streamed(
+    channel: _Channel, what: str, stream: str, data: bytes, time: int, final: bool = False
+) -> Iterator[Happening]:
+    """At its end a stream gives what of a character it began, where it did."""
+    text, stands_for = channel.text((what, stream), data, final)
+    if final and not text:
+        return
+    size = {"bytes": stands_for} if "\\x" in text and len(text.encode()) != stands_for else {}
+    yield Happening(what, time, channel.about | {"stream": stream, "data": text, **size})
 
 
 def _requested(message: bytes, fields: dict[str, Any], time: int) -> Iterator[Happening]:

@@ -62,6 +62,28 @@ class Reading(SynchronousTestCase):
             ],
         )
 
+    def test_ends_inside_a_character(self) -> None:
+        """Bytes that only began a character are told when their stream ends, by EOF or CLOSE, and counted once."""
+        found = read(
+            entry(Kind.TO_CLIENT, run(wire.confirmation(3, 8, 9, 9))),
+            operation("exec", wire.request(8, b"exec", True, wire.string(b"x")), 4),
+            entry(Kind.TO_TARGET, run(wire.channel_data(8, b"in\xf0\x9f"), wire.simple(wire.CHANNEL_EOF, 8))),
+            entry(Kind.TO_CLIENT, run(wire.channel_data(3, b"\xff\xe2"), wire.stderr(3, b"\xe2\x82"))),
+            entry(Kind.TO_CLIENT, run(wire.simple(wire.CHANNEL_CLOSE, 3), wire.simple(wire.CHANNEL_CLOSE, 3))),
+        )
+        streams = [(what, each["stream"], each["data"], each.get("bytes")) for what, each in found[1:]]
+        self.assertEqual(
+            streams,
+            [
+                ("input", "stdin", "in", None),
+                ("input", "stdin", "\\xf0\\x9f", 2),
+                ("output", "stdout", "\\xff", 1),
+                ("output", "stderr", "", None),
+                ("output", "stdout", "\\xe2", 1),
+                ("output", "stderr", "\\xe2\\x82", 2),
+            ],
+        )
+
     def test_terminal(self) -> None:
         """What starts on a terminal says which; its new sizes are told; a terminal that was refused is none."""
         size = wire.u32(100) + wire.u32(30) + wire.u32(0) + wire.u32(0)
