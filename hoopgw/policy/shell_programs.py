@@ -26,6 +26,7 @@ OPAQUE = frozenset(
         "sshpass openvt aa-exec agetty aoss arch-nspawn systemd-nspawn cgexec ksu logsave multitime grc setlock pexec "
         "setuidgid envuidgid envdir run-one run-this-one keep-one-running ifne mispipe pee zrun torify gtester genie "
         "ctr crictl nerdctl lxc lxd incus flatpak snap toolbox distrobox busctl dmsetup dhclient openvpn dnsmasq virsh "
+        "rsh remsh dbclient plink daemonize "
         "sshfs sshuttle mosh mosh-server autossh pssh parallel-ssh pdsh clush dsh ansible ansible-console puppet "
         "salt-call bpftrace msgfilter csvtool xdotool xdg-user-dir latex latexmk lualatex pdflatex pdftex tex xelatex "
         "borg hg R rtorrent plymouth tmate x-terminal-emulator gnome-terminal konsole fakechroot "

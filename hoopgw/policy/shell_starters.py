@@ -359,6 +359,7 @@ _SPECIAL: dict[str, Callable[[str, Words], Starts]] = {
     "flock": _flock,
     "watch": _watch,
     "ssh": _ssh,
+    "slogin": _ssh,
     "sed": sed,
     "shopt": _shopt,
     "hash": _hash,
