@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 from hypothesis import given, settings
@@ -10,10 +11,15 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.answer import Answer
 from hoopgw.policy.facts import Copy, Output
+from hoopgw.policy.layouts import Layouts
 from hoopgw.policy.mask_traces import Shown
 from hoopgw.policy.masks import SqlMasks
+from hoopgw.relay.postgres_mask_types import masked_by_column, searched
 from hoopgw.relay.postgres_masks import MaskBuilder
+from hoopgw.wire.masking import Action, ValueMask
 from hoopgw.wire.pgmessages import message
+from hoopgw.wire.scanners import Scanner
+from hoopgw.wire.showing import Hashes
 from tests.relay.pgbytes import Session, always, complete, query, ready, relay, row, to_client
 
 COLUMNS = (b"id", b"name", b"email", b"born")
@@ -70,6 +76,36 @@ class Masks(SynchronousTestCase):
         self.assertEqual(hashed, self.told(masks(searched, email="hash"), []))
         self.assertNotIn(b"secret", hashed)
         self.assertEqual(hashed.count(b"\0\0\0\x10"), len(ROWS))
+
+
+def kind_of(document: bytes) -> type:
+    found = type(json.loads(document))
+    return int if found is float else found
+
+
+class Json(SynchronousTestCase):
+    def shown(self, action: Action | None, value: bytes) -> bytes:
+        assert action is not None
+        found = ValueMask(Scanner(31), Hashes(b"key")).of(action, value)
+        assert found is not None
+        return found
+
+    def test_a_document_that_is_a_number(self) -> None:
+        """must-survive 19: a card's number without anything around it, or in a list, stays a number of JSON in every
+        format, and is none of a card."""
+        for number in (b"4000001234567899", b"-4000001234567899", b"4000001234567899.5", b"4000001234567899e2"):
+            for text in (number, b"[%b, 1]" % number, b'{"\\u0061": %b}' % number):
+                for kind, binary in ((114, 0), (114, 1), (3802, 0), (3802, 1)):
+                    version = b"\x01" if kind == 3802 and binary else b""
+                    actions = [
+                        masked_by_column(Layouts(None), kind, binary, show) for show in ("none", "last4", "hash")
+                    ]
+                    for action in (searched(Layouts(None), kind, binary), *actions):
+                        found = self.shown(action, version + text)
+                        self.assertTrue(found.startswith(version))
+                        self.assertIs(kind_of(found[len(version) :]), kind_of(text))
+                        self.assertNotIn(b"4567", found)
+                        self.assertEqual(Scanner(31).spans(found, 0, len(found)), [])
 
 
 class Copied(SynchronousTestCase):

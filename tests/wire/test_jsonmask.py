@@ -113,6 +113,13 @@ class ByPattern(SynchronousTestCase):
         shown = b'{"a":"to ************* now","*************":0,"b":4111111111111112,"c":"*******"}'
         self.assertEqual(masked(text, scanner=PATTERNS), shown)
 
+    def test_a_document_that_is_a_number(self) -> None:
+        """must-survive 19: a card's number without anything around it stays a number, and is none of a card."""
+        for number in (b"4000001234567899", b"-4000001234567899", b"4000001234567899.5", b"4000001234567899e2"):
+            self.assertEqual(masked(number, scanner=PATTERNS), b"0")
+            self.assertEqual(masked(number, "", scanner=PATTERNS), b"0")
+        self.assertEqual(masked(b"4000001234567898", scanner=PATTERNS), b"4000001234567898")
+
     def test_rules_and_patterns_together(self) -> None:
         """What a rule names is hidden by the rule."""
         self.assertEqual(masked(b'{"k":"ab","j":"x@b.com"}', "k", scanner=PATTERNS), b'{"k":"**","j":"*******"}')
