@@ -66,8 +66,11 @@ def findings(
 
 
 def _disk(directory: Path, least: int) -> Finding:
-    place = next(path for path in (directory, *directory.parents) if path.exists())
-    free = shutil.disk_usage(place).free
+    try:
+        place = next(path for path in (directory, *directory.parents) if path.exists())
+        free = shutil.disk_usage(place).free
+    except PermissionError:
+        return Finding("disk", f"{directory} may not be looked at by you: root may")
     said = f"{free / 2**30:.1f} GiB free at {place}, {least / 2**30:.1f} needed"
     return Finding("disk", said, "" if free > 2 * least else "make room, or a larger disk: below it nobody is admitted")
 

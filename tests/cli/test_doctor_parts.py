@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.cli.certificates import certificates
 from hoopgw.cli.check import for_root
+from hoopgw.cli.doctor import _disk
 from hoopgw.cli.for_service import not_handed_over, unreadable
 from hoopgw.cli.own_certificate import CERTIFICATE, KEY, ensure
 from hoopgw.cli.possessions import handed_over
@@ -177,6 +178,17 @@ class Readers(SynchronousTestCase):
         self.assertEqual([each.fix for each in unreadable(self.loaded())], [f"chmod go+x {self.place}/secrets"])
         (self.place / "secrets").chmod(0o711)
         self.assertEqual(list(unreadable(self.loaded())), [])
+
+    def test_a_place_that_who_asks_may_not_look_at(self) -> None:
+        """Members of the group `hoopgw` get findings of all else, and no traceback."""
+        before = os.geteuid()
+        (self.place / "state").chmod(0o700 if before == 0 else 0)
+        os.seteuid(65534 if before == 0 else before)
+        try:
+            found = _disk(self.place / "state/recordings", 1)
+        finally:
+            os.seteuid(before)
+        self.assertEqual((found.fix, "root may" in found.said), ("", True), found)
 
     def test_what_root_alone_needs(self) -> None:
         """A file that systemd hands over, and each in a directory of such."""
