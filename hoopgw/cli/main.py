@@ -57,16 +57,29 @@ class _Lazy(click.Group):
     "--socket",
     "socket_path",
     type=click.Path(),
-    default=DEFAULT_SOCKET,
-    show_default=True,
     envvar="HOOPGW_SOCKET",
-    help="The running gateway's admin socket.",
+    help="The running gateway's admin socket.  [default: that of the configuration]",
 )
 @click.version_option(__version__, prog_name="hoopgw")
 @click.pass_context
-def main(context: click.Context, config: str, socket_path: str) -> None:
+def main(context: click.Context, config: str, socket_path: str | None) -> None:
     """The gateway that knows who acts, decides what may run, and records all of it.
 
     Exit status: 0 done; 1 no (refused, not verified, mistakes found); 2 wrong use; 3 nobody can say (bypass probe).
     """
-    context.obj = {"config": config, "socket": socket_path}
+    context.obj = {"config": config, "socket": socket_path or admin_socket(config)}
+
+
+def admin_socket(config: str) -> str:
+    """`[admin] socket` of the file, as far as it can be read: what is wrong in it is for others to name."""
+    import os
+    import tomllib
+
+    try:
+        with open(config, "rb") as file:
+            named = tomllib.load(file)["admin"]["socket"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return DEFAULT_SOCKET
+    if not isinstance(named, str):
+        return DEFAULT_SOCKET
+    return os.path.abspath(os.path.join(os.path.dirname(config), named))
