@@ -247,15 +247,16 @@ class Setup(SetupCase):
         """On an appliance state and secrets are hoopgw's: root's setup tries the target by them all the same."""
         if os.geteuid() != 0:
             raise SkipTest("only root can give a file away")
-        theirs = [self.stage.state, self.directory / "secrets/reader", *(self.stage.state / "keys").iterdir()]
-        for path in theirs:
+        private = [self.directory / "secrets", self.directory / "tls", self.stage.state / "keys"]
+        for path in [self.stage.state, *private, *(file for place in private for file in place.iterdir())]:
             os.chown(path, 65534, 65534)
             self.addCleanup(os.chown, path, 0, 0)
         ran = self.hoopgw("setup", "--yes", *self.words())
         # the gateway of this test is root's own: it does not take up what belongs to another user
         self.assertIn("logged in as shop_ro", ran.stdout)
         self.assertIn("targets.d/shop.toml", self.written())
-        self.assertEqual(self.hoopgw("check").returncode, 0)
+        checked = self.hoopgw("check")
+        self.assertEqual(checked.returncode, 0, checked.stderr)
 
     def test_untried(self) -> None:
         """A target that does not answer yet is written when that is asked for; the status still tells."""
