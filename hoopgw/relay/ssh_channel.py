@@ -137,7 +137,7 @@ class Channel:
 
     def weight(self) -> int:
         """What the messages that are kept count for: memory, and the turn in which they all go on."""
-        return self.kept_data + KEPT_MESSAGE * len(self.kept)
+        return self.kept_data + self.kept_size + KEPT_MESSAGE * len(self.kept)
 
     def next_kept(self) -> bytes:
         """It is kept no longer."""

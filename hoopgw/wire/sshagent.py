@@ -45,6 +45,8 @@ class AgentRequests:
 
     def of(self, data: bytes) -> list[AgentRequest]:
         """Those that are whole now.  Raises MalformedFrame for a length that no request has."""
+        if not data:  # takes nothing of a window, and would be kept
+            return []
         self._pieces.append(data)
         self._held += len(data)
         if self._held < self._needed:

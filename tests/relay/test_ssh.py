@@ -322,6 +322,18 @@ class Holding(SynchronousTestCase):
             play.client(wire.channel_data(7, b"x" * size))
             self.assertIn("too many messages", play.hangup().reason)
 
+    def test_bound_of_all_requests(self) -> None:
+        """Variables that wait on many channels count as data does."""
+        play, sent = Play(lambda operation: None), 0
+        for number in range(200):
+            play.open(number, number)
+            play.client(execute(number, b"x"), *[environment(number, b"LANG", b"x" * 60_000)] * 4)
+            sent += 240_000
+            if any(isinstance(effect, Hangup) for effect in play.others):
+                break
+        self.assertIn("wait for decisions", play.hangup().reason)
+        self.assertLessEqual(sent, MAX_KEPT + 240_000)
+
     def test_many_variables(self) -> None:
         """A client sends all of them at once, before it knows of any: those beyond the bound are refused, and
         the command runs."""

@@ -47,6 +47,16 @@ class Requests(SynchronousTestCase):
             self.assertEqual(told(read_request(body)), expected, body)
         self.assertTrue(read_request(sign(login())).key.startswith("SHA256:"))
 
+    def test_nothing_is_kept_of_nothing(self) -> None:
+        """Data of no bytes, without end, inside a request that is not whole."""
+        requests = AgentRequests()
+        whole = framed(LIST, sign(login()))
+        self.assertEqual([each.what for each in requests.of(whole[:9])], ["list"])
+        for _ in range(100):
+            self.assertEqual(requests.of(b""), [])
+        self.assertLessEqual(len(requests._pieces), 1)
+        self.assertEqual([each.what for each in requests.of(whole[9:])], ["sign"])
+
     def test_what_does_not(self) -> None:
         """Keys and libraries that are added, locks, and signatures of anything that is no login by SSH."""
         for body in (
