@@ -71,6 +71,7 @@ from hoopgw.session.rebuilding import rebuilt
 from hoopgw.session.registry import Registry
 from hoopgw.session.retention import Retention
 from hoopgw.store.following import Following, followed
+from hoopgw.store.interface import SessionRow
 from hoopgw.store.opening import open_store
 from hoopgw.store.recorder import Recorder
 from hoopgw.store.recovery import REASON, recently_opened
@@ -167,7 +168,7 @@ class GatewayService(Service):
         store_password = self.secrets.get(settings.store.password) if settings.store.password else None
         self.store = open_store(reactor, settings.store, store_password)
         await self.store.start()
-        self.registry = Registry(self.store, reactor, settings.limits, self.events)
+        self.registry = Registry(self.store, reactor, settings.limits, self.events, self._rebuilt)
         self.registry.start()
         self.recorder = Recorder(
             settings.recordings,
@@ -225,12 +226,15 @@ class GatewayService(Service):
         for id in dict.fromkeys(interrupted + recent):
             row = await self.store.session(id)
             if row is None or row.closed is None:
-                row = await deferToThread(rebuilt, self.recordings, id)
+                row = await self._rebuilt(id)
                 if row is not None:
                     await self.store.put_sessions((row,))
             if id in interrupted:
                 subject = row.subject if row is not None else ""
                 self.events.emit(Code.RECORDING_RECOVERED, session=id, subject=subject, reason=REASON)
+
+    def _rebuilt(self, id: str) -> Deferred[SessionRow | None]:
+        return deferToThread(rebuilt, self.recordings, id)
 
     def _not_indexed(self, failure: Any) -> None:
         """Recordings have it all; the next start tries again."""

@@ -16,11 +16,12 @@ from hoopgw.model.settings import LimitSettings
 from hoopgw.session.aftermath import MAX_BATCH, Aftermath
 from hoopgw.session.cancels import CancelKeys
 from hoopgw.session.interfaces import IEvents
+from hoopgw.session.left_out import LeftOut, Rebuild
 from hoopgw.session.session import Session
 from hoopgw.store.interface import IStore, SessionRow
 
 WRITE_EVERY = 1.0  # seconds between writes of what changed to the index
-MAX_CLOSED = 20_000  # rows of ended sessions kept while the store is away; the oldest go then: recordings have it all
+MAX_CLOSED = 20_000  # rows of ended sessions kept while the store is away; of older ones the ids alone: see LeftOut
 
 
 class Registry:
@@ -28,7 +29,10 @@ class Registry:
 
     log = Logger()
 
-    def __init__(self, store: IStore, clock: IReactorTime, limits: LimitSettings, events: IEvents) -> None:
+    def __init__(
+        self, store: IStore, clock: IReactorTime, limits: LimitSettings, events: IEvents, rebuild: Rebuild
+    ) -> None:
+        """`rebuild` as LeftOut takes it."""
         self._store = store
         self._keys = CancelKeys(clock, events)
         self._limits = limits
@@ -36,6 +40,7 @@ class Registry:
         self._by_identity: Counter[str] = Counter()
         self._written: dict[str, tuple[int, ...]] = {}  # counters of live sessions as the index has them
         self._closed: dict[str, SessionRow] = {}  # the last rows of ended sessions, not written yet
+        self._left_out = LeftOut(store, rebuild)
         self.aftermath = Aftermath(store)
         self._turn = DeferredLock()
         self._loop = LoopingCall(self.write)
@@ -77,7 +82,9 @@ class Registry:
         self._written.pop(session.id, None)
         self._closed[session.id] = session.row()
         while len(self._closed) > MAX_CLOSED:
-            self._closed.pop(next(iter(self._closed)))
+            oldest = next(iter(self._closed))
+            self._left_out.add(oldest)
+            del self._closed[oldest]
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -127,9 +134,14 @@ class Registry:
             for start in range(0, len(rows), MAX_BATCH):
                 await self._store.put_sessions(tuple(rows[start : start + MAX_BATCH]))
             self._put(closed, seen)
-            await self.aftermath.write(lambda id: id in self._sessions or id in self._closed)
+            await self._left_out.write()
+            await self.aftermath.write(self._is_busy)
         except StoreUnavailable as error:
             self.log.warn("The index could not be written and is written later: {why}", why=str(error))
+
+    def _is_busy(self, id: str) -> bool:
+        """Its own last row is not in the index."""
+        return id in self._sessions or id in self._closed or id in self._left_out
 
     def _put(self, closed: list[SessionRow], seen: list[tuple[str, tuple[int, ...]]]) -> None:
         """These are in the index."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.errors import LoginRefused, NotAllowed
 from hoopgw.model.events import Code
 from hoopgw.model.settings import LimitSettings
+from hoopgw.session import left_out
 from hoopgw.session import registry as module
 from hoopgw.session.cancels import MAX_SOURCES, MAX_WRONG, CancelKeys
 from hoopgw.session.registry import Registry
@@ -23,7 +26,8 @@ class Living(Case):
     def setUp(self) -> None:
         super().setUp()
         limits = replace(LimitSettings(), max_sessions=3, max_sessions_per_identity=2)
-        self.registry = Registry(self.store, self.clock, limits, self.events)
+        self.recordings: dict[str, SessionRow | Exception] = {}
+        self.registry = Registry(self.store, self.clock, limits, self.events, self.rebuild)
         self.registry.start()
 
     def add(self, id: str, subject: str = "agent") -> Session:
@@ -41,6 +45,10 @@ class Living(Case):
         )
         self.registry.add(session)
         return session
+
+    def rebuild(self, id: str) -> Deferred[SessionRow | None]:
+        found = self.recordings.get(id)
+        return fail(found) if isinstance(found, Exception) else succeed(found)
 
     def index(self, limit: int = 50) -> tuple[SessionRow, ...]:
         return self.successResultOf(self.store.sessions(SessionFilter(limit=limit)))
@@ -142,15 +150,46 @@ class Living(Case):
         self.successResultOf(self.registry.stop())
         self.assertEqual(len(self.index()), 1)
 
-    def test_closed_rows_are_bounded(self) -> None:
-        """must-survive 76: a store that stays away costs bounded memory."""
+    def ended_while_away(self, count: int) -> None:
+        """Sessions of which the memory has room for the rows of two, and the store comes back."""
         self.patch(module, "MAX_CLOSED", 2)
         self.store.down = True
-        for number in range(5):
-            self.registry.remove(self.add(f"s_{number}"))
+        for number in range(count):
+            session = self.add(f"s_{number:02}")
+            self.successResultOf(session.close(Code.SESSION_CLOSED, "left"))
+            self.registry.remove(session)
+            self.recordings.setdefault(session.id, session.row())
+            self.registry.aftermath.retired([session.id], 7.0)
+            self.clock.advance(60)
+        self.assertLessEqual(len(self.registry._closed), 2)
         self.store.down = False
-        self.clock.advance(1)
-        self.assertEqual({found.id for found in self.index()}, {"s_3", "s_4"})
+
+    def test_more_ended_than_there_is_room_for(self) -> None:
+        """must-survive 59, 76: a store that stays away costs bounded memory, and once it is back every session is in
+        the index as it ended, with what happened to it afterwards."""
+        self.ended_while_away(60)
+        self.clock.pump([1.0] * 4)
+        found = self.index(limit=100)
+        self.assertEqual({row.id for row in found}, {f"s_{number:02}" for number in range(60)})
+        self.assertEqual({(row.reason, row.retired) for row in found}, {("session.closed: left", 7.0)})
+        puts = self.store.puts
+        self.clock.pump([1.0] * 4)
+        self.assertEqual(self.store.puts, puts, "something is written twice")
+
+    def test_recordings_that_do_not_tell(self) -> None:
+        """Of a session whose recording cannot be read the log says that the index has none, and others are there."""
+        self.recordings["s_01"] = OSError(5, "Input/output error")
+        logged: list[str] = []
+        observe = lambda event: logged.append(str(formatEvent(event)))  # noqa: E731
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        self.patch(left_out, "MAX_LEFT_OUT", 3)
+        self.ended_while_away(6)
+        self.clock.pump([1.0] * 4)
+        self.assertEqual({row.id for row in self.index()}, {"s_02", "s_03", "s_04", "s_05"})
+        told = [line for line in logged if "not in the index" in line]
+        self.assertRegex(told[0], "Session s_01 is not in the index.*Input/output error")
+        self.assertRegex(told[1], "^1 sessions are not in the index")
 
 
 class Cancelling(SynchronousTestCase):

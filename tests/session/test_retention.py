@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -24,7 +24,7 @@ class Looks(SynchronousTestCase):
         self.events = Emitted()
         self.asked: list[tuple[Any, ...]] = []
         self.thread: Deferred[Any] = Deferred()
-        registry = Registry(MemoryStore(clock), clock, LimitSettings(), self.events)
+        registry = Registry(MemoryStore(clock), clock, LimitSettings(), self.events, lambda id: succeed(None))
         self.retention = Retention(self.retire, registry, self.events, clock, self.in_thread)
 
     def retire(self, before: float, live: frozenset[str]) -> tuple[list[str], list[str]]:
