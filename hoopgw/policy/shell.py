@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from hoopgw.model.operation import EXEC, FILE, SHELL, TERMINAL, TYPED, Operation
 from hoopgw.policy.shell_facts import Command
 from hoopgw.policy.shell_programs import DANGEROUS, PAGED
-from hoopgw.policy.shell_reading import AT_ONCE, MAX_UNKNOWN, WHOLE, Limits, read
+from hoopgw.policy.shell_reading import AT_ONCE, MAX_UNKNOWN, UNREAD, WHOLE, Limits, read
 
 MAX_KEPT = 4096  # bytes of a text whose facts are kept
 KEPT = 1024  # of them
@@ -31,6 +31,11 @@ class ShellFacts:
     unknown: tuple[str, ...] = ()
     action: str = ""
     paths: tuple[str, ...] = ()
+
+    @property
+    def unread(self) -> bool:
+        """Some of the text was not looked at: it may start by name what `commands` does not have."""
+        return bool(self.doubt) or len(self.unknown) >= MAX_UNKNOWN or not UNREAD.isdisjoint(self.unknown)
 
 
 def facts_of(operation: Operation) -> ShellFacts:

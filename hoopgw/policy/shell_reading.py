@@ -46,6 +46,10 @@ SHORT = 128  # bytes that no parser takes long for
 MAX_COMMANDS = 1000
 MAX_UNKNOWN = 8  # reasons that are kept
 TOO_LONG = "the text is too long, or too deep, to be read"
+CONTROLS = "a control character stands in the text"
+NOT_UTF8 = "the text is not UTF-8"
+NOT_UNDERSTOOD = "the text is not understood as a shell's"
+UNREAD = frozenset((TOO_LONG, CONTROLS, NOT_UTF8, NOT_UNDERSTOOD))  # of texts of which no command may be known
 # None of them belongs into a command line
 _CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 _ARITHMETIC = frozenset(("arithmetic_expansion", "c_style_for_statement"))
@@ -87,12 +91,12 @@ class _Reader:
             self.stop()
             return
         if _CONTROL.search(text):
-            self.doubt("a control character stands in the text")
+            self.doubt(CONTROLS)
             return
         try:
             text.decode()
         except UnicodeDecodeError:
-            self.doubt("the text is not UTF-8")
+            self.doubt(NOT_UTF8)
             return
         for variable in re.findall(rb"\{(\w+)\}[<>]", text):  # `{PATH}>x` writes a number into PATH
             self._set(variable.decode())
@@ -107,7 +111,7 @@ class _Reader:
             return
         root = self._parser.parse(text).root_node
         if root.has_error:
-            self.doubt("the text is not understood as a shell's")
+            self.doubt(NOT_UNDERSTOOD)
         self._walk(root, depth)
 
     def _is_read_soon(self, text: bytes) -> bool:

@@ -34,6 +34,11 @@ def starts_server(commands: Iterable[Command]) -> bool:
     return any(_name(command.program.encode("utf-8", "surrogateescape")) in NAMES for command in commands)
 
 
+def names_server(text: bytes) -> bool:
+    """Its name stands somewhere: all that is known of a text that was not read."""
+    return any(name in text.lower() for name in NAMES)
+
+
 def _name(word: bytes) -> bytes:
     """Some systems look at no more than the letters, and want an ending."""
     return word.rpartition(b"/")[2].lower().removesuffix(b".exe")

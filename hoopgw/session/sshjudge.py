@@ -24,7 +24,7 @@ from hoopgw.policy.sql import Unreadable
 from hoopgw.policy.ssh_bounds import bounded
 from hoopgw.policy.ssh_forwards import feature
 from hoopgw.policy.ssh_rules import OPERATIONS, SshRule
-from hoopgw.policy.ssh_servers import is_server, starts_server
+from hoopgw.policy.ssh_servers import is_server, names_server, starts_server
 from hoopgw.session.interfaces import IJudge
 from hoopgw.session.parser_process import ParserProcess
 
@@ -87,7 +87,7 @@ class SshJudge:
         verdict = self._granted(operation)
         if self._bounds is not None:
             verdict &= bounded(self._bounds, operation)
-        if operation.kind == EXEC and starts_server(facts.commands) and not is_server(operation.text):
+        if operation.kind == EXEC and not is_server(operation.text) and _may_serve(operation.text, facts):
             verdict &= _SERVER
         verdict &= judge(self._guardrails, operation, facts)
         if verdict.holds and operation.kind not in WAITS:
@@ -133,6 +133,10 @@ class SshJudge:
         words = "read it by a command, as `scp -O` does: a command's output is masked"
         reason = "what a file holds cannot be masked over SFTP"
         return Verdict(refusals=(Refusal(f"mask:{mask.name}", reason, words, mask.source),))
+
+
+def _may_serve(text: bytes, facts: ShellFacts) -> bool:
+    return starts_server(facts.commands) or (facts.unread and names_server(text))
 
 
 def _refused(rule: str, reason: str, would_pass: str = "") -> Verdict:

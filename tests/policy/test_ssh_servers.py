@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.policy.shell import facts_of_text
-from hoopgw.policy.ssh_servers import is_server, starts_server
+from hoopgw.policy.ssh_servers import is_server, names_server, starts_server
 
 ALONE = (
     b"sftp-server",
@@ -47,5 +47,6 @@ class Servers(SynchronousTestCase):
         for command in ALONE:
             self.assertTrue(is_server(command), command)
             self.assertTrue(starts_server(facts_of_text(command, False)[0].commands), command)
+            self.assertTrue(names_server(command), command)
         for command in NOT:
             self.assertFalse(is_server(command), command)

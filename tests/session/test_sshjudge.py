@@ -142,6 +142,13 @@ class Judging(SynchronousTestCase):
             b"nice sftp-server 2>/dev/null",
             b"sh -c 'sudo SFTP-Server'",
             b"tee x | /usr/libexec/sftp-server",
+            # Texts that are not read, or not whole
+            b": " + b"a" * 70_000 + b"; sftp-server",
+            b"true;" * 1100 + b"sftp-server",
+            b"cd /srv/\xfc; sftp-server",
+            b"sftp-server #\x01",
+            b"true )\nsftp-server",
+            b"$A; sudo -x; env -x; sh -c $D; nice -x; time -x; eval $E; . x; python3 -c x; sh -c $'sftp-server #\\1'",
         ):
             self.assertEqual(judged(Operation("ssh", "exec", text)), ["ssh:sftp-server"], text)
 
