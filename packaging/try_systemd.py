@@ -129,6 +129,8 @@ def mended(machine: Machine, times: int = 4) -> None:
     machine.inside("systemctl", "restart", "hoopgw.service", good=False)
     until(lambda: int(scenes.shown(machine, "NRestarts")) >= times, "tried again and again")
     expect(machine.system("is-active", "hoopgw-postgresql.socket"), "active", "the socket meanwhile")
+    said = machine.inside("hoopgw", "restore", "/etc/hostname", "--passphrase", "env:NONE", good=False)
+    contains(said, "about to start it", "a restore between two tries to start")
     waiting = machine.beginning("sh", "-c", f"{scenes.PSQL} -c 'select 42'")
     time.sleep(2)
     scenes.shell(machine, "rm /etc/hoopgw/grants.d/wrong.toml")

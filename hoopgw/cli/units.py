@@ -114,6 +114,11 @@ def goes_by(path: str) -> str:
     return unit if re.search(rf"^ExecStart=.* --config {re.escape(path)}\s*$", unit, re.MULTILINE) else ""
 
 
+def starts(path: str) -> bool:
+    """Whether systemd runs the gateway of the configuration at `path`, or will any moment: also between two tries."""
+    return bool(goes_by(path)) and _shown(SERVICE).get("ActiveState") not in (None, "inactive", "failed")
+
+
 def credential_names(unit: str) -> frozenset[str] | None:
     """Of all that the service gets (systemd.exec(5), Credentials); None where `unit` alone does not say it."""
     names: dict[str, set[str]] = {}

@@ -12,12 +12,14 @@ import click
 
 from hoopgw.cli.configured import configured
 from hoopgw.cli.output import counted, json_option, print_json
+from hoopgw.cli.units import starts
 from hoopgw.model.escaping import escaped
 
 if TYPE_CHECKING:
     from hoopgw.model.secret import Secret
 
 PATIENCE = 5.0  # seconds for the admin socket
+_STOP = "systemctl stop 'hoopgw*'"
 
 passphrase_option = click.option(
     "--passphrase",
@@ -82,7 +84,7 @@ def restore(settings: dict[str, str], /, file: str, where: str, force: bool, as_
     from hoopgw.cli.backup.restoring import InTheWay, Restoring
     from hoopgw.model.errors import HoopgwError
 
-    _must_not_run(settings["socket"])
+    _must_not_run(settings["socket"], settings["config"])
     directory = Path(settings["config"]).absolute().parent
     passphrase = _passphrase(where)
     try:
@@ -119,7 +121,11 @@ def _passphrase(where: str) -> Secret:
         raise click.ClickException(str(error)) from error
 
 
-def _must_not_run(path: str) -> None:
+def _must_not_run(path: str, config: str) -> None:
+    if starts(config):  # over half of a backup it would make keys of its own
+        raise click.ClickException(
+            f"systemd runs the gateway, or is about to start it: {_STOP} first. Nothing was changed."
+        )
     with socket.socket(socket.AF_UNIX) as admin:
         admin.settimeout(PATIENCE)
         try:
@@ -128,4 +134,4 @@ def _must_not_run(path: str) -> None:
             return
         except OSError as error:
             raise click.ClickException(f"whether a gateway runs at {path} cannot be seen: {error.strerror}") from error
-    raise click.ClickException(f"a gateway runs at {path}: systemctl stop 'hoopgw*' first. Nothing was changed.")
+    raise click.ClickException(f"a gateway runs at {path}: {_STOP} first. Nothing was changed.")
