@@ -18,12 +18,14 @@ import jmespath
 import psycopg
 import yaml
 from click import ClickException
+from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.cli.bypass import aws, kubernetes
 from hoopgw.cli.bypass.nft import nft_lines
 from hoopgw.cli.bypass.pg_hba import DATABASES, hba_lines
 from hoopgw.cli.bypass.sshd import sshd_lines
+from hoopgw.cli.main import main
 from hoopgw.model.target import Address, Role, SecretReference, Target, TlsMode
 from tests.pgcluster import HBA, Cluster
 from tests.programs import SERVER, found
@@ -124,6 +126,19 @@ class OnlyPath(SynchronousTestCase):
             said, _, rest = ran.stdout.partition("status ")
             self.assertEqual(int(rest.split()[0]), status, ran.stderr)
             self.assertEqual([each["open"] for each in json.loads(said)], wanted)
+
+
+class Nothing(SynchronousTestCase):
+    def test_a_configuration_without_an_address(self) -> None:
+        """A target that is for tunnels alone has no port: rules without one would be none, or open every port."""
+        place = Path(self.mktemp())
+        (place / "targets.d").mkdir(parents=True)
+        (place / "hoopgw.toml").write_text("")
+        (place / "targets.d/net.toml").write_text('[target.net]\nprotocol = "http"\negress = true\n')
+        for words in (["nft"], ["networkpolicy", "--namespace", "x"], ["security-group", "sg-0a1b2c3d"]):
+            command = ["--config", str(place / "hoopgw.toml"), "bypass", *words, "--gateway", "10.0.0.1"]
+            ran = CliRunner().invoke(main, command)
+            self.assertEqual((ran.exit_code, "nothing to close" in ran.output), (1, True), ran.output)
 
 
 class PgHba(SynchronousTestCase):

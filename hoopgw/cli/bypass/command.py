@@ -167,10 +167,10 @@ def _targets(settings: dict[str, str], names: tuple[str, ...], protocol: str = "
     found = [
         target
         for target in targets.values()
-        if target.name in (names or targets) and target.protocol == (protocol or target.protocol)
+        if target.name in (names or targets) and target.protocol == (protocol or target.protocol) and target.addresses
     ]
-    if not found:
-        raise click.ClickException("no target is named: there is nothing to close")
+    if not found:  # `egress` has no address: rules without a port would be none, or open all of them
+        raise click.ClickException("no target with an address is named: there is nothing to close")
     return found
 
 
