@@ -127,7 +127,7 @@ class Channel:
         if self.kept_data > self.to_target:
             raise ProtocolViolation("more data than the window has room for")
         if self.kept_requests > MAX_REQUESTS or self.kept_size > MAX_KEPT_REQUESTS:
-            raise ProtocolViolation(f"more than {MAX_REQUESTS} requests, or too large ones, wait on one channel")
+            raise ProtocolViolation(f"more than {MAX_REQUESTS} requests, or too large ones, that wait on one channel")
         self.kept.append(message)
 
     def keep_first(self, message: bytes) -> None:

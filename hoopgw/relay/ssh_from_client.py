@@ -90,7 +90,7 @@ class FromClient:
         if channel.asked:
             channel.keep(message)
             if channel.weight() > KEPT_EACH and self._asking.kept() > MAX_KEPT:
-                raise ProtocolViolation(f"more than {MAX_KEPT} bytes, or too many messages, wait for decisions")
+                raise ProtocolViolation(f"more than {MAX_KEPT} bytes, or too many messages, that wait for decisions")
             return False
         return self._goes_on(channel, message)
 

@@ -72,6 +72,10 @@ class EagerConnection(tcp.Connection):
         self._flow.clear = not queued and not self.disconnecting and bool(self.connected)
         return self._flow.clear
 
+    def unsent(self) -> int:
+        """Bytes that the peer has not taken."""
+        return int(self._tempDataLen) + len(self.dataBuffer) - int(self.offset)
+
     def queue(self, data: bytes) -> None:
         """Twisted's own way: sent when the socket takes it."""
         self._flow.clear = False

@@ -23,6 +23,9 @@ class Socket:
     def write(self, data: bytes) -> None:
         self.connection.sendall(data)
 
+    def unsent(self) -> int:
+        return 0
+
     def loseConnection(self) -> None:
         self.connection.close()
 

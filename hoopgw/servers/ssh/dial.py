@@ -26,6 +26,7 @@ from hoopgw.servers.ssh.hostkeys import algorithms_of, signer
 from hoopgw.wire.sshcertificates import certified_name
 
 LOGIN_SECONDS = 15.0  # from connecting to the login's success
+MAX_UNSENT = 64 << 20  # bytes that a target does not take: all that has waited for decisions may go to it at once
 MAX_EARLY = 256 * 1024  # bytes that a target says before its client is let in: host keys, a keepalive
 
 
@@ -34,6 +35,8 @@ class SshTarget(ClientLeg):
 
     `lost_later` is called once with the reason when the connection ends after that.
     """
+
+    max_unsent = MAX_UNSENT
 
     def __init__(self, access: Access, place: Place, signing: login.Signer | None, password: Secret | None) -> None:
         super().__init__()

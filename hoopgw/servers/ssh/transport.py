@@ -31,6 +31,7 @@ VERSION = b"SSH-2.0-hoopgw"
 
 MAX_EARLY = 64  # messages that say nothing (IGNORE, DEBUG) before the login is done
 MAX_BLOCKED = 4 << 20  # bytes that wait for the end of a rekey: the other side is paused, this is what was on its way
+MAX_UNSENT = 8 << 20  # bytes that a peer does not take while it asks for more: answers have no window, and wait here
 REKEY_BYTES = 1 << 30  # in one direction under one key: far from AES-GCM's limit, as RFC 4253, 9 has it
 REKEY_SECONDS = 3600.0  # the same
 REKEY_DEADLINE = 30.0  # seconds that a rekey may take
@@ -61,6 +62,7 @@ class Hardened(SSHTransportBase):
     ssh_NEWKEYS: Any
     said = ""  # the peer's words when it disconnected
     clock: Any  # IReactorTime
+    max_unsent = MAX_UNSENT
     rekey_bytes = REKEY_BYTES
     rekey_seconds = REKEY_SECONDS
     write: Callable[[bytes], None]
@@ -68,7 +70,7 @@ class Hardened(SSHTransportBase):
     algorithms: Algorithms = DEFAULT
 
     def __init__(self) -> None:
-        self._packets = Packets(self.received, self._message, self._unreadable, self._wait, self.rekey, self._later)
+        self._packets = Packets(self._run, self._message, self._unreadable, self._wait, self.rekey, self._later)
         self.write = self._packets.write  # runs of messages
         self.reading = Reading(lambda: self.transport)
         self.beside: Hardened | None = None  # the session's other leg
@@ -242,6 +244,12 @@ class Hardened(SSHTransportBase):
             raise error
 
     # ---- messages
+
+    def _run(self, run: bytes) -> None:
+        """What the other side sends is paused while this peer takes nothing; what the gateway itself answers is not."""
+        if self.transport.unsent() > self.max_unsent:
+            raise ProtocolViolation("requests, and takes none of the answers")
+        self.received(run)
 
     def _message(self, message: bytes) -> None:
         """What is not of the connection layer, in the phase that it belongs to."""

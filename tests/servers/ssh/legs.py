@@ -35,6 +35,9 @@ class Wire:
     def write(self, data: bytes) -> None:
         self.written.append(data)
 
+    def unsent(self) -> int:
+        return sum(map(len, self.written))
+
     def loseConnection(self) -> None:
         self.closed = True
 

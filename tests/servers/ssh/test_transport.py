@@ -321,6 +321,27 @@ class Rekeying(SynchronousTestCase):
         self.assertEqual(server.failures, ["too many key exchanges"])
 
 
+class Unread(SynchronousTestCase):
+    def test_answers(self) -> None:
+        """must-survive 24: who asks and takes no answer is given up before they fill the memory; who takes them is
+        not, however much it was."""
+        server, client = established()
+        ask = wire.framed(b"\x50" + wire.string(b"x") + b"\1")
+        server.max_unsent = 4096
+        for _ in range(2):
+            server.write(wire.framed(b"\x52") * 200)
+            self.assertGreater(server.transport.unsent(), server.max_unsent)
+            carry(server, client)
+            client.write(ask)
+            carry(server, client)
+        self.assertEqual((server.failures, server.runs), ([], [ask, ask]))
+        server.write(wire.framed(b"\x52") * 200)
+        client.write(ask)
+        server.dataReceived(b"".join(client.transport.written))
+        self.assertEqual(server.failures, ["requests, and takes none of the answers"])
+        self.assertTrue(server.transport.closed)
+
+
 class Phases(SynchronousTestCase):
     def first(self, message: bytes) -> Any:
         """A server whose client's first packet is `message`."""
