@@ -80,7 +80,8 @@ class SshCase(LiveCase):
 
     def forgiven(self) -> None:
         """A good login: failures of this address count no more."""
-        self.assertEqual(self.ssh("true").returncode, 0)
+        done = self.ssh("true")
+        self.assertEqual(done.returncode, 0, done.stderr)
 
     def ran(self, command: list[str], token: str = "", **more: Any) -> Any:
         more.setdefault("stdin", subprocess.DEVNULL) if "input" not in more else None
