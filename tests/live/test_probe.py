@@ -60,8 +60,11 @@ class Probes(HttpCase):
         """Without a good token nobody makes an event; the command says that it was not taken."""
         before = len(self.events("bypass.closed"))
         done = self.probe("127.0.0.1:1", "--report", self.base(), "--ca", str(self.stage.ca), token="x.y.z")
-        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.returncode, 4)
         self.assertIn("401", done.stderr)
+        reachable = f"127.0.0.1:{self.stage.cluster.port}"
+        done = self.probe(reachable, "--report", self.base(), "--ca", str(self.stage.ca), token="x.y.z")
+        self.assertEqual(done.returncode, 1)  # whoever hears of it, it is open
         done = self.probe("127.0.0.1:1", "--report", "http://127.0.0.1:1", token=self.stage.agent)
         self.assertEqual(done.returncode, 2)
         self.assertEqual(len(self.events("bypass.closed")), before)

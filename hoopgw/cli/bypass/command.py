@@ -12,7 +12,7 @@ from hoopgw.cli.bypass import aws, kubernetes
 from hoopgw.cli.bypass.addresses import Addresses, gateway_option, some_gateway_option
 from hoopgw.cli.bypass.nft import nft_lines
 from hoopgw.cli.bypass.pg_hba import hba_lines
-from hoopgw.cli.bypass.probing import Place, place, probed, report, shown, status
+from hoopgw.cli.bypass.probing import OPEN, UNTOLD, Place, place, probed, report, shown, status
 from hoopgw.cli.bypass.sshd import sshd_lines
 from hoopgw.cli.configured import configured
 from hoopgw.cli.output import json_option, print_json
@@ -144,7 +144,8 @@ def probe(places: tuple[Place, ...], gateway: str, ca: str | None, seconds: floa
 
     Needs no configuration. Exit status 0: none can be; 1: one can, so the gateway is not the only path; 3: none was
     found open, and one could not be tried (its name is not known here), which proves nothing. With --report
-    https://GATEWAY the result is an event there, bypass.open, bypass.closed or bypass.unknown.
+    https://GATEWAY the result is an event there, bypass.open, bypass.closed or bypass.unknown; 4: none was found open,
+    and the gateway could not be told.
     """
     found = [probed(each, seconds) for each in places]
     if as_json:
@@ -153,7 +154,13 @@ def probe(places: tuple[Place, ...], gateway: str, ca: str | None, seconds: floa
         for each in found:
             click.echo(shown(each))
     if gateway:
-        report(gateway, ca, found)
+        try:
+            report(gateway, ca, found)
+        except click.UsageError:
+            raise
+        except click.ClickException as error:
+            error.show()
+            sys.exit(OPEN if status(found) == OPEN else UNTOLD)
         click.echo("the gateway was told", err=True)
     sys.exit(status(found))
 

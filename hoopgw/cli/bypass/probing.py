@@ -17,6 +17,10 @@ from hoopgw.model.target import Address
 
 Place = Address
 PATH = "/.well-known/hoopgw/probes"
+# Exit statuses of the command
+OPEN = 1
+UNSURE = 3
+UNTOLD = 4  # nothing is open, but the gateway does not know
 
 
 # What a network or a machine says of a place that it does not let one reach; any other error is this host's own
@@ -98,9 +102,9 @@ def _tried(family: int, address: Any, seconds: float) -> tuple[State, str]:
 
 
 def status(found: list[Probed]) -> int:
-    """The command's: 1 where one is open, 3 where nobody can say of one, 0 where all are closed."""
+    """The command's: OPEN where one is, UNSURE where nobody can say of one, 0 where all are closed."""
     states = {each.state for each in found}
-    return 1 if State.OPEN in states else 3 if State.UNKNOWN in states else 0
+    return OPEN if State.OPEN in states else UNSURE if State.UNKNOWN in states else 0
 
 
 def shown(found: Probed) -> str:
