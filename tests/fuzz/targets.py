@@ -12,6 +12,7 @@ from tests.fuzz import (
     policy_targets,
     record_targets,
     relay_targets,
+    sftp_targets,
     ssh_targets,
     wire_targets,
 )
@@ -47,6 +48,7 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "pg-client-login": relay_targets.pg_client_login,
     "pg-target-login": relay_targets.pg_target_login,
     "ssh-relay": relay_targets.ssh_relay,
+    "sftp": sftp_targets.sftp_files,
     "ssh-packets": ssh_targets.ssh_packets,
     "ssh-client-login": ssh_targets.ssh_client_login,
     "ssh-target-login": ssh_targets.ssh_target_login,
