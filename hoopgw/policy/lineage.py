@@ -60,7 +60,3 @@ class Lineage:
 
 def union(parts: Iterable[Sources]) -> Sources:
     return NOTHING.union(*parts)
-
-
-def origins(sources: Iterable[Source]) -> frozenset[tuple[int, int]]:
-    return frozenset((relation, attribute) for relation, attribute, _ in sources)

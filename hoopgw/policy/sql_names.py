@@ -14,7 +14,6 @@ MAX_BYTES = 8 << 20  # of all of these: drivers prepare some hundreds of texts o
 CHANGE_CALLS = frozenset("routine operator cast type extension language schema do call".split())
 # What only makes something new: no name that was there before means something else after it
 NEW_ALONE = frozenset("create table index sequence statistics select comment".split())
-PINNED_ENCODINGS = frozenset(("utf8", "utf-8", "unicode", "sql_ascii"))
 
 
 @dataclass(frozen=True, slots=True)

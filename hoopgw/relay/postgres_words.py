@@ -21,7 +21,6 @@ SYNTAX_ERROR: Final = b"42601"  # a mistake in the text is what it is to every c
 SYNTAX_HINT: Final = "statements are read here by the grammar of PostgreSQL 17"
 ADMIN_SHUTDOWN: Final = b"57P01"
 PROTOCOL_VIOLATION: Final = b"08P01"
-CONNECTION_FAILURE: Final = b"08006"
 HIDDEN: Final = b"(the text is withheld: the statement reads a masked column)"
 
 _HINTS: Final[dict[Decision, str]] = {

@@ -95,9 +95,6 @@ class Registry:
     def find(self, id: str) -> Session | None:
         return self._sessions.get(id)
 
-    def of_identity(self, key: str) -> tuple[Session, ...]:
-        return tuple(session for session in self._sessions.values() if session.access.identity.key == key)
-
     def kill(self, id: str, by: str, reason: str) -> None:
         """Ends it at once.  Raises NotAllowed where no such session lives here."""
         session = self._sessions.get(id)

@@ -43,7 +43,6 @@ PERMISSION_DENIED: Final = 3
 # Flags of OPEN
 READS: Final = 0x01
 WRITES: Final = 0x02 | 0x04 | 0x08 | 0x10  # WRITE, APPEND, CREAT, TRUNC
-APPENDS: Final = 0x04
 
 HEADER: Final = 9  # bytes: length, type, id
 MAX_PACKET: Final = 256 * 1024  # OpenSSH's own bound (SFTP_MAX_MSG_LENGTH)

@@ -19,7 +19,6 @@ VERSION: Final = "sec-websocket-version"
 PROTOCOL: Final = "sec-websocket-protocol"
 EXTENSIONS: Final = "sec-websocket-extensions"
 ACCEPT: Final = "sec-websocket-accept"
-CONCERNED: Final = frozenset((KEY, VERSION, PROTOCOL, EXTENSIONS, ACCEPT))
 
 
 @final

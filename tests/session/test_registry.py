@@ -54,10 +54,9 @@ class Living(Case):
         return self.successResultOf(self.store.sessions(SessionFilter(limit=limit)))
 
     def test_found(self) -> None:
-        """By id, by identity, all; removed when it is over."""
+        """By id, all; removed when it is over."""
         one, two = self.add("s_1"), self.add("s_2", "other")
         self.assertEqual((self.registry.find("s_1"), self.registry.all(), len(self.registry)), (one, (one, two), 2))
-        self.assertEqual(self.registry.of_identity(two.access.identity.key), (two,))
         self.assertRaises(ValueError, self.registry.add, one)
         self.registry.remove(one)
         self.registry.remove(one)
