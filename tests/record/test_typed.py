@@ -22,6 +22,7 @@ from hoopgw.relay.ssh_typing import MAX_OUT, Typing, hidden
 ECHOED, READ, UNSEEN = Confidence.ECHOED, Confidence.READ, Confidence.UNSEEN
 PROMPT = b"\x1b[?2004h\x1b]0;a@h: ~\x07\x1b[1ma@h:~$ \x1b[0m"
 WIDTH = 60
+UNTIL = 30.0  # seconds that a slow machine may take
 LARGE = (b"\x1b[9999@", b"\x1b[65000B", b"\n" * 300)
 
 
@@ -30,31 +31,37 @@ def read(found: list[Typed]) -> list[Line]:
 
 
 class Bash:
-    """A real one on a terminal of its own; `lines` is what was read."""
+    """A real one on a terminal of its own; `lines` is what was read.  Keys wait for what those before them show."""
 
     def __init__(self) -> None:
-        self.typing, self.lines = Typing(WIDTH), list[Line]()
+        self.typing, self.screen, self.lines = Typing(WIDTH), Screen(WIDTH), list[Line]()
         self.pid, self.fd = pty.fork()
         if not self.pid:
             prompt = r"\[\e[1m\]me:\w$ \[\e[0m\]"
             env = {"TERM": "xterm", "PS1": prompt, "HISTFILE": "/dev/null", "PATH": "/usr/bin:/bin", "HOME": "/"}
             os.execve("/bin/bash", ["bash", "--norc", "-i"], env)
         ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, WIDTH, 0, 0))
-        self.until(b"$ ")
+        self.until("$")
 
-    def until(self, wanted: bytes) -> None:
-        deadline, seen = time.monotonic() + 20, b""
-        while wanted not in seen:
-            assert time.monotonic() < deadline, seen
+    def until(self, wanted: str | bytes) -> None:
+        """The screen has changed and ends with the text; or the bytes are among what is written."""
+        deadline, seen, before = time.monotonic() + UNTIL, b"", self.shown()
+        while not (wanted in seen if isinstance(wanted, bytes) else self.shows(wanted, before)):
+            assert time.monotonic() < deadline, (wanted, seen)
             if select.select([self.fd], [], [], 0.2)[0]:
                 data = os.read(self.fd, 4096)
                 seen += data
+                self.screen.feed(data.decode(errors="replace"))
                 self.lines += read(self.typing.shown(data))
-        # what belongs to it, as the clearing of a mode
-        while select.select([self.fd], [], [], 0.05)[0]:
-            self.lines += read(self.typing.shown(os.read(self.fd, 4096)))
 
-    def types(self, keys: bytes, until: bytes = b"$ ") -> None:
+    def shown(self) -> str:
+        return self.screen.text((0, 0))
+
+    def shows(self, wanted: str, before: str) -> bool:
+        shown = self.shown()
+        return shown != before and shown.endswith(wanted)
+
+    def types(self, keys: bytes, until: str | bytes = "$") -> None:
         self.typing.typed(keys)
         os.write(self.fd, keys)
         self.until(until)
@@ -73,15 +80,15 @@ class Real(SynchronousTestCase):
         """Typed, out of history, edited, completed, longer than the screen is wide, and found by a search."""
         long = b"echo " + b"abcdefghij " * 9 + b"end"
         self.bash.types(b"echo one\r")
-        self.bash.types(b"\x1b[A", b"one")
+        self.bash.types(b"\x1b[A", "$ echo one")
         self.bash.types(b"\r")
-        self.bash.types(b"ecxo\x7f\x7f", b"c")
+        self.bash.types(b"ecxo\x7f\x7f", "$ ec")
         self.bash.types(b"ho two\r")
-        self.bash.types(b"ls -d /usr/lo\t", b"cal/")
+        self.bash.types(b"ls -d /usr/lo\t", "$ ls -d /usr/local/")
         self.bash.types(b"\r")
         self.bash.types(long + b"\r")
-        self.bash.types(b"\x12", b"search")
-        self.bash.types(b"tw", b"w'")
+        self.bash.types(b"\x12", "search)`':")
+        self.bash.types(b"tw", "`tw': echo two")
         self.bash.types(b"\r")
         wanted = [
             Line("echo one", ECHOED, 8),
@@ -98,7 +105,7 @@ class Real(SynchronousTestCase):
         for ending in ("", "; echo"):
             self.bash.lines.clear()
             asked = f"read -s -p 'Password: ' P{ending}".encode()
-            self.bash.types(asked + b"\r", b"Password: ")
+            self.bash.types(asked + b"\r", "Password:")
             self.bash.types(b"s3cret\x7fT\r")
             self.bash.types(b"echo after\r")
             wanted = [Line(asked.decode(), ECHOED, len(asked)), Line("", UNSEEN, 7)]
@@ -115,7 +122,7 @@ class Real(SynchronousTestCase):
             self.skipTest("no vim")
         self.bash.types(b"vim -u NONE -n\r", b"\x1b[?25h")
         self.bash.types(b"isome text\r more\x1b", b"more")
-        self.bash.types(b":q!\r")
+        self.bash.types(b":q!\r", b"$ ")
         self.bash.types(b"echo after\r")
         self.assertEqual([each.text for each in self.bash.lines], ["vim -u NONE -n", "echo after"])
 
