@@ -48,6 +48,30 @@ def _names(path: Path) -> set[str]:
     return {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
 
 
+def _shifts(source: str) -> list[int]:
+    """Lines that shift a constant, or a name that is never anything else, by something that is none."""
+    tree = ast.parse(source)
+    kinds: dict[str, set[bool]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                for name in ast.walk(target):
+                    if isinstance(name, ast.Name):
+                        kinds.setdefault(name.id, set()).add(isinstance(node.value, ast.Constant))
+    constant = {name for name, kind in kinds.items() if kind == {True}} | {"i64"}
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.BinOp)
+        and isinstance(node.op, ast.LShift | ast.RShift)
+        and (isinstance(node.left, ast.Constant) or (isinstance(node.left, ast.Name) and node.left.id in constant))
+        and any(
+            isinstance(each, ast.Name) and not each.id.isupper() and each.id not in constant
+            for each in ast.walk(node.right)
+        )
+    ]
+
+
 class Imports(SynchronousTestCase):
     def sources(self) -> list[Path]:
         return sorted(PACKAGE.rglob("*.py"))
@@ -81,8 +105,7 @@ class Imports(SynchronousTestCase):
                     wrong.append(f"{path.relative_to(PACKAGE)}:{line} imports {module}")
         self.assertEqual(wrong, [])
 
-    def test_no_coroutine_is_compiled(self) -> None:
-        """inlineCallbacks refuses the generators of a compiled module: each use would end the connection."""
+    def compiled(self) -> list[Path]:
         setup = {
             node.targets[0].id: ast.literal_eval(node.value)
             for node in ast.parse((PACKAGE.parent / "setup.py").read_text()).body
@@ -91,7 +114,19 @@ class Imports(SynchronousTestCase):
         compiled = [PACKAGE / f"{module}.py" for module in setup["PATH"]]
         compiled += [path for path in self.sources() if room(path) in setup["ROOMS"]]
         self.assertTrue(compiled)
-        self.assertEqual([str(path) for path in compiled if "inlineCallbacks" in _names(path)], [])
+        return compiled
+
+    def test_no_coroutine_is_compiled(self) -> None:
+        """inlineCallbacks refuses the generators of a compiled module: each use would end the connection."""
+        self.assertEqual([str(path) for path in self.compiled() if "inlineCallbacks" in _names(path)], [])
+
+    def test_no_constant_is_shifted_by_what_is_none(self) -> None:
+        """In compiled code it is an int of 32 bits, and a shift by 32 or more gives something else than in Python."""
+        self.assertEqual(_shifts("def f(n):\n    one: i64 = 1\n    return (one << n) + (1 << n) + (n << 1)"), [3, 3])
+        wrong = [
+            f"{path.relative_to(PACKAGE)}:{line}" for path in self.compiled() for line in _shifts(path.read_text())
+        ]
+        self.assertEqual(wrong, [])
 
     def test_reactor_is_imported_once(self) -> None:
         """`twisted.internet.reactor` is imported in service assembly and in commands, never at a module's top."""

@@ -310,8 +310,8 @@ class JsonMask:
         if size > 8 or start + 8 > len(data):
             return self._looked_up(data, start, end)
         word: i64 = read_i64_le(data, start)
-        if size < 8:
-            word &= (1 << (size * 8)) - 1
+        # What is behind the name is shifted out.  (No mask of 1 << n: a constant has 32 bits in compiled code)
+        word = word << ((8 - size) * 8) if size else 0
         place: i64 = self._place
         way = self._way
         if way.word == word and way.size == size and way.place == place:

@@ -236,6 +236,20 @@ class Ways(SynchronousTestCase):
                     self.assertEqual(json.loads(in_pieces(text.encode(), cuts, *rules)), found)
                 self.assertEqual(found, _by_hand(json.loads(text), "", rules))
 
+    def test_names_that_differ_in_any_byte_lead_elsewhere(self) -> None:
+        """Of each length, next to one another and apart, as they stand in rows."""
+        for size in range(1, 13):
+            name = "secretnumber"[:size]
+            for place in range(size):
+                other = name[:place] + "z" + name[place + 1 :]
+                for names in ((other, name), (name, other), (other, "x*", name)):
+                    rows = (
+                        "[" + ",".join("{" + ",".join(f'"{each}":"abcd"' for each in names) + "}" for _ in "ab") + "]"
+                    )
+                    for rules in ((f"/*/{name}", "*_x"), (name, "z*_", "x_*")):
+                        shown = json.loads(masked(rows.encode() + b" " * 8, *rules))
+                        self.assertEqual(shown, [{each: "****" if each == name else "abcd" for each in names}] * 2)
+
 
 def _by_hand(value: Any, pointer: str, rules: tuple[str, ...]) -> Any:
     name = pointer.rpartition("/")[2].casefold()
