@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -15,10 +14,11 @@ from pathlib import Path
 import psycopg
 
 from hoopgw.cli.demo.authority import Authority
+from hoopgw.cli.demo.place import free_port
 from hoopgw.cli.demo.programs import Programs
 from tests.programs import environment
 
-TIMEOUT = 10.0
+TIMEOUT = 60.0  # seconds that a slow machine may take
 HBA = """
 hostssl all bound    127.0.0.1/32 scram-sha-256
 host    all bound    127.0.0.1/32 scram-sha-256
@@ -67,9 +67,7 @@ class Cluster:
             self.start()
 
     def start(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         settings = [
             "ssl=on",
             "ssl_ca_file=ca.crt",
@@ -86,7 +84,7 @@ class Cluster:
         self._wait()
 
     def _wait(self) -> None:
-        for _ in range(100):
+        for _ in range(600):
             try:
                 self.execute("select 1")
                 return

@@ -65,6 +65,6 @@ class SoftHsm:
         command = [str(self._programs["softhsm2-util"]), "--module", str(self.module), *words, "--pin", PIN]
         more = {CONFIGURATION: str(self._configuration)}
         done = subprocess.run(
-            command, env=environment(self._programs, **more), capture_output=True, text=True, timeout=60, check=False
+            command, env=environment(self._programs, **more), capture_output=True, text=True, timeout=120, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr

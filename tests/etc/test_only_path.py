@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from hoopgw.cli.bypass.pg_hba import DATABASES, hba_lines
 from hoopgw.cli.bypass.sshd import sshd_lines
 from hoopgw.cli.main import main
 from hoopgw.model.target import Address, Role, SecretReference, Target, TlsMode
-from tests.pgcluster import HBA, Cluster
+from tests.pgcluster import HBA, TIMEOUT, Cluster
 from tests.programs import SERVER, found
 
 PAGE = Path(__file__).parent.parent.parent / "docs/hardening.md"
@@ -38,7 +39,7 @@ import socket
 target = socket.create_server(("0.0.0.0", 5432))
 for source in ("{GATEWAY}", "{AGENT}"):
     try:
-        socket.create_connection(("127.0.0.1", 5432), 5, source_address=(source, 0)).close()
+        socket.create_connection(("127.0.0.1", 5432), 20, source_address=(source, 0)).close()
         print(source, "reached")
     except ConnectionRefusedError:
         print(source, "refused")
@@ -63,14 +64,14 @@ for source in ("{GATEWAY}", "{AGENT}"):
             print(source, "refused")
 """
 # listens as a target does
-LISTENS = 'import socket, time; s = socket.create_server(("0.0.0.0", 5432)); time.sleep(20)'
+LISTENS = 'import socket, time; s = socket.create_server(("0.0.0.0", 5432)); time.sleep(60)'
 COMMAND = "from hoopgw.cli.main import main; main()"
 
 
 def alone(script: str) -> subprocess.CompletedProcess[str]:
     """`script` of sh, as root of a network where nobody else is."""
     command = ["unshare", "--map-root-user", "--net", "sh", "-ec", f"ip link set lo up; {script}"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
 
 
 class OnlyPath(SynchronousTestCase):
@@ -191,7 +192,7 @@ class Sshd(SynchronousTestCase):
         place = Path(tempfile.mkdtemp(prefix="hoopgw-sshd-"))
         self.addCleanup(shutil.rmtree, place)
         key = [str(programs["ssh-keygen"]), "-q", "-t", "ed25519", "-N", "", "-f", str(place / "key")]
-        subprocess.run(key, env=env, check=True, timeout=30)
+        subprocess.run(key, env=env, check=True, timeout=TIMEOUT)
         as_user = []
         if os.geteuid() == 0:  # as root it wants a user for its own separation of privileges
             as_user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
@@ -204,7 +205,7 @@ class Sshd(SynchronousTestCase):
         for user, address in itertools.product(("deploy", "ops.1", "ann"), ("10.0.2.7", "fd00::7", "10.0.2.8", "::1")):
             shown = [*as_user, str(programs["sshd"]), "-T", "-f", str(place / "config")]
             shown += ["-C", f"user={user},host=somewhere,addr={address}"]
-            ran = subprocess.run(shown, env=env, capture_output=True, text=True, timeout=30, check=False)
+            ran = subprocess.run(shown, env=env, capture_output=True, text=True, timeout=TIMEOUT, check=False)
             self.assertEqual(ran.returncode, 0, ran.stderr)
             denied[user, address] = "denyusers *" in ran.stdout
         wrong = {(user, address) for user in ("deploy", "ops.1") for address in ("10.0.2.8", "::1")}
@@ -304,14 +305,23 @@ class PgHbaInForce(SynchronousTestCase):
         target = Target("pay", "postgresql", (), tls, {"a": Role("a", user)}, auth=frozenset((auth,)))
         lines = [*hba_lines(target, (ip_address(gateway),)), HBA, "host replication all 127.0.0.1/32 trust"]
         (self.cluster.directory / "data/pg_hba.conf").write_text("\n".join(lines))
+        before = self.loaded()
         self.cluster.execute("SELECT pg_reload_conf()")
-        self.cluster.execute("SELECT pg_sleep(0.2)")
+        deadline = time.monotonic() + TIMEOUT
+        while self.loaded() == before:
+            self.assertLess(time.monotonic(), deadline)
+
+    def loaded(self) -> object:
+        """When the server that takes connections read its files."""
+        place = f"host=127.0.0.1 port={self.cluster.port} user=postgres dbname=postgres"
+        with psycopg.connect(place) as connection:
+            return connection.execute("SELECT pg_conf_load_time()").fetchone()
 
     def refused(self, user: str, **more: str) -> str:
         """Why the server lets nobody in as `user` from loopback; empty if it does."""
         place = {"host": "127.0.0.1", "port": str(self.cluster.port), "dbname": "postgres"}
         try:
-            psycopg.connect(**(place | {"user": user, "connect_timeout": "5"} | more)).close()
+            psycopg.connect(**(place | {"user": user, "connect_timeout": "60"} | more)).close()
         except psycopg.OperationalError as error:
             return str(error)
         return ""

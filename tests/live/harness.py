@@ -5,13 +5,12 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import random
-import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,7 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from hoopgw.cli.demo.stage import DEMO, Options, Stage, on_stage
 from hoopgw.cli.demo.surroundings import forget_misleading, surroundings
 
-UNTIL = 30.0  # seconds that a slow machine may take
+UNTIL = 60.0  # seconds that a slow machine may take
 
 
 def command_lines() -> Iterator[bytes]:
@@ -29,16 +28,6 @@ def command_lines() -> Iterator[bytes]:
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):  # it ended meanwhile
             yield path.read_bytes().replace(b"\0", b" ")
-
-
-def port_for_later() -> int:
-    """A TCP port of 127.0.0.1 that nobody gets by chance before it is used: systems give others out (ip(7))."""
-    below = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    while True:
-        port = random.randrange(max(1024, below - 16384), below)
-        with suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def until(done: Callable[[], Any]) -> Any:
@@ -77,7 +66,7 @@ class LiveCase(SynchronousTestCase):
 
     def connect(self, role: str = "reader", token: str = "", **settings: Any) -> psycopg.Connection[tuple[Any, ...]]:
         """Through the gateway, as the agent unless `token` says otherwise; closed with the test."""
-        given = {"autocommit": True, "connect_timeout": 20, "password": token or self.stage.agent} | settings
+        given = {"autocommit": True, "connect_timeout": int(UNTIL), "password": token or self.stage.agent} | settings
         connection = psycopg.connect(self.stage.gateway_url(role), **given)
         self.addCleanup(connection.close)
         return connection
@@ -88,12 +77,54 @@ class LiveCase(SynchronousTestCase):
 
     def listed(self, *words: str, count: int = 1) -> list[dict[str, Any]]:
         """`hoopgw sessions list`, once it has so many: the index is written in the background."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + UNTIL
         while True:
             found: list[dict[str, Any]] = json.loads(self.hoopgw("sessions", "list", "--json", *words).stdout)
             if len(found) >= count or time.monotonic() > deadline:
                 return found
             time.sleep(0.2)
+
+    def live(self, *words: str) -> set[str]:
+        """The ids of sessions that are open, as the index has them."""
+        return {row["id"] for row in json.loads(self.hoopgw("sessions", "list", "--live", "--json", *words).stdout)}
+
+    def held(self, words: str = "") -> dict[str, Any]:
+        """The operation that waits for an approval and has these words, as soon as it does: others may wait too."""
+
+        def waiting() -> list[dict[str, Any]]:
+            listed = json.loads(self.hoopgw("approvals", "list", "--json").stdout)
+            return [each for each in listed if words in json.dumps(each)]
+
+        found = until(waiting)
+        self.assertTrue(found, f"nothing with {words!r} waits")
+        return dict(found[0])
+
+    def runs(self, words: str) -> bool:
+        """Soon: a statement with these words runs at the target."""
+        text = "select count(*) from pg_stat_activity where state = 'active' and pid <> pg_backend_pid()"
+        return bool(until(lambda: self.stage.cluster.run(f"{text} and query like '%{words}%'") != [(0,)]))
+
+    @contextmanager
+    def meanwhile(self, *steps: Callable[[], object]) -> Iterator[None]:
+        """These, one after the other, beside what is in the block; what one raises is raised behind it."""
+        failed: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                for step in steps:
+                    step()
+            except BaseException as error:
+                failed.append(error)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join(UNTIL)
+        if failed:
+            raise failed[0]
+        self.assertFalse(thread.is_alive(), "what was to happen meanwhile is not over")
 
 
 @atexit.register

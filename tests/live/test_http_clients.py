@@ -12,12 +12,13 @@ from unittest import SkipTest
 
 import httpx
 
+from hoopgw.cli.demo.place import free_port
 from hoopgw.cli.demo.stage import Options
-from tests.live.harness import environment, port_for_later
+from tests.live.harness import environment
 from tests.live.smuggling import corpus
 from tests.live.test_http import HttpCase
 
-PORT = port_for_later()
+PORT = free_port()
 TARGET = f"""
 [target.node]
 protocol = "http"

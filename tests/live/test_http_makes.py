@@ -18,13 +18,14 @@ from unittest import SkipTest
 import aiohttp
 import requests
 
+from hoopgw.cli.demo.place import free_port
 from hoopgw.cli.demo.stage import Options
 from tests.live.git_server import git_server
 from tests.live.h2_by_hand import Hand
-from tests.live.harness import environment, port_for_later
+from tests.live.harness import environment
 from tests.live.test_http import HttpCase
 
-PORT = port_for_later()
+PORT = free_port()
 FILES = {
     "targets.d/git.toml": f"""
 [target.git]

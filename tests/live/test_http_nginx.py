@@ -10,13 +10,13 @@ from unittest import SkipTest
 
 import httpx
 
+from hoopgw.cli.demo.place import free_port
 from hoopgw.cli.demo.stage import Options
-from tests.live.harness import port_for_later
 from tests.live.smuggling import HIDDEN, corpus
 from tests.live.test_http import HttpCase
 from tests.programs import environment, found
 
-PORT = port_for_later()
+PORT = free_port()
 NGINX = """
 daemon off;
 master_process off;

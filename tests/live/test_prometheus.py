@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
+from hoopgw.cli.demo.place import free_port
 from hoopgw.cli.demo.programs import Programs
 from hoopgw.cli.demo.stage import Options
-from tests.live.harness import environment, port_for_later
+from tests.live.harness import environment
 from tests.live.test_http import HttpCase
 
-PORT = port_for_later()
+PORT = free_port()
 PATIENCE = 30.0
 CONFIGURATION = """
 global: {{scrape_interval: 1s}}

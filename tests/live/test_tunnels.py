@@ -12,13 +12,14 @@ import time
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from hoopgw.cli.demo.place import free_port
 from hoopgw.cli.demo.stage import Options
 from tests.live.h2_by_hand import Hand
-from tests.live.harness import environment, port_for_later
+from tests.live.harness import environment
 from tests.live.test_http import HttpCase
 
-ECHO = port_for_later()  # listened on by the tests that need it
-CLOSED = port_for_later()
+ECHO = free_port()  # listened on by the tests that need it
+CLOSED = free_port()
 EGRESS = """
 [target.out]
 protocol = "http"

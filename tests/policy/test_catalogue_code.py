@@ -116,7 +116,7 @@ class CatalogueCode(SynchronousTestCase):
 
     def _until_waiting(self) -> None:
         with self.connect() as connection:
-            for _ in range(200):
+            for _ in range(3000):
                 row = connection.execute(
                     b"SELECT count(*), pg_sleep(0.02) FROM pg_locks WHERE NOT granted AND locktype = 'relation'"
                 ).fetchone()

@@ -546,7 +546,7 @@ class BesideBash(SynchronousTestCase):
         environment = {"PATH": str(self.bin), "HOME": str(self.work)}
         subprocess.run(
             ["/bin/bash", "-c", text], cwd=self.work, env=environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=20, check=False,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60, check=False,
         )  # fmt: skip
         return set(self.log.read_text().split())
 

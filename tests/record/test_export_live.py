@@ -40,11 +40,11 @@ class Psql(SynchronousTestCase):
         script = "\n".join(sql(record.happenings()))
         command = [self.psql, "-X", "-A", "-t", address]
         given = script.encode()
-        ran = subprocess.run(command, check=False, input=given, capture_output=True, timeout=20, env=self.environment)
+        ran = subprocess.run(command, check=False, input=given, capture_output=True, timeout=60, env=self.environment)
         self.assertEqual(ran.returncode, 0, ran.stderr)
         self.assertFalse(there.exists())
         asked = [*command, "-c", "SELECT id, said FROM kept ORDER BY id"]
-        rows = subprocess.run(asked, check=False, capture_output=True, timeout=20, env=self.environment).stdout.decode()
+        rows = subprocess.run(asked, check=False, capture_output=True, timeout=60, env=self.environment).stdout.decode()
         self.assertEqual(rows.splitlines(), ["1|one;", "2|it's", "3|O'Neil\\"])
 
     def test_copied_rows(self) -> None:
@@ -54,7 +54,7 @@ class Psql(SynchronousTestCase):
         command = [self.psql, "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", address]
 
         def psql(*arguments: str, given: bytes = b"") -> bytes:
-            ran = subprocess.run([*command, *arguments], check=True, input=given, capture_output=True, timeout=20,
+            ran = subprocess.run([*command, *arguments], check=True, input=given, capture_output=True, timeout=60,
                                  env=self.environment)  # fmt: skip
             return ran.stdout
 

@@ -22,7 +22,7 @@ from hoopgw.relay.ssh_typing import MAX_OUT, Typing, hidden
 ECHOED, READ, UNSEEN = Confidence.ECHOED, Confidence.READ, Confidence.UNSEEN
 PROMPT = b"\x1b[?2004h\x1b]0;a@h: ~\x07\x1b[1ma@h:~$ \x1b[0m"
 WIDTH = 60
-UNTIL = 30.0  # seconds that a slow machine may take
+UNTIL = 60.0  # seconds that a slow machine may take
 LARGE = (b"\x1b[9999@", b"\x1b[65000B", b"\n" * 300)
 
 
@@ -37,10 +37,10 @@ class Bash:
         self.typing, self.screen, self.lines = Typing(WIDTH), Screen(WIDTH), list[Line]()
         self.pid, self.fd = pty.fork()
         if not self.pid:
+            ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, WIDTH, 0, 0))  # before bash asks: later it draws anew
             prompt = r"\[\e[1m\]me:\w$ \[\e[0m\]"
             env = {"TERM": "xterm", "PS1": prompt, "HISTFILE": "/dev/null", "PATH": "/usr/bin:/bin", "HOME": "/"}
             os.execve("/bin/bash", ["bash", "--norc", "-i"], env)
-        ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, WIDTH, 0, 0))
         self.until("$")
 
     def until(self, wanted: str | bytes) -> None:

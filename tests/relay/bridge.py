@@ -13,7 +13,7 @@ from hoopgw.relay.effects import Ask, CancelTarget, Effect, Hangup, ToClient, To
 from hoopgw.relay.postgres import PostgresRelay
 from tests.relay.pgbytes import always
 
-TIMEOUT = 15.0  # seconds for anything here
+TIMEOUT = 60.0  # seconds for anything here
 
 
 class Bridge:

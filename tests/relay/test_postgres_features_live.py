@@ -15,7 +15,7 @@ class Features(Live):
         listener, sender = self.connect(autocommit=True), self.connect(autocommit=True)
         listener.execute("listen news")
         sender.execute("notify news, 'all is well'")
-        [found] = listener.notifies(timeout=10, stop_after=1)
+        [found] = listener.notifies(timeout=60, stop_after=1)
         self.assertEqual((found.channel, found.payload), ("news", "all is well"))
 
     def test_large_objects(self) -> None:

@@ -170,7 +170,7 @@ class Live(SynchronousTestCase):
         serving = threading.Thread(target=self._serve, args=(listener, seen, tls), daemon=True)
         serving.start()
         try:
-            connect(f"host=127.0.0.1 port={listener.getsockname()[1]} connect_timeout=10")
+            connect(f"host=127.0.0.1 port={listener.getsockname()[1]} connect_timeout=60")
         finally:
             serving.join(TIMEOUT)
         return seen

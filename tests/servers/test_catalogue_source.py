@@ -29,7 +29,7 @@ READER = Role("reader", "bound", SecretReference("env", "PASSWORD"))
 
 
 class Kept(TestCase):
-    timeout = 60
+    timeout = 180
 
     def setUp(self) -> None:
         programs = found(*SERVER)
@@ -106,7 +106,7 @@ class Kept(TestCase):
     @inlineCallbacks
     def gone(self, backend: int) -> Generator[Deferred[Any], Any, None]:
         """The target has ended it within seconds: nothing stays open."""
-        for _ in range(100):
+        for _ in range(600):
             with self.direct() as direct:
                 left = direct.execute("select 1 from pg_stat_activity where pid = %s", (backend,)).fetchall()
             if not left:

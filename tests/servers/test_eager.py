@@ -143,7 +143,8 @@ class EagerTransports(TestCase):
             self.assertLess(size, 64 << 20)
         self.server.transport.resumeProducing()
         yield self.server.enough(size)
-        yield deferLater(reactor, 0.05, lambda: None)  # type: ignore[arg-type]
+        while len(calls) < 2:
+            yield deferLater(reactor, 0.01, lambda: None)  # type: ignore[arg-type]
         self.assertEqual(calls, ["pause", "resume"])
         self.client.transport.unregisterProducer()
 
@@ -172,7 +173,7 @@ class EagerTransports(TestCase):
         self.client.transport.owed = True
         self.client.transport.pauseProducing()
         self.server.transport.loseConnection()
-        yield self.client.closed.addTimeout(5, reactor)  # type: ignore[arg-type]
+        yield self.client.closed.addTimeout(60, reactor)  # type: ignore[arg-type]
         yield self.server.closed
         self.server.closed, self.client.closed = Deferred(), Deferred()
         self.server.closed.callback(None)
@@ -183,7 +184,7 @@ class EagerTransports(TestCase):
         """A paused server connection still ends when its client leaves (EPOLLRDHUP)."""
         self.server.transport.pauseProducing()
         self.client.transport.abortConnection()
-        yield self.server.closed.addTimeout(5, reactor)  # type: ignore[arg-type]
+        yield self.server.closed.addTimeout(60, reactor)  # type: ignore[arg-type]
         self.server.closed = Deferred()
         self.server.closed.callback(None)
         yield self.client.closed
@@ -221,7 +222,7 @@ class EagerTransports(TestCase):
         self.client.transport.start_tls(
             client_context, established, done.errback, server_side=False, hostname="localhost"
         )
-        yield done.addTimeout(5, reactor)  # type: ignore[arg-type]
+        yield done.addTimeout(60, reactor)  # type: ignore[arg-type]
         self.assertEqual([fact["alpn"] for fact in facts], ["postgresql", "postgresql"])
         big = b"0123456789abcdef" * 200_000
         self.client.transport.write(big)
@@ -246,7 +247,7 @@ class EagerTransports(TestCase):
         yield deferLater(reactor, 0.05, lambda: None)  # type: ignore[arg-type]
         self.server.transport.write(b"too late")
         self.server.transport.loseConnection()
-        yield self.client.closed.addTimeout(5, reactor)  # type: ignore[arg-type]
+        yield self.client.closed.addTimeout(60, reactor)  # type: ignore[arg-type]
         self.client.closed = Deferred()
         self.client.closed.callback(None)
         self.assertNotIn(b"too late", b"".join(self.client.received))
@@ -260,7 +261,7 @@ class EagerTransports(TestCase):
         context = tls.server_context(str(certificate), key)
         self.server.transport.start_tls(context, lambda _: None, failed.errback, server_side=True)
         self.client.transport.write(b"GET / HTTP/1.1\r\n\r\n")
-        yield self.assertFailure(failed.addTimeout(5, reactor), ssl.SSLError)  # type: ignore[arg-type]
+        yield self.assertFailure(failed.addTimeout(60, reactor), ssl.SSLError)  # type: ignore[arg-type]
         self.server.transport.loseConnection()
         yield self.client.closed
         self.client.closed = Deferred()

@@ -18,12 +18,14 @@ from hoopgw.servers.eager import EagerServer
 from hoopgw.servers.flow import TURN_SIZE
 from hoopgw.servers.reactor import ENDS, LeanEPollReactor
 
+UNTIL = 60.0  # seconds that a slow machine may take
+
 
 class Answers(Protocol):
     """Writes `answer` for what it reads, and notes which of `peers` had something to read by then."""
 
-    def __init__(self, peers: list[socket.socket], answer: bytes, *, leaves: bool = False) -> None:
-        self._peers = peers
+    def __init__(self, peers: list[socket.socket], answer: bytes, *, leaves: bool = False, patience: float = 0) -> None:
+        self._peers, self._patience = peers, patience
         self._answer = answer
         self._leaves = leaves
         self.seen: list[int] = []
@@ -33,7 +35,7 @@ class Answers(Protocol):
         self.transport.write(self._answer[1:])  # type: ignore[union-attr]
         if self._leaves:
             self.transport.loseConnection()  # type: ignore[union-attr]
-        self.seen.append(len(select.select(self._peers, [], [], 0)[0]))
+        self.seen.append(len(select.select(self._peers, [], [], self._patience)[0]))
 
 
 class Broken(EagerServer):
@@ -63,7 +65,7 @@ class Connected(SynchronousTestCase):
         taken.setblocking(False)
         transport = kind(taken, protocol, address, None, 0, self.reactor)
         protocol.makeConnection(transport)
-        peer.settimeout(5)
+        peer.settimeout(UNTIL)
         self.peers.append(peer)
         self.transports.append(transport)
         return peer
@@ -73,8 +75,9 @@ class Turns(Connected):
     def turn(self) -> None:
         for peer in self.peers:
             peer.sendall(b"?")
-        select.select([transport.socket for transport in self.transports], [], [], 5)
-        self.reactor.doPoll(5)
+        for transport in self.transports:  # what was sent may take a moment to arrive
+            select.select([transport.socket], [], [], UNTIL)
+        self.reactor.doPoll(UNTIL)
 
     def test_all_reads_before_the_first_send(self) -> None:
         """Two connections that are read in one turn: neither peer has an answer before both were heard; then both."""
@@ -88,7 +91,7 @@ class Turns(Connected):
 
     def test_much_is_sent_at_once(self) -> None:
         """More than TURN_SIZE does not wait."""
-        protocol = Answers(self.peers, b"x" * (TURN_SIZE + 1))
+        protocol = Answers(self.peers, b"x" * (TURN_SIZE + 1), patience=UNTIL)
         self.accepted(protocol)
         self.turn()
         self.assertEqual(protocol.seen, [1])
@@ -190,7 +193,7 @@ class Going(Connected):
 
         asking = threading.Thread(target=ask)
         asking.start()
-        self.reactor.doPoll(5)
+        self.reactor.doPoll(UNTIL)
         asking.join()
         self.assertEqual(protocol.reads, 2)
 
@@ -285,7 +288,7 @@ class Departed(Connected):
             each.close()
         peer.sendall(b"?")
         for transport in self.transports:
-            self.assertEqual(select.select([transport.socket], [], [], 5)[0], [transport.socket])
+            self.assertEqual(select.select([transport.socket], [], [], UNTIL)[0], [transport.socket])
         self.reactor._turn(0)
         self.assertEqual(len(speaks.seen), 1)
         self.assertEqual(len(left), 2 * ENDS)  # what this turn takes at once, and of those that wait

@@ -7,7 +7,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,7 +14,10 @@ from pathlib import Path
 
 import psycopg2
 
+from hoopgw.cli.demo.place import free_port
 from tests.programs import SERVER, environment, found
+
+PATIENCE = 60.0  # seconds that a slow machine may take
 
 
 class Cluster:
@@ -40,7 +42,7 @@ class Cluster:
         self._programs = programs.reachable(self._directory) if self._user else programs
         atexit.register(self._remove)
         self._run("initdb", "-D", str(self._directory / "data"), "-U", "gateway", "-A", "trust", "-E", "UTF8", "-N")
-        self.port = self._free_port()
+        self.port = free_port()
         self._server: subprocess.Popen[bytes] | None = None
         self.start()
 
@@ -61,7 +63,7 @@ class Cluster:
             extra_groups=[] if self._user else None,
             cwd="/",
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             try:  # its port is open before it takes anybody
                 psycopg2.connect(host="127.0.0.1", port=self.port, user="gateway", dbname="postgres").close()
@@ -73,7 +75,7 @@ class Cluster:
     def stop(self) -> None:
         if self._server is not None:
             self._server.send_signal(signal.SIGINT)  # fast shutdown
-            self._server.wait(20)
+            self._server.wait(PATIENCE)
             self._server = None
 
     def pids(self) -> list[int]:
@@ -106,12 +108,6 @@ class Cluster:
             extra_groups=[] if self._user else None,
             cwd="/",
         )
-
-    @staticmethod
-    def _free_port() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
 
     def _remove(self) -> None:
         self.stop()

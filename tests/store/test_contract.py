@@ -325,7 +325,7 @@ class Contract:
             await self.store.claim("d1", 1.0)
 
     async def until(self, true: Any) -> None:
-        for _ in range(100):
+        for _ in range(3000):
             if true():
                 return
             await deferLater(reactor, 0.02)
@@ -368,11 +368,10 @@ class Sqlite(Contract, TestCase):
         """A call that takes too long fails, is stopped in its thread, and the store goes on."""
         self.patch(__import__("hoopgw.store.deadline").store.deadline, "DEADLINE", 0.2)
         endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
-        begun = time.monotonic()
         with self.assertRaises(StoreUnavailable):
             await self.store._run(lambda connection: connection.execute(endless).fetchone())
-        self.assertIsNone(await self.store.session("s_1"))
-        self.assertLess(time.monotonic() - begun, 5)
+        self.patch(__import__("hoopgw.store.deadline").store.deadline, "DEADLINE", 60.0)
+        self.assertIsNone(await self.store.session("s_1"))  # behind a thread that went on it would be too late as well
 
     async def test_queue_is_bounded(self) -> None:
         """More calls than the bound are refused at once; those before are answered."""
@@ -392,7 +391,7 @@ class Sqlite(Contract, TestCase):
             await self.store.reserve("rows", "w", 1)
         lock.execute("ROLLBACK")
         lock.close()
-        self.patch(__import__("hoopgw.store.deadline").store.deadline, "DEADLINE", 5.0)
+        self.patch(__import__("hoopgw.store.deadline").store.deadline, "DEADLINE", 60.0)
         self.assertEqual(await self.other.reserve("rows", "w", 0), 0)
 
 
@@ -428,7 +427,7 @@ class Postgresql(Contract, TestCase):
         await self.until(lambda: HoldState.APPROVED in told)
 
     async def again(self, store: Any) -> None:
-        for _ in range(200):
+        for _ in range(1200):
             try:
                 await store.session("s_1")
                 await store.hold("h_1")
@@ -446,7 +445,7 @@ class Postgresql(Contract, TestCase):
 
         with self.assertRaises(StoreUnavailable):
             await self.store._words.run(slow)
-        self.patch(__import__("hoopgw.store.deadline").store.deadline, "DEADLINE", 5.0)
+        self.patch(__import__("hoopgw.store.deadline").store.deadline, "DEADLINE", 60.0)
         await self.again(self.store)
 
     async def test_no_server(self) -> None:

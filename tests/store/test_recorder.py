@@ -314,7 +314,7 @@ class Recording(TestCase):
         for _ in range(100):
             journal.append(Kind.TO_CLIENT, bytes(200_000))
         recorder.writer.hurry()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while recorder.spool.head - recorder.spool.tail > 4 << 20:
             self.assertLess(time.monotonic(), deadline)
             yield deferLater(reactor, 0.01, lambda: None)  # type: ignore[arg-type]
@@ -356,7 +356,7 @@ class Recording(TestCase):
         id = new_session()
         recorder.open(id, {}, Mode.STRICT)
         yield recorder.when_synced()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             last = list(recorder.recordings.chunks(session_bytes(id)))[-1]
             if last.header.kind == SEAL:
@@ -662,7 +662,7 @@ class Killed(SynchronousTestCase):
         if not point:
             time.sleep(after)
             child.send_signal(signal.SIGKILL)
-        told, _ = child.communicate(timeout=60)
+        told, _ = child.communicate(timeout=250)
         self.assertEqual(child.returncode, -signal.SIGKILL, f"{point} was not reached")
         kept: dict[int, int] = {}
         for line in told.decode().splitlines()[:-1]:

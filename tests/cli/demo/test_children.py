@@ -12,12 +12,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from hoopgw.cli.demo.children import Child, ChildFailed
 from hoopgw.cli.demo.surroundings import surroundings
 
-SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
+SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
 PARENT = """
 import os, signal, sys
 from pathlib import Path
 from hoopgw.cli.demo.children import Child
-child = Child("sleeper", [sys.executable, "-c", "import time; time.sleep(60)"], Path(sys.argv[1]), dict(os.environ))
+child = Child("sleeper", [sys.executable, "-c", "import time; time.sleep(600)"], Path(sys.argv[1]), dict(os.environ))
 sys.stdout.write(f"{child.pid}\\n"); sys.stdout.flush()
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -41,7 +41,7 @@ class Children(SynchronousTestCase):
             [sys.executable, "-c", PARENT, str(self.log())], env=surroundings(), stdout=subprocess.PIPE, check=False
         )
         path = Path(f"/proc/{int(done.stdout)}/cmdline")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while path.exists() and b"sleep" in path.read_bytes():  # a zombie's is empty
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.02)
@@ -49,6 +49,6 @@ class Children(SynchronousTestCase):
     def test_an_early_end_is_told_with_the_log(self) -> None:
         """What a child said before it ended is in the error."""
         child = Child("failing", [sys.executable, "-c", "raise SystemExit('no such port')"], self.log(), os.environ)
-        child.process.wait(20)
+        child.process.wait(60)
         error = self.assertRaises(ChildFailed, child.must_live)
         self.assertIn("no such port", str(error))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.cli.demo.place import private_directory, write_secret
+from hoopgw.cli.demo import place as places
+from hoopgw.cli.demo.place import GIVEN_OUT, free_port, private_directory, write_secret
 
 
 class Directories(SynchronousTestCase):
@@ -44,3 +45,22 @@ class Secrets(SynchronousTestCase):
         write_secret(self.place / "link", "secret")
         self.assertFalse(elsewhere.exists())
         self.assertEqual(waiting.stat().st_mode & 0o777, 0o600)
+
+
+class Ports(SynchronousTestCase):
+    def below(self, given_out: str) -> set[int]:
+        path = Path(self.mktemp())
+        path.write_text(given_out)
+        self.patch(places, "GIVEN_OUT", path)
+        return {free_port() for _ in range(50)}
+
+    def test_nobody_is_given_it_by_chance(self) -> None:
+        """A port that is listened on later is none of those that connections of other programs get meanwhile."""
+        first = int(GIVEN_OUT.read_text().split()[0])
+        self.assertTrue(all(1024 <= port < 40_000 for port in self.below("40000\t60999\n")))
+        if first > 2100:
+            self.assertTrue(all(port < first for port in self.below(GIVEN_OUT.read_text())))
+
+    def test_where_all_are_given_out(self) -> None:
+        """There is no better one then than the system's own."""
+        self.assertTrue(all(self.below("1024\t65535\n")))
