@@ -6,6 +6,7 @@ import os
 import ssl
 import stat
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from hoopgw.auth.pkcs11_uri import key_uri
@@ -39,6 +40,7 @@ def _wrong(settings: Settings, targets: dict[str, Target]) -> Iterator[tuple[Key
         if os.path.lexists(reference.name) or not made_at_start(settings, reference):
             yield from _ssh_key(("ssh", "host_keys"), reference)
     for place, token in (
+        (("identity_key",), settings.identity_key),
         (("recordings", "signing_key"), settings.recordings.signing_key),
         (("ssh", "login_authority"), settings.ssh.login_authority),
         (("ssh", "target_authority"), settings.ssh.target_authority),
@@ -50,9 +52,12 @@ def _wrong(settings: Settings, targets: dict[str, Target]) -> Iterator[tuple[Key
         except (OperatorError, MalformedFrame) as error:
             if not isinstance(error.__cause__, PermissionError):
                 yield ("ssh", "host_certificates"), str(error)
-    signing = settings.recordings.signing_key
-    if signing.kind == "file" and os.path.lexists(signing.name):  # else it is made
-        yield from _usable(("recordings", "signing_key"), signing, lambda: signing_key(signing))
+    for place, own in (
+        (("identity_key",), settings.identity_key),
+        (("recordings", "signing_key"), settings.recordings.signing_key),
+    ):
+        if own.kind == "file" and os.path.lexists(own.name):  # else it is made
+            yield from _usable(place, own, partial(signing_key, own))
     if settings.tls.key is not None:
         missing = [*_secret(("tls", "key"), settings.tls.key)]
         yield from missing or _certificate(settings.tls, settings.tls.key)

@@ -22,7 +22,8 @@ unique over all files.
 
 `hoopgw check` names every mistake with file, line and key; the service does not start on mistakes, and a reload
 (SIGHUP) with mistakes keeps what is in force. A reload takes targets, grants, guardrails, masks, issuers, keys and
-certificates; `[listen]`, `[admin]`, `[store]`, `[recordings]` and `[limits]` are bound at start.
+certificates; `[listen]`, `[admin]`, `[store]`, `[recordings]`, `[limits]`, `mask_key` and `identity_key` are bound at
+start.
 
 | a value of | is written |
 | --- | --- |

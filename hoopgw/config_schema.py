@@ -47,6 +47,12 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "name": Key(values.text, "hoopgw", "The gateway's name in events, recordings and its own tokens."),
         "state": Key(values.text, "/var/lib/hoopgw", "Directory of everything that must outlive a restart."),
         "mask_key": Key(values.secret, None, 'Key of `show = "hash"`. Default: made under `state` at first start.'),
+        "identity_key": Key(
+            values.signing_key,
+            None,
+            "Ed25519 key of what HTTP targets are told of who asks (`X-Hoopgw-Identity`); `pkcs11:…`: one in a token. "
+            "Default: made under `state` at first start.",
+        ),
         **{name: Key(table, {}, f"See [{name}].") for name in _TOP.split()},
     },
     "listen": {

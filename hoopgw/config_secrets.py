@@ -130,7 +130,7 @@ def _make(path: Path, content: bytes) -> None:
 
 
 def signing_key(reference: SecretReference) -> Ed25519PrivateKey:
-    """Of the seals: Ed25519, PKCS 8 in PEM; a `file:` that is missing is made.  Raises OperatorError."""
+    """Of seals or identities: Ed25519, PKCS 8 in PEM; a `file:` that is missing is made.  Raises OperatorError."""
     if reference.kind == "file":
         return load_or_make_key(Path(reference.name))
     try:

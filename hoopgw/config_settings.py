@@ -80,7 +80,16 @@ def settings(reader: Reader, beside: Sequence[Beside] = ()) -> Settings:
             request_rate=limits["request_rate"],
         ),
         mask_key=top["mask_key"] or SecretReference("file", str(keys / "mask.key")),
+        identity_key=_identity_key(reader, top["identity_key"], parts, keys),
     )
+
+
+def _identity_key(reader: Reader, given: SecretReference | None, parts: dict[str, Any], keys: Path) -> SecretReference:
+    """A key of its own: targets ask for signatures whose content they know, and clients have part in it."""
+    for section, name in (("recordings", "signing_key"), ("ssh", "login_authority"), ("ssh", "target_authority")):
+        if given is not None and given == parts[section][name]:
+            reader.wrong(("identity_key",), f"must not be `{name}` of [{section}]: one key, one purpose")
+    return given or SecretReference("file", str(keys / "identity.key"))
 
 
 def _listen(reader: Reader, parts: dict[str, dict[str, Any]]) -> ListenSettings:

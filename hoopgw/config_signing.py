@@ -28,7 +28,7 @@ def in_token(reference: SecretReference | None) -> bool:
 def tokens_of(settings: Settings) -> list[SecretReference]:
     """What in this configuration stays in a token."""
     named = (settings.recordings.signing_key, settings.ssh.login_authority, settings.ssh.target_authority)
-    return [each for each in named if each is not None and in_token(each)]
+    return [each for each in (*named, settings.identity_key) if each is not None and in_token(each)]
 
 
 class SigningKeys:
@@ -48,8 +48,8 @@ class SigningKeys:
         serves.  Raises TokenUnavailable, PinRefused."""
         return self._tokens.key(key_uri(str(reference)))
 
-    def seal(self, reference: SecretReference) -> SealKey:
-        """Raises OperatorError."""
+    def ed25519(self, reference: SecretReference) -> SealKey:
+        """Of seals, or of what targets are told of identities.  Raises OperatorError."""
         return self.token_key(reference) if in_token(reference) else signing_key(reference)
 
     def ssh(self, reference: SecretReference, secret: Callable[[SecretReference], Secret]) -> Signer:

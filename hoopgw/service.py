@@ -26,14 +26,12 @@ from twisted.logger import Logger
 from twisted.python import usage
 
 from hoopgw import __version__, config, systemd
-from hoopgw.auth.identity_tokens import KEY_FILE as IDENTITY_KEY
 from hoopgw.auth.identity_tokens import IdentityTokens
-from hoopgw.auth.local import load_or_make_key
 from hoopgw.auth.penalties import Penalties
 from hoopgw.auth.pkcs11_pins import RefusedPins
 from hoopgw.auth.realm import GatewayRealm
 from hoopgw.config_secrets import read_or_make
-from hoopgw.config_signing import REFUSED_PINS, SigningKeys
+from hoopgw.config_signing import REFUSED_PINS, SigningKeys, in_token
 from hoopgw.model.errors import HoopgwError, OperatorError, PinRefused
 from hoopgw.model.events import Code
 from hoopgw.model.settings import Settings, SshSettings
@@ -49,6 +47,7 @@ from hoopgw.servers.eager import make_eager
 from hoopgw.servers.endings import Endings
 from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.http.edge import Face as HttpFace
+from hoopgw.servers.http.identity import IdentityLines, in_thread
 from hoopgw.servers.http.links import Links
 from hoopgw.servers.http.own import OwnPages
 from hoopgw.servers.http.server import HTTPS_ALPN, HttpFactory
@@ -173,7 +172,7 @@ class GatewayService(Service):
         self.recorder = Recorder(
             settings.recordings,
             settings.name,
-            self._signing_keys.seal(settings.recordings.signing_key),
+            self._signing_keys.ed25519(settings.recordings.signing_key),
             reactor.callFromThread,
             gap=self._recording_gap,
             sealed=self._recording_sealed,
@@ -301,10 +300,12 @@ class GatewayService(Service):
     async def _listen_https(self, settings: Settings) -> None:
         if not settings.listen.https:
             return
-        tokens = IdentityTokens(settings.name, load_or_make_key(Path(settings.state) / IDENTITY_KEY))
+        reference = settings.identity_key
+        tokens = IdentityTokens(settings.name, self._signing_keys.ed25519(reference), in_token(reference))
         pages = OwnPages(self.portal, self.holds, self.events, self.gateway.penalties, tokens, self.logins.certifying)
         links = Links(self._reactor, self.secrets.get)
-        self.http = HttpFace(links, tokens, pages, self._tls(self.config, HTTPS_ALPN))
+        identities = IdentityLines(tokens, self._reactor, self.events, in_thread(self._reactor))
+        self.http = HttpFace(links, identities, pages, self._tls(self.config, HTTPS_ALPN))
         self._every(HTTP_CHECK, lambda: self.http.check(self._reactor.seconds()))
         for endpoint in settings.listen.https:
             await self._listen_on(endpoint, HttpFactory(self.gateway, self.http))

@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from hoopgw import config
-from hoopgw.config_signing import SigningKeys, tokens_of
+from hoopgw.config_signing import SigningKeys, in_token
 from hoopgw.model.answer import rfc3339
 from hoopgw.model.settings import Settings
 from hoopgw.service_secrets import Known, read_all
 
-BOUND = ("name", "state", "listen", "store", "recordings", "limits", "mask_key")  # settings that a start takes up
+# settings that a start takes up
+BOUND = ("name", "state", "listen", "store", "recordings", "limits", "mask_key", "identity_key")
 MAX_REASON = 16 * 1024  # characters of why one was refused that are kept: some hundred mistakes
 
 
@@ -63,7 +64,7 @@ def load(path: str, keys: SigningKeys) -> tuple[config.Config, Known]:
 
 
 def _open_tokens(settings: Settings, keys: SigningKeys) -> None:
-    """Of the authorities, so that the reactor waits for none of them.  The key of the seals changes at a start only."""
-    for reference in tokens_of(settings):
-        if settings.listen.ssh and reference != settings.recordings.signing_key:
+    """Of the authorities, so that the reactor waits for none of them.  The other keys change at a start only."""
+    for reference in (settings.ssh.login_authority, settings.ssh.target_authority):
+        if settings.listen.ssh and reference is not None and in_token(reference):
             keys.token_key(reference)

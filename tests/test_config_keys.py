@@ -180,6 +180,7 @@ CHANGES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("", "name"): (M, 'name = "test"', 'name = "other"'),
     ("", "state"): (M, "/srv/state", "/srv/other"),
     ("", "mask_key"): (M, "[listen]", 'mask_key = "file:/k"\n[listen]'),
+    ("", "identity_key"): (M, "[listen]", 'identity_key = "file:/k"\n[listen]'),
     ("", "listen"): (M, 'postgresql = ["tcp:5432"]', ""),
     ("", "admin"): (M, "[listen]", '[admin]\nsocket = "/run/x.sock"\n[listen]'),
     ("", "tls"): (M, "gateway.pem", "other.pem"),

@@ -502,6 +502,11 @@ class Files(SynchronousTestCase):
         self.assertNotIn("2741", str(mistake))
         file.write_text(f'[store]\nurl = "postgresql://u@h/d"\npassword = "{uri}"\n')
         self.assertEqual([each.key for each in config.check(file)], ["store.password"])
+        (place / "pin").chmod(0o600)
+        file.write_text(f'identity_key = "{uri}"\n[recordings]\nsigning_key = "{uri}"\n')
+        (mistake,) = config.check(file)
+        self.assertEqual((mistake.line, mistake.key), (1, "identity_key"))
+        self.assertIn("one key, one purpose", mistake.message)
 
     def test_keys_that_the_first_start_makes(self) -> None:
         """A gateway that was just installed has none yet, and starts; one that is named elsewhere must be there."""

@@ -207,3 +207,4 @@ class Settings:
     ssh: SshSettings = SshSettings()
     client_authorities: tuple[ClientAuthority, ...] = ()
     mask_key: SecretReference = SecretReference("file", "/var/lib/hoopgw/keys/mask.key")  # for `show = "hash"`
+    identity_key: SecretReference = SecretReference("file", "/var/lib/hoopgw/keys/identity.key")  # of JWTs for targets

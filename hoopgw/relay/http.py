@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final, final
 
 from hoopgw.model.answer import Answer, Denial
-from hoopgw.model.errors import SecretUnavailable, Unmaskable, WireError
+from hoopgw.model.errors import OperatorError, SecretUnavailable, TokenUnavailable, Unmaskable, WireError
 from hoopgw.model.events import Code
 from hoopgw.relay import http_words as words
 from hoopgw.relay.effects import (
@@ -241,7 +241,7 @@ class HttpRelay:
         outgoing.once = answer.once
         try:
             data = outgoing.forward()
-        except SecretUnavailable as error:
+        except (SecretUnavailable, TokenUnavailable) as error:
             self._without_credential(error, effects)
             return
         self._phase = UNDER_WAY
@@ -298,12 +298,15 @@ class HttpRelay:
         self._answering.unauthorized = 0
         try:
             effects.append(ToTarget(self._outgoing.forward_again(), RECORDED))
-        except SecretUnavailable as error:
+        except (SecretUnavailable, TokenUnavailable) as error:
             self._without_credential(error, effects)
         return effects
 
-    def _without_credential(self, error: SecretUnavailable, effects: list[Effect]) -> None:
+    def _without_credential(self, error: OperatorError, effects: list[Effect]) -> None:
+        """Which secret or token it is, is nothing for the client."""
         told = "the target's credential is not available now; try again later"
+        if isinstance(error, TokenUnavailable):
+            told = "who asks cannot be signed for the target now; try again later"
         self._target_failed(503, told, str(error), Code.OPERATION_UNAVAILABLE, effects)
 
     def _unauthorized(self, effects: list[Effect]) -> None:

@@ -202,7 +202,7 @@ class Outgoing:
         self._untagged = self.head is not None and is_tagged(self.head.fields)
 
     def forward(self) -> bytes:
-        """Its head, and what is there of its body.  Raises SecretUnavailable and WireError."""
+        """Its head, and what is there of its body.  Raises SecretUnavailable, TokenUnavailable and WireError."""
         scope, head, request = self._scope, self.head, self.request
         assert head is not None and request is not None
         line, upstream = self.line, head.upstream
@@ -240,7 +240,7 @@ class Outgoing:
         return HELD if self._sent is not None and self.up.ended and self._scope.renewable() else NOTED
 
     def forward_again(self) -> bytes:
-        """The same with the credential as it is now, for the last time.  Raises SecretUnavailable and WireError."""
+        """The same with the credential as it is now, for the last time.  Raises the same."""
         self._pieces = bytearray(self._sent or b"")
         data = self.forward()
         self._sent = None

@@ -54,7 +54,8 @@ class HttpScope:
     host         what the target is told as Host
     names        host names (with port, where it is not the scheme's own) that mean the target in its redirects
     told         lines for the target about client and identity, each with its CR LF
-    identity     gives another such line, anew for each request: a signed one that is soon out of date; b"" for none
+    identity     gives another such line, anew for each request: a signed one that is soon out of date; b"" for none;
+                 TokenUnavailable
     credential   lines of the target's credential, which never reach the record
     query        what is added to the query of each request, likewise
     replaced     names of fields that the gateway sets by these lines: the client's copies are dropped

@@ -19,16 +19,17 @@ AT_ONCE = 3  # threads of the reactor's ten: a token that hangs must not take th
 class SlowSigning:
     """For one who needs signatures."""
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, at_once: int = AT_ONCE) -> None:
         self._clock = clock
+        self._at_once = at_once
         self._busy = 0
 
     def made(self, slow: bool, sign: Callable[..., Made], *given: Any) -> Deferred[Made]:
         """What `sign` gives.  Fails with TokenUnavailable after SECONDS: what the thread still makes is for nobody."""
         if not slow:
             return maybeDeferred(sign, *given)
-        if self._busy >= AT_ONCE:
-            return fail(TokenUnavailable(f"{AT_ONCE} signatures are waited for already"))
+        if self._busy >= self._at_once:
+            return fail(TokenUnavailable("the token has not answered earlier requests yet"))
         self._busy += 1
         waiting: Deferred[Made] = Deferred()  # a timeout ends the wait, and not the thread
         deferToThread(sign, *given).addBoth(self._done, waiting)

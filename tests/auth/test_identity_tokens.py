@@ -25,9 +25,12 @@ class Tokens(SynchronousTestCase):
     def setUp(self) -> None:
         self.tokens = IdentityTokens("bastion", Ed25519PrivateKey.generate())
 
+    def minted(self, *actors: Actor, session: str = "s_1") -> str:
+        return self.tokens.signed(self.tokens.said(access(*actors), session), NOW)
+
     def test_published_key_verifies(self) -> None:
         """Whoever has the published set finds the key by its name, and what the token says."""
-        token = self.tokens.mint(access(Actor("https://idp", "bot"), Actor("https://idp", "job")), "s_1", NOW)
+        token = self.minted(Actor("https://idp", "bot"), Actor("https://idp", "job"))
         (published,) = self.tokens.keys()["keys"]
         self.assertNotIn("d", published)
         self.assertEqual(jwt.get_unverified_header(token)["kid"], published["kid"])
@@ -41,7 +44,7 @@ class Tokens(SynchronousTestCase):
 
     def test_for_one_target_alone(self) -> None:
         """Another target must not take it, nor one that has another gateway's keys."""
-        token = self.tokens.mint(access(), "s_1", NOW)
+        token = self.minted()
         options = {"verify_exp": False, "verify_iat": False}
         key = jwt.PyJWK(self.tokens.keys()["keys"][0])
         with self.assertRaises(jwt.InvalidAudienceError):
@@ -49,3 +52,11 @@ class Tokens(SynchronousTestCase):
         other = jwt.PyJWK(IdentityTokens("bastion", Ed25519PrivateKey.generate()).keys()["keys"][0])
         with self.assertRaises(jwt.InvalidSignatureError):
             jwt.decode(token, other, ["EdDSA"], audience="api", options=options)
+
+    def test_of_any_session(self) -> None:
+        """One that all sessions of an identity share names none; what it is about is the same each time."""
+        options = {"verify_signature": False}
+        said = jwt.decode(self.minted(session=""), options=options)
+        self.assertNotIn("sid", said)
+        self.assertEqual(said.keys() | {"sid"}, jwt.decode(self.minted(), options=options).keys())
+        self.assertEqual(self.tokens.said(access()), self.tokens.said(access()))

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.model.errors import SecretUnavailable
+from hoopgw.model.errors import SecretUnavailable, TokenUnavailable
 from hoopgw.model.events import Code
 from hoopgw.relay.effects import Effect, Hangup, Observed, Renew
 from hoopgw.relay.http_outgoing import MAX_REPEATED
@@ -127,6 +127,27 @@ class Renewing(SynchronousTestCase):
         self.assertEqual(course.problem()[0], 503)
         self.assertNotIn(b"oauth", course.client)
         self.assertIn(Code.OPERATION_UNAVAILABLE, [each.code for each in course.others if isinstance(each, Observed)])
+
+    def test_who_asks_cannot_be_signed(self) -> None:
+        """The key is in a token that is away: 503 in words, the connection goes on, and the target sees nothing."""
+        away = [TokenUnavailable("token hsm, key who: DeviceRemoved")]
+
+        def line() -> bytes:
+            if away:
+                raise away[0]
+            return b"X-Hoopgw-Identity: eyJ\r\n"
+
+        course = Course(identity=line)
+        course.send(POST)
+        status, problem = course.problem()
+        self.assertEqual((status, course.target, course.ended), (503, [b""], None))
+        self.assertIn("who asks cannot be signed", problem["detail"])
+        self.assertNotIn(b"hsm", course.client)
+        (seen,) = [each for each in course.others if isinstance(each, Observed)]
+        self.assertEqual((seen.code, "hsm" in str(seen.fields["reason"])), (Code.OPERATION_UNAVAILABLE, True))
+        away.clear()
+        course.send(GET)
+        self.assertIn(b"X-Hoopgw-Identity: eyJ\r\n", course.target[0])
 
     def test_what_ends_meanwhile(self) -> None:
         """A session that has ended sends nothing again."""

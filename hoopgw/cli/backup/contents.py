@@ -101,6 +101,7 @@ def references(loaded: Config) -> Iterator[SecretReference]:
     settings = loaded.settings
     roles = [role for target in loaded.targets.values() for role in target.roles.values()]
     found = [settings.tls.key, settings.store.password, settings.recordings.signing_key, settings.mask_key]
+    found += [settings.identity_key]
     found += [*settings.ssh.host_keys, settings.ssh.target_authority, settings.ssh.login_authority]
     found += [key_uri(str(each)).pin for each in tokens_of(settings)]
     found += [each for vault in settings.vaults for each in (vault.token, vault.secret_id, vault.jwt)]

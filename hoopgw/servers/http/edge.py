@@ -9,18 +9,18 @@ from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from hoopgw.auth.access import Access
-from hoopgw.auth.identity_tokens import IdentityTokens
 from hoopgw.model.answer import Denial
 from hoopgw.model.events import Code
 from hoopgw.model.http import HttpRequest
 from hoopgw.relay.http import TIMED_OUT, HttpRelay
-from hoopgw.relay.http_scope import Route
+from hoopgw.relay.http_scope import Route, no_identity
 from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.http.bearer import kept_bearer
+from hoopgw.servers.http.identity import IdentityLines, Introduced, SharedLine
 from hoopgw.servers.http.links import Links
 from hoopgw.servers.http.own import OwnPages
 from hoopgw.servers.http.patience import Late, Patience, Terms
-from hoopgw.servers.http.scoping import IdentityLine, scope_of
+from hoopgw.servers.http.scoping import scope_of
 from hoopgw.servers.http.upstream import Upstream
 from hoopgw.servers.pump import Pump
 from hoopgw.session.interfaces import IEdge
@@ -32,12 +32,12 @@ class Face:
     def __init__(
         self,
         links: Links,
-        tokens: IdentityTokens,
+        identities: IdentityLines,
         pages: OwnPages,
         context: Any,
     ) -> None:
         self.links = links
-        self.tokens = tokens
+        self.identities = identities
         self.pages = pages
         self.context = context  # of TLS towards clients; a reload replaces it
         self.connections: set[Any] = set()
@@ -107,7 +107,7 @@ class HttpEdge:
     def open(self, access: Access, route: Route, prefix: bytes, client: str) -> Pump:
         """The session may begin.  Raises SecretUnavailable, SpoolFull or RecordingFailed."""
         gateway, session = self._gateway, self.session
-        identity = IdentityLine(self._face.tokens, access, session.id, gateway.reactor)
+        identity = self._identity(access)
         bearer = kept_bearer(gateway.secrets, access.role)
         scope = scope_of(
             access,
@@ -139,16 +139,19 @@ class HttpEdge:
         )
         self._patience = Patience(terms, gateway.reactor.seconds())
         pump = self.pump = upstream.pump = Pump(
-            session,
+            Introduced(session, identity) if isinstance(identity, SharedLine) else session,
             relay,
             leg,
             upstream,
             lambda: succeed(None),
-            gateway.registry.remove,
+            lambda _: gateway.registry.remove(session),
             gateway.reactor,
             gateway.endings,
         )
         return pump
+
+    def _identity(self, access: Access) -> Callable[[], bytes]:
+        return self._face.identities.of(access, self.session.id) if access.target.tells_identity else no_identity
 
     def _needs(self, request: HttpRequest) -> int:
         """How many bytes of a body the rules that are in force now want."""

@@ -6,40 +6,18 @@ from base64 import b64encode
 from collections.abc import Callable
 from urllib.parse import quote, urlsplit
 
-from twisted.internet.interfaces import IReactorTime
-
 from hoopgw.auth.access import Access
-from hoopgw.auth.identity_tokens import FRESH, IdentityTokens
 from hoopgw.model.errors import SecretUnavailable
 from hoopgw.model.http import HttpRequest, alike
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import Address, SecretReference, Target, TlsMode
 from hoopgw.relay.http_masks import REPLACED, TOLD
-from hoopgw.relay.http_scope import HttpScope, Route, SigningTerms, never, no_identity
+from hoopgw.relay.http_scope import HttpScope, Route, SigningTerms, never
 from hoopgw.relay.http_signing import REPLACED as SIGNED
 from hoopgw.servers.http.bearer import KeptBearer, field_line
 from hoopgw.wire.sigv4 import Keys
 
 Secrets = Callable[[SecretReference], Secret]
-
-
-class IdentityLine:
-    """The line that tells a target who asks; signed anew when it is no longer fresh."""
-
-    def __init__(self, tokens: IdentityTokens, access: Access, session: str, clock: IReactorTime) -> None:
-        self._tokens = tokens
-        self._access = access
-        self._session = session
-        self._clock = clock
-        self._until = 0.0
-        self._line = b""
-
-    def __call__(self) -> bytes:
-        now = self._clock.seconds()
-        if now >= self._until:
-            token = self._tokens.mint(self._access, self._session, now)
-            self._line, self._until = b"X-Hoopgw-Identity: " + token.encode() + b"\r\n", now + FRESH
-        return self._line
 
 
 def scope_of(
@@ -80,7 +58,7 @@ def scope_of(
         prefix=prefix,
         names=frozenset(name.encode().lower() for name in _names(target)),
         told=told,
-        identity=identity if target.tells_identity else no_identity,
+        identity=identity,
         credential=lines,
         query=query,
         replaced=dropped,

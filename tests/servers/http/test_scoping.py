@@ -6,16 +6,13 @@ from base64 import b64encode
 from dataclasses import replace
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.auth.identity_tokens import FRESH, IdentityTokens
 from hoopgw.model.errors import SecretUnavailable
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import Address, AwsKey, Role, SecretReference, TlsMode
 from hoopgw.relay.http_scope import HttpScope, Route, no_body
-from hoopgw.servers.http.scoping import IdentityLine, scope_of
+from hoopgw.servers.http.scoping import scope_of
 from hoopgw.wire.sigv4 import Keys
 from tests.auth.test_identity_tokens import TARGET, access
 from tests.relay.aws_receiver import NOW
@@ -33,8 +30,7 @@ def scope(
     **target: Any,
 ) -> HttpScope:
     who = replace(access(), role=role, target=replace(TARGET, **target))
-    line = IdentityLine(IdentityTokens("gw", Ed25519PrivateKey.generate()), who, "s_1", Clock())
-    given = who, route, prefix, "192.0.2.1", "s_1", "p", lambda reference: Secret(secret), None, line, no_body, no_body
+    given = who, route, prefix, "192.0.2.1", "s_1", "p", lambda reference: Secret(secret), None, bytes, no_body, no_body
     return scope_of(*given, bytes, lambda: NOW, True, False, public)
 
 
@@ -102,17 +98,6 @@ class Told(SynchronousTestCase):
             self.assertIn(b"X-Forwarded-Host: " + seen + b"\r\n", told)
         found = scope(Role("r", ""), tells_identity=False)
         self.assertNotIn(b"ada", found.told)
-        self.assertEqual(found.identity(), b"")
-
-    def test_a_fresh_token(self) -> None:
-        """The same line for a while, then another."""
-        clock = Clock()
-        line = IdentityLine(IdentityTokens("gw", Ed25519PrivateKey.generate()), access(), "s_1", clock)
-        first = line()
-        clock.advance(FRESH - 1)
-        self.assertIs(line(), first)
-        clock.advance(2)
-        self.assertNotEqual(line(), first)
 
     def test_names_of_the_target(self) -> None:
         """Its redirects may name any of its addresses, with the port or without the usual one."""
