@@ -11,6 +11,8 @@ from struct import Struct
 from struct import error as StructError
 from typing import Final
 
+from librt.strings import BytesWriter, write_i32_le, write_i64_le
+
 from hoopgw.model.answer import Decision
 from hoopgw.model.errors import MalformedFrame
 from hoopgw.model.operation import (
@@ -74,8 +76,6 @@ DECISIONS: Final[dict[Decision, int]] = {  # what an ASKED entry calls them; 0 i
 }
 _COUNT: Final = Struct("<I")
 _ONE: Final = Struct("<QBBI")
-_COUNT_AND_ONE: Final = Struct("<IQBBI")
-_COUNT_AND_TWO: Final = Struct("<IQBBIQBBI")
 _COMPLETED: Final = Struct("<QQQ")
 
 
@@ -87,18 +87,14 @@ def asked(
     u32 count; for each operation u64 number, u8 kind, u8 decision (0 go), u32 number
     of the VERDICT entry (0: allowed, with nothing to say); then the client's bytes.  Little-endian.
     """
-    if len(operations) == 1:
-        operation = operations[0]
-        return _COUNT_AND_ONE.pack(1, operation.number, KINDS[operation.kind], codes[0], references[0]), data
-    if len(operations) == 2:  # Bind and Execute
-        first, second = operations
-        one = first.number, KINDS[first.kind], codes[0], references[0]
-        two = second.number, KINDS[second.kind], codes[1], references[1]
-        return _COUNT_AND_TWO.pack(2, *one, *two), data
-    parts = [_COUNT.pack(len(operations))]
-    for operation, code, reference in zip(operations, codes, references, strict=True):
-        parts.append(_ONE.pack(operation.number, KINDS[operation.kind], code, reference))
-    return b"".join(parts), data
+    entry = BytesWriter()
+    write_i32_le(entry, len(operations))
+    for index, operation in enumerate(operations):
+        write_i64_le(entry, operation.number)
+        entry.append(KINDS[operation.kind])
+        entry.append(codes[index])
+        write_i32_le(entry, references[index])
+    return entry.getvalue(), data
 
 
 def completed(number: int, rows: int, masked: int, note: str) -> bytes:

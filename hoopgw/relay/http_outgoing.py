@@ -25,6 +25,7 @@ from hoopgw.wire.httphead import LENGTH, NO_BODY, Block, Request
 from hoopgw.wire.websocket_handshake import Opening
 
 LANE: Final = 0
+_VERSION: Final = b" HTTP/1.1\r\n"
 MAX_REPEATED: Final = 64 * 1024  # bytes of a request that is kept for a second try
 # Answered with what was sent, the credential that only the gateway has among it (RFC 9110, 9.3.8)
 REFLECTING: Final = frozenset((b"TRACE", b"TRACK"))
@@ -168,7 +169,7 @@ class Outgoing:
         name = b"respond-async" if head.patient else b""
         operation = Operation("http", REQUEST, self.line, name, bound, number, request)
         upgrade = b"" if self.opening is None else asking(self.opening)
-        recorded = self.line + b" HTTP/1.1\r\n" + head.recorded + upgrade + self._trace
+        recorded = b"".join((self.line, _VERSION, head.recorded, upgrade, self._trace))
         if self._pieces:
             recorded += bytes(self._pieces)
         return Ask(LANE, (operation,), recorded, partial(_redacted, len(recorded)))
@@ -222,9 +223,7 @@ class Outgoing:
             upstream = untagged(upstream)
         granted = b"" if scope.granted is None else scope.granted()
         upgrade = b"" if self.opening is None else asking(self.opening)
-        data = line + b" HTTP/1.1\r\n" + upstream + granted + scope.identity() + upgrade + self._trace
-        if body:
-            data += body
+        data = b"".join((line, _VERSION, upstream, granted, scope.identity(), upgrade, self._trace, body))
         whole = self.up.ended and len(data) <= MAX_REPEATED and self.opening is None
         kept = scope.granted is not None and len(data) <= MAX_REPEATED and self.opening is None
         self._sent = bytearray(body) if kept else None

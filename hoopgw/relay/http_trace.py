@@ -27,10 +27,5 @@ class Traces:
             self._digits = self._token_bytes(ID * DRAWN).hex().encode()
             here = 0
         self._here = here + 2 * ID
-        return (
-            b"traceparent: 00-"
-            + self._digits[here : here + 32]
-            + b"-"
-            + self._digits[here + 32 : here + 48]
-            + b"-01\r\n"
-        )
+        trace, span = self._digits[here : here + 32], self._digits[here + 32 : here + 48]
+        return b"".join((b"traceparent: 00-", trace, b"-", span, b"-01\r\n"))

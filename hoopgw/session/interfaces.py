@@ -65,8 +65,11 @@ class Journal(Protocol):
 
     mode: Mode
 
-    def append(self, kind: Kind, *parts: bytes) -> int:
-        """The entry's sequence number.  Raises SpoolFull (append it again later) or RecordingFailed (the end)."""
+    def append(self, kind: Kind, first: bytes, second: bytes = b"") -> int:
+        """The sequence number of an entry whose payload is both, one behind the other.
+
+        Raises SpoolFull (append it again later) or RecordingFailed (the end).
+        """
 
     def synced(self, sequence: int) -> Deferred[Any]:
         """Fires when that entry is on disk; fails with RecordingFailed."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
+from time import time_ns
 from typing import Any, Final, Protocol
 
+from mypy_extensions import i64
 from twisted.internet.defer import Deferred
 
 from hoopgw.model.errors import RecordingFailed, SpoolFull
@@ -32,47 +33,44 @@ class Journal:
         self._recorder = recorder
         self._spool = spool
         self._session = session
-        self._sequence = 0
-        self._begun = 0  # bytes of a large entry that are in the ring already
+        self._sequence: i64 = 0
+        self._begun: i64 = 0  # bytes of a large entry that are in the ring already
         self._begun_of = (0, 0)  # which one: its kind, and a hash of its parts
         self._payload = _NOTHING  # all of it
-        self._lost_since = 0  # best-effort: when the gap began, ns; 0 while there is none
+        self._lost_since: i64 = 0  # best-effort: when the gap began, ns; 0 while there is none
         self._lost_entries = 0
         self._lost_bytes = 0
         self._closed = False
 
-    def append(self, kind: int, *parts: bytes) -> int:
+    def append(self, kind: int, first: bytes, second: bytes = b"") -> int:
         """The entry's sequence number.  Raises SpoolFull (again when there is room, with the same bytes) or
         RecordingFailed; in best-effort mode what cannot be kept is counted as a gap instead."""
         spool = self._spool
-        now = time.time_ns()
+        now: i64 = time_ns()
         if spool.failure or self._lost_since:
-            return self._troubled(kind, parts, now)
+            return self._troubled(kind, first, second, now)
         spool.must_be_fresh(now)
-        return self._put(kind, parts, now)
+        return self._put(kind, first, second, now)
 
-    def _put(self, kind: int, parts: tuple[bytes, ...], now: int) -> int:
-        size = 0
-        for part in parts:
-            size += len(part)
+    def _put(self, kind: i64, first: bytes, second: bytes, now: i64) -> i64:
         if self._closed:
             raise RecordingFailed("the recording is closed")
-        if size > self._spool.max_piece or self._begun:
-            return self._put_pieces(kind, parts, now)
-        self._spool.append(self._session, self._sequence + 1, kind, now, parts)
+        if len(first) + len(second) > self._spool.max_piece or self._begun:
+            return self._put_pieces(kind, first, second, now)
+        self._spool.append(self._session, self._sequence + 1, kind, now, first, second)
         self._sequence += 1
         return self._sequence
 
-    def _put_pieces(self, kind: int, parts: tuple[bytes, ...], now: int) -> int:
+    def _put_pieces(self, kind: i64, first: bytes, second: bytes, now: i64) -> i64:
         """What does not fit now goes on when the same entry is appended again; another one says that it never will:
         readers leave out an entry without its end."""
-        which = kind, hash(parts)
+        which = kind, hash((first, second))
         if self._begun and which != self._begun_of:
             self._sequence += 1
             self._begun, self._payload = 0, _NOTHING
-            return self._put(kind, parts, now)
+            return self._put(kind, first, second, now)
         if not self._begun:
-            self._begun_of, self._payload = which, memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
+            self._begun_of, self._payload = which, memoryview(first + second if second else first)
         session, sequence = self._session, self._sequence + 1
         self._begun = self._spool.append_pieces(session, sequence, kind, now, self._payload, self._begun)
         if self._begun < len(self._payload):
@@ -81,21 +79,21 @@ class Journal:
         self._sequence += 1
         return self._sequence
 
-    def _troubled(self, kind: int, parts: tuple[bytes, ...], now: int) -> int:
+    def _troubled(self, kind: int, first: bytes, second: bytes, now: int) -> int:
         failure = self._spool.failure
         if self.mode is not Mode.BEST_EFFORT:
             raise RecordingFailed(failure or "the recorder failed")
         if failure:
             self._lost_since = self._lost_since or now
             self._lost_entries += 1
-            self._lost_bytes += sum(map(len, parts))
+            self._lost_bytes += len(first) + len(second)
             return self._sequence
         self._end_gap(now)
-        return self.append(kind, *parts)
+        return self.append(kind, first, second)
 
     def _end_gap(self, now: int) -> None:
         gap = {"from": self._lost_since, "to": now, "entries": self._lost_entries, "bytes": self._lost_bytes}
-        self._put(Kind.GAP, (json.dumps(gap).encode(),), now)
+        self._put(Kind.GAP, json.dumps(gap).encode(), b"", now)
         self._lost_since = self._lost_entries = self._lost_bytes = 0
         self._recorder.gap(self._session, gap)
 
@@ -107,8 +105,8 @@ class Journal:
         """The last entry; also while nothing can be written: the ring keeps it.  Raises SpoolFull.  Once."""
         if self._closed:
             return
-        now = time.time_ns()
+        now = time_ns()
         if self._lost_since:
             self._end_gap(now)
-        self._put(Kind.CLOSE, (json.dumps(closing, default=str).encode(),), now)
+        self._put(Kind.CLOSE, json.dumps(closing, default=str).encode(), b"", now)
         self._closed = True

@@ -148,7 +148,7 @@ class Recorder:
 
     def _note(self, fields: dict[str, object]) -> None:
         """For the gateway journal.  Raises SpoolFull."""
-        self.spool.append(GATEWAY, 0, Kind.NOTE, time.time_ns(), (_noted(fields),))
+        self.spool.append(GATEWAY, 0, Kind.NOTE, time.time_ns(), _noted(fields))
 
     def gap(self, session: bytes, gap: dict[str, Any]) -> None:
         self._gap(session_id(session), gap)

@@ -48,10 +48,10 @@ def recover(recordings: Recordings, spool: Spool, chains: Chains, writer: Writer
     for session, end in ends(recordings, map(session_bytes, _open(recordings))).items():
         chains.begin(session, end.chain)
         if end.chain.closed:  # only the gateway journal was not told
-            spool.append(GATEWAY, 0, Kind.NOTE, time.time_ns(), (_sealed(session, end.chain).note(),))
+            spool.append(GATEWAY, 0, Kind.NOTE, time.time_ns(), _sealed(session, end.chain).note())
         else:
             closing = json.dumps(_closing(spool, end.chain)).encode()
-            spool.append(session, end.chain.entry + 1, Kind.CLOSE, time.time_ns(), (closing,))
+            spool.append(session, end.chain.entry + 1, Kind.CLOSE, time.time_ns(), closing)
             interrupted.append(_sealed(session, end.chain).session)
         writer.drain()
         if writer.failure:

@@ -105,7 +105,7 @@ def taken(spool: Spool, stored: dict[bytes, tuple[int, int]] | None = None) -> R
             continue
         here = window.of(at, left)
         data = window.data
-        total = RECORD_SIZE + read_i32_le(data, here + _LENGTH)
+        total = RECORD_SIZE + int(read_i32_le(data, here + _LENGTH))
         if not RECORD_SIZE <= total <= left:
             raise OperatorError(f"the spool {spool.path} is damaged: move it away to start without what it holds")
         if here + total <= len(data):

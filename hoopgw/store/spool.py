@@ -14,6 +14,9 @@ from pathlib import Path
 from struct import Struct
 from typing import Final
 
+from librt.strings import BytesWriter, write_i32_le, write_i64_le
+from mypy_extensions import i32, i64
+
 from hoopgw.model.errors import OperatorError, SpoolFull
 
 MAGIC: Final = b"hoopgw spool 2\0\0"
@@ -26,6 +29,7 @@ BOOT: Final = 256
 MAX_PIECE: Final = 256 * 1024  # bytes of one entry's payload: larger ones go in pieces
 # session; then as chunks have it: length of the payload, kind, flags, number of the piece, sequence, time in ns
 RECORD: Final = Struct("<16sIBBHQQ")
+SESSION_SIZE: Final = 16
 RECORD_SIZE: Final = 40  # RECORD.size, as a constant of the compiled code
 SKIP: Final = 0  # as a kind: nothing up to the ring's end
 UNSYNCED: Final = 1.0  # seconds after which what is not on disk yet makes sessions wait
@@ -52,7 +56,7 @@ class Spool:
         self.lost = False
         self.failure = ""
         self.rounds_at = time.monotonic()
-        self._looked = 0
+        self._looked: i64 = 0
         self._file = _opened(path)
         try:
             capacity = self._allocated(capacity)
@@ -63,12 +67,13 @@ class Spool:
         except OperatorError:
             os.close(self._file)
             raise
-        self.capacity = capacity
-        self.max_piece = min(MAX_PIECE, capacity // 4)
+        self.capacity: i64 = capacity
+        self.max_piece: i64 = min(MAX_PIECE, capacity // 4)
         self._view = memoryview(self._map)
         self._words = self._view[:PAGE].cast("Q")  # one store each: the kernel sees the old or the new
-        self.head: int = self._words[HEAD // 8]
-        self.tail: int = self._words[TAIL // 8]
+        self.head: i64 = self._words[HEAD // 8]
+        self.tail: i64 = self._words[TAIL // 8]
+        self._entry = BytesWriter()  # one entry at a time
         self._clean()
 
     def _allocated(self, capacity: int) -> int:
@@ -107,11 +112,11 @@ class Spool:
     @property
     def used(self) -> float:
         """Share in use, 0 to 1."""
-        return float((self.head - self.tail) / self.capacity)
+        return int(self.head - self.tail) / int(self.capacity)
 
     # ---- the reactor's side
 
-    def must_be_fresh(self, now: int) -> None:
+    def must_be_fresh(self, now: i64) -> None:
         """Raises SpoolFull where what was recorded is not on disk after UNSYNCED seconds: sessions wait.
 
         `now` in ns: it says when to look again, whichever way that clock is set.
@@ -119,7 +124,7 @@ class Spool:
         if not 0 <= now - self._looked < LOOK_EVERY:
             self._look(now)
 
-    def _look(self, now: int) -> None:
+    def _look(self, now: i64) -> None:
         if self.head != self.tail and time.monotonic() - self.rounds_at > UNSYNCED:
             raise SpoolFull("the disk is slow: what was recorded is not synced yet")
         self._looked = now
@@ -142,22 +147,24 @@ class Spool:
         if self.head - self.tail + needed + reserved > self.capacity:
             raise SpoolFull("the spool has no room now")
 
-    def append(self, session: bytes, sequence: int, kind: int, stamp: int, parts: tuple[bytes, ...]) -> None:
-        """One entry of at most `max_piece` bytes.  Raises SpoolFull with nothing of it there."""
-        size = 0
-        for part in parts:
-            size += len(part)
+    def append(self, session: bytes, sequence: i64, kind: i64, stamp: i64, first: bytes, second: bytes = b"") -> None:
+        """One entry of at most `max_piece` bytes, `first` and `second` of it.  Raises SpoolFull with nothing there."""
+        size: i64 = len(first) + len(second)
         begin = self._room(RECORD_SIZE + size)
-        record = RECORD.pack(session, size, kind, LAST_PIECE, 0, sequence, stamp)
+        end = begin + RECORD_SIZE + size
+        entry = self._entry
+        _begin_record(entry, session, size, kind, sequence, stamp)
         if size <= PAGE:
-            self._map[begin : begin + RECORD_SIZE + size] = b"".join((record, *parts))
+            entry.write(first)
+            entry.write(second)
+            self._map[begin:end] = entry.getvalue()
         else:
-            self._map[begin : begin + RECORD_SIZE] = record
             here = begin + RECORD_SIZE
-            for part in parts:
-                self._map[here : here + len(part)] = part
-                here += len(part)
-        self._publish(begin + RECORD_SIZE + size)
+            border = here + len(first)
+            self._map[begin:here] = entry.getvalue()
+            self._map[here:border] = first
+            self._map[border:end] = second
+        self._publish(end)
 
     def append_pieces(
         self, session: bytes, sequence: int, kind: int, stamp: int, payload: memoryview, here: int
@@ -180,9 +187,9 @@ class Spool:
             here += len(piece)
         return here
 
-    def _room(self, size: int) -> int:
+    def _room(self, size: i64) -> i64:
         """Where in the map `size` bytes may go.  Raises SpoolFull, for a large entry while the reserve is free."""
-        head: int = self.head
+        head = self.head
         end = self.tail + self.capacity
         if size > RECORD_SIZE + SMALL:
             end -= self.capacity // RESERVE
@@ -201,7 +208,7 @@ class Spool:
             raise SpoolFull("the spool has no room now")
         return PAGE + begin
 
-    def _publish(self, end: int) -> None:
+    def _publish(self, end: i64) -> None:
         """Everything up to there in the map is whole."""
         head = self.head + (end - PAGE) - self.head % self.capacity
         self._words[HEAD // 8] = head
@@ -244,6 +251,18 @@ class Spool:
         self._view.release()
         self._map.close()
         os.close(self._file)
+
+
+def _begin_record(entry: BytesWriter, session: bytes, size: i64, kind: i64, sequence: i64, stamp: i64) -> None:
+    """RECORD, of an entry in one piece."""
+    if len(session) != SESSION_SIZE:
+        raise ValueError("a session's id has 16 bytes")
+    entry.truncate(0)
+    entry.write(session)
+    write_i32_le(entry, i32(size))
+    write_i32_le(entry, i32(kind | LAST_PIECE << 8))
+    write_i64_le(entry, sequence)
+    write_i64_le(entry, stamp)
 
 
 def _opened(path: Path) -> int:

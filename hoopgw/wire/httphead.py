@@ -262,31 +262,49 @@ class Blocks:
     method, target     what the request line that came last says
     status, reason     the same of a status line
     minor              of the first line that was read last
+    block              the last one
     size               bytes of the head that `again` found
     """
 
-    __slots__ = ("_asked", "_known", "_last", "_said", "_text", "method", "minor", "reason", "size", "status", "target")
+    __slots__ = (
+        "_asked", "_asks", "_head", "_known", "_said", "_text",
+        "block", "method", "minor", "reason", "size", "status", "target",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._known: dict[bytes, Block] = {}
-        self._last: Block | None = None
+        self._head = b""  # the last whole one, if it is to be known again
+        self._asks = False  # that is a request's
         self._text = b""  # of the last block, with the empty line behind it; b"" while there is none
         self._asked = _NO_LINE  # the request line that came last, and the status line
         self._said = _NO_LINE
+        self.block = Block((), ())
         self.method = b""
         self.target = b""
         self.status = 0
         self.reason = b""
         self.minor = 0
-        self.size = 0
+        self.size: i64 = 0
 
-    def again(self, data: bytes, start: int, line_end: int) -> Block | None:
-        """The last block, where behind the first line (from `start` to `line_end`) stands exactly that, with the empty
-        line behind it; `size` is then that of both."""
-        self.size = line_end + 2 - start + len(self._text)
-        if self._text and line_end >= 0 and self.size <= MAX_HEAD and data.startswith(self._text, line_end + 2):
-            return self._last
-        return None
+    def same(self, data: bytes, start: i64, asks: bool) -> bool:
+        """What stands there is, byte for byte, the head before it: what was read and checked then holds.  `size` is
+        its size; `asks`: a request's is looked for."""
+        head = self._head
+        self.size = len(head)
+        return self.size != 0 and asks == self._asks and data[start : start + self.size] == head
+
+    def keep(self, data: bytes, start: i64, end: i64, asks: bool) -> None:
+        """A head that was read and checked."""
+        self._head, self._asks = data[start:end] if end - start <= MAX_KNOWN_BYTES else b"", asks
+
+    def again(self, data: bytes, start: i64, line_end: i64) -> bool:
+        """Behind the first line (from `start` to `line_end`) stands exactly the last block, with the empty line behind
+        it; `size` is then that of both."""
+        self._head = b""
+        begin = line_end + 2
+        text = self._text
+        self.size = begin - start + len(text)
+        return text != b"" and line_end >= 0 and self.size <= MAX_HEAD and data[begin : begin + len(text)] == text
 
     def of(self, block: bytes) -> Block:
         """Raises MalformedFrame."""
@@ -298,7 +316,7 @@ class Blocks:
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
             self._known[block] = found
-        self._last, self._text = found, block + b"\r\n"
+        self.block, self._text = found, block + b"\r\n"
         return found
 
     def request_line(self, line: bytes) -> None:
@@ -316,17 +334,18 @@ class Blocks:
 
 def read_request(data: bytes, start: int, blocks: Blocks) -> Request | None:
     """The request whose head begins at `start`; None where it is not whole yet.  Raises MalformedFrame."""
+    if blocks.same(data, start, True):
+        return Request(blocks.method, blocks.target, blocks.minor, blocks.block, start + blocks.size)
     line_end = data.find(b"\r\n", start)
-    block = blocks.again(data, start, line_end)
+    known = blocks.again(data, start, line_end)
     end = start + blocks.size
-    if block is None:
+    if not known:
         end = head_end(data, start)
         if end < 0:
             _begins(data, start)
             return None
     blocks.request_line(data[start:line_end])
-    if block is None:
-        block = blocks.of(data[line_end + 2 : end - 2])
+    block = blocks.block if known else blocks.of(data[line_end + 2 : end - 2])
     if blocks.minor == 0 and block.framing == CHUNKED:
         raise MalformedFrame("HTTP/1.0 has no transfer codings")
     if not block.host:
@@ -336,6 +355,7 @@ def read_request(data: bytes, start: int, blocks: Blocks) -> Request | None:
         block.host = host
     if blocks.method == b"CONNECT" and block.framing != NO_BODY:
         raise MalformedFrame("a CONNECT with a body")
+    blocks.keep(data, start, end, True)
     return Request(blocks.method, blocks.target, blocks.minor, block, end)
 
 
@@ -357,19 +377,22 @@ def _lines_end(data: bytes, start: int) -> None:
 
 def read_response(data: bytes, start: int, method: bytes, blocks: Blocks) -> Response | None:
     """The response to `method` whose head begins at `start`; None where it is not whole yet.  Raises MalformedFrame."""
-    line_end = data.find(b"\r\n", start)
-    block = blocks.again(data, start, line_end)
-    end = start + blocks.size
-    if block is None:
-        end = head_end(data, start)
-        if end < 0:
-            _lines_end(data, start)
-            return None
-    blocks.status_line(data[start:line_end])
-    if block is None:
-        block = blocks.of(data[line_end + 2 : end - 2])
-    if blocks.minor == 0 and block.framing == CHUNKED:
-        raise MalformedFrame("HTTP/1.0 has no transfer codings")
+    if blocks.same(data, start, False):
+        block, end = blocks.block, start + blocks.size
+    else:
+        line_end = data.find(b"\r\n", start)
+        known = blocks.again(data, start, line_end)
+        end = start + blocks.size
+        if not known:
+            end = head_end(data, start)
+            if end < 0:
+                _lines_end(data, start)
+                return None
+        blocks.status_line(data[start:line_end])
+        block = blocks.block if known else blocks.of(data[line_end + 2 : end - 2])
+        if blocks.minor == 0 and block.framing == CHUNKED:
+            raise MalformedFrame("HTTP/1.0 has no transfer codings")
+        blocks.keep(data, start, end, False)
     framing, length = _body_of(blocks.status, method, block)
     return Response(blocks.status, blocks.reason, blocks.minor, block, end, framing, length)
 

@@ -149,9 +149,9 @@ def _written(place: Path, rounds: int, left: bool) -> None:
         for session in SESSIONS:
             if number == 1:
                 note = {"event": "opened", "session": session_id(session), "time": 5}
-                spool.append(GATEWAY, 0, Kind.NOTE, 5, (orjson.dumps(note),))
+                spool.append(GATEWAY, 0, Kind.NOTE, 5, orjson.dumps(note))
             kind = Kind.OPEN if number == 1 else Kind.TO_CLIENT
-            spool.append(session, number, kind, 5 + number, (b'{"n":%d}' % number * number,))
+            spool.append(session, number, kind, 5 + number, b'{"n":%d}' % number * number)
         if number < rounds or not left:
             writer.drain()
     writer._segments.close()

@@ -142,13 +142,13 @@ class ListJournal:
         self.syncing: list[tuple[int, Deferred[None]]] | None = None
         self.told: Callable[[Kind], None] = lambda kind: None
 
-    def append(self, kind: Kind, *parts: bytes) -> int:
+    def append(self, kind: Kind, first: bytes, second: bytes = b"") -> int:
         if self.failed or self.closing is not None:
             raise RecordingFailed("no")
         if self.full:
             self.full -= 1
             raise SpoolFull("no room")
-        self.entries.append((kind, b"".join(parts)))
+        self.entries.append((kind, first + second))
         self.told(kind)
         return len(self.entries)
 

@@ -40,7 +40,7 @@ class Spooling(SynchronousTestCase):
         for number in range(2000):
             sent = [draw.randbytes(draw.randrange(0, 9000)) for _ in range(draw.randrange(1, 4))]
             for each in sent:
-                spool.append(SESSION, number, Kind.NOTE, 5, (each[:10], each[10:]))
+                spool.append(SESSION, number, Kind.NOTE, 5, each[:10], each[10:])
             self.assertEqual(payloads(spool), sent)
         self.assertEqual(spool.used, 0)
         self.assertEqual(bytes(spool.slice(PAGE, PAGE + spool.capacity)), bytes(spool.capacity))
@@ -50,10 +50,10 @@ class Spooling(SynchronousTestCase):
         spool, sent = self.spool(), 0
         with self.assertRaises(SpoolFull):
             while True:
-                spool.append(SESSION, 1, Kind.NOTE, 5, (bytes(4000),))
+                spool.append(SESSION, 1, Kind.NOTE, 5, bytes(4000))
                 sent += 1
         self.assertGreater(sent, 14)
-        self.assertRaises(SpoolFull, spool.append, SESSION, 1, Kind.NOTE, 5, (bytes(4000),))
+        self.assertRaises(SpoolFull, spool.append, SESSION, 1, Kind.NOTE, 5, bytes(4000))
         self.assertEqual(payloads(spool), [bytes(4000)] * sent)
 
     def test_small_beside_large(self) -> None:
@@ -61,13 +61,13 @@ class Spooling(SynchronousTestCase):
         spool, sent = self.spool(256 * 1024), 0
         with self.assertRaises(SpoolFull):
             while True:
-                spool.append(SESSION, 1, Kind.TO_CLIENT, 5, (bytes(SMALL + 1),))
+                spool.append(SESSION, 1, Kind.TO_CLIENT, 5, bytes(SMALL + 1))
                 sent += 1
         self.assertGreater(sent, 10)
         self.assertTrue(spool.has_room(1))
         for number in range(20):
-            spool.append(b"t" * 16, number, Kind.NOTE, 5, (b"select 1",))
-        self.assertRaises(SpoolFull, spool.append, SESSION, 1, Kind.TO_CLIENT, 5, (bytes(SMALL + 1),))
+            spool.append(b"t" * 16, number, Kind.NOTE, 5, b"select 1")
+        self.assertRaises(SpoolFull, spool.append, SESSION, 1, Kind.TO_CLIENT, 5, bytes(SMALL + 1))
         self.assertEqual(sorted(payloads(spool)), sorted([bytes(SMALL + 1)] * sent + [b"select 1"] * 20))
 
     def test_room_to_begin(self) -> None:
@@ -75,18 +75,18 @@ class Spooling(SynchronousTestCase):
         spool = self.spool()
         with self.assertRaises(SpoolFull):
             while True:
-                spool.append(SESSION, 1, Kind.NOTE, 5, (bytes(2000),))
+                spool.append(SESSION, 1, Kind.NOTE, 5, bytes(2000))
         self.assertFalse(spool.has_room(1))
         payloads(spool)
         self.assertTrue(spool.has_room(2))
-        spool.append(SESSION, 1, Kind.NOTE, 5, (b"not on disk",))
+        spool.append(SESSION, 1, Kind.NOTE, 5, b"not on disk")
         spool.rounds_at -= UNSYNCED + 1
         self.assertFalse(spool.has_room(10**9))
 
     def test_room_is_of_now(self) -> None:
         """Whether there is room to begin is looked at when it is asked, not as it was a moment ago."""
         spool = self.spool()
-        spool.append(SESSION, 1, Kind.NOTE, 5, (b"not on disk",))
+        spool.append(SESSION, 1, Kind.NOTE, 5, b"not on disk")
         self.assertTrue(spool.has_room(10**9))
         spool.rounds_at -= UNSYNCED + 1
         spool.must_be_fresh(10**9 + 1)
@@ -103,7 +103,7 @@ class Spooling(SynchronousTestCase):
             except SpoolFull:
                 break
             for size in sizes:
-                spool.append(SESSION, 1, Kind.NOTE, 5, (bytes(size),))
+                spool.append(SESSION, 1, Kind.NOTE, 5, bytes(size))
             taken += 1
         self.assertGreater(taken, 1)
         large = spool.capacity * (RESERVE - 1) // RESERVE
@@ -129,8 +129,8 @@ class Spooling(SynchronousTestCase):
     def written(self) -> Path:
         path = Path(self.mktemp()) / "x.spool"
         first = Spool(path, 64 * 1024)
-        first.append(SESSION, 1, Kind.NOTE, 5, (b"kept",))
-        first.append(SESSION, 2, Kind.NOTE, 5, (b"too",))
+        first.append(SESSION, 1, Kind.NOTE, 5, b"kept")
+        first.append(SESSION, 2, Kind.NOTE, 5, b"too")
         first.close()
         return path
 
