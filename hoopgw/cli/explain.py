@@ -132,6 +132,7 @@ def _judged(
     from hoopgw.policy.masks import MaskGuardrail, resolve
     from hoopgw.policy.sql import Unreadable, analyse
     from hoopgw.policy.sql_names import context_of
+    from hoopgw.policy.temporaries import with_temporaries
     from hoopgw.session.sqlbuiltin import built_in
 
     selection = loaded.policy.select(identity, target, role, grant.features)
@@ -142,6 +143,7 @@ def _judged(
         return Verdict(refusals=(Refusal("built-in:grammar", str(error)),)), {}
     guardrails = selection.guardrails
     if selection.masks:
+        catalogue = with_temporaries(catalogue, context_of(catalogue).having(facts.statements).temporaries)
         table = resolve(selection.masks, catalogue)
         guardrails = (*guardrails, MaskGuardrail(table, catalogue, None, COPY_MASKED in selection.features))
     statements = facts.statements

@@ -117,7 +117,7 @@ def _own_context(function: Function, options: list[Node], context: NameContext) 
         if name == "search_path":
             values = [literal(each) for each in setting.get("args", [])]
             value = None if None in values else ", ".join(map(str, values))
-            found = replace(context, schemas=(), path_unknown=False)
+            found = replace(context, schemas=context.temporaries.schemas(), path_unknown=False)
             found = found.after(Statement(frozenset(), settings=((name, value),)))
     return found
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from hoopgw.policy.catalogue_memo import Memo
 from hoopgw.policy.catalogue_types import TypeSystem
 from hoopgw.policy.lineage import Traced
+
+if TYPE_CHECKING:
+    from hoopgw.policy.temporaries import Temporaries
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +103,5 @@ class Catalogue:
     memo: Memo = field(default_factory=Memo, compare=False, repr=False)
     # by OID of a view: what its columns depend on, once somebody asked (policy/lineage_views.py)
     followed: dict[int, tuple[Traced, ...] | None] = field(default_factory=dict, compare=False, repr=False)
+    base: Catalogue | None = None  # of one with a session's temporary objects (policy/temporaries.py): that without
+    temporaries: Temporaries | None = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from hoopgw.policy.lineage import Lineage
+from hoopgw.policy.temporaries import Temporary
 
 # The closed list of effects.  `policy/sql_nodes.py` maps every statement node of PostgreSQL's grammar to one or more of
 # them; a node it does not know gives an `unknown`.  configuration: `statement = ["drop", "truncate", ...]`.
@@ -128,7 +129,8 @@ class Statement:
     defines: str = ""  # name of PREPARE or DECLARE
     uses: str = ""  # name of EXECUTE, FETCH
     body: "tuple[Statement, ...]" = ()  # of PREPARE and DECLARE: what the name will stand for
-    temporary: bool = False  # makes temporary objects
+    temporary: bool = False  # makes temporary objects, or may change them, and nobody knows which
+    makes: tuple[Temporary, ...] = ()  # temporary tables and sequences that are known
     ddl: bool = False  # may change what names mean
     lineage: Lineage | None = None  # None: a kind of statement that has none, or names whose meaning was not known
     place: int = 0  # of the statement in its text, from 0

@@ -50,12 +50,19 @@ class Lineage:
     chosen: Sources = NOTHING
     computed: Sources = NOTHING
     stored: Sources = NOTHING  # written into a relation or a file
+    made: tuple[Traced, ...] = ()  # columns of the table or view that it makes; written into it
     lost: str = ""
 
     @property
     def sources(self) -> Sources:
         """All of them."""
-        return union(each.sources for each in self.outputs) | self.equal | self.chosen | self.computed | self.stored
+        return (
+            union(each.sources for each in (*self.outputs, *self.made))
+            | self.equal
+            | self.chosen
+            | self.computed
+            | self.stored
+        )
 
 
 def union(parts: Iterable[Sources]) -> Sources:

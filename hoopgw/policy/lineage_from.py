@@ -12,6 +12,7 @@ from hoopgw.policy.lineage_ctes import Ctes
 from hoopgw.policy.lineage_scope import NOWHERE, Item, Scope, Space, joined, single
 from hoopgw.policy.lineage_terms import Terms
 from hoopgw.policy.sql_tree import Node, words
+from hoopgw.policy.temporaries import FIRST, meant
 
 Query = Callable[[Node, Scope | None, Ctes], tuple[Traced, ...]]
 Use = Callable[[str, Sources], None]
@@ -73,14 +74,13 @@ class FromClause:
                 return _named(Item(name, found), node)
         relations = self.relations(schema, name)
         if len(relations) == 1:
-            there = bool(relations[0].columns)  # else of PostgreSQL's own: its columns were not read
-            return _named(Item(name, self._columns(relations[0]), there, there), node)
+            return _named(_whole(name, relations[0], self._columns(relations[0])), node)
         # it may be either: `*` is not known, and a name means the columns of both
         columns = tuple(replace(each, origin=(0, 0)) for relation in relations for each in self._columns(relation))
         return _named(Item(name, columns, False, False, union(each.sources for each in columns)), node)
 
     def relations(self, schema: str, name: str) -> list[Relation]:
-        schemas = (schema,) if schema else self._schemas
+        schemas = meant(schema, self._schemas) if schema else self._schemas
         found = (self._catalogue.relations.get((each, name)) for each in schemas)
         return [relation for relation in found if relation is not None]
 
@@ -192,6 +192,12 @@ def _called(body: Node) -> str:
             if "FuncCall" in item:
                 return words(item["FuncCall"].get("funcname"))[-1]
     return ""
+
+
+def _whole(name: str, relation: Relation, columns: tuple[Traced, ...]) -> Item:
+    there = bool(columns)  # else of PostgreSQL's own: its columns were not read
+    nameless = [each for each in columns if not each.name] if relation.oid >= FIRST else []
+    return Item(name, columns, there, there and not nameless, union(each.sources for each in nameless))
 
 
 def _own(relation: Relation) -> tuple[Traced, ...]:

@@ -25,6 +25,7 @@ class Queries:
     def __init__(self, catalogue: Catalogue, schemas: tuple[str, ...]) -> None:
         self._used: dict[str, set[Sources]] = {EQUAL: set(), CHOSEN: set(), COMPUTED: set()}
         self._stored: set[Sources] = set()
+        self.filled: Columns = ()  # what CREATE TABLE AS and CREATE VIEW make
         self._deciding: list[set[Sources]] = []  # of each subquery in an expression that is being read
         self.terms = Terms(self._subquery, self._windowed)
         self._count = 0
@@ -33,7 +34,7 @@ class Queries:
 
     def lineage(self, outputs: Columns) -> Lineage:
         used = {kind: union(found) for kind, found in self._used.items()}
-        return Lineage(outputs, used[EQUAL], used[CHOSEN], used[COMPUTED], union(self._stored))
+        return Lineage(outputs, used[EQUAL], used[CHOSEN], used[COMPUTED], union(self._stored), made=self.filled)
 
     # ---- what is gathered
 

@@ -53,8 +53,8 @@ class Statements(Queries):
         return self.query({kind: inner}, None, Ctes())
 
     def kept(self, body: Node) -> Columns:
-        outputs = self.held(body)
-        self.store(each.sources for each in outputs)
+        """They may be stored elsewhere than others are: in a temporary table, whose columns are masked like them."""
+        self.filled = self.held(body)
         return ()
 
     def copied(self, body: Node) -> Columns:

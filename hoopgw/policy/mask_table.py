@@ -13,6 +13,7 @@ from hoopgw.model.verdict import Source
 from hoopgw.policy.catalogue import Catalogue, Relation
 from hoopgw.policy.lineage import Sources, Traced
 from hoopgw.policy.lineage_views import view_columns
+from hoopgw.policy.temporaries import FIRST
 
 if TYPE_CHECKING:
     from hoopgw.policy.http_masks import HttpMask  # which reads GraphQL's grammar: not for every gateway
@@ -129,6 +130,7 @@ def resolve(rules: Sequence[MaskRule], catalogue: Catalogue | None) -> MaskTable
         views = _Views(masked, catalogue)
         views.close()
         opaque = views.opaque
+        _fill_temporaries(masked, catalogue)
         diverted = frozenset(oid for oid in views.followed if _diverts(catalogue.by_oid[oid]))
     return MaskTable(
         columns={origin: each.show for origin, each in masked.items()},
@@ -242,6 +244,25 @@ def _close_generated(masked: dict[Origin, Masked], catalogue: Catalogue) -> bool
 
 def _diverts(view: Relation) -> bool:
     return bool(view.rules or view.triggers)
+
+
+# ---- by what was copied into temporary tables
+
+
+def _fill_temporaries(masked: dict[Origin, Masked], catalogue: Catalogue) -> None:
+    """Their columns are masked like what they were made of.  What is no longer there may have been masked."""
+    for number, made in enumerate(catalogue.temporaries.made if catalogue.temporaries is not None else ()):
+        for column, traced in zip(made.columns, made.traced, strict=False):
+            found = masked_by(masked, traced)
+            if any(not _there(catalogue, *source[:2]) for source in traced.sources):
+                found = Masked(WHOLE, "") if found is None else replace(found, show=WHOLE)
+            if found is not None:
+                _add(masked, (FIRST + number, column.number), found)
+
+
+def _there(catalogue: Catalogue, oid: int, attribute: int) -> bool:
+    relation = catalogue.by_oid.get(oid)
+    return relation is not None and any(column.number == attribute for column in relation.columns)
 
 
 # ---- by views

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hoopgw.model.grant import COPY_MASKED
 from hoopgw.policy.catalogue import Catalogue
-from hoopgw.policy.lineage import Lineage, Sources, Traced
+from hoopgw.policy.lineage import Lineage, Sources, Traced, union
 from hoopgw.policy.mask_table import WHOLE, Masked, MaskTable, Origin, masked_by, masked_of
 
 
@@ -30,11 +30,12 @@ class Shown:
     keys: frozenset[str] = frozenset()
 
 
-def refused(table: MaskTable, lineage: Lineage, copies: bool) -> Refused | None:
-    """`copies`: masked values may be copied."""
+def refused(table: MaskTable, lineage: Lineage, copies: bool, inherited: bool = False) -> Refused | None:
+    """`copies`: masked values may be copied.  `inherited`: what is made is masked like what it is made of."""
+    made = frozenset() if inherited else union(each.sources for each in lineage.made)
     return (
         _decides(table, lineage)
-        or _stored(table, lineage.stored if not copies else frozenset())
+        or _stored(table, lineage.stored | made if not copies else frozenset())
         or _not_told_apart(table, lineage.outputs)
     )
 

@@ -247,7 +247,7 @@ class MaskGuardrail:
         lineage = statement.lineage
         if lineage is None or lineage.lost:
             return self._not_followed(statement)
-        found = refused(self._table, lineage, self._copies_allowed)
+        found = refused(self._table, lineage, self._copies_allowed, bool(statement.makes))
         if found is None:
             return None
         reason = f"{self._column(found.origin)} {found.reason}"

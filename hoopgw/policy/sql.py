@@ -15,9 +15,11 @@ from hoopgw.policy.bodies import block_body
 from hoopgw.policy.catalogue import Catalogue
 from hoopgw.policy.facts import Facts, Statement
 from hoopgw.policy.lineage_trace import trace
+from hoopgw.policy.sql_made import as_made, with_made
 from hoopgw.policy.sql_names import NameContext
 from hoopgw.policy.sql_statement import read_statement
 from hoopgw.policy.sql_tree import NOWHERE, Node, Unreadable
+from hoopgw.policy.temporaries import with_temporaries
 from hoopgw.policy.touched import expanded, with_block
 
 MAX_IN_PROCESS: Final = 16 * 1024  # bytes: deeper texts could exhaust the parser's stack; they are parsed in a child
@@ -39,14 +41,22 @@ def analyse(text: bytes, catalogue: Catalogue | None, context: NameContext, foll
         raise Unreadable(str(error.message), int(error.position) or NOWHERE) from error
     statements = []
     for place, tree in enumerate(trees):
-        statement = _complete(read_statement(tree["stmt"], catalogue, context), tree["stmt"], catalogue, context)
-        statement = _with_lineage(statement, tree["stmt"], catalogue if follow else None, context, place)
+        catalogue = with_temporaries(catalogue, context.temporaries)
+        statement = _read(as_made(tree["stmt"]), catalogue, context, follow, place)
         context = context.after(statement)
         statements.append(statement)
     redacted = b""
     if any(statement.secret for statement in statements):
         redacted = "; ".join(_without_secret(statement) for statement in statements).encode()
     return Facts(tuple(statements), redacted)
+
+
+def _read(tree: Node, catalogue: Catalogue | None, context: NameContext, follow: bool, place: int) -> Statement:
+    read = read_statement(tree, catalogue, context)
+    statement = _complete(read, tree, catalogue, context)
+    follow = follow or read.temporary  # what a temporary table is made of may be masked by rules of later
+    statement = _with_lineage(statement, tree, catalogue if follow else None, context, place)
+    return with_made(statement, read, tree, catalogue, context)
 
 
 def _complete(statement: Statement, tree: Node, catalogue: Catalogue | None, context: NameContext) -> Statement:

@@ -151,10 +151,10 @@ class Called:
                 self.functions[cast.function] = "an implicit cast"
 
     def assigned(self, given: Types, columns: Iterable[int]) -> None:
-        """A value that is stored in one of these columns."""
+        """A value that is stored in one of these columns; type 0: any."""
         targets = {self._system.base(each) for each in columns}
         for cast in self._system.own_casts:
-            if cast.context != "e" and cast.target in targets and self._from(cast, given):
+            if cast.context != "e" and (0 in targets or cast.target in targets) and self._from(cast, given):
                 self.functions[cast.function] = "an assignment"
 
     def _from(self, cast: Cast, given: Types) -> bool:

@@ -11,6 +11,7 @@ from hoopgw.policy.sql_calls import Called
 from hoopgw.policy.sql_stored import stored_values
 from hoopgw.policy.sql_tree import Node, words
 from hoopgw.policy.sql_types import Types, Typing
+from hoopgw.policy.temporaries import FIRST
 
 MAX_ROUNDS = 6  # of subqueries whose columns are named by columns of others; beyond, they may have any type
 
@@ -48,7 +49,9 @@ class Implicit:
         self._types: dict[str, Types] | None = None  # of them
         self._renamed: set[str] = set()  # columns that an alias names: of any type
         self._shadows: set[str] = set()  # names of subqueries: an alias of a table may mean one of these elsewhere
-        self._nameless = False
+        # what a temporary table was made of may have names that are not known
+        made = (each for oid, each in relations.items() if oid >= FIRST)
+        self._nameless = any(not column.name for each in made for column in each.columns)
 
     @property
     def functions(self) -> Mapping[int, str]:

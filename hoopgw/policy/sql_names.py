@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from hoopgw.policy.catalogue import Catalogue
 from hoopgw.policy.facts import Statement
+from hoopgw.policy.temporaries import NONE, SCHEMA, Temporaries, Temporary
 
 MAX_NAMED = 4096  # prepared statements and cursors of one session
 MAX_TEXTS = 16  # that gave one name a meaning
@@ -25,17 +28,18 @@ class NameContext:
 
     schemas: tuple[str, ...] = ()
     path_unknown: bool = False
-    temporary: bool = False
+    temporary: bool = False  # it has temporary objects that are not known
     changing: bool = False  # DDL since the catalogue was read
     calls_changing: bool = False  # the same, of what operators and casts mean
     moved: bool = False  # the same, of what names with a schema mean, and of what bodies and triggers do
+    temporaries: Temporaries = NONE  # those that are known; `schemas` has theirs
 
     def doubt(self) -> str:
         """Why an unqualified name's meaning cannot be known; "" where it can."""
         if self.path_unknown:
             return "search_path was set to something that is not a literal"
         if self.temporary:
-            return "this session has temporary objects, which hide others: write its schema"
+            return _HIDDEN
         if self.changing:
             return "the schema is being changed in this transaction"
         return ""
@@ -44,9 +48,15 @@ class NameContext:
         """The same of a name with a schema: it may have been given to something else."""
         if schema in ("pg_catalog", "information_schema"):
             return ""
-        if schema.startswith("pg_temp"):
+        if schema.startswith(SCHEMA):
             return "it is a temporary object"
         return self.doubt_of_bodies()
+
+    def doubt_of_relation(self, schema: str) -> str:
+        """The same of a table's name.  In `pg_temp` is what this session made, and nothing else."""
+        if schema == SCHEMA:
+            return _HIDDEN if self.temporary else ""
+        return self.doubt_of_qualified(schema) if schema else self.doubt()
 
     def doubt_of_bodies(self) -> str:
         """Why what a function, a trigger or a rule does cannot be known; "" where it can."""
@@ -67,15 +77,34 @@ class NameContext:
                 else:
                     added = tuple(part.strip().strip('"') for part in value.split(",") if part.strip())
                     schemas = tuple(dict.fromkeys(context.schemas + added))
-                    unknown = "$user" in added or "pg_temp" in added or len(schemas) > 64
+                    unknown = "$user" in added or any(each.startswith(SCHEMA) for each in added) or len(schemas) > 64
                     context = replace(context, schemas=schemas, path_unknown=context.path_unknown or unknown)
         if statement.temporary:
             context = replace(context, temporary=True)
+        context = context.having((statement,)) if statement.makes else context
         if statement.ddl:
             changes = bool(statement.effects & CHANGE_CALLS)
             moved = context.moved or not statement.effects <= NEW_ALONE
             context = replace(context, changing=True, calls_changing=context.calls_changing or changes, moved=moved)
         return context
+
+    def having(self, statements: Iterable[Statement]) -> NameContext:
+        """With the temporary tables that these make."""
+        context = self
+        for made in (made for each in statements for made in each.makes):
+            context = context.beside(made)
+        return context
+
+    def beside(self, made: Temporary) -> NameContext:
+        """With one more temporary table."""
+        temporaries = self.temporaries.beside(made)
+        if temporaries is None:
+            return replace(self, temporary=True)
+        schemas = tuple(dict.fromkeys((*temporaries.schemas(), *self.schemas)))
+        return replace(self, schemas=schemas, temporaries=temporaries)
+
+
+_HIDDEN: Final = "this session has temporary objects, which hide others: write its schema"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from hoopgw.policy.catalogue import Catalogue, Relation
 from hoopgw.policy.facts import RelationName
 from hoopgw.policy.sql_draft import Draft
 from hoopgw.policy.sql_tree import Node
+from hoopgw.policy.temporaries import FIRST, SCHEMA, meant
 
 _READ: Final = frozenset(("select",))
 
@@ -21,6 +22,10 @@ def relation_named(draft: Draft, node: Node) -> None:
     if node.get("relpersistence") == "t":
         draft.temporary = True
     written = id(node) in draft.written
+    if id(node) in draft.new and is_temporary(node):
+        shown = RelationName(SCHEMA, name)  # whatever else has that name
+        draft.writes[str(shown)] = shown
+        return
     found = resolve(draft, schema, name)
     if not found:
         if not schema and name in draft.ctes and not written:
@@ -33,7 +38,7 @@ def relation_named(draft: Draft, node: Node) -> None:
         return
     for relation in found:
         shown = RelationName(relation.schema, relation.name, relation.oid)
-        (draft.writes if written else draft.reads)[str(shown)] = shown
+        (draft.writes if written else draft.reads)[_key(shown)] = shown
         assert draft.catalogue is not None
         (draft.written_below if written else draft.read_below).update(below(draft.catalogue, relation))
         _ran(draft, node, relation.oid, written)
@@ -43,9 +48,14 @@ def relation_named(draft: Draft, node: Node) -> None:
         draft.aliases.setdefault(alias, set()).add(relation.oid)
     if (node.get("alias") or {}).get("colnames"):  # FROM t AS a(x, y): x and y are columns of t by other names
         draft.renamed |= {relation.oid for relation in found}
-    doubt = draft.context.doubt() if not schema else draft.context.doubt_of_qualified(schema)
+    doubt = draft.context.doubt_of_relation(schema)
     if doubt:
         draft.unknown.append(f"what {name} means is not known: {doubt}")
+
+
+def _key(shown: RelationName) -> str:
+    """Temporary tables may have one name."""
+    return f"{shown}#{shown.oid}" if shown.oid >= FIRST else str(shown)
 
 
 def _ran(draft: Draft, node: Node, oid: int, written: bool) -> None:
@@ -90,7 +100,7 @@ def children(catalogue: Catalogue, oid: int) -> tuple[int, ...]:
 def resolve(draft: Draft, schema: str, name: str) -> list[Relation]:
     if draft.catalogue is None:
         return []
-    schemas = (schema,) if schema else ("pg_catalog", *draft.context.schemas)
+    schemas = meant(schema, draft.context.schemas) if schema else ("pg_catalog", *draft.context.schemas)
     found = [draft.catalogue.relations.get((each, name)) for each in dict.fromkeys(schemas)]
     return [relation for relation in found if relation is not None]
 
@@ -107,7 +117,7 @@ def relation_touched(draft: Draft, schema: str, name: str) -> None:
     for relation in found:
         assert draft.catalogue is not None
         shown = RelationName(relation.schema, relation.name, relation.oid)
-        draft.writes[str(shown)] = shown
+        draft.writes[_key(shown)] = shown
         draft.written_below.update(below(draft.catalogue, relation))
     if not found:
         shown = RelationName(schema or "?", name)
@@ -117,5 +127,9 @@ def relation_touched(draft: Draft, schema: str, name: str) -> None:
 def relation_created(draft: Draft, relation: Node) -> None:
     draft.written.add(id(relation))
     draft.new.add(id(relation))
-    if relation.get("relpersistence") == "t" or relation.get("schemaname", "").startswith("pg_temp"):
-        draft.temporary = True
+    draft.temporary = draft.temporary or is_temporary(relation)
+
+
+def is_temporary(relation: Node) -> bool:
+    """Of what a statement makes: whether it says so."""
+    return relation.get("relpersistence") == "t" or relation.get("schemaname", "").startswith(SCHEMA)

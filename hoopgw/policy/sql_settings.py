@@ -18,7 +18,7 @@ def setting_by_name(select: Node, context: NameContext) -> str:
 
     Temporary objects could hide pg_settings, and a path that names pg_catalog could put an operator before its own.
     """
-    if context.doubt() or "pg_catalog" in context.schemas:
+    if context.doubt() or context.temporaries or "pg_catalog" in context.schemas:
         return ""
     if set(select) - {"targetList", "fromClause", "whereClause", "limitOption", "op"} or "fromClause" not in select:
         return ""

@@ -17,6 +17,7 @@ from hoopgw.policy.sql_objects import objects, stored_code
 from hoopgw.policy.sql_outputs import mark_plain, settle_outputs, top_select
 from hoopgw.policy.sql_relations import relation_created, relation_named, resolve
 from hoopgw.policy.sql_settings import setting_by_name
+from hoopgw.policy.sql_temporary import note_temporaries
 from hoopgw.policy.sql_tree import Node, Unreadable, nodes
 from hoopgw.policy.sql_where import Written, where, worse
 
@@ -43,6 +44,7 @@ def read_statement(tree: Node, catalogue: Catalogue | None, context: NameContext
         settle_columns(draft)
         settle_outputs(draft)
         implicit_calls(draft)
+        note_temporaries(draft, kind)
     return draft.finished()
 
 

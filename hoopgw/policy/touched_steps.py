@@ -170,6 +170,8 @@ def _domains(relation: Relation, catalogue: Catalogue) -> set[int]:
     found: set[int] = set()
     if catalogue.types is None:
         return found
+    if any(not column.type_oid for column in relation.columns):  # of a temporary table: any
+        found |= {call for each in catalogue.types.types.values() if each.kind == "d" for call in each.calls}
     for column in relation.columns:
         kind = catalogue.types.types.get(column.type_oid)
         while kind is not None and kind.kind == "d":

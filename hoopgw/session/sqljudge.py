@@ -16,7 +16,7 @@ from hoopgw.model.operation import BIND, EXECUTE, FUNCTION, PARSE, QUERY, Operat
 from hoopgw.model.verdict import ALLOW, Sighting, Verdict
 from hoopgw.policy.catalogue_types import FIRST_OWN
 from hoopgw.policy.facts import Facts, FunctionName, Statement
-from hoopgw.policy.guardrail import judge
+from hoopgw.policy.guardrail import IGuardrail, judge
 from hoopgw.policy.masks import SqlMasks
 from hoopgw.policy.policyset import Selection
 from hoopgw.policy.sql import MAX_IN_PROCESS, Unreadable, analyse
@@ -29,7 +29,7 @@ from hoopgw.session.interfaces import IJudge
 from hoopgw.session.parser_process import ParserProcess
 from hoopgw.session.sqlbuiltin import built_in, refused, unreadable, unseen
 from hoopgw.session.sqlscopes import Held, Scope, Scopes, Told
-from hoopgw.session.sqlstatements import both, changes, for_others, own_types
+from hoopgw.session.sqlstatements import both, changes, for_others, loud, makes, own_alone, own_types
 
 # Settings that change nothing of what a statement does; drivers set them as they please
 NO_MEANING: Final = frozenset(("application_name", "statement_timeout", "lock_timeout", "client_min_messages"))
@@ -70,6 +70,8 @@ class SqlJudge:
         self._held = Held(None)
         self._refreshing: Deferred[None] | None = None
         self._for_others = False  # it may have changed what names mean to others, since that was last said
+        self._made = False  # it has made temporary tables since that was last said
+        self._loud = False  # it may have changed something else
         self._catching = False  # another session has changed the schema, and that is being read
         self._ended = False  # a transaction that changed the schema has, since the last reading began
 
@@ -89,6 +91,7 @@ class SqlJudge:
         """After a reload: the same session's names, other rules."""
         after = SqlJudge(selection, access, self._catalogues, self._scopes, self._parser, self.names)
         after._context = self._context
+        after._for_others, after._loud = self._for_others, True
         after.replication = self.replication
         if self._refreshing is not None:
             after._refresh(ended=self._ended)
@@ -107,7 +110,7 @@ class SqlJudge:
         if self._refreshing is not None:
             return self._doubted(operation) or self._later(operation, rounds)
         scope = self._held.scope
-        if scope is None or scope.catalogue is not self._entry.current:
+        if scope is None or scope.read is not self._entry.current:
             scope = self._current_scope()
         kept = scope.known.get(operation.text) or scope.of_shape(operation.text)
         if kept is not None and operation.kind != FUNCTION and not (scope.casts and own_types(operation)):
@@ -136,6 +139,7 @@ class SqlJudge:
             context.schemas,
             context.path_unknown,
             context.temporary,
+            context.temporaries.key,
             self._settings.all(),
             named,
             self._started,
@@ -147,6 +151,11 @@ class SqlJudge:
         if changed and self._for_others:
             self._catalogues.changed(self._entry)
             self._for_others = not settled
+        if changed and self._made and not self._loud:
+            self._made = False
+            return
+        if settled:
+            self._made = self._loud = False
         if changed or self._context.changing:  # what failed may have been to change it: then names are in doubt as well
             self._refresh(ended=settled)
 
@@ -166,7 +175,7 @@ class SqlJudge:
             facts = analyse(operation.text, scope.catalogue, context, scope.follows)
         except Unreadable:
             return None
-        if any(each.settings or each.defines or each.uses or each.temporary for each in facts.statements):
+        if any(each.settings or each.defines or each.uses or makes(each) for each in facts.statements):
             return None
         verdict = judge(scope.guardrails, operation, facts) & built_in(facts)
         if verdict.refusals or verdict.holds:
@@ -232,7 +241,7 @@ class SqlJudge:
         meant = self._with_names(facts, operation.text, scope)
         if scope.casts:
             meant = with_parameters(meant, scope.catalogue, own_types(operation))
-        verdict = judge(scope.guardrails, operation, meant) & built_in(meant)
+        verdict = judge(self._guardrails(facts, scope), operation, meant) & built_in(meant)
         if verdict.refusals and self._may_be_new(meant):
             return self._again(operation)
         verdict = self._completed(verdict, meant)
@@ -244,6 +253,13 @@ class SqlJudge:
         if not verdict.refusals and operation.kind in (QUERY, EXECUTE):
             self._happens(meant, operation.text, scope)
         return verdict
+
+    def _guardrails(self, facts: Facts, scope: Scope) -> tuple[IGuardrail, ...]:
+        """A statement may read the temporary table that one before it in the text has made."""
+        temporaries = self._context.having(facts.statements[:-1]).temporaries
+        if temporaries == self._context.temporaries:
+            return scope.guardrails
+        return self._scopes.guardrails(self._selection, scope.read, temporaries)
 
     def _parsed(self, operation: Operation, facts: Facts, scope: Scope) -> None:
         meaning = Meaning(facts.statements, self._reading(scope, self._context))
@@ -263,6 +279,8 @@ class SqlJudge:
         for statement in facts.statements:
             context = context.after(statement)
             self._for_others = self._for_others or for_others(statement)
+            self._made = self._made or own_alone(statement)
+            self._loud = self._loud or loud(statement)
             if statement.ddl:
                 self._ended = False  # a reading that has begun does not see what this will do
             if statement.defines:

@@ -15,6 +15,7 @@ from hoopgw.policy.masks import MaskGuardrail, SqlMasks, resolve
 from hoopgw.policy.policyset import Selection
 from hoopgw.policy.sql_names import NameContext
 from hoopgw.policy.sql_shape import shape
+from hoopgw.policy.temporaries import NONE, Temporaries, with_temporaries
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.session.catalogues import Entry
 
@@ -28,9 +29,13 @@ MAX_KEPT_TEXT: Final = 64 * 1024  # bytes of one text that is kept: longer ones 
 class Scope:
     """Everything that a verdict depends on besides the text; and the verdicts."""
 
-    def __init__(self, guardrails: tuple[IGuardrail, ...], catalogue: Catalogue | None) -> None:
+    def __init__(
+        self, guardrails: tuple[IGuardrail, ...], catalogue: Catalogue | None, temporaries: Temporaries = NONE
+    ) -> None:
+        """`temporaries` are those of the sessions that are judged by it."""
         self.guardrails = guardrails
-        self.catalogue = catalogue
+        self.read = catalogue  # as it was read
+        self.catalogue = with_temporaries(catalogue, temporaries)
         self.follows = any(isinstance(each, MaskGuardrail) and each.follows for each in guardrails)
         # whether a parameter's type may bring calls that its text does not show
         self.casts = catalogue is not None and catalogue.types is not None and bool(catalogue.types.own_casts)
@@ -90,16 +95,22 @@ class Scopes:
         held = self._scopes.get(key)
         if held is None:
             self._forget_before(generation, place)
-            guardrails = selection.guardrails
-            if selection.masks:
-                copies = COPY_MASKED in selection.features
-                mask = MaskGuardrail(resolve(selection.masks, catalogue), catalogue, self._build, copies)
-                guardrails = (*guardrails, mask)
-            held = self._scopes[key] = Held(Scope(guardrails, catalogue))
+            guardrails = self.guardrails(selection, catalogue, context.temporaries)
+            held = self._scopes[key] = Held(Scope(guardrails, catalogue, context.temporaries))
             if len(self._scopes) > MAX_SCOPES:
                 self._scopes.popitem(last=False)
         self._scopes.move_to_end(key)
         return held
+
+    def guardrails(
+        self, selection: Selection, catalogue: Catalogue | None, temporaries: Temporaries
+    ) -> tuple[IGuardrail, ...]:
+        """With what masks say of these relations."""
+        if not selection.masks:
+            return selection.guardrails
+        seen = with_temporaries(catalogue, temporaries)
+        copies = COPY_MASKED in selection.features
+        return (*selection.guardrails, MaskGuardrail(resolve(selection.masks, seen), seen, self._build, copies))
 
     def _forget_before(self, generation: int, place: tuple[str, str, str]) -> None:
         """Nobody judges by these again: whoever finds an earlier catalogue in its scope asks for another."""

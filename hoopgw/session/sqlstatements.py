@@ -10,8 +10,11 @@ from hoopgw.policy.catalogue_types import FIRST_OWN
 from hoopgw.policy.facts import Statement
 from hoopgw.policy.lineage import Lineage
 from hoopgw.policy.sql_names import NEW_ALONE
+from hoopgw.policy.sql_nodes import DDL
 
 NAMING: Final = frozenset("create alter drop rename import".split())
+# What changes no name, and may change what the gateway is shown of the catalogue
+RIGHTS: Final = frozenset("grant revoke comment truncate security-label reassign".split())
 # Effects that, with temporary objects, change no other
 MADE: Final = NEW_ALONE | {"view", "insert", "execute", "transaction"}
 
@@ -57,6 +60,21 @@ def for_others(statement: Statement) -> bool:
     return not own
 
 
+def own_alone(statement: Statement) -> bool:
+    """Whether it makes, changes or drops known temporary tables, and nothing else."""
+    return bool(statement.effects & DDL) and not statement.ddl
+
+
+def loud(statement: Statement) -> bool:
+    """Whether the catalogue is worth reading again once it has run."""
+    return bool(statement.ddl or statement.effects & RIGHTS)
+
+
 def changes(statement: Statement) -> bool:
     """Whether it changes what later texts mean, so that its verdict is not kept: it must be looked at each time."""
-    return bool(statement.settings or statement.defines or statement.uses or statement.temporary or statement.ddl)
+    return bool(statement.settings or statement.defines or statement.uses or makes(statement) or statement.ddl)
+
+
+def makes(statement: Statement) -> bool:
+    """Whether it makes temporary objects."""
+    return bool(statement.temporary or statement.makes)

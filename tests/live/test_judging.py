@@ -64,14 +64,14 @@ class Judged(LiveCase):
                 self.assertEqual(connection.execute(f"select * from open.way{number}").fetchone(), (7,))
 
     def test_in_place_of_temporary_tables(self) -> None:
-        """Of the ways round that docs/judging.md names each is let through, in a session that has temporary objects too
-        where the permanent ones are written with their schema."""
+        """Of the ways round that docs/judging.md names each is let through, in a session that has a temporary view too
+        where the permanent relations are written with their schema."""
         connection = self.connect("writer")
         connection.execute("CREATE UNLOGGED TABLE open.scratch AS SELECT id FROM public.free")
         for text in (
             "with x as materialized (select id from free) select a.id from x a join x b using (id)",
             "select * from open.scratch",
-            "create temp table x as select id from public.free",
+            "create temp view x as select id from public.free",
             "select * from public.free",
             "select * from open.scratch",
         ):
@@ -120,9 +120,26 @@ class Judged(LiveCase):
     def test_temporary_objects(self) -> None:
         """A temporary view of a harmless name is not taken for the table of that name."""
         connection = self.connect("writer")
-        connection.execute("create temporary table free (id int)")
+        connection.execute("create temporary view free as select 1 as id")
         self.refused(connection, "select * from free")
         self.assertEqual(connection.execute("select id from public.free").fetchall(), [(7,)])
+
+    def test_temporary_tables_in_place_of_others(self) -> None:
+        """must-survive 17: a rule about a table holds for its name whatever temporary table has it, or had it."""
+        connection = self.connect("writer", autocommit=False)
+        connection.execute("set search_path = hr, public")
+        connection.commit()
+        connection.execute("create temp table salaries (id int, amount int)")
+        self.assertEqual(connection.execute("select * from pg_temp.salaries").fetchall(), [])
+        connection.rollback()
+        for text in ("select * from salaries", "select * from hr.salaries", "insert into salaries values (1, 2)"):
+            self.assertIn("salaries", self.refused(connection, text), text)
+            connection.rollback()
+        connection.execute("create temp table free on commit drop as select 8 as id")
+        self.assertEqual(connection.execute("select id from free").fetchall(), [(8,)])
+        connection.commit()
+        self.assertEqual(connection.execute("select id from free").fetchall(), [(7,)])
+        self.refused(connection, "create temp table mine as select * from salaries")
 
     def test_nobody_else(self) -> None:
         """SET ROLE, SET SESSION AUTHORIZATION and set_config are refused; the session goes on."""
@@ -161,3 +178,37 @@ class Changed(LiveCase):
         self.assertEqual(connection.execute("select quiet(id) from public.free").fetchall(), [(8,)])
         connection.execute("alter table public.free rename to was")
         self.assertEqual(connection.execute("select id from public.was").fetchall(), [(7,)])
+
+    def test_temporary_tables(self) -> None:
+        """must-survive 17: they are made, filled, changed, read and dropped beside a rule about a table, in a
+        transaction and without one, and what a rollback or ON COMMIT DROP takes away is no other table's cover."""
+        connection = self.connect("writer")
+        for text in (
+            "create temp table x as select id, 'a' as name from orders",
+            "insert into x select generate_series(1, 3), 'b'",
+            "create index on x (id)",
+            "alter table x add column more int default 1",
+            "analyze x",
+            "with y as (update x set more = 2 returning *) select * from y",
+            "drop table x",
+            "create temp table if not exists x (id serial primary key, tags text[], made timestamptz default now())",
+            "insert into x (tags) values ('{a}')",
+            "select x.*, orders.id from x join orders on true",
+            "prepare p as select * from x",
+            "execute p",
+            "select * from pg_temp.x",
+        ):
+            connection.execute(text.encode())
+        with connection.cursor() as cursor, cursor.copy("copy x (tags) from stdin") as copy:
+            copy.write_row((["b"],))
+        self.assertEqual(connection.execute("select tags from x order by id").fetchall(), [(["a"],), (["b"],)])
+        connection.execute("begin")
+        for text in ("create temp table y on commit drop as select 1 as a", "select * from y, orders, x"):
+            connection.execute(text.encode())
+        connection.execute("commit")
+        self.assertEqual(connection.execute("select count(*) > 1 from orders").fetchall(), [(True,)])
+        with connection.cursor() as cursor:
+            cursor.execute(b"create temp table z (a int); insert into z values (5); select a from z")
+            while cursor.nextset():
+                pass
+            self.assertEqual(connection.execute("select a from z").fetchall(), [(5,)])

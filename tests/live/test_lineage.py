@@ -149,6 +149,36 @@ class Shown(Connected):
                     wrong.append((text, f"{wanted}: {found[:3]}"))
         self.assertEqual(wrong, [], "\n".join(map(str, wrong)))
 
+    def test_temporary_tables(self) -> None:
+        """must-survive 19, 20: what was made into a temporary table of any form is shown as the form shows it."""
+        through, direct = self.connect("writer"), self.direct()
+        wrong = []
+        for text, wanted in LIVE.items():
+            if not text.startswith(("select", "table", "values", "with")) or "ctid" in text or "pg_class" in text:
+                continue
+            both = f"create temp table copied as {text}; select * from copied"
+            try:
+                expected = self.last(direct, both)
+            except psycopg.Error:  # two columns of one name, or of a type that no table has
+                continue
+            try:
+                found = self.last(through, both)
+            except psycopg.Error as error:
+                if wanted != "refused" and not refusal(error):
+                    wrong.append((text, str(error)))
+                continue
+            if not _as_followed(found, expected, wanted):
+                wrong.append((text, f"{wanted}: {found[:3]}"))
+        self.assertEqual(wrong, [], "\n".join(map(str, wrong)))
+
+    def last(self, connection: psycopg.Connection[Any], text: str) -> list[tuple[Any, ...]]:
+        """What the last statement of a text shows."""
+        with connection.transaction(force_rollback=True), connection.cursor() as cursor:
+            cursor.execute(text.encode())
+            while cursor.nextset():
+                pass
+            return cursor.fetchall()
+
     def test_refused(self) -> None:
         """must-survive 20: what would decide by a masked column, or copy it, never reaches the target."""
         through = self.connect("writer")

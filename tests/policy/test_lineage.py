@@ -396,7 +396,6 @@ STORED = (
     "merge into orders o using customers c on o.id = c.id when matched then update set note = c.email",
     "merge into orders o using customers c on o.id = c.id when not matched then insert (id, note) values (1, c.email)",
     "create table copied as select email from customers",
-    "create temp table copied as table customers",
     "create table copied as with x as (select email from customers) select * from x",
     "create materialized view copied as select * from customers",
     "create view seen as select upper(email) from customers",

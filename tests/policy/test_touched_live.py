@@ -215,9 +215,11 @@ class Live(Case):
         self.assertEqual(self.one("create table app.x (a int); select * from app.orders").unknown, ())
 
     def test_temporary_by_schema(self) -> None:
-        """CREATE TABLE pg_temp.x makes a temporary table as CREATE TEMP TABLE does."""
-        for text in ("create table pg_temp.orders (id int)", "create temp view orders as select 1"):
-            self.assertTrue(self.one(f"{text}; select * from orders").unknown, text)
+        """CREATE TABLE pg_temp.x makes a temporary table as CREATE TEMP TABLE does; a view is not followed."""
+        for text in ("create table pg_temp.orders (id int)", "create temp table orders (id int)"):
+            found = self.one(f"{text}; select * from orders")
+            self.assertEqual({str(each) for each in found.reads}, {"pg_temp.orders", "app.orders"}, text)
+        self.assertTrue(self.one("create temp view orders as select 1; select * from orders").unknown)
 
     def test_once(self) -> None:
         """The closure is kept with its catalogue."""
