@@ -13,6 +13,7 @@ from pathlib import Path
 
 LONGEST = 90  # bytes of its path: what lies in it needs the rest of the 107 that a socket's path has
 GIVEN_OUT = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_promised: set[int] = set()  # ports that this process was told of, listened on or not yet
 
 
 @contextmanager
@@ -29,19 +30,21 @@ def private_directory(name: str = "hoopgw-demo-") -> Iterator[Path]:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody had a moment ago.
+    """A TCP port of 127.0.0.1 that nobody had a moment ago, and that no call before gave.
 
     Where there is room it is below those that the system gives to whoever asks for none (ip(7)): of these any
     connection of the machine may take one before it is listened on.
     """
     below = int(GIVEN_OUT.read_text().split()[0])
     lowest = max(1024, below - 16384)
-    for _ in range(100):
+    for _ in range(1000):
         port = lowest + secrets.randbelow(below - lowest) if below - lowest > 1000 else 0
         with suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             found: int = probe.getsockname()[1]
-            return found
+            if found not in _promised:
+                _promised.add(found)
+                return found
     raise OSError(errno.EADDRINUSE, "no TCP port of 127.0.0.1 is free")
 
 

@@ -64,3 +64,8 @@ class Ports(SynchronousTestCase):
     def test_where_all_are_given_out(self) -> None:
         """There is no better one then than the system's own."""
         self.assertTrue(all(self.below("1024\t65535\n")))
+
+    def test_nobody_else_has_it(self) -> None:
+        """Two servers that begin to listen later have two ports, however many were asked for before."""
+        for given_out in (GIVEN_OUT.read_text(), "1024\t65535\n"):
+            self.assertEqual(len(self.below(given_out)), 50)
