@@ -13,7 +13,7 @@ from hoopgw.wire import sshmessages as wire
 from tests.live.raw_ssh import Socket
 from tests.servers.ssh.legs import Server
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Host(Server):

@@ -11,7 +11,7 @@ from hoopgw.servers.ssh.ends import ClientLeg
 from hoopgw.wire import sshmessages as wire
 from tests.servers.ssh.legs import Told
 
-TIMEOUT = 20.0
+TIMEOUT = 60.0
 
 
 class Socket:
@@ -45,6 +45,7 @@ class RawClient(Told, ClientLeg):
     """`open` gives one that has its keys; `login` one that is in."""
 
     signatures = (b"ssh-ed25519",)
+    taken = 0  # bytes of data, of all channels
 
     @classmethod
     def open(cls, port: int, host_key: bytes) -> RawClient:
@@ -90,6 +91,7 @@ class RawClient(Told, ClientLeg):
             if self.closing or not self.read():
                 return []
         found, self.runs = wire.messages(b"".join(self.runs)), []
+        self.taken += sum(wire.data_size(each) for each in found if each[0] == wire.CHANNEL_DATA)
         return found
 
     def ended(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import tempfile
@@ -13,9 +14,9 @@ from typing import Any, BinaryIO, ClassVar
 from hoopgw.cli.demo.host import found
 from hoopgw.cli.demo.programs import Programs
 from hoopgw.cli.demo.surroundings import surroundings
-from tests.live.harness import LiveCase, command, environment
+from tests.live.harness import UNTIL, LiveCase, command, environment, until
 
-TIMEOUT = 60.0  # seconds for any client
+TIMEOUT = 240.0  # seconds for any client
 
 
 class SshCase(LiveCase):
@@ -54,7 +55,7 @@ class SshCase(LiveCase):
             "IdentitiesOnly=yes",
             "NumberOfPasswordPrompts=1",
             "LogLevel=ERROR",
-            "ConnectTimeout=20",
+            "ConnectTimeout=60",
         )
         return ["-F", "none", *(word for each in given for word in ("-o", each))]
 
@@ -94,10 +95,10 @@ class SshCase(LiveCase):
             **more,
         )
 
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
+    def start(self, *words: str, token: str = "") -> subprocess.Popen[bytes]:
         command = [*self.openssh("ssh"), "-p", str(self.stage.ssh_port), *words]
         process = subprocess.Popen(
-            command, env=self.env(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command, env=self.env(token), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
@@ -130,10 +131,8 @@ class SshCase(LiveCase):
         self.stage.gateway.config.write_text(text)
         seen = len(self.events("configuration.reloaded"))
         os.kill(self.stage.gateway.pid, signal.SIGHUP)
-        deadline = time.monotonic() + 20
-        while len(self.events("configuration.reloaded")) == seen:
-            self.assertLess(time.monotonic(), deadline, self.events("configuration.kept"))
-            time.sleep(0.05)
+        taken = until(lambda: len(self.events("configuration.reloaded")) > seen)
+        self.assertTrue(taken, self.events("configuration.kept"))
 
     def program(self, name: str) -> tuple[Path, dict[str, str]]:
         """One that `make test` fetches, and what its loader needs."""
@@ -146,10 +145,35 @@ class SshCase(LiveCase):
 
     def told(self, code: str, words: str) -> None:
         """Waits for an event that has these words: what a client's end brings comes when it has gone."""
-        deadline = time.monotonic() + 20
-        while not any(words in line for line in self.events(code)):
-            self.assertLess(time.monotonic(), deadline, self.events(code)[-3:])
-            time.sleep(0.05)
+        self.assertTrue(until(lambda: any(words in line for line in self.events(code))), self.events(code)[-3:])
+
+    def counted(self, code: str, count: int) -> list[str]:
+        """The events of this code, which are so many as soon as all of them are there."""
+        until(lambda: len(self.events(code)) >= count)
+        found = self.events(code)
+        self.assertEqual(len(found), count, found)
+        return found
+
+    def recorded(self, id: str, words: str, form: str = "jsonl") -> str:
+        """The session's export, as soon as it has these words: what is over is written in the background."""
+        shown = ""
+
+        def there() -> bool:
+            nonlocal shown
+            shown = self.hoopgw("sessions", "export", id, "--format", form).stdout
+            return words in shown
+
+        self.assertTrue(until(there), shown)
+        return shown
+
+    def shown(self, terminal: int, wanted: bytes) -> bytes:
+        """What comes from a terminal until it has these bytes."""
+        deadline, found = time.monotonic() + UNTIL, b""
+        while wanted not in found and time.monotonic() < deadline:
+            if select.select([terminal], [], [], 0.2)[0]:
+                found += os.read(terminal, 65536)
+        self.assertIn(wanted, found)
+        return found
 
 
 def is_root() -> bool:

@@ -14,6 +14,7 @@ from typing import ClassVar
 from hoopgw.cli.demo.host import new_key
 from hoopgw.cli.demo.place import free_port
 from hoopgw.cli.demo.stage import Options
+from tests.live.harness import UNTIL, until
 from tests.live.ssh_clients import SshCase
 
 FEATURES = ["local-forward", "remote-forward", "local-socket", "agent"]
@@ -50,20 +51,21 @@ class Granted(SshCase):
                 yield listening.getsockname()[1]
             finally:
                 listening.shutdown(socket.SHUT_RDWR)
-                thread.join(10)
+                thread.join(UNTIL)
 
     def echoed(self, port: int, before: bytes = b"", answer: int = 0) -> bytes:
         """What comes back through `port`, behind `answer` bytes of a greeting, as soon as it listens."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + UNTIL
         while True:
             try:
-                with socket.create_connection(("127.0.0.1", port), 20) as connection:
+                with socket.create_connection(("127.0.0.1", port), UNTIL) as connection:
                     connection.sendall(before)
                     greeting = b""
                     while len(greeting) < answer:
                         greeting += connection.recv(answer - len(greeting))
                     connection.sendall(b"there and back")
-                    return connection.recv(100)
+                    connection.shutdown(socket.SHUT_WR)
+                    return b"".join(iter(lambda: connection.recv(100), b""))
             except ConnectionRefusedError:
                 if time.monotonic() > deadline:
                     raise
@@ -91,10 +93,7 @@ class Granted(SshCase):
         done = self.ran([*self.openssh("ssh", *options), "-p", str(self.stage.host.port), host, "echo in; exit 7"])
         self.assertEqual((done.returncode, done.stdout), (7, b"in\n"), done.stderr)
         id = json.loads(self.events("session.opened")[-1])["session"]
-        deadline = time.monotonic() + 20
-        while "opaque" not in (shown := self.hoopgw("sessions", "replay", id).stdout):
-            self.assertLess(time.monotonic(), deadline, shown)
-            time.sleep(0.2)
+        self.assertTrue(until(lambda: "opaque" in self.hoopgw("sessions", "replay", id).stdout))
 
     def test_agent(self) -> None:
         """-A: the host may ask the client's agent for its keys and to log in elsewhere; for nothing else (must-survive
@@ -108,11 +107,9 @@ class Granted(SshCase):
         )
         self.addCleanup(agent.wait)
         self.addCleanup(agent.terminate)
-        deadline = time.monotonic() + 20
-        while not place.exists():
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.05)
         env = {"SSH_AUTH_SOCK": str(place)}
+        asked = [str(self.programs["ssh-add"]), "-l"]
+        self.assertTrue(until(lambda: self.ran(asked, env=env).returncode == 1), "the agent does not answer")  # empty
         self.assertEqual(self.ran([str(self.programs["ssh-add"]), "-q", str(key)], env=env).returncode, 0)
         done = self.ssh("-A", f"{self.programs['ssh-add']} -L", env=env, options=("PubkeyAuthentication=no",))
         self.assertIn(public.split()[1].encode(), done.stdout, done.stderr)
@@ -128,11 +125,11 @@ class Granted(SshCase):
         signed, refused = len(self.events("agent.signs")), len(self.events("agent.refused"))
         done = self.ssh("-A", further, env=env, options=("PubkeyAuthentication=no",))
         self.assertEqual(done.stdout, b"further\n", done.stderr)
-        (event,) = [json.loads(line) for line in self.events("agent.signs")[signed:]]
+        (event,) = [json.loads(line) for line in self.counted("agent.signs", signed + 1)[signed:]]
         self.assertEqual((event["request"], event["user"]), ("sign", host.user))
         done = self.ssh("-A", f"{self.programs['ssh-add']} -D; echo on", env=env, options=("PubkeyAuthentication=no",))
         self.assertEqual(done.stdout, b"on\n", done.stderr)
-        self.assertEqual(len(self.events("agent.refused")), refused + 1)
+        self.counted("agent.refused", refused + 1)
         kept = self.ran([str(self.programs["ssh-add"]), "-L"], env=env).stdout
         self.assertEqual(len(kept.splitlines()), 2)
 
@@ -141,19 +138,16 @@ class Granted(SshCase):
         path = self.scratch / "master"
         before = len(self.events("session.opened"))
         master = self.start("-M", "-S", str(path), "-N", "web1@127.0.0.1")
-        deadline = time.monotonic() + 20
-        while not path.exists():
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.05)
+        self.assertTrue(until(path.exists))
         words = [*self.openssh("ssh"), "-S", str(path), "web1@127.0.0.1"]
         running = []
         for each in range(8):
             command = [*words, f"sleep 0.2; echo {each}"]
             running.append(subprocess.Popen(command, env=self.env(), stdout=subprocess.PIPE))
         for each, process in enumerate(running):
-            self.assertEqual(process.communicate(timeout=30)[0], b"%d\n" % each)
+            self.assertEqual(process.communicate(timeout=UNTIL)[0], b"%d\n" % each)
         self.assertEqual(self.ran([*words, "rm -rf /"]).returncode, 126)
         self.assertEqual(self.ran([*words, "echo after"]).stdout, b"after\n")
         self.assertEqual(len(self.events("session.opened")), before + 1)
         self.assertEqual(self.ran([*words[:-1], "-O", "exit", "web1@127.0.0.1"]).returncode, 0)
-        master.wait(20)
+        master.wait(UNTIL)

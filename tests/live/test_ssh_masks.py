@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import pty
-import select
 import subprocess
 import time
 from typing import ClassVar
 
 from hoopgw.cli.demo.stage import Options
+from tests.live.harness import UNTIL
 from tests.live.ssh_clients import SshCase
 
 CARD = "4000 0012 3456 7899"
@@ -61,7 +61,7 @@ class Masked(SshCase):
         line = f"x {'*' * 19} and {'*' * 22} .\n".encode()
         self.assertEqual(len(done.stdout), len(line) * count)
         begun = [each for each in done.stdout.splitlines(keepends=True) if each != line]
-        self.assertLess(len(begun), count // 1000)
+        self.assertLess(len(begun), count // 50)  # one for each packet of a target that is held up at every one
         for each in begun:
             self.assertRegex(each, rb"\*{7}.* and .*\*{7}", "more of a value is shown than its beginning")
 
@@ -76,14 +76,10 @@ class Masked(SshCase):
         session = self.ids("session.opened")
         self.till(f"echo {CARD}; echo end")
         (id,) = self.ids("session.opened") - session
-        deadline, text = time.monotonic() + 10, ""
-        while "end" not in text and time.monotonic() < deadline:
-            text = self.hoopgw("sessions", "export", id, "--format", "text").stdout
+        text = self.recorded(id, "\nend\n", "text")
         self.assertIn("*" * 19, text)
         self.assertNotIn("3456 7899\n", text.replace(f"echo {CARD}", ""))
-        closed = ""
-        while id not in closed and time.monotonic() < deadline:
-            closed = "".join(self.events("session.closed"))
+        self.told("session.closed", id)
         (line,) = [line for line in self.events("session.closed") if id in line]
         self.assertIn('"masked":1', line)
 
@@ -115,30 +111,28 @@ class Masked(SshCase):
         self.addCleanup(running.wait)
         self.addCleanup(running.kill)
         os.write(main, b"hello\n")
-        shown = self.until(main, b"hello\r\nhello\r\n")
+        shown = self.shown(main, b"hello\r\nhello\r\n")
         for key in CARD:
             os.write(main, key.encode())
             time.sleep(0.08)
         os.write(main, b" end\n")
-        shown += self.until(main, b"* end\r\n" + b"*" * 19 + b" end\r\n")
+        shown += self.shown(main, b"* end\r\n" + b"*" * 19 + b" end\r\n")
         self.assertNotIn(b"7899", shown)
         os.write(main, b"\x04")
-        self.assertEqual(running.wait(20), 0)
-
-    def until(self, main: int, wanted: bytes) -> bytes:
-        deadline, shown = time.monotonic() + 20, b""
-        while wanted not in shown and time.monotonic() < deadline:
-            if select.select([main], [], [], 0.2)[0]:
-                shown += os.read(main, 4096)
-        self.assertIn(wanted, shown)
-        return shown
+        self.assertEqual(running.wait(UNTIL), 0)
 
 
 class Own(SshCase):
     options: ClassVar[Options] = Options(more={"guardrails.d/90-test.toml": RULES})
 
     def test_pattern(self) -> None:
-        """An operator's own pattern, in pieces that come apart by less than the delay and by more."""
-        for gap, shown in (("0.01", b"id ********.\n"), ("0.3", b"id B-12****.\n")):
-            done = self.ssh(f"printf 'id B-12'; sleep {gap}; printf '3456.\\n'", user="till")
-            self.assertEqual(done.stdout, shown)
+        """An operator's own pattern, in one piece, and in one whose rest comes when the first part was shown."""
+        self.assertEqual(self.ssh("printf 'id B-123456.\\n'", user="till").stdout, b"id ********.\n")
+        command = ["-p", str(self.stage.ssh_port), "till@127.0.0.1", "printf 'id B-12'; read go; printf '3456.\\n'"]
+        with subprocess.Popen(
+            [*self.openssh("ssh"), *command], env=self.env(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as running:
+            self.addCleanup(running.kill)
+            assert running.stdin is not None and running.stdout is not None
+            self.assertEqual(running.stdout.read(7), b"id B-12")
+            self.assertEqual(running.communicate(b"go\n", timeout=UNTIL)[0], b"****.\n")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import subprocess
-import time
 from typing import ClassVar
 
 from hoopgw.cli.demo.configuration import AGENT
 from hoopgw.cli.demo.stage import Options
+from tests.live.harness import UNTIL, until
 from tests.live.ssh_clients import SshCase
 
 INTERACTIVE = ("PreferredAuthentications=keyboard-interactive", "LogLevel=INFO")
@@ -39,7 +39,7 @@ class People(SshCase):
             found = re.search(rb"Open (https://\S+/enter) and confirm the code ([0-9A-F]+)", line)
             if found:
                 return process, found[2].decode()
-        raise AssertionError(process.wait(20))
+        raise AssertionError(process.wait(UNTIL))
 
     def confirm(self, code: str, token: str | None) -> int:
         return self.stage.issuer.confirm(code, token)
@@ -49,7 +49,7 @@ class People(SshCase):
         process, code = self.begun()
         token = self.stage.issuer.mint("ann@demo", AGENT)
         self.assertGreaterEqual(self.confirm(code, token), 0)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=UNTIL)
         self.assertEqual((process.returncode, out), (0, b"in\n"), err)
         self.told("session.opened", '"subject":"ann@demo"')
         self.assertNotIn(token[-20:], self.stage.gateway.log.read_text() + err.decode())
@@ -63,7 +63,7 @@ class People(SshCase):
         ):
             process, code = self.begun()
             self.confirm(code, token)
-            process.communicate(timeout=30)
+            process.communicate(timeout=UNTIL)
             self.assertEqual(process.returncode, 255)
             self.told("login.refused", words)
             self.forgiven()
@@ -74,12 +74,12 @@ class People(SshCase):
         second, theirs = self.begun()
         self.assertNotEqual(mine, theirs)
         self.assertGreaterEqual(self.confirm(theirs, self.stage.issuer.mint("ben@demo", AGENT)), 0)
-        out, err = second.communicate(timeout=30)
+        out, err = second.communicate(timeout=UNTIL)
         self.assertEqual((second.returncode, out), (0, b"in\n"), err)
         self.assertIsNone(first.poll())
         self.told("session.opened", '"subject":"ben@demo"')
         self.confirm(mine, None)
-        first.communicate(timeout=30)
+        first.communicate(timeout=UNTIL)
         self.assertEqual(first.returncode, 255)
         self.forgiven()
 
@@ -88,11 +88,16 @@ class People(SshCase):
         process, code = self.begun()
         process.kill()
         process.wait()
-        time.sleep(1.5)  # an interval of the issuer's, in which a question on its way may still come
-        polls = self.confirm(code, None)
-        time.sleep(2.5)
-        self.assertEqual(self.confirm(code, None), polls)
+        _, other = self.begun()  # somebody else waits on: so long as the gateway asks for that one
+        self.asked(other, 1)  # a question on its way has come
+        polls = self.stage.issuer.polls(code)
+        self.asked(other, self.stage.issuer.polls(other) + 3)
+        self.assertEqual(self.stage.issuer.polls(code), polls)
         self.forgiven()
+
+    def asked(self, code: str, times: int) -> None:
+        """Until the gateway has asked so often."""
+        self.assertTrue(until(lambda: self.stage.issuer.polls(code) >= times))
 
     def test_token(self) -> None:
         """A token as the answer is a login by token: who has one needs no browser, whatever ssh tries first."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from hoopgw.cli.demo.host import SshHost, found, new_key
 from hoopgw.cli.demo.stage import Options
+from tests.live.harness import until
 from tests.live.ssh_clients import SshCase
 
 HOST_CA, HOST_CA_PUBLIC = new_key()
@@ -125,8 +126,8 @@ user = "{host.user}"
         done = self.reached("echo $HOOPGW_SESSION")
         self.assertEqual(done.returncode, 0, (done.stderr, self.events("target.unavailable")[-1:]))
         session = done.stdout.decode().strip()
-        log = (host._directory / "sshd.log").read_text()
-        self.assertIn(f"ID agent@demo {session} ", log)
+        log = host._directory / "sshd.log"
+        self.assertTrue(until(lambda: f"ID agent@demo {session} " in log.read_text()), log.read_text())
         self.assertEqual(self.reached().returncode, 0)
         again = (host._directory / "sshd.log").read_text()
         keys = {

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import pty
-import select
 import subprocess
-import time
 from typing import ClassVar
 
 from hoopgw.cli.demo.stage import Options
+from tests.live.harness import UNTIL
 from tests.live.ssh_clients import SshCase
 
 RULES = """
@@ -49,21 +48,12 @@ class Typed(SshCase):
 
     def types(self, keys: bytes, until: bytes) -> bytes:
         os.write(self.main, keys)
-        deadline, shown = time.monotonic() + 20, b""
-        while until not in shown and time.monotonic() < deadline:
-            if select.select([self.main], [], [], 0.2)[0]:
-                shown += os.read(self.main, 4096)
-        self.assertIn(until, shown)
-        return shown
+        return self.shown(self.main, until)
 
     def notes(self, id: str) -> list[dict[str, object]]:
         """Of the session's lines, when it is over."""
-        deadline, found = time.monotonic() + 20, ""
-        while '"close"' not in found and time.monotonic() < deadline:
-            found = self.hoopgw("sessions", "export", id, "--format", "jsonl").stdout
-        self.assertIn('"close"', found)
-        self.exported = found
-        lines = [json.loads(line) for line in found.splitlines()]
+        self.exported = self.recorded(id, '"close"')
+        lines = [json.loads(line) for line in self.exported.splitlines()]
         return [line for line in lines if line.get("code") == "terminal.typed"]
 
     def session(self) -> str:
@@ -80,7 +70,7 @@ class Typed(SshCase):
         self.types(b"n0t-t0-be-s3en\r", b"here> ")
         self.types(b"uptime -V\r", b"here> ")
         self.types(b"exit 3\r", b"exit")
-        self.assertEqual(self.running.wait(20), 3)
+        self.assertEqual(self.running.wait(UNTIL), 3)
         notes = self.notes(id)
         wanted = [
             ("echo one", "echoed"),
@@ -107,7 +97,8 @@ class Typed(SshCase):
         self.shell()
         id = self.session()
         self.types(b"mkfs.ext4 -V\r", b"no file systems are made here")
-        self.assertEqual(self.running.wait(20), 255)
+        self.assertEqual(self.running.wait(UNTIL), 255)
+        self.told("session.stopped", id)
         (stopped,) = [json.loads(line) for line in self.events("session.stopped") if id in line]
         self.assertEqual(stopped["reason"], "no file systems are made here")
         self.assertEqual(self.notes(id)[-1]["guardrails"], ["test-never"])

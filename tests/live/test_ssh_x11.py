@@ -6,7 +6,6 @@ import contextlib
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,6 +13,7 @@ from typing import Any, ClassVar
 from hoopgw.cli.demo.place import free_port
 from hoopgw.cli.demo.programs import Programs
 from hoopgw.cli.demo.stage import Options
+from tests.live.harness import UNTIL, until
 from tests.live.ssh_clients import SshCase
 from tests.live.test_ssh_targets import Host
 
@@ -28,7 +28,7 @@ if not display:
     sys.exit("no display")
 line = subprocess.run([sys.argv[1], "list", display], capture_output=True, text=True, check=True).stdout
 name, data = line.split()[1].encode(), bytes.fromhex(line.split()[2])
-connection = socket.create_connection(("127.0.0.1", 6000 + int(display.split(":")[1].split(".")[0])), 20)
+connection = socket.create_connection(("127.0.0.1", 6000 + int(display.split(":")[1].split(".")[0])), 60)
 padded = name + bytes(-len(name) % 4) + data + bytes(-len(data) % 4)
 connection.sendall(struct.pack("<BxHHHHxx", 0x6C, 11, 0, len(name), len(data)) + padded)
 print(connection.recv(64).decode())
@@ -88,7 +88,7 @@ class X11(SshCase):
                     while True:
                         connection, _ = listening.accept()
                         with connection:
-                            said.append(connection.recv(4096))
+                            said.append(connection.recv(48, socket.MSG_WAITALL))
                             connection.sendall(b"shown" if bytes.fromhex(COOKIE) in said[-1] else b"not known")
 
             thread = threading.Thread(target=serve, daemon=True)
@@ -97,7 +97,7 @@ class X11(SshCase):
                 yield f"127.0.0.1:{listening.getsockname()[1] - FIRST_PORT}", said
             finally:
                 listening.shutdown(socket.SHUT_RDWR)
-                thread.join(10)
+                thread.join(UNTIL)
 
     def asked(self, display: str) -> Any:
         """`ssh -Y` with a cookie of this display, and the program on the host."""
@@ -129,9 +129,7 @@ class X11(SshCase):
         self.told("forward.granted", '"forward":"x11-req"')
         self.told("forward.granted", '"forward":"x11"')
         id = json.loads(self.events("session.opened")[-1])["session"]
-        deadline = time.monotonic() + 20
-        while "opaque" not in (shown := self.hoopgw("sessions", "replay", id).stdout):
-            self.assertLess(time.monotonic(), deadline, shown)
-            time.sleep(0.2)
+        self.assertTrue(until(lambda: "opaque" in self.hoopgw("sessions", "replay", id).stdout))
+        shown = self.hoopgw("sessions", "replay", id).stdout
         self.assertIn("x11", shown)
         self.assertNotIn(COOKIE, shown)

@@ -55,8 +55,15 @@ class Devices:
 
     def confirm(self, code: str, token: str | None) -> int:
         """How often the device has asked; -1: there is no such code."""
-        for found in self._devices.values():
-            if found.code == code:
-                found.decided, found.token = True, token
-                return found.polls
-        return -1
+        found = self._of(code)
+        if found is not None:
+            found.decided, found.token = True, token
+        return self.polls(code)
+
+    def polls(self, code: str) -> int:
+        """The same, and nothing is decided."""
+        found = self._of(code)
+        return found.polls if found is not None else -1
+
+    def _of(self, code: str) -> _Device | None:
+        return next((each for each in self._devices.values() if each.code == code), None)

@@ -13,7 +13,7 @@ from typing import Any
 from hoopgw.cli.demo.children import ChildFailed, dies_with_parent
 from hoopgw.cli.demo.surroundings import surroundings
 
-ANSWER = 30.0  # seconds for its start and for each answer
+ANSWER = 60.0  # seconds for its start and for each answer
 
 
 class IssuerProcess:
@@ -49,6 +49,11 @@ class IssuerProcess:
     def confirm(self, code: str, token: str | None) -> int:
         """Somebody has entered the code of a device: it gets the token, or None denies it.  How often it has asked."""
         polls: int = self._ask({"confirm": code, "token": token})["polls"]
+        return polls
+
+    def polls(self, code: str) -> int:
+        """How often the device with this code has asked; -1: there is no such code."""
+        polls: int = self._ask({"polls": code})["polls"]
         return polls
 
     def stop(self) -> None:

@@ -2,7 +2,8 @@
 
 A line of JSON in, a line of JSON out.  First line out: {"url": …, "ca": PEM}.  {"subject": …, "groups": […],
 "lifetime": seconds, "claims": {…}} gives {"token": …}; {"rotate": keep} gives {"kid": …}; {"confirm": code,
-"token": … or null} lets a device have it, or denies it, and gives {"polls": number}.  It ends when its input does.
+"token": … or null} lets a device have it, or denies it, and gives {"polls": number}, as {"polls": code} does alone.
+It ends when its input does.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ class _Requests(LineOnlyReceiver):
         asked = json.loads(line)
         if "rotate" in asked:
             self._say({"kid": self._issuer.rotate(bool(asked["rotate"]))})
+            return
+        if "polls" in asked:
+            self._say({"polls": self._issuer.devices.polls(str(asked["polls"]))})
             return
         if "confirm" in asked:
             self._say({"polls": self._issuer.devices.confirm(str(asked["confirm"]), asked["token"])})
