@@ -8,16 +8,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry
 from twisted.application.service import Service
 from twisted.cred.portal import Portal
-from twisted.internet.defer import Deferred, DeferredLock, gatherResults
-from twisted.internet.endpoints import serverFromString
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
@@ -26,39 +24,30 @@ from twisted.logger import Logger
 from twisted.python import usage
 
 from hoopgw import __version__, config, systemd
-from hoopgw.auth.identity_tokens import IdentityTokens
 from hoopgw.auth.penalties import Penalties
 from hoopgw.auth.pkcs11_pins import RefusedPins
 from hoopgw.auth.realm import GatewayRealm
 from hoopgw.config_secrets import read_or_make
-from hoopgw.config_signing import REFUSED_PINS, SigningKeys, in_token
-from hoopgw.model.errors import HoopgwError, OperatorError, PinRefused
+from hoopgw.config_signing import REFUSED_PINS, SigningKeys
+from hoopgw.model.errors import HoopgwError, PinRefused
 from hoopgw.model.events import Code
 from hoopgw.model.settings import Settings, SshSettings
 from hoopgw.policy.masks import mask_key
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.servers import reactor as lean_reactor
-from hoopgw.servers.admin import admin_site, remove_stale_socket
 from hoopgw.servers.admin_calls import Admin
 from hoopgw.servers.catalogue_source import CatalogueSource
 from hoopgw.servers.departures import Departures
 from hoopgw.servers.dial import Dialer
-from hoopgw.servers.eager import make_eager
 from hoopgw.servers.endings import Endings
 from hoopgw.servers.gateway import Gateway
-from hoopgw.servers.http.edge import Face as HttpFace
-from hoopgw.servers.http.identity import IdentityLines, in_thread
-from hoopgw.servers.http.links import Links
-from hoopgw.servers.http.own import OwnPages
-from hoopgw.servers.http.server import HTTPS_ALPN, HttpFactory
-from hoopgw.servers.postgres import PostgresFactory
-from hoopgw.servers.ssh.dial import SshDialer
-from hoopgw.servers.ssh.server import SshFace, SshFactory
-from hoopgw.servers.tls import POSTGRESQL_ALPN, server_context
-from hoopgw.service_drain import drained, stopped
+from hoopgw.service_drain import drained
+from hoopgw.service_edges import Credentials, Edges, postgresql_context
+from hoopgw.service_health import add_gauges, health
+from hoopgw.service_index import IndexRepair
 from hoopgw.service_logins import Logins
 from hoopgw.service_reloads import Reloads, bound_at_start, load
-from hoopgw.service_secrets import HeldSecrets, read_all
+from hoopgw.service_secrets import HeldSecrets, Known, Sources, read_all
 from hoopgw.service_sessions import Judges, Sessions
 from hoopgw.session.budgets import Budgets
 from hoopgw.session.catalogues import CatalogueCache
@@ -66,14 +55,13 @@ from hoopgw.session.events import Events, Lines
 from hoopgw.session.holds import Holds
 from hoopgw.session.opening import room_for
 from hoopgw.session.parser_process import ParserProcess
-from hoopgw.session.rebuilding import rebuilt
 from hoopgw.session.registry import Registry
 from hoopgw.session.retention import Retention
 from hoopgw.store.following import Following, followed
 from hoopgw.store.interface import SessionRow
 from hoopgw.store.opening import open_store
 from hoopgw.store.recorder import Recorder
-from hoopgw.store.recovery import REASON, recently_opened
+from hoopgw.store.recovery import recently_opened
 
 STDERR = 2  # events go to the standard error that systemd keeps in the journal; twistd has replaced sys.stderr
 PIN_REFUSED = 78  # exit status (EX_CONFIG) that the unit does not restart after: tokens count wrong PINs, and lock
@@ -118,18 +106,14 @@ class GatewayService(Service):
     def __init__(self, path: str, loaded: config.Config) -> None:
         self._path = path
         self.config = loaded
-        self._ports: list[Any] = []
         self._loops: list[LoopingCall] = []
-        self.ssh: Any = None  # servers.ssh.server.SshFace, where something listens
-        self.http: Any = None  # servers.http.edge.Face, likewise
+        self.edges: Edges | None = None  # once something can listen
         self.parsers: tuple[ParserProcess, ...] = ()  # the last of what a stop has to end
-        self._ready = False
-        self._why_not = "starting"
+        self._why_not = "starting"  # why it is not ready; "" where it is
         self._reloads = Reloads()
         self._signing_keys = SigningKeys(RefusedPins(Path(loaded.settings.state) / REFUSED_PINS))
-        self._reloading = (
-            DeferredLock()
-        )  # one at a time, and none before the start is done: the last one asked for holds
+        # one at a time, and none before the start is done: the last one asked for holds
+        self._reloading = DeferredLock()
 
     # ---- start
 
@@ -156,31 +140,63 @@ class GatewayService(Service):
         self._reactor.stop()
 
     async def _start(self) -> None:
-        settings, reactor = self.config.settings, self._reactor
-        _prepare(settings)
-        self.secrets = HeldSecrets(reactor)
+        _prepare(self.config.settings)
+        await self._start_secrets()
+        await self._start_index()
+        interrupted, recent = self._start_recorder()
+        self._make_sessions()
+        await self._listen()
+        self.retention = Retention(self.recorder.retire_before, self.registry, self.events, self._reactor)
+        self._every(RETENTION_EVERY, self._retire)
+        self._repair.begin(interrupted, recent)
+        self._why_not = ""
+        self.events.emit(Code.GATEWAY_STARTED, version=__version__, policy=self.config.digest)
+        systemd.notify("READY=1")
+        interval = systemd.watchdog_seconds()
+        if interval is not None:
+            self._every(interval, lambda: systemd.notify("WATCHDOG=1") and None)
+        self._reloading.release()
+
+    async def _start_secrets(self) -> None:
+        self.secrets = HeldSecrets(self._reactor)
         self.secrets.exchange(read_all(self.config))
         self.metrics = CollectorRegistry()
-        self.events = Events(settings.name, Lines(STDERR).write, reactor, self.metrics)
+        self.events = Events(self.config.settings.name, Lines(STDERR).write, self._reactor, self.metrics)
         self.secrets.start(self.events)
         await self.secrets.keep(self.secrets.sources(self.config), self.config)
-        store_password = self.secrets.get(settings.store.password) if settings.store.password else None
-        self.store = open_store(reactor, settings.store, store_password)
+
+    async def _start_index(self) -> None:
+        settings = self.config.settings
+        password = self.secrets.get(settings.store.password) if settings.store.password else None
+        self.store = open_store(self._reactor, settings.store, password)
         await self.store.start()
-        self.registry = Registry(self.store, reactor, settings.limits, self.events, self._rebuilt)
+        self.registry = Registry(self.store, self._reactor, settings.limits, self.events, self._rebuilt)
         self.registry.start()
+
+    def _rebuilt(self, id: str) -> Deferred[SessionRow | None]:
+        return self._repair.row(id)  # of recordings that are opened after the index
+
+    def _start_recorder(self) -> tuple[list[str], list[str]]:
+        """The ids of sessions that an earlier gateway had open, and of those that it had opened last."""
+        settings = self.config.settings
         self.recorder = Recorder(
             settings.recordings,
             settings.name,
             self._signing_keys.ed25519(settings.recordings.signing_key),
-            reactor.callFromThread,
+            self._reactor.callFromThread,
             gap=self._recording_gap,
-            sealed=self._recording_sealed,
+            sealed=self.registry.aftermath.sealed,
             failed=lambda why: self.events.emit(Code.RECORDING_FAILED, reason=why),
         )
-        self.recordings = self.recorder.recordings
+        self._repair = IndexRepair(self.store, self.recorder.recordings, self.events)
         interrupted = self.recorder.start()
-        recent = recently_opened(self.recordings, RECENT)
+        return interrupted, recently_opened(self.recorder.recordings, RECENT)
+
+    def _recording_gap(self, id: str, gap: dict[str, Any]) -> None:
+        self.events.emit(Code.RECORDING_GAP, session=id, entries=gap["entries"], bytes=gap["bytes"])
+
+    def _make_sessions(self) -> None:
+        settings, reactor = self.config.settings, self._reactor
         self.departures = Departures(reactor)
         self.departures.start()
         self.dialer = Dialer(reactor, self.departures)
@@ -189,13 +205,12 @@ class GatewayService(Service):
         self.holds.start(self.config.digest)
         self.budgets = Budgets(self.store, reactor)
         self.catalogue_source = CatalogueSource(self.dialer, self.secrets.get, reactor)
-        self.catalogues = CatalogueCache(self.catalogue_source.run, reactor, self.events)
+        catalogues = CatalogueCache(self.catalogue_source.run, reactor, self.events)
         self.parsers = ParserProcess(reactor), ParserProcess(reactor)
         self.logins = Logins(reactor, self.events, self.secrets.get, self._signing_keys, self._revoked)
-        self.logins.configure(self.config.settings)
+        self.logins.configure(settings)
         self._every(REVOCATIONS_EVERY, self.logins.look)
         self.realm = GatewayRealm(lambda: self.config, reactor)
-        self.portal = Portal(self.realm, self.logins.checkers)
         self.sessions = Sessions(
             config=lambda: self.config,
             clock=reactor,
@@ -205,61 +220,28 @@ class GatewayService(Service):
             holds=self.holds,
             budgets=self.budgets,
             events=self.events,
-            judges=Judges(MaskBuilder(mask_key(mask_secret)), self.catalogues, self.parsers),
+            judges=Judges(MaskBuilder(mask_key(mask_secret)), catalogues, self.parsers),
         )
-        self._gauges()
-        await self._listen()
-        self.retention = Retention(self.recorder.retire_before, self.registry, self.events, self._reactor)
-        self._every(RETENTION_EVERY, self._retire)
-        Deferred.fromCoroutine(self._index_again(interrupted, recent)).addErrback(self._not_indexed)
-        self._ready = True
-        self.events.emit(Code.GATEWAY_STARTED, version=__version__, policy=self.config.digest)
-        systemd.notify("READY=1")
-        interval = systemd.watchdog_seconds()
-        if interval is not None:
-            self._every(interval, lambda: systemd.notify("WATCHDOG=1") and None)
-        self._reloading.release()
+        add_gauges(self.metrics, self.registry, self.recorder)
 
-    async def _index_again(self, interrupted: list[str], recent: list[str]) -> None:
-        """Rows that an earlier gateway did not live to write, from the recordings; in the background."""
-        for id in dict.fromkeys(interrupted + recent):
-            row = await self.store.session(id)
-            if row is None or row.closed is None:
-                row = await self._rebuilt(id)
-                if row is not None:
-                    await self.store.put_sessions((row,))
-            if id in interrupted:
-                subject = row.subject if row is not None else ""
-                self.events.emit(Code.RECORDING_RECOVERED, session=id, subject=subject, reason=REASON)
-
-    def _rebuilt(self, id: str) -> Deferred[SessionRow | None]:
-        return deferToThread(rebuilt, self.recordings, id)
-
-    def _not_indexed(self, failure: Any) -> None:
-        """Recordings have it all; the next start tries again."""
-        self._log.failure("the index of an earlier gateway's last sessions could not be completed", failure=failure)
-
-    def _recording_gap(self, id: str, gap: dict[str, Any]) -> None:
-        self.events.emit(Code.RECORDING_GAP, session=id, entries=gap["entries"], bytes=gap["bytes"])
-
-    def _recording_sealed(self, id: str, digest: str) -> None:
-        self.registry.aftermath.sealed(id, digest)
-
-    def _tls(self, loaded: config.Config, alpn: tuple[str, ...] = (POSTGRESQL_ALPN,)) -> Any:
-        tls = loaded.settings.tls
-        if not tls.certificate or tls.key is None:
-            return None
-        listener = "https" if alpn == HTTPS_ALPN else "postgresql"
-        shown = [each for each in loaded.settings.client_authorities if listener in each.listeners]
-        anchors = tuple(anchor for each in shown for anchor in each.anchors)
-        return server_context(tls.certificate, self.secrets.get(tls.key), alpn, anchors)
+    def _hold_address(self, hold: str) -> str:
+        url = self.config.settings.listen.https_url
+        return f"{url}/holds/{hold}" if url else ""
 
     async def _listen(self) -> None:
-        settings = self.config.settings
-        self.gateway = Gateway(
+        listen = self.config.settings.listen
+        portal = Portal(self.realm, self.logins.checkers)
+        self.edges = Edges(self._gateway(portal), self.logins, self.holds, self._signing_keys)
+        await self.edges.listen(self.config)
+        if listen.https:
+            self._every(HTTP_CHECK, self.edges.check)
+        await self.edges.listen_admin(listen.admin, self._admin(portal))
+
+    def _gateway(self, portal: Portal) -> Gateway:
+        return Gateway(
             reactor=self._reactor,
-            settings=settings,
-            portal=self.portal,
+            settings=self.config.settings,
+            portal=portal,
             penalties=Penalties(self._reactor),
             events=self.events,
             registry=self.registry,
@@ -270,91 +252,24 @@ class GatewayService(Service):
             room=lambda: Deferred.fromCoroutine(room_for(self.recorder.has_room, self._reactor)),
             secrets=self.secrets,
             certificates=self.logins.certificates,
-            server_tls=self._tls(self.config),
+            server_tls=postgresql_context(self.config, self.secrets.get),
             token_bytes=os.urandom,
         )
-        for endpoint in settings.listen.postgresql:
-            await self._listen_on(endpoint, PostgresFactory(self.gateway))
-        await self._listen_https(settings)
-        if settings.listen.ssh:
-            dialer = SshDialer(self._reactor, self.departures, self.secrets.get, os.urandom, self.logins.ssh_authority)
-            self.ssh = SshFace(dialer, self.logins.keys)
-            self.ssh.configure(settings.ssh, self.logins.host_keys(self.config), self.logins.people(self.config))
-            for endpoint in settings.listen.ssh:
-                await self._listen_on(endpoint, SshFactory(self.gateway, self.ssh))
-        admin = Admin(
-            portal=self.portal,
+
+    def _admin(self, portal: Portal) -> Admin:
+        recordings, registry = self.recorder.recordings, self.registry
+        return Admin(
+            portal=portal,
             events=self.events,
             holds=self.holds,
-            registry=self.registry,
+            registry=registry,
             store=self.store,
-            recording=self._recording,
-            watch=self._watched,
+            recording=recordings.pieces,
+            watch=lambda id: followed(Following(recordings, id), lambda: registry.find(id) is not None),
             certifying=self.logins.certifying,
             metrics=self.metrics,
-            health=self._health,
+            health=lambda: health(self._why_not, self.config.digest, registry, self.recorder, self._reloads),
         )
-        remove_stale_socket(settings.listen.admin)
-        self._ports.append(await serverFromString(self._reactor, settings.listen.admin).listen(admin_site(admin)))
-
-    async def _listen_https(self, settings: Settings) -> None:
-        if not settings.listen.https:
-            return
-        reference = settings.identity_key
-        tokens = IdentityTokens(settings.name, self._signing_keys.ed25519(reference), in_token(reference))
-        pages = OwnPages(self.portal, self.holds, self.events, self.gateway.penalties, tokens, self.logins.certifying)
-        links = Links(self._reactor, self.secrets.get)
-        identities = IdentityLines(tokens, self._reactor, self.events, in_thread(self._reactor))
-        self.http = HttpFace(links, identities, pages, self._tls(self.config, HTTPS_ALPN))
-        self._every(HTTP_CHECK, lambda: self.http.check(self._reactor.seconds()))
-        for endpoint in settings.listen.https:
-            await self._listen_on(endpoint, HttpFactory(self.gateway, self.http))
-
-    async def _listen_on(self, endpoint: str, factory: Any) -> None:
-        server = self._server(endpoint)
-        if server is None:
-            return
-        port = await server.listen(factory)
-        make_eager(port, self.departures)
-        self._ports.append(port)
-
-    def _server(self, endpoint: str) -> Any:
-        """None for a socket that systemd was to pass and did not, as where another service has its port: what listens
-        elsewhere, and the admin socket, must not wait for that."""
-        try:
-            return serverFromString(self._reactor, endpoint)
-        except (KeyError, IndexError):
-            if not endpoint.startswith("systemd:"):
-                raise
-        self.events.emit(Code.LISTENER_MISSING, endpoint=endpoint, reason="systemd passed no such socket")
-        return None
-
-    def _hold_address(self, hold: str) -> str:
-        url = self.config.settings.listen.https_url
-        return f"{url}/holds/{hold}" if url else ""
-
-    def _recording(self, id: str) -> Iterator[bytes]:
-        return self.recordings.pieces(id)
-
-    def _watched(self, id: str) -> Iterator[bytes]:
-        return followed(Following(self.recordings, id), lambda: self.registry.find(id) is not None)
-
-    def _gauges(self) -> None:
-        live = Gauge("hoopgw_sessions", "Live sessions", registry=self.metrics)
-        live.set_function(lambda: len(self.registry))
-        spool = Gauge("hoopgw_spool_used_ratio", "Share of the spool in use", registry=self.metrics)
-        spool.set_function(lambda: self.recorder.used)
-
-    def _health(self) -> tuple[bool, dict[str, Any]]:
-        why = self._why_not if not self._ready else ""
-        if not why:
-            try:
-                self.recorder.may_open()
-            except OperatorError as error:
-                why = str(error)
-        body = {"healthy": not why, "version": __version__, "sessions": len(self.registry)}
-        body |= {"policy": self.config.digest, **self._reloads.shown()}
-        return not why, {**body, "reason": why} if why else body
 
     def _every(self, seconds: float, call: Any) -> None:
         loop = LoopingCall(call)
@@ -370,7 +285,7 @@ class GatewayService(Service):
         signal.signal(signal.SIGUSR2, lambda number, frame: self._reactor.callFromThread(self._retire))
 
     def _retire(self) -> Deferred[None] | None:
-        return self.retention.look(self.config.settings.recordings.retention) if self._ready else None
+        return self.retention.look(self.config.settings.recordings.retention) if not self._why_not else None
 
     def _reload_soon(self) -> None:
         self._reloading.run(lambda: Deferred.fromCoroutine(self.reload())).addErrback(
@@ -383,46 +298,49 @@ class GatewayService(Service):
         What is bound at start stays as it is, and the event names what of it was changed in vain so far: listeners,
         store, recordings, limits.
         """
-        if not self._ready:  # it is stopping
+        edges = self.edges
+        if self._why_not or edges is None:  # it is stopping
             return False
         systemd.notify("RELOADING=1")
         try:
             loaded, secrets = await deferToThread(load, self._path, self._signing_keys)
-            before = self.secrets.exchange(secrets)
-            try:
-                server_tls = self._tls(loaded)
-                https_tls = self._tls(loaded, HTTPS_ALPN) if self.http is not None else None
-                host_keys = self.logins.host_keys(loaded) if self.ssh is not None else {}
-                sources = self.secrets.sources(loaded)
-                self.logins.configure(loaded.settings)
-            except BaseException:
-                self.secrets.take_back(before)
-                raise
+            credentials, sources = self._prepared(edges, loaded, secrets)
         except (config.ConfigurationMistakes, HoopgwError) as error:
             return self._keep_old(str(error))
         except Exception as error:  # a mistake of ours: it must not leave the unit reloading for ever
             self._log.failure("a reload failed")
             return self._keep_old(f"the gateway failed: {type(error).__name__}")
         await self.secrets.keep(sources, loaded)
-        # what was revoked may be another again: it was looked at while the secrets were waited for
-        latest = replace(loaded.settings, ssh=self.logins.keys.settings)
-        bound, needing = bound_at_start(self.config.settings, latest)
-        self.config, self.gateway.server_tls = replace(loaded, settings=bound), server_tls
-        self.gateway.settings = bound
-        if self.ssh is not None:
-            self.ssh.configure(loaded.settings.ssh, host_keys, self.logins.people(loaded))
-        if self.http is not None:
-            self.http.context = https_tls
-            self.http.links.reloaded()
-        self.dialer.reloaded()
-        self.catalogue_source.forget()
-        self.holds.reloaded(loaded.digest)
-        self.sessions.reloaded()
+        needing = self._take_up(edges, loaded, credentials)
         restart = {"restart": needing} if needing else {}
         self._reloads.taken(needing)
         self.events.emit(Code.CONFIGURATION_RELOADED, policy=loaded.digest, **restart)
         systemd.notify("READY=1")
         return True
+
+    def _prepared(self, edges: Edges, loaded: config.Config, secrets: Known) -> tuple[Credentials, Sources]:
+        """All of a reload that may fail: where it does, nothing has changed.  Raises OperatorError."""
+        before = self.secrets.exchange(secrets)
+        try:
+            prepared = edges.credentials(loaded), self.secrets.sources(loaded)
+            self.logins.configure(loaded.settings)
+        except BaseException:
+            self.secrets.take_back(before)
+            raise
+        return prepared
+
+    def _take_up(self, edges: Edges, loaded: config.Config, credentials: Credentials) -> list[str]:
+        """The settings that need a restart."""
+        # what was revoked may be another again: it was looked at while the secrets were waited for
+        latest = replace(loaded.settings, ssh=self.logins.keys.settings)
+        bound, needing = bound_at_start(self.config.settings, latest)
+        self.config = replace(loaded, settings=bound)
+        edges.reloaded(loaded, bound, credentials)
+        self.dialer.reloaded()
+        self.catalogue_source.forget()
+        self.holds.reloaded(loaded.digest)
+        self.sessions.reloaded()
+        return needing
 
     def _keep_old(self, why: str) -> bool:
         self._reloads.refused(why, self._reactor.seconds())
@@ -438,7 +356,7 @@ class GatewayService(Service):
     # ---- stop
 
     def stopService(self) -> Deferred[Any]:
-        self._ready, self._why_not = False, "stopping"
+        self._why_not = "stopping"
         systemd.notify("STOPPING=1")
         return Deferred.fromCoroutine(self._stop())
 
@@ -446,15 +364,14 @@ class GatewayService(Service):
         super().stopService()
         if not self.parsers:  # it did not get that far
             return
-        await gatherResults([Deferred.fromCoroutine(stopped(port)) for port in self._ports])
-        if self.http is not None:
-            self.http.goodbye()
+        if self.edges is not None:
+            await self.edges.close()
         await drained(self.registry, self._reactor, self.config.settings.limits.drain)
         for loop in self._loops:
             if loop.running:
                 loop.stop()
-        if self.http is not None:
-            self.http.links.stop()
+        if self.edges is not None:
+            self.edges.stop()
         await self.secrets.stop()
         self.holds.stop()
         for parser in self.parsers:
