@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from hoopgw.auth.penalties import MAX_PENDING_EACH
 from hoopgw.cli.demo.stage import Options
-from hoopgw.servers.ssh.transport import REKEY_CREDIT
+from hoopgw.servers.ssh.rekeying import REKEY_CREDIT
 from hoopgw.wire import sshmessages as wire
 from hoopgw.wire.sshpackets import Sealer
 from tests.live.harness import UNTIL, until

@@ -22,22 +22,16 @@ from twisted.python.failure import Failure
 from hoopgw.model.errors import ProtocolViolation, WireError
 from hoopgw.servers.ssh import kexinit
 from hoopgw.servers.ssh.algorithms import DEFAULT, SIGNATURES, Algorithms, Ciphers
+from hoopgw.servers.ssh.asides import Asides
 from hoopgw.servers.ssh.greeting import version
 from hoopgw.servers.ssh.packets import NEVER, NO_RUN, Packets
 from hoopgw.servers.ssh.reading import KEYS, TURN, Reading
+from hoopgw.servers.ssh.rekeying import REKEY_BYTES, REKEY_SECONDS, Blocked, Credit, Timers
 from hoopgw.wire import sshmessages as wire
 
 VERSION = b"SSH-2.0-hoopgw"
 
-MAX_EARLY = 64  # messages that say nothing (IGNORE, DEBUG) before the login is done
-MAX_BLOCKED = 4 << 20  # bytes that wait for the end of a rekey: the other side is paused, this is what was on its way
 MAX_UNSENT = 8 << 20  # bytes that a peer does not take while it asks for more: answers have no window, and wait here
-REKEY_BYTES = 1 << 30  # in one direction under one key: far from AES-GCM's limit, as RFC 4253, 9 has it
-REKEY_SECONDS = 3600.0  # the same
-REKEY_DEADLINE = 30.0  # seconds that a rekey may take
-REKEY_CREDIT = 64  # rekeys that a peer may ask for at once; one more for each 256 KiB that moved
-REKEY_EARNS = 1 << 18
-
 
 # What Conch and cryptography raise for fields that are not what they should be
 UNREADABLE = (StructError, ValueError, TypeError, IndexError, KeyError, UnsupportedAlgorithm, InvalidSignature)
@@ -81,15 +75,11 @@ class Hardened(SSHTransportBase):
         self._established = self._closing = False
         self._keyed = False  # the first exchange is done
         self._exchanging_now = False
-        self._blocked: list[bytes] = []  # runs behind a key exchange
-        self._blocked_size = 0
-        self._ignored = 0
-        self._ext_infos = 0
+        self._blocked = Blocked()
+        self._asides = Asides(of_client=not self.isClient)
         self._last_was_newkeys = False
-        self._credit = REKEY_CREDIT
-        self._earned = 0
-        self._rekeying: Any = None
-        self._deadline: Any = None
+        self._credit = Credit()
+        self._timers = Timers()
         self.strict = False
         self.described: dict[str, str] = {}
 
@@ -173,10 +163,10 @@ class Hardened(SSHTransportBase):
         if self._turn is not None:  # it has said this before it went
             self._packets.go_on(NEVER)
         self.closing = True
-        for timer in (self._rekeying, self._deadline, self._turn):
-            if timer is not None and timer.active():
-                timer.cancel()
-        self._rekeying = self._deadline = self._turn = None
+        self._timers.stop()
+        if self._turn is not None and self._turn.active():
+            self._turn.cancel()
+        self._turn = None
         self._let_go()
         self.beside = None
         self.lost(reason.getErrorMessage() if reason is not None else "")
@@ -260,11 +250,11 @@ class Hardened(SSHTransportBase):
         elif self._phase is not Phase.NONE:
             self._exchange(number, message)
         elif number in (wire.IGNORE, wire.DEBUG, wire.UNIMPLEMENTED):
-            self._ignore()
+            self._asides.idle(self.established)
         elif number == wire.KEXINIT:
             self._peer_rekeys(message)
         elif number == wire.EXT_INFO:
-            self._extensions(after_newkeys)
+            self._asides.extensions(self.established, after_newkeys)
         elif number in (wire.SERVICE_REQUEST, wire.SERVICE_ACCEPT) or 50 <= number < 80:
             if self.established:
                 raise ProtocolViolation(f"message {number} after the login")
@@ -282,7 +272,7 @@ class Hardened(SSHTransportBase):
         """The next message of the peer's half.  In the first exchange nothing else may come, whether or not the peer
         is strict (CVE-2023-48795: what comes unseen shifts what comes after)."""
         if self._keyed and number in (wire.IGNORE, wire.DEBUG, wire.UNIMPLEMENTED):
-            self._ignore()
+            self._asides.idle(self.established)
         elif self._phase is Phase.KEXINIT and number == wire.KEXINIT:
             self._phase = Phase.EXCHANGE
             self.ssh_KEXINIT(message[1:])
@@ -302,21 +292,6 @@ class Hardened(SSHTransportBase):
         """The peer's part of the exchange."""
         raise NotImplementedError
 
-    def _ignore(self) -> None:
-        self._ignored += 1
-        if not self.established and self._ignored > MAX_EARLY:
-            raise ProtocolViolation("too many messages that say nothing")
-
-    def _extensions(self, after_newkeys: bool) -> None:
-        """RFC 8308, 2.4: behind the first NEWKEYS, and a server's once more before it says that the login is good.
-
-        Nothing in them is needed: what is offered to a server does not depend on what it would take.
-        """
-        self._ext_infos += 1
-        first = self._ext_infos == 1 and after_newkeys
-        if self.established or not (first or (self.isClient and self._ext_infos <= 2)):
-            raise ProtocolViolation("extensions where there can be none")
-
     # ---- key exchange
 
     def rekey(self) -> None:
@@ -329,12 +304,7 @@ class Hardened(SSHTransportBase):
             self.sendKexInit()
 
     def _peer_rekeys(self, message: bytes) -> None:
-        earned = (self._packets.sent + self._packets.got + self._earned) // REKEY_EARNS
-        if earned:
-            self._credit, self._earned = min(REKEY_CREDIT, self._credit + earned), 0
-        self._credit -= 1
-        if self._credit < 0:
-            raise ProtocolViolation("too many key exchanges")
+        self._credit.spend(self._packets.sent + self._packets.got)
         self._phase = Phase.EXCHANGE
         self.ssh_KEXINIT(message[1:])
 
@@ -344,7 +314,7 @@ class Hardened(SSHTransportBase):
         self._write(self._packets.sealer.seal(self.ourKexInitPayload))
         self._exchanging = True
         if self._keyed:
-            self._deadline = self.clock.callLater(REKEY_DEADLINE, self._broken, "a key exchange that takes too long")
+            self._timers.begun(self.clock, lambda: self._broken("a key exchange that takes too long"))
             if self.beside is not None:
                 self.beside.reading.stop(KEYS)
 
@@ -378,30 +348,28 @@ class Hardened(SSHTransportBase):
         """The peer's NEWKEYS is in and ours is out (Conch sends it when it has derived the keys)."""
         if not self.nextEncryptions.encBlockSize:
             raise ProtocolViolation("NEWKEYS before the exchange")
-        packets, opener, sealer = self._packets, self.nextEncryptions.opener, self.nextEncryptions.sealer
-        if not self.strict:  # strict-kex begins to count anew with each key
-            opener.sequence, sealer.sequence = packets.opener.sequence, packets.sealer.sequence
-        packets.opener, packets.sealer = opener, sealer
-        self.currentEncryptions = self.nextEncryptions
+        self._use_keys()
         first, self._keyed, self._exchanging = not self._keyed, True, False
         self._last_was_newkeys = first
-        self._earned += packets.sent + packets.got
-        packets.sent = packets.got = 0
-        for timer in (self._rekeying, self._deadline):
-            if timer is not None and timer.active():
-                timer.cancel()
-        self._deadline = None
-        self._rekeying = self.clock.callLater(self.rekey_seconds, self.rekey)
+        self._timers.done(self.clock, self.rekey_seconds, self.rekey)
         if first and not self.isClient and self._peerSupportsExtensions:
             extensions = wire.string(b"server-sig-algs") + wire.string(b",".join(SIGNATURES))
             self.send(bytes((wire.EXT_INFO,)) + wire.u32(1) + extensions)
-        blocked, self._blocked, self._blocked_size = self._blocked, [], 0
-        for run in blocked:
+        for run in self._blocked.taken():
             self.write(run)
         if first:
             self.secured()
         elif not self._exchanging:
             self._let_go()
+
+    def _use_keys(self) -> None:
+        packets, opener, sealer = self._packets, self.nextEncryptions.opener, self.nextEncryptions.sealer
+        if not self.strict:  # strict-kex begins to count anew with each key
+            opener.sequence, sealer.sequence = packets.opener.sequence, packets.sealer.sequence
+        packets.opener, packets.sealer = opener, sealer
+        self.currentEncryptions = self.nextEncryptions
+        self._credit.earn(packets.sent + packets.got)
+        packets.sent = packets.got = 0
 
     def _let_go(self) -> None:
         """The other leg goes on."""
@@ -424,9 +392,7 @@ class Hardened(SSHTransportBase):
         """While keys are exchanged messages wait (RFC 4253, 7.1); at the end nobody waits for them."""
         if self.closing:
             return
-        self._blocked.append(run)
-        self._blocked_size += len(run)
-        if self._blocked_size > MAX_BLOCKED:
+        if not self._blocked.add(run):
             self._broken("a key exchange that does not end")
 
     def _write(self, data: bytes) -> None:

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.servers.ssh.leg import Leg
 from hoopgw.servers.ssh.reading import KEYS, PUMP, TURN, Reading
-from hoopgw.servers.ssh.transport import REKEY_DEADLINE
+from hoopgw.servers.ssh.rekeying import REKEY_DEADLINE
 from hoopgw.wire import sshmessages as wire
 from tests.servers.ssh.legs import Wire, carry, established, gone
 

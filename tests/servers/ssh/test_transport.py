@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.auth.ssh_host_keys import HostKeys
-from hoopgw.servers.ssh import algorithms, kexinit, transport
+from hoopgw.servers.ssh import algorithms, asides, kexinit, rekeying, transport
 from hoopgw.servers.ssh.algorithms import DEFAULT, Algorithms, chosen
 from hoopgw.servers.ssh.exchange import begun
 from hoopgw.servers.ssh.hostkeys import HostKey
@@ -291,7 +291,7 @@ class Rekeying(SynchronousTestCase):
         carry(server, client)
         self.assertIsNot(server._packets.opener, before)
         before = server._packets.opener
-        server.clock.advance(transport.REKEY_SECONDS + 1)
+        server.clock.advance(rekeying.REKEY_SECONDS + 1)
         carry(server, client)
         self.assertIsNot(server._packets.opener, before)
 
@@ -303,11 +303,11 @@ class Rekeying(SynchronousTestCase):
         server.rekey()
         self.assertFalse(server.beside.transport.reads)
         server.write(wire.framed(DATA))
-        server.clock.advance(transport.REKEY_DEADLINE + 1)
+        server.clock.advance(rekeying.REKEY_DEADLINE + 1)
         self.assertEqual(server.failures, ["a key exchange that takes too long"])
         other, _ = established()
         other.rekey()
-        for _ in range(1 + transport.MAX_BLOCKED // 32768):
+        for _ in range(1 + rekeying.MAX_BLOCKED // 32768):
             other.write(wire.framed(b"\x5e" + b"x" * 32768))
         self.assertEqual(other.failures, ["a key exchange that does not end"])
         self.assertTrue(other.transport.closed)
@@ -315,7 +315,7 @@ class Rekeying(SynchronousTestCase):
     def test_flood(self) -> None:
         """must-survive 31: a peer that only ever wants new keys is left."""
         server, client = established()
-        for _ in range(transport.REKEY_CREDIT + 2):
+        for _ in range(rekeying.REKEY_CREDIT + 2):
             client.rekey()
             carry(server, client)
         self.assertEqual(server.failures, ["too many key exchanges"])
@@ -400,14 +400,14 @@ class Phases(SynchronousTestCase):
         """must-survive 31: IGNORE without end before the login ends it; in a session it costs nothing that stays."""
         server, client = connected()
         carry(server, client)
-        for _ in range(transport.MAX_EARLY + 1):
+        for _ in range(asides.MAX_EARLY + 1):
             client.send(b"\x02" + wire.string(b""))
         carry(server, client)
         self.assertEqual(server.failures, ["too many messages that say nothing"])
         server, client = established()
         client.write(wire.framed(b"\x02" + wire.string(b"x" * 100)) * 5000)
         carry(server, client)
-        self.assertEqual((server.failures, server._packets.held, server._blocked), ([], 0, []))
+        self.assertEqual((server.failures, server._packets.held, server._blocked.taken()), ([], 0, []))
 
     def test_versions(self) -> None:
         """A client's first line is its version, 2.0 and short; a server may greet for a while before it."""
