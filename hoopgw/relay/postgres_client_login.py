@@ -6,21 +6,15 @@ comes out of turn ends it, so the identity that was asked for is never replaced.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import Enum
-from typing import Final, final
+from typing import Final
 
-from hoopgw.model.errors import (
-    HoopgwError,
-    IssuerUnavailable,
-    LoginRefused,
-    ProtocolViolation,
-    TargetUnavailable,
-    WireError,
-)
+from hoopgw.model.errors import HoopgwError, LoginRefused, ProtocolViolation
 from hoopgw.model.secret import Secret
 from hoopgw.relay import postgres_replication
 from hoopgw.relay.postgres_addresses import places
+from hoopgw.relay.postgres_client_effects import Cancel, Login, LoginEffect, Refuse, Reply, StartTls
+from hoopgw.relay.postgres_client_words import fatal
 from hoopgw.relay.postgres_discovery import ISSUER_OPTION, Discovery
 from hoopgw.relay.postgres_settings import options_settings, refused, target_settings
 from hoopgw.wire import oauthbearer, pglogin
@@ -43,78 +37,6 @@ class _State(Enum):
     WAITING = 4  # for the edge: nothing may come
     REFUSING = 5  # the client was told why in JSON, and must agree before it is refused
     ENDED = 6
-
-
-class LoginEffect:
-    __slots__ = ()
-
-
-@final
-class Reply(LoginEffect):
-    """Bytes for the client."""
-
-    __slots__ = ("data",)
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-
-
-@final
-class StartTls(LoginEffect):
-    """Speak TLS from the next byte on; then call `tls_started`.  What was replied before goes out in the clear."""
-
-    __slots__ = ()
-
-
-@final
-class Cancel(LoginEffect):
-    """A CancelRequest: do what its key is good for, reply nothing, close."""
-
-    __slots__ = ("process", "key")
-
-    def __init__(self, process: int, key: bytes) -> None:
-        self.process = process
-        self.key = key
-
-
-@final
-class Login(LoginEffect):
-    """Check the token, then the grant.  `database` is "" where the client named only the target; `settings` are for
-    the target, `application_name` is what the client calls itself, `replication` "", "physical" or "logical", `host`
-    the target that the client's host name names, or ""."""
-
-    __slots__ = ("role", "target", "database", "settings", "application_name", "token", "replication", "host")
-
-    def __init__(
-        self,
-        role: str,
-        target: str,
-        database: str,
-        settings: dict[str, str],
-        application_name: str,
-        token: Secret,
-        replication: str = "",
-        host: str = "",
-    ) -> None:
-        self.replication = replication
-        self.host = host
-        self.role = role
-        self.target = target
-        self.database = database
-        self.settings = settings
-        self.application_name = application_name
-        self.token = token
-
-
-@final
-class Refuse(LoginEffect):
-    """Send `data` (it may be empty) and close.  `error` says whose fault it was, for the event."""
-
-    __slots__ = ("data", "error")
-
-    def __init__(self, data: bytes, error: HoopgwError) -> None:
-        self.data = data
-        self.error = error
 
 
 class ClientLogin:
@@ -361,41 +283,3 @@ class ClientLogin:
 
 def _is_name(said: str) -> bool:
     return 1 <= len(said) <= MAX_NAME
-
-
-# ---- what the client is told at the end of a login
-
-
-def welcome(parameters: Mapping[str, str], process: int, key: bytes) -> bytes:
-    """AuthenticationOk, the target's ParameterStatus, the gateway's own cancel key, ReadyForQuery (idle)."""
-    shown = [
-        pglogin.message(b"S", f"{name}\0{value}\0".encode("utf-8", "surrogateescape"))
-        for name, value in parameters.items()
-    ]
-    key_data = pglogin.message(b"K", process.to_bytes(4, "big") + key)
-    return pglogin.authentication(pglogin.OK) + b"".join(shown) + key_data + pglogin.message(b"Z", b"I")
-
-
-def fatal(error: HoopgwError) -> bytes:
-    """The FATAL ErrorResponse for an error that ends a login.  Only LoginRefused and WireError speak in their own
-    words: an operator's error may name what the client must not know."""
-    code, words = "58000", "the gateway cannot take this connection now"
-    for kind, (its_code, its_words) in _SQLSTATES.items():
-        if isinstance(error, kind):
-            code, words = its_code, its_words or str(error)
-    return fatal_error(code, words)
-
-
-def fatal_error(code: str, words: str) -> bytes:
-    """The FATAL ErrorResponse of this SQLSTATE, in words for the client."""
-    fields = (b"S", b"FATAL"), (b"V", b"FATAL"), (b"C", code.encode()), (b"M", words.replace("\0", "").encode())
-    return pglogin.message(b"E", b"".join([name + value + b"\0" for name, value in fields]) + b"\0")
-
-
-# PostgreSQL documentation, appendix A; no words here: the error's own
-_SQLSTATES: Final[dict[type[HoopgwError], tuple[str, str]]] = {
-    LoginRefused: ("28000", ""),
-    WireError: ("08P01", ""),
-    IssuerUnavailable: ("57P03", "tokens cannot be checked at the moment: try again later"),
-    TargetUnavailable: ("08001", "the target cannot be reached at the moment"),
-}

@@ -37,6 +37,8 @@ from hoopgw.model.identity import Identity
 from hoopgw.relay import postgres_client_login as login
 from hoopgw.relay.postgres import PostgresRelay
 from hoopgw.relay.postgres_addresses import target_of_host
+from hoopgw.relay.postgres_client_effects import Cancel, Login, LoginEffect, Refuse, Reply, StartTls
+from hoopgw.relay.postgres_client_words import fatal, fatal_error, welcome
 from hoopgw.relay.postgres_discovery import Discovery
 from hoopgw.relay.postgres_target_effects import Ready
 from hoopgw.relay.postgres_target_login import application_name
@@ -137,22 +139,22 @@ class PostgresServer(Protocol):
             )
         return self._login
 
-    def _carry_out(self, effects: list[login.LoginEffect]) -> None:
+    def _carry_out(self, effects: list[LoginEffect]) -> None:
         for effect in effects:
             match effect:
-                case login.Reply(data=data):
+                case Reply(data=data):
                     self.transport.write(data)
-                case login.StartTls():
+                case StartTls():
                     self._start_tls(b"", direct=False)
-                case login.Cancel(process=process, key=key):
+                case Cancel(process=process, key=key):
                     self._gateway.registry.cancel(process, key, self._address)
                     self._state = _State.ENDED
                     self.transport.loseConnection()
-                case login.Login():
+                case Login():
                     self._state = _State.DECIDING
                     self._deciding = self._log_in(effect)
                     self._deciding.addErrback(self._login_failed)
-                case login.Refuse(data=data, error=error):
+                case Refuse(data=data, error=error):
                     self._refuse(error, data)
 
     def _start_tls(self, pending: bytes, *, direct: bool) -> None:
@@ -190,7 +192,7 @@ class PostgresServer(Protocol):
         if self._session is not None:
             self._entrance.close(self._session, code, str(error))
         self._entrance.abort_later(self.transport)  # first: whatever the peer makes of the rest, it goes
-        self.transport.write(login.fatal(error) if data is None else data)
+        self.transport.write(fatal(error) if data is None else data)
         self.transport.loseConnection()
 
     def _note(self, error: HoopgwError) -> Code:
@@ -209,7 +211,7 @@ class PostgresServer(Protocol):
             self._state = _State.LOGIN
             self._carry_out(self._client_login().token_refused(error))
         elif isinstance(error, dial.TargetRefused):
-            self._refuse(error, login.fatal_error(error.sqlstate, str(error)))
+            self._refuse(error, fatal_error(error.sqlstate, str(error)))
         elif isinstance(error, HoopgwError):
             self._refuse(error)
         else:
@@ -217,7 +219,7 @@ class PostgresServer(Protocol):
             self._refuse(OperatorError("the gateway failed"))
 
     @inlineCallbacks
-    def _log_in(self, asked: login.Login) -> Generator[Deferred[Any], Any, None]:
+    def _log_in(self, asked: Login) -> Generator[Deferred[Any], Any, None]:
         credentials, proven = self._shown(asked)
         wanted = Wanted(PROTOCOL, asked.target, asked.role, asked.database, asked.host)
         _, access, _ = yield self._gateway.portal.login(credentials, wanted, IAccess)
@@ -249,7 +251,7 @@ class PostgresServer(Protocol):
             raise TargetUnavailable(f"the target closed the connection: {target.gone}")
         self._open(access, target, ready, named)
 
-    def _shown(self, asked: login.Login) -> tuple[BearerToken | ClientCertificate, Identity | None]:
+    def _shown(self, asked: Login) -> tuple[BearerToken | ClientCertificate, Identity | None]:
         """What logs in; and whom the certificate names that stands there or beside it.  Raises LoginRefused."""
         chain, address = self._chain, self._address
         proven = self._gateway.certificates.shown(chain, PROTOCOL) if chain else None
@@ -257,7 +259,7 @@ class PostgresServer(Protocol):
             return ClientCertificate(chain, address, PROTOCOL), proven
         return BearerToken(asked.token, address, chain[0] if chain else b""), proven
 
-    def _wanted(self, access: Access, asked: login.Login, named: str) -> dial.Wanted:
+    def _wanted(self, access: Access, asked: Login, named: str) -> dial.Wanted:
         secret = self._gateway.secrets.get
         found = dial.wanted_as(access.target, access.role, access.database, asked.settings, named, secret)
         return replace(found, replication=asked.replication)
@@ -296,7 +298,7 @@ class PostgresServer(Protocol):
         self.dataReceived = pump.client_bytes  # type: ignore[method-assign]
         session.opened({"target": str(target.place.address), "tls": target.tls, "parameters": ready.parameters})
         self._login = None  # it has the token
-        self.transport.write(login.welcome(ready.parameters, process, key))
+        self.transport.write(welcome(ready.parameters, process, key))
         if ready.rest:
             pump.target_bytes(ready.rest)
 

@@ -10,8 +10,8 @@ from hoopgw.model.events import Code
 from hoopgw.model.operation import Operation
 from hoopgw.model.secret import Secret
 from hoopgw.relay.effects import Hangup
-from hoopgw.relay.postgres_client_login import Cancel, Login, Refuse
-from hoopgw.relay.postgres_client_login import StartTls as ClientTls
+from hoopgw.relay.postgres_client_effects import Cancel, Login, Refuse
+from hoopgw.relay.postgres_client_effects import StartTls as ClientTls
 from hoopgw.relay.postgres_planner import UNSEEN
 from hoopgw.relay.postgres_target_effects import DeriveKey, Failed, Ready, TargetEffect
 from hoopgw.relay.postgres_target_effects import StartTls as TargetTls

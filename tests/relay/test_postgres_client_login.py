@@ -11,18 +11,9 @@ from hypothesis import strategies as some
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.errors import IssuerUnavailable, LoginRefused, NotGranted, OperatorError, ProtocolViolation, WireError
-from hoopgw.relay.postgres_client_login import (
-    CERTIFICATE_LOGIN,
-    Cancel,
-    ClientLogin,
-    Login,
-    LoginEffect,
-    Refuse,
-    Reply,
-    StartTls,
-    fatal,
-    welcome,
-)
+from hoopgw.relay.postgres_client_effects import Cancel, Login, LoginEffect, Refuse, Reply, StartTls
+from hoopgw.relay.postgres_client_login import CERTIFICATE_LOGIN, ClientLogin
+from hoopgw.relay.postgres_client_words import fatal, welcome
 from hoopgw.relay.postgres_discovery import Discovery
 from hoopgw.wire import pglogin
 from hoopgw.wire.pglogin import GSSENC_REQUEST, SSL_REQUEST, cancel_request, request, startup_message

@@ -15,8 +15,10 @@ import psycopg
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from hoopgw.model.secret import Secret
-from hoopgw.relay import postgres_client_login as client_side
+from hoopgw.relay import postgres_client_effects as client_side
 from hoopgw.relay import postgres_target_login as target_side
+from hoopgw.relay.postgres_client_login import ClientLogin
+from hoopgw.relay.postgres_client_words import welcome
 from hoopgw.wire.channel_binding import tls_server_end_point
 from hoopgw.wire.scram import NONCE_BYTES, salted_password
 from tests.pgcluster import TIMEOUT, Cluster
@@ -178,7 +180,7 @@ class Live(SynchronousTestCase):
     def _serve(self, listener: socket.socket, seen: list[client_side.LoginEffect], tls: bool) -> None:
         sock: socket.socket = listener.accept()[0]
         sock.settimeout(TIMEOUT)
-        login = client_side.ClientLogin(tls_offered=tls, tls_required=tls)
+        login = ClientLogin(tls_offered=tls, tls_required=tls)
         while data := sock.recv(65536):
             for effect in login.from_client(data):
                 if isinstance(effect, client_side.Reply):
@@ -200,7 +202,7 @@ class Live(SynchronousTestCase):
             return
         target, ready = self.login("bound", PASSWORD)
         assert isinstance(ready, target_side.Ready)
-        sock.sendall(client_side.welcome(ready.parameters, 4242, b"keys"))
+        sock.sendall(welcome(ready.parameters, 4242, b"keys"))
         while (query := sock.recv(65536)) and not query.startswith(b"X"):  # a driver that waits for each answer
             target.socket.sendall(query)
             answer = b""
