@@ -28,6 +28,7 @@ PATH = (
     "store/spool",
     "store/rounds",
     "store/journal",
+    "session/approving",
     "session/totals",
     "session/rulings",
     "session/course",

@@ -16,7 +16,6 @@ from hoopgw.model.answer import GO, ONCE, Answer, Decision, Denial, Meter
 from hoopgw.model.errors import RecordingFailed, SpoolFull
 from hoopgw.model.events import Code
 from hoopgw.model.operation import (
-    BIND,
     EXEC,
     EXECUTE,
     FORWARD,
@@ -30,21 +29,21 @@ from hoopgw.model.operation import (
     Operation,
 )
 from hoopgw.model.target import Mode
-from hoopgw.model.verdict import HoldTerms, Verdict
+from hoopgw.model.verdict import Verdict
 from hoopgw.record.entries import Kind, asked
 from hoopgw.relay.effects import Ask
+from hoopgw.session.approving import Approvals
 from hoopgw.session.budgets import Over, Soft, Spending, Warned
 from hoopgw.session.course import Course
 from hoopgw.session.holds import Holds
 from hoopgw.session.interfaces import IEdge, IJudge, Journal
 from hoopgw.session.metering import meter_of
-from hoopgw.session.passes import Passes
 from hoopgw.session.resuming import nothing_held
 from hoopgw.session.rulings import Ruling, Rulings, note
 from hoopgw.session.telling import Telling
 from hoopgw.session.totals import Totals
-from hoopgw.session.waiting import Ending, Request, Waiting
-from hoopgw.session.words import claimed, over_budget, refusal, streams
+from hoopgw.session.waiting import Ending
+from hoopgw.session.words import over_budget, refusal
 from hoopgw.store.interface import Hold
 
 ROOM: Final = 0.01  # seconds between tries when the spool is full: the writer empties it every 10 to 20 ms
@@ -82,9 +81,7 @@ class Decider:
         self._judge = judge
         self._journal = journal
         self._append = journal.append  # looked up once
-        self._holds = holds
         self._spending = spending
-        self._edge = edge
         self._clock = clock
         self._policy = policy
         self._totals = totals
@@ -93,8 +90,16 @@ class Decider:
         self._open = True
         self.over_budget: set[int] = set()  # operations whose denial was said; the relay reports them again
         self._rulings = Rulings(partial(journal.append, Kind.VERDICT))
-        self._passes = Passes()
-        self._waits: dict[int, Waiting] = {}  # by lane
+        self._approvals = Approvals(
+            id=id,
+            access=access,
+            judge=judge,
+            journal=journal,
+            holds=holds,
+            edge=edge,
+            policy=policy,
+            totals=totals,
+        )
         self._deciding: dict[int, Course] = {}  # by lane; empty while nothing waits
         self._idle: list[Deferred[None]] = []  # fired when nothing is being decided any more
         # Nothing but the judge has a word, and nothing waits for the disk: the hot path.
@@ -103,18 +108,16 @@ class Decider:
     def reloaded(self, policy: str, judge: IJudge, access: Access) -> None:
         """For later operations."""
         self._policy, self._judge, self._access = policy, judge, access
+        self._approvals.reloaded(policy, judge, access)
 
     def stop(self, why: Ending) -> None:
         """The session ends: what waits is withdrawn, what is still asked is refused."""
         self._open = self._easy = False
-        self.give_up(why)
+        self._approvals.give_up(why)
 
     def give_up(self, why: Ending) -> bool:
         """Withdraw what waits for approval; False where nothing does."""
-        waiting = tuple(self._waits.values())
-        for wait in waiting:
-            wait.end(why)
-        return bool(waiting)
+        return self._approvals.give_up(why)
 
     async def idle(self) -> None:
         """Until nothing is being decided any more."""
@@ -197,9 +200,7 @@ class Decider:
 
     def _abandon(self, course: Course) -> None:
         course.abandoned = True
-        waiting = self._waits.get(course.ask.lane)
-        if waiting is not None:
-            waiting.end(Ending.LEFT)
+        self._approvals.abandon(course.ask.lane)
 
     async def _later(self, course: Course, pending: "Deferred[Any] | None") -> tuple[Answer, ...]:
         try:
@@ -294,7 +295,7 @@ class Decider:
                 return None
         terms = verdict.holds + course.soft
         if terms:
-            pending = self._approved(course, operation, verdict, terms)
+            pending = self._approvals.asked(course, operation, verdict, terms)
             if pending is not None:
                 return pending
             if isinstance(course.outcome, Denial):
@@ -306,65 +307,6 @@ class Decider:
         meter = meter_of(verdict, self._spending) if operation.kind in COUNTED else None
         course.answered(self._allowed(course, verdict, verdict.masks, meter), ruling.reference)
         return None
-
-    # ---- approvals
-
-    def _approved(
-        self, course: Course, operation: Operation, verdict: Verdict, terms: tuple[HoldTerms, ...]
-    ) -> "Deferred[Any] | None":
-        """Sets `course.outcome` to a Denial where there is one, at once or later."""
-        if course.outcome is None:
-            request = self._request(operation, verdict, terms)
-            course.digest = self._holds.digest(request)
-            if operation.kind == EXECUTE:
-                if self._passes.use(course.digest, operation.name):
-                    course.durable = True
-                    return None
-                course.outcome = self._passes.denial(course.digest)
-            return self._wait(course, request) if course.outcome is None else None
-        if isinstance(course.outcome, Hold):
-            course.durable = True  # an approved operation is on disk before it runs
-            course.notes.append(claimed(operation, course.outcome))
-        if operation.kind == BIND and isinstance(course.outcome, Denial):
-            self._passes.denied(course.digest, course.outcome)
-        elif operation.kind == BIND:
-            self._passes.approved(course.digest)
-        return None
-
-    def _request(self, operation: Operation, verdict: Verdict, terms: tuple[HoldTerms, ...]) -> Request:
-        return Request(
-            session=self._id,
-            access=self._access,
-            policy=self._policy,
-            operation=operation,
-            binding=self._judge.binding(operation),
-            terms=terms,
-            redacted=verdict.recorded if verdict.redact else None,
-            in_transaction=self._edge.transaction_ran(),
-            streams=streams(operation),
-            resumes=verdict.resumes,
-        )
-
-    def _wait(self, course: Course, request: Request) -> Deferred[None]:
-        lane = course.ask.lane
-        waiting = self._holds.ask(request, course.digest, partial(self._held, course, request))
-        self._waits[lane] = waiting
-
-        def over(outcome: Any) -> Any:
-            self._waits.pop(lane, None)
-            return outcome
-
-        return waiting.outcome.addBoth(over).addCallback(course.decided)
-
-    def _held(self, course: Course, request: Request, notice: Denial) -> None:
-        """It waits now: the index, the journal and the client are told."""
-        self._totals.held += 1
-        said = {"code": Code.HOLD_CREATED.value, "operation": request.operation.number, **notice.fields()}
-        try:
-            note(self._journal, said)
-        except SpoolFull:
-            course.notes.append(said)
-        self._edge.holding(course.ask.lane, notice)
 
     # ---- words for the relay
 
