@@ -14,21 +14,11 @@ from hoopgw.relay import postgres_words as words
 from hoopgw.relay.effects import Effect, Observed, ToClient
 from hoopgw.relay.postgres_answers import Answers, report
 from hoopgw.relay.postgres_commands import Commands
-from hoopgw.relay.postgres_expect import (
-    BIND,
-    CLOSE,
-    DESCRIBE,
-    EXECUTE,
-    FUNCTION,
-    PARSE,
-    QUERY,
-    SYNC,
-    Expect,
-)
+from hoopgw.relay.postgres_expect import BIND, CLOSE, DESCRIBE, EXECUTE, FUNCTION, PARSE, QUERY, SYNC, Expect
 from hoopgw.relay.postgres_names import Names
 from hoopgw.relay.postgres_parameters import Parameters, text_of
 from hoopgw.relay.postgres_rows import COPY_DATA, FUNCTION_RESULT, ROW, Rows, cut, looked_at, receives
-from hoopgw.relay.postgres_screen import Fields, noticed, notification, screened, without_text
+from hoopgw.relay.postgres_screen import Fields, ends_session, noticed, notification, screened, without_text
 from hoopgw.wire import pgmessages
 from hoopgw.wire.pgframes import HEADER, Run, after_rows, needed
 
@@ -254,10 +244,8 @@ class Results:
             self._begin = end
             self._error(data[start + HEADER : end], effects)
             return
-        elif tag == 84:  # T
-            dropped = self._described(data[start + HEADER : end], dropped)
-        elif tag == 110:  # n
-            dropped = self._described(None, dropped)
+        elif tag in (84, 110):  # T, n
+            self._described(data[start + HEADER : end] if tag == 84 else None)
         elif tag == 83:  # S
             dropped = self._parameter(data[start + HEADER : end], effects)
         elif tag == 78:  # N
@@ -272,26 +260,31 @@ class Results:
             self.answers.settled(BIND)
         elif tag == 51:  # 3
             self.answers.settled(CLOSE)
-        elif tag == 71:  # G
-            self._rows.copy_in_begins(head)
-        elif tag == 72:  # H
-            self._rows.copy_out_begins(head, data[start + HEADER : end])
-        elif tag == 87 and self.replication:  # W
-            self._rows.copy_in_begins(head)
-            self._rows.copy_out_begins(head, data[start + HEADER : end])
         elif tag == 99:  # c: CopyDone of a COPY TO
             shown = self._rows.copy_out_ends(head, data[start:end], effects)
-        elif tag == 116:  # t: the first half of the answer to a Describe
-            if head is None or head.kind != DESCRIBE:
-                raise ProtocolViolation("the target described what was not asked")
         else:
-            raise ProtocolViolation(f"the target sent a message of the kind {tag}, which has no place here")
+            self._begins(tag, data[start + HEADER : end], head)
         if not dropped and shown is None:
             return
         self._pass(data, start, effects)
         self._begin = end
         if not dropped and shown:
             effects.append(ToClient(shown, recorded))
+
+    def _begins(self, tag: int, body: bytes, head: Expect | None) -> None:
+        """A COPY, or the answer to a Describe; nothing else has a place here."""
+        if tag == 116:  # t: the first half of the answer
+            if head is None or head.kind != DESCRIBE:
+                raise ProtocolViolation("the target described what was not asked")
+        elif tag == 71:  # G
+            self._rows.copy_in_begins(head)
+        elif tag == 72:  # H
+            self._rows.copy_out_begins(head, body)
+        elif tag == 87 and self.replication:  # W
+            self._rows.copy_in_begins(head)
+            self._rows.copy_out_begins(head, body)
+        else:
+            raise ProtocolViolation(f"the target sent a message of the kind {tag}, which has no place here")
 
     def _result_ended(self, head: Expect | None, command: bytes, effects: list[Effect]) -> None:
         if head is None or (head.kind != EXECUTE and head.kind != QUERY):
@@ -306,11 +299,8 @@ class Results:
         elif head.nonce:
             raise ProtocolViolation("the target carried out what was denied")
 
-    def _described(self, body: bytes | None, dropped: bool) -> bool:
-        """RowDescription, or NoData: the answer to a Describe, or the head of a Query's next result.
-
-        Gives whether the client must not see it.
-        """
+    def _described(self, body: bytes | None) -> None:
+        """RowDescription, or NoData (None): the answer to a Describe, or the head of a Query's next result."""
         head = self.answers.head()
         if head is None or (head.kind != DESCRIBE and head.kind != QUERY):
             raise ProtocolViolation("the target described what was not asked")
@@ -323,7 +313,6 @@ class Results:
             if target.answer.masks is not None:
                 fields = pgmessages.read_row_description(body)
                 target.row_mask = target.answer.masks.row_mask(fields, self._max_masked_row, target.results)
-        return dropped
 
     # ---- the end of an exchange
 
@@ -350,11 +339,7 @@ class Results:
         """ErrorResponse: of a statement, of our substitute for one, of our cancel, or the target's last word."""
         head = self.answers.head()
         fields = pgmessages.report_fields(body)
-        severity = b""
-        for name, value in fields:
-            if name == b"V" or (name == b"S" and not severity):
-                severity = value
-        if severity in (b"FATAL", b"PANIC"):
+        if ends_session(fields):
             self.fatal_seen = True
         if head is None or self.fatal_seen:
             self._tell(fields, head, effects)

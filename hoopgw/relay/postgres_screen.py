@@ -26,6 +26,15 @@ def withheld(fields: Fields) -> Fields:
     return [*[(name, value) for name, value in fields if name in _KEPT], (b"M", words.HIDDEN)]
 
 
+def ends_session(fields: Fields) -> bool:
+    """Of an ErrorResponse: FATAL or PANIC, by the severity that is not translated where it has one (9.6 and later)."""
+    severity = b""
+    for name, value in fields:
+        if name == b"V" or (name == b"S" and not severity):
+            severity = value
+    return severity in (b"FATAL", b"PANIC")
+
+
 def notification(body: bytes, masks: Any) -> bytes:
     """A NotificationResponse with its payload masked; the channel is a name that the client listens to."""
     here = body.find(b"\0", 4) + 1
