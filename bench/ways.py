@@ -10,10 +10,11 @@ from bench.beside import REDOS
 from bench.http import HttpWays
 from bench.idle import SESSIONS, sessions_that_fit
 from bench.measure import Way, run_pgbench
-from bench.peers import MANY, Haproxy, Pgbouncer
+from bench.peers import MANY, PEER, Haproxy, Kind, Pgbouncer
 from hoopgw.cli.demo.programs import Programs
 from hoopgw.cli.demo.stage import Options, Stage, on_stage
 
+HOST = "127.0.0.1"
 SCALE = 10  # pgbench_accounts: 1 M rows, all in shared buffers
 BULK_ROWS = 1_000_000
 # targets on one database: without masks, with a masked column, with searched values, with REDOS
@@ -81,48 +82,70 @@ def ways() -> Iterator[tuple[Stage, Programs, dict[str, Way], HttpWays]]:
     options = Options(False, "disable", {"env": "bench", "bench": "plain"}, more=more, gateway=False)
     with on_stage(options) as stage, ExitStack() as stack:
         directory = stage.gateway.config.parent
-        secret = directory / "secrets/reader"
         (directory / "guardrails.d/60-masks.toml").unlink()  # it searches every target; here only `pattern` is
-        user, password = "shop_ro", secret.read_text()
-        many = Pgbouncer(stage.place / "many", stage.authority, stage.cluster.port, user, password, MANY)
-        stack.callback(many.stop)
-        ports = dict.fromkeys(("column", "pattern", "redos"), stage.cluster.port) | {"many": many.port}
-        for name, port in ports.items():
-            pooler = 'max_protocol_version = "3.0"\n' if name == "many" else ""  # pgbouncer before 1.20 knows no other
-            text = TARGETS.format(name=name, port=port, secret=secret, more=pooler)
-            (directory / f"targets.d/{name}.toml").write_text(text)
+        many = _pgbouncer(stage, stack, "many", MANY)
+        _add_targets(stage, many.port)
         web = HttpWays(stage.place / "web")
         web.configure(directory)
-        pid = 0
-        if stage.host is not None:
-            echo_port, key, pid = stack.enter_context(ssh_many.echo_host(stage.host.key))
-            text = ECHO.format(port=echo_port, key=key, secret=directory / "secrets/web1")
-            (directory / "targets.d/bench-echo.toml").write_text(text)
-        else:  # no sshd, no host's key: the grant for it would be one of nothing
-            (directory / "grants.d/bench-ssh.toml").unlink()
+        echo = _echo(stage, stack)
         stage.gateway.start()
         web.start(stack, stage.authority)
         _fill(stage, programs)
-        bouncer = Pgbouncer(stage.place / "pgbouncer", stage.authority, stage.cluster.port, user, password)
-        stack.callback(bouncer.stop)
-        behind = {"postgresql": stage.cluster.port} | ({"ssh": stage.host.port} if stage.host is not None else {})
-        haproxy = Haproxy(stage.place / "haproxy", behind)
-        stack.callback(haproxy.stop)
-        host = "127.0.0.1"
-        found = {
-            "ours": Way("the gateway", host, stage.gateway.port, "reader", stage.agent, "shop", pid=stage.gateway.pid),
-            "pgbouncer": Way("pgbouncer", host, bouncer.port, user, password, "shop", pid=bouncer.pid),
-            "haproxy": Way("HAProxy", host, haproxy.ports["postgresql"], user, password, "shop", pid=haproxy.pid),
-            "direct": Way("a direct connection", host, stage.cluster.port, user, password, "shop"),
-            "many": Way("pgbouncer for many", host, many.port, user, password, "shop", pid=many.pid),
-            "haproxy-ssh": Way("HAProxy before sshd", host, haproxy.ports.get("ssh", 0), "", "", "", pid=haproxy.pid),
-            "echo": Way("an SSH host of asyncssh", host, 0, "echo", "", "", pid=pid),
-        }
-        yield stage, programs, found, web
+        yield stage, programs, _to_database(stage, stack, many) | {"echo": echo}, web
+
+
+def _login(stage: Stage) -> tuple[str, str]:
+    """The name and password by which the gateway, and every peer of it, is at the database."""
+    return "shop_ro", (stage.gateway.config.parent / "secrets/reader").read_text()
+
+
+def _pgbouncer(stage: Stage, stack: ExitStack, name: str, kind: Kind = PEER) -> Pgbouncer:
+    bouncer = Pgbouncer(stage.place / name, stage.authority, stage.cluster.port, *_login(stage), kind)
+    stack.callback(bouncer.stop)
+    return bouncer
+
+
+def _add_targets(stage: Stage, many: int) -> None:
+    """On the one database; `many` is the port of a pooler before it."""
+    directory = stage.gateway.config.parent
+    ports = dict.fromkeys(("column", "pattern", "redos"), stage.cluster.port) | {"many": many}
+    for name, port in ports.items():
+        pooler = 'max_protocol_version = "3.0"\n' if name == "many" else ""  # pgbouncer before 1.20 knows no other
+        text = TARGETS.format(name=name, port=port, secret=directory / "secrets/reader", more=pooler)
+        (directory / f"targets.d/{name}.toml").write_text(text)
+
+
+def _echo(stage: Stage, stack: ExitStack) -> Way:
+    """To an SSH host that the gateway has as a target, where there is a host's key."""
+    directory, pid = stage.gateway.config.parent, 0
+    if stage.host is not None:
+        port, key, pid = stack.enter_context(ssh_many.echo_host(stage.host.key))
+        text = ECHO.format(port=port, key=key, secret=directory / "secrets/web1")
+        (directory / "targets.d/bench-echo.toml").write_text(text)
+    else:  # the grant for it would be one of nothing
+        (directory / "grants.d/bench-ssh.toml").unlink()
+    return Way("an SSH host of asyncssh", HOST, 0, "echo", "", "", pid=pid)
+
+
+def _to_database(stage: Stage, stack: ExitStack, many: Pgbouncer) -> dict[str, Way]:
+    """Also that to sshd by HAProxy, which is one process for both."""
+    user, password = _login(stage)
+    bouncer = _pgbouncer(stage, stack, "pgbouncer")
+    behind = {"postgresql": stage.cluster.port} | ({"ssh": stage.host.port} if stage.host is not None else {})
+    haproxy = Haproxy(stage.place / "haproxy", behind)
+    stack.callback(haproxy.stop)
+    return {
+        "ours": Way("the gateway", HOST, stage.gateway.port, "reader", stage.agent, "shop", pid=stage.gateway.pid),
+        "pgbouncer": Way("pgbouncer", HOST, bouncer.port, user, password, "shop", pid=bouncer.pid),
+        "haproxy": Way("HAProxy", HOST, haproxy.ports["postgresql"], user, password, "shop", pid=haproxy.pid),
+        "direct": Way("a direct connection", HOST, stage.cluster.port, user, password, "shop"),
+        "many": Way("pgbouncer for many", HOST, many.port, user, password, "shop", pid=many.pid),
+        "haproxy-ssh": Way("HAProxy before sshd", HOST, haproxy.ports.get("ssh", 0), "", "", "", pid=haproxy.pid),
+    }
 
 
 def _fill(stage: Stage, programs: Programs) -> None:
-    way = Way("set-up", "127.0.0.1", stage.cluster.port, "postgres", stage.cluster.password, "shop")
+    way = Way("set-up", HOST, stage.cluster.port, "postgres", stage.cluster.password, "shop")
     run_pgbench([str(programs["pgbench"]), "-i", "-q", "-s", str(SCALE)], programs.environment, way)
     stage.cluster.run(
         BULK,

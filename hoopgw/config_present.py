@@ -19,6 +19,9 @@ from hoopgw.servers.ssh.hostkeys import certificate_in, private_key
 from hoopgw.servers.tls import server_context, target_context
 from hoopgw.wire import sshcertificates
 
+Wrong = Iterator[tuple[Key, str]]  # the place that names it, and what is wrong with it
+AWS_KEY = ("key_id", "secret", "session_token")  # the secrets of one
+
 
 def absent(settings: Settings, targets: dict[str, Target], documents: list[Document]) -> list[Mistake]:
     """Each with the place that names it.  What only the service can see (credentials, its environment, files that the
@@ -30,71 +33,72 @@ def absent(settings: Settings, targets: dict[str, Target], documents: list[Docum
     return found
 
 
-def _wrong(settings: Settings, targets: dict[str, Target]) -> Iterator[tuple[Key, str]]:
+def _wrong(settings: Settings, targets: dict[str, Target]) -> Wrong:
     for issuer in settings.issuers:
         yield from _authority(("oidc", issuer.name, "ca"), issuer.ca)
     yield from _secret(("store", "password"), settings.store.password)
-    for reference in filter(
-        None, (*settings.ssh.host_keys, settings.ssh.target_authority, settings.ssh.login_authority)
-    ):
-        if os.path.lexists(reference.name) or not made_at_start(settings, reference):
-            yield from _ssh_key(("ssh", "host_keys"), reference)
-    for place, token in (
-        (("identity_key",), settings.identity_key),
-        (("recordings", "signing_key"), settings.recordings.signing_key),
-        (("ssh", "login_authority"), settings.ssh.login_authority),
-        (("ssh", "target_authority"), settings.ssh.target_authority),
-    ):
-        yield from _token(place, token)
-    for path in settings.ssh.host_certificates:
-        try:
-            sshcertificates.read(certificate_in(path))
-        except (OperatorError, MalformedFrame) as error:
-            if not isinstance(error.__cause__, PermissionError):
-                yield ("ssh", "host_certificates"), str(error)
-    for place, own in (
-        (("identity_key",), settings.identity_key),
-        (("recordings", "signing_key"), settings.recordings.signing_key),
-    ):
-        if own.kind == "file" and os.path.lexists(own.name):  # else it is made
-            yield from _usable(place, own, partial(signing_key, own))
-    if settings.tls.key is not None:
-        missing = [*_secret(("tls", "key"), settings.tls.key)]
-        yield from missing or _certificate(settings.tls, settings.tls.key)
+    yield from _wrong_keys(settings)
     for vault in settings.vaults:
         yield from _authority(("vault", vault.name, "ca"), vault.ca)
         for name in ("token", "secret_id", "jwt"):
             yield from _secret(("vault", vault.name, name), getattr(vault, name))
     for aws in settings.aws:
         yield from _authority(("aws", aws.name, "ca"), aws.ca)
-        for name in ("key_id", "secret", "session_token"):
+        for name in AWS_KEY:
             yield from _secret(("aws", aws.name, name), getattr(aws, name))
     for target in targets.values():
         yield from _authority(("target", target.name, "ca"), target.ca)
         for role in target.roles.values():
-            for name in ("password", "bearer", "value"):
-                yield from _secret(("target", target.name, "role", role.name, name), getattr(role, name))
-            if role.sigv4 is not None:
-                for name in ("key_id", "secret", "session_token"):
-                    at = ("target", target.name, "role", role.name, "sigv4", name)
-                    yield from _secret(at, getattr(role.sigv4, name))
-            if role.oauth is not None:
-                oauth = ("target", target.name, "role", role.name, "oauth")
-                yield from _secret((*oauth, "secret"), role.oauth.secret)
-                yield from _authority((*oauth, "ca"), role.oauth.ca)
-            key = ("target", target.name, "role", role.name, "key")
-            if target.protocol == "ssh":
-                yield from _ssh_key(key, role.key)
-            else:
-                yield from [*_secret(key, role.key)] or _shown(target, role)
+            yield from _wrong_role(target, role)
 
 
-def _ssh_key(key: Key, reference: SecretReference | None) -> Iterator[tuple[Key, str]]:
+def _wrong_keys(settings: Settings) -> Wrong:
+    """The gateway's own keys and certificates."""
+    ssh = settings.ssh
+    own = {("identity_key",): settings.identity_key, ("recordings", "signing_key"): settings.recordings.signing_key}
+    for reference in filter(None, (*ssh.host_keys, ssh.target_authority, ssh.login_authority)):
+        if os.path.lexists(reference.name) or not made_at_start(settings, reference):
+            yield from _ssh_key(("ssh", "host_keys"), reference)
+    authorities = {("ssh", name): getattr(ssh, name) for name in ("login_authority", "target_authority")}
+    for place, reference in (own | authorities).items():
+        yield from _token(place, reference)
+    for path in ssh.host_certificates:
+        try:
+            sshcertificates.read(certificate_in(path))
+        except (OperatorError, MalformedFrame) as error:
+            if not isinstance(error.__cause__, PermissionError):
+                yield ("ssh", "host_certificates"), str(error)
+    for place, key in own.items():
+        if key.kind == "file" and os.path.lexists(key.name):  # else it is made
+            yield from _usable(place, key, partial(signing_key, key))
+    if settings.tls.key is not None:
+        missing = [*_secret(("tls", "key"), settings.tls.key)]
+        yield from missing or _certificate(settings.tls, settings.tls.key)
+
+
+def _wrong_role(target: Target, role: Role) -> Wrong:
+    place = ("target", target.name, "role", role.name)
+    for name in ("password", "bearer", "value"):
+        yield from _secret((*place, name), getattr(role, name))
+    if role.sigv4 is not None:
+        for name in AWS_KEY:
+            yield from _secret((*place, "sigv4", name), getattr(role.sigv4, name))
+    if role.oauth is not None:
+        yield from _secret((*place, "oauth", "secret"), role.oauth.secret)
+        yield from _authority((*place, "oauth", "ca"), role.oauth.ca)
+    key = (*place, "key")
+    if target.protocol == "ssh":
+        yield from _ssh_key(key, role.key)
+    else:
+        yield from [*_secret(key, role.key)] or _shown(target, role)
+
+
+def _ssh_key(key: Key, reference: SecretReference | None) -> Wrong:
     if reference is not None and reference.kind == "file":
         yield from _usable(key, reference, lambda: private_key(read_for_service(reference), reference.name))
 
 
-def _token(key: Key, reference: SecretReference | None) -> Iterator[tuple[Key, str]]:
+def _token(key: Key, reference: SecretReference | None) -> Wrong:
     """Of a key in a token: its library and PIN.  The token is not asked: it would count a PIN that is wrong."""
     if reference is not None and reference.kind == "pkcs11":
         uri = key_uri(str(reference))
@@ -103,7 +107,7 @@ def _token(key: Key, reference: SecretReference | None) -> Iterator[tuple[Key, s
         yield from _secret(key, uri.pin)
 
 
-def _usable(key: Key, reference: SecretReference, use: Callable[[], object]) -> Iterator[tuple[Key, str]]:
+def _usable(key: Key, reference: SecretReference, use: Callable[[], object]) -> Wrong:
     """What is wrong with a private key: its file, or else what `use` says of it."""
     if missing := [*_secret(key, reference)]:
         yield from missing
@@ -115,7 +119,7 @@ def _usable(key: Key, reference: SecretReference, use: Callable[[], object]) -> 
             yield key, str(error)
 
 
-def _authority(key: Key, path: str) -> Iterator[tuple[Key, str]]:
+def _authority(key: Key, path: str) -> Wrong:
     if path:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=Path(path).read_text())
@@ -125,7 +129,7 @@ def _authority(key: Key, path: str) -> Iterator[tuple[Key, str]]:
             yield key, f"{path} cannot be used: {_words(error)}"
 
 
-def _certificate(tls: TlsSettings, key: SecretReference) -> Iterator[tuple[Key, str]]:
+def _certificate(tls: TlsSettings, key: SecretReference) -> Wrong:
     if not Path(tls.certificate).exists():
         yield ("tls", "certificate"), f"{tls.certificate} cannot be used: there is no such file"
         return
@@ -138,7 +142,7 @@ def _certificate(tls: TlsSettings, key: SecretReference) -> Iterator[tuple[Key, 
             yield ("tls", "certificate"), str(error)
 
 
-def _shown(target: Target, role: Role) -> Iterator[tuple[Key, str]]:
+def _shown(target: Target, role: Role) -> Wrong:
     """The certificate that a role shows to a target."""
     if not role.certificate or role.key is None:
         return
@@ -155,7 +159,7 @@ def _shown(target: Target, role: Role) -> Iterator[tuple[Key, str]]:
             yield key, str(error)
 
 
-def _secret(key: Key, reference: SecretReference | None) -> Iterator[tuple[Key, str]]:
+def _secret(key: Key, reference: SecretReference | None) -> Wrong:
     """The owner is not looked at: `hoopgw check` may be run by another user than the service."""
     if reference is None or reference.kind != "file":
         return

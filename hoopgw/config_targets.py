@@ -57,31 +57,41 @@ def target(reader: Reader, name: str, given: dict[str, Any], settings: Settings)
     _credentials(reader, key, given, roles, mode_of_tls)
     known = {"vault": [each.name for each in settings.vaults], "aws": [each.name for each in settings.aws]}
     _in_vaults(reader, key, roles, known)
+    made = {CONNECT: Role(CONNECT, "")} if given["egress"] else _roles(reader, key, given["protocol"], roles)
+    return _target(reader, key, given, mode_of_tls, made, settings)
+
+
+def _roles(reader: Reader, key: Key, protocol: str, roles: dict[str, dict[str, Any]]) -> dict[str, Role]:
+    made: dict[str, Role] = {}
+    for role, values in roles.items():
+        place = (*key, "role", role)
+        made[role] = Role(
+            role,
+            values["user"] or "",
+            values["password"],
+            values["key"],
+            reader.path(values["certificate"]),
+            bearer=values["bearer"] or token_of(key[-1], role, values["oauth"]),
+            header=values["header"],
+            query=values["query"],
+            value=values["value"],
+            sigv4=aws_key(reader, place, values["sigv4"]),
+            oauth=oauth_client(reader, place, values["oauth"]),
+            certified=values["certified"],
+            user_secret=_user_secret(reader, (*place, "user"), protocol, values["user"]),
+        )
+    return made
+
+
+def _target(
+    reader: Reader, key: Key, given: dict[str, Any], tls: TlsMode, roles: dict[str, Role], settings: Settings
+) -> Target:
     return Target(
-        name=name,
+        name=key[-1],
         protocol=given["protocol"],
         addresses=given["address"] or (),
-        tls=mode_of_tls,
-        roles={CONNECT: Role(CONNECT, "")}
-        if given["egress"]
-        else {
-            role: Role(
-                role,
-                values["user"] or "",
-                values["password"],
-                values["key"],
-                reader.path(values["certificate"]),
-                bearer=values["bearer"] or token_of(name, role, values["oauth"]),
-                header=values["header"],
-                query=values["query"],
-                value=values["value"],
-                sigv4=aws_key(reader, (*key, "role", role), values["sigv4"]),
-                oauth=oauth_client(reader, (*key, "role", role), values["oauth"]),
-                certified=values["certified"],
-                user_secret=_user_secret(reader, (*key, "role", role, "user"), given["protocol"], values["user"]),
-            )
-            for role, values in roles.items()
-        },
+        tls=tls,
+        roles=roles,
         database=given["database"] or "",
         labels=given["labels"],
         ca=reader.path(given["ca"]),

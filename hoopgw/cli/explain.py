@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,11 @@ from hoopgw.model.errors import HoopgwError
 from hoopgw.model.escaping import escaped
 from hoopgw.model.identity import Identity
 from hoopgw.model.verdict import Verdict
+
+if TYPE_CHECKING:
+    from hoopgw.config import Config
+    from hoopgw.model.target import Target
+    from hoopgw.policy.policyset import Selection
 
 
 @click.command()
@@ -56,45 +61,53 @@ def explain(
     if bool(sql) == shell:
         raise click.UsageError("name a statement, command or request, or --shell")
     loaded = configured(settings)
-    target = loaded.targets.get(target_name)
-    if target is None:
-        raise click.UsageError(f"there is no target {target_name!r}")
-    if shell and target.protocol != "ssh":
-        raise click.UsageError(f"{target_name} is no SSH host")
-    if (headers or body) and target.protocol != "http":
-        raise click.UsageError(f"{target_name} does not speak HTTP")
-    named = frozenset(part.strip() for part in groups.split(",") if part.strip())
-    issuer = loaded.settings.issuers[0] if loaded.settings.issuers else None
-    identity = Identity(
-        issuer.name if issuer else "", issuer.issuer if issuer else "", subject, named, time.time() + 3600
-    )
-    place = database or target.database
-    grants = [
-        (grant, name)
-        for grant in loaded.grants
-        for name in ([role] if role else sorted(grant.roles))
-        if grant.lets_in(identity, target, place, name, time.time())
-    ]
-    if not grants:
+    target = _target(loaded, target_name, shell, bool(headers or body))
+    access = _access(loaded, target, _identity(loaded, subject, groups), role, database)
+    if access is None:
         _answer(as_json, "no connection", [], "no grant lets this identity reach the target", {})
         sys.exit(1)
-    grant, name = grants[0]
     if target.protocol == "ssh":
-        verdict, facts = _judged_ssh(
-            loaded, Access(identity, target, target.roles[name], place, grant, 0.0), sql, shell
-        )
+        verdict, facts = _judged_ssh(loaded, access, sql, shell)
     elif target.protocol == "http":
         from hoopgw.cli.explain_http import judged_http
 
-        access = Access(identity, target, target.roles[name], place, grant, 0.0)
         verdict, facts = judged_http(loaded, access, sql, headers, body)
     else:
-        catalogue = None if offline else _catalogue(loaded, target, target.roles[name], place)
-        verdict, facts = _judged(loaded, identity, target, grant, name, catalogue, sql)
+        verdict, facts = _judged(loaded, access, None if offline else _catalogue(access), sql)
     decision = "refused" if verdict.refusals else "held" if verdict.holds else "allowed"
     rules = [_rule(each) for part in (verdict.refusals, verdict.holds, verdict.limits) for each in part]
-    _answer(as_json, decision, rules, f"grant {grant.name}, role {name}", facts)
+    _answer(as_json, decision, rules, f"grant {access.grant.name}, role {access.role.name}", facts)
     sys.exit(0 if decision == "allowed" else 1)
+
+
+def _target(loaded: Config, name: str, shell: bool, of_http: bool) -> Target:
+    """Raises UsageError where there is none, or where it has no shell, or no header and body."""
+    target = loaded.targets.get(name)
+    if target is None:
+        raise click.UsageError(f"there is no target {name!r}")
+    if shell and target.protocol != "ssh":
+        raise click.UsageError(f"{name} is no SSH host")
+    if of_http and target.protocol != "http":
+        raise click.UsageError(f"{name} does not speak HTTP")
+    return target
+
+
+def _identity(loaded: Config, subject: str, groups: str) -> Identity:
+    """As the first issuer would have it."""
+    named = frozenset(part.strip() for part in groups.split(",") if part.strip())
+    issuer = loaded.settings.issuers[0] if loaded.settings.issuers else None
+    name, address = (issuer.name, issuer.issuer) if issuer else ("", "")
+    return Identity(name, address, subject, named, time.time() + 3600)
+
+
+def _access(loaded: Config, target: Target, identity: Identity, role: str, database: str) -> Access | None:
+    """By the first grant that gives any; of its roles the first by name, unless one is asked for."""
+    place, now = database or target.database, time.time()
+    for grant in loaded.grants:
+        for name in [role] if role else sorted(grant.roles):
+            if grant.lets_in(identity, target, place, name, now):
+                return Access(identity, target, target.roles[name], place, grant, 0.0)
+    return None
 
 
 def _rule(each: Any) -> dict[str, Any]:
@@ -107,11 +120,15 @@ def _rule(each: Any) -> dict[str, Any]:
     }
 
 
-def _judged_ssh(loaded: Any, access: Access, command: str, shell: bool) -> tuple[Verdict, dict[str, Any]]:
+def _selection(loaded: Config, access: Access) -> Selection:
+    return loaded.policy.select(access.identity, access.target, access.role.name, access.grant.features)
+
+
+def _judged_ssh(loaded: Config, access: Access, command: str, shell: bool) -> tuple[Verdict, dict[str, Any]]:
     from hoopgw.model.operation import EXEC, SHELL, Operation
     from hoopgw.session.sshjudge import SshJudge
 
-    selection = loaded.policy.select(access.identity, access.target, access.role.name, access.grant.features)
+    selection = _selection(loaded, access)
     operation = Operation("ssh", SHELL, b"") if shell else Operation("ssh", EXEC, command.encode())
     verdict = SshJudge(selection, access, None, None).judge(operation)
     assert isinstance(verdict, Verdict)  # all is read here
@@ -121,9 +138,7 @@ def _judged_ssh(loaded: Any, access: Access, command: str, shell: bool) -> tuple
     return verdict, shown
 
 
-def _judged(
-    loaded: Any, identity: Identity, target: Any, grant: Any, role: str, catalogue: Any, sql: str
-) -> tuple[Verdict, dict[str, Any]]:
+def _judged(loaded: Config, access: Access, catalogue: Any, sql: str) -> tuple[Verdict, dict[str, Any]]:
     from hoopgw.model.grant import COPY_MASKED
     from hoopgw.model.operation import QUERY, Operation
     from hoopgw.model.verdict import Refusal
@@ -135,8 +150,8 @@ def _judged(
     from hoopgw.policy.temporaries import with_temporaries
     from hoopgw.session.sqlbuiltin import built_in
 
-    selection = loaded.policy.select(identity, target, role, grant.features)
-    operation = Operation(target.protocol, QUERY, sql.encode())
+    selection = _selection(loaded, access)
+    operation = Operation(access.target.protocol, QUERY, sql.encode())
     try:
         facts = analyse(operation.text, catalogue, context_of(catalogue))
     except Unreadable as error:
@@ -169,7 +184,7 @@ def _doubts(statement: Any) -> list[str]:
     return [*statement.unknown, *dict.fromkeys(f"{each} cannot be read" for each in bodies if each)]
 
 
-def _catalogue(loaded: Any, target: Any, role: Any, database: str) -> Any:
+def _catalogue(access: Access) -> Any:
     """Read once, on a reactor that lives as long as that takes."""
     from twisted.internet import reactor
     from twisted.python.failure import Failure
@@ -183,10 +198,11 @@ def _catalogue(loaded: Any, target: Any, role: Any, database: str) -> Any:
     running: Any = reactor
     source = CatalogueSource(Dialer(reactor, Departures(reactor)), read_for_service, running)
     found: list[Any] = []
-    reader = target.roles[target.catalogue_role] if target.catalogue_role else role
+    target = access.target
+    reader = target.roles[target.catalogue_role] if target.catalogue_role else access.role
 
     def begin() -> None:
-        source.run(target, reader, database, QUERIES).addBoth(found.append).addBoth(end)
+        source.run(target, reader, access.database, QUERIES).addBoth(found.append).addBoth(end)
 
     def end(_: Any) -> None:
         source.forget()

@@ -92,10 +92,13 @@ def list_(
         if len(page) < min(PAGE, limit):
             break
         before = f"{page[-1]['opened']!r},{page[-1]['id']}"
-    found = found[:limit]
     if as_json:
-        print_json(found)
-        return
+        print_json(found[:limit])
+    else:
+        _print_rows(found[:limit])
+
+
+def _print_rows(found: list[dict[str, Any]]) -> None:
     print_table(
         ("SESSION", "OPENED", "WHO", "TARGET", "ROLE", "STATE", "OPERATIONS", "REFUSED", "HELD", "MASKED"),
         (

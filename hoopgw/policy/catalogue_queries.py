@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
 from hoopgw.policy.catalogue import Catalogue, Column, Function, Relation
-from hoopgw.policy.catalogue_code import code
+from hoopgw.policy.catalogue_code import Code, code
 from hoopgw.policy.catalogue_code_queries import CODE_QUERIES
 from hoopgw.policy.catalogue_rows import Rows, number, pairs, text
 from hoopgw.policy.catalogue_types import Cast, Operator, Type, TypeSystem, type_system
@@ -92,6 +92,7 @@ QUERIES: tuple[str, ...] = (
 # a catalogue is made, after every change of a schema: 10 ms instead of 60.
 KEPT_ROWS = 16_384
 Row = tuple[bytes | None, ...]
+Links = dict[int, frozenset[int]]  # oids that each oid has to do with
 
 
 class TooLarge(Exception):
@@ -102,26 +103,50 @@ def catalogue(results: Sequence[Rows], generation: int) -> Catalogue:
     """From the rows of QUERIES, in their order.  Raises TooLarge, or ValueError for rows that are no such thing."""
     relations, columns, depends, inherits, functions, path, types, operators, casts, checks, called, *rest = results
     generated, *rest = rest
-    for found, bound, what in (
-        (relations, MAX_RELATIONS, "relations"),
-        (columns, MAX_COLUMNS, "columns"),
-        (functions, MAX_FUNCTIONS, "functions"),
-        (types, MAX_TYPES, "types"),
-        (operators, MAX_OPERATORS, "operators"),
-        (casts, MAX_CASTS, "casts"),
-    ):
-        if len(found) > bound:
-            raise TooLarge(f"{len(found)} {what}, more than {bound}")
+    _bounded(relations, MAX_RELATIONS, "relations")
+    _bounded(columns, MAX_COLUMNS, "columns")
+    _bounded(functions, MAX_FUNCTIONS, "functions")
+    _bounded(types, MAX_TYPES, "types")
+    _bounded(operators, MAX_OPERATORS, "operators")
+    _bounded(casts, MAX_CASTS, "casts")
     columns_of: dict[int, list[Column]] = defaultdict(list)
     for row in columns:
         columns_of[number(row[0])].append(_column(tuple(row[1:6])))
-    depends_of, parents_of, calls_of = pairs(depends), pairs(inherits), pairs(called)
+    attached = code(rest)
+    by_oid = _relations(relations, columns_of, (pairs(depends), pairs(inherits), pairs(called)), generated, attached)
+    by_function, overloads = _functions(functions, attached)
+    return Catalogue(
+        generation=generation,
+        relations={(relation.schema, relation.name): relation for relation in by_oid.values()},
+        by_oid=by_oid,
+        functions=overloads,
+        function_by_oid=by_function,
+        search_path=tuple(text(row[0]) for row in path),
+        types=_types(types, operators, casts, pairs(checks)),
+        event_triggers=attached.event_triggers,
+        composites={number(row[0]): _in_order(columns_of.get(number(row[8]), ())) for row in types if row[8] != b"0"},
+    )
+
+
+def _bounded(found: Rows, bound: int, what: str) -> None:
+    if len(found) > bound:
+        raise TooLarge(f"{len(found)} {what}, more than {bound}")
+
+
+def _relations(
+    rows: Rows,
+    columns_of: Mapping[int, list[Column]],
+    links: tuple[Links, Links, Links],
+    generated: Rows,
+    attached: Code,
+) -> dict[int, Relation]:
+    """By oid.  `links` are what each depends on, inherits from and calls."""
+    depends_of, parents_of, calls_of = links
     generated_of: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for row in generated:
         generated_of[number(row[0])].append((number(row[1]), number(row[2])))
-    attached = code(rest)
     by_oid: dict[int, Relation] = {}
-    for row in relations:
+    for row in rows:
         oid = number(row[0])
         by_oid[oid] = Relation(
             oid=oid,
@@ -136,24 +161,19 @@ def catalogue(results: Sequence[Rows], generation: int) -> Catalogue:
             generated=tuple(sorted(generated_of.get(oid, ()))),
             **attached.of_relation(oid),
         )
-    by_function: dict[int, Function] = {}
+    return by_oid
+
+
+def _functions(rows: Rows, attached: Code) -> tuple[dict[int, Function], dict[tuple[str, str], tuple[Function, ...]]]:
+    """By oid, and those of each (schema, name)."""
+    by_oid: dict[int, Function] = {}
     overloads: dict[tuple[str, str], list[Function]] = defaultdict(list)
-    for row in functions:
+    for row in rows:
         more = attached.of_function(number(row[0]))
         function = replace(_function(tuple(row)), **more) if more else _function(tuple(row))
-        by_function[function.oid] = function
+        by_oid[function.oid] = function
         overloads[function.schema, function.name].append(function)
-    return Catalogue(
-        generation=generation,
-        relations={(relation.schema, relation.name): relation for relation in by_oid.values()},
-        by_oid=by_oid,
-        functions={name: tuple(found) for name, found in overloads.items()},
-        function_by_oid=by_function,
-        search_path=tuple(text(row[0]) for row in path),
-        types=_types(types, operators, casts, pairs(checks)),
-        event_triggers=attached.event_triggers,
-        composites={number(row[0]): _in_order(columns_of.get(number(row[8]), ())) for row in types if row[8] != b"0"},
-    )
+    return by_oid, {name: tuple(found) for name, found in overloads.items()}
 
 
 def _in_order(columns: Iterable[Column]) -> tuple[Column, ...]:
