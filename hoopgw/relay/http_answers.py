@@ -46,14 +46,16 @@ class Answering:
 
     __slots__ = (
         "unauthorized", "continued", "begun", "reusable", "until_close", "denial", "cut", "opening", "switch", "rest",
-        "meter", "masks", "_scope", "_blocks", "_prepared", "_method", "_minor", "_number", "_body", "_masked",
-        "_chunked", "_partial", "_interim", "renews",
+        "meter", "masks", "_scope", "_blocks", "_prepared", "_block", "_last", "_method", "_minor", "_number",
+        "_body", "_masked", "_chunked", "_partial", "_interim", "renews",
     )  # fmt: skip
 
     def __init__(self, scope: HttpScope) -> None:
         self._scope = scope
         self._blocks = Blocks()
         self._prepared: dict[Block, ResponseHead] = {}
+        self._block: Block | None = None  # the one that `_last` was made of
+        self._last: ResponseHead | None = None
         self._body = Body(NO_BODY, 0)
         self.begin(b"GET", 1)
 
@@ -152,12 +154,16 @@ class Answering:
             effects.append(ToClient(b"HTTP/1.1 103 Early Hints\r\n" + self._prepare(read.block).lines + b"\r\n"))
 
     def _prepare(self, block: Block) -> ResponseHead:
+        last = self._last
+        if last is not None and block is self._block:
+            return last
         found = self._prepared.get(block)
         if found is None:
             found = ResponseHead(block, self._scope)
             if len(self._prepared) >= MAX_PREPARED:
                 self._prepared.clear()
             self._prepared[block] = found
+        self._block, self._last = block, found
         return found
 
     def _final(self, read: Response, data: bytes, start: int, effects: list[Effect]) -> int:

@@ -47,5 +47,7 @@ class Backlog:
         if self._paused:
             self._paused = False
             effects.append(ResumeClient())
+        if not self._kept:
+            return b""
         kept, self._kept, self._size = self._kept, [], 0
         return b"".join(kept)

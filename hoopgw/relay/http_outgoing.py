@@ -51,13 +51,15 @@ class Outgoing:
 
     __slots__ = (
         "up", "head", "request", "line", "close", "reads", "opening", "once", "repeatable",
-        "_scope", "_prepared", "_signing", "_judged", "_content", "_pieces", "_traces", "_trace", "_sent", "renewed",
-        "_untagged",
+        "_scope", "_prepared", "_block", "_last", "_signing", "_judged", "_content", "_pieces",
+        "_traces", "_trace", "_sent", "renewed", "_untagged",
     )  # fmt: skip
 
     def __init__(self, scope: HttpScope) -> None:
         self._scope = scope
         self._prepared: dict[Block, RequestHead] = {}
+        self._block: Block | None = None  # the one that `_last` was made of
+        self._last: RequestHead | None = None
         self._signing = None if scope.signing is None else Signing(scope.signing)
         self.up = Body(NO_BODY, 0)
         self.head: RequestHead | None = None
@@ -80,12 +82,16 @@ class Outgoing:
         self._untagged = False  # its answer is masked, and it has an If-None-Match: that stays here
 
     def prepare(self, block: Block) -> RequestHead:
+        last = self._last
+        if last is not None and block is self._block:
+            return last
         found = self._prepared.get(block)
         if found is None:
             found = RequestHead(block, self._scope)
             if len(self._prepared) >= MAX_PREPARED:
                 self._prepared.clear()
             self._prepared[block] = found
+        self._block, self._last = block, found
         return found
 
     # ---- before it is judged
@@ -133,6 +139,8 @@ class Outgoing:
 
     def gather(self, data: bytes, here: int) -> int:
         """Keeps what of the body comes before it may go on; gives where that ends in `data`."""
+        if self.up.ended:
+            return here
         coded = self._signing is not None and self._signing.way == CODED
         content: list[bytes] | None = [] if self.reads or coded else None
         end = self._followed(data, here, content)

@@ -45,6 +45,7 @@ class HttpJudge:
         self._holds = tuple(rule for rule in self._rules if isinstance(rule, HttpRule) and rule.action.hold is not None)
         self._known: dict[tuple[bytes, bytes, int | None, bool], Verdict] = {}
         self._unruled_ones: dict[bytes, Verdict] = {}  # by method and path
+        self._last: tuple[bytes, Verdict | None] = b"", None  # of these: what was asked last, with its query
 
     def successor(self, selection: Selection, access: Access) -> HttpJudge:
         """After a reload."""
@@ -105,7 +106,11 @@ class HttpJudge:
             return _refused("http:unknown", f"{operation.kind} is nothing that HTTP can be asked for")
         # the same fields may come with a body that is empty, and with one that is too long to be seen
         if not self._guardrails and not request.resumes:
-            return self._unruled(request)
+            last, verdict = self._last
+            if verdict is None or last != operation.text:
+                verdict = self._unruled(request)
+                self._last = operation.text, verdict
+            return verdict
         known = operation.text, operation.parameters, request.size, request.body is None
         verdict = self._known.get(known)
         if verdict is None:

@@ -73,6 +73,7 @@ class Session:
         self.judge = judge
         self._journal = journal
         self._append = journal.append  # looked up once
+        self._opaque = access.destination is not None
         self._spending = spending
         self._events = events
         self._edge = edge
@@ -243,7 +244,7 @@ class Session:
             if data:
                 self._append(_TO_TARGET, data)
                 self.totals.bytes_in += len(data)
-            elif self.access.destination is not None:  # of a tunnel nothing is kept, and all counts
+            elif self._opaque:  # of a tunnel nothing is kept, and all counts
                 self.totals.bytes_in += len(effect.data)
         elif isinstance(effect, Completed):
             self._journal.append(Kind.COMPLETED, completed(effect.number, effect.rows, effect.masked, effect.note))
