@@ -10,6 +10,8 @@ import json
 from fnmatch import fnmatchcase
 from typing import Final, final
 
+from hoopgw.wire.jsonways import Ways
+
 DEAD: Final = 0  # no rule with a pointer can be fulfilled from here on
 MAX_KEPT: Final = 4096  # names of one place whose way is kept
 MAX_PLACES: Final = 4096  # more distinct places than any set of rules makes
@@ -35,10 +37,11 @@ class KeyRule:
 class KeyTable:
     """All rules of one body."""
 
-    __slots__ = ("_known", "_names", "_places", "_rules", "_ways", "numbered", "starts")
+    __slots__ = ("_known", "_names", "_places", "_rules", "_ways", "numbered", "starts", "ways")
 
     def __init__(self, rules: tuple[KeyRule, ...]) -> None:
         self._rules = tuple(rule for rule in rules if not rule.anywhere)
+        self.ways = Ways()
         self._names = tuple((rule.parts[0], rule.action) for rule in rules if rule.anywhere)
         self._places: list[frozenset[tuple[int, int]]] = [frozenset()]  # (rule, parts that are behind)
         self._known: dict[frozenset[tuple[int, int]], int] = {frozenset(): DEAD}

@@ -14,13 +14,13 @@ from librt.strings import read_i64_le
 from mypy_extensions import i64
 
 from hoopgw.model.errors import Unmaskable
-from hoopgw.wire.finds import Finds
 from hoopgw.wire.jsonkeys import ACTION_BITS, DEAD, KeyTable
 from hoopgw.wire.jsonpieces import Pieces
+from hoopgw.wire.jsonskips import CLASS, bare_end, list_behind, string_behind
 from hoopgw.wire.jsonstrings import ABOUT, ends_in_escape, string_end
 from hoopgw.wire.jsonvalues import JsonValues
+from hoopgw.wire.jsonways import Open
 from hoopgw.wire.masking import Action, ValueMask
-from hoopgw.wire.rewriting import Rewriting
 
 MAX_DEPTH: Final = 512  # objects and lists in one another
 
@@ -34,38 +34,7 @@ _FIRST_NAME: Final = 3  # a name, or the end of the object
 _COLON: Final = 4
 _COMMA: Final = 5  # or the end of what is open
 
-# 1: white space (and RS, which begins a text of RFC 7464); 2: part of a number or a word
-_CLASS: Final = bytes(
-    1 if c in b" \t\r\n\x1e" else 2 if chr(c).isascii() and (chr(c).isalnum() or c in b"+-.") else 0 for c in range(256)
-)
 _MARK: Final = b"\xef\xbb\xbf"
-
-
-@final
-class _Around:
-    """What an object or list stands in: to be gone on with behind it."""
-
-    __slots__ = ("element", "in_object", "number", "place", "starts")
-
-    def __init__(self, starts: bytes) -> None:
-        self.in_object = False
-        self.number: i64 = 0
-        self.element: i64 = 0
-        self.place: i64 = 0
-        self.starts = starts
-
-
-@final
-class _Way:
-    """A name of up to eight bytes, at a place, and where it leads."""
-
-    __slots__ = ("place", "size", "step", "word")
-
-    def __init__(self) -> None:
-        self.word: i64 = 0
-        self.size: i64 = -1
-        self.place: i64 = 0
-        self.step: i64 = 0
 
 
 @final
@@ -73,20 +42,15 @@ class JsonMask:
     """One body.  `actions` are what the table's actions from 1 on mean for a text."""
 
     __slots__ = (
-        "_around", "_begun", "_cut", "_depth", "_dropped", "_element", "_expect", "_finds", "_gap",
-        "_in_object", "_number", "_passing", "_pending", "_pieces", "_place",
-        "_run", "_scans", "_starts", "_step", "_table", "_values", "_way", "_way_before", "masked",
+        "_all", "_begun", "_busy", "_cut", "_depth", "_dropped", "_expect", "_gap", "_open", "_passing",
+        "_pending", "_pieces", "_step", "_table", "_values", "_ways",
     )  # fmt: skip
 
     def __init__(self, table: KeyTable, actions: tuple[Action, ...], value: ValueMask) -> None:
-        self.masked: int = 0
         self._table = table
+        self._ways = table.ways
         self._values = JsonValues(actions, value)
-        self._scans = value.scanner is not None
-        self._run = Rewriting(b"", 0, 0, False)  # of the bytes in hand
-        self._finds = Finds(self._run)  # which it stars at once
-        self._way = _Way()
-        self._way_before = _Way()
+        self._busy = value.scanner is not None  # every text is searched
         self._begun = False
         self._pieces = Pieces()
         self._passing = False  # inside a string that goes on, or is left out, as it comes
@@ -94,16 +58,17 @@ class JsonMask:
         self._depth: i64 = 0
         self._dropped: i64 = 0  # the depth of the object or list that is left out; 0: none
         self._gap: i64 = 0  # where in the bytes in hand that begins
-        self._around: list[_Around] = []  # as many as there ever were: each of a depth, and used again
-        self._in_object = False  # what is open is an object
-        self._number: i64 = 0  # of the next element
-        self._element: i64 = 0  # where it stands, and what becomes of it
         self._expect: i64 = _VALUE
         place, action = table.root()
-        self._place: i64 = place  # of the container that is open
-        self._starts = table.starts[place]
         self._step: i64 = (place << ACTION_BITS) | action  # where the next value stands, and what becomes of it
         self._pending: i64 = self._step  # of a whole text, again and again
+        self._open = Open(table.starts[DEAD], table.ways.text)
+        self._all: list[Open] = [self._open]  # as many as there ever were: each of a depth, and used again
+
+    @property
+    def masked(self) -> int:
+        """How many values were not shown as they are."""
+        return self._values.masked
 
     def feed(self, data: bytes) -> bytes:
         """What may go on now.  Raises Unmaskable."""
@@ -137,15 +102,14 @@ class JsonMask:
             self._begun = True
             if data.startswith(_MARK):
                 here = 3
-        run = self._run = Rewriting(data, 0, end, False)
+        self._values.begin(data, end)
         self._gap = 0
-        if self._scans:
-            self._finds = Finds(run)
         if self._passing:
             here = self._on(data, end)
         stopped: i64 = self._walk(data, here, end)
         if stopped < end:
             self._pieces.keep(data, stopped)
+        run = self._values.run
         if self._dropped:
             run.put(self._gap, stopped, b"")
         changed = run.result_until(stopped)
@@ -169,120 +133,127 @@ class JsonMask:
 
     def _walk(self, data: bytes, here: i64, end: i64) -> i64:
         """Up to where `data` is read: its end, or where a token begins that is not whole."""
-        table = _CLASS
+        table = CLASS
         while here < end:
             c: i64 = data[here]
             if c == 34:
                 expect: i64 = self._expect
                 if _NAME <= expect <= _FIRST_NAME:
-                    stop: i64 = string_end(data, here + 1, end)
-                    if stop < 0:
-                        return here
-                    self._named(data, here + 1, stop >> 1, (stop & 1) != 0)
-                    here = (stop >> 1) + 1
-                    if here < end and data[here] == 58:  # where nearly everybody writes it
-                        self._expect = _VALUE
-                        here += 1
-                        if here < end and data[here] == 32:
-                            here += 1
+                    stop: i64 = self._member(data, here, here, end)
                 elif expect <= _FIRST:
                     stop = self._text(data, here, end)
-                    if stop < 0:
-                        return here
-                    here = stop
                 else:
                     raise Unmaskable(ABOUT)
+                if stop < 0:
+                    return here
+                here = stop
             elif c == 44:
-                self._next()
-                here += 1
-                if here < end and data[here] == 32:
-                    here += 1
+                here = self._next(data, here, end)
             elif c == 58:
                 if self._expect != _COLON:
                     raise Unmaskable(ABOUT)
                 self._expect = _VALUE
                 here += 1
-            elif c == 123 or c == 91:
-                self._open(data, here, c == 123)
+            elif c == 123:
+                self._opens(here, True)
+                stop = self._members(data, here + 1, end)
+                here = stop if stop != here + 1 else self._ahead(data, stop, end)
+            elif c == 91:
+                self._opens(here, False)
                 here += 1
-            elif c == 125 or c == 93:
-                self._close(data, here, c == 125)
+            elif c == 125:
+                self._closes(here, True)
                 here += 1
+            elif c == 93:
+                self._closes(here, False)
+                here += 1
+            elif table[c] == 1:
+                here += 1
+            elif table[c] == 2:
+                stop = here + 1
+                while stop < end and table[data[stop]] == 2:
+                    stop += 1
+                if stop == end:
+                    return here
+                self._word(data, here, stop)
+                here = stop
             else:
-                kind: i64 = table[c]
-                if kind == 1:
-                    here += 1
-                elif kind == 2:
-                    stop = here + 1
-                    while stop < end and table[data[stop]] == 2:
-                        stop += 1
-                    if stop == end:
-                        return here
-                    self._word(data, here, stop)
-                    here = stop
-                else:
-                    raise Unmaskable(ABOUT)
+                raise Unmaskable(ABOUT)
         return end
 
-    def _next(self) -> None:
+    def _next(self, data: bytes, here: i64, end: i64) -> i64:
+        """Behind a comma, and what of the next member or element is read with it."""
         if self._expect != _COMMA:
             raise Unmaskable(ABOUT)
-        if self._in_object:
-            self._expect = _NAME
-        else:
+        inside = self._open
+        if not inside.in_object:
             self._expect = _VALUE
-            if self._place != DEAD:
-                self._begin_element()
+            if inside.place != DEAD:
+                self._begin_element(inside)
+            return here + 1
+        stop: i64 = self._members(data, here, end)
+        if stop != here:
+            return stop
+        self._expect = _NAME
+        return self._ahead(data, here + 1, end)
 
-    def _begin_element(self) -> None:
+    def _ahead(self, data: bytes, since: i64, end: i64) -> i64:
+        """Behind white space and a name, if they are next."""
+        start: i64 = since
+        while start < end and CLASS[data[start]] == 1:
+            start += 1
+        if start < end and data[start] == 34:
+            stop: i64 = self._member(data, since, start, end)
+            if stop >= 0:
+                return stop
+        return start
+
+    def _begin_element(self, inside: Open) -> None:
         """Where the next element of the open list stands."""
-        if self._number == 0 or self._table.numbered[self._place]:
-            self._element = self._table.element(self._place, self._number)
-        self._number += 1
-        self._step = self._element
+        if inside.number == 0 or self._table.numbered[inside.place]:
+            inside.element = self._table.element(inside.place, inside.number)
+        inside.number += 1
+        self._step = inside.element
 
-    def _open(self, data: bytes, here: i64, is_object: bool) -> None:
+    def _opens(self, here: i64, is_object: bool) -> None:
         if self._expect > _FIRST or self._depth >= MAX_DEPTH:
             raise Unmaskable(ABOUT)
         step = self._step
         if step & _ACTION_MASK and self._dropped == 0:
-            self._run.put(here, here, b"{}" if is_object else b"[]")
+            self._values.run.put(here, here, b"{}" if is_object else b"[]")
             self._gap = here
             self._dropped = self._depth + 1
-            self.masked += 1
-        if self._depth == len(self._around):
-            self._around.append(_Around(self._starts))
-        around = self._around[self._depth]
-        around.in_object = self._in_object
-        around.number = self._number
-        around.element = self._element
-        around.place = self._place
-        around.starts = self._starts
+            self._values.masked += 1
+        around = self._open
         self._depth += 1
-        self._in_object = is_object
-        self._number = self._element = 0
-        self._place = step >> ACTION_BITS
-        self._starts = self._table.starts[self._place]
+        if self._depth == len(self._all):
+            self._all.append(Open(around.starts, around.holder))
+        inside = self._open = self._all[self._depth]
+        inside.in_object = is_object
+        inside.number = inside.element = 0
+        inside.place = step >> ACTION_BITS
+        inside.starts = self._table.starts[inside.place]
+        inside.holder = around.way if around.in_object else around.holder
         self._step = 0
-        self._expect = _FIRST_NAME if is_object else _FIRST
-        if not is_object and self._place != DEAD:
-            self._begin_element()
+        if is_object:
+            self._expect = _FIRST_NAME
+            inside.way = self._ways.into(inside.holder, inside.place)
+        else:
+            self._expect = _FIRST
+            if inside.place != DEAD:
+                self._begin_element(inside)
 
-    def _close(self, data: bytes, here: i64, is_object: bool) -> None:
+    def _closes(self, here: i64, is_object: bool) -> None:
         expect = self._expect
-        first: i64 = _FIRST_NAME if is_object else _FIRST
-        if (expect != _COMMA and expect != first) or self._depth == 0 or self._in_object != is_object:
+        if expect != _COMMA and expect != (_FIRST_NAME if is_object else _FIRST):
+            raise Unmaskable(ABOUT)
+        if self._depth == 0 or self._open.in_object != is_object:
             raise Unmaskable(ABOUT)
         if self._dropped == self._depth:
-            self._run.put(self._gap, here + 1, b"")
+            self._values.run.put(self._gap, here + 1, b"")
             self._dropped = 0
         self._depth -= 1
-        around = self._around[self._depth]
-        self._in_object = around.in_object
-        self._number = around.number
-        self._element = around.element
-        self._place = around.place
-        self._starts = around.starts
+        self._open = self._all[self._depth]
         self._ended()
 
     def _ended(self) -> None:
@@ -294,38 +265,101 @@ class JsonMask:
             self._expect = _VALUE
             self._step = self._pending
 
+    # ---- what comes as it came before
+
+    def _members(self, data: bytes, here: i64, end: i64) -> i64:
+        """From a brace or comma on, behind the members that come as they came before; `here` where none does.
+
+        One that is reached, and whose value is not for here, is left where that begins.
+        """
+        inside = self._open
+        way = inside.way
+        first = self._expect == _FIRST_NAME
+        busy = self._busy
+        if self._dropped:
+            return here
+        while True:
+            at: i64 = here
+            if not first:
+                if here >= end or data[here] != 44:
+                    break
+                at = here + 1
+            ahead = way.ahead
+            other = False
+            while ahead is not None and (
+                at + ahead.reach > end
+                or (read_i64_le(data, at) ^ ahead.word) & ahead.mask
+                or (
+                    ahead.size > 8 and (read_i64_le(data, at + ahead.size - 8) != ahead.last or ahead.differs(data, at))
+                )
+            ):
+                if other:
+                    ahead = None
+                else:  # it may be left out
+                    ahead = ahead.ahead
+                    other = True
+            if ahead is None:
+                break
+            first = False
+            way = ahead
+            way.missed = 0
+            here = at + way.size
+            step = way.step
+            stop: i64 = -1
+            if here < end:
+                c: i64 = data[here]
+                if step & _ACTION_MASK or busy:
+                    if c == 34:
+                        stop = string_end(data, here + 1, end)
+                        if stop >= 0:
+                            self._values.text(data, here, stop >> 1, step & _ACTION_MASK, (stop & 1) != 0)
+                            stop = (stop >> 1) + 1
+                elif c == 34:
+                    stop = string_behind(data, here + 1, end)
+                elif c != 91:
+                    stop = bare_end(data, here, end)
+                elif step == DEAD and self._depth < MAX_DEPTH:
+                    stop = list_behind(data, here, end)
+            if stop < 0:
+                self._expect = _VALUE
+                self._step = step
+                break
+            self._expect = _COMMA
+            here = stop
+        inside.way = way
+        return here
+
     # ---- names and values
+
+    def _member(self, data: bytes, since: i64, start: i64, end: i64) -> i64:
+        """Behind a name, and its colon where that is next; -1: it is not whole.  `since`: behind what was before."""
+        stop: i64 = string_end(data, start + 1, end)
+        if stop < 0:
+            return -1
+        found = self._values.masked
+        self._named(data, start + 1, stop >> 1, (stop & 1) != 0)
+        here: i64 = (stop >> 1) + 1
+        if here < end and data[here] == 58:  # where nearly everybody writes it
+            self._expect = _VALUE
+            here += 1
+            if here < end and data[here] == 32:
+                here += 1
+            if self._dropped == 0 and self._values.masked == found:
+                inside = self._open
+                inside.way = self._ways.learned(inside.way, data[since:here], self._step)
+        return here
 
     def _named(self, data: bytes, start: i64, end: i64, escaped: bool) -> None:
         self._expect = _COLON
         self._step = 0
-        if self._starts[data[start]]:  # of an empty name, by its quote
-            self._step = self._led(data, start, end)
-        if self._scans and self._dropped == 0:
-            self._searched(data, start - 1, end + 1, escaped)
-
-    def _led(self, data: bytes, start: i64, end: i64) -> i64:
-        """Where a name leads.  Rows have the same few: one that is short is known without a look into a dictionary."""
-        size: i64 = end - start
-        if size > 8 or start + 8 > len(data):
-            return self._looked_up(data, start, end)
-        word: i64 = read_i64_le(data, start)
-        # What is behind the name is shifted out.  (No mask of 1 << n: a constant has 32 bits in compiled code)
-        word = word << ((8 - size) * 8) if size else 0
-        place: i64 = self._place
-        way = self._way
-        if way.word == word and way.size == size and way.place == place:
-            return way.step
-        way = self._way_before
-        if way.word != word or way.size != size or way.place != place:
-            way.step = self._looked_up(data, start, end)
-            way.word, way.size, way.place = word, size, place
-        self._way, self._way_before = way, self._way
-        return way.step
+        if self._open.starts[data[start]]:  # of an empty name, by its quote
+            self._step = self._looked_up(data, start, end)
+        if self._busy and self._dropped == 0:
+            self._values.text(data, start - 1, end, 0, escaped)
 
     def _looked_up(self, data: bytes, start: i64, end: i64) -> i64:
         try:
-            return self._table.step(self._place, data[start:end])
+            return self._table.step(self._open.place, data[start:end])
         except ValueError:  # an escape that is none
             raise Unmaskable(ABOUT) from None
 
@@ -333,54 +367,21 @@ class JsonMask:
         """Behind a string; -1 where it must be seen whole and is not."""
         action: i64 = self._step & _ACTION_MASK
         stop: i64 = string_end(data, start + 1, end)
-        free = self._dropped != 0 or (action == 0 and not self._scans)
+        free = self._dropped != 0 or (action == 0 and not self._busy)
         if stop < 0:
             if not free:
                 return -1
             self._passing = True
             self._cut = ends_in_escape(data[start + 1 : end], False)
             return end
-        escaped = (stop & 1) != 0
-        stop = (stop >> 1) + 1
-        if action and self._dropped == 0:
-            self._hidden(data, start, stop, action, escaped)
-        elif not free:
-            self._searched(data, start, stop, escaped)
+        if not free:
+            self._values.text(data, start, stop >> 1, action, (stop & 1) != 0)
         self._ended()
-        return stop
+        return (stop >> 1) + 1
 
     def _word(self, data: bytes, start: i64, end: i64) -> None:
         """A number, true, false or null."""
         if self._expect > _FIRST:
             raise Unmaskable(ABOUT)
-        shown = self._values.word(data, start, end, self._step & _ACTION_MASK)
-        if self._dropped == 0:
-            self._replaced(start, end, shown)
+        self._values.word(data, start, end, self._step & _ACTION_MASK, self._dropped != 0)
         self._ended()
-
-    def _hidden(self, data: bytes, start: i64, end: i64, action: i64, escaped: bool) -> None:
-        """A string, quotes included, that a rule names."""
-        visible: i64 = -1 if escaped else self._values.visible(data, start + 1, end - 1, action)
-        if visible < 0:
-            self._replaced(start, end, self._values.hidden(data, start, end, action, escaped))
-        elif visible > start + 1:
-            self._run.stars(start + 1, visible)
-            self.masked += 1
-
-    def _searched(self, data: bytes, start: i64, end: i64, escaped: bool) -> None:
-        """A string, quotes included, in which patterns may find something."""
-        if escaped:
-            self._replaced(start, end, self._values.searched(data, start, end))
-            return
-        finds = self._finds
-        before = finds.count
-        scanner = self._values.scanner
-        if scanner is not None and end - start - 2 >= scanner.least:
-            scanner.search(data, start + 1, end - 1, finds)
-        if finds.count != before:
-            self.masked += 1
-
-    def _replaced(self, start: i64, end: i64, shown: bytes | None) -> None:
-        if shown is not None:
-            self._run.put(start, end, shown)
-            self.masked += 1

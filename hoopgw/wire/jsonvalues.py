@@ -1,83 +1,103 @@
-"""One value or name of JSON text -> what is written in its place.  Compiled."""
+"""Values and names of JSON text -> what is written in their places.  Compiled."""
 
 from __future__ import annotations
 
-from typing import Final, final
+from typing import final
 
-from librt.strings import read_i32_le
 from mypy_extensions import i64
 
 from hoopgw.model.errors import Unmaskable
+from hoopgw.wire.finds import Finds
+from hoopgw.wire.jsonskips import is_word
 from hoopgw.wire.jsonstrings import ABOUT, plain, quoted
 from hoopgw.wire.masking import LAST4, NONE, Action, ValueMask
+from hoopgw.wire.rewriting import Rewriting
 from hoopgw.wire.scanners import Scanner
 from hoopgw.wire.showing import hidden
-
-_WORDS: Final = (b"true", b"false", b"null", b"NaN", b"Infinity", b"-Infinity")
-
-
-_TRUE: Final = int.from_bytes(b"true", "little")
-_NULL: Final = int.from_bytes(b"null", "little")
-_ALSE: Final = int.from_bytes(b"alse", "little")
-
-
-def _is_word(data: bytes, start: i64, end: i64) -> bool:
-    """true, false, null, or what some take for a number."""
-    if end >= 4 and 4 <= end - start <= 5:
-        last = i64(read_i32_le(data, end - 4))
-        if end - start == 4:
-            return last in (_TRUE, _NULL)
-        if data[start] == 102:
-            return last == _ALSE
-    return data[start:end] in _WORDS
 
 
 @final
 class JsonValues:
-    """`actions` are what a table's actions from 1 on mean for a text.  None: it stays as it is."""
+    """Of one body, piece by piece.  `actions` are what a table's actions from 1 on mean for a text.
 
-    __slots__ = ("_actions", "_value", "scanner")
+    run     the piece in hand, as it is shown
+    masked  how many values were not shown as they are
+    """
+
+    __slots__ = ("_actions", "_finds", "_scanner", "_stars", "_value", "masked", "run")
 
     def __init__(self, actions: tuple[Action, ...], value: ValueMask) -> None:
-        self.scanner: Scanner | None = value.scanner
+        self.masked: int = 0
+        self.run = Rewriting(b"", 0, 0, False)
+        self._finds = Finds(self.run)  # which it stars at once
+        self._scanner: Scanner | None = value.scanner
         self._actions = actions
+        self._stars = bytes([0, *(action.kind == NONE for action in actions)])  # of each action: a text is all stars
         self._value = value
 
-    def hidden(self, data: bytes, start: i64, end: i64, action: i64, escaped: bool) -> bytes | None:
-        """Of a string, quotes included, that a rule names."""
-        value = data[start + 1 : end - 1]
-        if not value:
-            return None
-        if escaped:
-            value = plain(data[start:end])
-        shown = self._value.of(self._actions[action - 1], value)
-        return b"null" if shown is None else quoted(shown)
+    def begin(self, data: bytes, end: i64) -> None:
+        """Another piece."""
+        self.run = Rewriting(data, 0, end, False)
+        if self._scanner is not None:
+            self._finds = Finds(self.run)
 
-    def visible(self, data: bytes, start: i64, end: i64, action: i64) -> i64:
-        """Up to where a text without escapes becomes stars, at its length; -1 where something else is shown of it."""
-        kind = self._actions[action - 1].kind
-        if kind == NONE:
-            return end
-        return hidden(data, start, end) if kind == LAST4 else -1
+    def text(self, data: bytes, start: i64, end: i64, action: i64, escaped: bool) -> None:
+        """A string between the quotes at `start` and `end`; `escaped`: a backslash is in it.  Raises Unmaskable."""
+        if action == 0:
+            self._searched(data, start, end + 1, escaped)
+        elif escaped or self._stars[action] == 0:
+            self._hidden(data, start, end + 1, action, escaped)
+        elif start + 1 < end:
+            self.run.stars(start + 1, end)
+            self.masked += 1
 
-    def searched(self, data: bytes, start: i64, end: i64) -> bytes | None:
-        """Of a string with escapes, quotes included, with what patterns find in it starred."""
-        scanner = self.scanner
-        if scanner is None or end - start - 2 < scanner.least:
-            return None
-        text = plain(data[start:end])
-        shown = scanner.masked(text)
-        return None if shown is text else quoted(shown)
-
-    def word(self, data: bytes, start: i64, end: i64, action: i64) -> bytes | None:
-        """Of a number, true, false or null.  Raises Unmaskable for what is none of them."""
+    def word(self, data: bytes, start: i64, end: i64, action: i64, dropped: bool) -> None:
+        """A number, true, false or null.  Raises Unmaskable for what is none of them."""
         c: i64 = data[start]
         number = 48 <= c <= 57 or (c == 45 and end - start > 1 and 48 <= data[start + 1] <= 57)
-        if not number and not _is_word(data, start, end):
+        if not number and not is_word(data, start, end):
             raise Unmaskable(ABOUT)
+        if dropped:
+            return
         if action:
-            return None if c == 110 else b"false" if c == 116 or c == 102 else b"0"  # n of null, t, f
-        scanner = self.scanner
-        if scanner is None or not number or end - start < scanner.least_digits:
-            return None
-        return b"0" if scanner.spans(data, start, end) else None
+            self._replaced(start, end, None if c == 110 else b"false" if c == 116 or c == 102 else b"0")  # null, t, f
+            return
+        scanner = self._scanner
+        if scanner is not None and number and end - start >= scanner.least_digits and scanner.spans(data, start, end):
+            self._replaced(start, end, b"0")
+
+    def _hidden(self, data: bytes, start: i64, end: i64, action: i64, escaped: bool) -> None:
+        """A string, quotes included, that a rule names."""
+        chosen = self._actions[action - 1]
+        if not escaped and chosen.kind == LAST4:
+            visible: i64 = hidden(data, start + 1, end - 1)
+            if visible > start + 1:
+                self.run.stars(start + 1, visible)
+                self.masked += 1
+            return
+        value = plain(data[start:end]) if escaped else data[start + 1 : end - 1]
+        if value:
+            shown = self._value.of(chosen, value)
+            self._replaced(start, end, b"null" if shown is None else quoted(shown))
+
+    def _searched(self, data: bytes, start: i64, end: i64, escaped: bool) -> None:
+        """A string, quotes included, in which patterns may find something."""
+        scanner = self._scanner
+        if scanner is None or end - start - 2 < scanner.least:
+            return
+        if escaped:
+            text = plain(data[start:end])
+            shown = scanner.masked(text)
+            self._replaced(start, end, None if shown is text else quoted(shown))
+            return
+        finds = self._finds
+        before = finds.count
+        scanner.search(data, start + 1, end - 1, finds)
+        if finds.count != before:
+            self.masked += 1
+
+    def _replaced(self, start: i64, end: i64, shown: bytes | None) -> None:
+        """None: it stays as it is."""
+        if shown is not None:
+            self.run.put(start, end, shown)
+            self.masked += 1

@@ -18,7 +18,7 @@ from hoopgw.policy.http_rules import GraphqlTest, HttpConditions
 from hoopgw.policy.http_values import ValueTest
 from hoopgw.wire.codings import Decoding
 from tests.fuzz.choices import Choices, cut
-from tests.wire.test_jsonmask import PATTERNS, hidden, mask
+from tests.wire.test_jsonmask import PATTERNS, hidden, maker
 from tests.wire.test_textmask import events
 
 TRICKS = (
@@ -28,6 +28,7 @@ TRICKS = (
 JSON = (
     b"{", b"}", b"[", b"]", b'"k":', b'"K":', b'"\\u006b":', b'"a":', b'"x@b.com"', b'"s\\"x"', b'"\\u0040"', b"1",
     b"-2.5e3",
+    b'{"k":1,"a":["b", 2]}', b'{"k": "c", "a": "d"}, ',
     b"true", b"null", b",", b":", b" ", b"\n", b'"4111111111111111"', b"4111111111111111", b'"\\\\"', b'"', b"\\",
 )  # fmt: skip
 GRAPHQL = (
@@ -114,12 +115,13 @@ def graphql(data: bytes) -> None:
 
 
 def json_mask(data: bytes) -> None:
-    """Any cut gives the same; what another's parser reads in it is masked."""
+    """Any cut gives the same, also of a text that came before; what another's parser reads in it is masked."""
     choices = Choices(data)
     places = choices.piece(6)
     scanner = PATTERNS if choices.flag() else None
     text = _words(choices, JSON)
-    whole, pieces = mask("k", scanner=scanner), mask("k", scanner=scanner)
+    make = maker("k", scanner=scanner)
+    whole, pieces, again = make(), make(), make()
     try:
         shown = whole.feed(text) + whole.finish()
     except Unmaskable:
@@ -129,6 +131,7 @@ def json_mask(data: bytes) -> None:
             pieces.finish()
             raise AssertionError("a cut makes JSON of it") from None
         return
+    assert again.feed(text) + again.finish() == shown, "a text that came before is shown otherwise"
     assert b"".join(map(pieces.feed, cut(text, places))) + pieces.finish() == shown, "a cut changes what is shown"
     with contextlib.suppress(ValueError):
         value = json.loads(text)
