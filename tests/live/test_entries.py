@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import ssl
 import time
 
+from tests.live.harness import UNTIL
 from tests.live.test_http import HttpCase
 
 HEADERS = (
@@ -22,7 +24,7 @@ class Entries(HttpCase):
         for port in (self.stage.gateway.port, self.stage.ssh_port, self.stage.https_port):
             for header in HEADERS:
                 before = len(self.stage.gateway.log.read_text().splitlines())
-                with socket.create_connection(("127.0.0.1", port), 20) as plain:
+                with socket.create_connection(("127.0.0.1", port), UNTIL) as plain, contextlib.suppress(OSError):
                     plain.sendall(header + bytes(64))
                     plain.shutdown(socket.SHUT_WR)
                     while plain.recv(4096):
@@ -31,7 +33,7 @@ class Entries(HttpCase):
                 self.forgiven()
                 self.assertNotIn("203.0.113.9", told)
                 self.assertIn('"client":"127.0.0.1"', told)
-        with socket.create_connection(("127.0.0.1", self.stage.https_port), 20) as plain:
+        with socket.create_connection(("127.0.0.1", self.stage.https_port), UNTIL) as plain:
             context = ssl.create_default_context(cafile=str(self.stage.ca))
             context.check_hostname = False
             with context.wrap_socket(plain) as inside:
@@ -43,7 +45,7 @@ class Entries(HttpCase):
         self.connect().close()
 
     def told_since(self, before: int) -> str:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + UNTIL
         while True:
             lines = self.stage.gateway.log.read_text().splitlines()[before:]
             events = [line for line in lines if line.startswith("{") and "client" in json.loads(line)]

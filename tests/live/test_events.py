@@ -7,13 +7,12 @@ import json
 import os
 import signal
 import threading
-import time
 from typing import Any
 
 import psycopg
 
 from tests.documented_events import COMMON, mistake
-from tests.live.harness import LiveCase
+from tests.live.harness import UNTIL, LiveCase, until
 
 
 class Lines(LiveCase):
@@ -23,16 +22,13 @@ class Lines(LiveCase):
 
     def live(self) -> list[dict[str, Any]]:
         """Sessions, once the index has both: it is written once a second."""
-        deadline = time.monotonic() + 10
-        found: list[dict[str, Any]] = []
-        while len(found) < 2 and time.monotonic() < deadline:
-            found = json.loads(self.hoopgw("sessions", "list", "--json", "--live").stdout)
-        return found
+        return self.listed("--live", count=2)
 
     def wait_for(self, code: str) -> None:
-        deadline = time.monotonic() + 10
-        while not any(event["code"] == code for event in self.events()) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        self.assertTrue(until(lambda: any(event["code"] == code for event in self.events())), code)
+
+    def sessions(self, code: str) -> set[str]:
+        return {event["session"] for event in self.events() if event["code"] == code}
 
     def test_a_day(self) -> None:
         """Logins, refusals, a hold, a view, a kill, a reload: each its line, as the page shows it."""
@@ -46,10 +42,10 @@ class Lines(LiveCase):
         held = threading.Thread(target=lambda: writer.execute("delete from orders"))
         held.start()
         self.wait_for("hold.created")
-        (hold,) = json.loads(self.hoopgw("approvals", "list", "--json").stdout)
+        hold = self.held()
         self.hoopgw("approvals", "approve", hold["id"], token=self.stage.agent)
         self.hoopgw("approvals", "approve", hold["id"], "--reason", "a test")
-        held.join()
+        held.join(UNTIL)
         (first, *_) = self.live()
         self.hoopgw("sessions", "replay", first["id"], token=self.stage.agent)
         self.hoopgw("sessions", "replay", first["id"])
@@ -57,6 +53,7 @@ class Lines(LiveCase):
             self.hoopgw("sessions", "kill", row["id"], "--reason", "a test")
         os.kill(self.stage.gateway.pid, signal.SIGHUP)
         self.wait_for("configuration.reloaded")
+        self.assertTrue(until(lambda: self.sessions("session.opened") == self.sessions("session.closed")))
         events = self.events()
         for event in events:
             self.assertEqual(mistake(event["code"], set(event) - COMMON), "")

@@ -6,13 +6,10 @@ import json
 import time
 from pathlib import Path
 
-from tests.live.harness import LiveCase
+from tests.live.harness import UNTIL, LiveCase, until
 
 
 class Read(LiveCase):
-    def live(self) -> set[str]:
-        return {row["id"] for row in json.loads(self.hoopgw("sessions", "list", "--live", "--json").stdout)}
-
     def session(self) -> str:
         """The id of a session that is open, after a prepared statement, a COPY, an error and a refusal."""
         known = self.live()
@@ -25,15 +22,8 @@ class Read(LiveCase):
             copy.write_row((2, None))
         self.assertEqual(connection.execute("select count(*) from brought").fetchone(), (2,))
         self.addCleanup(connection.close)
-        deadline = time.monotonic() + 10
-        live: set[str] = set()
-        while time.monotonic() < deadline:  # the index is written once a second
-            live = self.live() - known
-            if live:
-                break
-            time.sleep(0.1)
-        (id,) = live
-        return id
+        (id,) = until(lambda: self.live() - known)
+        return str(id)
 
     def test_live_session(self) -> None:
         """Columns have their names, parameters their values, COPY its rows; coverage says what is there."""
@@ -57,7 +47,7 @@ class Read(LiveCase):
         id = self.session()
         journal = Path(self.mktemp()).absolute()
         key = str(self.stage.state / "recordings" / "recording.pub")
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + UNTIL
         while True:  # until the idle session is sealed: before that nothing is signed
             self.hoopgw("sessions", "export", id, "--format", "journal", "--output", str(journal))
             (found,) = json.loads(self.hoopgw("sessions", "verify", str(journal), "--key", key, "--json").stdout)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
-from tests.live.harness import LiveCase
+from tests.live.harness import LiveCase, until
 
 
 class Retention(LiveCase):
@@ -22,10 +21,7 @@ class Retention(LiveCase):
         return [event for event in found if event["code"] == code]
 
     def until(self, question: Any, what: str) -> None:
-        deadline = time.monotonic() + 30
-        while not question():
-            self.assertLess(time.monotonic(), deadline, what)
-            time.sleep(0.05)
+        self.assertTrue(until(question), what)
 
     def test_by_a_signal(self) -> None:
         """SIGUSR2, as hoopgw-retention.service sends it: what is past its age goes with an event and without a gap in

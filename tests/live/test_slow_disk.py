@@ -13,7 +13,7 @@ from hoopgw.cli.demo.stage import Options
 from hoopgw.cli.demo.surroundings import tree
 from hoopgw.record.chunks import DATA, Joined
 from hoopgw.store.recordings import Recordings, session_bytes
-from tests.live.harness import LiveCase, until
+from tests.live.harness import UNTIL, LiveCase, until
 
 # the gateway's Python reads this at its start: fdatasync(2) comes back once the file is gone
 SITE = """
@@ -113,7 +113,7 @@ class SlowDisk(LiveCase):
         self.flag.unlink()
         self.assertTrue(until(lambda: asking.answered > before + 3 or asking.error), "it does not go on")
         asking.enough = True
-        asking.join(20)
+        asking.join(UNTIL)
         self.assertEqual(asking.error, "")
         self.assertEqual(self.connect().execute("select 1").fetchone(), (1,))
         self.kept(asking.answered)
@@ -122,7 +122,7 @@ class SlowDisk(LiveCase):
         """must-survive 59: what was answered and is on no disk yet when the gateway is killed is found by the next."""
         asking = self.hanging()
         os.kill(self.stage.gateway.pid, signal.SIGKILL)
-        asking.join(20)
+        asking.join(UNTIL)
         self.stage.gateway.stop()
         self.flag.unlink()
         self.assertNotEqual(asking.error, "")

