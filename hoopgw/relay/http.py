@@ -66,6 +66,7 @@ class HttpRelay:
         self._phase = IDLE
         self._operations = 0
         self._discarded = 0
+        self._told = False  # the last request has its answer
         self._closing = False  # the rest of a body is read for courtesy, then the connection ends
         self._socket: WebSocketRelay | None = None  # what it has become
         self._backlog = Backlog()
@@ -109,10 +110,10 @@ class HttpRelay:
 
     @property
     def paces(self) -> bool:
-        """The client owes the rest of a body that nobody answers yet: a stream that is answered while it comes, or one
-        of gRPC, may take its time."""
+        """The client owes the rest of a body: a stream that is answered while it comes, or one of gRPC, may take its
+        time, but not behind its answer."""
         streams = self._answering.begun or (self._outgoing.head is not None and self._outgoing.head.grpc)
-        return not self._outgoing.up.ended and not streams
+        return not self._outgoing.up.ended and not (streams and self._phase == UNDER_WAY)
 
     def coverage(self) -> dict[str, Any]:
         """What was seen exactly, inferred, or passed opaque (docs/recording-format.md)."""
@@ -173,6 +174,7 @@ class HttpRelay:
             self._hang_up(Code.SESSION_CLOSED, "the connection goes on with another login or target", effects)
             return len(data)
         self.requests += 1
+        self._told = False
         self._answering.begin(read.method, read.minor)
         status, reason = outgoing.begin(read, head, target)
         if status:
@@ -278,6 +280,7 @@ class HttpRelay:
     def _ended(self, close: bool, effects: list[Effect]) -> None:
         """The client has its answer."""
         self._phase = IDLE
+        self._told = True
         self._outgoing.forget()
         self._discarded = 0
         if close and self._outgoing.up.ended:
@@ -445,13 +448,20 @@ class HttpRelay:
         effects: list[Effect] = []
         if self._gone:
             return effects
-        if self._phase == IDLE or not self._answering.begun:
+        if self._unanswered:
             effects.append(ToClient(words.failed(408, reason, close=True, session=self._scope.session)))
         self._hang_up(Code.SESSION_CLOSED, reason, effects)
         return effects
 
+    @property
+    def _unanswered(self) -> bool:
+        """What the client is told now it takes for the answer to what it sent last."""
+        if self._phase == IDLE:  # unless it has its answer, and still sends its body
+            return self._outgoing.up.ended or not self._told
+        return not self._answering.begun
+
     def _violated(self, reason: str, effects: list[Effect]) -> None:
-        if self._phase == IDLE or not self._answering.begun:
+        if self._unanswered:
             data = words.failed(400, reason, close=True, session=self._scope.session)
             effects.append(ToClient(data))
         self._hang_up(Code.PROTOCOL_VIOLATED, reason, effects)

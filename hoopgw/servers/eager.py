@@ -11,8 +11,11 @@ reactor's turn, or at once on a reactor without such an end, and only a remainde
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import socket
 import ssl
+import struct
+import termios
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, cast
@@ -75,6 +78,14 @@ class EagerConnection(tcp.Connection):
     def unsent(self) -> int:
         """Bytes that the peer has not taken."""
         return int(self._tempDataLen) + len(self.dataBuffer) - int(self.offset)
+
+    def untaken(self) -> int:
+        """The same with what the kernel has of them, who is not asked for more before a third of its own is free: of a
+        slow peer only this tells whether it takes anything (SIOCOUTQ, tcp(7))."""
+        kernel = 0
+        if self.connected:
+            (kernel,) = struct.unpack("i", fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4)))
+        return self.unsent() + kernel
 
     def queue(self, data: bytes) -> None:
         """Twisted's own way: sent when the socket takes it."""

@@ -14,11 +14,13 @@ from twisted.logger import Logger
 
 from hoopgw.model.errors import MalformedFrame, WireError
 from hoopgw.servers.http_carrier import Carrier
+from hoopgw.servers.parting import part
 from hoopgw.servers.reach import Place
 from hoopgw.wire.http2_ends import TargetSide
 from hoopgw.wire.http2_values import CANCEL, Came, Gone
 
 IDLE_SECONDS: Final = 30.0  # that it waits for its next request, as a connection of HTTP/1.1 does
+QUIET_SECONDS: Final = 10.0  # without a byte for anybody
 MAX_WAITING: Final = 256  # requests that wait until the target lets more streams begin
 _log: Final = Logger("hoopgw.servers.http_calls")
 
@@ -59,6 +61,10 @@ class Call(Carrier):
         """Nobody has it now."""
         self.receive, self.lost = lambda data: None, lambda reason: None
 
+    def distrust(self) -> None:
+        """Its target was silent for too long: others need not find that out as well."""
+        self._streams.distrust()
+
     def loseConnection(self) -> None:
         self.abortConnection()
 
@@ -81,6 +87,7 @@ class Calls:
         self._by_stream: dict[int, Call] = {}
         self._waiting: deque[Call] = deque()
         self._lent = 0
+        self._heard = clock.seconds()  # when something came, or was asked of a target that owed nothing
         self._timer: Any = None
         self._ended = False
         self._deep = 0
@@ -102,6 +109,11 @@ class Calls:
             self._timer = None
         return Call(self, self._link.place, self._link.tls, reused)
 
+    def distrust(self) -> None:
+        """An answer did not come in time: where nothing else did, the way there may be lost without a word."""
+        if self._clock.seconds() - self._heard > QUIET_SECONDS:
+            self.goodbye()
+
     def goodbye(self) -> None:
         """Nothing new; what runs is answered, then the connection ends."""
         self._h2.draining = True
@@ -111,6 +123,7 @@ class Calls:
     # ---- from the target
 
     def _received(self, data: bytes) -> None:
+        self._heard = self._clock.seconds()
         self._deep += 1
         try:
             for each in self._h2.receive(data, self._clock.seconds()):
@@ -167,9 +180,7 @@ class Calls:
         data = self._h2.outgoing()
         if data:
             self._link.transport.write(data)
-        self._link.rest()
-        self._link.transport.unregisterProducer()
-        self._link.transport.loseConnection()
+        self._part()
         self._lost(f"{self._link.place.address}: {reason}")
 
     # ---- to the target
@@ -206,6 +217,8 @@ class Calls:
         self._send()
 
     def _ask(self, call: Call, data: bytes) -> None:
+        if not self._by_stream:
+            self._heard = self._clock.seconds()
         call.stream = self._h2.request(data)
         self._by_stream[call.stream] = call
 
@@ -252,9 +265,14 @@ class Calls:
             self._ended = True
             if self._timer is not None and self._timer.active():
                 self._timer.cancel()
-            self._link.rest()
-            self._link.transport.unregisterProducer()
-            self._link.transport.loseConnection()
+            self._part()
+
+    def _part(self) -> None:
+        transport = self._link.transport
+        self._link.rest()
+        transport.unregisterProducer()
+        transport.loseConnection()
+        part(self._clock, transport)
 
     # ---- IPushProducer: of the socket
 

@@ -17,14 +17,16 @@ from twisted.python.failure import Failure
 from hoopgw.model.errors import MalformedFrame, WireError
 from hoopgw.relay.http_scope import Route, route_of
 from hoopgw.servers.http_carrier import Carrier
+from hoopgw.servers.parting import part, untaken
 from hoopgw.wire.http2_ends import ClientSide
 from hoopgw.wire.http2_values import CANCEL, INTERNAL_ERROR, Came, Gone
 from hoopgw.wire.httphead import Blocks, read_request
 
 BEGIN: Final = b"PRI * HTTP/2.0\r\n"  # of a connection that begins so without a word before (RFC 9113, 3.3)
 FIRST_SECONDS: Final = 30.0  # from the handshake to the first stream
-IDLE_SECONDS: Final = 75.0  # without a stream, as for a connection of HTTP/1.1
-STALLED_SECONDS: Final = 60.0  # in which a client takes nothing of what waits for it (CVE-2019-9517)
+# A little longer than sessions are waited for (`http.patience`), which say why they end: what nobody else ends
+IDLE_SECONDS: Final = 85.0  # without a stream
+STALLED_SECONDS: Final = 75.0  # in which a client takes nothing of what waits for it (CVE-2019-9517)
 MAX_ROUTES: Final = 16  # heads of a connection of which it is remembered whom they are for
 MAX_ROUTE_BYTES: Final = 2048  # of one of them
 _log: Final = Logger("hoopgw.servers.http_streams")
@@ -51,6 +53,10 @@ class StreamTransport(Carrier):
             self.protocol.dataReceived(piece.data)
         if piece.ended and not self.disconnected and self.protocol.until_close:
             self.loseConnection()
+
+    def untaken(self) -> int:
+        """Bytes that the client has not taken: of the stream, and of all that goes before on the connection."""
+        return int(self._streams.backlog(self.stream)) + untaken(self._streams.transport)
 
     def left(self) -> None:
         """The stream, or the whole connection, is gone without its answer."""
@@ -109,6 +115,7 @@ class Streams:
         self._backlogs: dict[int, tuple[int, float]] = {}  # of each stream, and since when it is that
         self._since = clock.seconds()  # when it last had a stream
         self._limit = FIRST_SECONDS
+        self._asked = False  # something, since the last look
         self._over = False
         self._deep = 0  # calls of ours into which others are nested: bytes go out at the end of the first
 
@@ -158,8 +165,8 @@ class Streams:
         """Nothing is waited for without end."""
         if self._over:
             return
-        if self._by_stream or self._h2.streams:
-            self._since, self._limit = now, IDLE_SECONDS
+        if self._asked or self._by_stream or self._h2.streams:
+            self._since, self._limit, self._asked = now, IDLE_SECONDS, False
         elif now - self._since > self._limit:
             self.goodbye()
         before, self._backlogs = self._backlogs, {}
@@ -203,15 +210,18 @@ class Streams:
         self._violated(error)
         self.lost()
         self.transport.write(self._h2.outgoing())
-        self.transport.unregisterProducer()
-        self.transport.loseConnection()
+        self._part()
 
     def _end_if_done(self) -> None:
         if self._h2.draining and not self._h2.streams and not self._over and not self._deep:
             self.send_now()
             self.lost()
-            self.transport.unregisterProducer()
-            self.transport.loseConnection()
+            self._part()
+
+    def _part(self) -> None:
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+        part(self._clock, self.transport)
 
     # ---- streams
 
@@ -235,6 +245,7 @@ class Streams:
         if found is None:
             found = StreamTransport(self, route)
             found.protocol = self._serve()
+        self._asked = True
         found.stream, found.whole = piece.stream, False
         self._by_stream[piece.stream] = found
         if new:

@@ -37,12 +37,12 @@ from hoopgw.relay.effects import (
 )
 from hoopgw.servers.endings import Endings
 from hoopgw.servers.interfaces import IRelay, ISession
+from hoopgw.servers.parting import LINGER, part
 from hoopgw.servers.timers import Timers
 
 ROOM: Final = 0.01  # seconds between tries when the spool is full: the writer empties it every 10 to 20 ms
 PATIENCE: Final = 30.0  # seconds that an effect may wait for room: a writer that slow has failed
-LINGER: Final = 30.0  # seconds in which a slow client may still take what was sent to it before the end
-LINGER_KILLED: Final = 0.5  # the same where the session was ended by the gateway: a kill is done within a second
+LINGER_KILLED: Final = 0.5  # seconds for what was sent before an end by the gateway: a kill is done within a second
 _log: Final = Logger("hoopgw.servers.pump")
 
 
@@ -338,6 +338,11 @@ class Pump:
         """Nothing is read from the client: that nothing comes is not its fault."""
         return bool(self._client_pauses)
 
+    @property
+    def holds_target_back(self) -> bool:
+        """The same of the target."""
+        return bool(self._target_pauses)
+
     def resume(self, *, from_client: bool, why: str) -> None:
         reasons = self._client_pauses if from_client else self._target_pauses
         reasons.discard(why)
@@ -396,8 +401,7 @@ class Pump:
 
     def _abort_after(self, seconds: float) -> None:
         for transport in (self._client, self._target):
-            if not transport.disconnected:
-                self._clock.callLater(seconds, transport.abortConnection)
+            part(self._clock, transport, seconds)
 
 
 class Reading:

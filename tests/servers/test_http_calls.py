@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.target import Address
-from hoopgw.servers.http_calls import IDLE_SECONDS, MAX_WAITING, Call, Calls
+from hoopgw.servers.http_calls import IDLE_SECONDS, MAX_WAITING, QUIET_SECONDS, Call, Calls
 from hoopgw.servers.http_carrier import MAX_BACKLOG
 from hoopgw.servers.reach import Place
 from tests.servers.test_http_streams import Socket
@@ -200,6 +200,20 @@ class Ends(Case):
         user = self.lend(GET)
         self.link.receive(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         self.assertEqual((len(user.lost), self.socket.disconnecting, self.over), (1, True, [self.calls]))
+
+    def test_a_target_that_may_be_lost(self) -> None:
+        """Where nothing came for a while, whoever asks next has another connection; where something did, not."""
+        self.start()
+        first, second = self.lend(GET), self.lend(GET)
+        self.clock.advance(QUIET_SECONDS + 1)
+        self.answer(3)
+        first.call.distrust()
+        self.assertEqual(self.over, [])
+        self.clock.advance(QUIET_SECONDS + 1)
+        first.call.distrust()
+        first.call.abortConnection()
+        self.assertEqual((self.over, self.calls.room, self.socket.disconnecting), ([self.calls], False, True))
+        self.assertEqual(second.got, OK)
 
     def test_nobody_asks(self) -> None:
         """It waits a while for the next request, and no longer."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from hoopgw.auth.access import Access
@@ -25,6 +26,8 @@ from hoopgw.servers.http.upstream import Upstream
 from hoopgw.servers.pump import Pump
 from hoopgw.session.interfaces import IEdge
 
+_log = Logger("hoopgw.servers.http.edge")
+
 
 class Face:
     """What of HTTP all connections share.  `connections` are looked at from time to time (`check`)."""
@@ -43,8 +46,13 @@ class Face:
         self.connections: set[Any] = set()
 
     def check(self, now: float) -> None:
+        """One that fails ends alone: the others are looked at as ever."""
         for connection in tuple(self.connections):
-            connection.check(now)
+            try:
+                connection.check(now)
+            except Exception:
+                _log.failure("a look at an HTTP connection failed")
+                connection.transport.abortConnection()
 
     def goodbye(self) -> None:
         """The gateway stops: who can be told so asks nothing new."""
@@ -65,6 +73,7 @@ class ClientLeg:
         self.unregisterProducer = transport.unregisterProducer
         self.pauseProducing = transport.pauseProducing
         self.resumeProducing = transport.resumeProducing
+        self.untaken = transport.untaken
 
     @property
     def disconnected(self) -> bool:
@@ -182,7 +191,8 @@ class HttpEdge:
         if relay.asking:
             patience.waiting(now)
             return
-        late = patience.look(relay, now, pump.holds_client_back)
+        untaken = self._transport.untaken()
+        late = patience.look(relay, now, pump.holds_client_back, untaken, pump.holds_target_back)
         if late is Late.SILENT:
             self._silent(pump)
         elif late in (Late.HEAD, Late.BODY, Late.SLOW):
@@ -193,7 +203,7 @@ class HttpEdge:
     def _silent(self, pump: Pump) -> None:
         access, upstream = self._access, self._upstream
         assert access is not None and upstream is not None
-        upstream.end_target()
+        upstream.silent()
         pump.target_gone(f"{TIMED_OUT}: silent for {access.target.answer_seconds:g} s")
 
     # ---- IEdge

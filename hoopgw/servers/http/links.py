@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, inlineCallbacks
-from twisted.internet.error import ConnectError, ConnectionDone
+from twisted.internet.error import ConnectError, ConnectionDone, TimeoutError
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 
@@ -302,7 +302,8 @@ class Links:
             # it may leave when it has answered, while a slow client has the gateway not read it: the rest is still due
             yield connected(self._reactor, None, link, place, seconds)
         except ConnectError as error:
-            raise TargetUnavailable(f"{address} ({numeric}): {error}") from error
+            late = f"{TIMED_OUT}: " if isinstance(error, TimeoutError) else ""
+            raise TargetUnavailable(f"{late}{address} ({numeric}): {error}") from error
         yield link.ready.addTimeout(TLS_SECONDS, self._reactor, onTimeoutCancel=_too_slow)
         return link
 

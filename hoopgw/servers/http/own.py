@@ -25,13 +25,17 @@ from hoopgw.auth.credentials import BearerToken, ClientCertificate
 from hoopgw.auth.identity_tokens import IdentityTokens
 from hoopgw.auth.penalties import Penalties
 from hoopgw.model.answer import rfc3339
-from hoopgw.model.errors import LoginRefused, NotAllowed, OperatorError
+from hoopgw.model.errors import LoginRefused, NotAllowed, OperatorError, ProtocolViolation
 from hoopgw.model.events import Code
 from hoopgw.relay import http_words as words
+from hoopgw.relay.http_body import Body
+from hoopgw.relay.http_origin import is_unasked, of_page
+from hoopgw.relay.http_scope import route_of
 from hoopgw.servers.certifying import Certifying
 from hoopgw.session.holds import RETRY_AFTER, Holds
 from hoopgw.session.interfaces import IEvents
 from hoopgw.store.interface import Hold, HoldState
+from hoopgw.wire.httphead import Request
 
 MAX_BODY: Final = 64 * 1024  # bytes: a reason, and room
 MAX_PROBES: Final = 64  # addresses in one event
@@ -40,6 +44,36 @@ Shown = BearerToken | ClientCertificate | None  # by who asks
 JSON: Final = b"application/json"
 PROXY_CHALLENGE: Final = b'Proxy-Authenticate: Bearer realm="hoopgw"\r\nProxy-Authenticate: Basic realm="hoopgw"\r\n'
 CHALLENGE: Final = b'WWW-Authenticate: Bearer realm="hoopgw"\r\nWWW-Authenticate: Basic realm="hoopgw"\r\n'
+
+
+class OwnRequest:
+    """One of them, until it is whole."""
+
+    def __init__(self, read: Request, path: tuple[str, ...]) -> None:
+        self.method = read.method.decode("ascii")
+        self.route = route_of(read.block)
+        self.path = path
+        self._block = read.block
+        self._framed = Body(read.block.framing, read.block.length)
+        self._content = bytearray()
+
+    def take(self, data: bytes) -> bool:
+        """True: nothing of it is missing.  Raises WireError."""
+        pieces: list[bytes] = []
+        self._framed.take(data, 0, pieces)
+        self._content += b"".join(pieces)
+        if len(self._content) > MAX_BODY:
+            raise ProtocolViolation(f"a body of more than {MAX_BODY} bytes")
+        return self._framed.ended
+
+    @property
+    def body(self) -> bytes:
+        return bytes(self._content)
+
+    @property
+    def of_page(self) -> bool:
+        """A browser sends it for a page, whoever that is of, with a proof that nobody was asked for."""
+        return self.method == "POST" and is_unasked(self.route) and of_page(self._block)
 
 
 class OwnPages:

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Final, Protocol
 
 IDLE_SECONDS: Final = 75.0  # that a connection is kept without a request, as nginx's keepalive_timeout
+UNTAKEN_SECONDS: Final = 60.0  # in which a client takes nothing of what is there for it, as nginx's send_timeout
 
 
 class Late(Enum):
@@ -17,6 +18,7 @@ class Late(Enum):
     BODY = "the client took too long with the body of a request"
     SLOW = "the body of a request came too slowly"
     SILENT = "the target is silent"
+    UNTAKEN = "the client takes nothing of an answer"
     LONG = "an answer has lasted as long as one may"
 
 
@@ -62,6 +64,7 @@ class Patience:
         self._seen = -1  # bytes at the last look, and since when there are no others
         self._since = now
         self._head_since = now
+        self._untaken = 0, now  # bytes that wait for the client, and since when it takes none of them
         self._body: tuple[int, float, int] | None = None  # of which request, since when, from how many bytes on
         self._answer: tuple[int, float] | None = None  # to which request, and since when
 
@@ -70,19 +73,29 @@ class Patience:
         self._since = self._head_since = self._last = now
         self._body = self._answer = None
 
-    def look(self, relay: Watched, now: float, held_back: bool) -> Late | None:
-        """`held_back`: the gateway takes nothing from the client just now."""
+    def look(self, relay: Watched, now: float, held_back: bool, untaken: int = 0, full: bool = False) -> Late | None:
+        """`held_back`: the gateway takes nothing from the client just now; `full`: nothing from the target.  `untaken`:
+        bytes that the client has not taken."""
         passed, self._last = now - self._last, now
         if not relay.in_head:
             self._head_since = now
         if relay.moved != self._seen:
             self._seen, self._since = relay.moved, now
+        if self._takes_nothing(untaken, now):
+            return Late.UNTAKEN
+        if untaken and (full or relay.idle):  # it is neither the target's fault nor is there nothing to do
+            self._since = now
         quiet = now - self._since
         if relay.idle and quiet > IDLE_SECONDS:
             return Late.IDLE
         if now - self._head_since > self._terms.head:
             return Late.HEAD
         return self._of_body(relay, now, held_back, passed, quiet) or self._of_answer(relay, now, quiet)
+
+    def _takes_nothing(self, untaken: int, now: float) -> bool:
+        if not untaken or untaken != self._untaken[0] or self._since == now:
+            self._untaken = untaken, now
+        return now - self._untaken[1] > UNTAKEN_SECONDS
 
     def _of_body(self, relay: Watched, now: float, held_back: bool, passed: float, quiet: float) -> Late | None:
         if not relay.paces:

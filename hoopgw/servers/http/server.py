@@ -19,18 +19,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from hoopgw.auth.access import IAccess, Wanted
-from hoopgw.model.errors import (
-    HoopgwError,
-    LoginRefused,
-    NotGranted,
-    OperatorError,
-    ProtocolViolation,
-    WireError,
-)
+from hoopgw.model.errors import HoopgwError, LoginRefused, NotGranted, OperatorError, ProtocolViolation, WireError
 from hoopgw.model.events import Code
 from hoopgw.relay import http_words as words
-from hoopgw.relay.http_body import Body
-from hoopgw.relay.http_origin import is_unasked, of_page
 from hoopgw.relay.http_scope import Route, route_of
 from hoopgw.servers import tls
 from hoopgw.servers.entrance import Entrance, code_of
@@ -38,9 +29,10 @@ from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.http.address import Named, credentials_of, named, proxy_route, tunnel_to
 from hoopgw.servers.http.edge import Face, HttpEdge
 from hoopgw.servers.http.links import H2_ALPN, HTTP_ALPN
-from hoopgw.servers.http.own import CHALLENGE, MAX_BODY, PROXY_CHALLENGE
+from hoopgw.servers.http.own import CHALLENGE, PROXY_CHALLENGE, OwnRequest
 from hoopgw.servers.http.tunnel import TunnelEdge
 from hoopgw.servers.http_streams import BEGIN, Streams
+from hoopgw.servers.parting import part
 from hoopgw.wire.httphead import MAX_HEAD, NO_BODY, Blocks, Request, read_request
 
 PROTOCOL = "http"
@@ -81,7 +73,7 @@ class HttpServer(Protocol):
         self._begun = tls is not None  # the first byte has said whether this is TLS
         self._streams: Streams | None = None  # of HTTP/2: each is served by another of this class
         self._buffer = b""
-        self._own: tuple[Request, Named, Body, list[bytes]] | None = None
+        self._own: OwnRequest | None = None
         self._entrance = Entrance(gateway, PROTOCOL, address)
         self._tls = tls or {}
         self._chain = chain
@@ -102,8 +94,7 @@ class HttpServer(Protocol):
     def _enter(self) -> None:
         barred = self._entrance.enter(self._too_late)
         if barred is not None:
-            told = self._begun or not self._gateway.settings.tls.required  # else it waits for TLS, and not for words
-            self._refuse(barred, 429 if told else 0)
+            self._refuse(barred, 429 if self._told else 0)
 
     def dataReceived(self, data: bytes) -> None:
         """Until a session is open; while it is, bytes go straight to its pump."""
@@ -181,12 +172,21 @@ class HttpServer(Protocol):
         self._entrance.leave()
 
     def _too_late(self, error: HoopgwError) -> None:
-        if self._streams is not None:
+        limit = self._gateway.settings.limits.login_seconds
+        late = LoginRefused(f"no request within {limit:g} s", detail="deadline")
+        if self._streams is not None:  # no attempt of anybody: browsers open connections that they may need
+            self._entrance.told(late)
             self._leave()
             self._streams.goodbye()
-            return
-        limit = self._gateway.settings.limits.login_seconds
-        self._refuse(LoginRefused(f"no request within {limit:g} s", detail="deadline"), 408)
+        elif self._state is _State.DECIDING:  # the client has said all that it has to say
+            self._refuse(OperatorError(f"the login took longer than {limit:g} s"), 503)
+        else:
+            self._refuse(late, 408 if self._told else 0)
+
+    @property
+    def _told(self) -> bool:
+        """It may be told something in clear text: it does not wait for TLS."""
+        return self._begun or not self._gateway.settings.tls.required
 
     @property
     def until_close(self) -> bool:
@@ -226,7 +226,7 @@ class HttpServer(Protocol):
         if found is None:
             self._refuse(NotGranted("name a target: https://TARGET.DOMAIN/ or /TARGET/", detail=NO_TARGET), 404)
         elif found.path:
-            self._own = read, found, Body(read.block.framing, read.block.length), []
+            self._own = OwnRequest(read, found.path)
             rest, self._buffer = self._buffer[read.end :], b""
             self._own_body(rest)
         else:
@@ -289,26 +289,23 @@ class HttpServer(Protocol):
 
     def _own_body(self, data: bytes) -> None:
         """Until the request is whole: its answer ends the connection."""
-        if self._own is None or self._state is not _State.HEAD:
+        own = self._own
+        if own is None or self._state is not _State.HEAD:
             return
-        read, found, body, content = self._own
         try:
-            body.take(data, 0, content)
+            if not own.take(data):
+                return
         except WireError as error:
             self._refuse(error, 400)
             return
-        if sum(map(len, content)) > MAX_BODY:
-            self._refuse(ProtocolViolation(f"a body of more than {MAX_BODY} bytes"), 400)
-        elif body.ended:
-            self._state = _State.DECIDING
-            method, route = read.method.decode("ascii"), route_of(read.block)
-            if method == "POST" and is_unasked(route) and of_page(read.block):
-                self._refuse(NotGranted("a page needs the token itself for this: Bearer", detail=PAGE), 403)
-                return
-            shown = credentials_of(route, self._chain, self._address)
-            asking = self._face.pages.answer(method, found.path, shown, b"".join(content), self._address)
-            answering = self._deciding = Deferred.fromCoroutine(asking)
-            answering.addCallback(self._answered).addErrback(self._login_failed)
+        self._state = _State.DECIDING
+        if own.of_page:
+            self._refuse(NotGranted("a page needs the token itself for this: Bearer", detail=PAGE), 403)
+            return
+        shown = credentials_of(own.route, self._chain, self._address)
+        asking = self._face.pages.answer(own.method, own.path, shown, own.body, self._address)
+        answering = self._deciding = Deferred.fromCoroutine(asking)
+        answering.addCallback(self._answered).addErrback(self._login_failed)
 
     def _answered(self, answer: bytes) -> None:
         self._deciding = None
@@ -317,6 +314,7 @@ class HttpServer(Protocol):
             self._leave()
             self.transport.write(answer)
             self.transport.loseConnection()
+            part(self._gateway.reactor, self.transport)
 
     # ---- refusals
 
@@ -343,6 +341,9 @@ class HttpServer(Protocol):
         if self._state is _State.ENDED:
             return
         self._state = _State.ENDED
+        deciding, self._deciding = self._deciding, None
+        if deciding is not None:  # what it would come to is for nobody
+            deciding.cancel()
         if _counts(error):
             self._entrance.failed(error)
         self._leave()

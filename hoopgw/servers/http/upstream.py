@@ -120,6 +120,13 @@ class Upstream:
             link.transport.unregisterProducer()
             link.transport.abortConnection()
 
+    def silent(self) -> None:
+        """The target owes an answer, and has taken too long."""
+        link = self._link
+        if isinstance(link, Call):
+            link.distrust()
+        self.end_target()
+
     def renew(self, renewed: Callable[[], None]) -> None:
         """`renewed` is called when another credential is there, or is not to be had."""
         renewing = self._renewing = self._renew()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.servers.http.patience import IDLE_SECONDS, Late, Patience, Terms
+from hoopgw.servers.http.patience import IDLE_SECONDS, UNTAKEN_SECONDS, Late, Patience, Terms
 
 TERMS = Terms(head=30.0, body=60.0, rate=500, silent=300.0, longest=3600.0)
 TURN = 5  # seconds between looks
@@ -111,6 +111,22 @@ class Looks(SynchronousTestCase):
     def test_a_target_that_is_silent(self) -> None:
         """It owes an answer."""
         self.assertEqual(self.until(Relay(busy=True), 1000), (310, Late.SILENT))
+
+    def test_a_client_that_takes_nothing(self) -> None:
+        """Is no silence of the target, however little time that has; one that takes some is waited for."""
+        patience, relay = Patience(Terms(silent=10.0), 0.0), Relay(busy=True)
+        for now in range(0, 600, TURN):
+            self.assertIsNone(patience.look(relay, float(now), False, 1000 - now, True))
+        found = [patience.look(relay, 600.0 + now, False, 400, True) for now in range(0, 200, TURN)]
+        self.assertEqual(found.index(Late.UNTAKEN) * TURN, UNTAKEN_SECONDS + TURN)
+
+    def test_a_rest_that_is_not_taken(self) -> None:
+        """Nothing is under way, and the connection is not idle as long as its client reads."""
+        patience, relay = Patience(TERMS, 0.0), Relay(idle=True)
+        for now in range(0, 600, TURN):
+            self.assertIsNone(patience.look(relay, float(now), False, 1000 - now))
+        self.assertIsNone(patience.look(relay, 600 + IDLE_SECONDS - TURN, False))
+        self.assertEqual(patience.look(relay, 600 + IDLE_SECONDS + TURN, False), Late.IDLE)
 
     def test_an_answer_in_drops(self) -> None:
         """However much moves, one answer has an end; the next one has as long."""

@@ -1,0 +1,69 @@
+"""hoopgw.servers.parting: who still takes what was written to it is waited for."""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from hoopgw.servers.parting import LINGER, RATE, part
+
+
+class Transport:
+    """One that was told to lose its connection, with so much left."""
+
+    def __init__(self, left: int = 0) -> None:
+        self.left = left
+        self.disconnected = False
+
+    def untaken(self) -> int:
+        return self.left
+
+    def abortConnection(self) -> None:
+        self.disconnected = True
+
+
+class Uncounted(Transport):
+    untaken = None  # type: ignore[assignment]
+
+
+class Parting(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+
+    def test_who_takes_nothing(self) -> None:
+        """Has its time, and no more; so has one whose bytes nobody counts."""
+        for transport in (Transport(1000), Uncounted(1000)):
+            part(self.clock, transport)
+            self.clock.advance(LINGER - 1)
+            self.assertFalse(transport.disconnected)
+            self.clock.advance(2)
+            self.assertTrue(transport.disconnected)
+
+    def test_who_takes_it_slowly(self) -> None:
+        """Is waited for until all is taken, or it stops; drops are not enough."""
+        for each, looks in ((int(RATE * LINGER), 10), (int(RATE * LINGER) - 1, 1)):
+            transport = Transport(10 * each)
+            part(self.clock, transport)
+            for _ in range(looks):
+                self.assertFalse(transport.disconnected)
+                transport.left -= each
+                self.clock.advance(LINGER)
+            self.clock.advance(LINGER)
+            self.assertTrue(transport.disconnected)
+
+    def test_who_is_killed(self) -> None:
+        """Has the time that a kill has, whatever it takes."""
+        transport = Transport(1 << 20)
+        part(self.clock, transport, 0.5)
+        transport.left = 0
+        self.clock.advance(0.5)
+        self.assertTrue(transport.disconnected)
+
+    def test_who_is_gone(self) -> None:
+        """Is left alone, then and now."""
+        transport = Transport()
+        part(self.clock, transport)
+        transport.disconnected = True
+        part(self.clock, transport)
+        self.clock.advance(LINGER)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
