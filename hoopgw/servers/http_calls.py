@@ -17,7 +17,7 @@ from hoopgw.servers.http_carrier import Carrier
 from hoopgw.servers.parting import part
 from hoopgw.servers.reach import Place
 from hoopgw.wire.http2_ends import TargetSide
-from hoopgw.wire.http2_values import CANCEL, Came, Gone
+from hoopgw.wire.http2_values import CANCEL, MessagePart, StreamAborted
 
 IDLE_SECONDS: Final = 30.0  # that it waits for its next request, as a connection of HTTP/1.1 does
 QUIET_SECONDS: Final = 10.0  # without a byte for anybody
@@ -38,7 +38,7 @@ class Call(Carrier):
         self.receive: Callable[[bytes], None] = lambda data: None
         self.lost: Callable[[str], None] = lambda reason: None
 
-    def _give(self, piece: Came) -> None:
+    def _give(self, piece: MessagePart) -> None:
         self._streams.taken(piece)
         if piece.ended:  # before it is given: who gets it may ask the next thing at once
             self.stream = 0
@@ -128,7 +128,7 @@ class Calls:
         try:
             for each in self._h2.receive(data, self._clock.seconds()):
                 call = self._by_stream.get(each.stream)
-                if isinstance(each, Came):
+                if isinstance(each, MessagePart):
                     if call is not None:
                         call.came(each)
                     else:
@@ -141,7 +141,7 @@ class Calls:
             self._deep -= 1
         self._advance()
 
-    def _gone(self, call: Call, gone: Gone) -> None:
+    def _gone(self, call: Call, gone: StreamAborted) -> None:
         self._by_stream.pop(gone.stream, None)
         call.fail(f"{call.place.address}: the target ended the stream (code {gone.code})", gone.untouched)
 
@@ -236,7 +236,7 @@ class Calls:
             self._timer = self._clock.callLater(IDLE_SECONDS, self.goodbye)
         self._end_if_done()
 
-    def taken(self, piece: Came) -> None:
+    def taken(self, piece: MessagePart) -> None:
         self._h2.taken(piece.stream, piece.size)
         self._send()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from hoopgw.wire.http2_values import Came
+from hoopgw.wire.http2_values import MessagePart
 
 MAX_BACKLOG: Final = 256 * 1024  # bytes of one stream that wait for the other side; beyond it who writes them is paused
 
@@ -15,7 +15,7 @@ class IStreams(Protocol):
 
     congested: bool
 
-    def taken(self, piece: Came) -> None: ...
+    def taken(self, piece: MessagePart) -> None: ...
 
     def later(self, call: Callable[[], None]) -> None: ...
 
@@ -32,19 +32,19 @@ class Carrier:
         self.disconnected = False
         self._streams: Any = streams
         self._paused = False
-        self._inbox: list[Came] = []  # while paused; the stream's window bounds it
+        self._inbox: list[MessagePart] = []  # while paused; the stream's window bounds it
         self._producer: Any = None
         self._producer_paused = False
 
     # ---- what comes
 
-    def came(self, piece: Came) -> None:
+    def came(self, piece: MessagePart) -> None:
         if self._paused or self._inbox:
             self._inbox.append(piece)
         else:
             self._give(piece)
 
-    def _give(self, piece: Came) -> None:
+    def _give(self, piece: MessagePart) -> None:
         raise NotImplementedError
 
     def pauseProducing(self) -> None:

@@ -19,7 +19,7 @@ from hoopgw.relay.http_scope import Route, route_of
 from hoopgw.servers.http_carrier import Carrier
 from hoopgw.servers.parting import part, untaken
 from hoopgw.wire.http2_ends import ClientSide
-from hoopgw.wire.http2_values import CANCEL, INTERNAL_ERROR, Came, Gone
+from hoopgw.wire.http2_values import CANCEL, INTERNAL_ERROR, MessagePart, StreamAborted
 from hoopgw.wire.httphead import Blocks, read_request
 
 BEGIN: Final = b"PRI * HTTP/2.0\r\n"  # of a connection that begins so without a word before (RFC 9113, 3.3)
@@ -45,7 +45,7 @@ class StreamTransport(Carrier):
     def encrypted(self) -> bool:
         return bool(self._streams.encrypted)
 
-    def _give(self, piece: Came) -> None:
+    def _give(self, piece: MessagePart) -> None:
         if piece.size:
             self._streams.taken(piece)
         self.whole = piece.ended
@@ -137,7 +137,7 @@ class Streams:
             for each in self._h2.receive(data, self._clock.seconds()):
                 if self._over:  # ended by an answer to what came just before
                     break
-                if isinstance(each, Gone):
+                if isinstance(each, StreamAborted):
                     self._gone(each.stream)
                 else:
                     self._came(each)
@@ -225,7 +225,7 @@ class Streams:
 
     # ---- streams
 
-    def _came(self, piece: Came) -> None:
+    def _came(self, piece: MessagePart) -> None:
         carrier = self._by_stream.get(piece.stream)
         if carrier is None:
             if not piece.data or not self._h2.alive(piece.stream):
@@ -233,7 +233,7 @@ class Streams:
             carrier = self._carrier(piece)
         carrier.came(piece)
 
-    def _carrier(self, piece: Came) -> StreamTransport:
+    def _carrier(self, piece: MessagePart) -> StreamTransport:
         """One that is free, and best of the same login and target."""
         route = self._route(piece.data)
         found: StreamTransport | None = None
@@ -317,7 +317,7 @@ class Streams:
         self._send()
         self._end_if_done()
 
-    def taken(self, piece: Came) -> None:
+    def taken(self, piece: MessagePart) -> None:
         self._h2.taken(piece.stream, piece.size)
         self._send()
 

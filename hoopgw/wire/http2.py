@@ -8,7 +8,7 @@ from __future__ import annotations
 from hoopgw.model.errors import MalformedFrame, WireError
 from hoopgw.wire.hpack import Head
 from hoopgw.wire.http2_connection import Connection
-from hoopgw.wire.http2_frames import Broken, Content, Happening, Headed, Parted
+from hoopgw.wire.http2_frames import DataReceived, GoAwayReceived, Happening, HeadersReceived, StreamReset
 from hoopgw.wire.http2_heads import Headers, trailer_lines
 from hoopgw.wire.http2_stream import Stream
 from hoopgw.wire.http2_values import (
@@ -22,9 +22,9 @@ from hoopgw.wire.http2_values import (
     RESETS,
     RESETS_A_SECOND,
     UPDATES_FOR_DATA,
-    Allowed,
-    Came,
-    Gone,
+    MessagePart,
+    RateLimit,
+    StreamAborted,
 )
 from hoopgw.wire.httphead import CHUNKED, NO_BODY, Blocks
 from hoopgw.wire.httpmessage import Parts, Start
@@ -40,10 +40,10 @@ class Multiplexed:
         self.draining = False  # no new streams: one side has said goodbye
         self._blocks = Blocks()
         self._streams: dict[int, Stream] = {}
-        self._resets = Allowed(RESETS, RESETS_A_SECOND, now)
-        self._idle = Allowed(IDLE_FRAMES, IDLE_FRAMES_A_SECOND, now)
+        self._resets = RateLimit(RESETS, RESETS_A_SECOND, now)
+        self._idle = RateLimit(IDLE_FRAMES, IDLE_FRAMES_A_SECOND, now)
         self._now = now
-        self._came: list[Came | Gone] = []
+        self._came: list[MessagePart | StreamAborted] = []
         self._connection = Connection(client_side)
         self._out = self._connection.out
         self.moved: list[int] = []
@@ -62,7 +62,7 @@ class Multiplexed:
         """Bytes for the other side; to be sent after each call of the others."""
         return self._out.outgoing()
 
-    def receive(self, data: bytes, now: float) -> list[Came | Gone]:
+    def receive(self, data: bytes, now: float) -> list[MessagePart | StreamAborted]:
         """What these bytes bring.  Raises WireError."""
         self._now = now
         self._came = []
@@ -129,20 +129,20 @@ class Multiplexed:
     # ---- what comes
 
     def _happened(self, each: Happening) -> None:
-        if isinstance(each, Headed):
+        if isinstance(each, HeadersReceived):
             if each.trailing:
                 self._trailed(each.stream, each.head)
             else:
                 self._headed(each.stream, each.head, each.ended)
             if each.ended:
                 self._ended(each.stream)
-        elif isinstance(each, Content):
+        elif isinstance(each, DataReceived):
             self._content(each)
             if each.ended:
                 self._ended(each.stream)
-        elif isinstance(each, Broken):
+        elif isinstance(each, StreamReset):
             self._broken(each.stream, each.code)
-        elif isinstance(each, Parted):
+        elif isinstance(each, GoAwayReceived):
             self._parted(each.last)
         else:
             self._grew = True
@@ -158,7 +158,7 @@ class Multiplexed:
     def _headed(self, stream: int, head: Head, ended: bool) -> None:
         raise NotImplementedError
 
-    def _content(self, came: Content) -> None:
+    def _content(self, came: DataReceived) -> None:
         found = self._streams.get(came.stream)
         if found is None:  # it was given up here, and this was on its way
             self._out.credit(came.size)
@@ -177,7 +177,7 @@ class Multiplexed:
                 found.owed -= len(data)
         if data and found.framing == CHUNKED:
             data = b"%x\r\n%b\r\n" % (len(data), data)
-        self._came.append(Came(came.stream, data, came.size, False))
+        self._came.append(MessagePart(came.stream, data, came.size, False))
 
     def _trailed(self, stream: int, head: Head) -> None:
         found = self._streams.get(stream)
@@ -193,7 +193,7 @@ class Multiplexed:
             # Behind a body of known length, or none, HTTP/1.1 has no place for them (RFC 9110, 6.5.1: they may be
             # left out)
             end = b"0\r\n" + lines + b"\r\n" if found.framing == CHUNKED else b""
-            self._came.append(Came(stream, end, 0, True))
+            self._came.append(MessagePart(stream, end, 0, True))
 
     def _ended(self, stream: int) -> None:
         found = self._streams.get(stream)
@@ -204,7 +204,7 @@ class Multiplexed:
             return
         if not found.given:
             found.given = True
-            self._came.append(Came(stream, b"0\r\n\r\n" if found.framing == CHUNKED else b"", 0, True))
+            self._came.append(MessagePart(stream, b"0\r\n\r\n" if found.framing == CHUNKED else b"", 0, True))
         self._settle(stream, found)
 
     def _failed(self, stream: int) -> None:
@@ -219,7 +219,7 @@ class Multiplexed:
             self._lost(stream, code, code == REFUSED_STREAM)
 
     def _lost(self, stream: int, code: int, untouched: bool) -> None:
-        self._came.append(Gone(stream, code, untouched))
+        self._came.append(StreamAborted(stream, code, untouched))
         if not self._resets.spend(self._now):
             raise self._flood("resets")
 

@@ -29,12 +29,12 @@ from hoopgw.wire.http2_frames import (
     RST_STREAM,
     SETTINGS,
     WINDOW_UPDATE,
-    Broken,
-    Content,
+    DataReceived,
+    GoAwayReceived,
     Happening,
-    Headed,
+    HeadersReceived,
     Idle,
-    Parted,
+    StreamReset,
     number_at,
     unpadded,
 )
@@ -206,7 +206,7 @@ class Connection:
     def _wrong(self, stream: int, code: int) -> None:
         """What came on a stream ends it alone."""
         self.out.reset(stream, code)
-        self._happened.append(Broken(stream, code))
+        self._happened.append(StreamReset(stream, code))
 
     # ---- frames of streams
 
@@ -245,7 +245,7 @@ class Connection:
         if ended if early else (lane.heard == BEGUN and not ended):
             self._wrong(stream, PROTOCOL_ERROR)
             return
-        self._happened.append(Headed(stream, head, ended, lane.heard == BEGUN))
+        self._happened.append(HeadersReceived(stream, head, ended, lane.heard == BEGUN))
         if not early:
             lane.heard = BEGUN
             self._heard(stream, lane, ended)
@@ -270,7 +270,7 @@ class Connection:
             self.out.credit(size)
             self._wrong(stream, PROTOCOL_ERROR)
             return
-        self._happened.append(Content(stream, data, size, ended))
+        self._happened.append(DataReceived(stream, data, size, ended))
         self._heard(stream, lane, ended)
 
     def _heard(self, stream: int, lane: Lane, ended: bool) -> None:
@@ -281,7 +281,7 @@ class Connection:
     def _reset(self, stream: int, data: bytes) -> None:
         if self._lanes.get(stream) is not None:
             self._lanes.close(stream, RESET_THERE)
-            self._happened.append(Broken(stream, int.from_bytes(data, "big")))
+            self._happened.append(StreamReset(stream, int.from_bytes(data, "big")))
         else:
             self._late(stream)
             self._happened.append(_IDLE)
@@ -306,7 +306,7 @@ class Connection:
         if len(data) < 8:
             raise self.out.wrong(FRAME_SIZE_ERROR, "a goodbye that is cut off")
         self._happened.append(_IDLE)
-        self._happened.append(Parted(number_at(data, 0)))
+        self._happened.append(GoAwayReceived(number_at(data, 0)))
 
 
 _IDLE: Final = Idle()

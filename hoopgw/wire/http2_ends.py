@@ -7,7 +7,7 @@ from typing import Final, final
 from hoopgw.model.errors import MalformedFrame, WireError
 from hoopgw.wire.hpack import Head
 from hoopgw.wire.http2 import Multiplexed
-from hoopgw.wire.http2_frames import Content
+from hoopgw.wire.http2_frames import DataReceived
 from hoopgw.wire.http2_heads import (
     Asked,
     Headers,
@@ -18,7 +18,7 @@ from hoopgw.wire.http2_heads import (
     response_headers,
 )
 from hoopgw.wire.http2_stream import Stream
-from hoopgw.wire.http2_values import CANCEL, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, Came, Gone
+from hoopgw.wire.http2_values import CANCEL, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, MessagePart, StreamAborted
 from hoopgw.wire.httphead import NO_BODY, Block
 from hoopgw.wire.httpmessage import Message, Start
 
@@ -28,7 +28,7 @@ LAST_STREAM: Final = (1 << 31) - 1000  # the numbers of streams end (RFC 9113, 5
 
 @final
 class ClientSide(Multiplexed):
-    """Where clients connect.  A stream begins with the first `Came` of its number: a request, and its end."""
+    """Where clients connect.  A stream begins with the first `MessagePart` of its number: a request, and its end."""
 
     def __init__(self, now: float) -> None:
         super().__init__(False, now)
@@ -56,7 +56,7 @@ class ClientSide(Multiplexed):
         found = Stream(message, asked.method, asked.framing, asked.length, asked.switches)
         self._streams[stream] = found
         found.given = ended and asked.framing == NO_BODY
-        self._came.append(Came(stream, asked.head, 0, found.given))
+        self._came.append(MessagePart(stream, asked.head, 0, found.given))
 
     def _head(self, start: Start) -> Headers:
         if start.block is not self._said or start.status != self._status or start.empty is not self._empty:
@@ -87,7 +87,7 @@ class ClientSide(Multiplexed):
                 del self._answered[stream]
                 self._end(stream, NO_ERROR)
 
-    def _content(self, came: Content) -> None:
+    def _content(self, came: DataReceived) -> None:
         if came.stream in self._answered:
             self._out.credit(came.size)
         else:
@@ -147,14 +147,14 @@ class TargetSide(Multiplexed):
         except WireError:
             self._failed(stream)
             return
-        self._came.append(Came(stream, text, 0, False))
+        self._came.append(MessagePart(stream, text, 0, False))
 
     def _parted(self, last: int) -> None:
         """The target opens nothing more; what it did not look at may be sent elsewhere."""
         self.draining = True
         for stream in [number for number in self._streams if number > last]:
             self._forget(stream)
-            self._came.append(Gone(stream, REFUSED_STREAM, True))
+            self._came.append(StreamAborted(stream, REFUSED_STREAM, True))
 
     def _settle(self, stream: int, found: Stream) -> None:
         if not found.given or stream not in self._streams:

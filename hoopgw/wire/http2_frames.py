@@ -30,7 +30,7 @@ PRIORITIZED: Final = 0x20
 
 
 @final
-class Headed:
+class HeadersReceived:
     """A block of fields.  `trailing`: behind the content."""
 
     __slots__ = ("ended", "head", "stream", "trailing")
@@ -43,7 +43,7 @@ class Headed:
 
 
 @final
-class Content:
+class DataReceived:
     """`size`: what it takes of the windows, padding included."""
 
     __slots__ = ("data", "ended", "size", "stream")
@@ -56,7 +56,7 @@ class Content:
 
 
 @final
-class Broken:
+class StreamReset:
     """The other side reset a stream, or what came on it was wrong and it was reset here."""
 
     __slots__ = ("code", "stream")
@@ -67,7 +67,7 @@ class Broken:
 
 
 @final
-class Parted:
+class GoAwayReceived:
     """The other side opens nothing more, and looked at no stream behind `last`."""
 
     __slots__ = ("last",)
@@ -83,7 +83,7 @@ class Idle:
     __slots__ = ()
 
 
-Happening = Headed | Content | Broken | Parted | Idle
+Happening = HeadersReceived | DataReceived | StreamReset | GoAwayReceived | Idle
 
 
 def frame(kind: int, flags: int, stream: int, data: bytes) -> bytes:

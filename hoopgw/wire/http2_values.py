@@ -31,7 +31,7 @@ ENHANCE_YOUR_CALM: Final = 11
 
 
 @final
-class Came:
+class MessagePart:
     """Bytes of a stream's message, as HTTP/1.1 has them.
 
     size    what they took of the stream's window; `taken` gives it back
@@ -48,7 +48,7 @@ class Came:
 
 
 @final
-class Gone:
+class StreamAborted:
     """The other side has given a stream up.  `untouched`: it says that it did nothing of it."""
 
     __slots__ = ("code", "stream", "untouched")
@@ -60,7 +60,7 @@ class Gone:
 
 
 @final
-class Allowed:
+class RateLimit:
     """So many at once, and so many a second."""
 
     __slots__ = ("_left", "_most", "_rate", "_seen")

@@ -15,9 +15,9 @@ from mypy_extensions import i64
 
 from hoopgw.model.errors import Unmaskable
 from hoopgw.wire.jsonkeys import ACTION_BITS, DEAD, KeyTable
-from hoopgw.wire.jsonpieces import Pieces
 from hoopgw.wire.jsonskips import CLASS, bare_end, list_behind, string_behind
 from hoopgw.wire.jsonstrings import ABOUT, ends_in_escape, string_end
+from hoopgw.wire.jsontoken import PartialToken
 from hoopgw.wire.jsonvalues import JsonValues
 from hoopgw.wire.jsonways import Open
 from hoopgw.wire.masking import Action, ValueMask
@@ -52,7 +52,7 @@ class JsonMask:
         self._values = JsonValues(actions, value)
         self._busy = value.scanner is not None  # every text is searched
         self._begun = False
-        self._pieces = Pieces()
+        self._pieces = PartialToken()
         self._passing = False  # inside a string that goes on, or is left out, as it comes
         self._cut = False  # which was cut behind a backslash
         self._depth: i64 = 0

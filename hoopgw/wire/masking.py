@@ -6,8 +6,8 @@ from typing import Final, final
 
 from hoopgw.wire.binary_values import FIRST_OWN, finds
 from hoopgw.wire.byteas import bytea, hexadecimal
-from hoopgw.wire.json_keys import selects
 from hoopgw.wire.jsonkeys import KeyTable
+from hoopgw.wire.jsonwalk import selects
 from hoopgw.wire.pieces import Piece, rejoined
 from hoopgw.wire.pieces_binary import binary_array, binary_hstore, binary_row
 from hoopgw.wire.pieces_json import json_pieces

@@ -37,6 +37,18 @@ class Piece:
         self.oid: i64 = oid
 
 
+def behind_quotes(data: bytes, here: i64) -> i64:
+    """Behind the quotes that open at `here`; -1 where they do not end."""
+    size: i64 = len(data)
+    here += 1
+    while here < size:
+        c: i64 = data[here]
+        if c == 34:
+            return here + 1
+        here += 2 if c == 92 else 1
+    return -1
+
+
 def rejoined(data: bytes, pieces: list[Piece], shown: list[bytes | None], delimiter: i64) -> bytes:
     """`data` with what is shown of each piece in its place; `delimiter` is an array's.
 

@@ -6,9 +6,9 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from hoopgw.wire.json_keys import Walk
 from hoopgw.wire.jsonkeys import KeyTable
-from hoopgw.wire.pieces import BARE, STRING, Piece
+from hoopgw.wire.jsonwalk import Walk
+from hoopgw.wire.pieces import BARE, STRING, Piece, behind_quotes
 
 TEXT: Final = 0  # parts
 NUMBER: Final = 1
@@ -29,7 +29,7 @@ def json_pieces(data: bytes, start: i64, keys: KeyTable | None, names: bool) -> 
         if c == 32 or c == 10 or c == 13 or c == 9:
             here += 1
         elif c == 34:
-            end = _behind_string(data, here)
+            end = behind_quotes(data, here)
             if end < 0:
                 return None
             if not _names_something(data, end):
@@ -74,17 +74,6 @@ def _names_something(data: bytes, here: i64) -> bool:
             return c == 58
         here += 1
     return False
-
-
-def _behind_string(data: bytes, here: i64) -> i64:
-    size: i64 = len(data)
-    here += 1
-    while here < size:
-        c: i64 = data[here]
-        if c == 34:
-            return here + 1
-        here += 2 if c == 92 else 1
-    return -1
 
 
 def _behind_word(data: bytes, here: i64) -> i64:

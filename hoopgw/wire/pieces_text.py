@@ -6,7 +6,7 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from hoopgw.wire.pieces import ELEMENT, FIELD, QUOTED, Piece
+from hoopgw.wire.pieces import ELEMENT, FIELD, QUOTED, Piece, behind_quotes
 
 _BOUNDS: Final = frozenset(b"[]:+-0123456789")
 KEY: Final = 0  # parts of an hstore
@@ -35,7 +35,7 @@ def text_array(data: bytes, delimiter: i64) -> list[Piece] | None:
         elif c == delimiter:
             here += 1
         else:
-            end: i64 = _behind_quotes(data, here) if c == 34 else _behind_word(data, here, delimiter)
+            end: i64 = behind_quotes(data, here) if c == 34 else _behind_word(data, here, delimiter)
             if end < 0:
                 return None
             found.append(Piece(here, end, _element(data, here, end), ELEMENT))
@@ -52,18 +52,6 @@ def _behind_bounds(data: bytes) -> i64:
         if c not in _BOUNDS:
             return -1
     return end + 1 if end > 0 else -1
-
-
-def _behind_quotes(data: bytes, here: i64) -> i64:
-    """Behind the quotes that open at `here`; -1 where they do not end."""
-    size: i64 = len(data)
-    here += 1
-    while here < size:
-        c: i64 = data[here]
-        if c == 34:
-            return here + 1
-        here += 2 if c == 92 else 1
-    return -1
 
 
 def _behind_word(data: bytes, here: i64, delimiter: i64) -> i64:
@@ -164,7 +152,7 @@ def text_hstore(data: bytes) -> list[Piece] | None:
     here: i64 = 0
     size: i64 = len(data)
     while here < size:
-        end: i64 = _behind_quotes(data, here) if data[here] == 34 else -1
+        end: i64 = behind_quotes(data, here) if data[here] == 34 else -1
         if end < 0 or data[end : end + 2] != _ARROW:
             return None
         found.append(Piece(here, end, unescaped(data[here + 1 : end - 1]), QUOTED, KEY))
@@ -173,7 +161,7 @@ def text_hstore(data: bytes) -> list[Piece] | None:
             found.append(Piece(here, here + 4, None, QUOTED, VALUE))
             here += 4
         else:
-            end = _behind_quotes(data, here) if data[here : here + 1] == b'"' else -1
+            end = behind_quotes(data, here) if data[here : here + 1] == b'"' else -1
             if end < 0:
                 return None
             found.append(Piece(here, end, unescaped(data[here + 1 : end - 1]), QUOTED, VALUE))

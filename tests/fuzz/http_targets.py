@@ -10,7 +10,7 @@ from hoopgw.wire.hpack import Decoder, Encoder
 from hoopgw.wire.http2 import Multiplexed
 from hoopgw.wire.http2_ends import ClientSide, TargetSide
 from hoopgw.wire.http2_frames import setting_frame
-from hoopgw.wire.http2_values import MAX_STREAMS, Gone
+from hoopgw.wire.http2_values import MAX_STREAMS, StreamAborted
 from hoopgw.wire.httphead import Blocks
 from hoopgw.wire.httpmessage import Message
 from hoopgw.wire.websocket_deflate import FREE, RATIO, Terms, agreed, passed_offers, written
@@ -97,7 +97,7 @@ def http2(data: bytes) -> None:
         except WireError:
             return
         for each in came:
-            if isinstance(each, Gone):
+            if isinstance(each, StreamAborted):
                 messages.pop(each.stream, None)
                 continue
             message = messages.setdefault(each.stream, Message(None if from_client else b"POST", Blocks()))

@@ -26,7 +26,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from hoopgw.model.errors import MalformedFrame, ProtocolViolation, WireError
 from hoopgw.wire.http2 import Multiplexed
 from hoopgw.wire.http2_ends import ClientSide, TargetSide
-from hoopgw.wire.http2_values import MAX_STREAMS, STREAM_WINDOW, Came, Gone
+from hoopgw.wire.http2_values import MAX_STREAMS, STREAM_WINDOW, MessagePart, StreamAborted
 
 HOST = b"Host: shop.example.com\r\n"
 GET = [(":method", "GET"), (":scheme", "https"), (":authority", "shop.example.com"), (":path", "/")]
@@ -47,7 +47,7 @@ class Pair:
         self.asked: dict[int, bytes] = {}
         self.said: dict[int, bytes] = {}
         self.ended: list[tuple[str, int]] = []
-        self.gone: list[Gone] = []
+        self.gone: list[StreamAborted] = []
 
     def turn(self) -> None:
         """Bytes go both ways until there are none; whatever comes is taken at once."""
@@ -59,7 +59,7 @@ class Pair:
     def _carry(self, source: Multiplexed, sink: Multiplexed, kept: dict[int, bytes], which: str) -> bool:
         data = source.outgoing()
         for each in sink.receive(data, 0.0) if data else ():
-            if isinstance(each, Gone):
+            if isinstance(each, StreamAborted):
                 self.gone.append(each)
                 continue
             kept[each.stream] = kept.get(each.stream, b"") + each.data
@@ -69,7 +69,9 @@ class Pair:
         return bool(data)
 
 
-def plain(peer: H2Connection, end: Multiplexed, now: float = 0.0) -> tuple[list[Came | Gone], list[Event]]:
+def plain(
+    peer: H2Connection, end: Multiplexed, now: float = 0.0
+) -> tuple[list[MessagePart | StreamAborted], list[Event]]:
     """One round between a peer of another make and an end of ours."""
     came = end.receive(peer.data_to_send(), now)
     return came, peer.receive_data(end.outgoing())
@@ -91,8 +93,8 @@ def target(end: TargetSide) -> H2Connection:
     return peer
 
 
-def shown(came: list[Came | Gone], stream: int) -> bytes:
-    return b"".join(each.data for each in came if isinstance(each, Came) and each.stream == stream)
+def shown(came: list[MessagePart | StreamAborted], stream: int) -> bytes:
+    return b"".join(each.data for each in came if isinstance(each, MessagePart) and each.stream == stream)
 
 
 class Messages(SynchronousTestCase):
@@ -500,7 +502,7 @@ class Downgrades(SynchronousTestCase):
                 came = end.receive(frame.serialize(), 0.0)
             except WireError:
                 continue
-            self.assertEqual([type(each) for each in came], [Gone], name)
+            self.assertEqual([type(each) for each in came], [StreamAborted], name)
 
     def test_connect(self) -> None:
         """Host and port alone; what follows are bytes without any framing, both ways."""
@@ -540,7 +542,7 @@ class Downgrades(SynchronousTestCase):
                 came = end.receive(frames, 0.0)
             except WireError:
                 continue
-            self.assertIn(Gone, [type(each) for each in came], headers)
+            self.assertIn(StreamAborted, [type(each) for each in came], headers)
 
 
 class Goodbyes(SynchronousTestCase):
@@ -552,7 +554,9 @@ class Goodbyes(SynchronousTestCase):
         second = end.request(b"GET /2 HTTP/1.1\r\n" + HOST + b"\r\n")
         peer.receive_data(end.outgoing())
         came = end.receive(GoAwayFrame(0, last_stream_id=first).serialize(), 0.0)
-        self.assertEqual([(each.stream, each.untouched) for each in came if isinstance(each, Gone)], [(second, True)])
+        self.assertEqual(
+            [(each.stream, each.untouched) for each in came if isinstance(each, StreamAborted)], [(second, True)]
+        )
         self.assertEqual(end.room, 0)
         peer.send_headers(first, [(":status", "200")], end_stream=True)
         came, _ = plain(peer, end)
@@ -596,7 +600,8 @@ class Goodbyes(SynchronousTestCase):
             peer.reset_stream(stream, code)
             came, _ = plain(peer, end)
             self.assertEqual(
-                [(g.stream, g.code, g.untouched) for g in came if isinstance(g, Gone)], [(stream, code, code == 7)]
+                [(g.stream, g.code, g.untouched) for g in came if isinstance(g, StreamAborted)],
+                [(stream, code, code == 7)],
             )
 
     def test_how_many_a_target_lets(self) -> None:

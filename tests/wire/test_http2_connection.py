@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from h2 import events as peer_events
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from h2.events import ConnectionTerminated, DataReceived, StreamReset
 from hpack import Encoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,11 +28,11 @@ from hoopgw.wire.http2_frames import (
     RST_STREAM,
     SETTINGS,
     WINDOW_UPDATE,
-    Broken,
-    Content,
-    Headed,
+    DataReceived,
+    GoAwayReceived,
+    HeadersReceived,
     Idle,
-    Parted,
+    StreamReset,
     frame,
 )
 from hoopgw.wire.http2_outbound import PREFACE
@@ -52,13 +52,13 @@ def shown(connection: Connection, data: bytes) -> list[Shown]:
     """What happened, as values; content that comes in pieces is as if it came in one."""
     found: list[Shown] = []
     for each in connection.receive(data):
-        if isinstance(each, Headed):
+        if isinstance(each, HeadersReceived):
             found.append(("head", each.stream, tuple(each.head.fields), each.ended, each.trailing))
-        elif isinstance(each, Content):
+        elif isinstance(each, DataReceived):
             found.append(("content", each.stream, each.data, each.size, each.ended))
-        elif isinstance(each, Broken):
+        elif isinstance(each, StreamReset):
             found.append(("broken", each.stream, each.code))
-        elif isinstance(each, Parted):
+        elif isinstance(each, GoAwayReceived):
             found.append(("parted", each.last))
     return found
 
@@ -135,7 +135,7 @@ class Beside(SynchronousTestCase):
             connection.out.head(stream, [(b":status", b"200"), (b"x-a", b"b")], False)
             connection.out.data(stream, b"hello", True)
         events = client.peer.receive_data(connection.out.outgoing())
-        told = [event.data for event in events if isinstance(event, DataReceived)]
+        told = [event.data for event in events if isinstance(event, peer_events.DataReceived)]
         self.assertEqual(told, [b"hello"] * len(client.open))
 
     @given(
@@ -181,7 +181,9 @@ class Mistakes(SynchronousTestCase):
         peer = H2Connection(H2Configuration(client_side=not client_side))
         peer.initiate_connection()
         events = peer.receive_data(told)
-        return [int(event.error_code or 0) for event in events if isinstance(event, ConnectionTerminated)][-1]
+        return [int(event.error_code or 0) for event in events if isinstance(event, peer_events.ConnectionTerminated)][
+            -1
+        ]
 
     def test_frames_that_have_another_length(self) -> None:
         """RFC 9113, 4.2 and 6: FRAME_SIZE_ERROR."""
@@ -248,7 +250,7 @@ class Mistakes(SynchronousTestCase):
             peer.initiate_connection()
             peer.send_headers(1, HEAD)
             events = peer.receive_data(connection.out.outgoing())
-            self.assertEqual([event.stream_id for event in events if isinstance(event, StreamReset)], [1])
+            self.assertEqual([event.stream_id for event in events if isinstance(event, peer_events.StreamReset)], [1])
 
     def test_padding(self) -> None:
         """More than the frame has."""

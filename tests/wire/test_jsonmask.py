@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from hoopgw.model.errors import Unmaskable
 from hoopgw.wire.jsonkeys import KeyRule, KeyTable
 from hoopgw.wire.jsonmask import JsonMask
-from hoopgw.wire.jsonpieces import MAX_TEXT
+from hoopgw.wire.jsontoken import MAX_TEXT
 from hoopgw.wire.masking import HASH, LAST4, NONE, Action, Hashes, ValueMask
 from hoopgw.wire.scanners import EMAIL, PAYMENT_CARD, Scanner
 

@@ -14,7 +14,7 @@ MAX_NUMBER: Final = 4096  # bytes of one number
 
 
 @final
-class Pieces:
+class PartialToken:
     """`waiting`: there is a token that is not whole."""
 
     __slots__ = ("_cut", "_kept", "_size", "waiting")
