@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hoopgw.auth.local import load_or_make_key
+from hoopgw.auth.secret_file import make_secret_file
 from hoopgw.model.errors import OperatorError, SecretUnavailable
 from hoopgw.model.secret import Secret
 from hoopgw.model.settings import Settings
@@ -100,33 +100,8 @@ def read_or_make(reference: SecretReference, size: int = 32) -> Secret:
     """As `read_secret`; a `file:` that is missing is made first, of random bytes in hex, mode 0600."""
     path = Path(reference.name)
     if reference.kind == "file" and not path.exists():
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _make(path, os.urandom(size).hex().encode() + b"\n")
-        except OSError as error:
-            raise SecretUnavailable(f"{path} cannot be made: {error.strerror}") from error
+        make_secret_file(path, os.urandom(size).hex().encode() + b"\n")
     return read_secret(reference)
-
-
-def _make(path: Path, content: bytes) -> None:
-    """Whole or not at all, also where the power goes; a file that somebody else made meanwhile stays."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            return  # another process was first: its key is the key
-    finally:
-        os.unlink(temporary)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def signing_key(reference: SecretReference) -> Ed25519PrivateKey:

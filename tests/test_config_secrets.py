@@ -8,7 +8,7 @@ from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.config_secrets import MAX_SECRET, _make, read_or_make, read_secret, signing_key
+from hoopgw.config_secrets import MAX_SECRET, read_or_make, read_secret, signing_key
 from hoopgw.model.errors import OperatorError, SecretUnavailable
 from hoopgw.model.target import SecretReference
 
@@ -84,13 +84,6 @@ class Make(SynchronousTestCase):
         self.assertEqual((path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777), (0o600, 0o700))
         self.assertEqual(os.listdir(path.parent), ["mask.key"])
         self.assertEqual(len(first.reveal()), 64)
-
-    def test_never_replaced(self) -> None:
-        """Of two processes that make it at once the first one's key stays."""
-        path = Path(self.mktemp())
-        path.write_bytes(b"first\n")
-        _make(path, b"second\n")
-        self.assertEqual(path.read_bytes(), b"first\n")
 
     def test_only_files_are_made(self) -> None:
         """A credential or variable that is missing is an error: the operator said it would be there."""

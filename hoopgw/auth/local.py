@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hoopgw.auth.claims import check_times
+from hoopgw.auth.secret_file import make_secret_file
 from hoopgw.auth.tokens import Presented, refuse, verified_claims
 from hoopgw.model.errors import OperatorError, SecretUnavailable
 from hoopgw.model.identity import Identity
@@ -86,12 +87,4 @@ def _make_key(path: Path) -> None:
     pem = Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(descriptor)
-    except OSError as error:
-        raise SecretUnavailable(f"{path} cannot be made: {error}") from error
+    make_secret_file(path, pem)

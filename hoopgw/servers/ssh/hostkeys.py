@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from base64 import b64decode
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from twisted.conch.ssh import keys
 
-from hoopgw.model.errors import MalformedFrame, OperatorError, SecretUnavailable
+from hoopgw.auth.secret_file import make_secret_file
+from hoopgw.model.errors import MalformedFrame, OperatorError
 from hoopgw.model.secret import Secret
 from hoopgw.relay.ssh_target_login import Signer
 from hoopgw.servers.ssh.algorithms import SIGNATURES
@@ -129,12 +129,4 @@ def make_host_key(path: Path) -> None:
     data = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     )
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-    except OSError as error:
-        raise SecretUnavailable(f"{path} cannot be made: {error.strerror}") from error
+    make_secret_file(path, data)
