@@ -74,7 +74,8 @@ class Accepted(SynchronousTestCase):
     def test_audience_in_a_list(self) -> None:
         """A token for several audiences is good here if this one is among them."""
         world = World()
-        self.successResultOf(world.identify(world.mint(aud=["other", "hoopgw"])))
+        identity = self.successResultOf(world.identify(world.mint(aud=["other", "hoopgw"])))
+        self.assertEqual(identity.subject, "alice")
 
     def test_other_algorithms(self) -> None:
         """RS256, PS256 and EdDSA work where the configuration names them."""
@@ -85,13 +86,14 @@ class Accepted(SynchronousTestCase):
             json.loads(OKPAlgorithm.to_jwk(edwards.public_key())) | {"kid": "e"},
         ]
         for key, name, kid in ((prime, "RS256", "r"), (prime, "PS256", "r"), (edwards, "EdDSA", "e")):
-            self.successResultOf(world.identify(jwt.encode(world.claims(), key, name, {"kid": kid})))
+            identity = self.successResultOf(world.identify(jwt.encode(world.claims(), key, name, {"kid": kid})))
+            self.assertEqual(identity.subject, "alice", name)
 
     def test_access_token_type(self) -> None:
         """RFC 9068: `at+jwt` logs in, in any case and with its full media type."""
         world = World()
         for kind in ("at+jwt", "AT+JWT", "application/at+jwt", "JWT"):
-            self.successResultOf(world.identify(world.mint({"typ": kind})))
+            self.assertEqual(self.successResultOf(world.identify(world.mint({"typ": kind}))).subject, "alice", kind)
 
 
 class Algorithms(Refusals):

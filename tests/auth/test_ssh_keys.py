@@ -84,14 +84,16 @@ def signed_by_hardware(key: Any, flags: int, data: bytes = SIGNED, application: 
 
 class Signatures(SynchronousTestCase):
     def test_good(self) -> None:
-        """Ed25519, ECDSA, RSA with SHA-2."""
+        """Ed25519, ECDSA and RSA with SHA-2 verify (nothing is raised), and only what was signed."""
         for key, algorithm in (
             (ED, b"ssh-ed25519"),
             (EC, b"ecdsa-sha2-nistp256"),
             (RSA, b"rsa-sha2-256"),
             (RSA, b"rsa-sha2-512"),
         ):
-            verify(algorithm, blob_of(key), SIGNED, signed_by(key, algorithm))
+            signature = signed_by(key, algorithm)
+            verify(algorithm, blob_of(key), SIGNED, signature)
+            self.assertRaises(LoginRefused, verify, algorithm, blob_of(key), SIGNED + b"x", signature)
 
     def test_bad(self) -> None:
         """must-survive 27: another login, another key, another algorithm than named, SHA-1, a small RSA key, junk."""

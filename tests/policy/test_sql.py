@@ -276,7 +276,7 @@ class Junk(SynchronousTestCase):
     @settings(deadline=None, max_examples=300)
     @given(st.binary(max_size=200))
     def test_bytes(self, data: bytes) -> None:
-        """Any bytes are read or are Unreadable, and nothing else."""
+        """Any bytes are read or are Unreadable: nothing else is raised."""
         with contextlib.suppress(Unreadable):
             analyse(data, CATALOGUE, CONTEXT)
 

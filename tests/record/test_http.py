@@ -128,7 +128,7 @@ class Reading(SynchronousTestCase):
 
     @given(st.binary(max_size=100), st.sampled_from([Kind.ASKED, Kind.TO_CLIENT, Kind.TO_TARGET, Kind.VERDICT]))
     def test_junk_is_malformed_and_nothing_else(self, data: bytes, kind: Kind) -> None:
-        """No entry makes it raise another error."""
+        """Whatever an entry holds, nothing but MalformedFrame is raised."""
         decoder = HttpDecoder()
         list(decoder.of(operation(GET)))
         try:

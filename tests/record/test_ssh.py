@@ -138,7 +138,7 @@ class Reading(SynchronousTestCase):
 
     @given(st.sampled_from([Kind.ASKED, Kind.TO_CLIENT, Kind.TO_TARGET, Kind.VERDICT]), st.binary(max_size=80))
     def test_junk(self, kind: Kind, payload: bytes) -> None:
-        """Junk is told as opaque, or is a MalformedFrame."""
+        """Junk is told as opaque, or is a MalformedFrame: nothing else is raised."""
         try:
             read(entry(kind, payload))
         except MalformedFrame:
@@ -146,6 +146,6 @@ class Reading(SynchronousTestCase):
 
     @given(st.lists(st.tuples(st.integers(80, 100), st.binary(max_size=40)), max_size=5))
     def test_junk_messages(self, messages: list[tuple[int, bytes]]) -> None:
-        """The same of messages in good framing."""
+        """Of messages in good framing nothing is raised at all."""
         payload = run(*(bytes((number,)) + rest for number, rest in messages))
         read(entry(Kind.TO_CLIENT, payload), entry(Kind.TO_TARGET, payload))

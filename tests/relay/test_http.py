@@ -762,7 +762,7 @@ class Answers(SynchronousTestCase):
     @settings(deadline=None)
     @given(st.lists(st.sampled_from([GET, OK, b"0\r\n\r\n", b"5\r\n"]) | st.binary(max_size=40), max_size=6))
     def test_junk_never_raises(self, pieces: list[bytes]) -> None:
-        """Whatever either side sends, effects say what happens."""
+        """Whatever either side sends, effects say what happens, and nothing is raised."""
         course = Course()
         course.send(GET)
         for piece in pieces:

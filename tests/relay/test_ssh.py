@@ -484,7 +484,7 @@ class Hostile(SynchronousTestCase):
     @settings(max_examples=300)
     @given(st.lists(st.tuples(st.booleans(), st.integers(78, 102), st.binary(max_size=40)), max_size=8))
     def test_junk(self, messages: list[tuple[bool, int, bytes]]) -> None:
-        """Junk from either side gives effects and no exception."""
+        """Junk from either side gives effects, and nothing is raised."""
         play = Play()
         play.open(0, 0)
         for from_client, number, rest in messages:
@@ -492,7 +492,7 @@ class Hostile(SynchronousTestCase):
 
     @given(st.binary(max_size=60))
     def test_junk_runs(self, run: bytes) -> None:
-        """The same of a run that is none."""
+        """Of a run that is none nothing is raised either."""
         play = Play()
         play.carry_out(play.relay.from_client(run))
 

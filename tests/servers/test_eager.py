@@ -176,6 +176,7 @@ class EagerTransports(TestCase):
         self.client.transport.pauseProducing()
         self.server.transport.loseConnection()
         yield self.client.closed.addTimeout(60, reactor)  # type: ignore[arg-type]
+        self.assertTrue(self.client.transport.disconnected)
         yield self.server.closed
         self.server.closed, self.client.closed = Deferred(), Deferred()
         self.server.closed.callback(None)
@@ -187,6 +188,7 @@ class EagerTransports(TestCase):
         self.server.transport.pauseProducing()
         self.client.transport.abortConnection()
         yield self.server.closed.addTimeout(60, reactor)  # type: ignore[arg-type]
+        self.assertTrue(self.server.transport.disconnected)
         self.server.closed = Deferred()
         self.server.closed.callback(None)
         yield self.client.closed

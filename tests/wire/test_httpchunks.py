@@ -75,6 +75,6 @@ class Bodies(SynchronousTestCase):
     @settings(deadline=None)
     @given(st.lists(st.sampled_from(list(REFUSED.values())) | st.binary(max_size=30)))
     def test_junk_raises_only_wire_errors(self, pieces: list[bytes]) -> None:
-        """No bytes make anything else happen."""
+        """No bytes make it raise anything else."""
         with contextlib.suppress(WireError):
             fed(pieces)

@@ -214,7 +214,7 @@ class Requests(SynchronousTestCase):
     @settings(deadline=None)
     @given(st.lists(st.sampled_from([*REFUSED_REQUESTS.values(), GET]) | st.binary(max_size=40), max_size=4))
     def test_junk_raises_only_wire_errors(self, pieces: list[bytes]) -> None:
-        """No bytes make anything else happen."""
+        """No bytes make it raise anything else."""
         for first in (b"", b"GET / HTTP/1.1\r\n", b"HTTP/1.1 200 OK\r\n"):
             data = first + b"".join(pieces)
             with contextlib.suppress(WireError):

@@ -101,7 +101,8 @@ class Rows(SynchronousTestCase):
     @settings(deadline=None)
     @given(st.binary(max_size=80))
     def test_junk_raises_only_wire_errors(self, data: bytes) -> None:
-        """must-survive 5: whatever a target sends as rows is masked or is a WireError."""
+        """must-survive 5: whatever a target sends as rows is masked or is a WireError: nothing else is raised, but the
+        IndexError that compiled code stops at, which Results takes for one."""
         for junk in (data, b"D" + data, b"D\0\0\0\x14\0\2" + data):
             try:
                 mask(Action(masking.NONE), Action(masking.SCAN), scanner=ALL).apply(junk, 0, len(junk))

@@ -57,7 +57,7 @@ class Fields(SynchronousTestCase):
 
     @given(st.integers(80, 100), st.binary(max_size=80))
     def test_junk(self, number: int, data: bytes) -> None:
-        """must-survive 25: whatever a message is, readers give values or raise WireError."""
+        """must-survive 25: whatever a message is, readers give values or raise WireError, and nothing else."""
         for read in READERS:
             with contextlib.suppress(WireError):
                 read(bytes((number,)) + data)

@@ -424,9 +424,10 @@ class Phases(SynchronousTestCase):
     @settings(max_examples=60)
     @given(st.lists(st.binary(min_size=1, max_size=80), max_size=4))
     def test_junk(self, messages: list[bytes]) -> None:
-        """Junk in clear ends the connection or waits; it raises nothing."""
+        """Junk in clear ends the connection or waits, never without keys; nothing is raised."""
         server, _ = connected()
         server.dataReceived(b"SSH-2.0-x\r\n" + b"".join(map(Sealer().seal, messages)))
+        self.assertFalse(server.is_secure)
 
     @settings(max_examples=60)
     @given(st.binary(max_size=200), st.sampled_from([20, 30]))
