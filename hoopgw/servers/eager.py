@@ -49,7 +49,7 @@ class EagerConnection(tcp.Connection):
     @cached_property
     def _flow(self) -> Flow:
         """Takes the place of the methods below: what is read and written then comes to it without a step between."""
-        flow = Flow(self, getattr(self.reactor, "unsent", None))
+        flow = Flow(self, getattr(self.reactor, "unsent", None), getattr(self.reactor, "bulk", None))
         self.doRead = flow.read  # type: ignore[method-assign]
         self.write_raw = flow.write  # type: ignore[method-assign]
         if self._tls is None:

@@ -14,6 +14,7 @@ READ_SIZE: Final = 256 * 1024  # one read, and what may be queued for a slow pee
 SMALL_READ: Final = 64 * 1024
 EPOLLIN: Final = 1  # select.EPOLLIN, as a constant of the compiled code
 TURN_SIZE: Final = 32 * 1024  # bytes that wait for the end of the turn; more is worth the switch of readers
+BULK_READS: Final = 2  # of a turn, beside others: each takes as long as ten statements do
 
 
 class Flow:
@@ -24,10 +25,13 @@ class Flow:
     clear      nothing stands before a send: no queue, no end
     """
 
-    __slots__ = ("_recv", "_send", "_size", "_turn", "_waiting", "clear", "tls", "transport")
+    __slots__ = ("_bulk", "_descriptor", "_recv", "_send", "_size", "_turn", "_waiting", "clear", "tls", "transport")
 
-    def __init__(self, transport: Any, turn: list[Any] | None) -> None:
-        """`turn`: where a reactor looks at the end of its turn; None for one that does not."""
+    def __init__(self, transport: Any, turn: list[Any] | None, bulk: set[int] | None = None) -> None:
+        """`turn`: where a reactor looks at the end of its turn; None for one that does not.  `bulk`: where it looks for
+        the descriptors of those whose reads are large."""
+        self._bulk = bulk
+        self._descriptor: int = transport.socket.fileno() if bulk is not None else -1
         self.transport = transport
         self.tls: Any = None
         self.clear = False
@@ -73,6 +77,15 @@ class Flow:
         """The connection is lost."""
         self.transport = None
         self._waiting = b""
+        self._reads(SMALL_READ)
+
+    def _reads(self, size: int) -> None:
+        self._size = size
+        if self._bulk is not None:
+            if size == READ_SIZE:
+                self._bulk.add(self._descriptor)
+            else:
+                self._bulk.discard(self._descriptor)
 
     def read(self) -> Any:
         """What Twisted's `doRead` gives."""
@@ -85,11 +98,24 @@ class Flow:
         size = len(data)
         if not size:
             return main.CONNECTION_DONE
-        self._size = SMALL_READ if size < SMALL_READ else READ_SIZE
+        if (size < SMALL_READ) != (self._size == SMALL_READ):
+            self._reads(SMALL_READ if size < SMALL_READ else READ_SIZE)
         if self.tls is not None:
             return self.tls.received(data)
         self.transport.protocol.dataReceived(data)
         return None
+
+
+def without_bulk(events: list[tuple[int, int]], bulk: set[int]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """What is short, and what a large read will take."""
+    short: list[tuple[int, int]] = []
+    long: list[tuple[int, int]] = []
+    for each in events:
+        if each[0] in bulk and each[1] == EPOLLIN:
+            long.append(each)
+        else:
+            short.append(each)
+    return short, long
 
 
 def read_all(events: list[tuple[int, int]], selectables: dict[int, Any], reactor: Any) -> None:

@@ -29,7 +29,7 @@ from twisted.internet.main import installReactor
 from twisted.logger import Logger
 from twisted.python import log
 
-from hoopgw.servers.flow import Flow, read_all, send_all
+from hoopgw.servers.flow import BULK_READS, Flow, read_all, send_all, without_bulk
 
 MAX_EVENTS = 256  # of one poll; the others come with the next
 ENDS = 16  # connections whose peer has left that end at once in a turn, and as many of those that wait
@@ -40,11 +40,13 @@ _log = Logger("hoopgw.servers.reactor")
 class LeanEPollReactor(EPollReactor):
     """Twisted's epoll reactor with a shorter way for readable sockets.
 
-    `unsent` holds what wants `send_now` called before the reactor sleeps.
+    `unsent` holds what wants `send_now` called before the reactor sleeps; `bulk` descriptors whose last read was large.
     """
 
     def __init__(self) -> None:
         self.unsent: list[Flow] = []
+        self.bulk: set[int] = set()
+        self._first = 0  # which of the large reads of a turn comes first: each has its turn
         self._looked = 0.0  # at the clock: what it said last
         self._ended: deque[tuple[Any, Exception]] = deque()  # peers that have left, beyond ENDS of a turn
         self._ends = ENDS  # how many more may end in this turn
@@ -74,11 +76,26 @@ class LeanEPollReactor(EPollReactor):
         except InterruptedError:
             return
         self._ends = ENDS
+        if self.bulk and len(events) > 1:
+            events = self._short_first(events)
         read_all(events, self._selectables, self)
         if self.unsent:
             send_all(self.unsent, self)
         if self._ended:
             self._end_some()
+
+    def _short_first(self, events: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """What is left to read when all else is read, and its answers are sent: a few large reads, others in the next
+        turn.  A statement beside a large result else waits for its reads, and for those of all others."""
+        short, long = without_bulk(events, self.bulk)
+        if short:
+            read_all(short, self._selectables, self)
+            if self.unsent:
+                send_all(self.unsent, self)
+        if len(long) <= BULK_READS:
+            return long
+        self._first = (self._first + BULK_READS) % len(long)
+        return (long[self._first :] + long[: self._first])[:BULK_READS]
 
     # ---- what a turn needs of it
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
@@ -15,7 +16,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.servers.eager import EagerServer
-from hoopgw.servers.flow import TURN_SIZE
+from hoopgw.servers.flow import BULK_READS, SMALL_READ, TURN_SIZE
 from hoopgw.servers.reactor import ENDS, LeanEPollReactor
 
 UNTIL = 60.0  # seconds that a slow machine may take
@@ -36,6 +37,10 @@ class Answers(Protocol):
         if self._leaves:
             self.transport.loseConnection()  # type: ignore[union-attr]
         self.seen.append(len(select.select(self._peers, [], [], self._patience)[0]))
+
+
+def _readable(taken: socket.socket) -> bool:
+    return bool(select.select([taken], [], [], 0)[0])
 
 
 class Broken(EagerServer):
@@ -88,6 +93,56 @@ class Turns(Connected):
         self.assertEqual([protocol.seen for protocol in protocols], [[0], [0]])
         self.assertEqual([peer.recv(9) for peer in self.peers], [b"ok", b"ok"])
         self.assertEqual(self.reactor.unsent, [])
+
+    def test_short_before_large(self) -> None:
+        """A peer that sent a little has its answer before what lies in a socket whose last read was large is read."""
+        large = Answers(self.peers, b"")
+        self.accepted(large)
+        quick = self.accepted(Answers([], b"ok"))
+        self.fill(0)
+        self.reactor.doPoll(UNTIL)
+        self.assertEqual(large.seen, [0])
+        self.turn()
+        self.assertEqual(large.seen[1:], [1])
+        self.assertEqual(quick.recv(9), b"ok")
+
+    def test_large_reads_take_turns(self) -> None:
+        """Of many large reads a turn has a few, and each has its turn."""
+        many = [Answers([], b"") for _ in range(5)]
+        for number, protocol in enumerate(many):
+            self.accepted(protocol)
+            self.fill(number)
+        self.reactor.doPoll(UNTIL)  # nobody knows yet that they are large
+        self.assertEqual([len(each.seen) for each in many], [1] * 5)
+        for _ in range(5):
+            before = sum(len(each.seen) for each in many)
+            self.fill_all()
+            self.reactor._turn(UNTIL)
+            self.assertEqual(sum(len(each.seen) for each in many), before + BULK_READS)
+        self.assertTrue(all(len(each.seen) > 1 for each in many))
+
+    def test_bulk_that_ends(self) -> None:
+        """A connection that is lost is no longer among those whose reads are large: another may have its number."""
+        self.accepted(Answers([], b""))
+        self.fill(0)
+        self.reactor.doPoll(UNTIL)
+        self.assertEqual(self.reactor.bulk, {self.transports[0].fileno()})
+        self.transports[0].connectionLost(Failure(ConnectionLost()))
+        self.assertEqual(self.reactor.bulk, set())
+
+    def fill(self, number: int) -> None:
+        """So much lies in its socket that a read is large."""
+        peer, taken = self.peers[number], self.transports[number].socket
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 * SMALL_READ)
+        peer.setblocking(False)
+        while len(taken.recv(SMALL_READ, socket.MSG_PEEK) if _readable(taken) else b"") < SMALL_READ:
+            with contextlib.suppress(BlockingIOError):
+                peer.send(b"x" * SMALL_READ)
+        peer.settimeout(UNTIL)
+
+    def fill_all(self) -> None:
+        for number in range(len(self.peers)):
+            self.fill(number)
 
     def test_much_is_sent_at_once(self) -> None:
         """More than TURN_SIZE does not wait."""
