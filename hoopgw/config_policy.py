@@ -113,6 +113,8 @@ def _of_protocol(reader: Reader, key: Key, values: dict[str, Any]) -> None:
     for name in sorted(set().union(*_OF_PROTOCOL.values()) - set(mine)):
         if values[name]:
             reader.wrong((*key, name), f'is no condition of protocol = "{values["protocol"]}"')
+    if values["protocol"] != "postgresql" and not values["temporary"]:
+        reader.wrong((*key, "temporary"), f'is nothing of protocol = "{values["protocol"]}"')
 
 
 def _seen(reader: Reader, key: Key, operations: frozenset[str], action: Action) -> None:
@@ -174,6 +176,7 @@ def _conditions(reader: Reader, values: dict[str, Any], key: Key) -> Conditions:
         where=frozenset(_WHERE[word] for word in values["where"]),
         opaque=values["opaque"],
         secret=values["secret"],
+        temporary=values["temporary"],
         pattern=expression(reader, values["regex"], (*key, "regex")) if values["regex"] else None,
     )
 

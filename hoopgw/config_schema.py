@@ -324,6 +324,11 @@ SECTIONS: dict[str, dict[str, Key]] = {
             "SQL and PL/pgSQL, bodies that CREATE stores ([judging.md](judging.md)).",
         ),
         "secret": Key(values.boolean, False, "Statements whose text carries a password."),
+        "temporary": Key(
+            values.boolean,
+            True,
+            "`false`: not about what writes, changes or drops nothing but temporary tables of its session.",
+        ),
         "regex": Key(values.text, "", "An RE2 expression over the text. No look-around, no back-references."),
         "then": Key(
             lambda value: value,

@@ -412,6 +412,7 @@ CHANGES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("guardrail", "where"): (R, '["select"]', '["select"]\nwhere = "missing"'),
     ("guardrail", "opaque"): (R, '["select"]', '["select"]\nopaque = true'),
     ("guardrail", "secret"): (R, '["select"]', '["select"]\nsecret = true'),
+    ("guardrail", "temporary"): (R, '["select"]', '["select"]\ntemporary = false'),
     ("guardrail", "regex"): (R, '["select"]', '["select"]\nregex = "x+"'),
     ("guardrail", "then"): (R, "{ limit = { rows = 10 } }", '"refuse"'),
     ("guardrail", "record"): (R, '["select"]', '["select"]\nrecord = "durable"'),

@@ -252,6 +252,13 @@ MISTAKES = (
         "guardrail.requests.then.limit.rows",
         "give bytes",
     ),
+    (
+        R,
+        'command = ["reboot"]',
+        'command = ["reboot"]\ntemporary = false',
+        "guardrail.commands.temporary",
+        "is nothing",
+    ),
     (R, 'command = ["reboot"]', 'method = ["PUT"]', "guardrail.commands.method", "is no condition of"),
     (R, 'json = ["ssn"]', "", "mask.bodies", "masks nothing"),
     (R, 'json = ["ssn"]', 'header = ["X"]\nother = "pass"', "mask.bodies.other", "does nothing"),

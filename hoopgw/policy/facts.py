@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from hoopgw.policy.lineage import Lineage
-from hoopgw.policy.temporaries import Temporary
+from hoopgw.policy.temporaries import FIRST, SCHEMA, Temporary
 
 # The closed list of effects.  `policy/sql_nodes.py` maps every statement node of PostgreSQL's grammar to one or more of
 # them; a node it does not know gives an `unknown`.  configuration: `statement = ["drop", "truncate", ...]`.
@@ -27,6 +27,13 @@ OBJECTS = frozenset(
     ).split()
 )
 EFFECTS = ACTIONS | OBJECTS
+# What a statement may do to a session's own temporary tables that touches nothing else
+_OF_TABLES = frozenset(
+    (
+        "select insert update delete merge truncate copy-from create alter drop comment lock vacuum analyze reindex "
+        "cluster explain execute table index sequence"
+    ).split()
+)
 
 
 class Where(Enum):
@@ -144,6 +151,16 @@ class Statement:
         if not self.unknown:
             return True
         return bool(self.effects) and not self.uses and ("function" not in self.effects or bool(self.functions))
+
+    @property
+    def writes_own(self) -> bool:
+        """Whether all that it writes, makes, changes or drops are temporary tables of its session.  Not so of what
+        calls functions of one's own, or reads through views: these may do anything that is in its effects."""
+        if not self.writes or self.unknown or self.opaque or self.inside or self.beside or self.calls or self.ways:
+            return False
+        own = (each.schema == SCHEMA and (each.oid >= FIRST or not each.oid) for each in self.writes)
+        below = (each.oid >= FIRST for each in self.written_below)
+        return self.effects <= _OF_TABLES and not self.temporary and all(own) and all(below)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,10 +39,13 @@ class Conditions:
     opaque: bool = False
     secret: bool = False
     pattern: Any = None  # a compiled re2 pattern over the text
+    temporary: bool = True  # also of what writes nothing but temporary tables of its session
 
     def match(self, statement: Statement, text: bytes) -> Match:
         """Of one statement; `text` is the whole text that it stands in."""
         if self.pattern is not None and not self.pattern.search(text):
+            return Match.NO
+        if not self.temporary and statement.writes_own:
             return Match.NO
         doubt = False
         for condition in (self._does, self._names, self._calls):

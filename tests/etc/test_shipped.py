@@ -69,6 +69,7 @@ class Shipped(SynchronousTestCase):
             "copy orders to stdout",
             "copy orders from stdin",
             "create temporary table t (x int)",
+            "create temp table t as select 1 as x; delete from t; truncate t; alter table t add y int; drop table t",
             "create table t (x int)",
             "declare c cursor for select * from orders; close c",
             "explain analyze select * from orders",

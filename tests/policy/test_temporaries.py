@@ -12,6 +12,7 @@ from hoopgw.model.verdict import Verdict
 from hoopgw.policy.catalogue import Catalogue, Function
 from hoopgw.policy.catalogue_types import Cast, Type, type_system
 from hoopgw.policy.facts import Statement
+from hoopgw.policy.guardrails import Conditions, Match
 from hoopgw.policy.mask_table import MaskRule
 from hoopgw.policy.masks import MaskGuardrail, SqlMasks, resolve
 from hoopgw.policy.sql import analyse
@@ -318,3 +319,36 @@ class Masks(SynchronousTestCase):
         session = Session("create temp table t as select email from customers")
         self.assertEqual(session.verdict("insert into t select email from customers", copies=True).refusals, ())
         self.assertEqual(session.shows("select * from t"), "n")
+
+
+class Spared(SynchronousTestCase):
+    def test_what_writes_its_own(self) -> None:
+        """A rule with `temporary = false` is not about a session's own temporary tables.  It is about all else: what
+        may be another's by its name, calls functions or reads views, or does more than that."""
+        conditions = Conditions(
+            effects=frozenset(("delete", "drop", "truncate", "alter", "insert", "copy-program")), temporary=False
+        )
+        text = "create temp table t (id int, n int default 1); create temp table orders (id int)"
+        for statement, wanted in (
+            ("delete from t", Match.NO),
+            ("truncate t", Match.NO),
+            ("drop table t", Match.NO),
+            ("alter table t add column x int", Match.NO),
+            ("insert into pg_temp.orders select id from customers", Match.NO),
+            ("with gone as (delete from t returning *) select * from gone, customers", Match.NO),
+            ("create temp table u as select * from customers", Match.NO),
+            ("delete from orders", Match.YES),
+            ("drop table t, orders", Match.YES),
+            ("truncate t, customers", Match.YES),
+            ("with gone as (delete from customers returning *) insert into t select id from gone", Match.YES),
+            ("copy t from program 'id'", Match.YES),
+            ("alter table t rename to u", Match.YES),
+            ("insert into t select id from contacts", Match.YES),
+            ("delete from t where f() = 1", Match.YES),
+            ("delete from nowhere", Match.YES),
+            ("drop role t", Match.YES),
+        ):
+            found = Session(text, catalogue=shop()).one(statement)
+            self.assertEqual(conditions.match(found, statement.encode()), wanted, statement)
+            always = replace(conditions, temporary=True).match(found, statement.encode())
+            self.assertEqual(always is Match.NO, "create temp table u" in statement, statement)
