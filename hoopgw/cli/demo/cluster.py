@@ -16,7 +16,7 @@ from hoopgw.cli.demo.place import free_port, new_password, write_secret
 from hoopgw.cli.demo.programs import Programs
 from hoopgw.cli.demo.surroundings import surroundings
 
-READY = 60.0  # seconds for the server's start
+READY = 120.0  # seconds for the server's start
 ATTEMPTS = 3  # another program may take the free port first
 HBA = "".join(
     f"{how} {what} all 127.0.0.1/32 scram-sha-256\n"
@@ -106,7 +106,7 @@ class Cluster:
     def _connect(self, database: str) -> psycopg.Connection[tuple[object, ...]]:
         where = {"host": "127.0.0.1", "port": self.port, "dbname": database}
         who = {"user": "postgres", "password": self.password, "sslmode": "disable"}
-        return psycopg.connect(**where, **who, connect_timeout=10, autocommit=True)  # type: ignore[arg-type]
+        return psycopg.connect(**where, **who, connect_timeout=60, autocommit=True)  # type: ignore[arg-type]
 
     @property
     def _data(self) -> Path:

@@ -11,7 +11,7 @@ from hoopgw.cli.demo.children import Child, ChildFailed
 from hoopgw.cli.demo.place import free_port, new_password, write_secret
 from hoopgw.cli.demo.surroundings import surroundings
 
-READY = 20.0  # seconds from its start until it accepts connections
+READY = 120.0  # seconds from its start until it accepts connections
 
 
 class EchoService:

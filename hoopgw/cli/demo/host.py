@@ -6,6 +6,7 @@ import os
 import pwd
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -20,7 +21,7 @@ PROGRAMS = ("sshd", "sftp-server", "ssh")
 # shows sshd its user with a home here and a shell: the caller's own home is not the demo's to write in, and `nobody`,
 # whom root runs it as, has neither
 WRAPPER = "libnss_wrapper.so"
-READY = 30.0  # seconds for its start
+READY = 120.0  # seconds for its start
 ATTEMPTS = 3  # another program may take the free port first
 
 
@@ -135,8 +136,8 @@ SetEnv "PATH={self.programs["ssh"].parent}:/usr/bin:/bin"
         deadline = time.monotonic() + READY
         while True:
             child.must_live()
-            with socket.socket() as probe:
-                probe.settimeout(2)
+            with suppress(OSError), socket.socket() as probe:  # not yet
+                probe.settimeout(10)
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0 and probe.recv(4) == b"SSH-":
                     return
             if time.monotonic() > deadline:
