@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.live.harness import environment
 
 PROGRAM = "chromium-headless-shell"
-TURN = 30.0  # seconds for any one answer, on a machine that has other things to do
+TURN = 60.0  # seconds for any one answer, on a machine that has other things to do
 LIBRARIES = ("usr/lib/{0}", "usr/lib/{0}/pulseaudio", "lib/{0}")
 OPTIONS = (
     "--headless",

@@ -53,7 +53,7 @@ def ran(
     stage: Stage, version: Version, program: str, *words: str, given: str | None = None, token: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """The program's end, as the agent unless `token` says otherwise; `given` is its standard input."""
-    settings = {"PGPASSWORD": token or stage.agent, "PSQL_HISTORY": "/dev/null", "PGCONNECT_TIMEOUT": "20"}
+    settings = {"PGPASSWORD": token or stage.agent, "PSQL_HISTORY": "/dev/null", "PGCONNECT_TIMEOUT": "60"}
     return subprocess.run(
         [str(version.directory / program), *words],
         env=surroundings(settings | dict(version.environment)),

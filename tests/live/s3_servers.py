@@ -19,13 +19,14 @@ import boto3
 import botocore.config
 
 from hoopgw.cli.demo.authority import Authority
+from hoopgw.cli.demo.place import free_port
 
 VERSITY = os.environ.get("HOOPGW_VERSITYGW") or shutil.which("versitygw")
 REGION = "us-east-1"
 LACKING = None if VERSITY else "versitygw is not installed"
 
 
-def until(true: Callable[[], Any], seconds: float = 30) -> Any:
+def until(true: Callable[[], Any], seconds: float = 60) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := true()):
         if time.monotonic() > deadline:
@@ -40,8 +41,7 @@ class Child:
     def __init__(self, key_id: str = "AKIDOFTHEGATEWAY", secret: str = "the-secret-of-the-gateway") -> None:
         self.key_id, self.secret = key_id, secret
         self.place = Path(tempfile.mkdtemp(prefix="hoopgw-s3-"))
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
 
     def start(self, words: list[str], **more: str) -> None:
         env = {"PATH": os.environ["PATH"], "HOME": str(self.place)} | more

@@ -91,7 +91,7 @@ class Keeping(TestCase):
 
     @inlineCallbacks
     def later(self, true: Callable[[], bool]) -> Any:
-        for _ in range(200):
+        for _ in range(1200):
             if true():
                 return
             yield deferLater(reactor, 0.05)  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ regex = '(x+x+)+y'
 then = "refuse"
 """
 STATEMENTS = 200
-WAIT = 60.0
+WAIT = 240.0
 MEMORY_MB = 100  # what the process may grow by; the result is twice that
 
 

@@ -17,6 +17,7 @@ from cryptography import x509
 
 from hoopgw.cli.demo.stage import Options
 from tests.auth.certificates_for_tests import SERVER, Ca, der, pem, spiffe
+from tests.live.harness import UNTIL
 from tests.live.test_http import HttpCase
 
 ROOT = Ca("mesh root")
@@ -71,7 +72,9 @@ class Certificates(HttpCase):
         if path is not None:
             context.load_cert_chain(path)
         head = {"Authorization": f"Bearer {token}"} if token else {}
-        client = httpx.Client(verify=context, headers=head, http2=http2, base_url=self.stage.https_url, trust_env=False)
+        client = httpx.Client(
+            verify=context, headers=head, http2=http2, base_url=self.stage.https_url, trust_env=False, timeout=UNTIL
+        )
         self.addCleanup(client.close)
         return client
 
@@ -82,7 +85,7 @@ class Certificates(HttpCase):
 
     def told(self, code: str, words: str) -> str:
         """The detail of the event with these words, as soon as it is there."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + UNTIL
         while True:
             found = [each["detail"] for each in self.events(code) if words in each.get("detail", "")]
             if found:

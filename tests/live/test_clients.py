@@ -8,8 +8,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,9 @@ class Clients(LiveCase, Checked):
             done.set()
             thread.join()
 
+    def while_asleep(self, step: Callable[[], object]) -> AbstractContextManager[None]:
+        return self.meanwhile(lambda: self.runs("pg_sleep(30)"), step)
+
     def where(self) -> dict[str, Any]:
         """Keywords that every libpq-like driver knows."""
         gateway = {"host": "127.0.0.1", "port": self.stage.gateway.port, "password": self.stage.agent}
@@ -75,7 +78,7 @@ class Clients(LiveCase, Checked):
         texts = {"SLEEP": SLEEP, "REFUSED": REFUSED, "HELD": held(number)}
         env = dict(os.environ) | texts | {key: str(value) for key, value in settings.items()}
         with self.approving():
-            ran = subprocess.run(commands[name], env=env, capture_output=True, text=True, timeout=90, check=False)
+            ran = subprocess.run(commands[name], env=env, capture_output=True, text=True, timeout=240, check=False)
         self.assertEqual(ran.returncode, 0, ran.stderr)
         found: dict[str, Any] = json.loads(ran.stdout)
         return found
@@ -151,7 +154,7 @@ class Clients(LiveCase, Checked):
         """The course by psycopg 3, in text and in binary."""
         with self.approving():
             for number, binary in ((1_000_000, False), (1_100_000, True)):
-                self.check(by_psycopg3(self.connect("writer"), number, binary=binary), number)
+                self.check(by_psycopg3(self.connect("writer"), number, self.while_asleep, binary=binary), number)
 
     def test_psycopg2(self) -> None:
         """The course by psycopg 2."""
@@ -159,7 +162,7 @@ class Clients(LiveCase, Checked):
         self.addCleanup(connection.close)
         connection.autocommit = True
         with self.approving():
-            self.check(by_psycopg2(connection, 1_200_000), 1_200_000)
+            self.check(by_psycopg2(connection, 1_200_000, self.while_asleep), 1_200_000)
 
     def test_asyncpg(self) -> None:
         """The course by asyncpg."""

@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 
 from tests.live.harness import UNTIL, LiveCase, until
+from tests.live.test_large import cpu
 
 
 def reset(connection: psycopg.Connection[Any]) -> None:
@@ -171,12 +172,6 @@ class Faults(LiveCase):
 
     def spent(self, pid: int, seconds: float) -> float:
         """Of the CPU, in so many."""
-        before = self.cpu(pid)
+        before = cpu(pid)
         time.sleep(seconds)
-        return self.cpu(pid) - before
-
-    def cpu(self, pid: int) -> float:
-        """Seconds, of all its threads."""
-        with open(f"/proc/{pid}/stat") as file:
-            fields = file.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu(pid) - before

@@ -22,7 +22,7 @@ from hoopgw.cli.demo.place import free_port
 from hoopgw.cli.demo.stage import Options
 from tests.live.git_server import git_server
 from tests.live.h2_by_hand import Hand
-from tests.live.harness import environment
+from tests.live.harness import UNTIL, environment
 from tests.live.test_http import HttpCase
 
 PORT = free_port()
@@ -114,7 +114,7 @@ class Makes(HttpCase):
             str(self.stage.ca),
             self.stage.agent,
         ]
-        done = subprocess.run(words, env=environment(), capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(words, env=environment(), capture_output=True, text=True, timeout=280, check=False)
         found = done.stdout.splitlines()
         self.assertEqual(found, ["HTTP_1_1 20 true 1000000", "HTTP_2 20 true 1000000"], done.stderr)
 
@@ -128,7 +128,7 @@ class Makes(HttpCase):
         own |= {f"GIT_{who}_{what}": "a@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
         line = ["git", "-c", f"http.extraHeader=Authorization: Bearer {self.stage.agent}", *words]
         return subprocess.run(
-            line, cwd=where, env=environment() | own, capture_output=True, text=True, timeout=120, check=False
+            line, cwd=where, env=environment() | own, capture_output=True, text=True, timeout=280, check=False
         )
 
     def test_git(self) -> None:
@@ -161,7 +161,7 @@ class Makes(HttpCase):
         """Streams of one connection whose answers come in pieces, in turn: each session's HAR has its own, whole."""
         context = ssl.create_default_context(cafile=str(self.stage.ca))
         context.set_alpn_protocols(["h2"])
-        plain = socket.create_connection(("127.0.0.1", self.stage.https_port), 20)
+        plain = socket.create_connection(("127.0.0.1", self.stage.https_port), UNTIL)
         connection = context.wrap_socket(plain, server_hostname="127.0.0.1")
         self.addCleanup(connection.close)
         hand = Hand(connection)
@@ -188,7 +188,7 @@ class Makes(HttpCase):
 
     def archived(self, count: int) -> list[dict[str, Any]]:
         """So many exchanges by POST, of the sessions that had some and are closed: all that is in their archives."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 2 * UNTIL
         while True:
             rows = [row for row in self.listed("--target", "echo") if not row["live"]]
             mine = [row["id"] for row in rows if set(row["tables"]) & {"POST /events", "POST /chunks/30000"}]

@@ -12,6 +12,7 @@ import httpx
 
 from hoopgw.cli.demo.place import free_port
 from hoopgw.cli.demo.stage import Options
+from tests.live.harness import UNTIL
 from tests.live.smuggling import HIDDEN, corpus
 from tests.live.test_http import HttpCase
 from tests.programs import environment, found
@@ -83,10 +84,10 @@ class NginxTarget(HttpCase):
         server = subprocess.Popen(words, env=environment(programs), stdin=subprocess.DEVNULL)
         self.addCleanup(server.wait)
         self.addCleanup(server.terminate)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + UNTIL
         while True:
             try:
-                self.assertEqual(httpx.get(f"http://127.0.0.1:{PORT}/zero", trust_env=False).text, "ok")
+                self.assertEqual(httpx.get(f"http://127.0.0.1:{PORT}/zero", trust_env=False, timeout=UNTIL).text, "ok")
                 return
             except httpx.TransportError:
                 self.assertLess(time.monotonic(), deadline)
@@ -94,8 +95,8 @@ class NginxTarget(HttpCase):
 
     def seen(self) -> set[str]:
         """METHOD PATH of every request, once nginx has written the last one."""
-        httpx.get(f"http://127.0.0.1:{PORT}/last", trust_env=False)
-        deadline = time.monotonic() + 20
+        httpx.get(f"http://127.0.0.1:{PORT}/last", trust_env=False, timeout=UNTIL)
+        deadline = time.monotonic() + UNTIL
         while True:
             lines = [line.rpartition(" ")[0] for line in (self._place / "seen.log").read_text().splitlines()]
             if "GET /last" in lines:
@@ -110,10 +111,7 @@ class NginxTarget(HttpCase):
             connection.sendall(self.head("GET /nginx/zero HTTP/1.1"))
             self.assertIn(b"X-Nginx: 1", self.answers(connection))
             connection.sendall(data)
-            found = b""
-            while piece := connection.recv(65536):
-                found += piece
-            self.assertIn(b"HTTP/1.1 400 ", found, data)
+            self.assertIn(b"HTTP/1.1 400 ", self.rest(connection), data)
         self.assertLessEqual(self.seen(), {"GET /zero", "POST /one"})
 
     def test_a_rule_on_a_path_holds_however_it_is_written(self) -> None:

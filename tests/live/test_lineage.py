@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-import time
 from difflib import unified_diff
 from typing import Any, ClassVar
 
@@ -12,7 +11,7 @@ import psycopg
 from psycopg import pq
 
 from hoopgw.cli.demo.stage import Options
-from tests.live.harness import LiveCase
+from tests.live.harness import LiveCase, until
 from tests.policy.test_lineage import CHOSEN, EQUAL, FORMS, FREE, STORED
 
 SECRET = "sekret"  # in every masked value, and in nothing else
@@ -278,10 +277,7 @@ class Unseen(Connected):
         return {row["id"] for row in json.loads(self.hoopgw("sessions", "list", "--live", "--json").stdout)}
 
     def recorded(self, connection: psycopg.Connection[Any], known: set[str]) -> bytes:
-        deadline = time.monotonic() + 10
-        while not (found := self.sessions() - known) and time.monotonic() < deadline:  # the index follows once a second
-            time.sleep(0.1)
-        (id,) = found
+        (id,) = until(lambda: self.sessions() - known)
         told = self.hoopgw("sessions", "replay", id, "--json").stdout
         connection.close()
         return told.encode()

@@ -65,7 +65,7 @@ class Tokens(HttpCase):
 
     def connection(self) -> http.client.HTTPSConnection:
         context = ssl.create_default_context(cafile=str(self.stage.ca))
-        found = http.client.HTTPSConnection("127.0.0.1", self.stage.https_port, timeout=30, context=context)
+        found = http.client.HTTPSConnection("127.0.0.1", self.stage.https_port, timeout=60, context=context)
         self.addCleanup(found.close)
         return found
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import json
-import threading
-import time
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from tests.live.harness import LiveCase
+from tests.live.harness import UNTIL, LiveCase, until
 
 BEARER_TOKEN = 1  # PQAUTHDATA_OAUTH_BEARER_TOKEN of PGauthData (PostgreSQL documentation, 32.20.2)
 
@@ -63,7 +62,7 @@ class Bearer(LiveCase):
 
     def bearer(self, token: str, login: str = "oauthbearer", **more: str) -> Any:
         self.use(token)
-        how = {"oauth_issuer": self.stage.issuer.url, "oauth_client_id": "agent", "connect_timeout": 20}
+        how = {"oauth_issuer": self.stage.issuer.url, "oauth_client_id": "agent", "connect_timeout": int(UNTIL)}
         url = self.stage.gateway_url("reader")
         connection = psycopg.connect(url, options=f"-c hoopgw.login={login}", **(how | more))
         self.addCleanup(connection.close)
@@ -88,9 +87,7 @@ class Bearer(LiveCase):
         self.assertIn("expired", said)
         self.assertIn("FATAL", said)
         self.assertIn("insufficient_scope", self.refused(lambda: self.bearer(self.stage.stranger)))
-        deadline = time.monotonic() + 10
-        while "no grant lets" not in self.stage.gateway.log.read_text() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        self.assertTrue(until(lambda: "no grant lets" in self.stage.gateway.log.read_text()))
         (line,) = [each for each in self.stage.gateway.log.read_text().splitlines() if "no grant lets" in each]
         self.assertEqual(json.loads(line)["code"], "login.refused")
 
@@ -121,8 +118,7 @@ class Bearer(LiveCase):
             spoken = self.library.PQfullProtocolVersion
             spoken.argtypes = (ctypes.c_void_p,)
             self.assertEqual(spoken(connection.pgconn.pgconn_ptr), number)
-            timer = threading.Timer(0.3, connection.cancel_safe, kwargs={"timeout": 10})
-            timer.start()
-            with self.assertRaises(psycopg.errors.QueryCanceled):
-                connection.execute("select pg_sleep(30)")
-            timer.join()
+            text = f"select pg_sleep(30), {number}"
+            steps = partial(self.runs, text), partial(connection.cancel_safe, timeout=UNTIL)
+            with self.meanwhile(*steps), self.assertRaises(psycopg.errors.QueryCanceled):
+                connection.execute(text.encode())

@@ -17,7 +17,7 @@ class Probes(HttpCase):
     def probe(self, *words: str, token: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", "from hoopgw.cli.main import main; main()", "bypass", "probe", *words]
         env = environment() | {"HOOPGW_TOKEN": token, "PYTHONPATH": os.pathsep.join(sys.path)}
-        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=240, check=False)
 
     def base(self) -> str:
         return f"https://127.0.0.1:{self.stage.https_port}"

@@ -21,9 +21,9 @@ from tests.live.harness import environment
 from tests.live.test_http import HttpCase
 
 PORT = free_port()
-PATIENCE = 30.0
+PATIENCE = 120.0
 CONFIGURATION = """
-global: {{scrape_interval: 1s}}
+global: {{scrape_interval: 2s}}
 scrape_configs:
 - job_name: itself
   static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
@@ -113,7 +113,7 @@ class Prometheus(HttpCase):
         assert self.place is not None
         while True:
             try:
-                with urllib.request.urlopen(url, timeout=5) as answer:
+                with urllib.request.urlopen(url, timeout=60) as answer:
                     if json.load(answer)["data"]["result"]:
                         return
             except OSError:  # it does not listen yet

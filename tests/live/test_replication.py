@@ -88,7 +88,7 @@ class Replication(LiveCase):
 
     def latest(self) -> str:
         """The newest session; the index has it a second after it began."""
-        for _ in range(100):
+        for _ in range(600):
             rows = [line.split() for line in self.hoopgw("sessions", "list").stdout.splitlines()]
             found = [word for row in rows if "replica" in row for word in row if word.startswith("s_")]
             if found:

@@ -48,7 +48,7 @@ class SetupCase(LiveCase):
             [*command, *options], stdin=theirs, stdout=theirs, stderr=theirs, env=surroundings({"TERM": "dumb"})
         )
         os.close(theirs)
-        said, deadline = "", time.monotonic() + 60
+        said, deadline = "", time.monotonic() + 240
         try:
             for question, answer in course:
                 here = len(said)
@@ -64,7 +64,7 @@ class SetupCase(LiveCase):
                 if not piece:
                     break
                 said += piece.decode()
-            self.assertEqual(process.wait(60), 0, said)
+            self.assertEqual(process.wait(240), 0, said)
         finally:
             process.kill()
             process.wait()
@@ -240,7 +240,7 @@ class Setup(SetupCase):
         (directory / "host_key.pub").write_text(host.public + "\n")
         words = ["-q", "-s", "ca", "-h", "-I", "host", "-n", "127.0.0.1", "-V", "+52w", "host_key.pub"]
         command = [str(programs["ssh-keygen"]), *words]
-        subprocess.run(command, cwd=directory, env=surroundings(programs.environment), check=True, timeout=60)
+        subprocess.run(command, cwd=directory, env=surroundings(programs.environment), check=True, timeout=240)
         host.more = f"HostCertificate {directory}/host_key-cert.pub\n"
 
     def test_as_root_for_the_services_user(self) -> None:

@@ -124,7 +124,7 @@ class SetupHttp(SetupCase):
         line = f"{before.replace('gateway.pem', str(self.stage.ca))}-sS https://127.0.0.1:{place.partition(':')[2]}"
         done = subprocess.run(
             ["sh", "-c", line], env=surroundings({"TOKEN": self.stage.agent}), capture_output=True, text=True,
-            timeout=60, check=False,
+            timeout=240, check=False,
         )  # fmt: skip
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout

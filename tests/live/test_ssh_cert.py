@@ -73,7 +73,7 @@ class OverHttps(SshCase):
         env = environment() | {"HOOPGW_TOKEN": token or self.stage.agent}
         line = str(self.scratch / "key.pub")
         done = command(*nothing, line, *words)
-        return subprocess.run(done, env=env, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(done, env=env, capture_output=True, text=True, timeout=240, check=False)
 
     def test_command(self) -> None:
         """`hoopgw ssh-cert --gateway` writes it where ssh looks; a token goes to https alone, by a certificate that is

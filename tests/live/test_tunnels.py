@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from hoopgw.cli.demo.place import free_port
 from hoopgw.cli.demo.stage import Options
 from tests.live.h2_by_hand import Hand
-from tests.live.harness import environment
+from tests.live.harness import UNTIL, environment, until
 from tests.live.test_http import HttpCase
 
 ECHO = free_port()  # listened on by the tests that need it
@@ -24,9 +24,13 @@ EGRESS = """
 [target.out]
 protocol = "http"
 egress = true
-tunnel_idle = "2s"
-connect_timeout = "2s"
 labels = { kind = "egress" }
+
+[target.idle]
+protocol = "http"
+egress = true
+tunnel_idle = "2s"
+labels = { kind = "idle" }
 
 [target.asked]
 protocol = "http"
@@ -48,6 +52,12 @@ roles = ["connect"]
 destinations = ["127.0.0.1:{ECHO}", "127.0.0.1:{CLOSED}", "*.gw.localhost:{ECHO}", "169.254.169.254:{ECHO}"]
 budget = {{ bytes = "3 MiB/session" }}
 
+[grant.idle]
+groups = ["agents"]
+target = {{ name = "idle" }}
+roles = ["connect"]
+destinations = ["127.0.0.3:{ECHO}"]
+
 [grant.wide]
 groups = ["agents"]
 target = {{ name = "wide" }}
@@ -65,7 +75,7 @@ RULE = """
 protocol = "http"
 target = { name = "asked" }
 method = ["CONNECT"]
-then = { hold = { approvers = ["dba"], wait = "20s" } }
+then = { hold = { approvers = ["dba"], wait = "120s" } }
 """
 STAGE = Options(more={"targets.d/out.toml": EGRESS, "grants.d/out.toml": GRANTS, "guardrails.d/90-out.toml": RULE})
 
@@ -108,8 +118,8 @@ class Tunnels(HttpCase):
         shown = self.stage.agent if token is None else token
         proof = ["--proxy-header", f"Proxy-Authorization: Bearer {shown}"] if shown else []
         proxy = ["-x", f"https://127.0.0.1:{self.stage.https_port}", "--proxy-cacert", str(self.stage.ca)]
-        line = ["curl", "-sS", "--max-time", "30", "--noproxy", "", "-p", *proxy, *proof, *words, url]
-        return subprocess.run(line, env=environment(), capture_output=True, timeout=60, check=False)
+        line = ["curl", "-sS", "--max-time", "240", "--noproxy", "", "-p", *proxy, *proof, *words, url]
+        return subprocess.run(line, env=environment(), capture_output=True, timeout=250, check=False)
 
     def opened(self, destination: str, *fields: str, token: str = "") -> tuple[Any, bytes]:
         """(connection, the answer's head) of a CONNECT."""
@@ -126,7 +136,7 @@ class Tunnels(HttpCase):
         return connection, found
 
     def until(self, code: str, words: str) -> dict[str, Any]:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + UNTIL
         while True:
             found = [each for each in self.events(code) if words in json.dumps(each)]
             if found:
@@ -142,9 +152,7 @@ class Tunnels(HttpCase):
             opened = self.until("tunnel.opened", f"127.0.0.1:{ECHO}")
             closed = self.until("tunnel.closed", opened["session"])
         self.assertEqual(opened["address"], "127.0.0.1")
-        deadline = time.monotonic() + 20
-        while not heard and time.monotonic() < deadline:
-            time.sleep(0.05)
+        self.assertTrue(until(lambda: heard))
         self.assertEqual((closed["bytes_in"], closed["bytes_out"] > heard[0]), (heard[0], True))
         (row,) = [each for each in self.listed("--target", "out") if each["id"] == opened["session"]]
         self.assertEqual(row["tables"], [f"CONNECT 127.0.0.1:{ECHO}"])
@@ -220,8 +228,10 @@ class Tunnels(HttpCase):
                     connection.sendall(b"x" * 65536)
                     connection.recv(65536)
             self.until("budget.exceeded", "3145728 bytes")
-            idle, found = self.opened(f"127.0.0.1:{ECHO}")
-            idle.settimeout(20)
+        with socket.create_server(("127.0.0.3", ECHO)):
+            idle, found = self.opened(f"127.0.0.3:{ECHO}")
+            self.assertTrue(found.startswith(b"HTTP/1.1 200 "), found)
+            idle.settimeout(UNTIL)
             self.assertEqual(idle.recv(1), b"")
             self.until("session.closed", "nothing passed through the tunnel")
 
@@ -244,9 +254,7 @@ class Tunnels(HttpCase):
             self.assertEqual(hand.answered(hand.ask(get, True)), 200)
             hand.send(one, b"", True)
             hand.over(one)
-            deadline = time.monotonic() + 10
-            while not heard and time.monotonic() < deadline:
-                time.sleep(0.05)
+            self.assertTrue(until(lambda: heard))
             self.assertEqual(heard, [300_000])
             hand.send(two, b"more")
             self.assertEqual(hand.received(two, 14), b"b" * 10 + b"more")
@@ -256,7 +264,7 @@ class Tunnels(HttpCase):
     def hand(self) -> Hand:
         context = ssl.create_default_context(cafile=str(self.stage.ca))
         context.set_alpn_protocols(["h2"])
-        plain = socket.create_connection(("127.0.0.1", self.stage.https_port), 20)
+        plain = socket.create_connection(("127.0.0.1", self.stage.https_port), UNTIL)
         connection = context.wrap_socket(plain, server_hostname="127.0.0.1")
         self.addCleanup(connection.close)
         return Hand(connection)
@@ -309,9 +317,7 @@ class Tunnels(HttpCase):
             self.assertEqual(connection.recv(1), b"x")
             connection.settimeout(0.5)
             self.kill(lambda: connection.recv(1))
-            deadline = time.monotonic() + 10
-            while not heard and time.monotonic() < deadline:
-                time.sleep(0.05)
+            self.assertTrue(until(lambda: heard))
             self.assertEqual(heard, [1])
 
     def test_held(self) -> None:
@@ -320,13 +326,8 @@ class Tunnels(HttpCase):
         with echo():
             asking = threading.Thread(target=lambda: done.append(self.opened(f"localhost:{ECHO}")), daemon=True)
             asking.start()
-            deadline = time.monotonic() + 20
-            holds: list[dict[str, Any]] = []
-            while not holds and time.monotonic() < deadline:
-                holds = json.loads(self.hoopgw("approvals", "list", "--json").stdout)
-            self.assertIn(f"CONNECT localhost:{ECHO}", json.dumps(holds[0]))
-            self.hoopgw("approvals", "approve", holds[0]["id"])
-            asking.join(20)
+            self.hoopgw("approvals", "approve", self.held(f"CONNECT localhost:{ECHO}")["id"])
+            asking.join(UNTIL)
             connection, answer = done[0]
             self.assertTrue(answer.startswith(b"HTTP/1.1 200 "), answer)
             with contextlib.suppress(OSError):  # it never is idle

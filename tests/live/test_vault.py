@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -30,6 +29,7 @@ from hoopgw.auth import kept_secret
 from hoopgw.auth.fetch import https_ask
 from hoopgw.auth.kept_secrets import KeptSecrets
 from hoopgw.auth.vault import Vault
+from hoopgw.cli.demo.place import free_port
 from hoopgw.cli.vaults import vaults
 from hoopgw.config_secrets import read_secret
 from hoopgw.model.errors import SecretUnavailable
@@ -53,8 +53,7 @@ class Server:
 
     def __init__(self) -> None:
         self.place = Path(tempfile.mkdtemp(prefix="hoopgw-vault-"))
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"https://127.0.0.1:{self.port}"
         self.ca = self.place / "vault-ca.pem"
         words = [str(PROGRAM), "server", "-dev", "-dev-tls", f"-dev-tls-cert-dir={self.place}", "-dev-no-store-token"]
@@ -74,7 +73,7 @@ class Server:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}/v1/{path}", data, {"X-Vault-Token": ROOT}, method=method)
         context = ssl.create_default_context(cafile=str(self.ca))
-        with urllib.request.urlopen(request, timeout=10, context=context) as answer:
+        with urllib.request.urlopen(request, timeout=60, context=context) as answer:
             return json.loads(answer.read() or b"{}")
 
     def put(self, password: str) -> None:
@@ -100,7 +99,7 @@ class Server:
         shutil.rmtree(self.place)
 
 
-def until(true: Callable[[], Any], seconds: float = 30) -> Any:
+def until(true: Callable[[], Any], seconds: float = 60) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := true()):
         if time.monotonic() > deadline:
@@ -192,7 +191,7 @@ class Keeping(TestCase):
 
     @inlineCallbacks
     def later(self, true: Callable[[], bool]) -> Any:
-        for _ in range(200):
+        for _ in range(1200):
             if true():
                 return
             yield deferLater(reactor, 0.05)  # type: ignore[arg-type]
@@ -280,7 +279,7 @@ class Users(LiveCase):
         """Who the target sees; "" while that is not one of the vault's."""
         try:
             with psycopg.connect(
-                self.stage.gateway_url("reader"), password=self.stage.agent, connect_timeout=20
+                self.stage.gateway_url("reader"), password=self.stage.agent, connect_timeout=60
             ) as ours:
                 row = ours.execute("SELECT current_user").fetchone()
         except psycopg.OperationalError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import ssl
 import sys
-import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +18,7 @@ from hoopgw.model.secret import Secret
 from hoopgw.relay.postgres_target_effects import Ready
 from hoopgw.relay.postgres_target_login import TargetLogin
 from hoopgw.wire.scram import NONCE_BYTES
-from tests.live.harness import LiveCase
+from tests.live.harness import UNTIL, LiveCase
 from tests.relay import test_postgres_logins_live as logins
 
 SERVERS = Path(sys.prefix).parent / ".cache/servers/node_modules"
@@ -35,6 +34,8 @@ class Version:
     version = 0
     stage: Any
     connect: Any
+    meanwhile: Any
+    runs: Any
     assertEqual: Any
     assertIn: Any
     assertRaises: Any
@@ -75,11 +76,9 @@ class Version:
     def test_cancel(self) -> None:
         """A cancel finds its statement."""
         connection = self.connect("writer")
-        timer = threading.Timer(0.3, connection.cancel_safe, kwargs={"timeout": 10})
-        timer.start()
-        with self.assertRaises(psycopg.errors.QueryCanceled):
+        cancels = self.meanwhile(lambda: self.runs("pg_sleep(30)"), lambda: connection.cancel_safe(timeout=UNTIL))
+        with cancels, self.assertRaises(psycopg.errors.QueryCanceled):
             connection.execute("select pg_sleep(30)")
-        timer.join()
 
     def test_login(self) -> None:
         """3.2 with a long key where it speaks that; and it says, or is asked, whether it is a standby."""

@@ -52,7 +52,7 @@ class Site:
         self._loop = asyncio.new_event_loop()
         self._up = threading.Event()
         threading.Thread(target=self._run, daemon=True).start()
-        assert self._up.wait(20)
+        assert self._up.wait(60)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

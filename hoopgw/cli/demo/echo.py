@@ -6,7 +6,8 @@
 /chunks/N             the same in chunks of 10 000
 /status/CODE          that status
 /people               people with e-mail addresses and a payment card, as JSON
-/events               five server-sent events
+/events               five server-sent events; with X-Wait: 1 the others follow the first after a request for /go
+/go                   lets events go on that wait
 /redirect?to=PLACE    302 to it
 /cookie               sets one for every host and path
 ====================  ==========================================================
@@ -16,15 +17,17 @@ from __future__ import annotations
 
 import json
 import sys
-import time
+import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 MAX_BODY = 64 << 20  # bytes that are read of one request
 SHOWN = 4096  # characters of a body that are told
 PIECE = 10_000
+WAIT = 60.0  # seconds for /go, and no longer
 SECRET = ("authorization", "x-hoopgw-identity")  # not for who asks
 PEOPLE = [
     {"id": 1, "name": "Ada", "email": "ada@example.com", "card": "4000 0012 3456 7899"},
@@ -61,7 +64,10 @@ class Echo(BaseHTTPRequestHandler):
         elif first == "chunks":
             self._stream("application/octet-stream", (b"x" * PIECE for _ in range(number // PIECE)))
         elif first == "events":
-            self._stream("text/event-stream", (f"data: {count}\n\n".encode() for count in range(5)), 0.01)
+            self._stream("text/event-stream", self._events())
+        elif first == "go":
+            self.server.goes_on.set()  # type: ignore[attr-defined]
+            self._say(200, "application/json", b"{}")
         elif first == "status":
             self._say(number, "text/plain", b"")
         elif first == "people":
@@ -97,14 +103,20 @@ class Echo(BaseHTTPRequestHandler):
         if self.command != "HEAD" and status not in (204, 304):
             self.wfile.write(body)
 
-    def _stream(self, kind: str, pieces: Iterator[bytes], pause: float = 0) -> None:
+    def _events(self) -> Iterator[bytes]:
+        goes_on: threading.Event = self.server.goes_on  # type: ignore[attr-defined]
+        goes_on.clear()
+        for count in range(5):
+            yield f"data: {count}\n\n".encode()
+            goes_on.wait(WAIT if self.headers.get("X-Wait") else 0.01)
+
+    def _stream(self, kind: str, pieces: Iterator[bytes]) -> None:
         self.send_response(200)
         self.send_header("Content-Type", kind)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         for piece in pieces if self.command != "HEAD" else ():
             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
-            time.sleep(pause)
         if self.command != "HEAD":
             self.wfile.write(b"0\r\n\r\n")
 
@@ -115,6 +127,10 @@ class Echo(BaseHTTPRequestHandler):
 class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.goes_on = threading.Event()
 
 
 def main() -> None:

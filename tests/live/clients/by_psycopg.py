@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -26,7 +26,13 @@ VALUES: tuple[Any, ...] = (
 BACK = "select %s::numeric, %s::bytea, %s::bool, %s::timestamptz, %s::int[], %s::jsonb"
 
 
-def by_psycopg3(connection: psycopg.Connection[Any], number: int, *, binary: bool) -> dict[str, Any]:
+# Does it as soon as SLEEP runs, beside what is in the block
+WhileAsleep = Callable[[Callable[[], object]], AbstractContextManager[None]]
+
+
+def by_psycopg3(
+    connection: psycopg.Connection[Any], number: int, while_asleep: WhileAsleep, *, binary: bool
+) -> dict[str, Any]:
     """`connection` in autocommit."""
 
     def run(text: str, *parameters: object, **options: Any) -> list[Any]:
@@ -54,10 +60,8 @@ def by_psycopg3(connection: psycopg.Connection[Any], number: int, *, binary: boo
     found["after_refused"] = run("select 1")[0][0]
     found["held"] = connection.execute(held(number).encode()).rowcount
     found["masked"] = run("select email from customers where id = 1")[0][0]
-    timer = threading.Timer(0.3, connection.cancel_safe)
-    timer.start()
-    found["cancelled"] = failed(SLEEP).sqlstate
-    timer.join()
+    with while_asleep(connection.cancel_safe):
+        found["cancelled"] = failed(SLEEP).sqlstate
     how = "(format binary)" if binary else ""
     with connection.cursor().copy(f"copy products (id, name, price) from stdin {how}".encode()) as copy:
         copy.set_types(["int4", "text", "numeric"])
@@ -72,7 +76,7 @@ def by_psycopg3(connection: psycopg.Connection[Any], number: int, *, binary: boo
     return found
 
 
-def by_psycopg2(connection: Any, number: int) -> dict[str, Any]:
+def by_psycopg2(connection: Any, number: int, while_asleep: WhileAsleep) -> dict[str, Any]:
     """`connection` in autocommit."""
 
     def run(text: str, *parameters: object) -> list[Any]:
@@ -105,10 +109,8 @@ def by_psycopg2(connection: Any, number: int) -> dict[str, Any]:
         cursor.execute(held(number))
         found["held"] = cursor.rowcount
     found["masked"] = run("select email from customers where id = 1")[0][0]
-    timer = threading.Timer(0.3, connection.cancel)
-    timer.start()
-    found["cancelled"] = failed(SLEEP).pgcode
-    timer.join()
+    with while_asleep(connection.cancel):
+        found["cancelled"] = failed(SLEEP).pgcode
     lines = "".join(f"{number + 10 + row}\ta\\tb\\\\\t1\n" for row in range(3))
     with connection.cursor() as cursor:
         cursor.copy_expert("copy products (id, name, price) from stdin", io.StringIO(lines))

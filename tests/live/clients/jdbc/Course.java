@@ -159,7 +159,7 @@ public final class Course {
                         error.printStackTrace();
                     }
                 }
-            }, 300);
+            }, 2000);
             statement.execute(System.getenv("SLEEP"));
         } catch (SQLException error) {
             found.put("cancelled", text(error.getSQLState()));

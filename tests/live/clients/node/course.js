@@ -43,7 +43,7 @@ async function inTransaction(client, text) {
 // node-pg cancels by a second client, in the clear whatever its settings say
 async function cancelled(client) {
   const running = failed(client, process.env.SLEEP);
-  await new Promise((done) => setTimeout(done, 300));
+  await new Promise((done) => setTimeout(done, 2000));
   const other = new Client(settings);
   other.connection.on("error", () => {}); // the gateway closes it once it has read the request
   other.cancel(client, client.activeQuery);

@@ -147,7 +147,7 @@ func main() {
 	must(connection.QueryRow(ctx, "select email from customers where id = $1", 1).Scan(&shown))
 	found["masked"] = shown
 	pipelined(ctx, connection)
-	timer := time.AfterFunc(300*time.Millisecond, func() { must(connection.PgConn().CancelRequest(ctx)) })
+	timer := time.AfterFunc(2*time.Second, func() { must(connection.PgConn().CancelRequest(ctx)) })
 	found["cancelled"] = failed(ctx, connection, os.Getenv("SLEEP")).Code
 	timer.Stop()
 	copied(ctx, connection, number, found)
