@@ -64,6 +64,7 @@ class HttpWays:
         file = place / "haproxy.cfg"
         file.write_text(conf.HAPROXY.format(port=ports["haproxy"], tls=self._tls["haproxy"], **more))
         self._run(stack, "haproxy", [self._programs["haproxy"], "-db", "-f", file])
+        self._curl(self._url("target") + "big", "/dev/null")  # its pages are in memory, whoever asks first
 
     def _nginx(self, stack: ExitStack, name: str, more: str) -> None:
         place = self._place / name

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bench import ssh_many
 from bench.beside import REDOS
@@ -15,6 +18,7 @@ from hoopgw.cli.demo.programs import Programs
 from hoopgw.cli.demo.stage import Options, Stage, on_stage
 
 HOST = "127.0.0.1"
+MEMORY = Path("/dev/shm")
 SCALE = 10  # pgbench_accounts: 1 M rows, all in shared buffers
 BULK_ROWS = 1_000_000
 # targets on one database: without masks, with a masked column, with searched values, with REDOS
@@ -87,11 +91,20 @@ def ways() -> Iterator[tuple[Stage, Programs, dict[str, Way], HttpWays]]:
         _add_targets(stage, many.port)
         web = HttpWays(stage.place / "web")
         web.configure(directory)
+        _keep_ring_in_memory(stage.gateway.config, stack)
         echo = _echo(stage, stack)
         stage.gateway.start()
         web.start(stack, stage.authority)
         _fill(stage, programs)
         yield stage, programs, _to_database(stage, stack, many) | {"echo": echo}, web
+
+
+def _keep_ring_in_memory(config: Path, stack: ExitStack) -> None:
+    """As under systemd, whose runtime directories are tmpfs; pages of a disk's file are written back as well."""
+    if MEMORY.is_dir():
+        place = stack.enter_context(TemporaryDirectory(prefix="hoopgw-bench-", dir=MEMORY))
+        text = re.sub(r"(?m)^spool_directory = .*$", f'spool_directory = "{place}"', config.read_text())
+        config.write_text(text)
 
 
 def _login(stage: Stage) -> tuple[str, str]:

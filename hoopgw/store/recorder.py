@@ -175,6 +175,8 @@ class Recorder:
         final = [each for each in sealed if each.final]
         if failure != self.failure or self._waiting or final:
             self._call_from_thread(self._hear, offset, failure, final)
+        if self.spool.clears(time.monotonic()):
+            self._call_from_thread(self.spool.clear)
 
     def _hear(self, offset: int, failure: str, final: list[Sealed]) -> None:
         before, self.spool.failure = self.spool.failure, failure

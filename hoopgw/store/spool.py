@@ -37,6 +37,10 @@ LOOK_EVERY: Final = 20_000_000  # ns between looks at that
 SMALL: Final = PAGE  # bytes of an entry that finds room where a large one has to wait: a statement, a few rows
 RESERVE: Final = 8  # one part in so many of the ring is for small entries alone: a large result makes nobody else wait
 FEW: Final = 4  # small entries that a session begins with, at most
+BULK: Final = (
+    1 << 20
+)  # bytes: where so much is drained at once, it is cleared when there is time, not before more comes
+QUIET: Final = 0.1  # seconds without that: there is time
 LAST_PIECE: Final = 1  # flag of an entry: the payload ends here
 _ZEROS: Final = bytes(MAX_PIECE)
 _MOST_PIECES: Final = 1 << 16  # numbers of pieces start over
@@ -74,6 +78,9 @@ class Spool:
         self.head: i64 = self._words[HEAD // 8]
         self.tail: i64 = self._words[TAIL // 8]
         self._entry = BytesWriter()  # one entry at a time
+        self._dirty: i64 = 0  # what is drained from there on, up to `_dirty_end`, is not cleared yet
+        self._dirty_end: i64 = 0
+        self._bulk_at = 0.0  # when so much was drained last
         self._clean()
 
     def _allocated(self, capacity: int) -> int:
@@ -208,6 +215,19 @@ class Spool:
             raise SpoolFull("the spool has no room now")
         return PAGE + begin
 
+    def clears(self, now: float) -> bool:
+        """Drained bytes are still to be cleared, and there is time to; `now` is monotonic."""
+        return self._dirty < self._dirty_end and now - self._bulk_at > QUIET
+
+    def clear(self) -> None:
+        """At most BULK drained bytes become zeros; those that new entries have overwritten meanwhile are done.  The
+        reactor's: nobody else writes where there is room."""
+        start = max(self._dirty, self.head - self.capacity)
+        size = min(BULK, self._dirty_end - start)
+        if size > 0:
+            self._zero_from(start, size)
+        self._dirty = start + max(0, size)
+
     def _publish(self, end: i64) -> None:
         """Everything up to there in the map is whole."""
         head = self.head + (end - PAGE) - self.head % self.capacity
@@ -229,24 +249,37 @@ class Spool:
         """Of the map, not copied: to be released before `drop` and `close`."""
         return self._view[begin:end]
 
-    def drop(self, size: int) -> None:
-        """The oldest `size` bytes are stored elsewhere: they become zeros, then room."""
-        tail = self.tail + size
+    def drop(self, size: i64) -> None:
+        """The oldest `size` bytes are stored elsewhere: they become zeros, then room; as bulk, the other way round."""
+        start = self.tail
+        tail = start + size
         self._words[TAIL // 8] = tail  # first: a process that is killed now has stored them, zeroed or not
-        begin = self.tail % self.capacity
+        if size < BULK:
+            self._zero_from(start, size)
+        else:
+            if self._dirty >= self._dirty_end:  # else `clear` may be about to move it
+                self._dirty = start
+            self._dirty_end = tail
+            self._bulk_at = time.monotonic()
+        self.tail = tail
+
+    def _zero_from(self, start: i64, size: i64) -> None:
+        begin = start % self.capacity
         first = min(size, self.capacity - begin)
         self._zero(begin, first)
         self._zero(0, size - first)
-        self.tail = tail
 
-    def _zero(self, begin: int, size: int) -> None:
+    def _zero(self, begin: i64, size: i64) -> None:
         here, end = PAGE + begin, PAGE + begin + size
         while here < end:
-            step = min(MAX_PIECE, end - here)
-            self._map[here : here + step] = _ZEROS if step == MAX_PIECE else bytes(step)
+            step = min(i64(MAX_PIECE), end - here)
+            self._map[here : here + step] = _ZEROS if step == MAX_PIECE else bytes(int(step))
             here += step
 
     def close(self) -> None:
+        if self._dirty < self._dirty_end:
+            self._clean()
+            self._dirty = self._dirty_end
         self._words.release()
         self._view.release()
         self._map.close()

@@ -29,12 +29,13 @@ from hoopgw.model.target import Mode, SecretReference
 from hoopgw.record.chunks import DATA, HEADER_SIZE, SEAL, Chunk, Joined
 from hoopgw.record.entries import Kind
 from hoopgw.record.verify import Known, SessionVerifier, known_sessions, missing
+from hoopgw.store import journal as journal_module
 from hoopgw.store import segments, writer
 from hoopgw.store.keys import publish
 from hoopgw.store.recorder import Recorder
 from hoopgw.store.recordings import GATEWAY, Recordings, located, session_bytes, session_id
 from hoopgw.store.recovery import gateway_notes
-from hoopgw.store.spool import BOOT
+from hoopgw.store.spool import BOOT, BULK, PAGE
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -106,6 +107,23 @@ class Recording(TestCase):
         self.assertFalse(results[live].final)
 
     @inlineCallbacks
+    def test_bulk_is_cleared(self) -> Any:
+        """What a large result left in the ring is gone when it has passed, though nothing else comes."""
+        recorder = self.recorder(Path(self.mktemp()))
+        recorder.start()
+        self.addCleanup(recorder.stop)
+        journal = recorder.open(new_session(), {}, Mode.STRICT)
+        for _ in range(16):  # in one turn of the reactor, of which the writer's thread takes some meanwhile
+            journal.append(Kind.TO_CLIENT, b"secret!!" * (BULK // 64))
+        yield recorder.when_synced()
+        ring = recorder.spool
+        deadline = time.monotonic() + 30
+        while bytes(ring.slice(PAGE, PAGE + ring.capacity)).strip(b"\0"):
+            self.assertLess(time.monotonic(), deadline)
+            yield deferLater(reactor, 0.02, lambda: None)
+        self.assertEqual(ring.head, ring.tail)
+
+    @inlineCallbacks
     def test_clock_set_back(self) -> Any:
         """must-survive 59: an hour back in the middle of a session: order is by number, nothing is lost, it verifies;
         so do what the next start finds open and what it seals."""
@@ -118,7 +136,8 @@ class Recording(TestCase):
             journal.append(Kind.TO_CLIENT, b"%d" % number)
         yield recorder.when_synced()
         real = time.time_ns
-        self.patch(time, "time_ns", lambda: real() - 3600 * 10**9)
+        for module in (time, journal_module):
+            self.patch(module, "time_ns", lambda: real() - 3600 * 10**9)
         self.assertTrue(recorder.has_room())
         for number in range(100, 200):
             journal.append(Kind.TO_CLIENT, b"%d" % number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -11,7 +12,7 @@ from hoopgw.model.errors import OperatorError, SpoolFull
 from hoopgw.record.chunks import ENTRY
 from hoopgw.record.entries import Kind
 from hoopgw.store.rounds import taken
-from hoopgw.store.spool import BOOT, HEAD, PAGE, RESERVE, SMALL, TAIL, UNSYNCED, Spool
+from hoopgw.store.spool import BOOT, BULK, HEAD, PAGE, QUIET, RESERVE, SMALL, TAIL, UNSYNCED, Spool
 
 SESSION = b"s" * 16
 
@@ -44,6 +45,39 @@ class Spooling(SynchronousTestCase):
             self.assertEqual(payloads(spool), sent)
         self.assertEqual(spool.used, 0)
         self.assertEqual(bytes(spool.slice(PAGE, PAGE + spool.capacity)), bytes(spool.capacity))
+
+    def test_bulk_is_cleared_when_there_is_time(self) -> None:
+        """What is drained as bulk makes room at once; it is cleared in steps, and what has come meanwhile stays."""
+        spool = self.spool(4 * BULK)
+        piece = bytes(range(256)) * 512
+        for number in range(60):  # more than once around
+            for _ in range(12):
+                spool.append(SESSION, number, Kind.TO_CLIENT, 5, piece)
+            self.assertEqual(payloads(spool), [piece] * 12)
+            self.assertFalse(spool.clears(0.0))
+            self.assertTrue(spool.clears(time.monotonic() + 2 * QUIET))
+            spool.append(SESSION, number, Kind.TO_CLIENT, 5, piece)
+            for _ in range(number % 3):
+                spool.clear()
+            self.assertEqual(payloads(spool), [piece])
+        spool.append(SESSION, 60, Kind.TO_CLIENT, 5, piece)
+        steps = 0
+        while spool.clears(time.monotonic() + 2 * QUIET):
+            spool.clear()
+            steps += 1
+        self.assertIn(steps, range(1, 5))
+        self.assertEqual(payloads(spool), [piece])
+        self.assertEqual(bytes(spool.slice(PAGE, PAGE + spool.capacity)), bytes(spool.capacity))
+
+    def test_bulk_is_cleared_at_the_end(self) -> None:
+        path = Path(self.mktemp()) / "x.spool"
+        spool = Spool(path, 4 * BULK)
+        for _ in range(9):
+            spool.append(SESSION, 1, Kind.TO_CLIENT, 5, b"secret!!" * 16384)
+        self.assertEqual(len(payloads(spool)), 9)
+        self.assertIn(b"secret!!", path.read_bytes())
+        spool.close()
+        self.assertNotIn(b"secret!!", path.read_bytes())
 
     def test_full(self) -> None:
         """What does not fit raises SpoolFull and leaves nothing of it."""
