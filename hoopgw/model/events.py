@@ -27,6 +27,7 @@ class Code(Enum):
     SESSION_REVOKED = "session.revoked"  # the identity lost its grant on reload
     OPERATION_REFUSED = "operation.refused"
     OPERATION_UNAVAILABLE = "operation.unavailable"
+    REQUEST_SENT = "request.sent"  # HTTP: otherwise than it was asked, or again; a note, and no event
     HOLD_CREATED = "hold.created"
     HOLD_JOINED = "hold.joined"  # the same operation was sent again while undecided
     HOLD_APPROVED = "hold.approved"

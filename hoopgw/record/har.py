@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 from hoopgw import __version__
 from hoopgw.model.errors import Unmaskable
+from hoopgw.model.events import Code
 from hoopgw.record.export import moment
 from hoopgw.record.happenings import Happening
 from hoopgw.wire.codings import Decoding
@@ -107,6 +108,7 @@ class _Exchange:
         self._end = asked.time
         self._masked = 0
         self._messages: list[dict[str, Any]] = []
+        self._notes: list[dict[str, Any]] = []  # how it was sent, where that is not how it was asked
 
     def take(self, each: Happening) -> None:
         fields = each.fields
@@ -118,6 +120,8 @@ class _Exchange:
             (self._received if fields["direction"] == "to client" else self._sent).take(fields)
         elif each.what == "completed":
             self._masked += fields["masked"]
+        elif each.what == "note" and fields.get("code") == Code.REQUEST_SENT.value:
+            self._notes.append(fields)
         elif each.what == "message" and len(self._messages) < MAX_MESSAGES:
             self._messages.append(_message(each))
 
@@ -137,13 +141,14 @@ class _Exchange:
                 "decision": fields["decision"],
                 "guardrails": fields.get("guardrails", []),
                 "masked": self._masked,
+                **self._again(),
             },
         }
         return found | ({"_webSocketMessages": self._messages} if self._messages else {})
 
     def _request(self, target: str) -> dict[str, Any]:
         method, _, path = self._asked.fields["text"].partition(" ")
-        headers = self._asked.fields.get("headers", [])
+        headers = self._headers()
         pairs = parse_qsl(path.partition("?")[2], keep_blank_values=True)  # heads are bounded
         found = {
             "method": method,
@@ -158,6 +163,20 @@ class _Exchange:
         if self._sent.size:
             found["postData"] = {"mimeType": _header(headers, "content-type"), "text": "", **self._sent.shown()}
         return found
+
+    def _headers(self) -> list[list[str]]:
+        """As they were sent."""
+        headers: list[list[str]] = self._asked.fields.get("headers", [])
+        for note in self._notes:
+            added = [line.partition(": ")[::2] for line in note.get("added", [])]
+            gone = {name.lower() for name in (*note.get("left_out", []), *(name for name, _ in added))}
+            headers = [[name, value] for name, value in headers if name.lower() not in gone]
+            headers += [[name, value] for name, value in added]
+        return headers
+
+    def _again(self) -> dict[str, Any]:
+        found = [note["again"] for note in self._notes if "again" in note]
+        return {"again": found} if found else {}
 
     def _response(self) -> dict[str, Any]:
         fields = self._answer.fields if self._answer is not None else {}

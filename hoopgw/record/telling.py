@@ -97,6 +97,8 @@ def _typed(fields: dict[str, Any]) -> str:
 
 
 def _fact(value: object) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_fact, value)) + "]"
     if not isinstance(value, dict):
         return str(value)
     return "(" + ", ".join(f"{name}={_fact(each)}" for name, each in value.items() if each != "") + ")"

@@ -74,10 +74,14 @@ class HttpRelay:
 
     # ---- what others ask
 
-    def again(self) -> bytes:
-        """What may be sent once more, where nothing of its answer has come; b"" for nothing."""
+    def again(self, reason: str) -> list[Effect]:
+        """What may be sent once more on another connection, where nothing of its answer has come; [] for nothing."""
         repeatable, self._outgoing.repeatable = self._outgoing.repeatable, b""
-        return repeatable
+        return [self._sent({"again": reason}), ToTarget(repeatable, RECORDED)] if repeatable else []
+
+    def _sent(self, how: dict[str, Any]) -> Observed:
+        """A note: the request under way went otherwise than it was asked, or once more."""
+        return Observed(Code.REQUEST_SENT, {"operation": self._operations, **how}, {})
 
     @property
     def in_flight(self) -> bool:
@@ -249,6 +253,8 @@ class HttpRelay:
         self._phase = UNDER_WAY
         self._answering.allowed(answer, self._operations)
         self._answering.opening = outgoing.opening
+        if outgoing.otherwise:
+            effects.append(self._sent(dict(outgoing.otherwise)))
         effects.append(ToTarget(data, RECORDED))
         self._go_on(effects)
 
@@ -300,7 +306,9 @@ class HttpRelay:
             return effects
         self._answering.unauthorized = 0
         try:
-            effects.append(ToTarget(self._outgoing.forward_again(), RECORDED))
+            data = self._outgoing.forward_again()
+            effects.append(self._sent({**self._outgoing.otherwise, "again": "with another token"}))
+            effects.append(ToTarget(data, RECORDED))
         except (SecretUnavailable, TokenUnavailable) as error:
             self._without_credential(error, effects)
         return effects

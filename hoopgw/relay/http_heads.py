@@ -11,7 +11,7 @@ from hoopgw.model.http import alike
 from hoopgw.relay.http_cookies import scoped_cookie, scoped_location, scoped_refresh
 from hoopgw.relay.http_origin import asker
 from hoopgw.relay.http_query_secret import without
-from hoopgw.relay.http_scope import HOLD, HttpScope, is_proof, route_of
+from hoopgw.relay.http_scope import HOLD, IDENTITY, HttpScope, is_proof, no_identity, route_of
 from hoopgw.wire.http2_heads import is_grpc
 from hoopgw.wire.httphead import Block, Field
 from hoopgw.wire.sigv4 import CONTENT
@@ -109,6 +109,8 @@ class RequestHead:
         self.content = b"" if scope.signing is None else block.one(CONTENT)
         if scope.signing is not None or scope.granted is not None:
             self.recorded += b"authorization: " + REDACTED + b"\r\n"
+        if scope.identity is not no_identity:
+            self.recorded += IDENTITY + b": " + REDACTED + b"\r\n"
         self.expects = block.one(b"expect").lower()
         self.patient = any(_asynchronous(value) for value in block.values(b"prefer"))
         self.asker = asker(block, scope.route)

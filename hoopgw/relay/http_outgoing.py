@@ -13,10 +13,11 @@ from hoopgw.relay import http_words as words
 from hoopgw.relay.effects import Ask, Effect, ToTarget
 from hoopgw.relay.http_answers import HELD, NOTED
 from hoopgw.relay.http_body import Body
-from hoopgw.relay.http_conditions import compares, is_tagged, untagged
-from hoopgw.relay.http_heads import MAX_PREPARED, RequestHead, is_ours
+from hoopgw.relay.http_conditions import UNLESS, compares, is_tagged, untagged
+from hoopgw.relay.http_heads import MAX_PREPARED, SECRET, RequestHead, is_ours
 from hoopgw.relay.http_origin import REASON, may_ask
-from hoopgw.relay.http_query_secret import brings
+from hoopgw.relay.http_otherwise import AS_ASKED, LEFT_OUT, otherwise
+from hoopgw.relay.http_query_secret import brings, shown, with_query
 from hoopgw.relay.http_scope import PROOFS, HttpScope
 from hoopgw.relay.http_signing import CODED, MAX_HASHED, WHOLE, Signing
 from hoopgw.relay.http_trace import Traces
@@ -47,12 +48,13 @@ class Outgoing:
     renewed     another credential was asked for, for this request
     once        it was approved: however it ends, it is not sent a second time by itself
     repeatable  what may be sent again while nothing of its answer has come
+    otherwise   how the head that was sent differs from the one that was recorded when it was asked
     """
 
     __slots__ = (
         "up", "head", "request", "line", "close", "reads", "opening", "once", "repeatable",
         "_scope", "_prepared", "_block", "_last", "_signing", "_judged", "_content", "_pieces",
-        "_traces", "_trace", "_sent", "renewed", "_untagged",
+        "_traces", "_trace", "_sent", "renewed", "_untagged", "otherwise",
     )  # fmt: skip
 
     def __init__(self, scope: HttpScope) -> None:
@@ -70,6 +72,7 @@ class Outgoing:
         self.opening: Opening | None = None
         self.once = False
         self.repeatable = b""
+        self.otherwise = AS_ASKED
         self._judged = 0  # bytes of the body that the rules want
         # Of it so far, without chunks, bounded by `reads` and a read; and the same as it came.  No lists: a client may
         # send each byte by itself
@@ -150,12 +153,13 @@ class Outgoing:
         return end
 
     def _followed(self, data: bytes, here: int, content: list[bytes] | None) -> int:
-        """Where its body ends in `data`.  Raises WireError, also for a trailer that names what a head may not: some
-        targets put trailers among the fields."""
+        """Where its body ends in `data`.  Raises WireError, also for a trailer that names what a head may not, for some
+        targets put trailers among the fields; or what the record may not have (RFC 9110, 6.5.1: nor may a trailer)."""
         end = self.up.take(data, here, content)
         for name, _ in self.up.trailers:
             plain = alike(name)
-            if is_ours(plain) or plain in self._scope.replaced or plain in PROOFS:
+            ours = is_ours(plain) or plain in self._scope.replaced
+            if ours or plain in PROOFS or plain in SECRET or name in self._scope.secrets:
                 raise ProtocolViolation(f"{name.decode('ascii')} as a trailer")
         return end
 
@@ -177,7 +181,8 @@ class Outgoing:
         name = b"respond-async" if head.patient else b""
         operation = Operation("http", REQUEST, self.line, name, bound, number, request)
         upgrade = b"" if self.opening is None else asking(self.opening)
-        recorded = b"".join((self.line, _VERSION, head.recorded, upgrade, self._trace))
+        line = shown(self.line, self._scope.query) if self._scope.query else self.line
+        recorded = b"".join((line, _VERSION, head.recorded, upgrade, self._trace))
         if self._pieces:
             recorded += bytes(self._pieces)
         return Ask(LANE, (operation,), recorded, partial(_redacted, len(recorded)))
@@ -214,21 +219,24 @@ class Outgoing:
         """Its head, and what is there of its body.  Raises SecretUnavailable, TokenUnavailable and WireError."""
         scope, head, request = self._scope, self.head, self.request
         assert head is not None and request is not None
+        self.otherwise = AS_ASKED
         line, upstream = self.line, head.upstream
         if scope.query:
-            line += (b"&" if b"?" in line else b"?") + scope.query
+            line = with_query(line, scope.query)
         body = bytes(self._pieces) if self._pieces else b""
         signing = self._signing
         if signing is not None:
             if signing.way == WHOLE:
                 signing.hashed([bytes(self._content)])
             bound, own = signing.lines(request.method, request.target, scope.host, head)
+            self.otherwise = otherwise(head.lines, bound, own)
             upstream = b"Host: " + scope.host + b"\r\n" + bound + scope.told + own
             if signing.way == CODED:
                 body = signing.coded([bytes(self._content)], self.up.ended)
         self._empty()
         if self._untagged:
             upstream = untagged(upstream)
+            self.otherwise = {**self.otherwise, LEFT_OUT: [UNLESS.decode(), *self.otherwise.get(LEFT_OUT, ())]}
         granted = b"" if scope.granted is None else scope.granted()
         upgrade = b"" if self.opening is None else asking(self.opening)
         data = b"".join((line, _VERSION, upstream, granted, scope.identity(), upgrade, self._trace, body))

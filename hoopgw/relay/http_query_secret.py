@@ -17,6 +17,15 @@ def brings(target: bytes, query: bytes) -> bool:
     return any(_name(part) == name for part in _APART.split(target.partition(b"?")[2]))
 
 
+def shown(line: bytes, query: bytes) -> bytes:
+    """A method and its target as the record shows what goes to the target."""
+    return with_query(line, query.partition(b"=")[0] + b"=" + REDACTED)
+
+
+def with_query(line: bytes, query: bytes) -> bytes:
+    return line + (b"&" if b"?" in line else b"?") + query
+
+
 def without(value: bytes, query: bytes) -> bytes:
     """A field of an answer: an address in it has the parameter no more, and elsewhere its value is redacted."""
     secret = query.partition(b"=")[2]

@@ -14,6 +14,7 @@ from hoopgw.wire.sigv4 import Keys
 TOKEN: Final = b"x-hoopgw-token"
 ROLE: Final = b"x-hoopgw-role"
 HOLD: Final = b"x-hoopgw-hold"  # the id of the hold that a request resumes
+IDENTITY: Final = b"X-Hoopgw-Identity"  # the name of the line that `identity` gives
 # Where the token may be; of several the first counts, and the others are for the target
 PROOFS: Final = (TOKEN, b"proxy-authorization", b"authorization")
 

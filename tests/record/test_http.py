@@ -158,6 +158,17 @@ class Archive(SynchronousTestCase):
         for key in ("cookies", "headers", "headersSize", "bodySize", "httpVersion"):
             self.assertTrue(key in found["request"] and key in found["response"])
 
+    def test_as_it_was_sent(self) -> None:
+        """What was left out or added when it was sent, and that it was sent again."""
+        said = {"code": "request.sent", "operation": 1}
+        signed = {**said, "left_out": ["cookie"], "added": ["host: other", "x-amz-date: 2026"]}
+        again = {**said, "again": "closed"}
+        notes = [entry(Kind.NOTE, json.dumps(each).encode()) for each in (signed, again)]
+        (found,) = archive(operation(GET), *notes, answer(OK))
+        headers = [(each["name"], each["value"]) for each in found["request"]["headers"]]
+        self.assertEqual(headers, [("host", "other"), ("x-amz-date", "2026")])
+        self.assertEqual(found["_hoopgw"]["again"], ["closed"])
+
     def test_several_in_order_and_refused_ones(self) -> None:
         """Each is one entry; the gateway's own answer is the response."""
         refused = b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/problem+json\r\nContent-Length: 2\r\n\r\n{}"

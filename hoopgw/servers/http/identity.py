@@ -20,6 +20,7 @@ from hoopgw.model.errors import OperatorError, TokenUnavailable
 from hoopgw.model.events import Code
 from hoopgw.model.operation import REQUEST
 from hoopgw.relay.effects import Ask
+from hoopgw.relay.http_scope import IDENTITY
 from hoopgw.servers.interfaces import ISession
 from hoopgw.servers.slow_signing import SECONDS, SlowSigning
 from hoopgw.session.interfaces import IEvents
@@ -204,4 +205,4 @@ class Introduced:
 
 
 def _line(token: str) -> bytes:
-    return b"X-Hoopgw-Identity: " + token.encode() + b"\r\n"
+    return IDENTITY + b": " + token.encode() + b"\r\n"

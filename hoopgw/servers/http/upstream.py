@@ -34,6 +34,7 @@ class Upstream:
         self._opening: Deferred[Link | Call] | None = None
         self._pending: list[bytes] = []  # while it opens; bounded by the client, who is not read meanwhile
         self._before = 0  # answers that this session had when it got its connection
+        self._anew = False  # the next connection is to be a new one
         self._producer: Any = None
         self._paused = False
         self._renew = renew
@@ -49,7 +50,7 @@ class Upstream:
             self._link.transport.write(data)
         elif not self._over:
             self._pending.append(data)
-            self._open(self._links.take(self._access))
+            self._open(None if self._anew else self._links.take(self._access))
 
     def _open(self, kept: Link | Call | None) -> None:
         if self._opening is not None:
@@ -89,7 +90,7 @@ class Upstream:
         self.abortConnection()
 
     def _use(self, link: Link | Call) -> None:
-        self._link, self._before = link, self._relay.answers
+        self._link, self._before, self._anew = link, self._relay.answers, False
         link.receive = self.pump.target_bytes
         link.lost = lambda reason: self._lost(link, reason)
         if self._producer is not None:
@@ -105,10 +106,10 @@ class Upstream:
             return
         self._link = None
         used = link.reused or self._relay.answers > self._before
-        again = self._relay.again() if used else b""
+        again = self._relay.again(reason) if used else []
         if again:  # RFC 9110, 9.2.2: it was closed as it became our turn; nothing of it was answered
-            self._pending.append(again)
-            self._open(None)
+            self._anew = True  # another that was kept may be as old
+            self.pump.go_on(again)
         elif self.pump is not None:
             self.pump.target_gone(reason)
 

@@ -10,7 +10,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.answer import GO
-from hoopgw.relay.effects import ToTarget
+from hoopgw.relay.effects import Effect, Observed, ToTarget
 from hoopgw.relay.http import HttpRelay
 from hoopgw.servers.http.links import Link
 from hoopgw.servers.http.upstream import Upstream
@@ -22,10 +22,14 @@ class Sent(SynchronousTestCase):
     def setUp(self) -> None:
         self.links: list[Link] = []
         self.gone: list[str] = []
+        self.noted: list[dict[str, object]] = []
+        self.kept: Link | None = None
         self.relay = HttpRelay(scope())
-        links: Any = SimpleNamespace(take=lambda access: None, dial=self.dial)
+        links: Any = SimpleNamespace(take=lambda access: self.kept, dial=self.dial)
         self.upstream = Upstream(links, access(), self.relay, lambda: succeed(None))
-        self.upstream.pump = SimpleNamespace(target_bytes=self.relay.from_target, target_gone=self.gone.append)
+        self.upstream.pump = SimpleNamespace(
+            target_bytes=self.relay.from_target, target_gone=self.gone.append, go_on=self.carry_out
+        )
 
     def dial(self, who: Any) -> Deferred[Link]:
         link = Link(None, PLACE)
@@ -35,7 +39,11 @@ class Sent(SynchronousTestCase):
 
     def ask(self) -> None:
         self.relay.from_client(GET)
-        for effect in self.relay.decided(0, (GO,)):
+        self.carry_out(self.relay.decided(0, (GO,)))
+
+    def carry_out(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            self.noted += [effect.fields] if isinstance(effect, Observed) else []
             if isinstance(effect, ToTarget):
                 self.upstream.write(effect.data)
 
@@ -49,7 +57,9 @@ class Sent(SynchronousTestCase):
         self.links[0].receive(OK)
         self.ask()
         self.assertEqual(self.written(), [2])
+        self.kept = Link(None, PLACE)  # as old as the one that was closed
         self.links[0].lost("closed")
         self.assertEqual((self.written(), self.gone), ([2, 1], []))
+        self.assertEqual(self.noted, [{"operation": 2, "again": "closed"}])
         self.links[1].lost("closed")
         self.assertEqual((self.written(), self.gone), ([2, 1], ["closed"]))
