@@ -43,5 +43,5 @@ class Body:
             self.left -= end - start
             self.ended = self.left == 0
         if content is not None:
-            content.append(data[start:end])
+            content.append(data if start == 0 and end == len(data) else data[start:end])
         return end

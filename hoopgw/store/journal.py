@@ -15,6 +15,7 @@ from hoopgw.record.entries import Kind
 from hoopgw.store.spool import Spool
 
 _NOTHING: Final = memoryview(b"")
+_NO_ENTRY: Final = (0, b"", b"")
 
 
 class IRecorder(Protocol):
@@ -35,7 +36,7 @@ class Journal:
         self._session = session
         self._sequence: i64 = 0
         self._begun: i64 = 0  # bytes of a large entry that are in the ring already
-        self._begun_of = (0, 0)  # which one: its kind, and a hash of its parts
+        self._begun_of: tuple[int, bytes, bytes] = _NO_ENTRY  # which one: its kind and parts
         self._payload = _NOTHING  # all of it
         self._lost_since: i64 = 0  # best-effort: when the gap began, ns; 0 while there is none
         self._lost_entries = 0
@@ -64,10 +65,10 @@ class Journal:
     def _put_pieces(self, kind: i64, first: bytes, second: bytes, now: i64) -> i64:
         """What does not fit now goes on when the same entry is appended again; another one says that it never will:
         readers leave out an entry without its end."""
-        which = kind, hash((first, second))
+        which = kind, first, second
         if self._begun and which != self._begun_of:
             self._sequence += 1
-            self._begun, self._payload = 0, _NOTHING
+            self._begun, self._begun_of, self._payload = 0, _NO_ENTRY, _NOTHING
             return self._put(kind, first, second, now)
         if not self._begun:
             self._begun_of, self._payload = which, memoryview(first + second if second else first)
@@ -75,7 +76,7 @@ class Journal:
         self._begun = self._spool.append_pieces(session, sequence, kind, now, self._payload, self._begun)
         if self._begun < len(self._payload):
             raise SpoolFull("the rest of a large entry has no room now")
-        self._begun, self._payload = 0, _NOTHING
+        self._begun, self._begun_of, self._payload = 0, _NO_ENTRY, _NOTHING
         self._sequence += 1
         return self._sequence
 

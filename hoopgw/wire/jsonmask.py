@@ -24,7 +24,7 @@ from hoopgw.wire.masking import Action, ValueMask
 
 MAX_DEPTH: Final = 512  # objects and lists in one another
 
-_ACTION_MASK: Final = (1 << ACTION_BITS) - 1
+_ACTION_MASK: Final = 15  # of ACTION_BITS; a sum would be looked up each time
 
 # What may come next
 _VALUE: Final = 0
@@ -74,27 +74,34 @@ class JsonMask:
         """What may go on now.  Raises Unmaskable."""
         if not data:
             return b""
+        before = b""
+        here: i64 = 0
         if self._pieces.waiting:
-            joined = self._pieces.joined(data)
-            if joined is None:
+            here = self._pieces.takes(data)
+            if here < 0:
                 return b""
-            data = joined
-        return self._walked(data)
+            before = self._walked(self._pieces.taken(), 0, b"")
+            if here == len(data):
+                return before
+            if self._pieces.waiting:  # what ended it begins another one
+                return before + self.feed(data[here:])
+        return self._walked(data, here, before)
 
     def finish(self) -> bytes:
         """What is left.  Raises Unmaskable for a text without its end."""
         out = b""
         if self._pieces.waiting:  # a number ends with the text
-            out = self._walked(self._pieces.taken() + b"\n")[:-1]
+            out = self._walked(self._pieces.taken() + b"\n", 0, b"")[:-1]
         if self._pieces.waiting or self._passing or self._depth or self._expect != _VALUE:
             raise Unmaskable("a JSON text that ends too early")
         return out
 
     # ---- the walk
 
-    def _walked(self, data: bytes) -> bytes:
+    def _walked(self, data: bytes, start: i64, before: bytes) -> bytes:
+        """What of `data` is shown from `start` on, behind what was shown before."""
         end: i64 = len(data)
-        here: i64 = 0
+        here: i64 = start
         if not self._begun:
             if len(data) < 3 and _MARK.startswith(data):
                 self._pieces.keep(data, 0)
@@ -102,24 +109,28 @@ class JsonMask:
             self._begun = True
             if data.startswith(_MARK):
                 here = 3
-        self._values.begin(data, end)
-        self._gap = 0
+        self._values.begin(data, start, end)
+        run = self._values.run
+        if before:
+            run.put(start, start, before)
+        self._gap = start
         if self._passing:
-            here = self._on(data, end)
+            here = self._on(data, start, end)
         stopped: i64 = self._walk(data, here, end)
         if stopped < end:
             self._pieces.keep(data, stopped)
-        run = self._values.run
         if self._dropped:
             run.put(self._gap, stopped, b"")
         changed = run.result_until(stopped)
         if changed is not None:
             return changed
-        return data if stopped == end else data[:stopped]
+        return data if start == 0 and stopped == end else data[start:stopped]
 
-    def _on(self, data: bytes, end: i64) -> i64:
+    def _on(self, data: bytes, start: i64, end: i64) -> i64:
         """The rest of a string that goes on as it comes."""
-        begin: i64 = 1 if self._cut else 0
+        begin: i64 = start
+        if self._cut:
+            begin += 1
         if begin > end:
             return end
         stop: i64 = string_end(data, begin, end)
@@ -210,7 +221,7 @@ class JsonMask:
 
     def _begin_element(self, inside: Open) -> None:
         """Where the next element of the open list stands."""
-        if inside.number == 0 or self._table.numbered[inside.place]:
+        if inside.number == 0 or inside.numbered:
             inside.element = self._table.element(inside.place, inside.number)
         inside.number += 1
         self._step = inside.element
@@ -226,21 +237,26 @@ class JsonMask:
             self._values.masked += 1
         around = self._open
         self._depth += 1
-        if self._depth == len(self._all):
-            self._all.append(Open(around.starts, around.holder))
-        inside = self._open = self._all[self._depth]
+        inside = around.inner
+        if inside is None:
+            inside = around.inner = Open(self._table.starts[DEAD], around.holder)
+            self._all.append(inside)
+        self._open = inside
         inside.in_object = is_object
         inside.number = inside.element = 0
-        inside.place = step >> ACTION_BITS
-        inside.starts = self._table.starts[inside.place]
+        place: i64 = step >> ACTION_BITS
+        if inside.place != place:
+            inside.place = place
+            inside.starts = self._table.starts[place]
+            inside.numbered = self._table.numbered[place]
         inside.holder = around.way if around.in_object else around.holder
         self._step = 0
         if is_object:
             self._expect = _FIRST_NAME
-            inside.way = self._ways.into(inside.holder, inside.place)
+            inside.way = self._ways.into(inside.holder, place)
         else:
             self._expect = _FIRST
-            if inside.place != DEAD:
+            if place != DEAD:
                 self._begin_element(inside)
 
     def _closes(self, here: i64, is_object: bool) -> None:
@@ -285,23 +301,22 @@ class JsonMask:
                     break
                 at = here + 1
             ahead = way.ahead
-            other = False
-            while ahead is not None and (
-                at + ahead.reach > end
-                or (read_i64_le(data, at) ^ ahead.word) & ahead.mask
-                or (
-                    ahead.size > 8 and (read_i64_le(data, at + ahead.size - 8) != ahead.last or ahead.differs(data, at))
-                )
-            ):
-                if other:
-                    ahead = None
-                else:  # it may be left out
-                    ahead = ahead.ahead
-                    other = True
             if ahead is None:
                 break
+            one = ahead
+            size = one.size
+            if (
+                at + one.reach > end
+                or (read_i64_le(data, at) ^ one.word) & one.mask
+                or (size > 8 and read_i64_le(data, at + size - 8) != one.last)
+                or (size > 16 and one.differs(data, at))
+            ):
+                ahead = one.ahead  # it may be left out
+                if ahead is None or not ahead.comes(data, at, end):
+                    break
+                one = ahead
             first = False
-            way = ahead
+            way = one
             way.missed = 0
             here = at + way.size
             step = way.step

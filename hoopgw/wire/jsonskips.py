@@ -12,9 +12,12 @@ CLASS: Final = bytes(
     1 if c in b" \t\r\n\x1e" else 2 if chr(c).isascii() and (chr(c).isalnum() or c in b"+-.") else 0 for c in range(256)
 )
 
-_TRUE: Final = int.from_bytes(b"true", "little")
-_NULL: Final = int.from_bytes(b"null", "little")
-_ALSE: Final = int.from_bytes(b"alse", "little")
+_TRUE: Final = 0x65757274  # b"true", the lowest byte first
+_NULL: Final = 0x6C6C756E  # b"null", the lowest byte first
+_ALSE: Final = 0x65736C61  # b"alse", the lowest byte first
+_RUE: Final = 0x657572  # b"rue", the lowest byte first
+_ULL: Final = 0x6C6C75  # b"ull", the lowest byte first
+_THREE: Final = 0xFFFFFF  # bytes
 _WORDS: Final = (b"true", b"false", b"null", b"NaN", b"Infinity", b"-Infinity")
 
 _QUOTES: Final = 0x2222222222222222
@@ -59,7 +62,17 @@ def bare_end(data: bytes, start: i64, end: i64) -> i64:
     table = CLASS
     c: i64 = data[start]
     here: i64 = start + 1
-    if 48 <= c <= 57 and start + 9 <= end:
+    if start + 9 > end:
+        pass
+    elif c > 57:
+        last = i64(read_i32_le(data, start + 1))
+        if c == 102 and last == _ALSE:
+            here = start + 5
+        elif (c == 116 and last & _THREE == _RUE) or (c == 110 and last & _THREE == _ULL):
+            here = start + 4
+        if here > start + 1 and table[data[here]] != 2:
+            return here
+    elif c >= 48:
         word: i64 = read_i64_le(data, here) ^ _ZEROS
         found: i64 = ((((word & _LOW) + _SIXES) | word) >> 4) & _LOW  # of no digit: some bit of its four
         found |= found >> 2

@@ -7,6 +7,7 @@ from typing import Final, final
 from mypy_extensions import i64
 
 from hoopgw.model.errors import Unmaskable
+from hoopgw.wire.jsonskips import CLASS
 from hoopgw.wire.jsonstrings import ends_in_escape, string_end
 
 MAX_TEXT: Final = 16 << 20  # bytes of one string that must be seen whole
@@ -36,20 +37,34 @@ class PartialToken:
             raise Unmaskable("a JSON value that is too long to be read")
         self._cut = text and ends_in_escape(rest, False)
 
-    def joined(self, data: bytes) -> bytes | None:
-        """The token with what may end it; None while nothing does: a long string is joined once."""
-        whole = self._kept[0][0] != 34
-        if not whole:
+    def takes(self, data: bytes) -> i64:
+        """How much of `data` is needed for the token and what ends it; -1: it does not end, and all of it is kept.
+
+        A long string is joined once.
+        """
+        size: i64 = len(data)
+        end: i64 = size
+        first = self._kept[0][0]
+        if first == 34:
             begin: i64 = 1 if self._cut else 0
-            whole = string_end(data, begin, len(data)) >= 0
+            end = string_end(data, begin, size)
+            if end >= 0:
+                end = (end >> 1) + 1
+        elif CLASS[first] == 2:
+            end = 0
+            while end < size and CLASS[data[end]] == 2:
+                end += 1
+            if end < size:
+                end += 1
+        if end >= 0:
+            self._kept.append(data[:end])
+            return end
         self._kept.append(data)
-        if whole:
-            return self.taken()
-        self._size += len(data)
+        self._size += size
         if self._size > MAX_TEXT:
             raise Unmaskable(f"a JSON string of more than {MAX_TEXT} bytes")
         self._cut = ends_in_escape(data, self._cut)
-        return None
+        return -1
 
     def taken(self) -> bytes:
         """All of it, of which nothing is kept."""

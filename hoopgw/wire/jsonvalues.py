@@ -35,9 +35,9 @@ class JsonValues:
         self._stars = bytes([0, *(action.kind == NONE for action in actions)])  # of each action: a text is all stars
         self._value = value
 
-    def begin(self, data: bytes, end: i64) -> None:
-        """Another piece."""
-        self.run = Rewriting(data, 0, end, False)
+    def begin(self, data: bytes, start: i64, end: i64) -> None:
+        """Another piece: `data[start:end]`."""
+        self.run = Rewriting(data, start, end, False)
         if self._scanner is not None:
             self._finds = Finds(self.run)
 

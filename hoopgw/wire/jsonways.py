@@ -50,6 +50,13 @@ class Way:
         self.ahead: Way | None = None
         self.within: Way | None = None
 
+    def comes(self, data: bytes, here: i64, end: i64) -> bool:
+        """Whether `data` goes on with this member."""
+        size = self.size
+        if here + self.reach > end or (read_i64_le(data, here) ^ self.word) & self.mask:
+            return False
+        return size <= 8 or (read_i64_le(data, here + size - 8) == self.last and not self.differs(data, here))
+
     def differs(self, data: bytes, here: i64) -> bool:
         """Whether what is between the first and the last eight bytes is another text."""
         at: i64 = 8
@@ -65,16 +72,20 @@ class Open:
     """An object or list that is open; the outermost one is what the whole text stands in.
 
     number   of the next element
+    inner    what was open in it last
+    numbered it matters which element it is
     element  where elements stand, and what becomes of them
     starts   by the first byte of a name: it may matter here
     holder   the member whose value it is, or is in
     way      of an object: the last of its members that is known
     """
 
-    __slots__ = ("element", "holder", "in_object", "number", "place", "starts", "way")
+    __slots__ = ("element", "holder", "in_object", "inner", "number", "numbered", "place", "starts", "way")
 
     def __init__(self, starts: bytes, holder: Way) -> None:
         self.in_object = False
+        self.inner: Open | None = None
+        self.numbered = False
         self.number: i64 = 0
         self.element: i64 = 0
         self.place: i64 = 0
