@@ -172,6 +172,11 @@ def _create_function(draft: Draft, body: Node) -> None:
     draft.temporary = draft.temporary or "pg_temp" in json.dumps(body.get("funcname", []))
 
 
+def _create_type(draft: Draft, body: Node) -> None:
+    names = [body.get(field, []) for field in ("domainname", "typeName", "defnames")]
+    draft.temporary = draft.temporary or "pg_temp" in json.dumps(names)
+
+
 def _create_trig(draft: Draft, body: Node) -> None:
     draft.written.add(id(body.get("relation")))
 
@@ -199,6 +204,10 @@ READERS: dict[str, Callable[[Draft, Node], None]] = {
     "ViewStmt": _view,
     "CreateTableAsStmt": _create_table_as,
     "CreateFunctionStmt": _create_function,
+    "CreateDomainStmt": _create_type,
+    "CreateEnumStmt": _create_type,
+    "CreateRangeStmt": _create_type,
+    "DefineStmt": _create_type,
     "CreateTrigStmt": _create_trig,
     "AlterUserMappingStmt": _create_user_mapping,
     "CreateSubscriptionStmt": _create_user_mapping,

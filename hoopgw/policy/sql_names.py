@@ -29,6 +29,7 @@ class NameContext:
     schemas: tuple[str, ...] = ()
     path_unknown: bool = False
     temporary: bool = False  # it has temporary objects that are not known
+    types: bool = False  # types are among these: they come before PostgreSQL's own
     changing: bool = False  # DDL since the catalogue was read
     calls_changing: bool = False  # the same, of what operators and casts mean
     moved: bool = False  # the same, of what names with a schema mean, and of what bodies and triggers do
@@ -65,6 +66,8 @@ class NameContext:
     def doubt_of_calls(self) -> str:
         """Why what operators and casts call cannot be known; "" where it can.  An unknown path is no doubt here:
         every schema counts then, and none of a session's own, because operators are not looked for there."""
+        if self.types:
+            return "this session has temporary types, which hide others"
         return "functions, operators or types were changed in this transaction" if self.calls_changing else ""
 
     def after(self, statement: Statement) -> NameContext:
@@ -80,7 +83,7 @@ class NameContext:
                     unknown = "$user" in added or any(each.startswith(SCHEMA) for each in added) or len(schemas) > 64
                     context = replace(context, schemas=schemas, path_unknown=context.path_unknown or unknown)
         if statement.temporary:
-            context = replace(context, temporary=True)
+            context = replace(context, temporary=True, types=context.types or "type" in statement.effects)
         context = context.having((statement,)) if statement.makes else context
         if statement.ddl:
             changes = bool(statement.effects & CHANGE_CALLS)

@@ -127,7 +127,19 @@ def relation_touched(draft: Draft, schema: str, name: str) -> None:
 def relation_created(draft: Draft, relation: Node) -> None:
     draft.written.add(id(relation))
     draft.new.add(id(relation))
-    draft.temporary = draft.temporary or is_temporary(relation)
+    if is_temporary(relation):
+        draft.temporary = True
+        name: str = relation.get("relname", "")
+        if draft.catalogue is not None and _is_type(draft.catalogue, draft.context.schemas, name):
+            draft.unknown.append(f"a temporary {name} hides the type of that name: give it another")
+
+
+def _is_type(catalogue: Catalogue, schemas: tuple[str, ...], name: str) -> bool:
+    """A relation brings a type of its name, and those of a session come before PostgreSQL's own: `x::text` would mean
+    something else.  Rows of other relations have types too; a temporary table may have the name of one."""
+    if catalogue.types is None:
+        return False
+    return any((each, name) in catalogue.types.by_name for each in ("pg_catalog", *schemas))
 
 
 def is_temporary(relation: Node) -> bool:

@@ -7,14 +7,18 @@ columns is another, in a schema of its own here.
 
 from __future__ import annotations
 
-from collections import ChainMap
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Final
+from itertools import chain
+from typing import Any, Final, TypeVar
 
 from hoopgw.policy.catalogue import Catalogue, Column, Relation
 from hoopgw.policy.catalogue_memo import Memo
 from hoopgw.policy.lineage import Traced
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 SCHEMA: Final = "pg_temp"
 FIRST: Final = 1 << 32  # of their numbers in the place of OIDs, which have 32 bits
@@ -104,12 +108,38 @@ def with_temporaries(catalogue: Catalogue | None, temporaries: Temporaries) -> C
         relations[_schema(index), made.name] = _relation(FIRST + number, made)
     return replace(
         base,
-        relations=ChainMap(relations, base.relations),  # type: ignore[arg-type]  # a ChainMap that nobody writes to
-        by_oid=ChainMap({each.oid: each for each in relations.values()}, base.by_oid),  # type: ignore[arg-type]
+        relations=Beside(relations, base.relations),
+        by_oid=Beside({each.oid: each for each in relations.values()}, base.by_oid),
         memo=Memo(MAX_KEPT),
         base=base,
         temporaries=temporaries,
     )
+
+
+class Beside(Mapping[K, V]):
+    """Two mappings that share no key, as one: that of a whole catalogue is not copied for each session."""
+
+    __slots__ = ("_base", "_own")
+
+    def __init__(self, own: Mapping[K, V], base: Mapping[K, V]) -> None:
+        self._own, self._base = own, base
+
+    def __getitem__(self, key: K) -> V:
+        found = self._own.get(key)
+        return found if found is not None else self._base[key]
+
+    def get(self, key: K, default: Any = None) -> Any:
+        found = self._own.get(key)
+        return found if found is not None else self._base.get(key, default)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._own or key in self._base
+
+    def __iter__(self) -> Iterator[K]:
+        return chain(self._own, self._base)
+
+    def __len__(self) -> int:
+        return len(self._own) + len(self._base)
 
 
 def _relation(oid: int, made: Temporary) -> Relation:

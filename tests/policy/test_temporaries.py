@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -18,7 +19,7 @@ from hoopgw.policy.masks import MaskGuardrail, SqlMasks, resolve
 from hoopgw.policy.sql import analyse
 from hoopgw.policy.sql_names import NameContext, context_of
 from hoopgw.policy.temporaries import MAX_ALIKE, MAX_MADE, SCHEMA, with_temporaries
-from tests.policy.test_lineage import FORMS, SHOP, rule
+from tests.policy.test_lineage import CHOSEN, EQUAL, FORMS, FREE, SHOP, STORED, rule
 
 MOOD, CAST = 30_001, 30_002
 F = "CREATE FUNCTION public.f() RETURNS int LANGUAGE sql AS 'SELECT id FROM t'"
@@ -224,6 +225,27 @@ class Names(SynchronousTestCase):
         self.assertEqual(Session().one(text).settings[0][0], "restrict_nonsystem_relation_kind")
         self.assertEqual(Session("create temp table pg_settings (name text)").one(text).settings[0][0], "*")
 
+    def test_names_of_types(self) -> None:
+        """A temporary table has a type of its name, which PostgreSQL looks for before its own: what a cast means is
+        not left to who makes tables."""
+        for text in (
+            "create temp table text (a int)",
+            "create temp table mood as select 1 as a",
+            "create temp view text as select 1",
+            "create type pg_temp.text as (a int)",
+            "create temp sequence text",
+        ):
+            self.assertIn("hides the type", Session(catalogue=shop()).one(text).unknown[0], text)
+        for text in (
+            "create domain pg_temp.text as int check (value > 0)",
+            "create type pg_temp.text as enum ('a')",
+            "create type pg_temp.x as (a int)",
+            "create type pg_temp.text as range (subtype = int)",
+        ):
+            session = Session("select 'a'::text", text, catalogue=shop())
+            self.assertIn("temporary types", session.one("select 'a'::text").unknown[0], text)
+            self.assertEqual(session.one("select '1'::int").unknown, (), text)
+
     def test_of_other_sessions(self) -> None:
         """By the schema's real name they are not known, and a path with such a name is none that is followed."""
         session = Session("create temp table t (id int)")
@@ -285,6 +307,18 @@ class Masks(SynchronousTestCase):
             ):
                 text = text.format(table)
                 self.assertEqual(session.shows(text), wanted, text)
+
+    def test_every_form_of_a_copy(self) -> None:
+        """All that is shown, refused or let through of a masked table is so of its temporary copy."""
+        session = Session("create temp table copied as select * from customers")
+        for text in (*FORMS, *EQUAL, *CHOSEN, *STORED, *FREE):
+            if "crm" in text or "public." in text or "copied" in text or not re.search(r"\bcustomers\b", text):
+                continue
+            context = session.context
+            wanted = Session().shows(text)
+            found = session.shows(re.sub(r"\bcustomers\b", "copied", text))
+            self.assertEqual(found, wanted, text)
+            session.context = context
 
     def test_either(self) -> None:
         """A name of two tables of which one has masked values: these are masked by name, and never by position."""
