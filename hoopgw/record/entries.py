@@ -5,7 +5,6 @@ The layout is part of the recording format (docs/recording-format.md): a change 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import IntEnum
 from struct import Struct
 from struct import error as StructError
@@ -80,7 +79,7 @@ _COMPLETED: Final = Struct("<QQQ")
 
 
 def asked(
-    operations: tuple[Operation, ...], codes: Sequence[int], references: Sequence[int], data: bytes
+    operations: tuple[Operation, ...], codes: list[int], references: list[int], data: bytes
 ) -> tuple[bytes, bytes]:
     """The payload of an ASKED entry, in two parts.
 

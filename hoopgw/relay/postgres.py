@@ -96,7 +96,7 @@ class PostgresRelay:
     @property
     def in_flight(self) -> bool:
         """Something runs at the target: a cancel makes sense."""
-        return len(self._results.expected) > 0
+        return self._results.answers.waiting > 0
 
     @property
     def transaction_status(self) -> str:
@@ -149,7 +149,7 @@ class PostgresRelay:
         return effects
 
     def _throttled(self, effects: list[Effect]) -> list[Effect]:
-        full = self._kept_size > MAX_KEPT or len(self._results.expected) > MAX_EXPECTED
+        full = self._kept_size > MAX_KEPT or self._results.answers.waiting > MAX_EXPECTED
         if full != self._paused and not self._gone:
             self._paused = full
             effects.append(PauseClient() if full else ResumeClient())
@@ -293,8 +293,8 @@ class PostgresRelay:
             effects.append(Hangup(Code.SESSION_CLOSED, "the client ended the session"))
         elif self._waits() and not self._flushed:
             self._flushed = True
-            expected = self._results.expected
-            if expected and expected[-1].kind not in (expecting.SYNC, expecting.QUERY, expecting.FUNCTION):
+            last = self._results.answers.last()
+            if last is not None and last.kind not in (expecting.SYNC, expecting.QUERY, expecting.FUNCTION):
                 effects.append(ToTarget(pgmessages.FLUSH))
 
     def _waits(self) -> bool:
@@ -327,7 +327,7 @@ class PostgresRelay:
         if self._gone:
             return []
         effects: list[Effect] = []
-        if self._results.expected:
+        if self._results.answers.waiting:
             effects.append(ToTarget(pgmessages.FLUSH))
         said = words.waiting(notice, self._results.parameters.encoding)
         if self._results.left:

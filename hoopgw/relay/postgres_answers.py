@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-from collections import deque
-from typing import final
+from typing import Final, final
+
+from mypy_extensions import i64
 
 from hoopgw.model.errors import ProtocolViolation
 from hoopgw.relay.effects import Completed, Effect
 from hoopgw.relay.postgres_expect import FUNCTION, QUERY, SYNC, Expect
 from hoopgw.relay.postgres_hints import COMMITS, DEFINES
 
+ANSWERED: Final = 64  # that many at the list's begin are let go at once
+
 
 @final
 class Answers:
-    """`expected`: what was sent and is not answered, oldest first."""
+    """What was sent and is not answered, oldest first."""
 
     def __init__(self) -> None:
-        self.expected: deque[Expect] = deque()
+        self._sent: list[Expect] = []
+        self._first: i64 = 0  # before it they are answered
         self.defining = 0  # answers to come to texts that may PREPARE or DECLARE
         self.skipping = False  # the target skips what it gets, and the Sync that ends it was not sent yet
         self.tainted = False  # this transaction has read a masked column: what is deferred may tell of it
 
+    @property
+    def waiting(self) -> int:
+        """How many there are."""
+        return len(self._sent) - self._first
+
     def sent(self, expect: Expect) -> None:
         """It went to the target, which answers it unless it skips everything up to a Sync."""
-        self.expected.append(expect)
+        self._sent.append(expect)
         if self.skipping:
             if expect.kind == SYNC:
                 self.skipping = False
@@ -31,7 +40,11 @@ class Answers:
                 self.answered(done=False)
 
     def head(self) -> Expect | None:
-        return self.expected[0] if self.expected else None
+        return self._sent[self._first] if self._first < len(self._sent) else None
+
+    def last(self) -> Expect | None:
+        """What was sent last, where it is not answered."""
+        return self._sent[-1] if self._first < len(self._sent) else None
 
     def settled(self, kind: int) -> None:
         head = self.head()
@@ -41,7 +54,13 @@ class Answers:
 
     def answered(self, done: bool) -> Expect:
         """The first of what is expected has its answer; `done`: the target did it."""
-        head = self.expected.popleft()
+        head = self._sent[self._first]
+        self._first += 1
+        if self._first == len(self._sent):
+            self._sent, self._first = [], 0
+        elif self._first == ANSWERED:
+            del self._sent[:ANSWERED]
+            self._first = 0
         head.done = True
         if head.nonce and done:
             raise ProtocolViolation("the target carried out what was denied")
@@ -61,9 +80,11 @@ class Answers:
         ReadyForQuery of their own.  What was skipped is undone last first, as it was done."""
         if head.kind in (QUERY, FUNCTION, SYNC):
             return
-        while self.expected and self.expected[0].kind != SYNC:
+        following = self.head()
+        while following is not None and following.kind != SYNC:
             self.answered(done=False)
-        self.skipping = not self.expected  # what comes before the Sync is skipped as well
+            following = self.head()
+        self.skipping = following is None  # what comes before the Sync is skipped as well
 
     def withholds(self) -> bool:
         """Whether the target's words may tell of a masked column: of a statement that reads one, or deferred by one."""

@@ -102,6 +102,11 @@ class Names:
         """What the target has answered is gone; what is still under way was sent behind that, and stays."""
         if not self._known:
             return
+        if len(self._known) == 1:  # the unnamed portal, as a rule
+            only = self._known.get(b"")
+            if only is not None and only.settled:
+                self._known.clear()
+                return
         for name in list(self._known):
             meaning = self.look(name)
             if meaning is None:

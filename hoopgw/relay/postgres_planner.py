@@ -217,6 +217,7 @@ class Planner:
 
 def _terminated_text(data: bytes, start: int, end: int) -> bytes:
     """The text of a Query.  A NUL inside it would end it for the target: refused."""
-    if end <= start or data.find(b"\0", start, end) != end - 1:
+    text = data[start : end - 1]
+    if end <= start or data[end - 1] != 0 or 0 in text:
         raise MalformedFrame("a Query whose text is not terminated once")
-    return data[start : end - 1]
+    return text

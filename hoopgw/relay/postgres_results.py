@@ -29,7 +29,7 @@ MAX_TARGET: Final = 0x40000100  # bytes of one message of a target: PostgreSQL a
 
 @final
 class Results:
-    """The stream from the target.  `expected` is what was sent to it; `from_target` gives effects for the client."""
+    """The stream from the target.  `answers` is what it owes; `from_target` gives effects for the client."""
 
     def __init__(
         self,
@@ -41,7 +41,6 @@ class Results:
         max_masked_row: int,
     ) -> None:
         self.answers = Answers()
-        self.expected = self.answers.expected
         self.statements = Names(max_statement)
         self.portals = Names(max_statement)
         self.status = "I"  # of the last ReadyForQuery: I, T or E
@@ -326,7 +325,7 @@ class Results:
             raise ProtocolViolation("a transaction status that there is none of")
         self.answers.answered(done=not head.failed)
         self.status = status
-        self.at_rest = not self.expected
+        self.at_rest = not self.answers.waiting
         self._muted = False
         report(head, effects, "")
         if status == "I":

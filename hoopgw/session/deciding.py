@@ -55,7 +55,7 @@ USUAL: Final = 64  # operations of one read; more take the careful way
 
 _ASKED: Final = Kind.ASKED  # a lookup in an Enum is a call
 _GOES: Final = [(GO,) * number for number in range(USUAL + 1)]  # the usual answers, made once
-_ZEROS: Final = [(0,) * number for number in range(USUAL + 1)]
+_ZEROS: Final = [[0] * number for number in range(USUAL + 1)]
 
 
 class Decider:
