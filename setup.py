@@ -44,6 +44,7 @@ PATH = (
     "servers/http_calls",
     "servers/http_carrier",
     "servers/http_streams",
+    "servers/outbox",
     "servers/http/upstream",
     "servers/pump",
     "servers/ssh/packets",

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 
 from hoopgw.model.errors import MalformedFrame, WireError
 from hoopgw.servers.http_carrier import Carrier
+from hoopgw.servers.outbox import Outbox
 from hoopgw.servers.parting import part
 from hoopgw.servers.reach import Place
 from hoopgw.wire.http2_ends import TargetSide
@@ -84,6 +85,7 @@ class Calls:
         self._clock = clock
         self._over: Callable[[Calls], None] | None = over
         self._h2 = TargetSide(clock.seconds(), b"https" if encrypted else b"http")
+        self._outbox = Outbox(clock, link.transport, self._outgoing)
         self._by_stream: dict[int, Call] = {}
         self._waiting: deque[Call] = deque()
         self._lent = 0
@@ -177,9 +179,7 @@ class Calls:
 
     def _fail(self, reason: str) -> None:
         """What the target sent is no HTTP/2."""
-        data = self._h2.outgoing()
-        if data:
-            self._link.transport.write(data)
+        self._outbox.send_now()
         self._part()
         self._lost(f"{self._link.place.address}: {reason}")
 
@@ -247,11 +247,11 @@ class Calls:
         self._clock.callLater(0, call)
 
     def _send(self) -> None:
-        if self._deep or self._ended:
-            return
-        data = self._h2.outgoing()
-        if data:
-            self._link.transport.write(data)
+        if not self._deep and not self._ended:
+            self._outbox.send()
+
+    def _outgoing(self) -> bytes:
+        return b"" if self._ended else self._h2.outgoing()
 
     # ---- its end
 
@@ -262,6 +262,7 @@ class Calls:
 
     def _end_if_done(self) -> None:
         if self._h2.draining and not self._h2.streams and not self._ended and not self._deep:
+            self._outbox.send_now()
             self._ended = True
             if self._timer is not None and self._timer.active():
                 self._timer.cancel()

@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from hoopgw.model.errors import MalformedFrame, WireError
 from hoopgw.relay.http_scope import Route, route_of
 from hoopgw.servers.http_carrier import Carrier
+from hoopgw.servers.outbox import Outbox
 from hoopgw.servers.parting import part, untaken
 from hoopgw.wire.http2_ends import ClientSide
 from hoopgw.wire.http2_values import CANCEL, INTERNAL_ERROR, MessagePart, StreamAborted
@@ -103,12 +104,11 @@ class Streams:
     ) -> None:
         self.congested = False  # the client takes nothing: its socket is full
         self.transport = transport
-        self._turn: Any = getattr(clock, "unsent", None)  # where a reactor looks at the end of its turn
-        self._unsent = False  # it will
         self._clock = clock
         self._serve = serve
         self._violated = violated
         self._h2 = ClientSide(clock.seconds())
+        self._outbox = Outbox(clock, transport, self._outgoing)
         self._by_stream: dict[int, StreamTransport] = {}
         self._idle: list[StreamTransport] = []
         self._routes: dict[bytes, Route | None] = {}
@@ -214,7 +214,7 @@ class Streams:
 
     def _end_if_done(self) -> None:
         if self._h2.draining and not self._h2.streams and not self._over and not self._deep:
-            self.send_now()
+            self._outbox.send_now()
             self.lost()
             self._part()
 
@@ -335,18 +335,8 @@ class Streams:
         self._clock.callLater(0, carrier.protocol.connectionLost, Failure(ConnectionDone()))
 
     def _send(self) -> None:
-        """At the end of the turn, where there is one: TLS then has one piece for all that was written in it."""
-        if self._deep or self._over:
-            return
-        if self._turn is None:
-            self.send_now()
-        elif not self._unsent:
-            self._unsent = True
-            self._turn.append(self)
+        if not self._deep and not self._over:
+            self._outbox.send()
 
-    def send_now(self) -> None:
-        self._unsent = False
-        if not self._over:
-            data = self._h2.outgoing()
-            if data:
-                self.transport.write(data)
+    def _outgoing(self) -> bytes:
+        return b"" if self._over else self._h2.outgoing()

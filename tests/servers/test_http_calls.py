@@ -13,6 +13,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.target import Address
+from hoopgw.servers.flow import send_all
 from hoopgw.servers.http_calls import IDLE_SECONDS, MAX_WAITING, QUIET_SECONDS, Call, Calls
 from hoopgw.servers.http_carrier import MAX_BACKLOG
 from hoopgw.servers.reach import Place
@@ -164,6 +165,76 @@ class Lent(Case):
         self.assertEqual(user.got, OK)
         self.calls.pauseProducing()
         self.calls.resumeProducing()
+
+
+class Turning(Clock):
+    """As the gateway's reactor has it: who has something to send is asked at the end of the turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unsent: list[Any] = []
+
+
+class Counting(Socket):
+    writes = 0
+
+    def write(self, data: bytes) -> None:
+        self.writes += 1
+        super().write(data)
+
+
+class Writes(Case):
+    def setUp(self) -> None:
+        super().setUp()
+        self.clock, self.socket = Turning(), Counting()
+        self.link = Link(self.socket)
+        self.calls = Calls(self.link, True, self.clock, self.over.append)
+        self.calls.begin()
+        self.peer = H2Connection(H2Configuration(client_side=False))
+        self.end()
+
+    def end(self) -> int:
+        """The turn ends; gives how many writes there were in it."""
+        before = self.socket.writes
+        reactor: Any = None  # asked only where one fails
+        send_all(self.clock.unsent, reactor)
+        return self.socket.writes - before
+
+    def test_one_for_a_turn(self) -> None:
+        """However many requests and pieces of bodies there are, and windows that are given back for answers."""
+        self.assertEqual(self.socket.writes, 1)
+        self.start(100)
+        self.end()
+        self.turn()
+        users = [User(self.calls.lend(False)) for _ in range(20)]
+        for user in users:
+            user.call.write(POST)
+        for _ in range(10):
+            for user in users:
+                user.call.write(b"2\r\nhi\r\n")
+        self.assertEqual(self.socket.value(), b"")
+        self.assertEqual(self.end(), 1)
+        self.turn()
+        self.assertEqual(len(self.asked()), 20)
+        body = b"".join(event.data or b"" for event in self.events if isinstance(event, DataReceived))
+        self.assertEqual(body, b"hi" * 200)
+        for stream in self.asked():
+            self.peer.send_headers(stream or 0, [(":status", "200")])
+            self.peer.send_data(stream or 0, bytes(16_000))
+        before = self.socket.writes
+        self.link.receive(self.peer.data_to_send())
+        self.assertEqual((self.socket.writes, self.end()), (before, 1))
+        self.assertEqual([len(user.got) > 16_000 for user in users], [True] * 20)
+
+    def test_what_is_left_at_the_end(self) -> None:
+        """Goes before it, and nothing behind it."""
+        self.start(100)
+        user = User(self.calls.lend(False))
+        user.call.write(GET)
+        self.link.receive(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        self.assertEqual((self.socket.disconnecting, self.end()), (True, 0))
+        self.events += self.peer.receive_data(self.socket.value())
+        self.assertEqual(self.asked(), [1])
 
 
 class Ends(Case):
