@@ -9,6 +9,7 @@ from hoopgw.model.grant import COPY_MASKED
 from hoopgw.policy.catalogue import Catalogue
 from hoopgw.policy.lineage import Lineage, Sources, Traced, union
 from hoopgw.policy.mask_table import WHOLE, Masked, MaskTable, Origin, masked_by, masked_of
+from hoopgw.policy.temporaries import FIRST
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +75,12 @@ def _stored(table: MaskTable, sources: Sources) -> Refused | None:
 
 def _not_told_apart(table: MaskTable, outputs: tuple[Traced, ...]) -> Refused | None:
     """Where a star stands for columns that are not known, positions are not either: then only columns that the target
-    itself names can be masked."""
+    itself names can be masked.  Those of temporary tables it names by numbers that nobody else knows."""
     if not any(output.many for output in outputs):
         return None
     for output in outputs:
         found = masked_of(table.masked, output.sources)
-        if found and (output.many or output.origin == (0, 0)):
+        if found and (output.many or output.origin == (0, 0) or output.origin[0] >= FIRST):
             reason = "is masked, and which columns of the result show it cannot be known"
             return Refused(found[0], reason, "name the columns one by one, with no * over a function")
     return None

@@ -317,7 +317,10 @@ class Masks(SynchronousTestCase):
             context = session.context
             wanted = Session().shows(text)
             found = session.shows(re.sub(r"\bcustomers\b", "copied", text))
+            if wanted == "-" and found == "refused":  # a star of something that is not known: the target says which
+                wanted = "refused" if _shows_masked(text) else wanted
             self.assertEqual(found, wanted, text)
+            self.assertFalse(found == "-" and _shows_masked(text), text)
             session.context = context
 
     def test_either(self) -> None:
@@ -353,6 +356,12 @@ class Masks(SynchronousTestCase):
         session = Session("create temp table t as select email from customers")
         self.assertEqual(session.verdict("insert into t select email from customers", copies=True).refusals, ())
         self.assertEqual(session.shows("select * from t"), "n")
+
+
+def _shows_masked(text: str) -> bool:
+    """Whether one of its columns depends on the masked one."""
+    lineage = Session().one(text).lineage
+    return lineage is not None and any(source[:2] == (200, 2) for each in lineage.outputs for source in each.sources)
 
 
 class Spared(SynchronousTestCase):
