@@ -22,7 +22,7 @@ class Waiting(SynchronousTestCase):
         sys.modules["fuzz"] = self.fuzz  # where its dataclass looks for itself
         self.addCleanup(sys.modules.pop, "fuzz")
         described.loader.exec_module(self.fuzz)
-        self.patch(self.fuzz, "GRACE", 0.2)
+        self.patch(self.fuzz, "GRACE", 1.0)
 
     def ended(self, code: str, seconds: float) -> int:
         child = subprocess.Popen([sys.executable, "-S", "-c", code])
