@@ -84,9 +84,13 @@ class LiveCase(SynchronousTestCase):
                 return found
             time.sleep(0.2)
 
-    def live(self, *words: str) -> set[str]:
-        """The ids of sessions that are open, as the index has them."""
-        return {row["id"] for row in json.loads(self.hoopgw("sessions", "list", "--live", "--json", *words).stdout)}
+    def newest(self) -> str:
+        """The id of the session that was opened last: the log has it before its client can ask anything, and the index
+        has it when this returns."""
+        lines = self.stage.gateway.log.read_text(errors="replace").splitlines()
+        id = str(json.loads([line for line in lines if '"code":"session.opened"' in line][-1])["session"])
+        self.assertTrue(until(lambda: self.hoopgw("sessions", "show", id, "--quick").returncode == 0))
+        return id
 
     def held(self, words: str = "") -> dict[str, Any]:
         """The operation that waits for an approval and has these words, as soon as it does: others may wait too."""

@@ -6,13 +6,12 @@ import json
 import time
 from pathlib import Path
 
-from tests.live.harness import UNTIL, LiveCase, until
+from tests.live.harness import UNTIL, LiveCase
 
 
 class Read(LiveCase):
     def session(self) -> str:
         """The id of a session that is open, after a prepared statement, a COPY, an error and a refusal."""
-        known = self.live()
         connection = self.connect("writer", prepare_threshold=0)
         connection.execute("create temp table brought (n int, said text)")
         for number in (1, 2):
@@ -22,8 +21,7 @@ class Read(LiveCase):
             copy.write_row((2, None))
         self.assertEqual(connection.execute("select count(*) from brought").fetchone(), (2,))
         self.addCleanup(connection.close)
-        (id,) = until(lambda: self.live() - known)
-        return str(id)
+        return self.newest()
 
     def test_live_session(self) -> None:
         """Columns have their names, parameters their values, COPY its rows; coverage says what is there."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from pathlib import Path
 
 import psycopg
 
 from hoopgw.cli.demo.stage import Options
-from tests.live.harness import LiveCase
+from tests.live.harness import LiveCase, until
 from tests.live.pgprograms import address, machines, ran
 
 GRANTED = """
@@ -80,18 +79,10 @@ class Replication(LiveCase):
         """The record holds the commands, and its coverage names the stream as opaque."""
         connection = self.connect("writer", self.replica, replication="database")
         self.assertEqual(connection.pgconn.exec_(b"IDENTIFY_SYSTEM").ntuples, 1)
+        id = self.newest()
         connection.close()
-        id = self.latest()
-        shown = self.hoopgw("sessions", "replay", id).stdout
-        self.assertIn("IDENTIFY_SYSTEM", shown)
-        self.assertIn("Passed opaque: replication", self.hoopgw("sessions", "export", id, "--format", "jsonl").stdout)
+        self.assertTrue(until(lambda: "Passed opaque: replication" in self.exported(id)), self.exported(id))
+        self.assertIn("IDENTIFY_SYSTEM", self.hoopgw("sessions", "replay", id).stdout)
 
-    def latest(self) -> str:
-        """The newest session; the index has it a second after it began."""
-        for _ in range(600):
-            rows = [line.split() for line in self.hoopgw("sessions", "list").stdout.splitlines()]
-            found = [word for row in rows if "replica" in row for word in row if word.startswith("s_")]
-            if found:
-                return found[0]
-            time.sleep(0.1)
-        self.fail("the index has no such session")
+    def exported(self, id: str) -> str:
+        return self.hoopgw("sessions", "export", id, "--format", "jsonl").stdout
