@@ -19,7 +19,15 @@ from bench.ways import ways
 from hoopgw.cli.demo.children import ChildFailed
 from hoopgw.cli.demo.surroundings import forget_misleading
 
-HTTP_ROWS = ("http.rps.8", "http.rps.32", "http.tls.rps.32", "http.h2.rps", "http.websocket", "http.bulk.down")
+HTTP_ROWS = (
+    "http.rps.8",
+    "http.rps.32",
+    "http.tls.rps.32",
+    "http.h2.rps",
+    "http.websocket",
+    "http.bulk.down",
+    "http.bulk.up",
+)
 MODES = ("simple", "extended", "prepared")
 CLIENTS = (8, 32)
 

@@ -129,6 +129,18 @@ class HttpWays:
             raise BenchFailed(f"curl ({way}) got {size} bytes of {what}")
         return size / (time.perf_counter() - begun) / 1e6
 
+    def taken(self, way: str, stage: Stage) -> float:
+        """MB/s of one large body to a target.  Raises BenchFailed."""
+        url, header = self._where(way, stage, "bench-talk")
+        begun = time.perf_counter()
+        file = str(self._place / "target/big")
+        if (
+            self._curl(url if way == "ours" else f"{url}take/", "/dev/null", *header, "-H", "Expect:", "-T", file)
+            is None
+        ):
+            raise BenchFailed(f"curl ({way}) could not send {file}")
+        return SIZE / (time.perf_counter() - begun) / 1e6
+
     def _curl(self, url: str, to: str, *words: str) -> int | None:
         """Bytes of the body; None where there was no answer."""
         command = ["curl", "-sS", "--fail", "--noproxy", "*", "-o", to, "-w", "%{size_download}", *words, url]

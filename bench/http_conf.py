@@ -20,7 +20,9 @@ PASSES = """upstream up {{ server 127.0.0.1:{target}; keepalive 64; keepalive_re
     location / {{ proxy_pass http://up; proxy_http_version 1.1; proxy_buffering on;
       proxy_set_header Connection ""; proxy_set_header X-Forwarded-For $remote_addr; proxy_max_temp_file_size 0; }}
     location /talk/ {{ proxy_pass http://127.0.0.1:{talk}/; proxy_http_version 1.1;
-      proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade"; }} }}"""
+      proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade"; }}
+    location /take/ {{ proxy_pass http://127.0.0.1:{talk}/; proxy_http_version 1.1; client_max_body_size 0;
+      proxy_request_buffering off; }} }}"""
 HAPROXY = """global
   nbthread 1
 defaults
@@ -33,7 +35,7 @@ defaults
 frontend in
   bind 127.0.0.1:{port}
   bind 127.0.0.1:{tls} ssl crt {both} alpn h2,http/1.1
-  use_backend talk if {{ path_beg /talk/ }}
+  use_backend talk if {{ path_beg /talk/ /take/ }}
   default_backend out
 backend out
   http-reuse always

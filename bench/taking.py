@@ -104,7 +104,7 @@ class Bench:
         )
 
     def http(self, row: str) -> list[report.Row]:
-        """Requests or messages a second, or MB/s of one large answer, against two reverse proxies."""
+        """Requests or messages a second, or MB/s of one large body, against two reverse proxies."""
         web, stage, seconds = self._web, self._stage, self._seconds
         takes: dict[str, Callable[[str], float]] = {
             "http.rps.8": lambda way: web.requests(way, stage, 8, seconds),
@@ -113,12 +113,13 @@ class Bench:
             "http.h2.rps": lambda way: web.streams(way, stage, seconds),
             "http.websocket": lambda way: web.messages(way, stage, seconds),
             "http.bulk.down": lambda way: web.rate(way, stage),
+            "http.bulk.up": lambda way: web.taken(way, stage),
         }
         taken: dict[str, list[float]] = {name: [] for name in ("ours", *HTTP_PEERS)}
         for _ in range(self._rounds):
             for name, figures in taken.items():
                 figures.append(takes[row](name))
-        unit = "MB/s" if row == "http.bulk.down" else "1/s"
+        unit = "MB/s" if row.startswith("http.bulk.") else "1/s"
         return [report.row(row, peer, taken["ours"], taken[peer], unit) for peer in HTTP_PEERS]
 
     def http_masked(self) -> report.Row:

@@ -1,4 +1,4 @@
-"""WebSocket messages: a target that echoes them, and clients that count them.
+"""WebSocket messages: a target that echoes them, and clients that count them; it takes bodies as well.
 
 All are of one size, so that neither side has to take frames apart, and what stands between is what is measured.
 """
@@ -39,8 +39,11 @@ def _serve(port: int, told: Connection) -> None:
 def _echo(connection: socket.socket) -> None:
     with connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        found = re.search(rb"(?i)sec-websocket-key: *([^\r]+)", _head(connection))
+        head, _, body = _head(connection).partition(b"\r\n\r\n")
+        found = re.search(rb"(?i)sec-websocket-key: *([^\r]+)", head)
         if found is None:
+            length = re.search(rb"(?i)content-length: *([0-9]+)", head)
+            _take(connection, int(length[1]) - len(body) if length is not None else 0)
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             return
         accept = base64.b64encode(hashlib.sha1(found[1] + _MAGIC).digest())
@@ -54,9 +57,20 @@ def _echo(connection: socket.socket) -> None:
             connection.sendall(ANSWERED * whole)
 
 
+def _take(connection: socket.socket, left: int) -> None:
+    """That many bytes, wherever they go."""
+    room = bytearray(1 << 18)
+    while left > 0:
+        size = connection.recv_into(room)
+        if not size:
+            return
+        left -= size
+
+
 def _head(connection: socket.socket) -> bytes:
+    """With what came behind it."""
     head = b""
-    while not head.endswith(b"\r\n\r\n"):
+    while b"\r\n\r\n" not in head:
         data = connection.recv(1 << 16)
         if not data:
             break
