@@ -18,6 +18,7 @@ from hoopgw.cli.demo.place import private_directory
 from hoopgw.cli.demo.programs import Programs
 from hoopgw.cli.demo.surroundings import forget_misleading
 from hoopgw.store.interface import SessionFilter, SessionRow
+from hoopgw.store.postgresql import PAGE_SETTINGS
 from hoopgw.store.rows import SESSION_COLUMNS, session_values
 from hoopgw.store.statements import SCHEMA, TABLE_COLUMNS, session_page, table_values
 
@@ -98,8 +99,8 @@ def _insert(execute: Callable[..., Any], table: str, columns: tuple[str, ...], v
 
 
 def in_postgresql(url: str, sessions: int) -> tuple[Page, float]:
-    """The same; copied in, then analysed."""
-    connection = psycopg.connect(url, autocommit=True)
+    """The same; copied in, then analysed.  Pages are asked for as the store does: each is planned with its values."""
+    connection = psycopg.connect(url, autocommit=True, cursor_factory=psycopg.ClientCursor)
     connection.execute("CREATE SCHEMA hoopgw")
     for statement in SCHEMA:
         connection.execute(statement.format(at="hoopgw.", aside="").encode())
@@ -114,6 +115,8 @@ def in_postgresql(url: str, sessions: int) -> tuple[Page, float]:
                 copy.write_row(values)
     spent = time.perf_counter() - begun
     connection.execute("VACUUM ANALYZE")
+    for setting in PAGE_SETTINGS:
+        connection.execute(setting.encode())
 
     def page(statement: str, values: list[Any]) -> list[tuple[Any, ...]]:
         text = statement.format(at="hoopgw.", aside="").replace("?", "%s")

@@ -32,6 +32,10 @@ SETTINGS = (
     " WHERE pg_catalog.current_setting('synchronous_commit') IN ('off', 'local')",
 )
 
+# A page is read from an index in its order, and ends with its last row.  The planner takes filters for independent of
+# each other, finds few rows where there are thousands, and would fetch and sort all of them.
+PAGE_SETTINGS = ("SET enable_sort = off", "SET enable_bitmapscan = off")
+
 
 def _sql(statement: str) -> str:
     return statement.format(at=f"{SCHEMA}.", aside="").replace("?", "%s")
@@ -53,7 +57,7 @@ class PostgresqlStore:
         self._watchers = Watchers()
         self._seen = 0  # the last change of a hold that the watchers were told
         self._words = Link(reactor, parameters, password, self._prepare, self._notified)
-        self._pages = Link(reactor, parameters, password, _settings)
+        self._pages = Link(reactor, parameters, password, _page_settings)
 
     # ---- life
 
@@ -219,6 +223,12 @@ class PostgresqlStore:
 
 async def _settings(connection: Any) -> None:
     for setting in SETTINGS:
+        await connection.runOperation(setting)
+
+
+async def _page_settings(connection: Any) -> None:
+    await _settings(connection)
+    for setting in PAGE_SETTINGS:
         await connection.runOperation(setting)
 
 

@@ -183,10 +183,14 @@ def session_page(wanted: SessionFilter) -> tuple[str, list[Any]]:
     key = "s"
     few = bool(wanted.live or wanted.verdict in _FEW)
     if wanted.table and few:  # from the few sessions on, not from all of the table's
+        # what stands with the table too says at once where none of its sessions can be meant
+        known = [name for name in ("subject", "target") if getattr(wanted, name)]
+        same = "".join(f" AND t.{name} = ?" for name in known)
         conditions.append(
-            "EXISTS (SELECT 1 FROM {at}session_tables AS t WHERE t.name = ? AND t.opened = s.opened AND t.id = s.id)"
+            "EXISTS (SELECT 1 FROM {at}session_tables AS t"
+            f" WHERE t.name = ? AND t.opened = s.opened AND t.id = s.id{same})"
         )
-        values.append(wanted.table)
+        values += [wanted.table, *(getattr(wanted, name) for name in known)]
     elif wanted.table:
         source += " JOIN {at}session_tables AS t ON t.id = s.id"
         conditions, values, key = ["t.name = ?"], [wanted.table], "t"

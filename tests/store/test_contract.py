@@ -18,6 +18,7 @@ from hoopgw.model.errors import StoreUnavailable
 from hoopgw.store.interface import Decided, Hold, HoldState, IStore, SessionFilter, SessionRow
 from hoopgw.store.postgresql import PostgresqlStore
 from hoopgw.store.sqlite import SqliteStore
+from hoopgw.store.statements import session_page
 from tests.programs import SERVER, found
 from tests.store.cluster import Cluster
 
@@ -410,6 +411,24 @@ class Postgresql(Contract, TestCase):
 
     def opened(self) -> PostgresqlStore:
         return PostgresqlStore(reactor, self.parameters)
+
+    async def test_pages_are_read_in_order(self) -> None:
+        """Of many sessions that pass filters which go along with each other none is sorted: a page reads its own."""
+        rows = tuple(replace(ROW, id=f"s_{n:04}", opened=float(n), refused=int(n % 4 == 0), tables=("a.b",),
+                             target="pay" if n % 4 == 0 else f"t{n % 97}") for n in range(3000))  # fmt: skip
+        await self.store.put_sessions(rows)
+        statement, values = session_page(SessionFilter(verdict="refused", target="pay", table="a.b"))
+        told: list[str] = []
+
+        async def explained(cursor: Any) -> None:
+            await cursor.execute("ANALYZE hoopgw.sessions")
+            await cursor.execute("ANALYZE hoopgw.session_tables")
+            text = statement.format(at="hoopgw.", aside="").replace("?", "%s")
+            await cursor.execute(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {text}", values)
+            told.extend(row[0] for row in cursor.fetchall())
+
+        await self.store._pages.run(explained)
+        self.assertNotIn("Sort", "\n".join(told))
 
     async def test_reconnects(self) -> None:
         """The server goes: calls fail at once.  It comes back: so does the store, with what it missed."""
