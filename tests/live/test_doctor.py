@@ -17,7 +17,7 @@ from hoopgw.cli.running import health
 from hoopgw.config_signing import SigningKeys
 from hoopgw.model.settings import OidcSettings, RecordingSettings, Settings, TlsSettings
 from hoopgw.model.target import Address, Role, Target, TlsMode
-from tests.live.harness import LiveCase
+from tests.live.harness import UNTIL, LiveCase
 
 
 class Doctor(LiveCase):
@@ -93,7 +93,7 @@ class Doctor(LiveCase):
 
     def reloaded(self, counted: str) -> None:
         """Returns when the gateway has counted one more of `loaded` or `kept`."""
-        admin, deadline = str(self.stage.gateway.admin), time.monotonic() + 60
+        admin, deadline = str(self.stage.gateway.admin), time.monotonic() + 2 * UNTIL
         before = health(admin)[counted]
         os.kill(self.stage.gateway.pid, signal.SIGHUP)
         while health(admin)[counted] == before:

@@ -24,7 +24,7 @@ from hoopgw.cli.demo.children import ChildFailed
 from hoopgw.cli.demo.host import new_key
 from hoopgw.cli.demo.stage import Options
 from hoopgw.cli.ssh_cert import PATH
-from tests.live.harness import until
+from tests.live.harness import UNTIL, until
 from tests.live.ssh_clients import SshCase
 from tests.live.test_ssh_targets import Host
 from tests.softhsm import SoftHsm
@@ -218,7 +218,7 @@ class InToken(TokenCase):
         options, there = self.certified(), self.connect()
         self.assertEqual(there.execute("select 1").fetchone(), (1,))
         with self.away():
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + UNTIL
             with self.assertRaises(psycopg.Error):
                 while time.monotonic() < deadline:  # until a seal is due
                     there.execute("select 1")
@@ -253,7 +253,7 @@ class WhoAsks(TokenCase):
         on, and finds the token again by it."""
         self.started()
         trusted = ssl.create_default_context(cafile=str(self.stage.ca))
-        there = HTTPSConnection("127.0.0.1", self.stage.https_port, timeout=30, context=trusted)
+        there = HTTPSConnection("127.0.0.1", self.stage.https_port, timeout=UNTIL, context=trusted)
         self.addCleanup(there.close)
 
         def asked() -> tuple[int, str | None, Any]:

@@ -40,7 +40,7 @@ class Beginning(TestCase):
     def test_no_room(self) -> Any:
         """A session for whose first entry there is no room leaves no note of it: nobody looks for its recording."""
         goes_on, write = threading.Event(), self.recorder.segments.write
-        self.recorder.segments.write = lambda chunks: goes_on.wait(20) and write(chunks)  # type: ignore[method-assign]
+        self.recorder.segments.write = lambda chunks: goes_on.wait(240) and write(chunks)  # type: ignore[method-assign]
         first, refused = new_session(), []
         journal = self.recorder.open(first, {}, Mode.STRICT)
         while not refused:

@@ -117,7 +117,7 @@ class Recording(TestCase):
             journal.append(Kind.TO_CLIENT, b"secret!!" * (BULK // 64))
         yield recorder.when_synced()
         ring = recorder.spool
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while bytes(ring.slice(PAGE, PAGE + ring.capacity)).strip(b"\0"):
             self.assertLess(time.monotonic(), deadline)
             yield deferLater(reactor, 0.02, lambda: None)
@@ -474,7 +474,7 @@ class Recording(TestCase):
         journal = recorder.open(id, {}, Mode.STRICT)
         yield recorder.when_synced()
         goes_on = threading.Event()
-        hangs = lambda file: goes_on.wait(20) and None  # noqa: E731
+        hangs = lambda file: goes_on.wait(240) and None  # noqa: E731
         self.patch(os, "fdatasync", hangs)
         self.patch(writer, "STOPPING", 0.2)
         journal.append(Kind.NOTE, b"not synced")

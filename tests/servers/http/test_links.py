@@ -157,5 +157,5 @@ class LastWords(TestCase):
         yield deferLater(reactor, 0.2)  # type: ignore[arg-type]  # it has left by then
         self.assertFalse(ended.called)
         link.transport.resumeProducing()
-        yield ended.addTimeout(10, reactor)  # type: ignore[arg-type]
+        yield ended.addTimeout(60, reactor)  # type: ignore[arg-type]
         self.assertEqual(sum(map(len, came)), len(Leaving.said))
