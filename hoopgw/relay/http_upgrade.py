@@ -74,7 +74,7 @@ def websocket(
         judged=scope.messages(request),
         bodies=masks,
         meter=meter,
-        key=Keys(scope.token_bytes).next,
+        keys=Keys(scope.token_bytes),
     )
     return WebSocketRelay(what, switch.terms)
 

@@ -7,7 +7,7 @@ WebSocket: an application that lost one message of many would go on in error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, final
@@ -35,7 +35,8 @@ from hoopgw.relay.joining import joined
 from hoopgw.relay.websocket_words import closing
 from hoopgw.wire import websocket as ws
 from hoopgw.wire.websocket_deflate import Terms
-from hoopgw.wire.websocket_messages import MessageReader, MessageWriter, close_code, plain
+from hoopgw.wire.websocket_messages import Keys, MessageReader, MessageWriter, close_code, plain
+from hoopgw.wire.websocket_runs import said_run, told_run
 
 LANE: Final = 0
 MAX_MASKED: Final = 4 << 20  # bytes of a target's message where something is to be masked: it must be there whole
@@ -52,7 +53,7 @@ class WebSocketScope:
     judged    bytes of a client's message that rules read; 0: none does
     bodies    what is masked in the target's messages
     meter     what bounds them
-    key       gives four random bytes, for the masks of RFC 6455, 5.3
+    keys      for the masks of RFC 6455, 5.3
     """
 
     request: HttpRequest
@@ -60,7 +61,7 @@ class WebSocketScope:
     judged: int
     bodies: IBodyMasks | None
     meter: Meter | None
-    key: Callable[[], bytes]
+    keys: Keys
 
 
 @final
@@ -72,7 +73,7 @@ class WebSocketRelay:
         self._operations = scope.number
         self._client = MessageReader(True, terms)
         self._target = MessageReader(False, terms)
-        self._to_target = MessageWriter(scope.key, terms)
+        self._to_target = MessageWriter(scope.keys.next, terms)
         self._to_client = MessageWriter(None, terms)
         # Of a client's message that is not whole, where rules read it.  No list: fragments may be empty
         self._parts = bytearray()
@@ -82,6 +83,9 @@ class WebSocketRelay:
         self._paused = False
         self._shown = bytearray()  # of a target's message that is not whole, where it is masked
         self._gone = False
+        # Where nobody reads them, messages go on in runs
+        self._runs_up = terms is None and not scope.judged
+        self._runs_down = terms is None and scope.bodies is None
 
     @property
     def asking(self) -> bool:
@@ -93,6 +97,8 @@ class WebSocketRelay:
         effects: list[Effect] = []
         if self._gone:
             return effects
+        if self._runs_up and self._client.between:
+            data = self._said_runs(data, effects)
         try:
             for piece in self._client.read(data):
                 self._said(piece, effects)
@@ -101,6 +107,17 @@ class WebSocketRelay:
             return joined(effects)
         self._ask(effects)
         return joined(effects)
+
+    def _said_runs(self, data: bytes, effects: list[Effect]) -> bytes:
+        """What is left of `data` behind the messages that pass as they are."""
+        here = 0
+        while here < len(data):
+            run = said_run(data, here, self._scope.keys)
+            if run is None:
+                break
+            effects.append(ToTarget(run.data, run.recorded))
+            here = run.end
+        return data[here:] if here else data
 
     def _said(self, piece: ws.Piece, effects: list[Effect]) -> None:
         if piece.kind == ws.CLOSE:
@@ -178,6 +195,8 @@ class WebSocketRelay:
         effects: list[Effect] = []
         if self._gone:
             return effects
+        if self._runs_down and self._target.between:
+            data = self._told_runs(data, effects)
         try:
             for piece in self._target.read(data):
                 self._answered(piece, effects)
@@ -188,6 +207,18 @@ class WebSocketRelay:
         except WireError as error:
             self._target_violated(error, effects)
         return joined(effects)
+
+    def _told_runs(self, data: bytes, effects: list[Effect]) -> bytes:
+        """As `_said_runs`; a run for which a bound has no room goes message by message, as far as it reaches."""
+        meter = self._scope.meter
+        here = 0
+        while here < len(data):
+            run = told_run(data, here)
+            if run is None or (meter is not None and not meter.take_bytes(run.size)):
+                break
+            effects.append(ToClient(run.data))
+            here = run.end
+        return data[here:] if here else data
 
     def _answered(self, piece: ws.Piece, effects: list[Effect]) -> None:
         if piece.kind >= ws.CLOSE:

@@ -145,6 +145,11 @@ class FrameReader:
         """A Close has come: this direction has ended, and what follows is not read (1.4)."""
         return self._closed
 
+    @property
+    def between(self) -> bool:
+        """No frame and no message has begun that has not ended, and more may come."""
+        return self._kind < 0 and self._message < 0 and not self._head and not self._closed
+
     def read(self, data: bytes) -> list[Piece]:
         """Raises MalformedFrame or ProtocolViolation; the connection cannot go on then."""
         pieces: list[Piece] = []

@@ -6,6 +6,9 @@ import codecs
 from collections.abc import Callable
 from typing import Final, final
 
+from librt.strings import read_i32_le
+from mypy_extensions import i64
+
 from hoopgw.model.errors import NotText, TooLarge, WireError
 from hoopgw.wire import websocket as ws
 from hoopgw.wire.websocket_deflate import NARROWEST, Deflater, Inflater, Terms
@@ -36,6 +39,11 @@ class MessageReader:
     def closed(self) -> bool:
         """A Close has come; what follows is not read."""
         return self._frames.closed
+
+    @property
+    def between(self) -> bool:
+        """All that came was whole messages, and more may come."""
+        return self._frames.between
 
     def read(self, data: bytes) -> list[ws.Piece]:
         """Raises WireError; `close_code` says with what code the connection then closes."""
@@ -83,6 +91,13 @@ class Keys:
             self._drawn, self._here = self._random(4 * KEYS), 0
         self._here += 4
         return self._drawn[self._here - 4 : self._here]
+
+    def next_word(self) -> i64:
+        """The next one as a number, its first byte the lowest."""
+        if self._here == len(self._drawn):
+            self._drawn, self._here = self._random(4 * KEYS), 0
+        self._here += 4
+        return i64(read_i32_le(self._drawn, self._here - 4))
 
 
 @final

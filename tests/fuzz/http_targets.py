@@ -14,7 +14,8 @@ from hoopgw.wire.http2_values import MAX_STREAMS, StreamAborted
 from hoopgw.wire.httphead import Blocks
 from hoopgw.wire.httpmessage import Message
 from hoopgw.wire.websocket_deflate import FREE, RATIO, Terms, agreed, passed_offers, written
-from hoopgw.wire.websocket_messages import MessageReader, MessageWriter
+from hoopgw.wire.websocket_messages import Keys, MessageReader, MessageWriter
+from hoopgw.wire.websocket_runs import said_run, told_run
 from tests.fuzz.choices import Choices, cut
 
 TERMS = (None, Terms(15, 15, False, False), Terms(9, 12, True, True), Terms(8, 8, False, False))
@@ -32,11 +33,26 @@ def websocket(data: bytes) -> None:
     assert broken == also, "a cut changes what is refused"
     if not broken:
         assert _messages(whole) == _messages(pieces), "a cut changes the messages"
+    if terms is None:
+        _in_runs(stream, from_client, whole, broken)
     assert sum(len(piece.data) for piece in whole) <= (FREE + RATIO) * (len(stream) + 1)
     writer = MessageWriter((lambda: b"mask") if from_client else None, terms)
     again, failed = _read([b"".join(map(writer.write, whole))], from_client, terms)
     # the compressor may keep what a message that is not whole has so far
     assert not failed and _whole(again) == _whole(whole), "what is passed on is something else"
+
+
+def _in_runs(stream: bytes, from_client: bool, whole: list[ws.Piece], broken: bool) -> None:
+    """What passes in runs, and the rest frame by frame, is the same; and so is what the journal gets."""
+    here, passed = 0, b""
+    while (run := said_run(stream, here, Keys(bytes)) if from_client else told_run(stream, here)) is not None:
+        assert here < run.end <= len(stream)
+        told, failed = _read([run.data], from_client, None)
+        assert not failed and _messages(told) == _messages(_read([run.recorded], False, None)[0])
+        here, passed = run.end, passed + run.data
+    found, also = _read([passed, stream[here:]], from_client, None)
+    assert also == broken, "a run changes what is refused"
+    assert broken or _messages(found) == _messages(whole), "a run changes what is read"
 
 
 def _read(reads: list[bytes], from_client: bool, terms: Terms | None) -> tuple[list[ws.Piece], bool]:
