@@ -38,7 +38,9 @@ from hoopgw.wire.httphead import MAX_HEAD, NO_BODY, Blocks, Request, read_reques
 PROTOCOL = "http"
 HTTPS_ALPN = (H2_ALPN, HTTP_ALPN)  # what clients are offered
 TLS_HANDSHAKE = 0x16  # first byte of a TLS record that begins a connection (RFC 8446, 5.1)
-NO_TARGET, NO_TOKEN, PAGE = "no target", "no token", "a page"  # details of refusals
+# All that TLS can be told without a handshake, which is what an address must not cost that is barred: a fatal alert
+ACCESS_DENIED = b"\x15\x03\x03\x00\x02\x02\x31"  # (RFC 8446, 5.1 and 6)
+NO_TOKEN, PAGE = "no token", "a page"  # details of refusals
 LINGER = 1.0  # seconds in which a client that still sends a body can read why it is refused
 
 
@@ -71,6 +73,7 @@ class HttpServer(Protocol):
         self._address = address
         self._state = _State.HEAD
         self._begun = tls is not None  # the first byte has said whether this is TLS
+        self._barred = False  # it waits for the client's first word: before that TLS has no answer
         self._streams: Streams | None = None  # of HTTP/2: each is served by another of this class
         self._buffer = b""
         self._own: OwnRequest | None = None
@@ -93,8 +96,21 @@ class HttpServer(Protocol):
 
     def _enter(self) -> None:
         barred = self._entrance.enter(self._too_late)
-        if barred is not None:
-            self._refuse(barred, 429 if self._told else 0)
+        if barred is None:
+            return
+        if self._told:
+            self._refuse(barred, 429)
+        else:
+            self._entrance.told(barred)
+            self._barred = True
+            self._gateway.reactor.callLater(LINGER, self._bar, b"")
+
+    def _bar(self, said: bytes) -> None:
+        if self._state is not _State.ENDED:
+            self._state = _State.ENDED
+            if said:
+                self.transport.write(said)
+            self.transport.loseConnection()
 
     def dataReceived(self, data: bytes) -> None:
         """Until a session is open; while it is, bytes go straight to its pump."""
@@ -102,6 +118,9 @@ class HttpServer(Protocol):
             return
         if self._streams is not None:
             self._streams.received(data)
+            return
+        if self._barred:
+            self._bar(ACCESS_DENIED if data[0] == TLS_HANDSHAKE else b"")
             return
         if not self._begun:
             self._begun = True
@@ -224,7 +243,7 @@ class HttpServer(Protocol):
             route = route_of(read.block)
             found = named(read.host, read.target, self._gateway.settings.tls.domain)
         if found is None:
-            self._refuse(NotGranted("name a target: https://TARGET.DOMAIN/ or /TARGET/", detail=NO_TARGET), 404)
+            self._refuse(NotGranted("name a target: https://TARGET.DOMAIN/ or /TARGET/", detail="no target"), 404)
         elif found.path:
             self._own = OwnRequest(read, found.path)
             rest, self._buffer = self._buffer[read.end :], b""
@@ -375,11 +394,9 @@ class HttpServer(Protocol):
 
 
 def _counts(error: HoopgwError) -> bool:
-    """Against its address.  Nobody guesses who shows no token; and who is known has not guessed: programs try places
-    that are not granted, and browsers ask for /favicon.ico."""
-    if isinstance(error, NotGranted):
-        return error.detail == NO_TARGET
-    return getattr(error, "detail", "") != NO_TOKEN
+    """Against its address.  Nobody guesses who shows no token, or names no target, as what looks whether the gateway is
+    there; and who is known has not guessed: programs try places that are not granted, browsers /favicon.ico."""
+    return not isinstance(error, NotGranted) and getattr(error, "detail", "") != NO_TOKEN
 
 
 class HttpFactory(Factory):

@@ -18,6 +18,7 @@ from hoopgw.auth.penalties import Penalties
 from hoopgw.model.errors import IssuerUnavailable, LoginRefused, NotGranted, RevocationsUnavailable
 from hoopgw.servers.http.edge import Face
 from hoopgw.servers.http.server import HttpServer
+from tests.servers.http.edges import Edge
 
 GET = b"GET /echo/ HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer abc\r\n\r\n"
 
@@ -103,12 +104,32 @@ class Login(SynchronousTestCase):
         self.assertFalse(self.penalties.blocked("192.0.2.1"))
 
     def test_requests_that_nobody_sends_count(self) -> None:
-        """As failed logins do: what cannot be read, and what names no target."""
-        for head in (b"GET / HTTP/1.1\r\nHost: gw\r\n\r\n", b"GET / HTTP/9\r\n\r\n"):
+        """As failed logins do: what cannot be read.  What names no target does not: a load balancer looks so whether
+        the gateway is there."""
+        for head, last in ((b"GET / HTTP/9\r\n\r\n", "429"), (b"GET / HTTP/1.1\r\nHost: gw\r\n\r\n", "404")):
             self.setUp()
             self.server.connectionLost()
-            found = [self.answered(None, head) for _ in range(4)]
-            self.assertEqual([each.split(" ")[1] == "429" for each in found], [False, False, False, True])
+            found = [self.answered(None, head).split(" ")[1] for _ in range(4)]
+            self.assertEqual((found[2] == "429", found[3]), (False, last))
+
+    def test_an_address_that_is_barred_is_told_by_tls(self) -> None:
+        """By an alert, which costs no handshake; once it has said something, or else it is closed soon."""
+        for said, told in ((b"\x16\x03\x01", b"\x15\x03\x03\x00\x02\x02\x31"), (GET, b""), (b"", b"")):
+            edge = Edge(self.patch, required=True)
+            for _ in range(3):
+                edge.gateway.penalties.failed("192.0.2.1")
+            edge.server = HttpServer(edge.gateway, edge.face, "192.0.2.1")
+            edge.wire = Wire()
+            edge.server.makeConnection(edge.wire)
+            self.assertFalse(edge.wire.disconnecting)
+            if said:
+                edge.send(said)
+            else:
+                edge.turns(1)
+            self.assertEqual((edge.said(), edge.wire.disconnecting), (told, True))
+            self.assertEqual([code for code, _ in edge.told()], ["login.refused"])
+            edge.turns(10)
+            self.assertEqual(len(edge.told()), 1)
 
     def test_no_page_approves_in_its_users_name(self) -> None:
         """An approver's browser sends password and certificate for every page, of whatever target or site."""
