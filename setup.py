@@ -49,6 +49,7 @@ PATH = (
     "servers/pump",
     "servers/ssh/packets",
     "servers/timers",
+    "servers/tls_layer",
 )
 
 

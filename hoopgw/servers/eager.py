@@ -10,7 +10,6 @@ reactor's turn, or at once on a reactor without such an end, and only a remainde
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import socket
 import ssl
@@ -26,11 +25,7 @@ from twisted.python.failure import Failure
 
 from hoopgw.servers.departures import Departures
 from hoopgw.servers.flow import READ_SIZE, Flow
-
-TLS_RECORD = 16 * 1024  # bytes of plain text that one record holds at most (RFC 8446, 5.1): a read gives no more
-# What goes through OpenSSL's memory at once: it keeps the room of the most it ever held, as long as a session lives.
-TLS_PIECE = 2 * TLS_RECORD
-
+from hoopgw.servers.tls_layer import TlsLayer
 
 # A peer whose machine is gone, or the network to it, is asked after a minute, and given up after two (tcp(7)).
 KEEP_ALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
@@ -41,7 +36,7 @@ class EagerConnection(tcp.Connection):
 
     bufferSize = READ_SIZE
     departures: Departures | None = None
-    _tls: "TlsLayer | None" = None
+    _tls: TlsLayer | None = None
     _reading_paused = False
 
     # ---- clear text
@@ -142,15 +137,11 @@ class EagerConnection(tcp.Connection):
         pending: bytes = b"",
     ) -> None:
         """Speak TLS from now on.  `pending` was read already and belongs to the handshake (direct TLS)."""
-        self._tls = self._flow.tls = TlsLayer(
-            self, context, established, failed, server_side=server_side, hostname=hostname
-        )
-        self.write = self._write_encrypted  # type: ignore[method-assign]
-        self._tls.received(pending)
-
-    def _write_encrypted(self, data: bytes) -> None:
-        if self._tls is not None and not self.disconnecting:  # after close_notify TLS takes nothing more
-            self._tls.write(data)
+        flow = self._flow
+        layer = TlsLayer(self, flow.write, context, established, failed, server_side=server_side, hostname=hostname)
+        self._tls = flow.tls = layer
+        self.write = layer.write  # type: ignore[method-assign]
+        layer.received(pending)
 
     # ---- ends
 
@@ -179,103 +170,6 @@ class EagerConnection(tcp.Connection):
         for name in ("write", "write_raw", "doRead", "_flow"):  # cycles, which would wait for the garbage collector
             self.__dict__.pop(name, None)
         super().connectionLost(reason)
-
-
-class TlsLayer:
-    """TLS between an eager transport and its protocol, over memory BIOs."""
-
-    def __init__(
-        self,
-        transport: EagerConnection,
-        context: ssl.SSLContext,
-        established: Callable[[ssl.SSLObject], None],
-        failed: Callable[[Exception], None],
-        *,
-        server_side: bool,
-        hostname: str | None,
-    ) -> None:
-        self._transport = transport
-        self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
-        self.connection = context.wrap_bio(
-            self._incoming, self._outgoing, server_side=server_side, server_hostname=hostname
-        )
-        self._established = established
-        self._failed = failed
-        self._shaking = True
-
-    def write(self, data: bytes) -> None:
-        if self._shaking:  # a peer that is refused in its handshake, or too slow with it: there is no key to say it by
-            return
-        if len(data) <= TLS_PIECE:
-            self.connection.write(data)
-            self._transport.write_raw(self._outgoing.read())
-            return
-        whole, records = memoryview(data), []
-        for start in range(0, len(data), TLS_PIECE):
-            self.connection.write(whole[start : start + TLS_PIECE])
-            records.append(self._outgoing.read())
-        self._transport.write_raw(b"".join(records))
-
-    def received(self, data: bytes) -> Any:
-        """Cipher text came in; gives what `doRead` gives."""
-        pieces: list[bytes] = []
-        if len(data) <= TLS_PIECE:
-            ended = self._take(data, pieces)
-        else:
-            whole, ended = memoryview(data), None
-            for start in range(0, len(data), TLS_PIECE):
-                ended = self._take(whole[start : start + TLS_PIECE], pieces)
-                if ended is not None:
-                    break
-        if self._outgoing.pending:  # a reply of TLS itself: key update, alert
-            self._transport.write_raw(self._outgoing.read())
-        if pieces and self._transport.connected:
-            self._transport.protocol.dataReceived(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-        return ended
-
-    def _take(self, data: bytes | memoryview, pieces: list[bytes]) -> Any:
-        if data:
-            self._incoming.write(data)
-        return self._read(pieces) if not self._shaking or self._shake() else None
-
-    def _shake(self) -> bool:
-        try:
-            self.connection.do_handshake()
-        except ssl.SSLWantReadError:
-            return False
-        except ssl.SSLError as error:
-            self._failed(error)
-            return False
-        finally:
-            if self._outgoing.pending:
-                self._transport.write_raw(self._outgoing.read())
-        self._shaking = False
-        self._established(self.connection)
-        return True
-
-    def _read(self, pieces: list[bytes]) -> Any:
-        try:
-            while True:
-                piece = self.connection.read(TLS_RECORD)
-                if not piece:
-                    return main.CONNECTION_DONE
-                pieces.append(piece)
-                if not self._incoming.pending and not self.connection.pending():
-                    return None  # as another read would say, by an exception
-        except ssl.SSLWantReadError:
-            return None
-        except ssl.SSLZeroReturnError:
-            return main.CONNECTION_DONE
-        except ssl.SSLError:
-            return main.CONNECTION_LOST
-
-    def close(self) -> None:
-        """Say close_notify (RFC 8446, 6.1); what the peer answers is not waited for."""
-        with contextlib.suppress(ssl.SSLError):  # its own close_notify is not there yet; a handshake has none
-            self.connection.unwrap()
-        if self._outgoing.pending:
-            self._transport.write_raw(self._outgoing.read())
 
 
 class EagerServer(EagerConnection, tcp.Server):

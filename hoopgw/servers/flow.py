@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from twisted.internet import main
 
+from hoopgw.servers.tls_layer import TlsLayer
+
 READ_SIZE: Final = 256 * 1024  # one read, and what may be queued for a slow peer before the other side is paused
 # Until a read has filled it: an allocation above 128 KiB, glibc's M_MMAP_THRESHOLD, costs 8 us where little comes.
 SMALL_READ: Final = 64 * 1024
@@ -33,7 +35,7 @@ class Flow:
         self._bulk = bulk
         self._descriptor: int = transport.socket.fileno() if bulk is not None else -1
         self.transport = transport
-        self.tls: Any = None
+        self.tls: TlsLayer | None = None
         self.clear = False
         self._recv: Callable[[int], bytes] = transport.socket.recv
         self._send: Callable[[bytes], int] = transport.socket.send

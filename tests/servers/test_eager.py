@@ -23,7 +23,8 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 from hoopgw.model.secret import Secret
 from hoopgw.servers import tls
 from hoopgw.servers.departures import Departures
-from hoopgw.servers.eager import READ_SIZE, TlsLayer, connect, make_eager
+from hoopgw.servers.eager import READ_SIZE, connect, make_eager
+from hoopgw.servers.tls_layer import TlsLayer
 
 
 class Collect(Protocol):
@@ -323,8 +324,16 @@ class TlsMemory(SynchronousTestCase):
         """Both sides of a connection whose handshake is done."""
         done: list[ssl.SSLObject] = []
         one, other = Wire(), Wire()
-        serving = TlsLayer(one, server, done.append, self.fail, server_side=True, hostname=None)  # type: ignore[arg-type]
-        asking = TlsLayer(other, client, done.append, self.fail, server_side=False, hostname="localhost")  # type: ignore[arg-type]
+        serving = TlsLayer(one, one.write_raw, server, done.append, self.fail, server_side=True, hostname=None)  # type: ignore[arg-type]
+        asking = TlsLayer(
+            other,
+            other.write_raw,
+            client,
+            done.append,
+            self.fail,
+            server_side=False,
+            hostname="localhost",  # type: ignore[arg-type]
+        )
         asking.received(b"")
         while len(done) < 2:
             serving.received(other.taken())

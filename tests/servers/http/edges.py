@@ -23,7 +23,6 @@ from hoopgw.model.settings import LimitSettings, Settings, TlsSettings
 from hoopgw.policy.policyset import Selection
 from hoopgw.relay.http_masks import HttpMaskBuilder
 from hoopgw.relay.postgres_masks import MaskBuilder
-from hoopgw.servers.eager import TlsLayer
 from hoopgw.servers.endings import Endings
 from hoopgw.servers.http import links
 from hoopgw.servers.http.edge import Face
@@ -31,6 +30,7 @@ from hoopgw.servers.http.identity import IdentityLines
 from hoopgw.servers.http.links import Link, Links
 from hoopgw.servers.http.server import HttpServer
 from hoopgw.servers.reach import Place
+from hoopgw.servers.tls_layer import TlsLayer
 from hoopgw.service import HTTP_CHECK
 from hoopgw.session.holds import Holds
 from hoopgw.session.httpjudge import HttpJudge
@@ -66,7 +66,7 @@ class Wire(StringTransport):
         self, context: Any, *told: Any, pending: bytes = b"", hostname: str | None = None, **side: bool
     ) -> None:
         wire: Any = self
-        self._tls = TlsLayer(wire, context, *told, server_side=side["server_side"], hostname=hostname)
+        self._tls = TlsLayer(wire, self.write_raw, context, *told, server_side=side["server_side"], hostname=hostname)
         self._tls.received(pending)
 
     def write(self, data: bytes) -> None:
