@@ -239,26 +239,10 @@ def mask(reader: Reader, name: str, values: dict[str, Any], patterns: dict[str, 
     key: Key = ("mask", name)
     _enforceable(reader, key, values["protocol"], frozenset(("mask",)))
     http = values["protocol"] == "http"
-    if not http and not values["columns"] and not values["patterns"]:
-        reader.wrong(key, "masks nothing: give columns or patterns")
-    for alien in HTTP_MASKS if not http else ():
-        if values[alien] != HTTP_MASKS[alien].default:
-            reader.wrong((*key, alien), f'does nothing with protocol = "{values["protocol"]}"')
-    if values["protocol"] == "ssh":
-        for alien in ("columns", "show", "predicates", "aggregates", "json"):
-            if values[alien] not in ((), "none", "refuse", frozenset()):
-                reader.wrong((*key, alien), "is of columns, which a command's output has none of: give patterns")
-    for idle in ("predicates", "aggregates", "json"):
-        if not http and not values["columns"] and values[idle] not in ("refuse", frozenset(), ()):
-            reader.wrong((*key, idle), "does nothing without `columns`")
+    if not http:
+        _mask_of_protocol(reader, key, values)
     _json(reader, (*key, "json"), values["json"], http)
-    there = [*BUILT_IN_PATTERNS, *patterns]
-    for each in values["patterns"]:
-        if each not in there:
-            reader.wrong((*key, "patterns"), f"{each!r} is not a pattern" + nearest(each, there))
-    for column in values["columns"]:
-        if not 2 <= len(column.split(".")) <= 3 or not all(column.split(".")):
-            reader.wrong((*key, "columns"), f'{column!r} must be "table.column", "schema.table.column" or "*.column"')
+    _what_is_masked(reader, key, values, [*BUILT_IN_PATTERNS, *patterns])
     chosen = selector(reader, values["target"], (*key, "target"), known)
     if http:
         of_tunnels(reader, key, None, known.selected(chosen))
@@ -279,6 +263,31 @@ def mask(reader: Reader, name: str, values: dict[str, Any], patterns: dict[str, 
         source=Source(reader.document.file, reader.document.line(key)),
         http=http_mask(reader, values, key, known.selected(chosen), built_in, custom) if http else None,
     )
+
+
+def _mask_of_protocol(reader: Reader, key: Key, values: dict[str, Any]) -> None:
+    """Of PostgreSQL or SSH: keys of another protocol do nothing, nor do those of columns where there are none."""
+    if not values["columns"] and not values["patterns"]:
+        reader.wrong(key, "masks nothing: give columns or patterns")
+    for alien in HTTP_MASKS:
+        if values[alien] != HTTP_MASKS[alien].default:
+            reader.wrong((*key, alien), f'does nothing with protocol = "{values["protocol"]}"')
+    if values["protocol"] == "ssh":
+        for alien in ("columns", "show", "predicates", "aggregates", "json"):
+            if values[alien] not in ((), "none", "refuse", frozenset()):
+                reader.wrong((*key, alien), "is of columns, which a command's output has none of: give patterns")
+    for idle in ("predicates", "aggregates", "json"):
+        if not values["columns"] and values[idle] not in ("refuse", frozenset(), ()):
+            reader.wrong((*key, idle), "does nothing without `columns`")
+
+
+def _what_is_masked(reader: Reader, key: Key, values: dict[str, Any], patterns: list[str]) -> None:
+    for each in values["patterns"]:
+        if each not in patterns:
+            reader.wrong((*key, "patterns"), f"{each!r} is not a pattern" + nearest(each, patterns))
+    for column in values["columns"]:
+        if not 2 <= len(column.split(".")) <= 3 or not all(column.split(".")):
+            reader.wrong((*key, "columns"), f'{column!r} must be "table.column", "schema.table.column" or "*.column"')
 
 
 def _json(reader: Reader, key: Key, members: tuple[str, ...], http: bool) -> None:

@@ -41,32 +41,40 @@ def ssh_settings(
         rekey=given["rekey"],
         kex=given["kex"],
         compatibility=given["compatibility"],
-        keys=tuple(
-            SshKey(
-                name,
-                values["provider"] or "",
-                values["subject"] or "",
-                values["groups"],
-                values["keys"] or (),
-                values["session"],
-            )
-            for name, values in reader.tables("ssh_key", top["ssh_key"], ("ssh_key",)).items()
-        ),
-        authorities=tuple(
-            SshAuthority(
-                name,
-                values["provider"] or "",
-                values["keys"] or (),
-                values["revoked"],
-                values["session"],
-                _lists(reader, name, values),
-            )
-            for name, values in reader.tables("ssh_ca", top["ssh_ca"], ("ssh_ca",)).items()
-        ),
+        keys=_keys(reader, top["ssh_key"]),
+        authorities=_authorities(reader, top["ssh_ca"]),
     )
     _providers(reader, settings, providers)
     _one_owner(reader, settings)
     return settings
+
+
+def _keys(reader: Reader, given: dict[str, Any]) -> tuple[SshKey, ...]:
+    return tuple(
+        SshKey(
+            name,
+            values["provider"] or "",
+            values["subject"] or "",
+            values["groups"],
+            values["keys"] or (),
+            values["session"],
+        )
+        for name, values in reader.tables("ssh_key", given, ("ssh_key",)).items()
+    )
+
+
+def _authorities(reader: Reader, given: dict[str, Any]) -> tuple[SshAuthority, ...]:
+    return tuple(
+        SshAuthority(
+            name,
+            values["provider"] or "",
+            values["keys"] or (),
+            values["revoked"],
+            values["session"],
+            _lists(reader, name, values),
+        )
+        for name, values in reader.tables("ssh_ca", given, ("ssh_ca",)).items()
+    )
 
 
 def _lists(reader: Reader, name: str, values: dict[str, Any]) -> tuple[RevocationList, ...]:

@@ -85,16 +85,11 @@ def on_stage(options: Options = DEMO) -> Iterator[Stage]:
         authority = Authority()
         cluster = Cluster(place / "postgresql", authority, options.programs or programs, options.server)
         stack.callback(cluster.stop)
-        cluster.start()
-        passwords = new_password(), new_password()
-        cluster.run("CREATE DATABASE shop")
-        cluster.run(*shop.statements(*passwords), database="shop")
+        passwords = _shop(cluster)
         issuer = IssuerProcess(place / "issuer.log")
         stack.callback(issuer.stop)
         host = _host(place, stack)
-        echo = EchoService(place)
-        stack.callback(echo.stop)
-        echo.start()
+        echo = _echo(place, stack)
         http = configuration.Http(free_port(), echo.port, echo.token)
         gateway, state, ssh_port = _configure(place, options, authority, cluster, issuer, passwords, host, http)
         stack.callback(gateway.stop)
@@ -102,11 +97,6 @@ def on_stage(options: Options = DEMO) -> Iterator[Stage]:
             gateway.start()
         ca = place / "ca.pem"
         ca.write_text(authority.certificate)
-        tokens = [
-            issuer.mint("agent@demo", configuration.AGENT, TOKEN_LIFETIME),
-            issuer.mint("approver@demo", configuration.APPROVER, TOKEN_LIFETIME),
-            issuer.mint("stranger@demo", configuration.STRANGER, TOKEN_LIFETIME),
-        ]
         yield Stage(
             place,
             state,
@@ -115,14 +105,30 @@ def on_stage(options: Options = DEMO) -> Iterator[Stage]:
             cluster,
             issuer,
             gateway,
-            tokens[0],
-            tokens[1],
-            tokens[2],
-            host,
-            ssh_port,
-            echo,
-            http.port,
+            agent=issuer.mint("agent@demo", configuration.AGENT, TOKEN_LIFETIME),
+            approver=issuer.mint("approver@demo", configuration.APPROVER, TOKEN_LIFETIME),
+            stranger=issuer.mint("stranger@demo", configuration.STRANGER, TOKEN_LIFETIME),
+            host=host,
+            ssh_port=ssh_port,
+            echo=echo,
+            https_port=http.port,
         )
+
+
+def _echo(place: Path, stack: ExitStack) -> EchoService:
+    echo = EchoService(place)
+    stack.callback(echo.stop)
+    echo.start()
+    return echo
+
+
+def _shop(cluster: Cluster) -> tuple[str, str]:
+    """Starts the server and fills its database; the passwords of the two roles."""
+    cluster.start()
+    passwords = new_password(), new_password()
+    cluster.run("CREATE DATABASE shop")
+    cluster.run(*shop.statements(*passwords), database="shop")
+    return passwords
 
 
 def _host(place: Path, stack: ExitStack) -> SshHost | None:

@@ -25,7 +25,7 @@ from hoopgw.relay.http import HttpRelay
 from hoopgw.relay.http_outgoing import LANE
 from hoopgw.relay.http_scope import HttpScope, no_identity
 from hoopgw.servers.http.links import Links
-from hoopgw.servers.http.scoping import host_of, scope_of
+from hoopgw.servers.http.scoping import Calls, HttpLogin, host_of, scope_of
 from hoopgw.wire.httphead import Blocks
 from hoopgw.wire.httpmessage import Message, Start
 
@@ -174,10 +174,9 @@ def request_of(access: Access, path: str, now: Callable[[], float]) -> bytes:
 
 def _scope(access: Access, now: Callable[[], float]) -> HttpScope:
     route = (host_of(access.target).encode(), b"", b"", b"")
-    return scope_of(
-        access, route, b"", "127.0.0.1", NAME, "", read_for_service, None, no_identity, _nothing, _nothing,
-        os.urandom, now, True, False,
-    )  # fmt: skip
+    login = HttpLogin(access, route, b"", "127.0.0.1", NAME, policy="", encrypted=True)
+    calls = Calls(read_for_service, no_identity, _nothing, _nothing, os.urandom, now)
+    return scope_of(login, calls, bearer=None, masked=False)
 
 
 def _nothing(request: HttpRequest) -> int:

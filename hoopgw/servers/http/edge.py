@@ -13,6 +13,8 @@ from hoopgw.auth.access import Access
 from hoopgw.model.answer import Denial
 from hoopgw.model.events import Code
 from hoopgw.model.http import HttpRequest
+from hoopgw.model.settings import LimitSettings
+from hoopgw.model.target import Target
 from hoopgw.relay.http import TIMED_OUT, HttpRelay
 from hoopgw.relay.http_scope import Route, no_identity
 from hoopgw.servers.gateway import Gateway
@@ -21,7 +23,7 @@ from hoopgw.servers.http.identity import IdentityLines, Introduced, SharedLine
 from hoopgw.servers.http.links import Links
 from hoopgw.servers.http.own import OwnPages
 from hoopgw.servers.http.patience import Late, Patience, Terms
-from hoopgw.servers.http.scoping import scope_of
+from hoopgw.servers.http.scoping import Calls, HttpLogin, scope_of
 from hoopgw.servers.http.upstream import Upstream
 from hoopgw.servers.pump import Pump
 from hoopgw.session.interfaces import IEdge
@@ -118,35 +120,23 @@ class HttpEdge:
         gateway, session = self._gateway, self.session
         identity = self._identity(access)
         bearer = kept_bearer(gateway.secrets, access.role)
-        scope = scope_of(
-            access,
-            route,
-            prefix,
-            client,
-            session.id,
-            session.policy,
+        calls = Calls(
             gateway.secrets.get,
-            bearer,
             identity,
             self._needs,
             self._messages,
             gateway.token_bytes,
             gateway.reactor.seconds,
-            bool(self._transport.encrypted),
-            session.judge.masks,
-            gateway.settings.listen.https_url,
         )
-        relay = self._relay = HttpRelay(scope)
+        public, encrypted = gateway.settings.listen.https_url, bool(self._transport.encrypted)
+        login = HttpLogin(access, route, prefix, client, session.id, session.policy, encrypted, public)
+        relay = self._relay = HttpRelay(scope_of(login, calls, bearer, session.judge.masks))
         renew = _nothing if bearer is None else bearer.renew
         upstream = self._upstream = Upstream(self._face.links, access, relay, renew)
         leg = ClientLeg(self._transport, self._over)
         session.opened({"target": str(access.target.addresses[0])})
         self._access = access
-        limits, target = gateway.settings.limits, access.target
-        terms = Terms(
-            limits.request_head, limits.request_body, limits.request_rate, target.answer_seconds, target.answer_longest
-        )
-        self._patience = Patience(terms, gateway.reactor.seconds())
+        self._patience = Patience(_terms(gateway.settings.limits, access.target), gateway.reactor.seconds())
         pump = self.pump = upstream.pump = Pump(
             Introduced(session, identity) if isinstance(identity, SharedLine) else session,
             relay,
@@ -224,6 +214,12 @@ class HttpEdge:
 
     def rows_passed(self) -> int:
         return 0
+
+
+def _terms(limits: LimitSettings, target: Target) -> Terms:
+    return Terms(
+        limits.request_head, limits.request_body, limits.request_rate, target.answer_seconds, target.answer_longest
+    )
 
 
 def _nothing() -> Deferred[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from hoopgw.auth.access import Access
@@ -20,57 +21,71 @@ from hoopgw.wire.sigv4 import Keys
 Secrets = Callable[[SecretReference], Secret]
 
 
-def scope_of(
-    access: Access,
-    route: Route,
-    prefix: bytes,
-    client: str,
-    session: str,
-    policy: str,
-    secret: Secrets,
-    bearer: KeptBearer | None,
-    identity: Callable[[], bytes],
-    needs: Callable[[HttpRequest], int],
-    messages: Callable[[HttpRequest], int],
-    token_bytes: Callable[[int], bytes],
-    now: Callable[[], float],
-    encrypted: bool,
-    masked: bool,
-    public: str = "",
-) -> HttpScope:
-    """`prefix` is of the path, that named the target; `bearer` a token that is kept fresh; `masked`: answers may be;
-    `public` the gateway's own address, if it says one.
+@dataclass(frozen=True, slots=True)
+class HttpLogin:
+    """What is known of a client when its session opens.
 
-    Raises SecretUnavailable.
+    prefix     of the path, that named the target; b"" where the host's name did
+    client     its address
+    encrypted  it came by TLS
+    public     the gateway's own address, if it says one, else ""
     """
-    target, host = access.target, route[0]
-    lines, query, replaced = _credential(access, secret, bearer)
-    signing = _signing(access, secret, now)
-    # A target makes links of it; where the path names the target a client may send any Host
-    seen = urlsplit(public).netloc.encode() if prefix and public else host
-    told = _told(access, seen, prefix, client, session, encrypted) + (TOLD if masked else b"")
-    dropped = replaced | REPLACED if masked else replaced
+
+    access: Access
+    route: Route
+    prefix: bytes
+    client: str
+    session: str
+    policy: str
+    encrypted: bool
+    public: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """What is asked while the session goes on.
+
+    secret       what a reference stands for.  Raises SecretUnavailable
+    identity     the line that tells the target who asks; b"" for none
+    needs        how many bytes of a request's body the rules want
+    messages     the same of each message of a WebSocket
+    token_bytes  so many random bytes
+    now          POSIX seconds
+    """
+
+    secret: Secrets
+    identity: Callable[[], bytes]
+    needs: Callable[[HttpRequest], int]
+    messages: Callable[[HttpRequest], int]
+    token_bytes: Callable[[int], bytes]
+    now: Callable[[], float]
+
+
+def scope_of(login: HttpLogin, calls: Calls, bearer: KeptBearer | None, masked: bool) -> HttpScope:
+    """`bearer` is a token that is kept fresh; `masked`: answers may be.  Raises SecretUnavailable."""
+    access, route, target = login.access, login.route, login.access.target
+    lines, query, replaced = _credential(access, calls.secret, bearer)
     return HttpScope(
-        session=session,
-        policy=policy,
+        session=login.session,
+        policy=login.policy,
         route=route,
         host=host_of(target).encode(),
-        prefix=prefix,
+        prefix=login.prefix,
         names=frozenset(name.encode().lower() for name in _names(target)),
-        told=told,
-        identity=identity,
+        told=_told(login) + (TOLD if masked else b""),
+        identity=calls.identity,
         credential=lines,
         query=query,
-        replaced=dropped,
+        replaced=replaced | REPLACED if masked else replaced,
         # the client's own Authorization is for the target only where it is neither its token nor the role's
         keep_authorization=route[2] != b"authorization" and b"authorization" not in replaced,
         secrets=frozenset(name.encode() for name in target.secret_fields) | replaced,
-        needs=needs,
-        messages=messages,
-        signing=signing,
+        needs=calls.needs,
+        messages=calls.messages,
+        signing=_signing(access, calls.secret, calls.now),
         granted=None if bearer is None else bearer.line,
         renewable=never if bearer is None else bearer.renewable,
-        token_bytes=token_bytes,
+        token_bytes=calls.token_bytes,
     )
 
 
@@ -117,16 +132,18 @@ def _line(name: bytes, value: bytes) -> tuple[bytes, bytes, frozenset[bytes]]:
     return field_line(name + b": ", value), b"", frozenset((alike(name.lower()),))
 
 
-def _told(access: Access, host: bytes, prefix: bytes, client: str, session: str, encrypted: bool) -> bytes:
+def _told(login: HttpLogin) -> bytes:
+    # A target makes links of it; where the path names the target a client may send any Host
+    host = urlsplit(login.public).netloc.encode() if login.prefix and login.public else login.route[0]
     lines = {
-        "X-Forwarded-For": client,
+        "X-Forwarded-For": login.client,
         "X-Forwarded-Host": host.decode("ascii", "replace"),
-        "X-Forwarded-Proto": "https" if encrypted else "http",
-        **({"X-Forwarded-Prefix": prefix.decode()} if prefix else {}),
+        "X-Forwarded-Proto": "https" if login.encrypted else "http",
+        **({"X-Forwarded-Prefix": login.prefix.decode()} if login.prefix else {}),
     }
-    if access.target.tells_identity:
-        lines["X-Hoopgw-Session"] = session
-        lines["X-Hoopgw-Subject"] = quote(access.identity.subject, safe="@:/+=, ")
+    if login.access.target.tells_identity:
+        lines["X-Hoopgw-Session"] = login.session
+        lines["X-Hoopgw-Subject"] = quote(login.access.identity.subject, safe="@:/+=, ")
     return "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode()
 
 

@@ -12,7 +12,7 @@ from hoopgw.model.errors import SecretUnavailable
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import Address, AwsKey, Role, SecretReference, TlsMode
 from hoopgw.relay.http_scope import HttpScope, Route, no_body
-from hoopgw.servers.http.scoping import scope_of
+from hoopgw.servers.http.scoping import Calls, HttpLogin, scope_of
 from hoopgw.wire.sigv4 import Keys
 from tests.auth.test_identity_tokens import TARGET, access
 from tests.relay.aws_receiver import NOW
@@ -30,8 +30,9 @@ def scope(
     **target: Any,
 ) -> HttpScope:
     who = replace(access(), role=role, target=replace(TARGET, **target))
-    given = who, route, prefix, "192.0.2.1", "s_1", "p", lambda reference: Secret(secret), None, bytes, no_body, no_body
-    return scope_of(*given, bytes, lambda: NOW, True, False, public)
+    login = HttpLogin(who, route, prefix, "192.0.2.1", "s_1", "p", True, public)
+    calls = Calls(lambda reference: Secret(secret), bytes, no_body, no_body, bytes, lambda: NOW)
+    return scope_of(login, calls, None, False)
 
 
 class Credentials(SynchronousTestCase):
