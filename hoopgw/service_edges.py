@@ -22,14 +22,14 @@ from hoopgw.servers.admin import admin_site, remove_stale_socket
 from hoopgw.servers.admin_calls import Admin
 from hoopgw.servers.eager import make_eager
 from hoopgw.servers.gateway import Gateway
-from hoopgw.servers.http.edge import Face as HttpFace
+from hoopgw.servers.http.edge import HttpShared
 from hoopgw.servers.http.identity import IdentityLines, in_thread
 from hoopgw.servers.http.links import Links
 from hoopgw.servers.http.own import OwnPages
 from hoopgw.servers.http.server import HTTPS_ALPN, HttpFactory
 from hoopgw.servers.postgres import PostgresFactory
 from hoopgw.servers.ssh.dial import SshDialer
-from hoopgw.servers.ssh.server import SshFace, SshFactory
+from hoopgw.servers.ssh.server import SshFactory, SshShared
 from hoopgw.servers.tls import POSTGRESQL_ALPN, server_context
 from hoopgw.service_drain import stopped
 from hoopgw.service_logins import Logins
@@ -79,8 +79,8 @@ class Edges:
         self._holds = holds
         self._signing = signing
         self._ports: list[Any] = []
-        self.ssh: SshFace | None = None
-        self.http: HttpFace | None = None
+        self.ssh: SshShared | None = None
+        self.http: HttpShared | None = None
 
     # ---- start
 
@@ -102,7 +102,7 @@ class Edges:
         )
         links = Links(gateway.reactor, gateway.secrets.get)
         identities = IdentityLines(tokens, gateway.reactor, gateway.events, in_thread(gateway.reactor))
-        self.http = HttpFace(links, identities, pages, https_context(loaded, gateway.secrets.get))
+        self.http = HttpShared(links, identities, pages, https_context(loaded, gateway.secrets.get))
         for endpoint in settings.listen.https:
             await self._listen_on(endpoint, HttpFactory(gateway, self.http))
 
@@ -112,7 +112,7 @@ class Edges:
             return
         secret = gateway.secrets.get
         dialer = SshDialer(gateway.reactor, gateway.departures, secret, os.urandom, logins.ssh_authority)
-        self.ssh = SshFace(dialer, logins.keys)
+        self.ssh = SshShared(dialer, logins.keys)
         self.ssh.configure(settings.ssh, logins.host_keys(loaded), logins.people(loaded))
         for endpoint in settings.listen.ssh:
             await self._listen_on(endpoint, SshFactory(gateway, self.ssh))

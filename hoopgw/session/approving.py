@@ -13,10 +13,10 @@ from hoopgw.model.errors import SpoolFull
 from hoopgw.model.events import Code
 from hoopgw.model.operation import BIND, EXECUTE, Operation
 from hoopgw.model.verdict import HoldTerms, Verdict
+from hoopgw.session.bind_approvals import BindApprovals
 from hoopgw.session.course import Course
 from hoopgw.session.holds import Holds
 from hoopgw.session.interfaces import IEdge, IJudge, Journal
-from hoopgw.session.passes import Passes
 from hoopgw.session.rulings import note
 from hoopgw.session.totals import Totals
 from hoopgw.session.waiting import Ending, Request, Waiting
@@ -47,7 +47,7 @@ class Approvals:
         self._edge = edge
         self._policy = policy
         self._totals = totals
-        self._passes = Passes()
+        self._binds = BindApprovals()
         self._waits: dict[int, Waiting] = {}  # by lane
 
     def reloaded(self, policy: str, judge: IJudge, access: Access) -> None:
@@ -75,18 +75,18 @@ class Approvals:
             request = self._request(operation, verdict, terms)
             course.digest = self._holds.digest(request)
             if operation.kind == EXECUTE:
-                if self._passes.use(course.digest, operation.name):
+                if self._binds.use(course.digest, operation.name):
                     course.durable = True
                     return None
-                course.outcome = self._passes.denial(course.digest)
+                course.outcome = self._binds.denial(course.digest)
             return self._wait(course, request) if course.outcome is None else None
         if isinstance(course.outcome, Hold):
             course.durable = True  # an approved operation is on disk before it runs
             course.notes.append(claimed(operation, course.outcome))
         if operation.kind == BIND and isinstance(course.outcome, Denial):
-            self._passes.denied(course.digest, course.outcome)
+            self._binds.denied(course.digest, course.outcome)
         elif operation.kind == BIND:
-            self._passes.approved(course.digest)
+            self._binds.approved(course.digest)
         return None
 
     def _request(self, operation: Operation, verdict: Verdict, terms: tuple[HoldTerms, ...]) -> Request:

@@ -22,7 +22,7 @@ from hoopgw.model.events import Code
 from hoopgw.model.operation import TERMINAL
 from hoopgw.model.secret import Secret
 from hoopgw.session.events import escaped
-from hoopgw.session.hands import NO_SUCH, is_by, refused_by, said, same_hands, sets, visible
+from hoopgw.session.hold_rights import NO_SUCH, is_by, refused_by, said, same_hands, sets, visible
 from hoopgw.session.interfaces import IEvents
 from hoopgw.session.resuming import misnamed
 from hoopgw.session.shown import shown

@@ -1,4 +1,4 @@
-"""The chunk chains of the sessions that are being written: what a round becomes, and where each chain stands then."""
+"""The chunk chains of the sessions that are being written: what a batch becomes, and where each chain stands then."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import zstandard
 from hoopgw.record.chunks import DATA, ENTRY, NO_DIGEST, SEAL, Header, written
 from hoopgw.record.entries import Kind
 from hoopgw.record.seals import Seal, SealKey, key_id, signed
+from hoopgw.store.batches import Batch, SessionBatch
 from hoopgw.store.recordings import GATEWAY, session_id
-from hoopgw.store.rounds import Part, Round
 from hoopgw.store.spool import LAST_PIECE
 
 JOIN = 64 * 1024  # bytes that are joined before they are compressed; more is compressed slice by slice
@@ -48,14 +48,14 @@ class Sealed:
 
 
 class Chains:
-    """`chunks` builds a round's chunks; they count once `commit` says that they are on disk."""
+    """`chunks` builds a batch's chunks; they count once `commit` says that they are on disk."""
 
     def __init__(self, key: SealKey, seal_every: float) -> None:
         self._key = key
         self._key_id = key_id(key.public_key())
         self._seal_every = seal_every
         self._chains: dict[bytes, Chain] = {}
-        self._pending: dict[bytes, Chain] = {}  # as they stand once this round is synced
+        self._pending: dict[bytes, Chain] = {}  # as they stand once this batch is synced
         self._unsealed: dict[bytes, float] = {}  # since when, oldest first
         self._compressor = zstandard.ZstdCompressor(level=1)
 
@@ -64,36 +64,36 @@ class Chains:
         self._chains[session] = chain
 
     def of(self, session: bytes) -> Chain:
-        """As the last round left it: of a session that is not written, or closed, an empty one."""
+        """As the last batch left it: of a session that is not written, or closed, an empty one."""
         return self._chains.get(session) or Chain()
 
     def due(self, now: float) -> bool:
         """Something was not sealed for too long."""
         return bool(self._overdue(now))
 
-    def chunks(self, round: Round, now: float) -> tuple[list[bytes], list[Sealed]]:
-        """The round's chunks and seals, the gateway journal's last; and what was sealed.
+    def chunks(self, batch: Batch, now: float) -> tuple[list[bytes], list[Sealed]]:
+        """The batch's chunks and seals, the gateway journal's last; and what was sealed.
 
-        Nothing counts before `commit`: a round that could not be written is built anew.
+        Nothing counts before `commit`: a batch that could not be written is built anew.
         """
         self._pending = {}
         out: list[bytes] = []
         sealed: list[Sealed] = []
-        for session, part in round.parts.items():
+        for session, part in batch.parts.items():
             out.append(self._data(session, part))
             if part.closed:
                 sealed.append(self._seal(session, out, final=True))
         for session in self._overdue(now):
             if not self._chain(session).sealed:
                 sealed.append(self._seal(session, out, final=False))
-        notes = round.gateway + [each.note() for each in sealed]
+        notes = batch.gateway + [each.note() for each in sealed]
         if notes:
             out.append(self._noted(notes))
             self._seal(GATEWAY, out, final=False)
         return out, sealed
 
     def commit(self, now: float) -> None:
-        """The last round is on disk."""
+        """The last batch is on disk."""
         for session, chain in self._pending.items():
             if chain.sealed or chain.closed:
                 self._unsealed.pop(session, None)
@@ -118,7 +118,7 @@ class Chains:
 
     # ---- chunks
 
-    def _data(self, session: bytes, part: Part) -> bytes:
+    def _data(self, session: bytes, part: SessionBatch) -> bytes:
         chain = self._chain(session)
         body = self._compressed(part)
         operation = part.last_operation or chain.operation
@@ -141,7 +141,7 @@ class Chains:
         self._pending[session] = Chain(number, digest, part.last_entry, operation, part.last_time, sealed=False)
         return stored
 
-    def _compressed(self, part: Part) -> bytes:
+    def _compressed(self, part: SessionBatch) -> bytes:
         """zstd with the size in its frame (RFC 8878)."""
         if part.size <= JOIN:
             return self._compressor.compress(b"".join(part.pieces))
@@ -152,7 +152,7 @@ class Chains:
         """Notes of the gateway journal; their entries are numbered here."""
         stamp = time.time_ns()
         first = self._chain(GATEWAY).entry + 1
-        part = Part(first, stamp)
+        part = SessionBatch(first, stamp)
         for number, payload in enumerate(notes, first):
             entry = ENTRY.pack(len(payload), Kind.NOTE, LAST_PIECE, 0, number, stamp) + payload
             part.pieces.append(entry)

@@ -9,8 +9,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from hoopgw.store.batches import MOST, taken
 from hoopgw.store.chains import Chains, Sealed
-from hoopgw.store.rounds import MOST, taken
 from hoopgw.store.segments import Segments
 from hoopgw.store.spool import Spool
 
@@ -64,7 +64,7 @@ class Writer:
         self._wake.set()
 
     def drain(self, stored: dict[bytes, tuple[int, int]] | None = None) -> None:
-        """Rounds until the spool is empty or one fails, in the caller's thread.  `stored` as in `rounds.taken`."""
+        """Rounds until the spool is empty or one fails, in the caller's thread.  `stored` as in `batches.taken`."""
         while self._spool.head != self._spool.tail:
             self._round(stored)
             if self.failure:
@@ -99,14 +99,14 @@ class Writer:
             self._rolled()
 
     def _stored(self, stored: dict[bytes, tuple[int, int]] | None) -> list[Sealed]:
-        round = taken(self._spool, stored)
+        batch = taken(self._spool, stored)
         try:
-            chunks, sealed = self._chains.chunks(round, time.monotonic())
+            chunks, sealed = self._chains.chunks(batch, time.monotonic())
         finally:
-            round.release()
+            batch.release()
         if chunks:
             self._segments.write(chunks)
         self._chains.commit(time.monotonic())
-        if round.size:
-            self._spool.drop(round.size)
+        if batch.size:
+            self._spool.drop(batch.size)
         return sealed

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from hoopgw.model.errors import OperatorError, SpoolFull
 from hoopgw.record.chunks import ENTRY
 from hoopgw.record.entries import Kind
-from hoopgw.store.rounds import taken
+from hoopgw.store.batches import taken
 from hoopgw.store.spool import BOOT, BULK, HEAD, PAGE, QUIET, RESERVE, SMALL, TAIL, UNSYNCED, Spool
 
 SESSION = b"s" * 16
@@ -21,11 +21,11 @@ def payloads(spool: Spool) -> list[bytes]:
     """Of all entries, and they go."""
     found: list[bytes] = []
     while spool.head != spool.tail:
-        round = taken(spool)
-        for part in round.parts.values():
+        batch = taken(spool)
+        for part in batch.parts.values():
             found += [bytes(piece[ENTRY.size :]) for piece in part.pieces]
-        round.release()
-        spool.drop(round.size)
+        batch.release()
+        spool.drop(batch.size)
     return found
 
 

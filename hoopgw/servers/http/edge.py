@@ -31,7 +31,7 @@ from hoopgw.session.interfaces import IEdge
 _log = Logger("hoopgw.servers.http.edge")
 
 
-class Face:
+class HttpShared:
     """What of HTTP all connections share.  `connections` are looked at from time to time (`check`)."""
 
     def __init__(
@@ -98,13 +98,13 @@ class HttpEdge:
     def __init__(
         self,
         gateway: Gateway,
-        face: Face,
+        shared: HttpShared,
         transport: Any,
         refuse: Callable[[Code, str], None],
         go_on: Callable[[bytes], None],
     ) -> None:
         self._gateway = gateway
-        self._face = face
+        self._shared = shared
         self._transport = transport
         self._refuse = refuse
         self._go_on = go_on
@@ -132,7 +132,7 @@ class HttpEdge:
         login = HttpLogin(access, route, prefix, client, session.id, session.policy, encrypted, public)
         relay = self._relay = HttpRelay(scope_of(login, calls, bearer, session.judge.masks))
         renew = _nothing if bearer is None else bearer.renew
-        upstream = self._upstream = Upstream(self._face.links, access, relay, renew)
+        upstream = self._upstream = Upstream(self._shared.links, access, relay, renew)
         leg = ClientLeg(self._transport, self._over)
         session.opened({"target": str(access.target.addresses[0])})
         self._access = access
@@ -150,7 +150,7 @@ class HttpEdge:
         return pump
 
     def _identity(self, access: Access) -> Callable[[], bytes]:
-        return self._face.identities.of(access, self.session.id) if access.target.tells_identity else no_identity
+        return self._shared.identities.of(access, self.session.id) if access.target.tells_identity else no_identity
 
     def _needs(self, request: HttpRequest) -> int:
         """How many bytes of a body the rules that are in force now want."""

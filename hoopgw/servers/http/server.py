@@ -27,7 +27,7 @@ from hoopgw.servers import tls
 from hoopgw.servers.entrance import Entrance, code_of
 from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.http.address import Named, credentials_of, named, proxy_route, tunnel_to
-from hoopgw.servers.http.edge import Face, HttpEdge
+from hoopgw.servers.http.edge import HttpEdge, HttpShared
 from hoopgw.servers.http.links import H2_ALPN, HTTP_ALPN
 from hoopgw.servers.http.own import CHALLENGE, PROXY_CHALLENGE, OwnRequest
 from hoopgw.servers.http.tunnel import TunnelEdge
@@ -60,7 +60,7 @@ class HttpServer(Protocol):
     def __init__(
         self,
         gateway: Gateway,
-        face: Face,
+        shared: HttpShared,
         address: str,
         tls: dict[str, str] | None = None,
         chain: tuple[bytes, ...] = (),
@@ -69,7 +69,7 @@ class HttpServer(Protocol):
         """`tls`: its transport carries streams of a connection with these facts, and has no handshake of its own;
         `chain` is what the client showed in that one (`tls.client_chain`); `let_in` is called at each login."""
         self._gateway = gateway
-        self._face = face
+        self._shared = shared
         self._address = address
         self._state = _State.HEAD
         self._begun = tls is not None  # the first byte has said whether this is TLS
@@ -124,9 +124,9 @@ class HttpServer(Protocol):
             return
         if not self._begun:
             self._begun = True
-            if data[0] == TLS_HANDSHAKE and self._face.context is not None:
+            if data[0] == TLS_HANDSHAKE and self._shared.context is not None:
                 self.transport.start_tls(
-                    self._face.context, self._secured, self._tls_failed, server_side=True, pending=data
+                    self._shared.context, self._secured, self._tls_failed, server_side=True, pending=data
                 )
                 return
             if self._gateway.settings.tls.required:
@@ -155,14 +155,14 @@ class HttpServer(Protocol):
 
     def _multiply(self) -> None:
         """HTTP/2: logins are those of its streams.  Until one of them is in, the connection itself counts as one."""
-        gateway, face, address, facts, chain = self._gateway, self._face, self._address, self._tls, self._chain
+        gateway, shared, address, facts, chain = self._gateway, self._shared, self._address, self._tls, self._chain
         self._streams = Streams(
             self.transport,
             gateway.reactor,
-            lambda: HttpServer(gateway, face, address, facts, chain, self._leave),
+            lambda: HttpServer(gateway, shared, address, facts, chain, self._leave),
             lambda error: gateway.events.emit(code_of(error), protocol=PROTOCOL, client=address, reason=str(error)),
         )
-        face.connections.add(self)
+        shared.connections.add(self)
         self._streams.begin()
 
     def _tls_failed(self, error: Exception) -> None:
@@ -176,7 +176,7 @@ class HttpServer(Protocol):
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
         self._state = _State.ENDED  # first: what is cancelled below did not fail
         self._leave()
-        self._face.connections.discard(self)
+        self._shared.connections.discard(self)
         if self._streams is not None:
             self._streams.lost()
         if self._deciding is not None:
@@ -282,7 +282,7 @@ class HttpServer(Protocol):
         self._state, self._deciding = _State.OPEN, None
         self._leave()
         self._let_in()
-        self._face.connections.add(self)
+        self._shared.connections.add(self)
         self.dataReceived = pump.client_bytes  # type: ignore[method-assign]
         buffer, self._buffer = self._buffer, b""
         self.transport.resumeProducing()
@@ -291,14 +291,14 @@ class HttpServer(Protocol):
     def _new_edge(self) -> HttpEdge | TunnelEdge:
         if self._tunnels:
             return TunnelEdge(self._gateway, self.transport, self._ended_early)
-        return HttpEdge(self._gateway, self._face, self.transport, self._ended_early, self._again)
+        return HttpEdge(self._gateway, self._shared, self.transport, self._ended_early, self._again)
 
     def _again(self, rest: bytes) -> None:
         """The session ended where another login or target begins."""
         if self._state is not _State.OPEN:
             return
         self.__dict__.pop("dataReceived", None)
-        self._face.connections.discard(self)
+        self._shared.connections.discard(self)
         self._edge, self._state = None, _State.HEAD
         self._enter()
         if self._state is _State.HEAD:
@@ -322,7 +322,7 @@ class HttpServer(Protocol):
             self._refuse(NotGranted("a page needs the token itself for this: Bearer", detail=PAGE), 403)
             return
         shown = credentials_of(own.route, self._chain, self._address)
-        asking = self._face.pages.answer(own.method, own.path, shown, own.body, self._address)
+        asking = self._shared.pages.answer(own.method, own.path, shown, own.body, self._address)
         answering = self._deciding = Deferred.fromCoroutine(asking)
         answering.addCallback(self._answered).addErrback(self._login_failed)
 
@@ -404,9 +404,9 @@ class HttpFactory(Factory):
 
     noisy = False
 
-    def __init__(self, gateway: Gateway, face: Face) -> None:
+    def __init__(self, gateway: Gateway, shared: HttpShared) -> None:
         self.gateway = gateway
-        self.face = face
+        self.shared = shared
 
     def buildProtocol(self, address: IAddress | None) -> HttpServer:
-        return HttpServer(self.gateway, self.face, getattr(address, "host", "local"))
+        return HttpServer(self.gateway, self.shared, getattr(address, "host", "local"))

@@ -55,7 +55,7 @@ class _State(Enum):
     ENDED = 3
 
 
-class SshFace:
+class SshShared:
     """What of SSH all connections share; a reload `configure`s it anew for later ones."""
 
     host_keys: dict[bytes, HostKey]
@@ -84,16 +84,16 @@ class SshServer(ServerLeg):
 
     _log = Logger()
 
-    def __init__(self, gateway: Gateway, face: SshFace, address: str) -> None:
+    def __init__(self, gateway: Gateway, shared: SshShared, address: str) -> None:
         super().__init__()
         self.clock = gateway.reactor
-        self.host_keys = face.host_keys
+        self.host_keys = shared.host_keys
         now = self.clock.seconds()
-        self.signatures = tuple(name for name, key in face.host_keys.items() if key.good(now))
-        self.algorithms = face.algorithms
-        self.rekey_bytes = face.rekey
+        self.signatures = tuple(name for name, key in shared.host_keys.items() if key.good(now))
+        self.algorithms = shared.algorithms
+        self.rekey_bytes = shared.rekey
         self._gateway = gateway
-        self._face = face
+        self._shared = shared
         self._address = address
         self._state = _State.LOGIN
         self._login: login.ClientLogin | None = None
@@ -148,7 +148,7 @@ class SshServer(ServerLeg):
 
     def secured(self) -> None:
         assert self.sessionID is not None
-        interactive = self._face.people is not None
+        interactive = self._shared.people is not None
         self._login = login.ClientLogin(self.sessionID, self._gateway.settings.limits.max_token, interactive)
 
     def told(self, message: bytes) -> None:
@@ -161,7 +161,7 @@ class SshServer(ServerLeg):
             if isinstance(step, login.Reply):
                 self.send(step.message)
             elif isinstance(step, login.KeyOffered):
-                refusal = self._face.checker.refusal(step.algorithm, step.blob, self._address)
+                refusal = self._shared.checker.refusal(step.algorithm, step.blob, self._address)
                 if refusal is not None and len(self._unwanted) < MAX_UNWANTED:
                     self._unwanted.append(refusal.detail)
                 self._carry_out(machine, machine.offer_judged(refusal is None))
@@ -209,9 +209,9 @@ class SshServer(ServerLeg):
         yield self._log_in(machine, _wanted(user), BearerToken(token, self._address))
 
     def _people(self) -> DeviceGrant:
-        if self._face.people is None:  # a reload took it away
+        if self._shared.people is None:  # a reload took it away
             raise LoginRefused("nobody logs in with a browser here any more", detail="device grant")
-        return self._face.people
+        return self._shared.people
 
     def _decide(self, machine: login.ClientLogin, user: str, credentials: Any) -> None:
         self._state, self._user = _State.DECIDING, user
@@ -228,12 +228,12 @@ class SshServer(ServerLeg):
         yield self._gateway.room()
         self._session = session = self._gateway.open_session(access, self, self._address, opening)
         session.accepted(PROTOCOL)
-        self._target = target = yield self._face.dialer.dial(access, session.id, self.rekey_bytes)
+        self._target = target = yield self._shared.dialer.dial(access, session.id, self.rekey_bytes)
         target.reading.stop(LOGIN)  # until there is somebody to hand its messages to
         yield session.ready()
         yield session.judge.ready()
         yield self._gateway.room()
-        taken = self._face.checker.takes_back(access.identity)
+        taken = self._shared.checker.takes_back(access.identity)
         if taken is not None:
             raise taken
         self._open(machine, access, target)
@@ -346,9 +346,9 @@ class SshFactory(Factory):
 
     noisy = False
 
-    def __init__(self, gateway: Gateway, face: SshFace) -> None:
+    def __init__(self, gateway: Gateway, shared: SshShared) -> None:
         self.gateway = gateway
-        self.face = face
+        self.shared = shared
 
     def buildProtocol(self, address: IAddress | None) -> SshServer:
-        return SshServer(self.gateway, self.face, getattr(address, "host", "local"))
+        return SshServer(self.gateway, self.shared, getattr(address, "host", "local"))

@@ -25,7 +25,7 @@ from hoopgw.relay.http_masks import HttpMaskBuilder
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.servers.endings import Endings
 from hoopgw.servers.http import links
-from hoopgw.servers.http.edge import Face
+from hoopgw.servers.http.edge import HttpShared
 from hoopgw.servers.http.identity import IdentityLines
 from hoopgw.servers.http.links import Link, Links
 from hoopgw.servers.http.server import HttpServer
@@ -134,7 +134,7 @@ class Edge:
         tokens: Any = IdentityTokens("gw", KEY)
         nobody: Any = None
         lines = IdentityLines(tokens, self.clock, self.events, nobody)
-        self.face = Face(self.targets, lines, nobody, SSLContext(PROTOCOL_TLS_SERVER) if required else None)
+        self.shared = HttpShared(self.targets, lines, nobody, SSLContext(PROTOCOL_TLS_SERVER) if required else None)
         self.gateway: Any = SimpleNamespace(
             reactor=self.clock,
             settings=Settings(limits=LIMITS, tls=TlsSettings(required=required)),
@@ -149,9 +149,9 @@ class Edge:
             token_bytes=bytes,
         )
         self.wire = Wire()
-        self.server = HttpServer(self.gateway, self.face, "192.0.2.1")
+        self.server = HttpServer(self.gateway, self.shared, "192.0.2.1")
         self.server.makeConnection(self.wire)
-        looking = LoopingCall(lambda: self.face.check(self.clock.seconds()))
+        looking = LoopingCall(lambda: self.shared.check(self.clock.seconds()))
         looking.clock = self.clock
         looking.start(HTTP_CHECK, now=False)
 

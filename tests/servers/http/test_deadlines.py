@@ -242,7 +242,7 @@ class Targets(Case):
     def test_one_look_that_fails(self) -> None:
         """It ends its own connection, and no other is forgotten for it."""
         first, second = self.asked(GET, b"", answer_seconds=30.0), self.asked(GET, b"", answer_seconds=30.0)
-        second.face.connections |= first.face.connections
+        second.shared.connections |= first.shared.connections
         broken: Any = first.server
         self.patch(broken, "check", lambda now: json.loads("no"))
         second.turns(40)

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.auth.penalties import Penalties
 from hoopgw.model.errors import IssuerUnavailable, LoginRefused, NotGranted, RevocationsUnavailable
-from hoopgw.servers.http.edge import Face
+from hoopgw.servers.http.edge import HttpShared
 from hoopgw.servers.http.server import HttpServer
 from tests.servers.http.edges import Edge
 
@@ -49,8 +49,8 @@ class Login(SynchronousTestCase):
             events=SimpleNamespace(emit=lambda code, **fields: self.events.append((code, fields))),
         )
         nobody: Any = None
-        self.face = Face(nobody, nobody, nobody, None)
-        self.server = HttpServer(self.gateway, self.face, "192.0.2.1")
+        self.shared = HttpShared(nobody, nobody, nobody, None)
+        self.server = HttpServer(self.gateway, self.shared, "192.0.2.1")
         self.wire = Wire()
         self.server.makeConnection(self.wire)
 
@@ -73,7 +73,7 @@ class Login(SynchronousTestCase):
     def answered(self, error: Exception | None, head: bytes = GET) -> str:
         """What a new connection is told whose login fails so."""
         self.login = Deferred()
-        wire, server = Wire(), HttpServer(self.gateway, self.face, "192.0.2.1")
+        wire, server = Wire(), HttpServer(self.gateway, self.shared, "192.0.2.1")
         server.makeConnection(wire)
         server.dataReceived(head)
         if error is not None and not wire.value():
@@ -118,7 +118,7 @@ class Login(SynchronousTestCase):
             edge = Edge(self.patch, required=True)
             for _ in range(3):
                 edge.gateway.penalties.failed("192.0.2.1")
-            edge.server = HttpServer(edge.gateway, edge.face, "192.0.2.1")
+            edge.server = HttpServer(edge.gateway, edge.shared, "192.0.2.1")
             edge.wire = Wire()
             edge.server.makeConnection(edge.wire)
             self.assertFalse(edge.wire.disconnecting)
@@ -147,7 +147,7 @@ class Login(SynchronousTestCase):
         client.send_headers(1, [*headers, ("authorization", "Bearer abc")], end_stream=True)
         self.server.dataReceived(client.data_to_send())
         client.send_headers(3, headers, end_stream=True)
-        self.face.goodbye()
+        self.shared.goodbye()
         late = client.data_to_send()
         (gone,) = [each for each in client.receive_data(self.wire.value()) if isinstance(each, ConnectionTerminated)]
         self.assertEqual((gone.last_stream_id, gone.error_code), (1, ErrorCodes.NO_ERROR))

@@ -1,4 +1,4 @@
-"""What one round of the writer takes from the ring, by session.  Compiled in packages."""
+"""Batches of entries: what one round of the writer takes from the ring, by session.  Compiled in packages."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _TIME: Final = 32
 _ENTRY: Final = RECORD_SIZE - _SESSION
 
 
-class Part:
-    """What a round has for one session: `pieces` are entries as chunks hold them, large ones slices of the ring."""
+class SessionBatch:
+    """What one of them has of one session: `pieces` are entries as chunks hold them, large ones slices of the ring."""
 
     __slots__ = (
         "pieces", "size", "first_entry", "last_entry", "first_operation", "last_operation", "first_time", "last_time",
@@ -48,13 +48,13 @@ class Part:
         self.closed = False
 
 
-class Round:
+class Batch:
     """`size` bytes from the ring's tail on; `gateway` are payloads for the gateway journal."""
 
     __slots__ = ("parts", "gateway", "size")
 
     def __init__(self) -> None:
-        self.parts: dict[bytes, Part] = {}
+        self.parts: dict[bytes, SessionBatch] = {}
         self.gateway: list[bytes] = []
         self.size = 0
 
@@ -87,13 +87,13 @@ class _Window:
         return here
 
 
-def taken(spool: Spool, stored: dict[bytes, tuple[int, int]] | None = None) -> Round:
+def taken(spool: Spool, stored: dict[bytes, tuple[int, int]] | None = None) -> Batch:
     """The oldest entries, up to MOST bytes of whole records; they stay in the ring.
 
     `stored` is what the start's recovery found on disk already, by session: the last entry and its last piece.
     Raises OperatorError for a ring that does not hold what an appender writes.
     """
-    found, window = Round(), _Window(spool)
+    found, window = Batch(), _Window(spool)
     offset = spool.tail
     at, left = spool.region(offset)
     entries = 0
@@ -120,7 +120,7 @@ def taken(spool: Spool, stored: dict[bytes, tuple[int, int]] | None = None) -> R
 
 
 def _take(
-    found: Round, data: bytes, here: int, entry: "bytes | memoryview", stored: dict[bytes, tuple[int, int]] | None
+    found: Batch, data: bytes, here: int, entry: "bytes | memoryview", stored: dict[bytes, tuple[int, int]] | None
 ) -> None:
     """The record whose head lies at `here` of `data`; `entry` is all of it but the session."""
     session, kind = data[here : here + _SESSION], data[here + _KIND]
@@ -135,11 +135,11 @@ def _take(
         _add(found, session, entry, kind if piece == 0 or kind == _CLOSE else SKIP, sequence, stamp)
 
 
-def _add(found: Round, session: bytes, view: "bytes | memoryview", kind: int, sequence: int, stamp: int) -> None:
+def _add(found: Batch, session: bytes, view: "bytes | memoryview", kind: int, sequence: int, stamp: int) -> None:
     """`kind` is SKIP for the later pieces of an entry, which say nothing by themselves."""
     part = found.parts.get(session)
     if part is None:
-        part = found.parts[session] = Part(sequence, stamp)
+        part = found.parts[session] = SessionBatch(sequence, stamp)
     part.pieces.append(view)
     part.size += len(view)
     part.last_entry, part.last_time = sequence, stamp

@@ -10,7 +10,7 @@ from hoopgw.model.answer import Denial
 MAX_KEPT: Final = 256  # digests; beyond it the oldest is forgotten, and its Execute needs an approval of its own
 
 
-class Passes:
+class BindApprovals:
     """An approved Bind lets one portal of the same digest run.
 
     The first Execute on a portal takes the pass; further ones on that portal go on with the same run (PostgreSQL never
