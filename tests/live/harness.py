@@ -9,12 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
 import psycopg
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.cli.demo.stage import DEMO, Options, Stage, on_stage
@@ -38,6 +40,19 @@ def until(done: Callable[[], Any]) -> Any:
         if found or time.monotonic() > deadline:
             return found
         time.sleep(0.1)
+
+
+@inlineCallbacks
+def until_later(done: Callable[[], Any]) -> Generator[Deferred[Any], Any, Any]:
+    """The same where the test's own reactor has to run for it."""
+    from twisted.internet import reactor
+
+    deadline = time.monotonic() + UNTIL
+    while True:
+        found = done()
+        if found or time.monotonic() > deadline:
+            return found
+        yield deferLater(reactor, 0.05)  # type: ignore[arg-type]
 
 
 class LiveCase(SynchronousTestCase):

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
-from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from hoopgw.auth import kept_secret
@@ -23,7 +21,7 @@ from hoopgw.model.errors import SecretUnavailable
 from hoopgw.model.events import Code
 from hoopgw.model.settings import AwsSettings
 from hoopgw.model.target import SecretReference
-from tests.live.harness import LiveCase
+from tests.live.harness import LiveCase, until_later
 from tests.live.s3_servers import REGION, Moto, until
 
 
@@ -68,11 +66,11 @@ class Keeping(TestCase):
         self.assertEqual(kept.get(password).reveal(), b"one")
         self.assertEqual(kept.get(by_arn).reveal(), b'{"password": "one"}')
         self.manager.put_secret_value(SecretId="pay/db", SecretString='{"password": "two"}')
-        yield self.later(lambda: kept.get(password).reveal() == b"two")
-        yield self.later(lambda: (Code.VAULT_CHANGED, {"secret": f"aws:main/{arn}"}) in self.events)
+        self.assertTrue((yield until_later(lambda: kept.get(password).reveal() == b"two")))
+        self.assertTrue((yield until_later(lambda: (Code.VAULT_CHANGED, {"secret": f"aws:main/{arn}"}) in self.events)))
         self.assertIn((Code.VAULT_CHANGED, {"secret": "aws:main/pay/db"}), self.events)
         self.server.process.kill()
-        yield self.later(lambda: self.events[-1][0] is Code.VAULT_UNAVAILABLE)
+        self.assertTrue((yield until_later(lambda: self.events[-1][0] is Code.VAULT_UNAVAILABLE)))
         self.assertEqual(kept.get(password).reveal(), b"two")
         yield kept.stop()
         self.assertRaises(SecretUnavailable, kept.get, password)
@@ -88,14 +86,6 @@ class Keeping(TestCase):
                 self.assertNotIn(self.server.secret, str(error))
             else:
                 self.fail("it was read")
-
-    @inlineCallbacks
-    def later(self, true: Callable[[], bool]) -> Any:
-        for _ in range(1200):
-            if true():
-                return
-            yield deferLater(reactor, 0.05)  # type: ignore[arg-type]
-        self.fail("never so")
 
 
 class Logins(LiveCase):

@@ -22,7 +22,6 @@ from typing import Any, ClassVar
 import psycopg
 from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
-from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from hoopgw.auth import kept_secret
@@ -36,7 +35,7 @@ from hoopgw.model.errors import SecretUnavailable
 from hoopgw.model.events import Code
 from hoopgw.model.settings import Settings, VaultSettings
 from hoopgw.model.target import SecretReference
-from tests.live.harness import LiveCase
+from tests.live.harness import LiveCase, until_later
 
 PROGRAM = os.environ.get("HOOPGW_VAULT") or shutil.which("bao") or shutil.which("vault")
 LACKING = None if PROGRAM else "neither bao nor vault is installed"
@@ -143,10 +142,10 @@ class Keeping(TestCase):
         yield kept.configure([Vault(by_role, https_ask(reactor, by_role.ca), read_secret)], [password])
         self.assertEqual(kept.get(password).reveal(), b"one")
         self.server.put("two")
-        yield self.later(lambda: kept.get(password).reveal() == b"two")
+        self.assertTrue((yield until_later(lambda: kept.get(password).reveal() == b"two")))
         self.assertEqual(self.events, [(Code.VAULT_CHANGED, {"secret": "vault:v/secret/data/pay"})])
         self.server.process.kill()
-        yield self.later(lambda: self.events[-1][0] is Code.VAULT_UNAVAILABLE)
+        self.assertTrue((yield until_later(lambda: self.events[-1][0] is Code.VAULT_UNAVAILABLE)))
         self.assertEqual(kept.get(password).reveal(), b"two")
         yield kept.stop()
         self.assertRaises(SecretUnavailable, kept.get, password)
@@ -188,14 +187,6 @@ class Keeping(TestCase):
         self.server.process.wait()
         [away] = vaults(Settings(vaults=(self.settings(),)))
         self.assertIn("does it run", away.fix)
-
-    @inlineCallbacks
-    def later(self, true: Callable[[], bool]) -> Any:
-        for _ in range(1200):
-            if true():
-                return
-            yield deferLater(reactor, 0.05)  # type: ignore[arg-type]
-        self.fail("never so")
 
 
 class Users(LiveCase):
