@@ -37,9 +37,7 @@ class JsonValues:
 
     def begin(self, data: bytes, start: i64, end: i64) -> None:
         """Another piece: `data[start:end]`."""
-        self.run = Rewriting(data, start, end, False)
-        if self._scanner is not None:
-            self._finds = Finds(self.run)
+        self.run.begin(data, start, end)
 
     def text(self, data: bytes, start: i64, end: i64, action: i64, escaped: bool) -> None:
         """A string between the quotes at `start` and `end`; `escaped`: a backslash is in it.  Raises Unmaskable."""

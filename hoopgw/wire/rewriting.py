@@ -14,6 +14,8 @@ from mypy_extensions import i64, u8
 _STARS: Final = 0x2A2A2A2A2A2A2A2A
 SHORT: Final[i64] = 96  # bytes: pieces up to this are copied by words, longer ones by a slice
 
+MOST_ROOM: Final = 1 << 20  # bytes: reads have 256 KiB
+
 
 @final
 class Rewriting:
@@ -33,6 +35,19 @@ class Rewriting:
         self._out = BytesWriter()
         self._copied: i64 = start  # up to where `data` is in `_out`, or replaced there
         self._shift: i64 = -start  # what `data[i]` is at in `_out`: i + _shift
+
+    def begin(self, data: bytes, start: i64, end: i64) -> None:
+        """Another run.  The room that the copy of the last one took is used again, unless it was large."""
+        if len(self._out) > MOST_ROOM:
+            self._out = BytesWriter()
+        else:
+            self._out.truncate(0)
+        self.hits = 0
+        self._data = data
+        self._start = start
+        self._end = end
+        self._copied = start
+        self._shift = -start
 
     def stars(self, start: i64, end: i64) -> None:
         """A star for every byte."""

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.wire.rewriting import Rewriting
+from hoopgw.wire.rewriting import MOST_ROOM, Rewriting
 
 _SPANS = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 40)), max_size=12)
 
@@ -23,6 +23,17 @@ class Stars(SynchronousTestCase):
             run.stars(begin, end)
             expected[begin:end] = b"*" * (end - begin)
         self.assertEqual(run.result(), bytes(expected[start:]) if spans else None)
+
+    def test_one_after_another(self) -> None:
+        """Nothing of a run is in the next one, however long they are."""
+        run = Rewriting(b"", 0, 0, False)
+        for size in (3000, 10, MOST_ROOM + 10, 7, 500):
+            data = b"secret" * size
+            run.begin(data, 2, len(data) - 1)
+            self.assertIsNone(run.result())
+            run.stars(3, 9)
+            run.put(12, 14, b"other")
+            self.assertEqual(run.result(), data[2:3] + b"******" + data[9:12] + b"other" + data[14:-1])
 
     @given(_SPANS, st.binary(max_size=20))
     def test_beside_what_changes_its_length(self, spans: list[tuple[int, int]], other: bytes) -> None:
