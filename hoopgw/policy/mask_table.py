@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hoopgw.model.grant import Who
 from hoopgw.model.target import Selector
@@ -117,26 +117,22 @@ def resolve(rules: Sequence[MaskRule], catalogue: Catalogue | None) -> MaskTable
     """Closed over inheritance and partitions, both ways: a parent's rows are its children's, and a child can be read
     itself; and over generated columns.  A view's columns are masked by what they depend on; views that cannot be
     followed, and tables with rules, that depend on a masked relation are opaque."""
+    if catalogue is not None and catalogue.base is not None:
+        return with_temporaries(resolve(rules, catalogue.base), rules, catalogue)
     masked: dict[Origin, Masked] = {}
     opaque: dict[int, str] = {}
     diverted: frozenset[int] = frozenset()
     if catalogue is not None:
-        for origin, rule in _named_columns(rules, catalogue):
-            found = Masked(rule.show, rule.name, rule.predicates, rule.aggregates, frozenset(rule.json))
-            _add(masked, origin, found)
+        _add_named(masked, rules, catalogue.by_oid.values())
         _close_inheritance(masked, catalogue)
         if _close_generated(masked, catalogue):
             _close_inheritance(masked, catalogue)
         views = _Views(masked, catalogue)
         views.close()
         opaque = views.opaque
-        _fill_temporaries(masked, catalogue)
         diverted = frozenset(oid for oid in views.followed if _diverts(catalogue.by_oid[oid]))
     return MaskTable(
-        columns={origin: each.show for origin, each in masked.items()},
-        keys={origin: each.keys for origin, each in masked.items() if each.keys},
-        masked=masked,
-        relations=frozenset(relation for relation, _ in masked),
+        **_by_origin(masked),
         opaque=opaque,
         diverted=diverted,
         names=_output_names(rules),
@@ -148,6 +144,24 @@ def resolve(rules: Sequence[MaskRule], catalogue: Catalogue | None) -> MaskTable
     )
 
 
+def with_temporaries(table: MaskTable, rules: Sequence[MaskRule], catalogue: Catalogue) -> MaskTable:
+    """`table`, of the catalogue without them, and the columns of a session's temporary tables."""
+    masked = dict(table.masked)
+    own = range(FIRST, FIRST + len(catalogue.temporaries.made if catalogue.temporaries is not None else ()))
+    _add_named(masked, rules, [catalogue.by_oid[number] for number in own])
+    _fill_temporaries(masked, catalogue)
+    return replace(table, **_by_origin(masked))
+
+
+def _by_origin(masked: Mapping[Origin, Masked]) -> dict[str, Any]:
+    return {
+        "columns": {origin: each.show for origin, each in masked.items()},
+        "keys": {origin: each.keys for origin, each in masked.items() if each.keys},
+        "masked": masked,
+        "relations": frozenset(relation for relation, _ in masked),
+    }
+
+
 def _output_names(rules: Sequence[MaskRule]) -> tuple[tuple[str, str], ...]:
     """An output column without an origin is masked by its name; "every column of a table" says nothing of names."""
     globs = ((glob.rpartition(".")[2].lower(), rule.show) for rule in rules for glob in rule.columns)
@@ -157,9 +171,15 @@ def _output_names(rules: Sequence[MaskRule]) -> tuple[tuple[str, str], ...]:
 # ---- by name
 
 
-def _named_columns(rules: Sequence[MaskRule], catalogue: Catalogue) -> Iterator[tuple[Origin, MaskRule]]:
+def _add_named(masked: dict[Origin, Masked], rules: Sequence[MaskRule], relations: Iterable[Relation]) -> None:
+    for origin, rule in _named_columns(rules, relations):
+        found = Masked(rule.show, rule.name, rule.predicates, rule.aggregates, frozenset(rule.json))
+        _add(masked, origin, found)
+
+
+def _named_columns(rules: Sequence[MaskRule], relations: Iterable[Relation]) -> Iterator[tuple[Origin, MaskRule]]:
     written = [(*_split(glob), rule) for rule in rules for glob in rule.columns]
-    for relation in catalogue.by_oid.values() if written else ():
+    for relation in relations if written else ():
         name = relation.name.lower()
         asked = [(column, rule) for schema, table, column, rule in written if _about(relation, name, schema, table)]
         for column in relation.columns if asked else ():

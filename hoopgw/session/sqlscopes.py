@@ -11,6 +11,8 @@ from hoopgw.model.verdict import Verdict
 from hoopgw.policy.catalogue import Catalogue
 from hoopgw.policy.facts import Facts
 from hoopgw.policy.guardrail import IGuardrail
+from hoopgw.policy.mask_table import MaskTable
+from hoopgw.policy.mask_table import with_temporaries as masks_of_temporaries
 from hoopgw.policy.masks import MaskGuardrail, SqlMasks, resolve
 from hoopgw.policy.policyset import Selection
 from hoopgw.policy.sql_names import NameContext
@@ -20,6 +22,7 @@ from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.session.catalogues import Entry
 
 MAX_TOLD: Final = 1024  # names, of 64 bytes and the name each
+MAX_TABLES: Final = 64  # sets of rules and catalogue whose masked columns are kept
 MAX_SCOPES: Final = 512  # sets of rules, names and catalogue that verdicts are kept for
 MAX_VERDICTS: Final = 4096  # texts of one scope
 MAX_TEXTS: Final = 8 << 20  # bytes of them
@@ -86,6 +89,7 @@ class Scopes:
     def __init__(self, build: MaskBuilder) -> None:
         self._build = build
         self._scopes: OrderedDict[tuple[Any, ...], Held] = OrderedDict()
+        self._tables: OrderedDict[tuple[object, int], MaskTable] = OrderedDict()
 
     def of(self, selection: Selection, place: tuple[str, str, str], entry: Entry, context: NameContext) -> Held:
         """Holds a scope of the entry's catalogue, which is current."""
@@ -108,9 +112,22 @@ class Scopes:
         """With what masks say of these relations."""
         if not selection.masks:
             return selection.guardrails
-        seen = with_temporaries(catalogue, temporaries)
+        table, seen = self._table(selection, catalogue), with_temporaries(catalogue, temporaries)
+        if seen is not None and seen is not catalogue:
+            table = masks_of_temporaries(table, selection.masks, seen)
         copies = COPY_MASKED in selection.features
-        return (*selection.guardrails, MaskGuardrail(resolve(selection.masks, seen), seen, self._build, copies))
+        return (*selection.guardrails, MaskGuardrail(table, seen, self._build, copies))
+
+    def _table(self, selection: Selection, catalogue: Catalogue | None) -> MaskTable:
+        """Of all that lasts: whatever a session does to names, it is the same; thousands of tables take a while."""
+        key = selection.key, catalogue.generation if catalogue is not None else -1
+        table = self._tables.get(key)
+        if table is None:
+            table = self._tables[key] = resolve(selection.masks, catalogue)
+            if len(self._tables) > MAX_TABLES:
+                self._tables.popitem(last=False)
+        self._tables.move_to_end(key)
+        return table
 
     def _forget_before(self, generation: int, place: tuple[str, str, str]) -> None:
         """Nobody judges by these again: whoever finds an earlier catalogue in its scope asks for another."""

@@ -18,7 +18,7 @@ from hoopgw.policy.mask_table import MaskRule
 from hoopgw.policy.masks import MaskGuardrail, SqlMasks, resolve
 from hoopgw.policy.sql import analyse
 from hoopgw.policy.sql_names import NameContext, context_of
-from hoopgw.policy.temporaries import MAX_ALIKE, MAX_MADE, SCHEMA, with_temporaries
+from hoopgw.policy.temporaries import FIRST, MAX_ALIKE, MAX_MADE, SCHEMA, with_temporaries
 from tests.policy.test_lineage import CHOSEN, EQUAL, FORMS, FREE, SHOP, STORED, rule
 
 MOOD, CAST = 30_001, 30_002
@@ -336,6 +336,19 @@ class Masks(SynchronousTestCase):
         session = Session("create temp table t (id int, email text)")
         self.assertEqual(session.shows("select * from t", rule("*.email")), ".n")
         self.assertEqual(session.shows("select * from t", rule("customers.email")), "-")
+
+    def test_beside_what_lasts(self) -> None:
+        """Masked columns of a session's own are added to those that are worked out once for all sessions, and change
+        nothing of these."""
+        rules = rule("customers.email"), rule("*.note")
+        lasting = resolve(rules, SHOP)
+        session = Session("create temp table t as select id, email from customers", "create temp table u (note text)")
+        seen = with_temporaries(SHOP, session.context.temporaries)
+        found = resolve(rules, seen)
+        self.assertEqual({origin for origin in found.columns if origin[0] >= FIRST}, {(FIRST, 2), (FIRST + 1, 1)})
+        self.assertEqual({k: each for k, each in found.masked.items() if k[0] < FIRST}, dict(lasting.masked))
+        self.assertEqual((found.opaque, found.names), (lasting.opaque, lasting.names))
+        self.assertEqual(lasting, resolve(rules, SHOP))
 
     def test_rules_of_later(self) -> None:
         """What was copied before a reload brought the rule is masked by it."""
