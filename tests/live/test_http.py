@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import jwt
 
 from hoopgw.cli.demo.stage import Options
-from tests.live.harness import UNTIL, LiveCase, environment
+from tests.live.harness import UNTIL, LiveCase, environment, until
 
 RULES = """
 [guardrail.test-held]
@@ -374,7 +374,7 @@ class Hostile(HttpCase):
             found = self.rest(connection)
             self.assertIn(b"HTTP/1.1 400 ", found)
             self.assertNotIn(b"smuggled", found)
-        self.assertTrue(self.events("protocol.violated"))
+        self.assertTrue(until(lambda: self.events("protocol.violated")))
 
     def test_clear_text_is_refused(self) -> None:
         """A token is not asked for where everybody could read it."""
