@@ -102,6 +102,7 @@ class PostgresServer(Protocol):
 
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
         refused = self._login.refusing if self._login is not None and self._state is _State.LOGIN else None
+        self._state = _State.ENDED  # before the rest: what is cancelled below did not fail
         if refused is not None:  # it left before it was told in words: that is no way around the penalty
             self._note(refused)
         self._entrance.leave()
@@ -113,7 +114,6 @@ class PostgresServer(Protocol):
             self._deciding.cancel()
         if self._target is not None and self._pump is None:
             self._target.transport.abortConnection()
-        self._state = _State.ENDED
         self._forget_key()
 
     def _forget_key(self) -> None:

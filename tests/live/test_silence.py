@@ -106,6 +106,9 @@ class Silence(LiveCase):
         self.assertTrue(self.network.left.acquire(timeout=UNTIL), "the gateway's connection outlives its client")
         self.nothing_took_too_long()
         self.none_is_left()
+        log = self.stage.gateway.log.read_text()  # its leaving is no failure of the gateway's, nor a login of its own
+        self.assertNotIn("a login failed", log)
+        self.assertNotIn("the gateway failed", log)
 
     def end_it(self) -> None:
         """By an order, which does not wait for the target."""
