@@ -18,6 +18,14 @@ class MalformedFrame(WireError):
     """A message's length or content is not what the protocol allows."""
 
 
+class TargetTooLong(MalformedFrame):
+    """The address that a request asks for is longer than any that is taken."""
+
+
+class HeadTooLong(MalformedFrame):
+    """The head of a request or an answer is longer than any that is taken, or has too many fields."""
+
+
 class ProtocolViolation(WireError):
     """A well-formed message came in a state that does not allow it."""
 

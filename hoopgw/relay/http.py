@@ -135,7 +135,7 @@ class HttpRelay:
         try:
             self._client(data, effects)
         except WireError as error:
-            self._violated(str(error), effects)
+            self._violated(str(error), effects, words.status_of(error))
         except (IndexError, ValueError, OverflowError):  # a hostile length that compiled code stopped at
             self._violated("a request that cannot be read", effects)
         return effects
@@ -166,7 +166,7 @@ class HttpRelay:
             try:
                 self._client(kept, effects)
             except WireError as error:  # here: the target is not to blame, from whose bytes this may be called
-                self._violated(str(error), effects)
+                self._violated(str(error), effects, words.status_of(error))
 
     def _requested(self, read: Request, data: bytes, start: int, effects: list[Effect]) -> int:
         """A head is there; gives where what was taken of `data` ends."""
@@ -231,7 +231,7 @@ class HttpRelay:
             else:
                 self._forward(answer, effects)
         except WireError as error:
-            self._violated(str(error), effects)
+            self._violated(str(error), effects, words.status_of(error))
         return effects
 
     def _forward(self, answer: Answer, effects: list[Effect]) -> None:
@@ -468,9 +468,9 @@ class HttpRelay:
             return self._outgoing.up.ended or not self._told
         return not self._answering.begun
 
-    def _violated(self, reason: str, effects: list[Effect]) -> None:
+    def _violated(self, reason: str, effects: list[Effect], status: int = 400) -> None:
         if self._unanswered:
-            data = words.failed(400, reason, close=True, session=self._scope.session)
+            data = words.failed(status, reason, close=True, session=self._scope.session)
             effects.append(ToClient(data))
         self._hang_up(Code.PROTOCOL_VIOLATED, reason, effects)
 

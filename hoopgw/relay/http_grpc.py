@@ -21,7 +21,16 @@ STATUSES: Final[dict[Decision, int]] = {
     Decision.OVER_BUDGET: 8,  # RESOURCE_EXHAUSTED
     Decision.UNAVAILABLE: 14,
 }
-OF_HTTP: Final[dict[int, int]] = {400: INVALID, 401: 16, 403: DENIED, 404: 12, 408: 4, 431: INVALID, 501: 12}
+OF_HTTP: Final[dict[int, int]] = {
+    400: INVALID,
+    401: 16,
+    403: DENIED,
+    404: 12,
+    408: 4,
+    414: INVALID,
+    431: INVALID,
+    501: 12,
+}
 UNAVAILABLE: Final = 14  # of what else may fail between client and target
 DOMAIN: Final = "hoopgw"
 MAX_WORDS: Final = 500  # characters of one field: clients take 8 KiB of metadata in all (gRPC's own default)

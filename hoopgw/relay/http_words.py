@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from hoopgw.model.answer import Decision, Denial
+from hoopgw.model.errors import HeadTooLong, TargetTooLong, WireError
 from hoopgw.model.escaping import escaped
 from hoopgw.relay import http_grpc
 
@@ -32,6 +33,7 @@ REASONS: Final[dict[int, str]] = {
     411: "Length Required",
     412: "Precondition Failed",
     413: "Content Too Large",
+    414: "URI Too Long",
     417: "Expectation Failed",
     421: "Misdirected Request",
     429: "Too Many Requests",
@@ -53,6 +55,13 @@ TITLES: Final[dict[Decision, str]] = {
 HOLD_FIELD: Final = "X-Hoopgw-Hold"  # by which the same request resumes a hold
 MISNAMED: Final = "the hold that X-Hoopgw-Hold names does not let this run"
 MAX_WORDS: Final = 2000  # characters of a reason
+
+
+def status_of(error: WireError) -> int:
+    """Of the answer to a request that cannot be read (RFC 9112, 3; RFC 6585, 5)."""
+    if isinstance(error, TargetTooLong):
+        return 414
+    return 431 if isinstance(error, HeadTooLong) else 400
 
 
 def unopened(denial: Denial) -> bytes:

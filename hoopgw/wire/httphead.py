@@ -10,7 +10,7 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
-from hoopgw.model.errors import MalformedFrame
+from hoopgw.model.errors import HeadTooLong, MalformedFrame, TargetTooLong
 from hoopgw.model.http import alike
 
 MAX_HEAD: Final = 64 * 1024  # bytes of a head: above what nginx (32 KiB) and Node (16 KiB) take in all
@@ -101,7 +101,7 @@ def head_end(data: bytes, start: int = 0) -> int:
     found = data.find(_END, start, start + MAX_HEAD)
     if found < 0:
         if len(data) - start >= MAX_HEAD:
-            raise MalformedFrame(f"a head of more than {MAX_HEAD} bytes")
+            raise HeadTooLong(f"a head of more than {MAX_HEAD} bytes")
         return -1
     return found + 4
 
@@ -124,7 +124,7 @@ def request_line(line: bytes) -> tuple[bytes, bytes, int]:
     else:
         raise MalformedFrame("the version is neither HTTP/1.1 nor HTTP/1.0")
     if len(target) > MAX_TARGET:
-        raise MalformedFrame(f"a request target of more than {MAX_TARGET} bytes")
+        raise TargetTooLong(f"a request target of more than {MAX_TARGET} bytes")
     if not target or not _only(target, _TARGET):
         raise MalformedFrame("the request target has characters that no URI has")
     if method == b"CONNECT":
@@ -167,7 +167,7 @@ def read_block(block: bytes) -> Block:
         raise MalformedFrame("a field that does not end in CR LF")
     lines = block[:-2].split(b"\r\n")
     if len(lines) > MAX_FIELDS:
-        raise MalformedFrame(f"more than {MAX_FIELDS} fields")
+        raise HeadTooLong(f"more than {MAX_FIELDS} fields")
     return Block(tuple([field_of(line) for line in lines]), tuple(lines))
 
 

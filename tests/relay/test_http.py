@@ -33,7 +33,7 @@ from hoopgw.relay.effects import (
 from hoopgw.relay.http import MAX_DISCARDED, TIMED_OUT, HttpRelay
 from hoopgw.relay.http_backlog import MAX_KEPT
 from hoopgw.relay.http_scope import HttpScope, route_of
-from hoopgw.wire.httphead import read_block
+from hoopgw.wire.httphead import MAX_HEAD, MAX_TARGET, read_block
 
 TOKEN = b"Authorization: Bearer secret-token\r\n"
 GET = b"GET /shop/a?b=1 HTTP/1.1\r\nHost: gw\r\n" + TOKEN + b"\r\n"
@@ -273,6 +273,18 @@ class Requests(SynchronousTestCase):
         course.send(GET[:-2] + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
         self.assertEqual((course.problem()[0], course.target), (400, [b""]))
         self.assertEqual(course.ended and course.ended[0], Code.PROTOCOL_VIOLATED)
+
+    def test_what_is_too_long_has_a_status_of_its_own(self) -> None:
+        """An address (RFC 9112, 3), the fields, or their number: a program can tell what to make shorter."""
+        for head, status in (
+            (GET.replace(b"?b=1", b"?" + b"b" * MAX_TARGET), 414),
+            (GET[:-2] + b"Cookie: " + b"a" * MAX_HEAD, 431),
+            (GET[:-2] + b"X: 1\r\n" * 200 + b"\r\n", 431),
+        ):
+            course = Course()
+            course.send(head)
+            self.assertEqual((course.problem()[0], course.target), (status, [b""]))
+            self.assertEqual(course.ended and course.ended[0], Code.PROTOCOL_VIOLATED)
 
     def test_bad_chunks_end_the_session(self) -> None:
         """What would smuggle behind a chunk is not passed on."""

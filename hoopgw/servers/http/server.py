@@ -19,17 +19,25 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from hoopgw.auth.access import IAccess, Wanted
-from hoopgw.model.errors import HoopgwError, LoginRefused, NotGranted, OperatorError, ProtocolViolation, WireError
+from hoopgw.model.errors import (
+    HoopgwError,
+    LoginRefused,
+    NotGranted,
+    OperatorError,
+    ProtocolViolation,
+    WireError,
+)
 from hoopgw.model.events import Code
 from hoopgw.relay import http_words as words
 from hoopgw.relay.http_scope import Route, route_of
 from hoopgw.servers import tls
 from hoopgw.servers.entrance import Entrance, code_of
 from hoopgw.servers.gateway import Gateway
+from hoopgw.servers.http import refusals
 from hoopgw.servers.http.address import Named, credentials_of, named, proxy_route, tunnel_to
 from hoopgw.servers.http.edge import HttpEdge, HttpShared
 from hoopgw.servers.http.links import H2_ALPN, HTTP_ALPN
-from hoopgw.servers.http.own import CHALLENGE, PROXY_CHALLENGE, OwnRequest
+from hoopgw.servers.http.own import OwnRequest
 from hoopgw.servers.http.tunnel import TunnelEdge
 from hoopgw.servers.http_streams import BEGIN, Streams
 from hoopgw.servers.parting import part
@@ -40,7 +48,7 @@ HTTPS_ALPN = (H2_ALPN, HTTP_ALPN)  # what clients are offered
 TLS_HANDSHAKE = 0x16  # first byte of a TLS record that begins a connection (RFC 8446, 5.1)
 # All that TLS can be told without a handshake, which is what an address must not cost that is barred: a fatal alert
 ACCESS_DENIED = b"\x15\x03\x03\x00\x02\x02\x31"  # (RFC 8446, 5.1 and 6)
-NO_TOKEN, PAGE = "no token", "a page"  # details of refusals
+PAGE = "a page"  # detail of a refusal
 LINGER = 1.0  # seconds in which a client that still sends a body can read why it is refused
 
 
@@ -231,7 +239,7 @@ class HttpServer(Protocol):
             if read is not None:
                 self._begin(read)
         except WireError as error:
-            self._refuse(error, 400)
+            self._refuse(error, words.status_of(error))
 
     def _begin(self, read: Request) -> None:
         self._owes, self._bare = read.block.framing, read.method == b"HEAD"
@@ -258,7 +266,7 @@ class HttpServer(Protocol):
     def _log_in(self, route: Route, found: Named) -> Generator[Deferred[Any], Any, None]:
         shown = credentials_of(route, self._chain, self._address)
         if shown is None:
-            raise LoginRefused("a token is needed: Authorization: Bearer", detail=NO_TOKEN)
+            raise LoginRefused("a token is needed: Authorization: Bearer", detail=refusals.NO_TOKEN)
         proven = self._gateway.certificates.shown(self._chain) if self._chain else None
         role = route[1].decode("utf-8", "backslashreplace")
         wanted = Wanted(PROTOCOL, found.target, role, destination=found.destination)
@@ -342,12 +350,8 @@ class HttpServer(Protocol):
         if self._state is _State.ENDED:
             return
         error = failure.value
-        if isinstance(error, NotGranted):
-            self._refuse(error, 403)
-        elif isinstance(error, LoginRefused):
-            self._refuse(error, 401)
-        elif isinstance(error, HoopgwError):
-            self._refuse(error, 503)
+        if isinstance(error, HoopgwError):
+            self._refuse(error, refusals.status_of(error))
         else:
             self._log.failure("a login failed", failure=failure)
             self._refuse(OperatorError("the gateway failed"), 500)
@@ -363,20 +367,15 @@ class HttpServer(Protocol):
         deciding, self._deciding = self._deciding, None
         if deciding is not None:  # what it would come to is for nobody
             deciding.cancel()
-        if _counts(error):
+        if refusals.counts(error):
             self._entrance.failed(error)
         self._leave()
         code = self._entrance.told(error)
         if self._edge is not None and self._edge.session is not None:
             self._close(code, str(error))
         if status:
-            told = str(error) if not isinstance(error, OperatorError) else "not available now; try again later"
-            if status == 401 and self._tunnels:
-                status = 407
-            more = CHALLENGE if status == 401 else PROXY_CHALLENGE if status == 407 else b""
-            if status == 429:
-                more = b"Retry-After: %d\r\n" % self._gateway.penalties.wait(self._address)
-            self.transport.write(words.failed(status, told, close=True, head=self._bare, more=more))
+            wait = self._gateway.penalties.wait(self._address)
+            self.transport.write(refusals.answer(error, status, wait, tunnel=self._tunnels, head=self._bare))
         self.transport.resumeProducing()  # what is still sent is read and dropped: unread bytes would reset the answer
         linger = LINGER if self._owes != NO_BODY else 0.0
         self._gateway.reactor.callLater(linger, self.transport.loseConnection)
@@ -391,12 +390,6 @@ class HttpServer(Protocol):
         session = self._edge.session if self._edge is not None else None
         if session is not None:
             session.close(code, reason).addBoth(lambda _: self._gateway.registry.remove(session))
-
-
-def _counts(error: HoopgwError) -> bool:
-    """Against its address.  Nobody guesses who shows no token, or names no target, as what looks whether the gateway is
-    there; and who is known has not guessed: programs try places that are not granted, browsers /favicon.ico."""
-    return not isinstance(error, NotGranted) and getattr(error, "detail", "") != NO_TOKEN
 
 
 class HttpFactory(Factory):

@@ -112,6 +112,13 @@ class Login(SynchronousTestCase):
             found = [self.answered(None, head).split(" ")[1] for _ in range(4)]
             self.assertEqual((found[2] == "429", found[3]), (False, last))
 
+    def test_what_is_too_long_is_no_guess(self) -> None:
+        """Somebody's cookies, or a long search: 414 and 431, however often."""
+        self.server.connectionLost()
+        for _ in range(4):
+            self.assertIn("HTTP/1.1 414 ", self.answered(None, GET.replace(b"/echo/", b"/echo/" + b"a" * 20_000)))
+            self.assertIn("HTTP/1.1 431 ", self.answered(None, GET[:-2] + b"Cookie: " + b"a" * 70_000))
+
     def test_an_address_that_is_barred_is_told_by_tls(self) -> None:
         """By an alert, which costs no handshake; once it has said something, or else it is closed soon."""
         for said, told in ((b"\x16\x03\x01", b"\x15\x03\x03\x00\x02\x02\x31"), (GET, b""), (b"", b"")):
