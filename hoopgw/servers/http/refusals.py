@@ -8,15 +8,15 @@ from hoopgw.model.errors import HeadTooLong, HoopgwError, LoginRefused, NotGrant
 from hoopgw.relay import http_words as words
 from hoopgw.servers.http.own import CHALLENGE, PROXY_CHALLENGE
 
-NO_TOKEN: Final = "no token"  # detail of a refusal
-# What is no guess at anything: programs try places that are not granted, browsers /favicon.ico, load balancers look at /
-# whether the gateway is there; and what is too long is somebody's cookies
+UNSHOWN: Final = "no token"  # detail of a refusal
+# What is no guess at anything: programs try places that are not granted, browsers /favicon.ico; load balancers look at
+# / whether the gateway is there; and what is too long is somebody's cookies
 _NO_GUESS: Final = (NotGranted, TargetTooLong, HeadTooLong)
 
 
 def counts(error: HoopgwError) -> bool:
     """Against its address.  Nobody guesses who shows no token."""
-    return not isinstance(error, _NO_GUESS) and getattr(error, "detail", "") != NO_TOKEN
+    return not isinstance(error, _NO_GUESS) and getattr(error, "detail", "") != UNSHOWN
 
 
 def status_of(error: HoopgwError) -> int:
@@ -27,8 +27,8 @@ def status_of(error: HoopgwError) -> int:
 
 
 def answer(error: HoopgwError, status: int, wait: int, *, tunnel: bool, head: bool) -> bytes:
-    """The last one on its connection.  `wait`: seconds after which its address may try again; `tunnel`: it was asked for
-    one; `head`: the answer has no body."""
+    """The last one on its connection.  `wait`: seconds after which its address may try again; `tunnel`: one was asked
+    for; `head`: the answer has no body."""
     told = str(error) if not isinstance(error, OperatorError) else "not available now; try again later"
     if status == 401 and tunnel:
         status = 407

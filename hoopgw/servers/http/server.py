@@ -266,7 +266,7 @@ class HttpServer(Protocol):
     def _log_in(self, route: Route, found: Named) -> Generator[Deferred[Any], Any, None]:
         shown = credentials_of(route, self._chain, self._address)
         if shown is None:
-            raise LoginRefused("a token is needed: Authorization: Bearer", detail=refusals.NO_TOKEN)
+            raise LoginRefused("a token is needed: Authorization: Bearer", detail=refusals.UNSHOWN)
         proven = self._gateway.certificates.shown(self._chain) if self._chain else None
         role = route[1].decode("utf-8", "backslashreplace")
         wanted = Wanted(PROTOCOL, found.target, role, destination=found.destination)
