@@ -182,8 +182,9 @@ def _until(identity: Identity, grant: Grant) -> float:
 
 def _no_grant(identity: Identity, wanted: Wanted) -> NotGranted:
     place = f"'{shown(wanted.target)}'" + (f" (database '{shown(wanted.database)}')" if wanted.database else "")
+    role = f" as '{shown(wanted.role)}'" if wanted.role else ""  # HTTP and SSH: whichever it has there
     return NotGranted(
-        f"no grant lets {identity.subject} reach {place} as '{shown(wanted.role)}'",
+        f"no grant lets {identity.subject} reach {place}{role}",
         detail=f"{wanted.protocol} target {shown(wanted.target)!r}, role {shown(wanted.role)!r}",
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from hoopgw.cli.output import json_option, moment, print_fields, print_json, print_table
+from hoopgw.cli.output import json_option, moment, place, print_fields, print_json, print_table
 from hoopgw.cli.socket_client import Gateway, Refused, segment
 from hoopgw.model.escaping import escaped
 
@@ -101,7 +101,7 @@ def _print_hold(hold: dict[str, Any]) -> None:
             ("hold", hold["id"]),
             ("state", hold["state"]),
             ("asked by", f"{hold['subject']} ({hold['issuer']})"),
-            ("target", f"{hold['target']}/{hold['database']} as {hold['role']}"),
+            ("target", place(hold)),
             ("session", hold["session"]),
             ("why held", f"{hold['reason']} [{', '.join(hold['guardrails'])}]"),
             ("approvers", " and ".join(" or ".join(groups) for groups in hold["approvers"])),

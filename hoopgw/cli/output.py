@@ -24,6 +24,11 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
+def place(of: dict[str, Any]) -> str:
+    """Where a session or a hold is: `pay/shop as reader`; only PostgreSQL has databases."""
+    return "/".join(filter(None, (of["target"], of["database"]))) + f" as {of['role']}"
+
+
 def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=True))
 

@@ -14,7 +14,7 @@ import click
 
 from hoopgw.cli import player, verifying, watching
 from hoopgw.cli.film import Film
-from hoopgw.cli.output import json_option, moment, print_fields, print_json, print_table
+from hoopgw.cli.output import json_option, moment, place, print_fields, print_json, print_table
 from hoopgw.cli.searching import Wanted
 from hoopgw.cli.socket_client import Gateway, Refused, segment
 from hoopgw.model.escaping import escaped
@@ -162,7 +162,7 @@ def show(settings: dict[str, str], session: str, quick: bool, as_json: bool) -> 
             ("state", _state(row) + (f": {row['reason']}" if row["reason"] else "")),
             ("who", f"{row['subject']} ({row['issuer']})"),
             ("groups", ", ".join(row["groups"])),
-            ("target", f"{row['target']}/{row['database']} as {row['role']}"),
+            ("target", place(row)),
             ("client", row["client"]),
             ("opened", moment(row["opened"])),
             ("closed", moment(row["closed"])),

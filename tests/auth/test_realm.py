@@ -159,6 +159,7 @@ class Grants(RealmCase):
             for role in ("writer", "admin", "postgres")
         }
         self.assertEqual(said, {"no grant lets alice reach T as R"})
+        self.assertEqual(self.refusal(target="nope", role=""), "no grant lets alice reach 'nope'")
         said = {self.refusal(database=database).replace(database, "D") for database in ("paydb2", "template1")}
         said |= {self.refusal(target="nope", database="D").replace("nope", "pay")}
         self.assertEqual(len(said), 1)

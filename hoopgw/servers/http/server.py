@@ -19,14 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from hoopgw.auth.access import IAccess, Wanted
-from hoopgw.model.errors import (
-    HoopgwError,
-    LoginRefused,
-    NotGranted,
-    OperatorError,
-    ProtocolViolation,
-    WireError,
-)
+from hoopgw.model.errors import HoopgwError, LoginRefused, NotGranted, OperatorError, ProtocolViolation, WireError
 from hoopgw.model.events import Code
 from hoopgw.relay import http_words as words
 from hoopgw.relay.http_scope import Route, route_of
