@@ -12,7 +12,7 @@ from hoopgw.policy.lineage_ctes import Ctes
 from hoopgw.policy.lineage_scope import NOWHERE, Item, Scope, Space, joined, single
 from hoopgw.policy.lineage_terms import Terms
 from hoopgw.policy.sql_tree import Node, words
-from hoopgw.policy.temporaries import FIRST, meant
+from hoopgw.policy.temporaries import EVERY, FIRST, meant
 
 Query = Callable[[Node, Scope | None, Ctes], tuple[Traced, ...]]
 Use = Callable[[str, Sources], None]
@@ -196,6 +196,8 @@ def _called(body: Node) -> str:
 
 def _whole(name: str, relation: Relation, columns: tuple[Traced, ...]) -> Item:
     there = bool(columns)  # else of PostgreSQL's own: its columns were not read
+    if relation.oid >= FIRST and any(each.name == EVERY for each in columns):
+        return Item(name, (), False, False, union(each.sources for each in columns))
     nameless = [each for each in columns if not each.name] if relation.oid >= FIRST else []
     return Item(name, columns, there, there and not nameless, union(each.sources for each in nameless))
 

@@ -11,7 +11,7 @@ from hoopgw.policy.sql_calls import Called
 from hoopgw.policy.sql_stored import stored_values
 from hoopgw.policy.sql_tree import Node, words
 from hoopgw.policy.sql_types import Types, Typing
-from hoopgw.policy.temporaries import FIRST
+from hoopgw.policy.temporaries import EVERY, FIRST
 
 MAX_ROUNDS = 6  # of subqueries whose columns are named by columns of others; beyond, they may have any type
 
@@ -51,7 +51,7 @@ class Implicit:
         self._shadows: set[str] = set()  # names of subqueries: an alias of a table may mean one of these elsewhere
         # what a temporary table was made of may have names that are not known
         made = (each for oid, each in relations.items() if oid >= FIRST)
-        self._nameless = any(not column.name for each in made for column in each.columns)
+        self._nameless = any(column.name in ("", EVERY) for each in made for column in each.columns)
 
     @property
     def functions(self) -> Mapping[int, str]:

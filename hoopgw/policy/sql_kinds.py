@@ -13,6 +13,7 @@ from hoopgw.policy.sql_draft import Draft
 from hoopgw.policy.sql_outputs import top_select
 from hoopgw.policy.sql_relations import object_name, relation_created, relation_touched, resolve
 from hoopgw.policy.sql_tree import Node, literal
+from hoopgw.policy.temporaries import EVERY, FIRST
 
 
 def _copy(draft: Draft, body: Node) -> None:
@@ -36,7 +37,7 @@ def _copy(draft: Draft, body: Node) -> None:
         return
     relation = body.get("relation", {})
     found = resolve(draft, relation.get("schemaname", ""), relation.get("relname", ""))
-    if len(found) != 1:
+    if len(found) != 1 or (found[0].oid >= FIRST and any(column.name == EVERY for column in found[0].columns)):
         return
     wanted = [item["String"]["sval"] for item in body.get("attlist", [])]
     columns = {column.name: column for column in found[0].columns}

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from hoopgw.policy.catalogue import Catalogue, Column
 from hoopgw.policy.facts import Statement
-from hoopgw.policy.lineage import Traced
+from hoopgw.policy.lineage import Traced, union
 from hoopgw.policy.sql_names import NameContext
 from hoopgw.policy.sql_relations import is_temporary
 from hoopgw.policy.sql_tree import Node, words
-from hoopgw.policy.temporaries import FIRST, Temporary, meant
+from hoopgw.policy.temporaries import EVERY, FIRST, Temporary, meant
 from hoopgw.policy.touched import expanded
 
 MAX_COLUMNS: Final = 1600  # that PostgreSQL lets a table have
@@ -90,8 +90,11 @@ class Maker:
         lineage = self._statement.lineage
         if "SelectStmt" not in body.get("query", {}) or lineage is None or lineage.lost:
             raise NotFollowed
-        if any(each.many for each in lineage.made) or len(lineage.made) > MAX_COLUMNS:
+        if len(lineage.made) > MAX_COLUMNS:
             raise NotFollowed
+        if any(each.many for each in lineage.made):  # a star of something whose columns are not known
+            every = Traced(EVERY, union(each.sources for each in lineage.made))
+            return (Temporary(into["rel"]["relname"], "r", (Column(1, EVERY, 0),), (every,)),)
         given = words(into.get("colNames"))
         traced = tuple(
             replace(each, name=given[index] if index < len(given) else each.name)

@@ -22,6 +22,7 @@ V = TypeVar("V")
 
 SCHEMA: Final = "pg_temp"
 FIRST: Final = 1 << 32  # of their numbers in the place of OIDs, which have 32 bits
+EVERY: Final = "*"
 MAX_MADE: Final = 128  # of one session; with more, what names mean is unknown
 MAX_ALIKE: Final = 8  # of one name
 MAX_KEPT: Final = 1_000  # answers about a session's own catalogue: there are many of these
@@ -31,7 +32,7 @@ MAX_KEPT: Final = 1_000  # answers about a session's own catalogue: there are ma
 class Temporary:
     """`traced` is what each column was filled from; empty for a table that was made of a list of columns.
 
-    The name of a column is "" where it is not followed, and its type 0.
+    The name of a column is "" where it is not followed, and its type 0; EVERY stands for any number of columns.
     """
 
     name: str
