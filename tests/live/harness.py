@@ -78,6 +78,10 @@ class LiveCase(SynchronousTestCase):
                 LiveCase.stage = stack.enter_context(on_stage(self.options))
                 LiveCase._stack = stack.pop_all()
             LiveCase._owner = type(self)
+            atexit.unregister(_end)
+            atexit.register(
+                _end
+            )  # after those that were registered: the directory is removed by one of them, and not yet
 
     def connect(self, role: str = "reader", token: str = "", **settings: Any) -> psycopg.Connection[tuple[Any, ...]]:
         """Through the gateway, as the agent unless `token` says otherwise; closed with the test."""
@@ -146,7 +150,6 @@ class LiveCase(SynchronousTestCase):
         self.assertFalse(thread.is_alive(), "what was to happen meanwhile is not over")
 
 
-@atexit.register
 def _end() -> None:
     LiveCase._owner = None
     LiveCase._stack.close()

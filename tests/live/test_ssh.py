@@ -396,7 +396,7 @@ class Holding(SshCase):
 
     def test_killed(self) -> None:
         """`hoopgw sessions kill` ends it at once, whatever runs, and the client reads why."""
-        running = self.start("web1@127.0.0.1", "echo begun; sleep 600")
+        running = self.start("web1@127.0.0.1", "echo begun; sleep 100")
         assert running.stdout is not None
         self.assertEqual(running.stdout.readline(), b"begun\n")
         session = json.loads(self.events("session.opened")[-1])["session"]
