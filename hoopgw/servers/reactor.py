@@ -5,6 +5,7 @@ EPOLLIN takes Twisted's way.
 
 What connections send waits for the end of the turn.  A `send` wakes its reader, which often runs at once on this CPU
 and leaves its caches full of something else; all reads of a turn judged in a row find them warm (docs/performance.md).
+Sockets whose last read was large come after that: what is short is read and sent without them.
 
 A turn that was about sockets alone is followed by the next without a look at what threads and timers want, where
 neither has anything to say.

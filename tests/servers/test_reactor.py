@@ -1,4 +1,4 @@
-"""The reactor's turn: everything is read before anything is sent, and all of it is sent before it sleeps."""
+"""The reactor's turn: all that is short is read before anything is sent, large reads come last, and all is sent."""
 
 from __future__ import annotations
 
