@@ -14,7 +14,7 @@ The floors.  Imports go down only; equals do not import each other (``tests/test
 4     ``servers/``         Twisted edges; thin: eager transport, pump, postgres, ssh/, tls, reach, dial, admin
 5     ``cli/``             the ``hoopgw`` command; ``setup/``, ``backup/`` and ``demo/`` are rooms of their own
 5     ``config*``          TOML -> frozen Config: files, schema, values, secrets, the reference
-5     ``service*``         Options and makeService; logins, secrets, sessions; ``systemd``: readiness
+5     ``service*``         Options and makeService; logins, secrets, sessions; ``systemd``; ``memory``
 ====  ===================  ==========================================================================================
 
 The path of a statement.

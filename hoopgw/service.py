@@ -23,7 +23,7 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from twisted.python import usage
 
-from hoopgw import __version__, config, systemd
+from hoopgw import __version__, config, memory, systemd
 from hoopgw.auth.penalties import Penalties
 from hoopgw.auth.pkcs11_pins import RefusedPins
 from hoopgw.auth.realm import GatewayRealm
@@ -94,6 +94,7 @@ def makeService(options: Options) -> Service:
     """What twistd runs.  The reactor is chosen here: nothing that is imported above installs one."""
     lean_reactor.install()
     sys.setswitchinterval(SWITCH)
+    memory.keep_room()
     Factory.noisy = False  # two lines in the journal for each look at an issuer's keys
     return GatewayService(options["config"], options.loaded)
 
