@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
+import os
 import resource
+import signal
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -19,9 +22,15 @@ DEADLINE = 10.0  # seconds for one text, start of the child included
 PATIENCE = 30.0  # seconds that a text waits for its turn
 MAX_WAITING = 64  # texts of one owner that wait: one channel, or session, has one
 MEMORY = 4 << 30  # bytes of address space of the child: a tree of SQL takes some 200 times its text
+PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
-def _bound() -> None:
+def _bound(parent: int) -> None:
+    """In the child.  A gateway that is killed takes it along: it holds both ends of its own pipe, and never read its
+    end.  The signal comes when the thread ends that started it, which is the reactor's."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:  # it was killed before the line above
+        os._exit(1)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
@@ -135,7 +144,7 @@ class ParserProcess:
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_bound)
+            self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_bound, initargs=(os.getpid(),))
         return self._pool
 
     def _drop(self, pool: ProcessPoolExecutor) -> None:

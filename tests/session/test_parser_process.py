@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
@@ -12,10 +17,24 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from hoopgw.cli.demo.surroundings import surroundings
 from hoopgw.policy.sql import Unreadable, analyse
 from hoopgw.policy.sql_names import NameContext
 from hoopgw.session import parser_process
 from hoopgw.session.parser_process import DEADLINE, MAX_WAITING, PATIENCE, ParserProcess
+
+# A program that has a child read something and is killed then; it says which child
+KILLED = """
+import os, signal, sys
+from twisted.internet import reactor
+from hoopgw.session.parser_process import ParserProcess
+def killed(child):
+    os.write(1, b"%d\\n" % child)
+    os.kill(os.getpid(), signal.SIGKILL)
+if __name__ == "__main__":
+    ParserProcess(reactor).run("ann", os.getpid).addCallback(killed)
+    reactor.run()
+"""
 
 
 class Threads(Clock):
@@ -123,3 +142,15 @@ class Child(TestCase):
         with self.assertRaises(Unreadable):
             await dies
         self.assertNotIn(await waits, (first, os.getpid()))
+
+    def test_ends_with_a_gateway_that_was_killed(self) -> None:
+        """It would stay for ever: nobody tells it, and its own pipe does not end."""
+        command = [sys.executable, "-c", KILLED]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=surroundings()) as killed:
+            assert killed.stdout is not None
+            path = Path(f"/proc/{int(killed.stdout.readline())}/cmdline")
+            self.assertEqual(killed.wait(60), -signal.SIGKILL)
+        deadline = time.monotonic() + 60
+        while path.exists() and b"multiprocessing" in path.read_bytes():  # a zombie's is empty
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.02)
