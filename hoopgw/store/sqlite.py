@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ from hoopgw.store.words import with_word
 T = TypeVar("T")
 MAX_WAITING = 1000  # calls that wait for the thread; more says that the disk does not follow
 POLL = 0.5  # seconds between looks for what other processes changed; only while somebody watches
+LOCKED = 0.05  # seconds between tries to begin with a file that another process has locked
 STEPS = 2000  # of SQLite's machine between looks at the deadline: about 0.1 ms
 
 Work = Callable[[sqlite3.Connection], T]
@@ -47,6 +49,7 @@ class SqliteStore:
         self._watchers = Watchers()
         self._seen = 0  # the last change of a hold that the watchers were told
         self._version = -1  # PRAGMA data_version: other connections' commits
+        self._ending = False
         self._poll = LoopingCall(self._look)
         self._poll.clock = reactor
 
@@ -57,6 +60,7 @@ class SqliteStore:
         return self._run(self._open, fresh=True, seconds=migrations.SECONDS)
 
     def stop(self) -> Deferred[None]:
+        self._ending = True
         if self._poll.running:
             self._poll.stop()
         if not self._pool.started or self._pool.joined:
@@ -73,6 +77,18 @@ class SqliteStore:
         os.makedirs(directory, mode=0o700, exist_ok=True)
         # made here so that it is never, not even for a moment, readable by others; WAL and SHM take its mode
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+        patience = time.monotonic() + migrations.SECONDS
+        while True:
+            try:
+                self._connection = self._opened()
+                return
+            except sqlite3.OperationalError as error:  # another gateway begins with it too, or brings it up to date
+                locked = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # the rest says how (Result Codes, 2)
+                if not locked or self._ending or time.monotonic() > patience:
+                    raise
+                time.sleep(LOCKED)
+
+    def _opened(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=DEADLINE / 2, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -83,7 +99,7 @@ class SqliteStore:
         except BaseException:
             connection.close()
             raise
-        self._connection = connection
+        return connection
 
     def _close(self) -> None:
         if self._connection is not None:

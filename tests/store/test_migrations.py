@@ -10,6 +10,7 @@ from typing import Any
 import psycopg2
 from twisted.internet import reactor
 from twisted.internet.defer import gatherResults
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import SkipTest, TestCase
 
 from hoopgw.model.errors import StoreUnavailable
@@ -157,6 +158,22 @@ class Sqlite(Migrations, TestCase):
                 connection.execute(sqlite._sql(statement))
             connection.execute(f"PRAGMA user_version = {version}")
         connection.close()
+
+    async def test_locked(self) -> None:
+        """Where another process holds the file for longer than a call may take, a start waits for it."""
+        self.make_old("old")
+        self.patch(sqlite, "DEADLINE", 0.1)
+        other = sqlite3.connect(self.path("old"), isolation_level=None)
+        self.addCleanup(other.close)
+        other.execute("BEGIN EXCLUSIVE")
+        store = self.opened("old")
+        starting = store.start()
+        await deferLater(reactor, 0.5, lambda: None)
+        self.assertFalse(starting.called)
+        other.execute("COMMIT")
+        await starting
+        await store.stop()
+        self.assertEqual(self.version("old"), statements.VERSION)
 
     def asked(self, name: str, query: str) -> list[Any]:
         connection = sqlite3.connect(self.path(name))
