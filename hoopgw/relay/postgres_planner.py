@@ -217,7 +217,9 @@ class Planner:
 
 def _terminated_text(data: bytes, start: int, end: int) -> bytes:
     """The text of a Query.  A NUL inside it would end it for the target: refused."""
+    if end <= start or data[end - 1] != 0:
+        raise MalformedFrame("a Query whose text is not terminated")
     text = data[start : end - 1]
-    if end <= start or data[end - 1] != 0 or 0 in text:
-        raise MalformedFrame("a Query whose text is not terminated once")
+    if 0 in text:
+        raise MalformedFrame("a Query whose text is terminated twice")
     return text

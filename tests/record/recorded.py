@@ -106,7 +106,7 @@ class Recorded:
             if each[:1] in KINDS:
                 self._number += 1
                 operations.append(Operation("postgresql", KINDS[each[:1]], b"", number=self._number))
-        given = codes or (0,) * len(operations), references or (0,) * len(operations)
+        given = list(codes or (0,) * len(operations)), list(references or (0,) * len(operations))
         self.add(Kind.ASKED, b"".join(asked(tuple(operations), *given, b"".join(messages))))
 
     def shown(self, *messages: bytes, cut: int = 0) -> None:
