@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection
 
 from bench.measure import BenchFailed
@@ -33,28 +33,32 @@ def _serve(port: int, told: Connection) -> None:
         told.send(port)
         while True:
             connection, _ = listener.accept()
-            threading.Thread(target=_echo, args=(connection,), daemon=True).start()
+            threading.Thread(target=_served, args=(connection,), daemon=True).start()
 
 
-def _echo(connection: socket.socket) -> None:
-    with connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        head, _, body = _head(connection).partition(b"\r\n\r\n")
-        found = re.search(rb"(?i)sec-websocket-key: *([^\r]+)", head)
-        if found is None:
-            length = re.search(rb"(?i)content-length: *([0-9]+)", head)
-            _take(connection, int(length[1]) - len(body) if length is not None else 0)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-            return
-        accept = base64.b64encode(hashlib.sha1(found[1] + _MAGIC).digest())
-        connection.sendall(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
-        )
-        size = 0
-        while data := connection.recv(1 << 16):
-            whole, size = divmod(size + len(data), len(ASKED))
-            connection.sendall(ANSWERED * whole)
+def _served(connection: socket.socket) -> None:
+    with connection, suppress(ConnectionError):  # who counts leaves in the middle of what is sent
+        _answer(connection)
+
+
+def _answer(connection: socket.socket) -> None:
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    head, _, body = _head(connection).partition(b"\r\n\r\n")
+    found = re.search(rb"(?i)sec-websocket-key: *([^\r]+)", head)
+    if found is None:
+        length = re.search(rb"(?i)content-length: *([0-9]+)", head)
+        _take(connection, int(length[1]) - len(body) if length is not None else 0)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        return
+    accept = base64.b64encode(hashlib.sha1(found[1] + _MAGIC).digest())
+    connection.sendall(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+    )
+    size = 0
+    while data := connection.recv(1 << 16):
+        whole, size = divmod(size + len(data), len(ASKED))
+        connection.sendall(ANSWERED * whole)
 
 
 def _take(connection: socket.socket, left: int) -> None:
