@@ -22,8 +22,12 @@ MAX_ENTERED: Final = 64  # lines whose end has not been seen
 _KEYS: Final = re.compile(rb"(\x1b(?:\[[0-?]{0,8}[ -/]?[@-~]|O[ -~]))")
 _HIDDEN: Final = bytes(c if c < 32 or c == 127 else 42 for c in range(256))
 # Programs that use the whole screen ask for another one first (xterm's modes)
-MAX_SCREEN: Final = 8  # bytes of the longest of these
+MAX_MODE: Final = 8  # bytes of the longest of these
 _SCREENS: Final = (b"\x1b[?1049", b"\x1b[?1047", b"\x1b[?47")
+# A line editor asks for the marks of a paste (mode 2004), and gives them back when the line was entered: bash behind
+# the line's end, zsh before it
+_EDITOR: Final = (b"\x1b[?2004",)
+_EDITOR_ENDS: Final = b"\x1b[?2004l"
 
 
 def hidden(data: bytes) -> bytes:
@@ -37,15 +41,16 @@ def hidden(data: bytes) -> bytes:
 
 @final
 class Entered:
-    """A line that was entered: where in the output its first key was typed, and Enter."""
+    """A line that was entered: where in the output its first key was typed, and Enter; `editor`: into a line editor."""
 
-    __slots__ = ("keys", "text", "mark", "at")
+    __slots__ = ("keys", "text", "mark", "at", "editor")
 
-    def __init__(self, keys: int, text: bytes, mark: int, at: int) -> None:
+    def __init__(self, keys: int, text: bytes, mark: int, at: int, editor: bool) -> None:
         self.keys = keys
         self.text = text
         self.mark = mark
         self.at = at
+        self.editor = editor
 
 
 @final
@@ -54,7 +59,7 @@ class Typing:
 
     __slots__ = (
         "operation", "columns", "_out", "_keys", "_text", "_edited", "_escape", "_mark", "_entered", "_late", "_full",
-        "_edge",
+        "_editor", "_edge",
     )  # fmt: skip
 
     def __init__(self, columns: int) -> None:
@@ -69,6 +74,7 @@ class Typing:
         self._entered: list[Entered] = []
         self._late: list[Typed] = []  # found by a key, and told with what is shown next
         self._full = False  # a program has the whole screen
+        self._editor = False
         self._edge = b""
 
     # ---- keys
@@ -107,7 +113,7 @@ class Typing:
     def _enter(self) -> None:
         if self._mark >= 0 and len(self._entered) < MAX_ENTERED:
             text = b"" if self._edited else self._text
-            self._entered.append(Entered(self._keys, text, self._mark, len(self._out)))
+            self._entered.append(Entered(self._keys, text, self._mark, len(self._out), self._editor))
         self._line_over()
 
     def _line_over(self) -> None:
@@ -122,8 +128,12 @@ class Typing:
         """Output, as the client gets it.  Gives the lines whose end is in it."""
         found, self._late = self._late, []
         probe = self._edge + data
-        end, full = _screen(probe) if probe.find(b"\x1b[?") >= 0 else (-1, False)
-        self._edge = data[-MAX_SCREEN:]
+        end, full = at, editor = -1, False
+        if probe.find(b"\x1b[?") >= 0:
+            end, full = _switched(probe, _SCREENS)
+            at, editor = _switched(probe, _EDITOR)
+            self._editor = editor if at >= 0 else self._editor
+        self._edge = probe[max(end + 1, at + 1, len(probe) - MAX_MODE + 1) :]  # no mode is found twice
         if end < 0:
             return found if self._full else found + self._lines(data)
         if not self._full:
@@ -146,14 +156,16 @@ class Typing:
         done = 0
         while self._entered:
             first = self._entered[0]
-            end = out.find(b"\n", max(first.at, done))
+            start = max(first.at, done)
+            end = _edited_end(out, start) if first.editor and not done else out.find(b"\n", start)
             if end < 0:
                 break
             del self._entered[0]
             found.append(self._line(first, end))
             done = end + 1
-        for each in self._entered:  # each has an end of its own
-            each.at = max(each.at, done)
+        if done:
+            for each in self._entered:  # each has an end of its own; the editor was given up with the first
+                each.at, each.editor = max(each.at, done), False
         if len(out) > MAX_OUT:
             found += self.ended()
             self._line_over()
@@ -162,7 +174,7 @@ class Typing:
 
     def _line(self, entered: Entered, end: int) -> Typed:
         """Where a line ended since its first key, that key stood in another: nobody knows where its prompt ends."""
-        begin = self._out.rfind(b"\n", 0, end) + 1
+        begin = _beginning(self._out, end)
         mark = entered.mark if entered.mark >= begin else begin
         before, after = self._out[begin:mark], self._out[mark:end]
         return Typed(self.operation, before[-MAX_BEFORE:], after, self.columns, entered.keys, entered.text)
@@ -170,8 +182,7 @@ class Typing:
     def _trim(self) -> None:
         """All but the line in which something is typed, or will be."""
         mark = self._entered[0].mark if self._entered else self._mark if self._mark >= 0 else len(self._out)
-        begin = self._out.rfind(b"\n", 0, mark) + 1
-        begin = max(begin, mark - MAX_BEFORE)
+        begin = max(_beginning(self._out, mark), mark - MAX_BEFORE)
         self._out = self._out[begin:]
         for each in self._entered:
             each.mark -= begin
@@ -180,15 +191,33 @@ class Typing:
             self._mark -= begin
 
 
-def _screen(output: bytes) -> tuple[int, bool]:
-    """Where a program last took another screen, or gave it back, and which of both; -1: nowhere."""
-    last, full = -1, False
-    for mode in _SCREENS:
+def _switched(output: bytes, modes: tuple[bytes, ...]) -> tuple[int, bool]:
+    """Where one of these modes was last set or reset (DECSET, DECRST), and whether it was set; -1: nowhere."""
+    last, on = -1, False
+    for mode in modes:
         for end in (b"h", b"l"):
             at = output.rfind(mode + end)
             if at > last:
-                last, full = at, end == b"h"
-    return last, full
+                last, on = at, end == b"h"
+    return last, on
+
+
+def _edited_end(out: bytes, start: int) -> int:
+    """Where the line ends that was entered into a line editor at `start`: such a line may be drawn anew first, with
+    line ends where it wraps.  -1: not yet."""
+    over = out.find(_EDITOR_ENDS, start)
+    if over < 0:
+        return -1
+    end = out.rfind(b"\n", start, over)
+    return end if end >= 0 and over - end <= 2 else out.find(b"\n", over)
+
+
+def _beginning(out: bytes, end: int) -> int:
+    """Of the line that ends there: readline ends a row that is full by a line's end and a return, which may follow."""
+    at = out.rfind(b"\n", 0, end)
+    while at >= 0 and (at + 1 == len(out) or out[at + 1] == 13):
+        at = out.rfind(b"\n", 0, at)
+    return at + 1
 
 
 def columns_of(body: bytes, start: int) -> int:

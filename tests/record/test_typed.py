@@ -20,6 +20,7 @@ from hoopgw.relay.effects import Typed
 from hoopgw.relay.ssh_typing import MAX_OUT, Typing, hidden
 
 ECHOED, READ, UNSEEN = Confidence.ECHOED, Confidence.READ, Confidence.UNSEEN
+OVER = b"\r\n\x1b[?2004l\r"  # what bash sends for Enter
 PROMPT = b"\x1b[?2004h\x1b]0;a@h: ~\x07\x1b[1ma@h:~$ \x1b[0m"
 WIDTH = 60
 UNTIL = 60.0  # seconds that a slow machine may take
@@ -33,13 +34,13 @@ def read(found: list[Typed]) -> list[Line]:
 class Bash:
     """A real one on a terminal of its own; `lines` is what was read.  Keys wait for what those before them show."""
 
-    def __init__(self) -> None:
+    def __init__(self, prompt: str = "me:/") -> None:
         self.typing, self.screen, self.lines = Typing(WIDTH), Screen(WIDTH), list[Line]()
         self.pid, self.fd = pty.fork()
         if not self.pid:
             ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, WIDTH, 0, 0))  # before bash asks: later it draws anew
-            prompt = r"\[\e[1m\]me:\w$ \[\e[0m\]"
-            env = {"TERM": "xterm", "PS1": prompt, "HISTFILE": "/dev/null", "PATH": "/usr/bin:/bin", "HOME": "/"}
+            shown = rf"\[\e[1m\]{prompt}$ \[\e[0m\]"
+            env = {"TERM": "xterm", "PS1": shown, "HISTFILE": "/dev/null", "PATH": "/usr/bin:/bin", "HOME": "/"}
             os.execve("/bin/bash", ["bash", "--norc", "-i"], env)
         self.until("$")
 
@@ -100,6 +101,21 @@ class Real(SynchronousTestCase):
         ]
         self.assertEqual(self.bash.lines, wanted)
 
+    def test_prompts_as_wide_as_the_screen(self) -> None:
+        """A line that wraps is drawn anew when it is entered, with ends of rows that are none of the line."""
+        for width in (47, 50, 55, 58, 60, 75):
+            bash = Bash("x" * (width - len("$ ")))
+            try:
+                bash.types(b"echo one\r")
+                bash.types(b"\x12", "search)`':")
+                bash.types(b"ne", "`ne': echo one")
+                bash.types(b"\r")
+                bash.types(b"echo two\r")
+            finally:
+                bash.close()
+            wanted = [Line("echo one", ECHOED, 8), Line("echo one", READ, 2), Line("echo two", ECHOED, 8)]
+            self.assertEqual(bash.lines, wanted, width)
+
     def test_password(self) -> None:
         """What is not shown is told by its length, whether or not a line ends behind it; what follows is read again."""
         for ending in ("", "; echo"):
@@ -148,28 +164,41 @@ class Typists(SynchronousTestCase):
         found = self.played(
             (b"", PROMPT),
             (b"ls", b"ls"),
-            (b"\r", b"\r\nx\r\n" + PROMPT),
-            (b"rm\x03", b"rm^C\r\n" + PROMPT),
-            (b"\r", b"\r\n" + PROMPT),
-            (b"id\r", b"id\r\n"),
+            (b"\r", OVER + b"x\r\n" + PROMPT),
+            (b"rm\x03", b"rm^C" + OVER + PROMPT),
+            (b"\r", OVER + PROMPT),
+            (b"id\r", b"id" + OVER),
         )
         self.assertEqual(found, [Line("ls", ECHOED, 2), Line("id", ECHOED, 2)])
 
     def test_ahead(self) -> None:
         """Typed before the prompt is there: shown twice, read once."""
-        steps = ((b"", PROMPT), (b"sleep 9\r", b"sleep 9\r\n"), (b"ls\r", b"ls\r\n"), (b"", PROMPT + b"ls\r\nx\r\n"))
+        steps = ((b"", PROMPT), (b"sleep 9\r", b"sleep 9" + OVER), (b"ls\r", b"ls\r\n"), (b"", PROMPT + b"ls" + OVER))
         found = self.played(*steps)
         self.assertEqual(found, [Line("sleep 9", ECHOED, 7), Line("ls", ECHOED, 2)])
 
     def test_pasted(self) -> None:
         """Several lines at once: each has a line's end of its own."""
-        found = self.played((b"", PROMPT), (b"one\rtwo\r", b"one\r\nout\r\n" + PROMPT + b"two\r\n"))
+        found = self.played((b"", PROMPT), (b"one\rtwo\r", b"one" + OVER + b"out\r\n" + PROMPT + b"two" + OVER))
         self.assertEqual([each.confidence for each in found], [ECHOED, READ])
         self.assertEqual(found[0], Line("one", ECHOED, 3))
 
+    def test_line_editors(self) -> None:
+        """bash gives back the marks of a paste behind the line's end, zsh before it; a row's end is no line's."""
+        full = b"\x1b[?2004h" + b"x" * 76 + b"$ "
+        again = b"\r" + full[8:] + b"ec\r\n\rho 1"
+        for over in (OVER, b"\r\n\r\x1b[?2004l\r", b"\x1b[?2004l\r\r\n"):
+            found = self.played((b"", full), (b"\x12o", b"\rsearch: o"), (b"\r", again + over + b"1\r\n"))
+            self.assertEqual(found, [Line("echo 1", READ, 1)])
+
+    def test_an_editor_that_goes_on(self) -> None:
+        """Enter was answered to within the editor: the line is what stood there then."""
+        found = self.played((b"", PROMPT), (b"id", b"id"), (b"\r", b"\r\n> "), (b"x", b"x"))
+        self.assertEqual(found, [Line("id", ECHOED, 2)])
+
     def test_masked(self) -> None:
         """Where output is masked it is the masked line that is read."""
-        found = self.played((b"", PROMPT), (b"pay 4000001234567899\r", b"pay ****************\r\n"))
+        found = self.played((b"", PROMPT), (b"pay 4000001234567899\r", b"pay ****************" + OVER))
         self.assertEqual(found, [Line("pay ****************", READ, 20)])
 
     def test_never_echoed(self) -> None:
