@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from ssl import SSLContext
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.endpoints import serverFromString
+from twisted.logger import Logger
 
 from hoopgw.auth.identity_tokens import IdentityTokens
 from hoopgw.config import Config
@@ -34,6 +36,9 @@ from hoopgw.servers.tls import POSTGRESQL_ALPN, server_context
 from hoopgw.service_drain import stopped
 from hoopgw.service_logins import Logins
 from hoopgw.session.holds import Holds
+from hoopgw.store.admin_place import note
+
+_log = Logger("hoopgw.service_edges")
 
 
 def postgresql_context(loaded: Config, secret: Callable[[SecretReference], Secret]) -> SSLContext | None:
@@ -120,7 +125,12 @@ class Edges:
     async def listen_admin(self, endpoint: str, admin: Admin) -> None:
         """Raises CannotListenError."""
         remove_stale_socket(endpoint)
-        self._ports.append(await serverFromString(self._gateway.reactor, endpoint).listen(admin_site(admin)))
+        port = await serverFromString(self._gateway.reactor, endpoint).listen(admin_site(admin))
+        self._ports.append(port)
+        try:
+            note(Path(self._gateway.settings.state), os.fsdecode(port.getHost().name))
+        except OSError as error:  # a full disk: of use only where the files come to name another socket
+            _log.warn("where the admin socket is could not be noted: {error}", error=error)
 
     async def _listen_on(self, endpoint: str, factory: Any) -> None:
         server = self._server(endpoint)

@@ -53,7 +53,15 @@ def bound_at_start(before: Settings, after: Settings) -> tuple[Settings, list[st
     kept: dict[str, Any] = {name: getattr(before, name) for name in BOUND}
     kept["recordings"] = replace(before.recordings, retention=after.recordings.retention)
     merged = replace(after, **kept)
-    return merged, [name for name in kept if getattr(after, name) != getattr(merged, name)]
+    needing = [name for name in kept if getattr(after, name) != getattr(merged, name)]
+    return merged, [table for name in needing for table in (_tables(before, after) if name == "listen" else [name])]
+
+
+def _tables(before: Settings, after: Settings) -> list[str]:
+    """Of `listen`, which two tables of the file make: those that differ."""
+    socket = after.listen.admin != before.listen.admin
+    others = replace(after.listen, admin=before.listen.admin) != before.listen
+    return [*(["listen"] if others else []), *(["admin"] if socket else [])]
 
 
 def load(path: str, keys: SigningKeys) -> tuple[config.Config, Known]:

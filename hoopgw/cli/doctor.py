@@ -33,11 +33,10 @@ MAX_APART = 5.0  # seconds between this clock and an issuer's; its Date has whol
 
 
 def findings(
-    settings: Settings, targets: dict[str, Target], admin: str, now: float, keys: SigningKeys, policy: str = ""
+    settings: Settings, targets: dict[str, Target], admin: str, now: float, keys: SigningKeys
 ) -> Iterator[Finding]:
     """One of each thing that was looked at; asks the network, and changes nothing.  `keys` try a wrong PIN once;
-    `policy` is the digest of what the files say."""
-    yield from running(admin, policy)
+    the gateway itself answers at `admin`."""
     yield from units(settings)
     yield from descriptors(admin, settings.limits.max_sessions)
     yield from key_modes(Path(settings.state))
@@ -146,12 +145,13 @@ def doctor(settings: dict[str, str], as_json: bool) -> None:
         loaded = config.load_whole(settings["config"])
     except config.ConfigurationMistakes as error:
         found = [Finding("configuration", str(mistake), "hoopgw check") for mistake in error.mistakes]
-        found += running(settings["socket"])
+        found += running(settings["socket"], named=settings["named"])
     else:
         found = [Finding("configuration", "no mistakes")]
         found += not_for_the_service(loaded, settings["config"])
         keys, targets = SigningKeys.for_a_look(loaded.settings), dict(loaded.targets)
-        found += findings(loaded.settings, targets, settings["socket"], time.time(), keys, loaded.digest)
+        found += running(settings["socket"], loaded.digest, settings["named"])
+        found += findings(loaded.settings, targets, settings["socket"], time.time(), keys)
         found += logged_in(loaded.settings, certified(targets) + _services(targets, found), keys)
     if as_json:
         print_json([_shape(each) for each in found])

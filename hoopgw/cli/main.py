@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
+import socket
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +15,8 @@ from hoopgw import __version__
 
 DEFAULT_CONFIG = "/etc/hoopgw/hoopgw.toml"
 DEFAULT_SOCKET = "/run/hoopgw/admin.sock"
+DEFAULT_STATE = "/var/lib/hoopgw"
+PATIENCE = 5.0  # seconds for a socket of this machine
 
 # name -> (module, attribute): a command's module is imported when it is used, so that `--help` is quick
 COMMANDS = {
@@ -58,7 +64,7 @@ class _Lazy(click.Group):
     "socket_path",
     type=click.Path(),
     envvar="HOOPGW_SOCKET",
-    help="The running gateway's admin socket.  [default: that of the configuration]",
+    help="The running gateway's admin socket.  [default: that of the configuration, or where it still is]",
 )
 @click.version_option(__version__, prog_name="hoopgw")
 @click.pass_context
@@ -67,19 +73,44 @@ def main(context: click.Context, config: str, socket_path: str | None) -> None:
 
     Exit status: 0 done; 1 no (refused, not verified, mistakes found); 2 wrong use; 3 nobody can say (bypass probe).
     """
-    context.obj = {"config": config, "socket": socket_path or admin_socket(config)}
+    named = socket_path or admin_socket(config)
+    # `named` is where it is to be, `socket` where it is
+    context.obj = {"config": config, "named": named, "socket": socket_path or running_socket(config, named)}
 
 
 def admin_socket(config: str) -> str:
     """`[admin] socket` of the file, as far as it can be read: what is wrong in it is for others to name."""
-    import os
-    import tomllib
+    return _path(config, ("admin", "socket"), DEFAULT_SOCKET)
 
+
+def running_socket(config: str, named: str) -> str:
+    """Where a gateway answers: `named`, or where the one that runs has it, as only a start takes up another name."""
+    from hoopgw.store.admin_place import noted
+
+    known = noted(Path(_path(config, ("state",), DEFAULT_STATE)))
+    return known if known not in ("", named) and _answers(known) and not _answers(named) else named
+
+
+def _path(config: str, keys: tuple[str, ...], default: str) -> str:
+    """The path that stands there in the file; `default` where none does."""
     try:
         with open(config, "rb") as file:
-            named = tomllib.load(file)["admin"]["socket"]
+            found: Any = tomllib.load(file)
+        for key in keys:
+            found = found[key]
     except (OSError, ValueError, LookupError, TypeError):
-        return DEFAULT_SOCKET
-    if not isinstance(named, str):
-        return DEFAULT_SOCKET
-    return os.path.abspath(os.path.join(os.path.dirname(config), named))
+        return default
+    return os.path.abspath(os.path.join(os.path.dirname(config), found)) if isinstance(found, str) else default
+
+
+def _answers(path: str) -> bool:
+    """Or may not be opened by who asks, which is for the command to say."""
+    with socket.socket(socket.AF_UNIX) as channel:
+        channel.settimeout(PATIENCE)
+        try:
+            channel.connect(path)
+        except PermissionError:
+            return True
+        except OSError:
+            return False
+    return True

@@ -16,8 +16,9 @@ RELOAD, RESTART = "systemctl reload hoopgw", "systemctl restart hoopgw"
 SHOWN = 400  # characters of why a reload was refused; the event has all
 
 
-def running(path: str, policy: str = "") -> Iterator[Finding]:
-    """`path` is that of the admin socket; `policy` the digest of the files, "" where they have mistakes."""
+def running(path: str, policy: str = "", named: str = "") -> Iterator[Finding]:
+    """`path` is that of the admin socket, `named` the one in the files; `policy` the digest of the files, "" where they
+    have mistakes."""
     try:
         said = health(path)
     except PermissionError:
@@ -32,6 +33,9 @@ def running(path: str, policy: str = "") -> Iterator[Finding]:
         yield Finding("gateway", f"is still {said.get('version')}, and {__version__} is installed", RESTART)
     else:
         yield Finding("gateway", f"{said.get('version')}, {said.get('sessions')} sessions")
+    if named and path != named:
+        words = f"the gateway still answers at {path}; {named} of the files is taken up by a start only"
+        yield Finding("admin socket", words, RESTART)
     yield from in_force(said, policy)
 
 

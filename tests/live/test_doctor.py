@@ -6,14 +6,18 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from hoopgw.auth.pkcs11_pins import RefusedPins
+from hoopgw.cli.demo.gateway import MAIN
+from hoopgw.cli.demo.surroundings import surroundings
 from hoopgw.cli.doctor import findings
 from hoopgw.cli.possessions import descriptors, key_modes
-from hoopgw.cli.running import health
+from hoopgw.cli.running import health, running
 from hoopgw.config_signing import SigningKeys
 from hoopgw.model.settings import OidcSettings, RecordingSettings, Settings, TlsSettings
 from hoopgw.model.target import Address, Role, Target, TlsMode
@@ -50,7 +54,10 @@ class Doctor(LiveCase):
         )
         found = [
             each
-            for each in findings(settings, {"pay": target}, str(place / "none.sock"), 0.0, SigningKeys(RefusedPins()))
+            for each in (
+                *running(str(place / "none.sock")),
+                *findings(settings, {"pay": target}, str(place / "none.sock"), 0.0, SigningKeys(RefusedPins())),
+            )
             if "hoopgw" not in each.what
         ]
         said = {each.what for each in found if each.fix}
@@ -133,3 +140,33 @@ class Doctor(LiveCase):
         found = self.asked()
         self.assertTrue(found["reload"]["good"], found["reload"])
         self.assertEqual((found["restart"]["good"], "limits" in found["restart"]["said"]), (False, True))
+
+    def test_another_admin_socket(self) -> None:
+        """A start takes it up, and until then all commands find the gateway where it is: a reload with a mistake is not
+        taken for one that went well, and doctor and reload name what waits."""
+        config = self.stage.gateway.config
+        extra, before = config.parent / "grants.d/wrong.toml", config.read_text()
+        self.addCleanup(self.reloaded, "loaded")  # the last of them
+        self.addCleanup(config.write_text, before)
+        self.addCleanup(extra.unlink, True)
+        other = str(self.stage.gateway.admin.with_name("other.sock"))
+        config.write_text(before.replace(str(self.stage.gateway.admin), other))
+        extra.write_text("[grant.x]\ngroup = 1\n")
+        ran = self.by_files("reload", "--pid", str(self.stage.gateway.pid))
+        self.assertEqual((ran.returncode, "wrong.toml" in ran.stderr), (1, True), ran)
+        extra.unlink()
+        ran = self.by_files("reload")
+        self.assertEqual((ran.returncode, "a start only takes up: admin." in ran.stdout), (0, True), ran)
+        found = {each["what"]: each for each in json.loads(self.by_files("doctor", "--json").stdout)}
+        said = found["admin socket"]
+        self.assertEqual((said["good"], said["fix"], other in said["said"]), (False, "systemctl restart hoopgw", True))
+        self.assertTrue(found["gateway"]["good"], found["gateway"])
+        self.assertIn(": admin", found["restart"]["said"])
+        ran = self.by_files("sessions", "list", "--json")
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+
+    def by_files(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """The command, which finds the gateway by its configuration."""
+        start = [sys.executable, "-c", MAIN, "--config", str(self.stage.gateway.config)]
+        env = surroundings({"HOOPGW_TOKEN": self.stage.approver})
+        return subprocess.run([*start, *words], env=env, capture_output=True, text=True, timeout=240, check=False)
