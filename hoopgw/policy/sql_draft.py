@@ -43,6 +43,7 @@ class Draft:
         self.nodes: list[tuple[str, Node]] = []  # the whole tree
         self.events: dict[int, frozenset[str]] = {}  # by id of the RangeVar: what is done with it
         self.written: set[int] = set()  # ids of RangeVar nodes that are written
+        self.settable: set[int] = set()  # ids of RangeVar nodes that what is made here shows, and lets write
         self.copy: Copy | None = None
         self.secret = self.temporary = False
         self.defines = self.uses = ""

@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
-from hoopgw.policy.facts import Output
+from hoopgw.policy import sql_reach
+from hoopgw.policy.facts import Output, RelationName
 from hoopgw.policy.sql_columns import note_inferred
 from hoopgw.policy.sql_copy import copy_shape
 from hoopgw.policy.sql_draft import Draft
 from hoopgw.policy.sql_outputs import top_select
-from hoopgw.policy.sql_relations import object_name, relation_created, relation_touched, resolve
-from hoopgw.policy.sql_tree import Node, literal
+from hoopgw.policy.sql_relations import relation_created, resolve
+from hoopgw.policy.sql_tree import Node, literal, words
 from hoopgw.policy.temporaries import EVERY, FIRST
 
 
@@ -99,11 +100,8 @@ def _create_user_mapping(draft: Draft, body: Node) -> None:
 
 
 def _drop(draft: Draft, body: Node) -> None:
-    if body.get("removeType") in (
-        "OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW", "OBJECT_FOREIGN_TABLE", "OBJECT_SEQUENCE", "OBJECT_INDEX",
-    ):  # fmt: skip
-        for each in body.get("objects", []):
-            relation_touched(draft, *object_name(draft, each))
+    for each in body.get("objects", []):
+        sql_reach.object_touched(draft, body.get("removeType", ""), each)
 
 
 def _vacuum(draft: Draft, body: Node) -> None:
@@ -112,11 +110,17 @@ def _vacuum(draft: Draft, body: Node) -> None:
         draft.effects.add("vacuum")
     if not body.get("is_vacuumcmd") or "analyze" in options:
         draft.effects.add("analyze")
+    if not body.get("rels"):
+        sql_reach.all_touched(draft, "what names no table")
 
 
 def _alter_default_privileges(draft: Draft, body: Node) -> None:
     if not body.get("action", {}).get("is_grant"):
         draft.effects.add("revoke")
+    for option in body.get("options", []):
+        if option.get("DefElem", {}).get("defname") == "schemas":
+            for schema in words(option["DefElem"].get("arg", {}).get("List", {}).get("items")):
+                draft.written_below.add(RelationName(schema, ""))  # what is made there
 
 
 def _truncate(draft: Draft, body: Node) -> None:
@@ -156,10 +160,12 @@ def _composite_type(draft: Draft, body: Node) -> None:
 
 def _create_seq(draft: Draft, body: Node) -> None:
     relation_created(draft, body.get("sequence", {}))
+    sql_reach.sequence(draft, body)
 
 
 def _view(draft: Draft, body: Node) -> None:
     relation_created(draft, body.get("view", {}))
+    sql_reach.updatable_view(draft, body)
 
 
 def _create_table_as(draft: Draft, body: Node) -> None:
@@ -176,6 +182,18 @@ def _create_function(draft: Draft, body: Node) -> None:
 def _create_type(draft: Draft, body: Node) -> None:
     names = [body.get(field, []) for field in ("domainname", "typeName", "defnames")]
     draft.temporary = draft.temporary or "pg_temp" in json.dumps(names)
+
+
+def _rename(draft: Draft, body: Node) -> None:
+    _alter_table(draft, body)
+    if body.get("renameType") == "OBJECT_SCHEMA":
+        sql_reach.schema_touched(draft, body.get("subname", ""))
+
+
+def _object_schema(draft: Draft, body: Node) -> None:
+    _alter_table(draft, body)
+    if body.get("objectType") == "OBJECT_EXTENSION":
+        sql_reach.all_touched(draft, "an extension")
 
 
 def _create_trig(draft: Draft, body: Node) -> None:
@@ -217,8 +235,22 @@ READERS: dict[str, Callable[[Draft, Node], None]] = {
     "AlterForeignServerStmt": _create_user_mapping,
     "CreateFdwStmt": _create_user_mapping,
     "AlterFdwStmt": _create_user_mapping,
-    "RenameStmt": _alter_table,
+    "RenameStmt": _rename,
     "IndexStmt": _index,
-    "AlterObjectSchemaStmt": _alter_table,
+    "AlterObjectSchemaStmt": _object_schema,
     "RuleStmt": _create_trig,
+    "GrantStmt": sql_reach.grant,
+    "CreatePublicationStmt": sql_reach.publication,
+    "AlterPublicationStmt": sql_reach.publication,
+    "CommentStmt": sql_reach.comment,
+    "SecLabelStmt": sql_reach.comment,
+    "AlterOwnerStmt": sql_reach.owner,
+    "DropOwnedStmt": sql_reach.owned,
+    "ReassignOwnedStmt": sql_reach.owned,
+    "AlterTableMoveAllStmt": sql_reach.move_all,
+    "ClusterStmt": sql_reach.every_table,
+    "ReindexStmt": sql_reach.reindex,
+    "AlterSeqStmt": sql_reach.sequence,
+    "AlterRoleSetStmt": sql_reach.at_login,
+    "AlterDatabaseSetStmt": sql_reach.at_login,
 }

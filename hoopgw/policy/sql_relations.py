@@ -13,6 +13,7 @@ from hoopgw.policy.sql_tree import Node
 from hoopgw.policy.temporaries import FIRST, SCHEMA, meant
 
 _READ: Final = frozenset(("select",))
+_SETTINGS: Final = "pg_settings"
 
 
 def relation_named(draft: Draft, node: Node) -> None:
@@ -27,6 +28,8 @@ def relation_named(draft: Draft, node: Node) -> None:
         draft.writes[str(shown)] = shown
         return
     found = resolve(draft, schema, name)
+    if written or id(node) in draft.settable:
+        _note_settings(draft, name, found)
     if not found:
         if not schema and name in draft.ctes and not written:
             draft.aliases.setdefault(alias, set())
@@ -51,6 +54,16 @@ def relation_named(draft: Draft, node: Node) -> None:
     doubt = draft.context.doubt_of_relation(schema)
     if doubt:
         draft.unknown.append(f"what {name} means is not known: {doubt}")
+
+
+def _note_settings(draft: Draft, name: str, found: list[Relation]) -> None:
+    """Everybody may UPDATE pg_settings, by which its rule calls set_config; also by a view that shows it."""
+    shown = {name}
+    for relation in found:
+        assert draft.catalogue is not None
+        shown |= {each.name for each in below(draft.catalogue, relation)}
+    if _SETTINGS in shown:
+        draft.settings.append(("*", None))
 
 
 def _key(shown: RelationName) -> str:
@@ -112,7 +125,8 @@ def object_name(draft: Draft, node: Any) -> tuple[str, str]:
     return (parts[-2] if len(parts) > 1 else "", parts[-1]) if parts else ("", "")
 
 
-def relation_touched(draft: Draft, schema: str, name: str) -> None:
+def relation_touched(draft: Draft, schema: str, name: str) -> bool:
+    """Whether it is known."""
     found = resolve(draft, schema, name)
     for relation in found:
         assert draft.catalogue is not None
@@ -122,6 +136,7 @@ def relation_touched(draft: Draft, schema: str, name: str) -> None:
     if not found:
         shown = RelationName(schema or "?", name)
         draft.writes[str(shown)] = shown
+    return bool(found)
 
 
 def relation_created(draft: Draft, relation: Node) -> None:

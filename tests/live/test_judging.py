@@ -154,6 +154,31 @@ class Judged(LiveCase):
         self.assertEqual(connection.execute("select 1").fetchall(), [(1,)])
 
 
+class Settings(LiveCase):
+    """With the shipped rules alone: none of them names a table."""
+
+    def test_update_of_pg_settings(self) -> None:
+        """must-survive 16: by it a client would have a text read in one way here and in another there, in the same
+        pipeline: a DELETE of all rows that stands in a string until backslashes escape."""
+        connection = self.connect("writer")
+        hidden = rb"with x as (select '\''), y as (delete from orders returning 1) select 1 --') select * from x"
+        for name, value in (("standard_conforming_strings", "off"), ("session_replication_role", "replica")):
+            change = f"update pg_catalog.pg_settings set setting = '{value}' where name = '{name}'"
+            with self.assertRaises(psycopg.Error), connection.pipeline():
+                connection.execute(change.encode())
+                connection.execute(hidden)
+            for text in (
+                change,
+                f"prepare p as {change}; execute p",
+                f"create temp view s as select * from pg_settings; {change.replace('pg_catalog.pg_settings', 's')}",
+                f"with x as ({change}) select 1",
+            ):
+                self.assertIn("setting", refused(self, connection, text), text)
+        seen = r"\'), y as (delete from orders returning 1) select 1 --"
+        self.assertEqual(connection.execute(hidden).fetchall(), [(seen,)])
+        self.assertEqual(connection.execute("select count(*) > 1 from orders").fetchall(), [(True,)])
+
+
 class Changed(LiveCase):
     """Without the shipped rules against changes of the schema: the table's rule holds by itself."""
 
