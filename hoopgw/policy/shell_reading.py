@@ -14,7 +14,7 @@ from tree_sitter import Language, Node, Parser
 
 from hoopgw.policy.shell_differences import differences
 from hoopgw.policy.shell_facts import Command, Pattern
-from hoopgw.policy.shell_programs import DANGEROUS, SHELLS
+from hoopgw.policy.shell_programs import DANGEROUS, SHELLS, names
 from hoopgw.policy.shell_starters import starts
 from hoopgw.policy.shell_words import name, text_of, word
 
@@ -256,7 +256,11 @@ class _Reader:
             self.doubt("a name of which shells make different things")
         place, _, program = path.rpartition("/")
         self.commands.append(Command(program, words[1:], place or path[: -len(program)]))
-        if program in SHELLS and text is not None and all(given in ("-s", "-") for given in words[1:]):
+        if (
+            text is not None
+            and not SHELLS.isdisjoint(names(program))
+            and all(given in ("-s", "-") for given in words[1:])
+        ):
             self.script(text.encode("utf-8", "surrogateescape"), depth + 1)
             return
         found = starts(program, words[1:])

@@ -8,52 +8,49 @@ from collections.abc import Callable
 from hoopgw.policy.shell_facts import NOTHING, Pattern, Starts
 from hoopgw.policy.shell_filters import awk, sed
 from hoopgw.policy.shell_options import Options, Words, longs
-from hoopgw.policy.shell_programs import ASK, CODE, DANGEROUS, OPAQUE, OPTIONS_THAT_RUN, READ_INPUT, SHELLS
+from hoopgw.policy.shell_plain import PLAIN, evaluated, plain
+from hoopgw.policy.shell_programs import ASK, CODE, DANGEROUS, OPAQUE, OPTIONS_THAT_RUN, READ_INPUT, SHELLS, names
+from hoopgw.policy.shell_users import chroot, doas, runuser, ssh, su, sudo
 
-_PLAIN = {  # NAME [options] COMMAND [argument…]
-    "nohup": Options(),
-    "builtin": Options(),
-    "time": Options("apvq", "fo", longs("portability append verbose quiet"), longs("format output")),
-    "nice": Options("", "n", frozenset(), longs("adjustment"), numbers=True),
-    "ionice": Options("t", "cn", longs("ignore"), longs("class classdata")),
-    "setsid": Options("cfw", "", longs("ctty fork wait")),
-    "stdbuf": Options("", "ioe", frozenset(), longs("input output error")),
-    "timeout": Options("fpv", "ks", longs("preserve-status foreground verbose"), longs("kill-after signal"), skip=1),
-    "chroot": Options("", "", longs("skip-chdir"), longs("groups userspec"), skip=1),
-    "doas": Options("nL", "u"),
-    "exec": Options("cl", "a"),
-    "busybox": Options(),
-    "toybox": Options(),
-    "chronic": Options("ev"),
-    "unbuffer": Options("p"),
-    "sudo": Options(
-        "ABbEHkLnPS",
-        "CDghpRrTtUu",
-        longs("askpass background preserve-env set-home reset-timestamp non-interactive preserve-groups stdin"),
-        longs("close-from chdir group host prompt chroot role command-timeout type other-user user preserve-env"),
-        assigns=True,
-    ),
-}
+_EXEC = Options("cl", "a")
 _XARGS = Options(
     "0rtpxo",
     "adEILnPs",
-    longs("null no-run-if-empty verbose interactive exit open-tty show-limits"),
-    longs("arg-file delimiter max-lines max-args max-procs max-chars process-slot-var replace"),
+    # The value of the last two stands behind `=`, or nowhere
+    longs("null no-run-if-empty verbose interactive exit open-tty show-limits max-lines replace"),
+    longs("arg-file delimiter max-args max-procs max-chars process-slot-var"),
 )
 _ENV = Options("iv0", "uC", longs("ignore-environment null debug"), longs("unset chdir"), assigns=True, lone=True)
 _FLOCK = Options(
     "sxnuoeF", "wE", longs("shared exclusive nonblock unlock close no-fork"), longs("timeout wait conflict-exit-code")
 )
-_SSH = Options("46AaCfGgKkMNnqsTtVvXxYy", "BbcDEeFIiJLlmOopQRSWw", skip=1)
-_SU = ("su", "runuser")
 _EXECS = frozenset(("-exec", "-execdir", "-ok", "-okdir", "-x", "-X", "--exec", "--exec-batch"))
 
 
 def starts(program: str, arguments: Words) -> Starts:
     """What `program` starts because of these arguments."""
-    options = _PLAIN.get(program)
+    for known in names(program):
+        found = _known(known, arguments)
+        if found is not None:
+            return found
+    if program.startswith("ld-") and ".so" in program:
+        return Starts(unknown="a loader starts what its arguments say")
+    return NOTHING
+
+
+def is_read(program: str) -> bool:
+    """What it starts is told by `starts`."""
+    return any(
+        known in PLAIN or known in _SPECIAL or known in OPTIONS_THAT_RUN or known in OPAQUE or known in ASK
+        for known in names(program)
+    )
+
+
+def _known(program: str, arguments: Words) -> Starts | None:
+    """None where nothing is known of it."""
+    options = PLAIN.get(program)
     if options is not None:
-        return _plain(program, options, arguments)
+        return plain(program, options, arguments)
     special = _SPECIAL.get(program)
     if special is not None:
         return special(program, arguments)
@@ -61,52 +58,44 @@ def starts(program: str, arguments: Words) -> Starts:
         return Starts(unknown=f"what {program} starts is not read here")
     if program in ASK:
         return Starts(unknown=f"what {program} is told by its input may start others")
-    return _code(program, arguments)
-
-
-def _plain(program: str, options: Options, words: Words, more: tuple[str | None, ...] = ()) -> Starts:
-    end = options.end(words)
-    if end is None:
-        return Starts(unknown=f"an option of {program} that is not known")
-    for given in words[:end]:
-        if options.assigns and given is not None and not given.startswith("-") and DANGEROUS.match(given.split("=")[0]):
-            return Starts(unknown=f"{program} sets {given.split('=')[0]}")
-    rest = (*words[end:], *more)
-    return Starts((rest,)) if end < len(words) else NOTHING
-
-
-def _sudo(program: str, words: Words) -> Starts:
-    for given in words:
-        if given is None or not given.startswith("-"):
-            break
-        if given in ("-l", "-v", "-V", "-K", "--list", "--validate", "--version", "--remove-timestamp"):
-            return NOTHING
-        if given in ("-e", "--edit"):
-            return Starts(unknown="sudo -e starts an editor")
-        if given in ("-i", "-s", "--login", "--shell"):
-            return Starts(unknown=f"{program} {given} starts a shell")
-    return _plain(program, _PLAIN["sudo"], words)
+    if program in CODE:
+        return _code(program, arguments)
+    if program in OPTIONS_THAT_RUN or program in READ_INPUT:
+        return _optional(program, arguments)
+    return None
 
 
 def _env(program: str, words: Words) -> Starts:
     if any(given is not None and (given.startswith(("-S", "--split-string"))) for given in words):
         return Starts(unknown="env -S splits a text by its own rules")
-    return _plain(program, _ENV, words)
+    return plain(program, _ENV, words)
 
 
 def _command(program: str, words: Words) -> Starts:
     if words and words[0] in ("-v", "-V"):
         return NOTHING
-    return _plain(program, Options("p"), words)
+    return plain(program, Options("p"), words)
+
+
+def _exec(program: str, words: Words) -> Starts:
+    """Of the name that `-a` gives, a program of many names makes another: `exec -a rm busybox` is `rm`."""
+    found = plain(program, _EXEC, words)
+    names: list[str | None] = []
+    for given, value in zip(words, (*words[1:], None), strict=False):
+        option = re.match(r"-[cl]*a(.*)", given or "", re.DOTALL)
+        if option is not None:
+            names.append(option[1] or value)
+    called = tuple((name.lstrip("-") if name else name, *made[1:]) for made in found.words for name in names)
+    return Starts((*found.words, *called), (), found.unknown)
 
 
 def _xargs(program: str, words: Words) -> Starts:
     replaced = {"{}"}
     for given, value in zip(words, (*words[1:], None), strict=False):  # of no words there is no next one
-        option = re.match(r"(?:-[0rtpxo]*[Ii]|--replace=?)(.*)", given or "", re.DOTALL)
+        option = re.match(r"-[0rtpxo]*I(.*)|--replace=(.*)", given or "", re.DOTALL)
         if option is not None:
-            replaced.add(option[1] or value or "{}")
-    found = _plain(program, _XARGS, words, (None,))
+            replaced.add(option[1] or option[2] or value or "{}")
+    found = plain(program, _XARGS, words, (None,))
     commands = tuple(
         tuple(None if word and any(each in word for each in replaced) else word for word in made)
         for made in found.words
@@ -138,32 +127,6 @@ def _shell(program: str, words: Words) -> Starts:
     return Starts(unknown=f"what {program} reads is not known")
 
 
-def _su(program: str, words: Words) -> Starts:
-    texts: list[str] = []
-    for place, given in enumerate(words):
-        if given is None or isinstance(given, Pattern):
-            return Starts(unknown=f"an argument of {program} that is not known")
-        if given in ("-c", "--command"):
-            text = words[place + 1] if place + 1 < len(words) else None
-            if text is None:
-                return Starts(unknown=f"the text that {program} -c gets is not known")
-            texts.append(text)
-        elif given.startswith("--command="):
-            texts.append(given.partition("=")[2])
-    if texts:
-        return Starts(scripts=tuple(texts))
-    if program == "runuser" and "-u" in words:
-        return _plain(program, Options("flmp", "ugG"), words)
-    return Starts(unknown=f"{program} starts a shell")
-
-
-def _eval(program: str, words: Words) -> Starts:
-    if any(word is None or isinstance(word, Pattern) for word in words):  # a name of a file would be read as text
-        return Starts(unknown=f"what {program} reads is not known")
-    rest = words[1:] if words and words[0] == "--" else words
-    return Starts(scripts=(" ".join(word for word in rest if word is not None),))
-
-
 def _declaring(program: str, words: Words) -> Starts:
     """The builtin by a quoted name, or behind `command`: the grammar sees no declaration then."""
     return Starts(unknown=f"what {program} declares is not read here") if words else NOTHING
@@ -193,27 +156,18 @@ def _flock(program: str, words: Words) -> Starts:
         return Starts(unknown="an option of flock that is not known")
     rest = words[end + 1 :]
     if rest and rest[0] in ("-c", "--command"):
-        return _eval(program, rest[1:])
+        return evaluated(program, rest[1:])
     return Starts((tuple(rest),)) if rest else NOTHING
 
 
 def _watch(program: str, words: Words) -> Starts:
     longer = longs("beep color differences errexit chgexit exec precise no-title no-wrap equexit")
     end = Options("bcdegprtxw", "nq", longer, longs("interval equexit")).end(words)
-    return Starts(unknown="an option of watch that is not known") if end is None else _eval(program, words[end:])
-
-
-def _ssh(program: str, words: Words) -> Starts:
-    """Another host's shell reads what follows the host."""
-    if any(
-        given is not None and re.search(r"(?i)command|include|match|provider|xauth|\A-[A-Za-z]*[FI]", given)
-        for given in words[:-1]
-    ):
-        return Starts(unknown="an option of ssh that may start a program")
-    end = _SSH.end(words)
     if end is None:
-        return Starts(unknown="an option of ssh that is not known")
-    return _eval(program, words[end:]) if end < len(words) else Starts(unknown="ssh without a command is a shell")
+        return Starts(unknown="an option of watch that is not known")
+    found = evaluated(program, words[end:])
+    direct = any(word is not None and re.match(r"-\w*x|--exec", word) for word in words[:end])
+    return Starts((tuple(words[end:]),), found.scripts, found.unknown) if direct else found
 
 
 def _find(program: str, words: Words) -> Starts:
@@ -221,7 +175,7 @@ def _find(program: str, words: Words) -> Starts:
     here = 0
     if any(word is None or (isinstance(word, Pattern) and word.anything) for word in words):
         return Starts(unknown=f"an argument of {program} that is not known")
-    if program != "find" and any(word and re.match(r"--exec.*=|-[A-Za-z]*[xX]", word) for word in words):
+    if program in ("fd", "fdfind") and any(word and re.match(r"--exec.*=|-[A-Za-z]*[xX]", word) for word in words):
         return Starts(unknown=f"where a command of {program} begins is not known")
     while here < len(words):
         if words[here] in _EXECS:
@@ -298,21 +252,20 @@ def _hash(program: str, words: Words) -> Starts:
 
 
 def _code(program: str, words: Words) -> Starts:
-    interpreter = re.sub(r"\d.*\Z", "", program, flags=re.DOTALL)  # perl5.36-x86_64-linux-gnu
-    if interpreter in CODE:
-        given = words[0] if words else ""
-        loose = isinstance(given, Pattern) and given.anything
-        reads = loose or given is None or given[:1] in ("", "-") or re.search(r"/(dev|proc)/", "/" + given) is not None
-        if reads and given not in ("-V", "--version", "-v", "--help"):
-            return Starts(unknown=f"code that {program} reads is not read here")
-        return NOTHING
+    given = words[0] if words else ""
+    loose = isinstance(given, Pattern) and given.anything
+    reads = loose or given is None or given[:1] in ("", "-") or re.search(r"/(dev|proc)/", "/" + given) is not None
+    if reads and given not in ("-V", "--version", "-v", "--help"):
+        return Starts(unknown=f"code that {program} reads is not read here")
+    return NOTHING
+
+
+def _optional(program: str, words: Words) -> Starts:
     if program == "rsync" and words and words[0] == "--server":  # `-e.iLs` says there what the client can do
         words = [word for word in words if word is None or not re.fullmatch(r"-[A-Za-z]*e\.[A-Za-z]*", word)]
     for place, word in enumerate(words if program in OPTIONS_THAT_RUN else ()):
         if word is None or _runs(program, word, place):
             return Starts(unknown=f"{program} may start what its arguments say")
-    if program.startswith("ld-") and ".so" in program:
-        return Starts(unknown="a loader starts what its arguments say")
     if program in READ_INPUT and (not words or "-" in words):
         return Starts(unknown=f"what {program} reads may start others")
     return NOTHING
@@ -322,17 +275,21 @@ def _runs(program: str, word: str, place: int) -> bool:
     """`word` may be one of the options: in whole, as a long one cut short, or as a letter among others."""
     letters = r"-[a-z]{0,3}" if program == "git" else r"-[A-Za-z0-9]*"
     for option in OPTIONS_THAT_RUN[program]:
-        if word.startswith(option):
+        if word.startswith(option) and (word == option or not re.fullmatch("[a-z]+", option)):
             return True
         stem = word.partition("=")[0]
         if len(stem) > 3 and stem.startswith("--") and option.startswith(stem):
             return True
         if len(option) == 2 and option[0] == "-" and re.match(letters + re.escape(option[1]), word):
             return True
-        if program == "ip" and option.startswith(word):  # its words may be cut short
+        if program in ("ip", "npm") and option.startswith(word):  # their words may be cut short
             return True
         if program == "tar" and place == 0 and len(option) == 2 and word[:1] != "-" and option[1] in word:
             return True
+    if program == "git" and "ext::" in word:
+        return True
+    if program == "systemctl" and "/" in word:  # a unit that stands anywhere
+        return True
     if program == "tar" and re.match(r"[^/]*:", word):  # an archive on another host: tar starts ssh
         return True
     return isinstance(word, Pattern) and word.anything
@@ -340,26 +297,30 @@ def _runs(program: str, word: str, place: int) -> bool:
 
 _SPECIAL: dict[str, Callable[[str, Words], Starts]] = {
     **dict.fromkeys(SHELLS, _shell),
-    **dict.fromkeys(_SU, _su),
-    **dict.fromkeys(("awk", "gawk", "mawk", "nawk"), awk),
+    "su": su,
+    "runuser": runuser,
+    "sudo": sudo,
+    "doas": doas,
+    "chroot": chroot,
+    "exec": _exec,
+    **dict.fromkeys(("awk", "gawk", "mawk", "nawk", "original-awk", "goawk", "bwk", "bioawk"), awk),
     **dict.fromkeys(("source", "."), _source),
-    **dict.fromkeys(("find", "fd", "fdfind"), _find),
+    **dict.fromkeys(("find", "bfs", "fd", "fdfind"), _find),
     **dict.fromkeys(("alias", "unalias"), _alias),
     **dict.fromkeys(("read", "readarray", "mapfile", "getopts", "let", "unset", "wait"), _assigning),
     **dict.fromkeys(("test", "["), _test),
     **dict.fromkeys(("declare", "typeset", "local", "export", "readonly"), _declaring),
     "jobs": _jobs,
     "printf": _printf,
-    "sudo": _sudo,
     "env": _env,
     "command": _command,
     "xargs": _xargs,
-    "eval": _eval,
+    "eval": evaluated,
     "trap": _trap,
     "flock": _flock,
     "watch": _watch,
-    "ssh": _ssh,
-    "slogin": _ssh,
+    "ssh": ssh,
+    "slogin": ssh,
     "sed": sed,
     "shopt": _shopt,
     "hash": _hash,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
+from unicodedata import normalize
 
 from hoopgw.policy.guardrails import Match
 
@@ -13,10 +14,16 @@ _MOVES = ("link", "rename")  # what is behind a directory's name is reached by a
 
 
 def touched(action: str, paths: tuple[str, ...], globs: tuple[str, ...]) -> Match:
-    if any(fnmatchcase(path, glob) for path in paths for glob in globs):
+    named, wanted = tuple(map(_folded, paths)), tuple(map(_folded, globs))
+    if any(fnmatchcase(path, glob) for path in named for glob in wanted):
         return Match.YES
-    above = action in _MOVES and any(_above(path, glob) for path in paths for glob in globs)
+    above = action in _MOVES and any(_above(path, glob) for path in named for glob in wanted)
     return Match.DOUBT if above or _unsure(paths) else Match.NO
+
+
+def _folded(path: str) -> str:
+    """To the file systems of some hosts `/ETC/Shadow` is `/etc/shadow`, and both ways to write an `é` are one."""
+    return normalize("NFC", path.lower())
 
 
 def why(paths: tuple[str, ...]) -> str:

@@ -17,6 +17,7 @@ from hoopgw.policy.guardrail import IGuardrail
 from hoopgw.policy.guardrails import Action, Match, doubted, taken
 from hoopgw.policy.shell import ShellFacts
 from hoopgw.policy.shell_facts import Command
+from hoopgw.policy.shell_named import may_start
 from hoopgw.policy.ssh_paths import touched, why
 
 # What is asked for; what is seen, TYPED, is about no rule that does not name it
@@ -32,10 +33,10 @@ class SshConditions:
     """All that are given must hold.  Conditions on a text are about commands, unless `operations` says about what.
 
     `programs`, `programs_not` and `arguments` are globs, and about every command that the text starts: one of these
-    programs, one of no others, one that gets such a word.  A glob with a `/` is about the name as it was written; for
-    `programs_not` a name that was written with a directory is another program than one that PATH finds, unless the
-    directory is one of the system's.  `files` are actions of SFTP, `paths` globs over its
-    canonical paths.
+    programs (in any case: the file systems of some hosts make no difference), one of no others, one that gets such a
+    word.  A glob with a `/` is about the name as it was written; for `programs_not` a name that was written with a
+    directory is another program than one that PATH finds, unless the directory is one of the system's.  `files` are
+    actions of SFTP, `paths` globs over its canonical paths.
     """
 
     operations: frozenset[str] = frozenset()
@@ -84,6 +85,13 @@ class SshConditions:
             return Match.NO
         return touched(facts.action, facts.paths, self.paths) if self.paths else Match.YES
 
+    def may_start(self, facts: ShellFacts) -> str:
+        """A program that gets one of these by name, where nobody knows what it does with it; "" where none does."""
+        if not self.programs:
+            return ""
+        match = _any_of(self.programs, re.IGNORECASE)
+        return next((each.program for each in facts.commands if may_start(each, match)), "")
+
     def _started(self, facts: ShellFacts) -> Match:
         found = [self._starts(command) for command in facts.commands]
         if Match.YES in found:
@@ -93,9 +101,9 @@ class SshConditions:
     def _starts(self, command: Command) -> Match:
         written = f"{command.place.rstrip('/')}/{command.program}" if command.place else command.program
         if self.programs:
-            match = _any_of(self.programs)
+            match = _any_of(self.programs, re.IGNORECASE)
             if not (match(command.program) or match(written)):
-                return Match.NO
+                return Match.DOUBT if may_start(command, match) else Match.NO
         if self.programs_not:
             known = written if command.place not in SYSTEM else command.program
             if _any_of(self.programs_not)(known):
@@ -109,9 +117,9 @@ class SshConditions:
 
 
 @lru_cache(maxsize=1024)
-def _any_of(globs: tuple[str, ...]) -> Callable[[str], object]:
+def _any_of(globs: tuple[str, ...], flags: int = 0) -> Callable[[str], object]:
     """Whether one of them matches a word: there may be thousands of words."""
-    return re.compile("|".join(translate(glob) for glob in globs)).match
+    return re.compile("|".join(translate(glob) for glob in globs), flags).match
 
 
 @implementer(IGuardrail)
@@ -135,7 +143,7 @@ class SshRule:
             case Match.YES:
                 return self._verdict(operation)
             case Match.DOUBT:
-                return doubted(self.action, self.name, _doubt(facts), self.source)
+                return doubted(self.action, self.name, self._doubt(facts), self.source)
         return ALLOW
 
     def sees(self, operation: Operation, facts: ShellFacts) -> Sighting | None:
@@ -144,19 +152,20 @@ class SshRule:
             case Match.YES:
                 return Sighting(self.name, self.reason or described(operation), self.action.end)
             case Match.DOUBT:
-                return Sighting(self.name, f"it may be what {self.name} is about: {_doubt(facts)}")
+                return Sighting(self.name, f"it may be what {self.name} is about: {self._doubt(facts)}")
         return None
+
+    def _doubt(self, facts: ShellFacts) -> str:
+        if facts.action == "unknown":
+            return "a request of SFTP that is not known"
+        found = facts.doubt or "; ".join(facts.unknown) or (why(facts.paths) if facts.paths else "")
+        if not found and (starter := self.conditions.may_start(facts)):
+            return f"what {starter} starts is not known"
+        return found or "an argument is computed"
 
     def _verdict(self, operation: Operation) -> Verdict:
         reason = self.reason or described(operation)
         return taken(self.action, self.name, reason, self.would_pass, self.source, self.reason, b"(redacted)")
-
-
-def _doubt(facts: ShellFacts) -> str:
-    if facts.action == "unknown":
-        return "a request of SFTP that is not known"
-    found = facts.doubt or "; ".join(facts.unknown)
-    return found or (why(facts.paths) if facts.paths else "an argument is computed")
 
 
 def described(operation: Operation) -> str:

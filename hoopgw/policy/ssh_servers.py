@@ -7,11 +7,14 @@ from collections.abc import Iterable
 from typing import Final
 
 from hoopgw.policy.shell_facts import Command
+from hoopgw.policy.shell_named import gets_named, may_start
 
 # The second is sshd's own name for the one inside it; a forced command of a certificate may name it
 NAMES: Final = (b"sftp-server", b"internal-sftp")
 # Words in which no shell sees more than letters, and blanks between them: one command, and nothing around it
 _PLAIN: Final = re.compile(rb"[ \t]*[A-Za-z0-9_./:@%+,-]+(?:[ \t]+[A-Za-z0-9_./:@%+,=-]+)*[ \t]*")
+# `sftp-server.log` and `sftp-server_config` are files of another name
+_NAMED: Final = re.compile(rb"(?:sftp-server|internal-sftp)(?:\.exe)?(?![\w.-])", re.IGNORECASE)
 _OTHERS: Final = (b"sudo", b"doas")  # start it as somebody else
 _LONE: Final = (b"-n", b"-H", b"--")
 
@@ -30,13 +33,22 @@ def is_server(command: bytes) -> bool:
 
 
 def starts_server(commands: Iterable[Command]) -> bool:
-    """Some of them is one."""
-    return any(_name(command.program.encode("utf-8", "surrogateescape")) in NAMES for command in commands)
+    """Some of them is one, or gets its name and may start it."""
+    return any(_is_name(command.program) or may_start(command, _is_name) for command in commands)
+
+
+def gets_server(commands: Iterable[Command]) -> bool:
+    """Some of them gets its name, whatever it does with it."""
+    return any(gets_named(command, _is_name) for command in commands)
 
 
 def names_server(text: bytes) -> bool:
-    """Its name stands somewhere: all that is known of a text that was not read."""
-    return any(name in text.lower() for name in NAMES)
+    """Its name stands somewhere, and is no part of another: all that counts where it is not known what is started."""
+    return _NAMED.search(text) is not None
+
+
+def _is_name(word: str) -> bool:
+    return _name(word.encode("utf-8", "surrogateescape")) in NAMES
 
 
 def _name(word: bytes) -> bytes:

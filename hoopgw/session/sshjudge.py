@@ -24,7 +24,7 @@ from hoopgw.policy.sql import Unreadable
 from hoopgw.policy.ssh_bounds import bounded
 from hoopgw.policy.ssh_forwards import feature
 from hoopgw.policy.ssh_rules import OPERATIONS, SshRule
-from hoopgw.policy.ssh_servers import is_server, names_server, starts_server
+from hoopgw.policy.ssh_servers import gets_server, is_server, names_server, starts_server
 from hoopgw.session.interfaces import IJudge
 from hoopgw.session.parser_process import ParserProcess
 
@@ -136,7 +136,9 @@ class SshJudge:
 
 
 def _may_serve(text: bytes, facts: ShellFacts) -> bool:
-    return starts_server(facts.commands) or (facts.unread and names_server(text))
+    if starts_server(facts.commands):
+        return True
+    return bool(facts.doubt or facts.unknown) and (names_server(text) or gets_server(facts.commands))
 
 
 def _refused(rule: str, reason: str, would_pass: str = "") -> Verdict:

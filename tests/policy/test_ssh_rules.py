@@ -46,6 +46,14 @@ class Paths(SynchronousTestCase):
         for path in ("/home/a/x", "/home/a/..x", "/proc/meminfo", "/proc/1/status"):
             self.assertEqual(refused(self.RULE, "file", f"read {path}".encode()), "", path)
 
+    def test_letters(self) -> None:
+        """Some hosts make no difference between cases, nor between an accent and a letter that has it."""
+        for path in ("/ETC/Shadow", "/home/a/X.KEY", "/sRv/b/Keys/c"):
+            self.assertTrue(refused(self.RULE, "file", f"read {path}".encode()), path)
+        accents = SshConditions(files=frozenset(("read",)), paths=("/srv/caf\xe9/*",))
+        self.assertTrue(refused(accents, "file", "read /srv/cafe\u0301/x".encode()))
+        self.assertFalse(refused(accents, "file", b"read /srv/cafe/x"))
+
     def test_directories_above(self) -> None:
         """A link to a directory, or its new name, is another way to all that is in it."""
         for path in ("/etc", "/", "/srv", "/srv/app/keys", "/srv/app", "/srv/a/b", "t"):
@@ -85,6 +93,10 @@ class Rules(SynchronousTestCase):
         for good in (b"ls rm", b"echo 'rm x'", b"rmdir x"):
             self.assertEqual(refused(rule, "exec", good), "", good)
         self.assertIn("the name of a program is computed", refused(rule, "exec", b"$X x"))
+        for bad in (b"RM x", b"/bin/Rm x"):  # one file, to the file systems of some hosts
+            self.assertTrue(refused(rule, "exec", bad), bad)
+        for bad in (b"frob -- rm x", b"./deploy.sh 'cd /; rm x'", b"/opt/x --run=/sbin/mkfs.ext4"):
+            self.assertIn("starts is not known", refused(rule, "exec", bad), bad)
         self.assertIn("what sh reads is not known", refused(rule, "exec", b"echo rm | sh"))
         self.assertIn("reads from its input", refused(rule, "shell"))
 

@@ -134,7 +134,8 @@ class Judging(SynchronousTestCase):
 
     def test_servers_of_sftp(self) -> None:
         """One that is started alone is decoded (relay/ssh_starts); one among other things is refused."""
-        for text in (b"sftp-server", b"sudo -n /usr/lib/openssh/sftp-server", b"pgrep sftp-server", b"sftp -b x host"):
+        for text in (b"sftp-server", b"sudo -n /usr/lib/openssh/sftp-server", b"pgrep sftp-server", b"sftp -b x host",
+                     b"vim /var/log/sftp-server.log", b"$X sftp-server_config"):  # fmt: skip
             self.assertEqual(judged(Operation("ssh", "exec", text)), [], text)
         for text in (
             b"cd /srv; sftp-server",
@@ -142,6 +143,13 @@ class Judging(SynchronousTestCase):
             b"nice sftp-server 2>/dev/null",
             b"sh -c 'sudo SFTP-Server'",
             b"tee x | /usr/libexec/sftp-server",
+            # What starts it is not read, or not known
+            b"nsenter -t 1 -m sftp-server",
+            b"script -qc 'exec sftp-server' /dev/null",
+            b'strace sftp"-"server',
+            b"python3 -c 'import os; os.system(\"sftp-server\")'",
+            b"sftp-serve[r] $X; $Y internal-sftp",
+            b"frob --run /usr/lib/sftp-server",
             # Texts that are not read, or not whole
             b": " + b"a" * 70_000 + b"; sftp-server",
             b"true;" * 1100 + b"sftp-server",
