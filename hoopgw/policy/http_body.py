@@ -15,9 +15,11 @@ from hoopgw.policy.http_query import Pairs
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _TYPE = re.compile(rb"[ \t]*(" + _TOKEN + rb"/" + _TOKEN + rb")[ \t]*")
 _PARAMETER = re.compile(rb";[ \t]*(" + _TOKEN + rb')=("[^"\\]*"|' + _TOKEN + rb")[ \t]*|;[ \t]*")
-# YAML, XML, MessagePack, CBOR, BSON, protocol buffers (gRPC and Connect): the same members in another format
+# YAML, XML, MessagePack, CBOR, BSON, Smile, protocol buffers (gRPC and Connect) and others: the same members in another
+# format; and whole requests in one another (OData's and Google's batches are multipart/mixed)
 _INSTEAD = re.compile(
-    r"^(?!image/).*[/+.-](?:yaml|xml|msgpack|messagepack|cbor|bson|proto|protobuf)\b|^application/grpc"
+    r"^(?!image/).*[/+.-](?:yaml|xml|msgpack|messagepack|cbor|bson|ubjson|smile|ion|avro|plist|toml|hjson|proto|protobuf)\b"
+    r"|^application/grpc|^multipart/(?!form-data\b)"
 )
 # GraphQL that is neither in JSON nor in a form, whatever type it is sent under
 _BARE = re.compile(rb"[\s,]*(?:query|mutation|subscription|fragment)\b")
@@ -25,7 +27,8 @@ _UTF8 = (b"", b"utf-8", b"utf8", b"us-ascii")
 
 PAYLOAD = "payload"  # of a message: the request
 # What a request has that names a document which the target keeps (persisted queries of Apollo, Relay, Hasura …)
-PERSISTED = ("id", "extensions", "documentId", "docId", "doc_id", "queryId", "hash", "sha256Hash", "operationId")
+KEPT = ("documentId", "docId", "doc_id", "queryId")  # of these some targets run what they name, whatever stands beside
+PERSISTED = ("id", "extensions", "hash", "sha256Hash", "operationId", *KEPT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +85,10 @@ def graphql_facts(
         return GraphqlFacts(doubt=media.doubt)
     if media.type == "application/graphql":
         return _bare(request.body or b"")
-    if media.type == "multipart/form-data":
+    if media.type.startswith("multipart/"):
         return GraphqlFacts(doubt="GraphQL in a multipart form")
+    if query.values("operationName"):  # express-graphql takes it before the one in the body
+        return GraphqlFacts(doubt="GraphQL in a body, and the name of its operation in the query")
     in_form = _pairs(form()) if media.type == "application/x-www-form-urlencoded" else None
     if in_form is not None and in_form.operations:
         return in_form
@@ -154,6 +159,7 @@ def _one(value: Any) -> GraphqlFacts:
     text, name = value.get("query"), value.get("operationName")
     if text is None and not names & {"query", *map(str.casefold, PERSISTED)}:
         return GraphqlFacts()
-    if not isinstance(text, str) or not (name is None or isinstance(name, str)) or len(names) != len(value):
+    kept = not names.isdisjoint(map(str.casefold, KEPT))
+    if kept or not isinstance(text, str) or not (name is None or isinstance(name, str)) or len(names) != len(value):
         return GraphqlFacts(doubt="a GraphQL document that the target keeps, or that is no text")
     return read_document(text, name)

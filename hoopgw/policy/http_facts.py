@@ -156,7 +156,7 @@ def _looks_like_json(body: bytes) -> bool:
     """To a parser that is told to read it as JSON, or that takes UTF-16, a byte order mark or comments for it."""
     start = body.lstrip()[:2]
     return (
-        start[:1] in (b"{", b"[", b'"', b"/", b"#")
+        start[:1] in (b"{", b"[", b'"', b"/", b"#", b"\x1e")  # the last: a sequence (RFC 7464)
         or start in (b"\xef\xbb", b"\xff\xfe", b"\xfe\xff")
         or b"\0" in start
     )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from hoopgw.policy.guardrails import Match
 from hoopgw.policy.http_facts import HttpFacts
-from hoopgw.policy.http_json import Pointer
+from hoopgw.policy.http_json import Pointer, read_json
 from hoopgw.policy.http_query import Pairs
 from hoopgw.policy.http_values import ValueTest, at, of_found
 
@@ -25,9 +25,20 @@ def member(facts: HttpFacts, pointer: Pointer, test: ValueTest) -> Match:
     if not facts.has_form:
         return word
     words = {of_found(test, _members(facts.form, pointer), bool(facts.form.doubt))}
+    words.update(_carried(value, pointer, test) for _, value in (*facts.form.sure, *facts.form.other))
     if json.doubt or (json.value and isinstance(json.value, dict | list)):
         words.add(word)  # some targets do not look at the type
     return next((each for each in (Match.YES, Match.DOUBT) if each in words), Match.NO)
+
+
+def _carried(value: str, pointer: Pointer, test: ValueTest) -> Match:
+    """Of JSON in a field of a form: Slack and GitHub send `payload`, Discord `payload_json`, Spring takes parts."""
+    if value.lstrip("\ufeff \t\r\n")[:1] not in ("{", "["):
+        return Match.NO
+    found = read_json(value.encode("utf-8", "surrogateescape"))
+    if found.doubt:  # "[urgent] call me" is none to any parser
+        return Match.DOUBT if "{" in value else Match.NO
+    return at(pointer, test, found.value)
 
 
 def _members(form: Pairs, pointer: Pointer) -> Iterator[tuple[str, bool]]:

@@ -19,6 +19,8 @@ MAX_PATH = 2048  # characters of one path
 
 SHOWN = 80  # characters of a path in a mistake
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+MAX_VALUES = 16  # of one variable of a server's address
+_VARIABLE = re.compile(r"\{([^{}]*)\}")
 _PARAMETER = re.compile(r"\{[^{}/]+\}")
 
 
@@ -79,6 +81,8 @@ def read_openapi(text: bytes) -> Api:
         raise ValueError("has paths that are no object")
     found: dict[int, list[Template]] = {}
     for path, item in paths.items():
+        if str(path).startswith("x-"):  # an extension (OpenAPI 3.1, 4.8.8)
+            continue
         for base in _bases_of(item, document.get("servers")):
             template = _template(base, path, item)
             found.setdefault(len(template.segments), []).append(template)
@@ -111,20 +115,57 @@ def _bases(servers: Any) -> list[str]:
     """The paths of its servers, each once; without servers the root (OpenAPI 3.1, 4.8.1)."""
     if not isinstance(servers, list) or not servers:
         return [""]
-    urls = [each.get("url", "/") for each in servers if isinstance(each, dict)]
-    paths = [urlsplit(url).path if "{" not in url else _variable(url) for url in urls if isinstance(url, str)]
+    paths = [path for each in servers if isinstance(each, dict) for path in _paths(each)]
     return list(dict.fromkeys(path.rstrip("/") for path in paths)) or [""]
 
 
-def _variable(url: str) -> str:
-    """The path of an address with variables: https://{region}.example.com/{version}."""
-    rest = url.partition("://")[2] or url
-    return "/" + rest.partition("/")[2]
+def _paths(server: dict[str, Any]) -> list[str]:
+    """Of one server; where its address has variables (https://{region}.example.com/{base}), the paths with the values
+    that it names for them, and with any that is one segment.  Raises ValueError for an address that is relative to
+    where the document is kept, which nobody here knows."""
+    url = server.get("url", "/")
+    if not isinstance(url, str):
+        return []
+    urls = _with_values(url, server.get("variables")) if "{" in url else [url]
+    if any("://" not in each and not each.startswith("/") for each in urls):
+        raise ValueError(f"has a server whose address is relative: {url[:SHOWN]}")
+    return [_path_of(each) for each in urls]
+
+
+def _with_values(url: str, variables: Any) -> list[str]:
+    """With the variables as they are; with every default; and with each other value of one of them."""
+    known = {name: _values(each) for name, each in variables.items()} if isinstance(variables, dict) else {}
+    first = {name: values[0] for name, values in known.items() if values}
+    chosen = [first, *({**first, name: each} for name, values in known.items() for each in values[1:MAX_VALUES])]
+    found = [_filled(url, values) for values in chosen]
+    return list(dict.fromkeys(each for each in (url, *found) if "://" in each or each.startswith("/"))) or [url]
+
+
+def _values(variable: Any) -> list[str]:
+    """The default first."""
+    if not isinstance(variable, dict):
+        return []
+    enum = variable.get("enum")
+    values = [variable.get("default"), *(enum if isinstance(enum, list) else [])]
+    return list(dict.fromkeys(each for each in values if isinstance(each, str)))
+
+
+def _filled(url: str, values: Mapping[str, str]) -> str:
+    return _VARIABLE.sub(lambda found: values.get(found[1], found[0]), url)
+
+
+def _path_of(url: str) -> str:
+    """An address of which parts may be variables is more than a parser of addresses takes."""
+    if "{" not in url:
+        return urlsplit(url).path
+    return "/" + url.partition("://")[2].partition("/")[2] if "://" in url else url
 
 
 def _template(base: str, path: Any, item: Any) -> Template:
     if not isinstance(path, str) or not path.startswith("/"):
         raise ValueError(f"has a path that does not begin with a slash: {str(path)[:SHOWN]!r}")
+    if "?" in path or "#" in path:  # of documents made for services that tell operations apart by a parameter
+        raise ValueError(f"has a path with a query or fragment, by which no request is known: {path[:SHOWN]}")
     if len(base) + len(path) > MAX_PATH:
         raise ValueError(f"has a path of more than {MAX_PATH} characters: {path[:SHOWN]}")
     if not isinstance(item, dict) or "$ref" in item:
@@ -144,8 +185,13 @@ def _split(path: str) -> tuple[str, ...]:
 
 def _segment(part: str) -> Any:
     """A parameter is at least one character of one segment."""
-    literals = [re2.escape(unquote(each)) for each in _PARAMETER.split(part)]
-    return unquote(part) if len(literals) == 1 else re2.compile("(?s)" + "[^/]+".join(literals))
+    literals = [re2.escape(_decoded(each)) for each in _PARAMETER.split(part)]
+    return _decoded(part) if len(literals) == 1 else re2.compile("(?s)" + "[^/]+".join(literals))
+
+
+def _decoded(text: str) -> str:
+    """As a canonical path has it (`http_path`): a slash or percent that was encoded stays so."""
+    return unquote(text).replace("%", "%25").replace("/", "%2F")
 
 
 def _folded(template: Template) -> Template:

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.policy import http_openapi
 from hoopgw.policy.http_openapi import Api, read_openapi
+from hoopgw.policy.http_path import read_path
 
 JUNK = st.recursive(
     st.none() | st.integers() | st.text(max_size=9) | st.sampled_from(["https://[", "/{v}", "//h/b", "operationId"]),
@@ -73,6 +74,24 @@ class ReadOpenapi(SynchronousTestCase):
             self.assertEqual(found.operations("GET", path), {"list"}, path)
         self.assertEqual(found.operations("GET", "/pets"), frozenset())
 
+    def test_values_of_a_servers_variables(self) -> None:
+        """A base of several segments is known where the document names it, as the default or as one of a list."""
+        variables = {"base": {"default": "api/v2", "enum": ["api/v2", "v1"]}, "host": {"default": "a.example.com"}}
+        paths = {"/pets": {"delete": {"operationId": "d"}}}
+        for url in ("https://{host}/{base}", "/{base}"):
+            found = api(paths, servers=[{"url": url, "variables": variables}])
+            for path in ("/api/v2/pets", "/v1/pets", "/other/pets"):
+                self.assertEqual(found.operations("DELETE", path), {"d"}, (url, path))
+            self.assertEqual(found.operations("DELETE", "/api/v3/pets"), frozenset())
+        found = api(paths, servers=[{"url": "{root}/v1", "variables": {"root": {"default": "https://x.example.com"}}}])
+        self.assertEqual(found.operations("DELETE", "/v1/pets"), {"d"})
+
+    def test_what_is_encoded_in_a_template(self) -> None:
+        """Stands as it does in the canonical path of a request."""
+        found = api({"/a%2Fb/%41{id}": {"get": {"operationId": "x"}}, "x-internal": {"owner": "us"}})
+        path = read_path(b"/a%2fb/A%2f1").text
+        self.assertEqual((path, found.operations("GET", path)), ("/a%2Fb/A%2F1", {"x"}))
+
     def test_servers_of_one_path(self) -> None:
         """A path, or an operation of it, may be somewhere else than the others."""
         paths = {
@@ -115,6 +134,9 @@ class ReadOpenapi(SynchronousTestCase):
             (b'{"swagger": "2.0"}', "not an OpenAPI 3"),
             (b'{"openapi": "3.0.0", "paths": []}', "no object"),
             (b'{"openapi": "3.0.0", "paths": {"a": {}}}', "does not begin"),
+            (b'{"openapi": "3.0.0", "paths": {"/#Action=Delete": {}}}', "query or fragment"),
+            (b'{"openapi": "3.0.0", "servers": [{"url": "v1"}], "paths": {"/a": {}}}', "relative: v1"),
+            (b'{"openapi": "3.0.0", "servers": [{"url": "{x}/v1"}], "paths": {"/a": {}}}', "relative: {x}/v1"),
             (b'{"openapi": "3.0.0", "paths": {"/a": {"$ref": "x.json"}}}', "described elsewhere"),
             (json.dumps({"openapi": "3.0.0", "paths": many}).encode(), "more than 3"),
             (json.dumps({"openapi": "3.0.0", "paths": {"/{a}" * 9000: {}}}).encode(), "more than 2048 characters"),

@@ -242,6 +242,8 @@ class OfTheBody(SynchronousTestCase):
             self.assertIs(rule.match(posted(b'{"role":"admin"}', (b"content-type", kind))), YES)
         self.assertIs(rule.match(facts(b"POST /", body=b'{"role":"admin"}')), YES)
         self.assertIs(rule.match(posted(b"// x\n{}", (b"content-type", b"text/plain"))), DOUBT)
+        sequence = (b"content-type", b"application/json-seq")
+        self.assertIs(rule.match(posted(b'\x1e{"role":"admin"}\n', sequence)), DOUBT)
 
     def test_a_form_has_the_members_that_frameworks_read_in_it(self) -> None:
         """A client cannot choose by the type of its body whether a rule about JSON holds."""
@@ -269,17 +271,37 @@ class OfTheBody(SynchronousTestCase):
             rule = HttpConditions(json=((pointer(where), test),))
             self.assertIs(rule.match(posted(body, kind)), expected, (where, body))
 
+    def test_a_field_of_a_form_may_hold_json(self) -> None:
+        """Slack, GitHub and Discord send it as `payload` or `payload_json`, Spring and others take such parts."""
+        head = b'--x\r\nContent-Disposition: form-data; name="p"\r\nContent-Type: application/json\r\n\r\n'
+        part = head + b"%b\r\n--x--\r\n"
+        multipart = (b"content-type", b"multipart/form-data; boundary=x")
+        for where, body, kind, expected in (
+            ("role", b"payload=%7B%22role%22%3A%22admin%22%7D", FORM, YES),
+            ("/role", b'payload={"role":"admin"}', FORM, YES),
+            ("role", b'payload=[{"role":"admin"}]', FORM, YES),
+            ("role", b'payload={"role":"x","role":"admin"}', FORM, DOUBT),
+            ("role", b"payload={'role':'admin'}", FORM, DOUBT),
+            ("role", b'payload={"role":"viewer"}', FORM, NO),
+            ("role", b"subject=[urgent] admin", FORM, NO),
+            ("role", part % b' {"role":"admin"}', multipart, YES),
+            ("role", part % b'{"role":"viewer"}', multipart, NO),
+        ):
+            rule = HttpConditions(json=((pointer(where), ADMIN),))
+            self.assertIs(rule.match(posted(body, kind)), expected, (where, body))
+
     def test_the_same_in_another_format_is_doubted(self) -> None:
         """What targets take in the place of JSON and is not read here; of a stream nothing is waited for."""
         rule = HttpConditions(json=((pointer("role"), ADMIN),))
         for kind in (
             b"application/yaml", b"text/x-yaml", b"application/xml", b"application/soap+xml", b"application/msgpack",
             b"application/vnd.msgpack", b"application/cbor", b"application/x-protobuf", b"application/connect+proto",
-            b"application/grpc", b"application/grpc-web+proto",
+            b"application/grpc", b"application/grpc-web+proto", b"application/smile", b"application/x-plist",
+            b"multipart/mixed; boundary=x", b"multipart/related; boundary=x",
         ):  # fmt: skip
             field = (b"content-type", kind)
             self.assertIs(rule.match(posted(b"role: admin", field)), DOUBT, kind)
-            self.assertIn(kind.decode(), rule.doubt(posted(b"role: admin", field)))
+            self.assertIn(kind.partition(b";")[0].decode(), rule.doubt(posted(b"role: admin", field)))
             self.assertEqual(rule.needs(facts(b"POST /", field, body=None, size=None)), 0)
         for kind in (b"application/octet-stream", b"text/plain", b"image/svg+xml", b"application/zip"):
             self.assertIs(rule.match(posted(b"role: admin", (b"content-type", kind))), NO, kind)
@@ -412,7 +434,8 @@ class OfGraphql(SynchronousTestCase):
             self.assertIs(self.DELETES.match(found), YES)
 
     def test_what_is_not_in_the_request_is_doubted(self) -> None:
-        """Persisted documents, multipart forms, two documents, documents without end."""
+        """Persisted documents, multipart forms, two documents or names of operations, documents without end."""
+        two = b'{"query":"query A{x} mutation B{deleteUser}","operationName":"A"}'
         rounds = "".join(f"fragment F{n} on Q {{ a: x {{ ...F{n + 1} }} b: x {{ ...F{n + 1} }} }} " for n in range(40))
         for found in (
             posted(b'{"extensions":{"persistedQuery":{"sha256Hash":"ab"}}}'),
@@ -424,6 +447,10 @@ class OfGraphql(SynchronousTestCase):
             facts(b"GET /x?query={x}&query=mutation{deleteUser}"),
             facts(b"POST /x?query={x}", JSON, body=b'{"query":"mutation{deleteUser}"}'),
             posted(b"--a\r\n", (b"content-type", b"multipart/form-data; boundary=a")),
+            posted(b"--a\r\n", (b"content-type", b"multipart/mixed; boundary=a")),
+            facts(b"POST /x?operationName=B", JSON, body=two),
+            posted(b'{"query":"{x}","documentId":"ab"}'),
+            posted(b'{"query":"{x}","DocId":"ab"}'),
             self.asks("mutation {"),
             self.asks("{ ...F } fragment F on Q { ...F }"),
             self.asks("{ ...G }"),
@@ -467,6 +494,12 @@ class OfGraphql(SynchronousTestCase):
         self.assertEqual(needed_of_messages(rules, opening), path.buffer)
         self.assertEqual(needed_of_messages(rules, facts(b"GET /y")), 0)
         self.assertIs(path.match(opening), NO)
+
+    def test_a_persisted_document_beside_the_document_is_that_document(self) -> None:
+        """Apollo's servers look whether the hash is the document's."""
+        body = b'{"query":"%b","operationName":"A","extensions":{"persistedQuery":{"sha256Hash":"ab"}}}'
+        self.assertIs(self.DELETES.match(posted(body % b"query A{x}")), NO)
+        self.assertIs(self.DELETES.match(posted(body % b"mutation A{deleteUser}")), YES)
 
     def test_what_is_no_graphql_is_no_match(self) -> None:
         """An empty request, or an object that has nothing of it."""
