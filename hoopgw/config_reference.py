@@ -17,8 +17,8 @@ HEAD = """# Configuration reference
 Made from the code's own schema by `python -m hoopgw.config_reference`; a test holds this page to it.
 
 `hoopgw.toml`, and beside it `targets.d/*.toml`, `grants.d/*.toml`, `guardrails.d/*.toml` and `conf.d/*.toml` (which may
-hold `[oidc.NAME]`, `[local.NAME]`, `[vault.NAME]`, `[aws.NAME]`; `hoopgw setup` writes the first two there). Names are
-unique over all files.
+hold `[oidc.NAME]`, `[local.NAME]`, `[vault.NAME]`, `[aws.NAME]`; `hoopgw setup` writes the first three there). Names
+are unique over all files.
 
 `hoopgw check` names every mistake with file, line and key; the service does not start on mistakes, and a reload
 (SIGHUP) with mistakes keeps what is in force. A reload takes targets, grants, guardrails, masks, issuers, keys and

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,12 @@ Sources = tuple[list[ISource], list[ISource]]  # of secrets, and of tokens that 
 
 
 class HeldSecrets:
-    """One for the gateway.  `get` answers at once: no session reads a file, or waits for a vault."""
+    """One for the gateway.  `get` answers at once: no session reads a file, or waits for a vault.  `read` reads what
+    the vaults are logged in to by."""
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, read: Callable[[SecretReference], Secret] = read_secret) -> None:
         self._reactor = reactor
+        self._reads = read
         self._read: Known = {}
         self._kept: KeptSecrets | None = None
         self._tokens: KeptSecrets | None = None  # fetched by secrets, which are there before
@@ -49,9 +52,9 @@ class HeldSecrets:
     def sources(self, loaded: config.Config) -> Sources:
         """Raises OperatorError for a CA file that cannot be used."""
         reactor, settings = self._reactor, loaded.settings
-        found: list[ISource] = [Vault(each, https_ask(reactor, each.ca), read_secret) for each in settings.vaults]
+        found: list[ISource] = [Vault(each, https_ask(reactor, each.ca), self._reads) for each in settings.vaults]
         for each in settings.aws:
-            found.append(AwsSecrets(each, https_ask(reactor, each.ca), read_secret, reactor.seconds))
+            found.append(AwsSecrets(each, https_ask(reactor, each.ca), self._reads, reactor.seconds))
         tokens: list[ISource] = []
         for target in loaded.targets.values():
             clients = {name: role.oauth for name, role in target.roles.items() if role.oauth is not None}

@@ -24,8 +24,8 @@ _STATES = {
 
 def vaults(settings: Settings) -> Iterator[Finding]:
     """Whether each one is there; what the gateway may read in it the events `vault.unavailable` say."""
-    for vault in settings.vaults:
-        yield _vault(vault)
+    for each in settings.vaults:
+        yield vault(each)
     for aws in settings.aws:
         yield reached(f"aws {aws.name}", *place(aws.endpoint))
 
@@ -52,16 +52,19 @@ def _endpoint(name: str, address: str, ca: str, key: str) -> Finding:
     return Finding(name, f"{address} answers")
 
 
-def _vault(vault: VaultSettings) -> Finding:
-    name = f"vault {vault.name}"
-    found = reached(name, *place(vault.address))
+def vault(settings: VaultSettings) -> Finding:
+    """Whether it is there, and open."""
+    name = f"vault {settings.name}"
+    found = reached(name, *place(settings.address))
     if found.fix:
         return found
     try:
-        status, _, _ = fetched(f"{vault.address}/v1/sys/health", vault.ca)
+        status, _, _ = fetched(f"{settings.address}/v1/sys/health", settings.ca)
     except ssl.SSLError as error:
-        return Finding(name, f"its certificate: {error}", f"`ca` of [vault.{vault.name}], if its authority is private")
+        return Finding(
+            name, f"its certificate: {error}", f"`ca` of [vault.{settings.name}], if its authority is private"
+        )
     except (OSError, http.client.HTTPException) as error:
-        return Finding(name, f"{vault.address}: {error}", "is that its address; a proxy or firewall between?")
+        return Finding(name, f"{settings.address}: {error}", "is that its address; a proxy or firewall between?")
     said, fix = _STATES.get(status, (f"answers {status} when asked for its health", "is that the address of a vault?"))
     return Finding(name, said, fix)

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import click
 
-from hoopgw.cli.setup import asking_http
-from hoopgw.cli.setup.answers import SECRETS, Answers, IssuerAnswer, OperatorAnswer, RoleAnswer, TargetAnswer
+from hoopgw.cli.setup import asking_http, asking_tables
+from hoopgw.cli.setup.answers import (
+    Answers,
+    IssuerAnswer,
+    OperatorAnswer,
+    RoleAnswer,
+    TargetAnswer,
+    VaultAnswer,
+    references,
+    references_of_vault,
+)
 from hoopgw.config_reader import NAME
-from hoopgw.config_values import secret
+from hoopgw.config_values import role_secret, secret
+from hoopgw.model.target import SecretReference
 
 ISSUER, MAY = "corp", "list,view,kill"  # where no option says another
 PROTOCOLS = click.Choice(["postgresql", "ssh", "http"])
 TYPED = "typed"  # in the place of a reference: the secret is asked for, and goes to a file of its own
-_OF_ROLE = ("user", "password", "key", "bearer", "header", "query", "value")  # options --role-…
+_OF_ROLE = ("user", "password", "key", "bearer", "header", "query", "value", "certificate")  # options --role-…
 # Of a URL: what no parser takes for anything else (RFC 3986, 3.3), with a query
 _PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]{0,1000}")
 
@@ -32,7 +43,8 @@ class Known:
 
 def answers(given: dict[str, Any], known: Known, terminal: bool) -> Answers:
     """Raises click.UsageError for what is missing or is no name."""
-    return Answers(_issuer(given, known, terminal), _target(given, known, terminal), _operator(given, known, terminal))
+    issuer, target = _issuer(given, known, terminal), _target(given, known, terminal)
+    return Answers(issuer, target, _operator(given, known, terminal), _vault(given))
 
 
 def _issuer(given: dict[str, Any], known: Known, terminal: bool) -> IssuerAnswer | None:
@@ -63,7 +75,8 @@ def _target(given: dict[str, Any], known: Known, terminal: bool) -> TargetAnswer
     if not name:
         _alone(given, "target", "protocol url address database tls ca host host_key host_authority groups try_path")
         _alone(given, "target", "role role_user role_password role_key role_certified")
-        _alone(given, "target", "role_bearer role_header role_query role_value role_open")
+        _alone(given, "target", "role_bearer role_header role_query role_value role_open role_certificate")
+        _alone(given, "target", " ".join(asking_tables.OF_TABLES))
         return None
     protocol = given["protocol"] or ("http" if given["url"] else "")
     protocol = protocol or _asked("Protocol", terminal, "--protocol", "postgresql", PROTOCOLS)
@@ -133,10 +146,9 @@ def _role(given: dict[str, Any], terminal: bool, protocol: str) -> RoleAnswer:
         answer = asking_http.role(answer, given, terminal, TYPED)
     else:
         answer = _of_user(answer, given, terminal, protocol)
-    for each in SECRETS:
-        value = getattr(answer, each)
-        if value and value != TYPED:
-            _reference(f"--role-{each}", value)
+    for option, where in references(answer):
+        if where != TYPED:
+            _reference(option, where, role_secret)
     return answer
 
 
@@ -144,6 +156,7 @@ def _of_user(answer: RoleAnswer, given: dict[str, Any], terminal: bool, protocol
     """PostgreSQL, SSH: a user that the target knows, and what proves that it is that one."""
     if given["role_open"]:
         raise click.UsageError("--role-open is for --protocol http: others ask who comes")
+    asking_tables.neither(given)
     user = answer.user or _asked("The user that it is at the target", terminal, "--role-user")
     password, key, certified = answer.password, answer.key, answer.certified
     if terminal and protocol == "ssh" and not (password or key or certified):
@@ -159,6 +172,17 @@ def _of_user(answer: RoleAnswer, given: dict[str, Any], terminal: bool, protocol
             f"a role needs --role-password or --role-key: file:/PATH, credential:NAME or env:NAME{more}"
         )
     return replace(answer, user=user, password=password, key=key, certified=certified)
+
+
+def _vault(given: dict[str, Any]) -> VaultAnswer | None:
+    name = given["vault"]
+    if not name:
+        _alone(given, "vault", " ".join(f"vault_{each}" for each in asking_tables.OF_VAULT))
+        return None
+    answer = asking_tables.vault(_name("--vault", name), given)
+    for option, where in references_of_vault(answer):
+        _reference(option, where, secret)
+    return answer
 
 
 def _operator(given: dict[str, Any], known: Known, terminal: bool) -> OperatorAnswer | None:
@@ -200,8 +224,8 @@ def _name(option: str, value: str) -> str:
     return value
 
 
-def _reference(option: str, value: str) -> None:
+def _reference(option: str, value: str, read: Callable[[str], SecretReference]) -> None:
     try:
-        secret(value)
+        read(value)
     except ValueError as error:
         raise click.UsageError(f"{option} {error}") from error

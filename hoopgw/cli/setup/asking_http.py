@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from hoopgw.cli.setup import asking_tables
 from hoopgw.cli.setup.answers import RoleAnswer
 
 PORTS = {"http": 80, "https": 443}
@@ -18,11 +19,14 @@ WAYS = {
     "basic": ("role_user", "role_password"),
     "header": ("role_header", "role_value"),
     "query": ("role_query", "role_value"),
+    "oauth": ("role_token_endpoint", "role_client_id", "role_client_secret"),
+    "sigv4": ("role_region", "role_service", "role_key_id", "role_secret_key"),
     "none": ("role_open",),
 }
 KINDS = click.Choice(list(WAYS))
 _NEEDED = (
-    "--role-bearer, --role-user with --role-password, --role-header or --role-query with --role-value, --role-open"
+    "--role-bearer, --role-user with --role-password, --role-header or --role-query with --role-value, "
+    "--role-token-endpoint (OAuth), --role-region (signatures of AWS), --role-certificate, --role-open"
 )
 
 
@@ -69,6 +73,8 @@ def way(given: dict[str, Any], terminal: bool) -> str:
         raise click.UsageError("--role-value says nothing without --role-header or --role-query")
     if found:
         return found[0]
+    if given["role_certificate"]:
+        return "none"
     if not terminal:
         raise click.UsageError(f"an HTTP role needs one of {_NEEDED}")
     chosen: str = click.prompt("How the gateway is known there", "bearer", type=KINDS)
@@ -81,6 +87,11 @@ def role(answer: RoleAnswer, given: dict[str, Any], terminal: bool, typed: str) 
     Raises UsageError.
     """
     kind = way(given, terminal)
+    if kind == "oauth":
+        return replace(answer, oauth=asking_tables.oauth(given, terminal))
+    if kind == "sigv4":
+        return replace(answer, sigv4=asking_tables.sigv4(given, terminal))
+    asking_tables.neither(given)
     if kind == "none":
         return answer
     *names, secret = (option.removeprefix("role_") for option in WAYS[kind])

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hoopgw.cli.output import counted, json_option, print_json
+from hoopgw.cli.setup.options import credential_options
 from hoopgw.model.escaping import escaped
 
 if TYPE_CHECKING:
     from hoopgw.cli.finding import Finding
-    from hoopgw.cli.setup.answers import Answers, TargetAnswer
+    from hoopgw.cli.setup.answers import Answers
     from hoopgw.config import Config
 
 
@@ -47,19 +48,7 @@ if TYPE_CHECKING:
     help="SSH: the key of an authority whose host certificates are accepted; may be given again.",
 )
 @click.option("--role", metavar="NAME", help="One of its roles, as clients will call it.")
-@click.option("--role-user", metavar="USER", help="The user that the role is at the target.")
-@click.option("--role-password", metavar="WHERE", help="file:/PATH, credential:NAME or env:NAME; never the password.")
-@click.option("--role-key", metavar="WHERE", help="SSH: where the private key is, in the same way.")
-@click.option(
-    "--role-certified",
-    is_flag=True,
-    help="SSH: no secret; its host trusts the gateway's own authority (hoopgw targets authority).",
-)
-@click.option("--role-bearer", metavar="WHERE", help="HTTP: where the token for `Authorization: Bearer` is.")
-@click.option("--role-header", metavar="FIELD", help="HTTP: the field that carries --role-value.")
-@click.option("--role-query", metavar="NAME", help="HTTP: the parameter of the address that carries --role-value.")
-@click.option("--role-value", metavar="WHERE", help="HTTP: where the secret for that is.")
-@click.option("--role-open", is_flag=True, help="HTTP: no secret; the target asks for none.")
+@credential_options
 @click.option("--groups", metavar="A,B", help="Groups of identities that may use the role.")
 @click.option("--operator", metavar="NAME", help="A local operator, [local.NAME], for `hoopgw token --local NAME`.")
 @click.option("--operator-may", metavar="A,B", help="What the operator may.  [default: list,view,kill]")
@@ -208,28 +197,32 @@ def _checked(path: Path, files: Mapping[Path, bytes]) -> Config:
 
 def _tried(loaded: Config, found: Answers) -> list[Finding]:
     from hoopgw.cli.setup.trying import Asked, tried
+    from hoopgw.cli.vaults import vault
     from hoopgw.config_signing import SigningKeys
 
     issuers = [each for each in loaded.settings.issuers if found.issuer and each.name == found.issuer.name]
     target = loaded.targets.get(found.target.name) if found.target is not None else None
     roles = [(target, target.roles[found.target.role.name])] if target is not None and found.target is not None else []
-    owner = _unreadable(loaded, found.target)
+    owner = _unreadable(loaded, found)
     keys = SigningKeys.for_a_look(loaded.settings)
     path = found.target.try_path if found.target is not None else "/"
-    asked = Asked(tuple(issuers), tuple(roles), loaded.settings.ssh.target_authority, keys, path)
-    return [*owner, *(tried(asked) if issuers or roles else [])]
+    asked = Asked(tuple(issuers), tuple(roles), loaded.settings.ssh.target_authority, keys, path, loaded)
+    vaults = [vault(each) for each in loaded.settings.vaults if found.vault and each.name == found.vault.name]
+    return [*owner, *vaults, *(tried(asked) if issuers or roles else [])]
 
 
-def _unreadable(loaded: Config, target: TargetAnswer | None) -> list[Finding]:
+def _unreadable(loaded: Config, answers: Answers) -> list[Finding]:
     """Root reads every file; who runs the gateway must be able to as well."""
     from hoopgw.cli.finding import Finding
-    from hoopgw.cli.setup.answers import SECRETS
+    from hoopgw.cli.setup.answers import references, references_of_vault
 
     state = Path(loaded.settings.state)
-    if target is None or os.geteuid() != 0 or not state.exists():
+    if os.geteuid() != 0 or not state.exists():
         return []
+    named = references(answers.target.role) if answers.target is not None else []
+    named += references_of_vault(answers.vault) if answers.vault is not None else []
     owner, found = state.stat().st_uid, []
-    for reference in (getattr(target.role, name) for name in SECRETS):
+    for _, reference in named:
         path = Path(reference.removeprefix("file:"))
         if reference.startswith("file:") and path.exists() and path.stat().st_uid != owner:
             words = f"{path} belongs to another user than {state}, and the gateway cannot read it"

@@ -11,10 +11,11 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hoopgw.cli.setup.answers import Answers, IssuerAnswer, OperatorAnswer, TargetAnswer
+from hoopgw.cli.setup.answers import Answers, IssuerAnswer, OperatorAnswer, TargetAnswer, VaultAnswer
 from hoopgw.model.errors import OperatorError
 
 _MARK = "# Written by `hoopgw setup`, and replaced by it as long as nobody else changes it: "
@@ -35,6 +36,8 @@ def planned(directory: Path, answers: Answers) -> dict[Path, bytes]:
         wanted[directory / "conf.d" / f"oidc-{answers.issuer.name}.toml"] = _issuer(answers.issuer)
     if answers.operator is not None:
         wanted[directory / "conf.d" / f"local-{answers.operator.name}.toml"] = _operator(answers.operator)
+    if answers.vault is not None:
+        wanted[directory / "conf.d" / f"vault-{answers.vault.name}.toml"] = _vault(answers.vault)
     if answers.target is not None:
         wanted |= _target_files(directory, answers.target)
     return {path: rendered(values) for path, values in wanted.items()}
@@ -70,8 +73,13 @@ def _operator(answer: OperatorAnswer) -> dict[str, Any]:
     return {"local": {answer.name: {"may": list(answer.may)}}}
 
 
+def _vault(answer: VaultAnswer) -> dict[str, Any]:
+    given = asdict(answer)
+    return {"vault": {given.pop("name"): _given(given)}}
+
+
 def _target(answer: TargetAnswer) -> dict[str, Any]:
-    role = {
+    role: dict[str, Any] = {
         "user": answer.role.user,
         "password": answer.role.password,
         "key": answer.role.key,
@@ -80,6 +88,9 @@ def _target(answer: TargetAnswer) -> dict[str, Any]:
         "header": answer.role.header,
         "query": answer.role.query,
         "value": answer.role.value,
+        "certificate": answer.role.certificate,
+        "oauth": _given(asdict(answer.role.oauth)) if answer.role.oauth is not None else {},
+        "sigv4": _given(asdict(answer.role.sigv4)) if answer.role.sigv4 is not None else {},
     }
     given = {
         "protocol": answer.protocol,

@@ -12,9 +12,12 @@ from twisted.python.failure import Failure
 
 from hoopgw.auth.access import Access
 from hoopgw.auth.fetch import https_fetch
+from hoopgw.auth.kept_secrets import FETCHED
 from hoopgw.auth.keyring import Keyring
 from hoopgw.cli.finding import Finding
+from hoopgw.cli.setup.kept import Secrets, TrialSecrets
 from hoopgw.cli.setup.trying_http import http_looked_at, http_tried
+from hoopgw.config import Config
 from hoopgw.config_secrets import read_for_service
 from hoopgw.config_signing import SigningKeys
 from hoopgw.model.errors import HoopgwError, SecretUnavailable
@@ -48,6 +51,7 @@ class Asked:
     authority: SecretReference | None = None  # certifies the logins of roles with `certified`
     keys: SigningKeys | None = None  # what signs for it
     path: str = ""  # what HTTP targets are asked for; "": that they answer is what counts
+    loaded: Config | None = None  # whose vaults and token endpoints are asked; None: what is not read here is not tried
 
 
 def tried(asked: Asked) -> list[Finding]:
@@ -78,15 +82,31 @@ def _all(reactor: Any, asked: Asked, found: list[Finding]) -> Generator[Deferred
     for issuer in asked.issuers:
         found.append((yield _in_time(reactor, _issuer(reactor, issuer), f"issuer {issuer.name}")))
     for target, role in asked.roles:
-        name = f"target {target.name} as {role.name}"
-        if target.protocol == "ssh":
-            trying = _ssh(reactor, departures, target, role, name, asked)
-        elif target.protocol == "http":
-            trying = _http(reactor, target, role, name, asked.path)
-        else:
-            trying = _postgresql(reactor, departures, target, role, name)
-        found.append((yield _in_time(reactor, trying, name)))
+        trying = Deferred.fromCoroutine(_role(reactor, departures, target, role, asked))
+        found.append((yield _in_time(reactor, trying, f"target {target.name} as {role.name}")))
     departures.stop()
+
+
+async def _role(reactor: Any, departures: Departures, target: Target, role: Role, asked: Asked) -> Finding:
+    """With what vaults and token endpoints give for it, where those are asked."""
+    name = f"target {target.name} as {role.name}"
+    kept = None if asked.loaded is None else TrialSecrets(reactor, asked.loaded, target, role)
+    try:
+        if kept is not None:
+            await kept.fetch()
+        secret = read_for_service if kept is None else kept.get
+        if target.protocol == "ssh":
+            found: Finding = await _ssh(reactor, departures, target, role, name, asked, secret)
+        elif target.protocol == "http":
+            found = await _http(reactor, target, role, asked.path, secret)
+        else:
+            found = await _postgresql(reactor, departures, target, role, name, secret)
+        return found
+    except SecretUnavailable as error:
+        return Finding(name, str(error), _secret_fix(next(iter(role.secrets), asked.authority)))
+    finally:
+        if kept is not None:
+            await kept.stop()
 
 
 def _in_time(reactor: Any, trying: Deferred[Finding], name: str) -> Deferred[Finding]:
@@ -122,10 +142,10 @@ def _issuer_fix(why: str) -> str:
 
 @inlineCallbacks
 def _postgresql(
-    reactor: Any, departures: Departures, target: Target, role: Role, name: str
+    reactor: Any, departures: Departures, target: Target, role: Role, name: str, secret: Secrets
 ) -> Generator[Deferred[Any], Any, Finding]:
     try:
-        wanted = wanted_as(target, role, target.database, {"client_encoding": "UTF8"}, NAME, read_for_service)
+        wanted = wanted_as(target, role, target.database, {"client_encoding": "UTF8"}, NAME, secret)
         connection, _ = yield Dialer(reactor, departures).dial(wanted)
         link = Link(connection)
         ((row,),) = yield link.run(("SELECT pg_catalog.current_setting('server_version')",))
@@ -135,7 +155,7 @@ def _postgresql(
         words = error.detail if error.detail and error.detail != str(error) else str(error)
         return Finding(name, words, _FIXES.get(error.sqlstate) or _tls_fix(target, words))
     except SecretUnavailable as error:
-        return Finding(name, str(error), _secret_fix(role.password or role.key))
+        raise error  # the caller says what to do
     except HoopgwError as error:
         return Finding(name, str(error), "does it run there; a firewall between here and there?")
     version = (row[0] or b"").decode("utf-8", "replace")
@@ -157,16 +177,16 @@ def _ssh(
     role: Role,
     name: str,
     asked: Asked,
+    secret: Secrets,
 ) -> Generator[Deferred[Any], Any, Finding]:
     nobody = Identity("local", NAME, NAME, frozenset(), 0.0)
     access = Access(nobody, target, role, "", Grant(NAME, Who()), 0.0)
-    secret: Callable[[SecretReference], Any] = read_for_service
     try:
         dialer = SshDialer(reactor, departures, secret, os.urandom, _signer_of(asked))
         dialer.authority = asked.authority
         leg = yield dialer.dial(access, "", REKEY)
     except SecretUnavailable as error:
-        return Finding(name, str(error), _secret_fix(role.key or role.password or asked.authority))
+        raise error  # the caller says what to do
     except HoopgwError as error:
         return Finding(name, str(error), _host_fix(role, str(error)))
     leg.disconnect("bye")
@@ -183,15 +203,10 @@ def _signer_of(asked: Asked) -> Callable[[SecretReference], Signer]:
     return signer
 
 
-@inlineCallbacks
-def _http(reactor: Any, target: Target, role: Role, name: str, path: str) -> Generator[Deferred[Any], Any, Finding]:
-    try:
-        found: Finding = yield (
-            http_tried(reactor, target, role, path) if path else http_looked_at(reactor, target, role)
-        )
-    except SecretUnavailable as error:
-        return Finding(name, str(error), _secret_fix(next(iter(role.secrets), None)))
-    return found
+def _http(reactor: Any, target: Target, role: Role, path: str, secret: Secrets) -> Deferred[Finding]:
+    if not path:
+        return http_looked_at(reactor, target, role)
+    return http_tried(reactor, target, role, path, secret)
 
 
 def _by(target: Target) -> str:
@@ -213,4 +228,10 @@ def _secret_fix(reference: SecretReference | None) -> str:
         return "only the service sees it: --untried now, `systemctl restart hoopgw`, and `hoopgw doctor`"
     if reference is not None and reference.kind == "env":
         return f"{reference.name} must be set here as it is for the service"
+    if reference is not None and reference.kind in ("vault", "aws"):
+        return (
+            f"what [{reference.kind}.{reference.name.partition('/')[0]}] logs in by, and what its policy lets that read"
+        )
+    if reference is not None and reference.kind == FETCHED:
+        return "does the token endpoint know that client, its secret and its scope?"
     return f"as root; the file must be there, mode 0600 (you are uid {os.geteuid()})"

@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from hoopgw.auth.access import Access
 from hoopgw.cli.finding import Finding
+from hoopgw.cli.setup.kept import Secrets
 from hoopgw.config_secrets import read_for_service
 from hoopgw.model.answer import GO
 from hoopgw.model.errors import HoopgwError, MalformedFrame, SecretUnavailable, TargetUnavailable
@@ -57,14 +58,16 @@ class Said:
 
 
 @inlineCallbacks
-def http_tried(reactor: Any, target: Target, role: Role, path: str) -> Generator[Deferred[Any], Any, Finding]:
+def http_tried(
+    reactor: Any, target: Target, role: Role, path: str, secret: Secrets
+) -> Generator[Deferred[Any], Any, Finding]:
     """As the role, and where that went well without its credential: only both together show that it counts."""
     name = f"target {target.name} as {role.name}"
     try:
-        said: Said = yield _asked(reactor, target, role, path)
+        said: Said = yield _asked(reactor, target, role, path, secret)
         bare = None
         if has_credential(role) and said.status not in UNAUTHORIZED and said.status < 500:
-            bare = yield _asked(reactor, target, without(role), path)
+            bare = yield _asked(reactor, target, without(role), path, secret)
     except SecretUnavailable as error:
         raise error  # the caller says what to do
     except HoopgwError as error:
@@ -79,10 +82,10 @@ def http_looked_at(reactor: Any, target: Target, role: Role) -> Generator[Deferr
     known, said = True, None
     try:
         try:
-            said = yield _asked(reactor, target, role, "/")
+            said = yield _asked(reactor, target, role, "/", read_for_service)
         except SecretUnavailable:
             known = False
-            said = yield _asked(reactor, target, without(role, True), "/")
+            said = yield _asked(reactor, target, without(role, True), "/", read_for_service)
     except HoopgwError as error:
         return Finding(name, str(error), fix_of(str(error)))
     words = f"answers {said.status} to GET /"
@@ -145,12 +148,12 @@ def fix_of(why: str) -> str:
 
 
 @inlineCallbacks
-def _asked(reactor: Any, target: Target, role: Role, path: str) -> Generator[Deferred[Any], Any, Said]:
+def _asked(reactor: Any, target: Target, role: Role, path: str, secret: Secrets) -> Generator[Deferred[Any], Any, Said]:
     """Raises SecretUnavailable; TargetUnavailable where there is no answer."""
     plain = replace(target, tells_identity=False)  # nobody in particular asks
     access = Access(Identity("local", NAME, NAME, frozenset(), 0.0), plain, role, "", Grant(NAME, Who()), 0.0)
-    data = request_of(access, path, reactor.seconds)
-    links = Links(reactor, read_for_service)
+    data = request_of(access, path, reactor.seconds, secret)
+    links = Links(reactor, secret)
     link = yield links.dial(access)
     try:
         start: Start = yield _answer(reactor, link, data)
@@ -161,9 +164,9 @@ def _asked(reactor: Any, target: Target, role: Role, path: str) -> Generator[Def
     return _said(start)
 
 
-def request_of(access: Access, path: str, now: Callable[[], float]) -> bytes:
+def request_of(access: Access, path: str, now: Callable[[], float], secret: Secrets) -> bytes:
     """As a client's would go on, its credential in it.  Raises SecretUnavailable, TargetUnavailable."""
-    relay = HttpRelay(_scope(access, now))
+    relay = HttpRelay(_scope(access, now, secret))
     head = f"GET {path} HTTP/1.1\r\nHost: {host_of(access.target)}\r\nUser-Agent: hoopgw-setup\r\nAccept: */*\r\n\r\n"
     effects = [*relay.from_client(head.encode()), *relay.decided(LANE, [GO])]
     for effect in effects:
@@ -172,10 +175,10 @@ def request_of(access: Access, path: str, now: Callable[[], float]) -> bytes:
     raise TargetUnavailable(f"{access.target.name}: GET {path} is nothing that the gateway would ask there")
 
 
-def _scope(access: Access, now: Callable[[], float]) -> HttpScope:
+def _scope(access: Access, now: Callable[[], float], secret: Secrets) -> HttpScope:
     route = (host_of(access.target).encode(), b"", b"", b"")
     login = HttpLogin(access, route, b"", "127.0.0.1", NAME, policy="", encrypted=True)
-    calls = Calls(read_for_service, no_identity, _nothing, _nothing, os.urandom, now)
+    calls = Calls(secret, no_identity, _nothing, _nothing, os.urandom, now)
     return scope_of(login, calls, bearer=None, masked=False)
 
 
