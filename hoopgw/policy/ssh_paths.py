@@ -14,7 +14,8 @@ _MOVES = ("link", "rename")  # what is behind a directory's name is reached by a
 
 
 def touched(action: str, paths: tuple[str, ...], globs: tuple[str, ...]) -> Match:
-    named, wanted = tuple(map(_folded, paths)), tuple(map(_folded, globs))
+    wanted = tuple(map(_folded, globs))
+    named = tuple(name for path in map(_folded, paths) for name in {path, path.replace("\\", "/")})
     if any(fnmatchcase(path, glob) for path in named for glob in wanted):
         return Match.YES
     above = action in _MOVES and any(_above(path, glob) for path in named for glob in wanted)
@@ -22,7 +23,7 @@ def touched(action: str, paths: tuple[str, ...], globs: tuple[str, ...]) -> Matc
 
 
 def _folded(path: str) -> str:
-    """To the file systems of some hosts `/ETC/Shadow` is `/etc/shadow`, and both ways to write an `é` are one."""
+    """To some hosts `/ETC/Shadow` is `/etc/shadow`, `\\` is a `/`, and both ways to write an `é` are one."""
     return normalize("NFC", path.lower())
 
 
@@ -34,7 +35,7 @@ def why(paths: tuple[str, ...]) -> str:
 def _unsure(paths: tuple[str, ...]) -> str:
     if not all(path.startswith("/") for path in paths):
         return "where a relative path begins is not known"
-    if any(".." in path.split("/") for path in paths):
+    if any(".." in re.split(r"[/\\]", path) for path in paths):
         return "where `..` leads behind a name is not known"
     return "a path through links of the system" if any(map(_ANYWHERE.match, paths)) else ""
 

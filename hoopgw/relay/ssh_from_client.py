@@ -104,10 +104,13 @@ class FromClient:
                 raise ProtocolViolation("data before anything was started")
             if size > channel.to_target:
                 raise ProtocolViolation("more data than the window has room for")
-            if channel.files is not None and number == wire.CHANNEL_DATA:
+            # Some servers take it for input: files that nobody was asked about, and keys that are in the record
+            if number == wire.CHANNEL_EXTENDED_DATA and (channel.files is not None or channel.typing is not None):
+                raise ProtocolViolation("a client's data for stderr")
+            if channel.files is not None:
                 return self._files.data(channel, channel.files, message[9:])
             channel.to_target -= size
-            if channel.typing is not None and number == wire.CHANNEL_DATA:
+            if channel.typing is not None:
                 keys = message[9:]
                 channel.typing.typed(keys)
                 recorded = wire.channel_data(channel.target, hidden(keys))

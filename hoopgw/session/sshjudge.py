@@ -29,6 +29,7 @@ from hoopgw.session.interfaces import IJudge
 from hoopgw.session.parser_process import ParserProcess
 
 STARTS = frozenset((EXEC, SHELL, SUBSYSTEM))
+_TEXTS = frozenset((EXEC, SUBSYSTEM, ENV))
 WAITS = STARTS | {FILE}  # what can be held: the rest is allowed or refused at once
 
 
@@ -117,6 +118,8 @@ class SshJudge:
             words = f"grant the feature {needed}" if needed else ""
             what = operation.name.decode("ascii", "backslashreplace")
             return _refused("ssh:forward", f"{what} is not granted", words)
+        if operation.kind in _TEXTS and b"\0" in operation.text:
+            return _refused("ssh:text", "a NUL stands in it, at which some servers end what they read")
         if operation.kind == FILE and not operation.name:
             return _refused("ssh:file", "a request of SFTP that is not known here")
         if operation.kind == FILE and self._masks and b"read" in operation.name:

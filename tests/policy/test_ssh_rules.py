@@ -47,9 +47,9 @@ class Paths(SynchronousTestCase):
             self.assertEqual(refused(self.RULE, "file", f"read {path}".encode()), "", path)
 
     def test_letters(self) -> None:
-        """Some hosts make no difference between cases, nor between an accent and a letter that has it."""
-        for path in ("/ETC/Shadow", "/home/a/X.KEY", "/sRv/b/Keys/c"):
-            self.assertTrue(refused(self.RULE, "file", f"read {path}".encode()), path)
+        """Cases, `/` and `\\`, an accent and a letter that has it: some hosts make no difference."""
+        for path in ("/ETC/Shadow", "/home/a/X.KEY", "/sRv/b/Keys/c", r"/srv\b\keys\c", r"/srv/x\..\y"):
+            self.assertTrue(refused(self.RULE, "file", f"read '{path}'".encode()), path)
         accents = SshConditions(files=frozenset(("read",)), paths=("/srv/caf\xe9/*",))
         self.assertTrue(refused(accents, "file", "read /srv/cafe\u0301/x".encode()))
         self.assertFalse(refused(accents, "file", b"read /srv/cafe/x"))

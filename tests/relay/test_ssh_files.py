@@ -117,6 +117,13 @@ class Passing(SynchronousTestCase):
             self.assertIn("before anything was started", session.hangup().reason)
             self.assertEqual(session.operations, [])
 
+    def test_data_for_stderr(self) -> None:
+        """Some servers take it for more of their input: nobody would be asked about these files."""
+        session = Session()
+        session.client(b"\x5f" + wire.u32(7) + wire.u32(1) + wire.string(opening(2, b"/etc/x", CREATES)))
+        self.assertIn("data for stderr", session.hangup().reason)
+        self.assertEqual((session.operations, session.packets()[1]), ([], b""))
+
     def test_write(self) -> None:
         """What is opened is asked; what was written has its size and digest when it is closed."""
         session = Session()

@@ -132,6 +132,15 @@ class Judging(SynchronousTestCase):
         for name, wanted in ((b"LANG", []), (b"LC_ALL", []), (b"LD_PRELOAD", ["ssh:environment"])):
             self.assertEqual(judged(Operation("ssh", "env", name + b"=x", name)), wanted)
 
+    def test_texts_that_are_cut_short(self) -> None:
+        """Behind a NUL some servers read nothing, and OpenSSH's ends the connection with all its channels."""
+        for kind, text, name in (
+            ("exec", b"uptime\0; x", b""),
+            ("subsystem", b"x\0", b""),
+            ("env", b"LANG=a\0", b"LANG"),
+        ):
+            self.assertEqual(judged(Operation("ssh", kind, text, name)), ["ssh:text"], text)
+
     def test_servers_of_sftp(self) -> None:
         """One that is started alone is decoded (relay/ssh_starts); one among other things is refused."""
         for text in (b"sftp-server", b"sudo -n /usr/lib/openssh/sftp-server", b"pgrep sftp-server", b"sftp -b x host",
