@@ -42,7 +42,7 @@ class EagerConnection(tcp.Connection):
     # ---- clear text
 
     @cached_property
-    def _flow(self) -> Flow:
+    def flow(self) -> Flow:
         """Takes the place of the methods below: what is read and written then comes to it without a step between."""
         flow = Flow(self, getattr(self.reactor, "unsent", None), getattr(self.reactor, "bulk", None))
         self.doRead = flow.read  # type: ignore[method-assign]
@@ -54,7 +54,7 @@ class EagerConnection(tcp.Connection):
     def write_raw(self, data: bytes) -> None:
         """Send what the socket takes, at the end of this turn; queue the rest."""
         if self.connected:
-            self._flow.write(data)
+            self.flow.write(data)
 
     write = write_raw  # until TLS is spoken
 
@@ -62,13 +62,13 @@ class EagerConnection(tcp.Connection):
         self.write(b"".join(iovec))
 
     def doRead(self) -> Any:
-        return self._flow.read()
+        return self.flow.read()
 
     def is_clear(self) -> bool:
         """A send may go past the queue."""
         queued = self._tempDataLen or self.dataBuffer
-        self._flow.clear = not queued and not self.disconnecting and bool(self.connected)
-        return self._flow.clear
+        self.flow.clear = not queued and not self.disconnecting and bool(self.connected)
+        return self.flow.clear
 
     def unsent(self) -> int:
         """Bytes that the peer has not taken."""
@@ -84,7 +84,7 @@ class EagerConnection(tcp.Connection):
 
     def queue(self, data: bytes) -> None:
         """Twisted's own way: sent when the socket takes it."""
-        self._flow.clear = False
+        self.flow.clear = False
         super().write(data)
 
     # ---- a peer that is gone without a word
@@ -137,7 +137,7 @@ class EagerConnection(tcp.Connection):
         pending: bytes = b"",
     ) -> None:
         """Speak TLS from now on.  `pending` was read already and belongs to the handshake (direct TLS)."""
-        flow = self._flow
+        flow = self.flow
         layer = TlsLayer(self, flow.write, context, established, failed, server_side=server_side, hostname=hostname)
         self._tls = flow.tls = layer
         self.write = layer.write  # type: ignore[method-assign]
@@ -157,17 +157,17 @@ class EagerConnection(tcp.Connection):
 
     def _send_last(self) -> None:
         if self.connected:
-            self._flow.send_now()
-            self._flow.clear = False
+            self.flow.send_now()
+            self.flow.clear = False
 
     def connectionLost(self, reason: Any) -> None:
         if self._reading_paused and self.departures is not None:
             self._reading_paused = False
             self.departures.forget(self)
-        flow = self.__dict__.get("_flow")
+        flow = self.__dict__.get("flow")
         if flow is not None:
             flow.end()
-        for name in ("write", "write_raw", "doRead", "_flow"):  # cycles, which would wait for the garbage collector
+        for name in ("write", "write_raw", "doRead", "flow"):  # cycles, which would wait for the garbage collector
             self.__dict__.pop(name, None)
         super().connectionLost(reason)
 

@@ -56,34 +56,33 @@ class LeanEPollReactor(EPollReactor):
     def doPoll(self, timeout: float | None) -> None:
         """One turn, and others as long as they are about nothing but sockets: the look at timers and at what threads
         handed over costs as much as a small read."""
-        self._turn(timeout)
-        while self.running and not (self._newTimedCalls or self.threadCallQueue or self._justStopped):
-            left = None
+        unsent, poll, selectables = self.unsent, self._poller.poll, self._selectables
+        if unsent:  # by timers and by what threads handed over
+            send_all(unsent, self)
+        while True:
+            if self._ended:
+                timeout = 0
+            try:
+                events = poll(-1 if timeout is None else timeout, MAX_EVENTS)
+            except InterruptedError:
+                return
+            self._ends = ENDS
+            if self.bulk and len(events) > 1:
+                events = self._short_first(events)
+            read_all(events, selectables, self)
+            if unsent:
+                send_all(unsent, self)
+            if self._ended:
+                self._end_some()
+            if not self.running or self._newTimedCalls or self.threadCallQueue or self._justStopped:
+                return
+            timeout = None
             if self._pendingTimedCalls:
                 now = self.seconds()
-                left = self._pendingTimedCalls[0].time - now
-                if left <= 0 or now < self._looked:
+                timeout = self._pendingTimedCalls[0].time - now
+                if timeout <= 0 or now < self._looked:
                     return
                 self._looked = now
-            self._turn(left)
-
-    def _turn(self, timeout: float | None) -> None:
-        if self.unsent:  # by timers and by what threads handed over
-            send_all(self.unsent, self)
-        if self._ended:
-            timeout = 0
-        try:
-            events = self._poller.poll(-1 if timeout is None else timeout, MAX_EVENTS)
-        except InterruptedError:
-            return
-        self._ends = ENDS
-        if self.bulk and len(events) > 1:
-            events = self._short_first(events)
-        read_all(events, self._selectables, self)
-        if self.unsent:
-            send_all(self.unsent, self)
-        if self._ended:
-            self._end_some()
 
     def _short_first(self, events: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """What is left to read when all else is read, and its answers are sent: a few large reads, others in the next

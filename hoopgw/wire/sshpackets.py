@@ -11,6 +11,8 @@ from typing import Final, final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from librt.strings import BytesWriter, write_i64_be
+from mypy_extensions import i64
 
 from hoopgw.model.errors import MalformedFrame
 from hoopgw.wire.sshmessages import MAX_MESSAGE, message_ends, read_u32
@@ -22,7 +24,7 @@ GCM_BLOCK: Final = 16
 TAG: Final = 16  # bytes behind a packet
 MIN_PADDING: Final = 4
 SMALL: Final = 512  # bytes that are copied sooner than looked at in place
-_MASK: Final = (1 << 64) - 1
+_LAST: Final = (1 << 63) - 1
 _PADS: Final = [bytes((pad,)) for pad in range(GCM_BLOCK + MIN_PADDING)]  # the padding's length
 _ZEROS: Final = [bytes(pad) for pad in range(GCM_BLOCK + MIN_PADDING)]  # and what it is: nobody sees it
 _SCRATCH: Final = bytearray(MAX_PACKET + TAG)  # one packet at a time is opened in this process
@@ -44,6 +46,22 @@ def _payload_end(pad: int, size: int) -> int:
     if pad < MIN_PADDING or size - pad <= 1:
         raise MalformedFrame(f"a packet of {size} bytes with {pad} bytes of padding")
     return size - pad
+
+
+@final
+class Nonces:
+    """Of one direction (RFC 5647, 7.1): four bytes that stay, and a counter of eight, whose end is followed by 0."""
+
+    def __init__(self, iv: bytes) -> None:
+        self._nonce = BytesWriter()
+        self._nonce.write(iv[:4])
+        self._counter: i64 = int.from_bytes(iv[4:12], "big", signed=True)
+
+    def next(self) -> bytes:
+        self._nonce.truncate(4)
+        write_i64_be(self._nonce, self._counter)
+        self._counter = -_LAST - 1 if self._counter == _LAST else self._counter + 1
+        return self._nonce.getvalue()
 
 
 class Opener:
@@ -123,8 +141,7 @@ class GcmOpener(Opener):
     def __init__(self, key: bytes, iv: bytes) -> None:
         self.sequence = 0
         self._cipher = AESGCM(key)
-        self._fixed = iv[:4]
-        self._counter = int.from_bytes(iv[4:12], "big")
+        self._nonces = Nonces(iv)
 
     def packet_end(self, data: bytes, start: int) -> int:
         if start + 4 > len(data):
@@ -135,8 +152,7 @@ class GcmOpener(Opener):
         return start + 4 + length + TAG
 
     def open(self, data: bytes, start: int, end: int) -> bytes:
-        nonce = self._fixed + self._counter.to_bytes(8, "big")
-        self._counter = (self._counter + 1) & _MASK
+        nonce = self._nonces.next()
         self.sequence += 1
         size = end - start - 4 - TAG
         try:
@@ -157,8 +173,7 @@ class GcmSealer(Sealer):
     def __init__(self, key: bytes, iv: bytes) -> None:
         self.sequence = 0
         self._cipher = AESGCM(key)
-        self._fixed = iv[:4]
-        self._counter = int.from_bytes(iv[4:12], "big")
+        self._nonces = Nonces(iv)
 
     def seal(self, message: bytes) -> bytes:
         return self.seal_run(len(message).to_bytes(4, "big") + message)
@@ -179,8 +194,7 @@ class GcmSealer(Sealer):
             length = 1 + size + pad
             plain = b"".join((_PADS[pad], source[here + 4 : end], _ZEROS[pad]))
             head = length.to_bytes(4, "big")
-            nonce = self._fixed + self._counter.to_bytes(8, "big")
-            self._counter = (self._counter + 1) & _MASK
+            nonce = self._nonces.next()
             sealed[out : out + 4] = head
             after = out + 4 + length + TAG
             self._cipher.encrypt_into(nonce, plain, head, target[out + 4 : after])
@@ -194,8 +208,7 @@ class GcmSealer(Sealer):
         for end in message_ends(run, 0):
             pad = padding(1 + end - here - 4, GCM_BLOCK)
             head = (end - here - 3 + pad).to_bytes(4, "big")
-            nonce = self._fixed + self._counter.to_bytes(8, "big")
-            self._counter = (self._counter + 1) & _MASK
+            nonce = self._nonces.next()
             self.sequence += 1
             sealed += head + self._cipher.encrypt(nonce, _PADS[pad] + run[here + 4 : end] + _ZEROS[pad], head)
             here = end

@@ -117,7 +117,7 @@ class Turns(Connected):
         for _ in range(5):
             before = sum(len(each.seen) for each in many)
             self.fill_all()
-            self.reactor._turn(UNTIL)
+            self.reactor.doPoll(UNTIL)
             self.assertEqual(sum(len(each.seen) for each in many), before + BULK_READS)
         self.assertTrue(all(len(each.seen) > 1 for each in many))
 
@@ -344,11 +344,11 @@ class Departed(Connected):
         peer.sendall(b"?")
         for transport in self.transports:
             self.assertEqual(select.select([transport.socket], [], [], UNTIL)[0], [transport.socket])
-        self.reactor._turn(0)
+        self.reactor.doPoll(0)
         self.assertEqual(len(speaks.seen), 1)
         self.assertEqual(len(left), 2 * ENDS)  # what this turn takes at once, and of those that wait
         waiting, _ = self.reactor._ended[0]
         waiting.connectionLost(Failure(ConnectionLost()))
-        self.reactor._turn(None)  # it does not sleep while somebody waits
+        self.reactor.doPoll(None)  # it does not sleep while somebody waits
         self.assertEqual(len(left), len(leaving))
         self.assertEqual(len(set(left)), len(left))

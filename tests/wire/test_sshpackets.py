@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.errors import MalformedFrame, WireError
 from hoopgw.wire.sshmessages import framed, message_ends
-from hoopgw.wire.sshpackets import MAX_CLEAR, MAX_PACKET, GcmOpener, GcmSealer, Opener, Sealer
+from hoopgw.wire.sshpackets import MAX_CLEAR, MAX_PACKET, GcmOpener, GcmSealer, Nonces, Opener, Sealer
 
 KEY, IV = b"k" * 32, b"i" * 4 + b"\xff" * 8  # the counter passes 2^64 with the second packet
 MESSAGES = st.lists(st.binary(min_size=1, max_size=300), max_size=8)
@@ -33,6 +33,16 @@ def opened(opener: Opener, data: bytes, lowest: int = 80, most: int = 1000) -> t
             found.append(alone)
         elif opener.sequence - before < most:
             return found, data[here:]
+
+
+class Numbers(SynchronousTestCase):
+    def test_counter(self) -> None:
+        """RFC 5647, 7.1: unsigned, and what follows its end is 0."""
+        for first, second in ((0, 1), ((1 << 63) - 1, 1 << 63), ((1 << 64) - 1, 0)):
+            nonces = Nonces(b"salt" + first.to_bytes(8, "big"))
+            self.assertEqual(
+                [nonces.next() for _ in range(2)], [b"salt" + n.to_bytes(8, "big") for n in (first, second)]
+            )
 
 
 class Packets(SynchronousTestCase):

@@ -52,7 +52,6 @@ class SshTarget(ClientLeg):
         self._early: list[bytes] = []
         self._early_size = 0
         self._finished = False
-        self.receive: Callable[[bytes], None] | None = None
         self.lost_later: Callable[[str], None] = lambda reason: None
         self.ready: Deferred[None] = Deferred(lambda _: self.transport and self.transport.abortConnection())
 
@@ -79,9 +78,6 @@ class SshTarget(ClientLeg):
                 self.disconnect("bye")
 
     def received(self, run: bytes) -> None:
-        if self.receive is not None:
-            self.receive(run)
-            return
         self._early.append(run)
         self._early_size += len(run)
         if self._early_size > MAX_EARLY:
@@ -89,7 +85,7 @@ class SshTarget(ClientLeg):
 
     def hand_over(self, receive: Callable[[bytes], None]) -> None:
         """From now on runs go to `receive`, those first that came before."""
-        self.receive = receive
+        self.deliver_to(receive)
         early, self._early = self._early, []
         for run in early:
             receive(run)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, final
 
+from hoopgw.servers.flow import Flow
 from hoopgw.wire.sshpackets import Opener, Sealer
 
 TURN: Final = (
@@ -30,15 +31,17 @@ class Packets:
     waits       takes a run that may not be written now
     due         is called when more than `limit` bytes went one way
     later       is called when TURN packets were carried out, and there are more: for `go_on`
+    slow        is called before a run that comes while something waits for this peer to take it; may raise
     reads       False: what comes is nobody's any more
     writes      False: while keys are exchanged, and at the end
     transport   what sealed packets are written to
+    flow        its Flow, where it has one: a call less for each packet
     held        bytes that wait for the rest of a packet
     """
 
     __slots__ = (
-        "opener", "sealer", "got", "sent", "run", "message", "failed", "waits", "due", "later", "lowest", "limit",
-        "reads", "writes", "transport", "held", "_pieces", "_need",
+        "opener", "sealer", "got", "sent", "run", "message", "failed", "waits", "due", "later", "slow", "lowest",
+        "limit", "reads", "writes", "transport", "flow", "held", "_pieces", "_need",
     )  # fmt: skip
 
     def __init__(
@@ -49,16 +52,18 @@ class Packets:
         waits: Callable[[bytes], None],
         due: Callable[[], None],
         later: Callable[[], None],
+        slow: Callable[[], None],
     ) -> None:
         self.opener, self.sealer = Opener(), Sealer()
         self.got = self.sent = 0
         self.run, self.message, self.failed, self.waits, self.due = run, message, failed, waits, due
-        self.later = later
+        self.later, self.slow = later, slow
         self.lowest = NO_RUN
         self.limit = 0
         self.reads = True
         self.writes = False
         self.transport: Any = None
+        self.flow: Flow | None = None
         self._pieces: list[bytes] = []  # of what cannot be read yet: at most a packet and a read
         self.held = 0
         self._need = 0
@@ -96,6 +101,8 @@ class Packets:
             most -= opener.sequence - before
             self.got += here - start
             if run:
+                if self.flow is None or not self.flow.clear:
+                    self.slow()
                 self.run(run)
             if message and self.reads:
                 self.message(message)
@@ -119,13 +126,16 @@ class Packets:
             return
         sealed = self.sealer.seal_run(run)
         self.sent += len(sealed)
-        self.transport.write(sealed)
+        if self.flow is not None:
+            self.flow.write(sealed)
+        else:
+            self.transport.write(sealed)
         if self.sent > self.limit:
             self.due()
 
     def end(self) -> None:
         """The connection is gone: whom it told of its packets is not held by it any more."""
         self.reads = self.writes = False
-        self.run = self.message = self.failed = self.waits = self.due = self.later = _nobody
-        self.transport = None
+        self.run = self.message = self.failed = self.waits = self.due = self.later = self.slow = _nobody
+        self.transport = self.flow = None
         self._pieces, self.held = [], 0

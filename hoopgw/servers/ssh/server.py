@@ -298,6 +298,7 @@ class SshServer(ServerLeg):
             gateway.endings,
         )
         session.opened({"target": str(target.place.address), "ssh": target.described})
+        self.deliver_to(pump.client_bytes)
         self.established = True
         for step in machine.accepted():
             if isinstance(step, login.Reply):
@@ -306,10 +307,6 @@ class SshServer(ServerLeg):
         target.lost_later = pump.target_gone
         target.hand_over(pump.target_bytes)
         target.reading.go_on(LOGIN)
-
-    def received(self, run: bytes) -> None:
-        if self._pump is not None:
-            self._pump.client_bytes(run)
 
     # ---- IEdge
 
