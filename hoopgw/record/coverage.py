@@ -7,6 +7,7 @@ read.  Nothing that a client or target says has a part in it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from hoopgw.record.happenings import Happening
@@ -21,6 +22,7 @@ class Coverage:
         self._said: dict[str, Any] | None = None
         self._gaps: list[dict[str, Any]] = []
         self._gap_count = self._lost_entries = self._lost_bytes = 0
+        self._gap_since: int | None = None  # ns: one that has begun, and no entry has said its end
         self._opaque = {"to client": 0, "to target": 0}
         self._damaged = 0  # chunks
         self._redacted = self._masked = self._operations = 0
@@ -47,6 +49,10 @@ class Coverage:
             self.take(each)
 
     def _gap(self, fields: dict[str, Any]) -> None:
+        if "to" not in fields:
+            self._gap_since = int(fields.get("from", 0))
+            return
+        self._gap_since = None
         self._gap_count += 1
         self._lost_entries += int(fields.get("entries", 0))
         self._lost_bytes += int(fields.get("bytes", 0))
@@ -58,7 +64,7 @@ class Coverage:
         """The session was closed, and nothing of it is missing, inferred or opaque."""
         said = self._said or {}
         whole = self._closing is not None and not self._closing.get("interrupted")
-        whole = whole and not self._gap_count and not self._damaged
+        whole = whole and not self._gap_count and self._gap_since is None and not self._damaged
         return whole and not any(self._opaque.values()) and not said.get("inferred") and not said.get("opaque")
 
     def statement(self) -> dict[str, Any]:
@@ -80,6 +86,8 @@ class Coverage:
         }
         if self._gaps:
             found["gaps"]["first"] = self._gaps
+        if self._gap_since is not None:
+            found["gaps"]["since"] = self._gap_since
         if closing.get("missing"):
             found["missing"] = closing["missing"]
         return found
@@ -103,6 +111,8 @@ class Coverage:
             lines.append(
                 f"NOT recorded: {self._lost_entries} entries, {self._lost_bytes} bytes, in {self._gap_count} gaps."
             )
+        if self._gap_since is not None:
+            lines.append(f"NOT recorded: what came after {_second(self._gap_since)}, up to the end of the record.")
         if self._damaged:
             lines.append(f"DAMAGED since: {self._damaged} chunks; what they held is not here.")
         for direction, size in self._opaque.items():
@@ -111,6 +121,10 @@ class Coverage:
         if "missing" in found:
             lines.append(f"At its end something may be missing: {found['missing'].get('reason')}.")
         return lines
+
+
+def _second(nanoseconds: int) -> str:
+    return datetime.fromtimestamp(nanoseconds // 10**9, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def with_coverage(happenings: Iterable[Happening]) -> Iterator[Happening]:

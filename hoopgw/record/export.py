@@ -61,6 +61,8 @@ def _remark(each: Happening) -> Iterator[str]:
         case "open":
             who = fields.get("identity", {}).get("subject", "?")
             yield f"-- {escaped(fields.get('session'))}: {escaped(who)} on {escaped(fields.get('target'))}"
+        case "gap" if "to" not in fields:
+            yield "-- GAP: what follows was not recorded"
         case "gap":
             yield f"-- GAP: {escaped(fields.get('entries'))} entries were not recorded here"
         case "damaged":

@@ -75,6 +75,8 @@ def _said(each: Happening) -> str:
         case "exit":
             ended = f"signal {fields['signal']}" if "signal" in fields else f"status {fields['status']}"
             return f"{_number(fields)}{ended}"
+        case "gap" if "to" not in fields:
+            return "what follows was not recorded"
         case "gap":
             return f"{fields.get('entries')} entries, {fields.get('bytes')} bytes were not recorded"
         case "opaque":

@@ -39,6 +39,7 @@ class Journal:
         self._begun_of: tuple[int, bytes, bytes] = _NO_ENTRY  # which one: its kind and parts
         self._payload = _NOTHING  # all of it
         self._lost_since: i64 = 0  # best-effort: when the gap began, ns; 0 while there is none
+        self._gap_begun = False  # and is in the ring
         self._lost_entries = 0
         self._lost_bytes = 0
         self._closed = False
@@ -85,17 +86,29 @@ class Journal:
         if self.mode is not Mode.BEST_EFFORT:
             raise RecordingFailed(failure or "the recorder failed")
         if failure:
-            self._lost_since = self._lost_since or now
+            self._begin_gap(now)
             self._lost_entries += 1
             self._lost_bytes += len(first) + len(second)
             return self._sequence
         self._end_gap(now)
         return self.append(kind, first, second)
 
+    def _begin_gap(self, now: int) -> None:
+        """The ring is told at once, for a gateway that is killed before the gap's end could not say it any more."""
+        self._lost_since = self._lost_since or now
+        if self._gap_begun or self._closed:
+            return
+        try:
+            self._put(Kind.GAP, json.dumps({"from": self._lost_since}).encode(), b"", now)
+            self._gap_begun = True
+        except SpoolFull:
+            self._gap_begun = False  # with the next entry, then: nothing has to wait for it
+
     def _end_gap(self, now: int) -> None:
         gap = {"from": self._lost_since, "to": now, "entries": self._lost_entries, "bytes": self._lost_bytes}
         self._put(Kind.GAP, json.dumps(gap).encode(), b"", now)
         self._lost_since = self._lost_entries = self._lost_bytes = 0
+        self._gap_begun = False
         self._recorder.gap(self._session, gap)
 
     def synced(self, sequence: int) -> Deferred[None]:

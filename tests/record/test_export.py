@@ -283,6 +283,24 @@ class Covered(SynchronousTestCase):
         for said in ("NOT recorded: 3 entries", "4 bytes to client", "text of 1 operations", "4 values", "went down"):
             self.assertIn(said, words)
 
+    def test_a_gap_without_an_end(self) -> None:
+        """What is not recorded, and how much of it nobody could say any more, is told in every form."""
+        record = Recorded()
+        record.ask(query("SELECT 1"))
+        record.shown(READY)
+        record.json(Kind.GAP, **{"from": 1_700_000_000 * 10**9})
+        record.json(Kind.CLOSE, interrupted=True, reason="interrupted")
+        found = self.statement(record)
+        self.assertFalse(found["complete"])
+        self.assertEqual(found["gaps"], {"count": 0, "entries": 0, "bytes": 0, "since": 1_700_000_000 * 10**9})
+        self.assertIn("NOT recorded: what came after 2023-11-14 22:13:20Z", " ".join(found["words"]))  # type: ignore[arg-type]
+        (gap,) = record.told("gap")
+        self.assertEqual(gap, {"from": 1_700_000_000 * 10**9})
+        ended = Recorded()
+        ended.json(Kind.GAP, **{"from": 1})
+        ended.json(Kind.GAP, **{"from": 1, "to": 2, "entries": 3, "bytes": 4})
+        self.assertEqual(self.statement(ended)["gaps"]["count"], 1)  # type: ignore[index]
+
     def test_no_word_of_the_peers(self) -> None:
         """must-survive 67: nothing that a client or target sends changes what the statement says."""
         record = Recorded()

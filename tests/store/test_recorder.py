@@ -199,8 +199,41 @@ class Recording(TestCase):
         relaxed.append(Kind.NOTE, b"again")
         yield recorder.when_synced()
         kinds = [kind for kind, _ in self.written(recorder, relaxed_id)]
-        self.assertEqual(kinds, [Kind.OPEN, Kind.GAP, Kind.NOTE])
+        self.assertEqual(kinds, [Kind.OPEN, Kind.GAP, Kind.GAP, Kind.NOTE])
         results = self.verify(recorder.recordings, recorder._key.public_key())
+        self.assertTrue(all(result.good for result in results.values()), results)
+
+    @inlineCallbacks
+    def test_killed_in_a_gap(self) -> Any:
+        """must-survive 59: best-effort: a gateway that is killed before a session's gap has ended leaves a record that
+        says so, and from when on."""
+        place = Path(self.mktemp())
+        recorder = self.recorder(place)
+        recorder.start()
+        id = new_session()
+        journal = recorder.open(id, {}, Mode.BEST_EFFORT)
+        yield recorder.when_synced()
+        real = recorder.segments.write
+
+        def full(stored: list[bytes]) -> None:
+            raise OSError(28, "No space left on device")
+
+        self.patch(recorder.segments, "write", full)
+        recorder.open(new_session(), {}, Mode.BEST_EFFORT)
+        yield self.assertFailure(recorder.when_synced(), RecordingFailed)
+        for _ in range(3):
+            journal.append(Kind.NOTE, b"lost")
+        self.patch(recorder.segments, "write", real)
+        while recorder.failure:
+            yield recorder.when_synced().addErrback(lambda failure: failure.trap(RecordingFailed) and None)
+        recorder.stop()  # without a word of the session, as if killed
+        again = self.recorder(place)
+        self.assertIn(id, again.start())
+        self.addCleanup(again.stop)
+        written = self.written(again, id)
+        self.assertEqual([kind for kind, _ in written], [Kind.OPEN, Kind.GAP, Kind.CLOSE])
+        self.assertEqual(list(json.loads(written[1][1])), ["from"])
+        results = self.verify(again.recordings, again._key.public_key())
         self.assertTrue(all(result.good for result in results.values()), results)
 
     @inlineCallbacks
