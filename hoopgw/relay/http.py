@@ -179,7 +179,7 @@ class HttpRelay:
             return len(data)
         self.requests += 1
         self._told = False
-        self._answering.begin(read.method, read.minor)
+        self._answering.begin(read.method, read.minor, target)
         status, reason = outgoing.begin(read, head, target)
         if status:
             if status == FORBIDDEN:

@@ -47,7 +47,7 @@ class Answering:
     __slots__ = (
         "unauthorized", "continued", "begun", "reusable", "until_close", "denial", "cut", "opening", "switch", "rest",
         "meter", "masks", "_scope", "_blocks", "_prepared", "_block", "_last", "_method", "_minor", "_number",
-        "_body", "_masked", "_chunked", "_partial", "_interim", "renews",
+        "_body", "_masked", "_chunked", "_partial", "_interim", "_place", "renews",
     )  # fmt: skip
 
     def __init__(self, scope: HttpScope) -> None:
@@ -57,11 +57,12 @@ class Answering:
         self._block: Block | None = None  # the one that `_last` was made of
         self._last: ResponseHead | None = None
         self._body = Body(NO_BODY, 0)
-        self.begin(b"GET", 1)
+        self.begin(b"GET", 1, b"/")
 
-    def begin(self, method: bytes, minor: int) -> None:
-        """Another request: what is known of the one before is forgotten."""
+    def begin(self, method: bytes, minor: int, place: bytes) -> None:
+        """Another request, for `place` as the target reads it: what is known of the one before is forgotten."""
         self._method = method
+        self._place = place
         self._minor = minor
         self.meter: Meter | None = None
         self.masks: IBodyMasks | None = None
@@ -159,7 +160,9 @@ class Answering:
             return last
         found = self._prepared.get(block)
         if found is None:
-            found = ResponseHead(block, self._scope)
+            found = ResponseHead(block, self._scope, self._place)
+            if found.of_place:
+                return found
             if len(self._prepared) >= MAX_PREPARED:
                 self._prepared.clear()
             self._prepared[block] = found

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Final, final
 
 from hoopgw.model.http import alike
-from hoopgw.relay.http_cookies import scoped_cookie, scoped_location, scoped_refresh
+from hoopgw.relay.http_cookies import scoped_cookie
 from hoopgw.relay.http_origin import asker
 from hoopgw.relay.http_query_secret import without
+from hoopgw.relay.http_redirects import scoped_location, scoped_refresh
 from hoopgw.relay.http_scope import HOLD, IDENTITY, HttpScope, is_proof, no_identity, route_of
 from hoopgw.wire.http2_heads import is_grpc
 from hoopgw.wire.httphead import Block, Field
@@ -49,6 +50,7 @@ _OF_HOST: Final = frozenset(
      b"nel", b"report-to")
 )  # fmt: skip
 _LOCATIONS: Final = frozenset((b"location", b"content-location"))
+_LEADING: Final = frozenset((*_LOCATIONS, b"refresh"))
 
 
 @final
@@ -158,16 +160,18 @@ class ResponseHead:
     recorded   the same as the record shows them
     framing    Content-Length or Transfer-Encoding as they stood
     fields     what masks look at
+    of_place   it is one for answers to `place` alone, as the target reads that: it leads somewhere from there
     """
 
-    __slots__ = ("plain", "lines", "recorded", "framing", "fields")
+    __slots__ = ("plain", "lines", "recorded", "framing", "fields", "of_place")
 
-    def __init__(self, block: Block, scope: HttpScope) -> None:
+    def __init__(self, block: Block, scope: HttpScope, place: bytes) -> None:
         lines: list[bytes] = []
         shown: list[bytes] = []
         framing: list[bytes] = []
         fields: list[Field] = []
         changed = False
+        self.of_place = False
         for index, (name, value) in enumerate(block.fields):
             line = block.lines[index] + b"\r\n"
             if name == b"connection" and value.lower() == b"keep-alive":
@@ -179,7 +183,8 @@ class ResponseHead:
                 framing.append(line)
                 continue
             told = without(value, scope.query) if scope.query else value
-            other = _scoped(name, told, scope)
+            other = _scoped(name, told, scope, place)
+            self.of_place = self.of_place or name in _LEADING
             if other is not None or told != value:
                 changed = True
                 value = told if other is None else other
@@ -198,14 +203,14 @@ class ResponseHead:
         self.fields = tuple(fields)
 
 
-def _scoped(name: bytes, value: bytes, scope: HttpScope) -> bytes | None:
+def _scoped(name: bytes, value: bytes, scope: HttpScope, place: bytes) -> bytes | None:
     """The value that stays in the target's scope; None: as it is; b"": none may."""
     if name in _LOCATIONS:
-        return scoped_location(value, scope)
+        return scoped_location(value, scope, place)
     if name == b"set-cookie":
         return scoped_cookie(value, scope)
     if name == b"refresh":
-        return scoped_refresh(value, scope)
+        return scoped_refresh(value, scope, place)
     if name in _OF_HOST and scope.prefix:
         return b""
     return None

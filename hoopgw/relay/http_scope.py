@@ -54,6 +54,7 @@ class HttpScope:
     prefix       of the path, that named the target: b"/grafana"; b"" where the host name did
     host         what the target is told as Host
     names        host names (with port, where it is not the scheme's own) that mean the target in its redirects
+    own          the same of the gateway, as its clients know it
     told         lines for the target about client and identity, each with its CR LF
     identity     gives another such line, anew for each request: a signed one that is soon out of date; b"" for none;
                  TokenUnavailable
@@ -76,6 +77,7 @@ class HttpScope:
     host: bytes
     prefix: bytes = b""
     names: frozenset[bytes] = frozenset()
+    own: frozenset[bytes] = frozenset()
     told: bytes = b""
     identity: Callable[[], bytes] = no_identity
     credential: bytes = b""

@@ -221,6 +221,10 @@ class Clients(HttpCase):
         """Redirects and cookies of the target stay under its path."""
         own = f"http://127.0.0.1:{self.stage.echo.port}/login" if self.stage.echo else ""
         self.assertIn("\r\nLocation: /echo/login", self.curl(path=f"redirect?to={own}")[1])
+        here = f"https://127.0.0.1:{self.stage.https_port}"
+        for out in ("/../web/x", "../../web/x", "/%252e%252e/web/x", f"{here}/web/x", "https:/web/x"):
+            body = self.curl("-L", path=f"redirect?to={out}")[2]
+            self.assertEqual(json.loads(body[body.index(b"{") :])["path"], "/web/x", out)  # by the echo, and no other
         self.assertIn("Path=/echo/", self.curl(path="cookie")[1])
         self.assertNotIn("Domain", self.curl(path="cookie")[1])
 

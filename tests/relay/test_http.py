@@ -551,7 +551,7 @@ class Answers(SynchronousTestCase):
             b"0, //shop.internal/y": b"0, /shop/y",
             b"5": b"5",
             b"5; url=https://elsewhere.example/": b"5; url=https://elsewhere.example/",
-            b'5; url="/x': b'5; url="/x',
+            b'5; url="/x': b'5; url="/shop/x"',
         }.items():
             course = self.answered(b"HTTP/1.1 200 OK\r\nRefresh: %s\r\nContent-Length: 0\r\n\r\n" % value)
             self.assertIn(b"\r\nRefresh: " + expected + b"\r\n", course.client)
@@ -564,6 +564,14 @@ class Answers(SynchronousTestCase):
             self.assertIn(b"\r\nSet-Cookie: " + expected + b"\r\n", course.client)
         course = self.answered(b"HTTP/1.1 200 OK\r\nSet-Cookie: __Host-a=1; Path=/\r\nContent-Length: 0\r\n\r\n")
         self.assertNotIn(b"__Host-a", course.client)
+
+    def test_a_redirect_leads_from_where_it_was_asked_for(self) -> None:
+        """The same head in answers to two requests of one connection."""
+        course = Course()
+        for place, expected in ((b"/a/b/c", b"/shop/a/x"), (b"/a", b"/shop/x")):
+            course.send(GET.replace(b"/a?b=1", place))
+            course.reply(b"HTTP/1.1 307 Temporary Redirect\r\nLocation: ../x\r\nContent-Length: 0\r\n\r\n")
+            self.assertIn(b"\r\nLocation: " + expected + b"\r\n", course.client)
 
     def test_a_credential_in_the_address(self) -> None:
         """No client brings its own, however it writes the name; and no redirect to what was asked for, nor another

@@ -13,6 +13,7 @@ from hoopgw.model.http import HttpRequest, alike
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import Address, SecretReference, Target, TlsMode
 from hoopgw.relay.http_masks import REPLACED, TOLD
+from hoopgw.relay.http_redirects import own_names
 from hoopgw.relay.http_scope import HttpScope, Route, SigningTerms, never
 from hoopgw.relay.http_signing import REPLACED as SIGNED
 from hoopgw.servers.http.bearer import KeptBearer, field_line
@@ -71,7 +72,8 @@ def scope_of(login: HttpLogin, calls: Calls, bearer: KeptBearer | None, masked: 
         route=route,
         host=host_of(target).encode(),
         prefix=login.prefix,
-        names=frozenset(name.encode().lower() for name in _names(target)),
+        names=own_names(_names(target)),
+        own=own_names(frozenset((route[0].decode("ascii", "replace"), urlsplit(login.public).netloc)) - {""}),
         told=_told(login) + (TOLD if masked else b""),
         identity=calls.identity,
         credential=lines,
@@ -156,7 +158,6 @@ def _shown(address: Address, encrypted: bool) -> str:
     return str(address) if address.port != (443 if encrypted else 80) else str(address).rpartition(":")[0]
 
 
-def _names(target: Target) -> set[str]:
+def _names(target: Target) -> frozenset[str]:
     """Every way in which its redirects may name it."""
-    found = {host_of(target), *map(str, target.addresses)}
-    return found | {_shown(address, encrypted) for address in target.addresses for encrypted in (True, False)}
+    return frozenset((host_of(target), *map(str, target.addresses)))
