@@ -23,7 +23,7 @@ _KEYS: Final = re.compile(rb"(\x1b(?:\[[0-?]{0,8}[ -/]?[@-~]|O[ -~]))")
 _HIDDEN: Final = bytes(c if c < 32 or c == 127 else 42 for c in range(256))
 # Programs that use the whole screen ask for another one first (xterm's modes)
 MAX_MODE: Final = 8  # bytes of the longest of these
-_SCREENS: Final = (b"\x1b[?1049", b"\x1b[?1047", b"\x1b[?47")
+_SCREENS: Final = re.compile(rb"\x1b\[\?(?:1049|1047|47)([hl])")
 # A line editor asks for the marks of a paste (mode 2004), and gives them back when the line was entered: bash behind
 # the line's end, zsh before it
 _EDITOR: Final = (b"\x1b[?2004",)
@@ -128,17 +128,27 @@ class Typing:
         """Output, as the client gets it.  Gives the lines whose end is in it."""
         found, self._late = self._late, []
         probe = self._edge + data
-        end, full = at, editor = -1, False
+        known = -1  # where the last mode begins: none is found twice
+        here = 0
         if probe.find(b"\x1b[?") >= 0:
-            end, full = _switched(probe, _SCREENS)
+            before = len(self._edge)
+            for mode in _SCREENS.finditer(probe):
+                known, end, on = mode.start(), mode.end() - before, mode.group(1) == b"h"
+                if on and not self._full:
+                    found += self._lines(data[here : max(here, known - before)])
+                    found += self._whole_screen()
+                here = end if on != self._full else here
+                self._full = on
             at, editor = _switched(probe, _EDITOR)
             self._editor = editor if at >= 0 else self._editor
-        self._edge = probe[max(end + 1, at + 1, len(probe) - MAX_MODE + 1) :]  # no mode is found twice
-        if end < 0:
-            return found if self._full else found + self._lines(data)
-        if not self._full:
-            found += self._lines(data[: max(0, end - len(probe) + len(data))])
-        self._full = full
+            known = max(known, at)
+        self._edge = probe[max(known + 1, len(probe) - MAX_MODE + 1) :]
+        return found if self._full else found + self._lines(data[here:] if here else data)
+
+    def _whole_screen(self) -> list[Typed]:
+        """Nothing is read from here on; of what was entered ahead nobody knows what it is for: its length is told.
+        What is shown behind the program begins anew."""
+        found = [Typed(self.operation, b"", b"", self.columns, each.keys, b"") for each in self._entered]
         self._entered.clear()
         self._line_over()
         self._out = b""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import struct
 import termios
 import time
 from fcntl import ioctl
+from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,8 +29,21 @@ UNTIL = 60.0  # seconds that a slow machine may take
 LARGE = (b"\x1b[9999@", b"\x1b[65000B", b"\n" * 300)
 
 
+_KEYS = (b"a", b"\r", b"\n", b"\x03", b"\x1b[A", b"\x7f", b"ls\r", b"\x1b", b"pw\r", b"x" * 10, b"")
+_OUTPUT = (
+    b"$ ", b"a", b"\r\n", b"\n", b"\r", b"\x1b[?2004h", b"\x1b[?2004l", b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?47h",
+    b"\x1b[?1047l", b"\x1b", b"[", b"?", b"\x1b[K", b"\x08", b"x" * 79, b"\xe4\xbd\xa0", b"\xe4", b"\x1b[?2004", b"h",
+    b"l", b"\x1b[?1",
+)  # fmt: skip
+STEPS = st.lists(st.tuples(st.sampled_from(_KEYS), st.lists(st.sampled_from(_OUTPUT), max_size=6)), max_size=12)
+
+
 def read(found: list[Typed]) -> list[Line]:
     return [line(each.before, each.after, each.columns, each.keys, each.text) for each in found]
+
+
+def _found(wanted: bytes | re.Pattern[bytes], seen: bytes) -> bool:
+    return wanted in seen if isinstance(wanted, bytes) else wanted.search(seen) is not None
 
 
 class Bash:
@@ -36,6 +51,7 @@ class Bash:
 
     def __init__(self, prompt: str = "me:/") -> None:
         self.typing, self.screen, self.lines = Typing(WIDTH), Screen(WIDTH), list[Line]()
+        self.wide = (len(prompt) + len("$ ")) % WIDTH == 0
         self.pid, self.fd = pty.fork()
         if not self.pid:
             ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, WIDTH, 0, 0))  # before bash asks: later it draws anew
@@ -44,10 +60,10 @@ class Bash:
             os.execve("/bin/bash", ["bash", "--norc", "-i"], env)
         self.until("$")
 
-    def until(self, wanted: str | bytes) -> None:
+    def until(self, wanted: str | bytes | re.Pattern[bytes]) -> None:
         """The screen has changed and ends with the text; or the bytes are among what is written."""
         deadline, seen, before = time.monotonic() + UNTIL, b"", self.shown()
-        while not (wanted in seen if isinstance(wanted, bytes) else self.shows(wanted, before)):
+        while not (self.shows(wanted, before) if isinstance(wanted, str) else _found(wanted, seen)):
             assert time.monotonic() < deadline, (wanted, seen)
             if select.select([self.fd], [], [], 0.2)[0]:
                 data = os.read(self.fd, 4096)
@@ -62,10 +78,15 @@ class Bash:
         shown = self.shown()
         return shown != before and shown.endswith(wanted)
 
-    def types(self, keys: bytes, until: str | bytes = "$") -> None:
+    def types(self, keys: bytes, until: str | bytes | re.Pattern[bytes] = "$") -> None:
         self.typing.typed(keys)
         os.write(self.fd, keys)
         self.until(until)
+
+    def enters(self, keys: bytes) -> None:
+        """Up to the next prompt, with all that is drawn of it: the old one may be drawn once more before."""
+        row = rb"\r\n\r" if self.wide else b""
+        self.types(keys, re.compile(re.escape(b"\x1b[?2004l") + rb".*\$ \x1b\[0m" + row, re.DOTALL))
 
     def close(self) -> None:
         os.close(self.fd)
@@ -80,17 +101,17 @@ class Real(SynchronousTestCase):
     def test_shell(self) -> None:
         """Typed, out of history, edited, completed, longer than the screen is wide, and found by a search."""
         long = b"echo " + b"abcdefghij " * 9 + b"end"
-        self.bash.types(b"echo one\r")
+        self.bash.enters(b"echo one\r")
         self.bash.types(b"\x1b[A", "$ echo one")
-        self.bash.types(b"\r")
+        self.bash.enters(b"\r")
         self.bash.types(b"ecxo\x7f\x7f", "$ ec")
-        self.bash.types(b"ho two\r")
+        self.bash.enters(b"ho two\r")
         self.bash.types(b"ls -d /usr/lo\t", "$ ls -d /usr/local/")
-        self.bash.types(b"\r")
-        self.bash.types(long + b"\r")
+        self.bash.enters(b"\r")
+        self.bash.enters(long + b"\r")
         self.bash.types(b"\x12", "search)`':")
         self.bash.types(b"tw", "`tw': echo two")
-        self.bash.types(b"\r")
+        self.bash.enters(b"\r")
         wanted = [
             Line("echo one", ECHOED, 8),
             Line("echo one", READ, 0),
@@ -106,11 +127,11 @@ class Real(SynchronousTestCase):
         for width in (47, 50, 55, 58, 60, 75):
             bash = Bash("x" * (width - len("$ ")))
             try:
-                bash.types(b"echo one\r")
+                bash.enters(b"echo one\r")
                 bash.types(b"\x12", "search)`':")
                 bash.types(b"ne", "`ne': echo one")
-                bash.types(b"\r")
-                bash.types(b"echo two\r")
+                bash.enters(b"\r")
+                bash.enters(b"echo two\r")
             finally:
                 bash.close()
             wanted = [Line("echo one", ECHOED, 8), Line("echo one", READ, 2), Line("echo two", ECHOED, 8)]
@@ -123,7 +144,7 @@ class Real(SynchronousTestCase):
             asked = f"read -s -p 'Password: ' P{ending}".encode()
             self.bash.types(asked + b"\r", "Password:")
             self.bash.types(b"s3cret\x7fT\r")
-            self.bash.types(b"echo after\r")
+            self.bash.enters(b"echo after\r")
             wanted = [Line(asked.decode(), ECHOED, len(asked)), Line("", UNSEEN, 7)]
             self.assertEqual(self.bash.lines[:2], wanted)
             after = self.bash.lines[2:]
@@ -139,7 +160,7 @@ class Real(SynchronousTestCase):
         self.bash.types(b"vim -u NONE -n\r", b"\x1b[?25h")
         self.bash.types(b"isome text\r more\x1b", b"more")
         self.bash.types(b":q!\r", b"$ ")
-        self.bash.types(b"echo after\r")
+        self.bash.enters(b"echo after\r")
         self.assertEqual([each.text for each in self.bash.lines], ["vim -u NONE -n", "echo after"])
 
 
@@ -195,6 +216,34 @@ class Typists(SynchronousTestCase):
         """Enter was answered to within the editor: the line is what stood there then."""
         found = self.played((b"", PROMPT), (b"id", b"id"), (b"\r", b"\r\n> "), (b"x", b"x"))
         self.assertEqual(found, [Line("id", ECHOED, 2)])
+
+    def test_screens_that_come_and_go(self) -> None:
+        """A screen that is given back and was never asked for changes nothing; what was entered ahead of a program with
+        the whole screen is told by its length, and what stands behind it in one piece of output is read."""
+        for mode in (b"\x1b[?1049", b"\x1b[?47"):
+            given = ((b"tput rmcup\rid\r", b"tput rmcup\r\n" + mode + b"l$ id\r\n"),)
+            self.assertEqual([each.text for each in self.played((b"", b"$ "), *given)], ["tput rmcup", "id"])
+            found = self.played(
+                (b"", b"$ "), (b"vi\r:q\r", b"vi\r\n" + mode + b"h~" + mode + b"l$ "), (b"id\r", b"id\r\n")
+            )
+            self.assertEqual(found, [Line("vi", ECHOED, 2), Line("", UNSEEN, 2), Line("id", ECHOED, 2)])
+
+    @given(STEPS, st.randoms(use_true_random=False))
+    @settings(deadline=None, max_examples=200)
+    def test_cuts(self, steps: list[tuple[bytes, list[bytes]]], chance: Random) -> None:
+        """Any cut of the output gives the same lines, whatever it does between the keys."""
+        wanted, found = list[Line](), list[Line]()
+        whole, cut = Typing(80), Typing(80)
+        for keys, pieces in steps:
+            data = b"".join(pieces)
+            whole.typed(keys)
+            wanted += read(whole.shown(data))
+            cut.typed(keys)
+            while data:
+                size = chance.randint(1, len(data))
+                found += read(cut.shown(data[:size]))
+                data = data[size:]
+        self.assertEqual(found + read(cut.ended()), wanted + read(whole.ended()))
 
     def test_masked(self) -> None:
         """Where output is masked it is the masked line that is read."""
