@@ -256,7 +256,12 @@ class Queries:
         return inner
 
     def _cte(self, node: Node, outer: Scope | None, ctes: Ctes) -> Columns:
-        return _as_named(node, self.query(node["ctequery"], outer, ctes))
+        found = _as_named(node, self.query(node["ctequery"], outer, ctes))
+        wanted = words(node.get("cycle_clause", {}).get("cycle_col_list"))
+        for column in found:
+            if wanted and (column.many or column.name in wanted):  # a row like an earlier one has none behind it
+                self.use_whole(column)
+        return found
 
     def _recursive(self, node: Node, outer: Scope | None, ctes: Ctes) -> Columns:
         """Round by round, until its columns depend on nothing new."""

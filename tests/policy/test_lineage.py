@@ -230,6 +230,8 @@ FORMS = {
     " from x where n < 3) select n, t from x": ".w",
     "with recursive x(a, b, c) as (select id, note, note from orders union all"
     " select x.a + 1, x.c, customers.email from x, customers where x.a < 3) select a, b, c from x": ".nn",
+    "with recursive x(n, e) as (select 1, email from customers union all select n + 1, e from x where n < 3)"
+    " cycle n set c using p select n, e, c from x": ".nw",
     "with recursive a as (select * from b), b as (select email from customers) select * from a": "n",
     "with x as (delete from customers where id = 1 returning email, name) select * from x": "n.",
     # functions in FROM
@@ -291,6 +293,10 @@ EQUAL = (
     "merge into orders o using customers c on o.note = c.email when matched then delete",
     "with x as (select id from customers where email = 'a') select * from x",
     "select (select id from customers where email = 'a')",
+    "with recursive x(n, e) as (select 1, email from customers union all select n + 1, 'a' from x where n < 3)"
+    " cycle e set c using p select n from x",
+    "with recursive x(e) as (select email from customers union all select note from orders, x where false)"
+    " cycle e set c to 'y' default 'n' using p select 1 from x",
 )
 # What decides in any other way, or may tell by failing or by its time
 CHOSEN = (
@@ -318,6 +324,8 @@ CHOSEN = (
     "select id, email from customers order by 2",
     "select id from customers order by (select c.email from customers c where c.id = customers.id)",
     "select upper(email) as x from customers group by x",
+    "with recursive x(n, e) as (select 1, upper(email) from customers union all select n + 1, 'a' from x where n < 3)"
+    " cycle n, e set c using p select n from x",
     "select distinct upper(email) from customers",
     "select distinct on (email) id from customers",
     "select id from customers group by id having max(email) > 'a'",
