@@ -45,6 +45,7 @@ PATH = (
     "servers/http_carrier",
     "servers/http_streams",
     "servers/outbox",
+    "servers/http/identity",
     "servers/http/upstream",
     "servers/pump",
     "servers/ssh/packets",

@@ -60,7 +60,7 @@ class SharedLine:
         self.asked = False  # a signature is on its way
         self._clock = clock
         self._ask = ask
-        self._signed = NEVER
+        self._signed_at = NEVER
         self._line = b""
         self._why = "it was not signed yet"
         self._waiting: list[Deferred[None]] = []
@@ -74,11 +74,11 @@ class SharedLine:
 
     @property
     def ready(self) -> bool:
-        return self._clock.seconds() < self._signed + USABLE
+        return self._clock.seconds() < self._signed_at + USABLE
 
     def prepare(self) -> None:
         """So that it is there when it is wanted: another one is asked for while this one is still good."""
-        if not self.asked and self._clock.seconds() >= self._signed + FRESH:
+        if not self.asked and self._clock.seconds() >= self._signed_at + FRESH:
             self.asked = True
             self._ask(self)
 
@@ -96,7 +96,7 @@ class SharedLine:
         self._why = f"no signature within {seconds:g} s"
 
     def signed(self, token: str, at: float) -> None:
-        self._line, self._signed = _line(token), at
+        self._line, self._signed_at = _line(token), at
         self._done()
 
     def failed(self, why: str) -> None:
