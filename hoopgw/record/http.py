@@ -78,7 +78,8 @@ class HttpDecoder:
             yield Happening("operation", time, {**fields, "text": _text(data.rstrip())})
             return
         self._method = method
-        block = self._blocks.of(rest[: end - len(line) - 4])
+        self._blocks.of(rest[: end - len(line) - 4])
+        block = self._blocks.block
         self._up = Content.of_request(block)
         text = f"{_text(method)} {_text(target)}"
         yield Happening("operation", time, {**fields, "text": text, "headers": _headers(block)})

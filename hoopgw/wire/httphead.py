@@ -306,18 +306,38 @@ class Blocks:
         self.size = begin - start + len(text)
         return text != b"" and line_end >= 0 and self.size <= MAX_HEAD and data[begin : begin + len(text)] == text
 
-    def of(self, block: bytes) -> Block:
-        """Raises MalformedFrame."""
+    def read(self, data: bytes, start: int, asks: bool) -> int:
+        """Where the head at `start` ends, once its first line and its fields are known; -1 where it is not whole yet.
+        Raises MalformedFrame."""
+        line_end = data.find(b"\r\n", start)
+        known = self.again(data, start, line_end)
+        end = start + self.size
+        if not known:
+            end = head_end(data, start)
+            if end < 0:
+                return -1
+        if asks:
+            self.request_line(data[start:line_end])
+        else:
+            self.status_line(data[start:line_end])
+        if not known:
+            self.of(data[line_end + 2 : end - 2])
+        if self.minor == 0 and self.block.framing == CHUNKED:
+            raise MalformedFrame("HTTP/1.0 has no transfer codings")
+        return end
+
+    def of(self, block: bytes) -> None:
+        """Its fields are `block` from now on.  Raises MalformedFrame."""
         found = self._known.get(block)
         if found is None:
             found = read_block(block)
             if len(block) > MAX_KNOWN_BYTES:
-                return found
+                self.block, self._text = found, b""
+                return
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
             self._known[block] = found
         self.block, self._text = found, block + b"\r\n"
-        return found
 
     def request_line(self, line: bytes) -> None:
         """Raises MalformedFrame."""
@@ -336,18 +356,11 @@ def read_request(data: bytes, start: int, blocks: Blocks) -> Request | None:
     """The request whose head begins at `start`; None where it is not whole yet.  Raises MalformedFrame."""
     if blocks.same(data, start, True):
         return Request(blocks.method, blocks.target, blocks.minor, blocks.block, start + blocks.size)
-    line_end = data.find(b"\r\n", start)
-    known = blocks.again(data, start, line_end)
-    end = start + blocks.size
-    if not known:
-        end = head_end(data, start)
-        if end < 0:
-            _begins(data, start)
-            return None
-    blocks.request_line(data[start:line_end])
-    block = blocks.block if known else blocks.of(data[line_end + 2 : end - 2])
-    if blocks.minor == 0 and block.framing == CHUNKED:
-        raise MalformedFrame("HTTP/1.0 has no transfer codings")
+    end = blocks.read(data, start, True)
+    if end < 0:
+        _begins(data, start)
+        return None
+    block = blocks.block
     if not block.host:
         host = block.one(b"host")
         if _HOST.match(host) is None:
@@ -378,21 +391,14 @@ def _lines_end(data: bytes, start: int) -> None:
 def read_response(data: bytes, start: int, method: bytes, blocks: Blocks) -> Response | None:
     """The response to `method` whose head begins at `start`; None where it is not whole yet.  Raises MalformedFrame."""
     if blocks.same(data, start, False):
-        block, end = blocks.block, start + blocks.size
-    else:
-        line_end = data.find(b"\r\n", start)
-        known = blocks.again(data, start, line_end)
         end = start + blocks.size
-        if not known:
-            end = head_end(data, start)
-            if end < 0:
-                _lines_end(data, start)
-                return None
-        blocks.status_line(data[start:line_end])
-        block = blocks.block if known else blocks.of(data[line_end + 2 : end - 2])
-        if blocks.minor == 0 and block.framing == CHUNKED:
-            raise MalformedFrame("HTTP/1.0 has no transfer codings")
+    else:
+        end = blocks.read(data, start, False)
+        if end < 0:
+            _lines_end(data, start)
+            return None
         blocks.keep(data, start, end, False)
+    block = blocks.block
     framing, length = _body_of(blocks.status, method, block)
     return Response(blocks.status, blocks.reason, blocks.minor, block, end, framing, length)
 
