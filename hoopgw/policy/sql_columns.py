@@ -6,7 +6,7 @@ They are counted by name over every relation of the statement: that finds too mu
 from __future__ import annotations
 
 from hoopgw.policy.sql_draft import Draft
-from hoopgw.policy.sql_functions import field_or_function
+from hoopgw.policy.sql_lookalikes import field_or_function
 from hoopgw.policy.sql_tree import Node
 
 
@@ -72,6 +72,7 @@ def columns_meant(draft: Draft, names: list[str]) -> set[tuple[int, int]]:
 
 
 def plainly(draft: Draft, names: list[str]) -> bool:
-    """x.column where x has that column; else it is a function's notation, or a field of a row."""
+    """x.column where x is a table that has it; else it is a function's notation, or a field of a row.  What a subquery
+    has is not looked at here."""
     among = draft.aliases.get(names[-2], set())
-    return not among or any(each.name == names[-1] for oid in among for each in draft.relations[oid].columns)
+    return any(each.name == names[-1] for oid in among for each in draft.relations[oid].columns)

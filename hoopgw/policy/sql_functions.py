@@ -1,4 +1,4 @@
-"""Functions that a statement calls: by name, as a field, and by its operators and casts."""
+"""Functions that a statement calls: by name, and by its operators and casts."""
 
 from __future__ import annotations
 
@@ -68,21 +68,6 @@ def schemas_with(draft: Draft, schema: str, name: str) -> list[str]:
         return sorted(each for each, known in functions if known == name)
     schemas = (schema,) if schema else tuple(dict.fromkeys(("pg_catalog", *draft.context.schemas)))
     return [each for each in schemas if (each, name) in functions]
-
-
-def called_as_a_field(draft: Draft, node: Node) -> None:
-    """(x).f is f(x) where x has no field f (documentation, 8.16.5): any function of one argument can hide there."""
-    for part in node.get("indirection", []):
-        if "String" in part:
-            field_or_function(draft, part["String"]["sval"])
-
-
-def field_or_function(draft: Draft, name: str) -> None:
-    if draft.catalogue is None:
-        draft.functions.add(FunctionName("pg_catalog", name))
-        draft.unknown.append(f"whether .{name} is a field or a function is not known: there is no catalogue")
-    elif any(known == name for _, known in draft.catalogue.functions):
-        function_call(draft, {"funcname": [{"String": {"sval": name}}], "args": []})
 
 
 def is_grammar_function(draft: Draft, name: str) -> bool:

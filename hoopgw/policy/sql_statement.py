@@ -9,8 +9,9 @@ from hoopgw.policy.catalogue import Catalogue
 from hoopgw.policy.facts import Statement, Where
 from hoopgw.policy.sql_columns import note_inferred, note_join, note_reference, settle_columns
 from hoopgw.policy.sql_draft import Draft
-from hoopgw.policy.sql_functions import called_as_a_field, function_call, implicit_calls
+from hoopgw.policy.sql_functions import function_call, implicit_calls
 from hoopgw.policy.sql_kinds import READERS
+from hoopgw.policy.sql_lookalikes import called_as_a_field, called_as_a_form
 from hoopgw.policy.sql_names import NameContext
 from hoopgw.policy.sql_nodes import EFFECTS_OF
 from hoopgw.policy.sql_objects import objects, stored_code
@@ -67,6 +68,8 @@ def _walk(draft: Draft) -> None:
             relation_named(draft, node)
         if key in ("FuncCall", "funccall"):  # the other is CALL's
             function_call(draft, node)
+        if key.startswith("Json") or key in ("FuncCall", "MergeSupportFunc"):
+            called_as_a_form(draft, key, node)
         elif key == "ColumnRef":
             draft.dotted.append([field["String"]["sval"] for field in node.get("fields", []) if "String" in field])
             if id(node) not in draft.plain:

@@ -17,13 +17,15 @@ then = "refuse"
 """
 SCHEMA = """
 CREATE SCHEMA hr; CREATE TABLE hr.salaries (id int PRIMARY KEY, amount int); INSERT INTO hr.salaries VALUES (1, 4242);
+CREATE TABLE free (id int); INSERT INTO free VALUES (7);
 CREATE VIEW payroll AS SELECT amount FROM hr.salaries;
 CREATE FUNCTION paid() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT amount FROM hr.salaries';
+CREATE FUNCTION lower(free) RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT amount FROM hr.salaries';
+CREATE FUNCTION json_scalar(text) RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT amount FROM hr.salaries';
 CREATE FUNCTION quiet(a int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN a + 1; END $$;
 CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN UPDATE hr.salaries SET amount = amount + 1; RETURN NULL; END $$;
 CREATE TABLE notes (id int); CREATE TRIGGER noting AFTER INSERT ON notes EXECUTE FUNCTION noted();
-CREATE TABLE free (id int); INSERT INTO free VALUES (7);
 CREATE SCHEMA open; CREATE TABLE open.salaries (amount int); INSERT INTO open.salaries VALUES (1);
 ALTER DEFAULT PRIVILEGES FOR ROLE shop_rw IN SCHEMA open GRANT SELECT ON TABLES TO PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA hr, open, public TO PUBLIC; GRANT ALL ON ALL TABLES IN SCHEMA hr, open, public TO PUBLIC;
@@ -90,6 +92,9 @@ class Judged(LiveCase):
             "with a as (select paid()) select * from a",
             "explain analyze select * from payroll",
             "copy payroll to stdout",
+            "select f.lower from free f",
+            "select x.lower from (select * from free) x",
+            "select json_scalar('x')",
         ):
             self.assertIn("salaries", self.refused(connection, text), text)
         self.assertEqual(connection.execute("select quiet(id) from free").fetchall(), [(8,)])
