@@ -10,6 +10,7 @@ import re
 from typing import Final, final
 
 from hoopgw.relay.effects import Typed
+from hoopgw.relay.ssh_lines import EDITOR_BEGINS, MAX_MODE, SCREENS, beginning, edited_end, switched
 from hoopgw.wire import sshmessages as wire
 
 MAX_BEFORE: Final = 2048  # bytes of the line that stands before what is typed: a prompt, with its colours
@@ -21,13 +22,11 @@ MAX_ENTERED: Final = 64  # lines whose end has not been seen
 # Keys that say nothing but what they do pass as they are: controls, and what cursor and function keys send
 _KEYS: Final = re.compile(rb"(\x1b(?:\[[0-?]{0,8}[ -/]?[@-~]|O[ -~]))")
 _HIDDEN: Final = bytes(c if c < 32 or c == 127 else 42 for c in range(256))
-# Programs that use the whole screen ask for another one first (xterm's modes)
-MAX_MODE: Final = 8  # bytes of the longest of these
-_SCREENS: Final = re.compile(rb"\x1b\[\?(?:1049|1047|47)([hl])")
-# A line editor asks for the marks of a paste (mode 2004), and gives them back when the line was entered: bash behind
-# the line's end, zsh before it
-_EDITOR: Final = (b"\x1b[?2004",)
-_EDITOR_ENDS: Final = b"\x1b[?2004l"
+# What a client's terminal sends around a paste where it was asked to: within, the keys of Enter end no line
+_PASTE: Final = b"[200~"
+MAX_SEQUENCE: Final = 16  # bytes of what a key sends that are looked at
+# At the beginning of a line they end what reads, stop it, or have the screen drawn anew: the prompt comes again
+_NO_LINE: Final = frozenset((4, 12, 26, 28))  # ^D ^L ^Z ^\
 
 
 def hidden(data: bytes) -> bytes:
@@ -41,16 +40,18 @@ def hidden(data: bytes) -> bytes:
 
 @final
 class Entered:
-    """A line that was entered: where in the output its first key was typed, and Enter; `editor`: into a line editor."""
+    """A line that was entered: where in the output its first key was typed, and Enter; `editor`: into a line editor;
+    `rows`: with ends of lines in it, which were pasted."""
 
-    __slots__ = ("keys", "text", "mark", "at", "editor")
+    __slots__ = ("keys", "text", "mark", "at", "editor", "rows")
 
-    def __init__(self, keys: int, text: bytes, mark: int, at: int, editor: bool) -> None:
+    def __init__(self, keys: int, text: bytes, mark: int, at: int, editor: bool, rows: bool) -> None:
         self.keys = keys
         self.text = text
         self.mark = mark
         self.at = at
         self.editor = editor
+        self.rows = rows
 
 
 @final
@@ -59,7 +60,7 @@ class Typing:
 
     __slots__ = (
         "operation", "columns", "_out", "_keys", "_text", "_edited", "_escape", "_mark", "_entered", "_late", "_full",
-        "_editor", "_edge",
+        "_editor", "_edge", "_sequence", "_pasting", "_rows",
     )  # fmt: skip
 
     def __init__(self, columns: int) -> None:
@@ -76,6 +77,9 @@ class Typing:
         self._full = False  # a program has the whole screen
         self._editor = False
         self._edge = b""
+        self._sequence = b""  # of a key, behind its escape
+        self._pasting = False  # into a line editor
+        self._rows = False  # more than one line was pasted
 
     # ---- keys
 
@@ -83,11 +87,11 @@ class Typing:
         if self._full:
             return
         for c in data:
-            if c == 13 or c == 10:
+            if (c == 13 or c == 10) and not self._pasting:
                 self._enter()
             elif c == 3:  # the line is given up
                 self._line_over()
-            else:
+            elif self._mark >= 0 or c not in _NO_LINE:
                 self._key(c)
 
     def _key(self, c: int) -> None:
@@ -96,11 +100,18 @@ class Typing:
             self._mark = len(self._out)
         if c < 32 or c == 127:
             self._edited = True
+            self._rows = self._rows or c == 13 or c == 10
             self._escape = c == 27
+            self._sequence = b""
         elif self._escape:
             self._escape = c == 91 or c == 79 or 48 <= c <= 59  # "[", "O", parameters
+            if len(self._sequence) < MAX_SEQUENCE:
+                self._sequence += bytes((c,))
+            if not self._escape:  # whoever reads without an editor takes a paste's marks for keys like any other
+                self._pasting = self._sequence == _PASTE and self._editor
         else:
-            self._keys += 1
+            if c < 128 or c >= 192:  # the bytes behind are of the same character
+                self._keys += 1
             if len(self._text) < MAX_TEXT:
                 self._text += bytes((c,))
 
@@ -113,13 +124,14 @@ class Typing:
     def _enter(self) -> None:
         if self._mark >= 0 and len(self._entered) < MAX_ENTERED:
             text = b"" if self._edited else self._text
-            self._entered.append(Entered(self._keys, text, self._mark, len(self._out), self._editor))
+            entered = Entered(self._keys, text, self._mark, len(self._out), self._editor, self._rows)
+            self._entered.append(entered)
         self._line_over()
 
     def _line_over(self) -> None:
         self._keys = 0
         self._text = b""
-        self._edited = self._escape = False
+        self._edited = self._escape = self._pasting = self._rows = False
         self._mark = -1
 
     # ---- what is shown
@@ -132,15 +144,16 @@ class Typing:
         here = 0
         if probe.find(b"\x1b[?") >= 0:
             before = len(self._edge)
-            for mode in _SCREENS.finditer(probe):
+            for mode in SCREENS.finditer(probe):
                 known, end, on = mode.start(), mode.end() - before, mode.group(1) == b"h"
                 if on and not self._full:
                     found += self._lines(data[here : max(here, known - before)])
                     found += self._whole_screen()
                 here = end if on != self._full else here
                 self._full = on
-            at, editor = _switched(probe, _EDITOR)
+            at, editor = switched(probe)
             self._editor = editor if at >= 0 else self._editor
+            self._pasting = self._pasting and self._editor
             known = max(known, at)
         self._edge = probe[max(known + 1, len(probe) - MAX_MODE + 1) :]
         return found if self._full else found + self._lines(data[here:] if here else data)
@@ -167,7 +180,7 @@ class Typing:
         while self._entered:
             first = self._entered[0]
             start = max(first.at, done)
-            end = _edited_end(out, start) if first.editor and not done else out.find(b"\n", start)
+            end = edited_end(out, start) if first.editor and not done else out.find(b"\n", start)
             if end < 0:
                 break
             del self._entered[0]
@@ -183,51 +196,31 @@ class Typing:
         return found
 
     def _line(self, entered: Entered, end: int) -> Typed:
-        """Where a line ended since its first key, that key stood in another: nobody knows where its prompt ends."""
-        begin = _beginning(self._out, end)
-        mark = entered.mark if entered.mark >= begin else begin
-        before, after = self._out[begin:mark], self._out[mark:end]
-        return Typed(self.operation, before[-MAX_BEFORE:], after, self.columns, entered.keys, entered.text)
+        """Where a line ended since its first key, that key stood in another: where the prompt ends is only known if the
+        same one was shown again."""
+        out, mark = self._out, entered.mark
+        first = beginning(out, mark)
+        prompt = out[first:mark].rpartition(EDITOR_BEGINS)[2]
+        begin = first if entered.rows else beginning(out, end)
+        if mark < begin:
+            mark = begin + (len(prompt) if out.startswith(prompt, begin) else 0)
+        again = out.rfind(b"J" + prompt, mark, end) if prompt else -1  # behind what clears a screen
+        if again >= 0:
+            begin, mark = again + 1, again + 1 + len(prompt)
+        return Typed(
+            self.operation, out[begin:mark][-MAX_BEFORE:], out[mark:end], self.columns, entered.keys, entered.text
+        )
 
     def _trim(self) -> None:
         """All but the line in which something is typed, or will be."""
         mark = self._entered[0].mark if self._entered else self._mark if self._mark >= 0 else len(self._out)
-        begin = max(_beginning(self._out, mark), mark - MAX_BEFORE)
+        begin = max(beginning(self._out, mark), mark - MAX_BEFORE)
         self._out = self._out[begin:]
         for each in self._entered:
             each.mark -= begin
             each.at -= begin
         if self._mark >= 0:
             self._mark -= begin
-
-
-def _switched(output: bytes, modes: tuple[bytes, ...]) -> tuple[int, bool]:
-    """Where one of these modes was last set or reset (DECSET, DECRST), and whether it was set; -1: nowhere."""
-    last, on = -1, False
-    for mode in modes:
-        for end in (b"h", b"l"):
-            at = output.rfind(mode + end)
-            if at > last:
-                last, on = at, end == b"h"
-    return last, on
-
-
-def _edited_end(out: bytes, start: int) -> int:
-    """Where the line ends that was entered into a line editor at `start`: such a line may be drawn anew first, with
-    line ends where it wraps.  -1: not yet."""
-    over = out.find(_EDITOR_ENDS, start)
-    if over < 0:
-        return -1
-    end = out.rfind(b"\n", start, over)
-    return end if end >= 0 and over - end <= 2 else out.find(b"\n", over)
-
-
-def _beginning(out: bytes, end: int) -> int:
-    """Of the line that ends there: readline ends a row that is full by a line's end and a return, which may follow."""
-    at = out.rfind(b"\n", 0, end)
-    while at >= 0 and (at + 1 == len(out) or out[at + 1] == 13):
-        at = out.rfind(b"\n", 0, at)
-    return at + 1
 
 
 def columns_of(body: bytes, start: int) -> int:

@@ -29,11 +29,26 @@ UNTIL = 60.0  # seconds that a slow machine may take
 LARGE = (b"\x1b[9999@", b"\x1b[65000B", b"\n" * 300)
 
 
-_KEYS = (b"a", b"\r", b"\n", b"\x03", b"\x1b[A", b"\x7f", b"ls\r", b"\x1b", b"pw\r", b"x" * 10, b"")
+_KEYS = (
+    b"a",
+    b"\r",
+    b"\n",
+    b"\x03",
+    b"\x1b[A",
+    b"\x7f",
+    b"ls\r",
+    b"\x1b",
+    b"pw\r",
+    b"x" * 10,
+    b"",
+    b"\x1b[200~",
+    b"\x1b[201~",
+    b"\x0c",
+)
 _OUTPUT = (
     b"$ ", b"a", b"\r\n", b"\n", b"\r", b"\x1b[?2004h", b"\x1b[?2004l", b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?47h",
     b"\x1b[?1047l", b"\x1b", b"[", b"?", b"\x1b[K", b"\x08", b"x" * 79, b"\xe4\xbd\xa0", b"\xe4", b"\x1b[?2004", b"h",
-    b"l", b"\x1b[?1",
+    b"l", b"\x1b[?1", b"\x1b[2J$ ",
 )  # fmt: skip
 STEPS = st.lists(st.tuples(st.sampled_from(_KEYS), st.lists(st.sampled_from(_OUTPUT), max_size=6)), max_size=12)
 
@@ -216,6 +231,38 @@ class Typists(SynchronousTestCase):
         """Enter was answered to within the editor: the line is what stood there then."""
         found = self.played((b"", PROMPT), (b"id", b"id"), (b"\r", b"\r\n> "), (b"x", b"x"))
         self.assertEqual(found, [Line("id", ECHOED, 2)])
+
+    def test_the_prompt_comes_again(self) -> None:
+        """It is no part of the line behind a job that was stopped, an input that was ended, a list of completions or a
+        screen that was cleared, with or without a line begun: who reads `$ su` sees no `su`."""
+        drawn = PROMPT[8:]  # the editor was there before
+        for keys, shown in (
+            (b"\x1a", b"^Z\r\nStopped\r\n" + PROMPT),
+            (b"\x04", b"\r\n" + PROMPT),
+            (b"\x0c", b"\x1b[H\x1b[2J" + drawn),
+        ):
+            found = self.played((b"", PROMPT), (keys, shown), (b"su\r", b"su" + OVER))
+            self.assertEqual(found, [Line("su", ECHOED, 2)], keys)
+        for keys, shown in (
+            (b"\x0c", b"\x1b[H\x1b[2J" + drawn + b"s"),
+            (b"\t\t", b"\x07\r\nsu sudo\r\n" + drawn + b"s"),
+        ):
+            found = self.played((b"", PROMPT), (b"s", b"s"), (keys, shown), (b"u\r", b"u" + OVER))
+            self.assertEqual(found, [Line("su", READ, 2)], keys)
+
+    def test_paste(self) -> None:
+        """Into a line editor several lines are pasted as one; who reads without one gets the marks, and lines."""
+        pasted, shown = b"\x1b[200~ls\rid\x1b[201~", b"ls\r\nid"
+        found = self.played((b"", PROMPT), (pasted, shown), (b"\r", OVER), (b"", PROMPT), (b"id\r", b"id" + OVER))
+        self.assertEqual(found, [Line("ls\nid", READ, 4), Line("id", ECHOED, 2)])
+        found = self.played((b"", b"$ "), (pasted + b"\r", b"^[[200~ls\r\n$ id^[[201~\r\n"))
+        self.assertEqual([each.keys for each in found], [2, 2])
+        found = self.played((b"", PROMPT), (b"\x1b[200~ls", b"ls" + OVER), (b"", b"pw: "), (b"x\r", b"\r\n"))
+        self.assertEqual(len(found), 1)  # the editor went, and its paste with it
+
+    def test_characters(self) -> None:
+        """Not bytes."""
+        self.assertEqual(self.played((b"", b"pw: "), ("pä你\r".encode(), b"\r\n")), [Line("", UNSEEN, 3)])
 
     def test_screens_that_come_and_go(self) -> None:
         """A screen that is given back and was never asked for changes nothing; what was entered ahead of a program with
