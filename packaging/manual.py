@@ -163,7 +163,10 @@ def completions() -> dict[str, str]:
     # not by the class's own `source`: it asks the machine's bash for its version
     shells = {"bash": bash, "zsh": ZshComplete, "fish": FishComplete}
     made = {name: each(command, {}, "hoopgw", "_HOOPGW_COMPLETE") for name, each in shells.items()}
-    return {f"complete.{name}": each.source_template % each.source_vars() for name, each in made.items()}
+    found = {f"complete.{name}": each.source_template % each.source_vars() for name, each in made.items()}
+    # type, then value and description, in which there are commas as well
+    found["complete.fish"] = found["complete.fish"].replace('string split ","', 'string split --max 1 ","')
+    return found
 
 
 def main(target: Path) -> None:

@@ -131,6 +131,7 @@ def ssh(machine: Machine) -> None:
     contains(said, "its host key is the one that is named", "hoopgw setup of an SSH host")
     shell(machine, "printf '#!/bin/sh\\ncat /root/try/token\\n' > /root/try/askpass; chmod 700 /root/try/askpass")
     expect(shell(machine, f"{SSH} 'id -un'"), "deploy", "a command on the host")
+    contains(shell(machine, "hoopgw targets authority"), "ssh-ed25519 ", "what root is told of the gateway's authority")
     expect(shell(machine, f"{SSH} 'cat > copy; wc -c < copy'", given="x" * 200_000), "200000", "stdin of a command")
     say("SSH: a host by its pinned key, the token as password")
 

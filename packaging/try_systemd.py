@@ -221,7 +221,10 @@ def removed(machine: Machine) -> None:
     machine.inside("dpkg", "-r", "hoopgw")
     expect(machine.system("is-active", "hoopgw-postgresql.socket"), "inactive", "the socket after a removal")
     expect((machine.root / "etc/hoopgw/hoopgw.toml").exists(), True, "conffiles after a removal")
-    machine.inside("dpkg", "-P", "hoopgw")
+    said = machine.inside("dpkg", "-P", "hoopgw")
+    contains(said, "/etc/hoopgw/hsm.pin", "what a purge says of files that people have put there")
+    stamps = scenes.shell(machine, "ls /var/lib/systemd/timers")
+    expect("hoopgw" in stamps, False, f"the timer's stamp after a purge: {stamps}")
     place = machine.root / "etc/hoopgw"
     left = {str(path.relative_to(place)) for path in place.rglob("*") if path.is_file()}
     expect(left, PUT_THERE, "what a purge leaves: what people have put there")

@@ -10,7 +10,7 @@ from hoopgw.auth.ssh_signatures import public_line
 from hoopgw.cli.configured import configured
 from hoopgw.cli.host_keys import confirmed, shown
 from hoopgw.cli.output import json_option, print_json, print_table
-from hoopgw.config_secrets import read_secret
+from hoopgw.config_secrets import read_for_service
 from hoopgw.config_signing import SigningKeys
 from hoopgw.model.errors import HoopgwError, OperatorError
 
@@ -71,7 +71,7 @@ def authority(settings: dict[str, str]) -> None:
     try:
         if reference is None:
             raise OperatorError("the configuration names no [ssh] target_authority")
-        blob = SigningKeys.for_a_look(loaded).ssh(reference, read_secret).blob
+        blob = SigningKeys.for_a_look(loaded).ssh(reference, read_for_service).blob
     except HoopgwError as error:
         raise click.ClickException(str(error)) from error
     click.echo(public_line(blob) + " hoopgw")

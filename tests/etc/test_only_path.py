@@ -140,6 +140,8 @@ class Nothing(SynchronousTestCase):
             command = ["--config", str(place / "hoopgw.toml"), "bypass", *words, "--gateway", "10.0.0.1"]
             ran = CliRunner().invoke(main, command)
             self.assertEqual((ran.exit_code, "nothing to close" in ran.output), (1, True), ran.output)
+        command = ["--config", str(place / "hoopgw.toml"), "bypass", "sshd", "--gateway", "10.0.0.1"]
+        self.assertIn("no ssh target", CliRunner().invoke(main, command).output)
 
 
 class PgHba(SynchronousTestCase):

@@ -110,6 +110,11 @@ class Manual(SynchronousTestCase):
             for key in keys:
                 self.assertIn(f".B {module('manual').roff(key)}\n", schema, (section, key))
 
+    def test_completion_in_fish(self) -> None:
+        """A description goes as far as it is, commas and all."""
+        script = module("manual").completions()["complete.fish"]
+        self.assertIn('string split --max 1 "," $completion', script)
+
     def test_text_is_never_a_request(self) -> None:
         """A line that begins with a dot or a quote is text, as is a backslash."""
         roff = module("manual").roff

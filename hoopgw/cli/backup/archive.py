@@ -125,7 +125,17 @@ def _members(path: Path) -> tuple[bytes, bytes, dict[str, str]]:
                 found[member.name] = _bounded(content, member.size, MAX_MANIFEST)
             else:
                 digests[member.name] = _digest(content, member.size)
+        _nothing_behind(path, archive.offset)
     return found[MANIFEST], found[SECRETS], digests
+
+
+def _nothing_behind(path: Path, end: int) -> None:
+    """Of a tar's end and what fills its last record: zeros (POSIX, pax)."""
+    with path.open("rb") as file:
+        file.seek(end)
+        while piece := file.read(PIECE):
+            if piece.strip(b"\0"):
+                raise NotABackup(f"{path} is damaged: something stands behind its end")
 
 
 def _bounded(content: IO[bytes], size: int, limit: int) -> bytes:

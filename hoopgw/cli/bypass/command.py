@@ -177,7 +177,8 @@ def _targets(settings: dict[str, str], names: tuple[str, ...], protocol: str = "
         if target.name in (names or targets) and target.protocol == (protocol or target.protocol) and target.addresses
     ]
     if not found:  # `egress` has no address: rules without a port would be none, or open all of them
-        raise click.ClickException("no target with an address is named: there is nothing to close")
+        kind = f"{protocol} target" if protocol else "target with an address"
+        raise click.ClickException(f"the configuration names no {kind}: there is nothing to close")
     return found
 
 

@@ -76,6 +76,8 @@ class Archive(SynchronousTestCase):
             for here in range(start, start + size, max(1, size // 12)):
                 changed.write_bytes(good[:here] + bytes([good[here] ^ 1]) + good[here + 1 :])
                 self.assertRaises(OperatorError, archive.checked, changed, PASSPHRASE)
+        changed.write_bytes(good + b"x")
+        self.assertRaises(archive.NotABackup, archive.checked, changed, PASSPHRASE)
         for end in range(0, spans[-1][0] + spans[-1][1], 700):
             changed.write_bytes(good[:end])
             self.assertRaises(OperatorError, archive.checked, changed, PASSPHRASE)
