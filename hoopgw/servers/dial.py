@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from random import SystemRandom
 from typing import Any, TypeVar
@@ -28,7 +28,7 @@ from hoopgw.servers.resolve import resolve
 from hoopgw.wire import pglogin, pgmessages, scram
 from hoopgw.wire.channel_binding import tls_server_end_point
 
-LOGIN_SECONDS = 15.0  # from the first packet to ReadyForQuery
+LOGIN_SECONDS = 15.0  # from the first packet to ReadyForQuery; shared where there are other servers to try
 CANCEL_SECONDS = 5.0  # until the target has closed a cancel connection
 _VERSIONS = {"3.0": pglogin.PROTOCOL_3_0, "3.2": pglogin.PROTOCOL_3_2}
 
@@ -205,6 +205,15 @@ class TargetConnection(Protocol):
             self._carry_out(self._logging_in.target_closed(why))
 
 
+def patience(target: Target) -> Iterator[float]:
+    """How long the login may take at each of the target's addresses, in the order of trying.  One that connects and
+    says nothing (a server that stands still) must not use up the time of those behind it; the last has all of it."""
+    tries = len(postgres_hosts.rounds(target.session_attrs)) * len(target.addresses)
+    shared = max(LOGIN_SECONDS / max(tries, 1), min(target.connect_seconds, LOGIN_SECONDS))
+    yield from [shared] * (tries - 1)
+    yield LOGIN_SECONDS
+
+
 class _Cancelling(Protocol):
     """Sends one CancelRequest and waits for the target to close."""
 
@@ -266,14 +275,16 @@ class Dialer:
         one: only one that cannot be reached, does not take connections now, or is of the other kind.
         """
         problem: Exception = TargetUnavailable(f"target {wanted.target.name} has no address")
+        waits = patience(wanted.target)
         for attrs in postgres_hosts.rounds(wanted.target.session_attrs):
             for address in self._in_order(wanted.target, wanted.target.addresses):
+                seconds = next(waits)
                 found: tuple[str, ...] = yield resolve(self._reactor, address.host)
                 if not found:
                     problem = TargetUnavailable(f"{address.host} has no address")
                 for numeric in self._in_order(wanted.target, found):
                     try:
-                        connection, ready = yield self._tried(wanted, Place(address, numeric))
+                        connection, ready = yield self._tried(wanted, Place(address, numeric), seconds)
                     except TargetUnavailable as error:
                         if isinstance(error, TargetRefused) and not error.elsewhere:
                             raise
@@ -290,7 +301,7 @@ class Dialer:
 
     @inlineCallbacks
     def _tried(
-        self, wanted: Wanted, place: Place
+        self, wanted: Wanted, place: Place, seconds: float
     ) -> Generator[Deferred[Any], Any, tuple[TargetConnection, wants.Ready]]:
         context = self._context(wanted.target, wanted.certificate, wanted.key)
         connection = TargetConnection(wanted, place, context, self._derive)
@@ -298,14 +309,14 @@ class Dialer:
             yield connected(self._reactor, self._departures, connection, place, wanted.target.connect_seconds)
         except ConnectError as error:
             raise TargetUnavailable(f"{place.address} ({place.numeric}): {error}") from error
-        ready = yield self._logged_in(connection)
+        ready = yield self._logged_in(connection, seconds)
         return connection, ready
 
-    def _logged_in(self, connection: TargetConnection) -> Deferred[wants.Ready]:
+    def _logged_in(self, connection: TargetConnection, seconds: float) -> Deferred[wants.Ready]:
         def too_slow(result: Any, seconds: float) -> Any:
             raise TargetRefused("08001", "the target did not answer in time", f"no login within {seconds:g} s", True)
 
-        return connection.ready.addTimeout(LOGIN_SECONDS, self._reactor, onTimeoutCancel=too_slow)
+        return connection.ready.addTimeout(seconds, self._reactor, onTimeoutCancel=too_slow)
 
     def _derive(self, function: Callable[..., Secret], *arguments: Any) -> Deferred[Secret]:
         pool = self._reactor.getThreadPool()

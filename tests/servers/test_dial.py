@@ -141,6 +141,14 @@ class Dialling(TestCase):
             error = yield self.assertFailure(self.dial(self.target(silent.port)), dial.TargetRefused)
             self.assertIn("in time", str(error))
 
+    def test_patience(self) -> None:
+        """must-survive 33: several silent servers leave time for the one behind them: within the 30 s of a login."""
+        self.assertEqual(list(dial.patience(self.target(1))), [15.0])
+        self.assertEqual(list(dial.patience(self.target(1, 2))), [7.5, 15.0])
+        self.assertEqual(list(dial.patience(self.target(1, 2, 3))), [5.0, 5.0, 15.0])
+        self.assertEqual(list(dial.patience(self.target(1, 2, session_attrs="prefer-standby"))), [5.0, 5.0, 5.0, 15.0])
+        self.assertEqual(list(dial.patience(self.target(1, 2, 3, connect_seconds=1.0))), [5.0, 5.0, 15.0])
+
     @inlineCallbacks
     def test_who_refuses_is_not_passed_over(self) -> Generator[Deferred[Any], Any, None]:
         """A wrong password is not tried on the next server."""
