@@ -50,6 +50,7 @@ class Code(Enum):
     SIGNING_FAILED = "signing.failed"  # a signing key in a token (PKCS#11) was asked for, and did not sign
     CREDENTIAL_UNAVAILABLE = "credential.unavailable"  # a token endpoint gives none for a role
     CREDENTIAL_REFUSED = "credential.refused"  # a target answered 401: another token is looked for
+    CREDENTIAL_ECHOED = "credential.echoed"  # a target showed its own credential in an answer: it was taken out
     CERTIFICATE_ISSUED = "certificate.issued"  # `hoopgw ssh-cert`: a key logs in for some minutes as its token's owner
     ADMIN_REFUSED = "admin.refused"
     RECORDING_VIEWED = "recording.viewed"

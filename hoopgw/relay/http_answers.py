@@ -6,10 +6,12 @@ from typing import Final, final
 
 from hoopgw.model.answer import Allowance, Answer, Decision, Denial, Meter
 from hoopgw.model.errors import ProtocolViolation
+from hoopgw.model.events import Code
 from hoopgw.model.verdict import IBodyMasks, IMaskedBody
 from hoopgw.relay import http_words as words
-from hoopgw.relay.effects import Completed, Effect, ToClient
+from hoopgw.relay.effects import Completed, Effect, Observed, ToClient
 from hoopgw.relay.http_body import Body
+from hoopgw.relay.http_echoes import Echo, codings_of, redacted
 from hoopgw.relay.http_heads import MAX_PREPARED, ResponseHead, recorded_line
 from hoopgw.relay.http_masked_body import MaskedBody, Passed
 from hoopgw.relay.http_scope import HttpScope
@@ -47,7 +49,8 @@ class Answering:
     __slots__ = (
         "unauthorized", "continued", "begun", "reusable", "until_close", "denial", "cut", "opening", "switch", "rest",
         "meter", "masks", "_scope", "_blocks", "_prepared", "_block", "_last", "_method", "_minor", "_number",
-        "_body", "_masked", "_chunked", "_partial", "_interim", "_place", "renews",
+        "_body", "_masked", "_chunked", "_partial", "_interim", "_place", "_echo", "_echoed",
+        "renews",
     )  # fmt: skip
 
     def __init__(self, scope: HttpScope) -> None:
@@ -57,6 +60,8 @@ class Answering:
         self._block: Block | None = None  # the one that `_last` was made of
         self._last: ResponseHead | None = None
         self._body = Body(NO_BODY, 0)
+        self._echo = Echo()
+        self._echoed = False  # that was said once, for the session
         self.begin(b"GET", 1, b"/")
 
     def begin(self, method: bytes, minor: int, place: bytes) -> None:
@@ -98,6 +103,10 @@ class Answering:
             data = self._partial + data
             self._partial = b""
         here = 0
+        if not self.begun:
+            sought = self._scope.words()  # of the request that was sent last, maybe with another token
+            if sought.each or self._echo.words.each:
+                self._echo.begin(sought)
         while not self.begun:
             read = read_response(data, here, self._method, self._blocks)
             if read is None:
@@ -125,6 +134,9 @@ class Answering:
                 return True
         if not self._body.ended:
             here = self._rest(data, here, effects)
+        if self._echo.found and not self._echoed:
+            self._echoed = True
+            effects.append(Observed(Code.CREDENTIAL_ECHOED, {"operation": self._number, "side": "target"}))
         if self._body.ended or self.cut:
             self._end(effects)
             if here < len(data):  # an answer to nothing comes behind: the next request's would be taken for it
@@ -135,6 +147,9 @@ class Answering:
     def closed(self, effects: list[Effect]) -> bool:
         """The target's connection ended: True where that is the end of the answer.  Raises Unmaskable."""
         if self.begun and self.until_close:
+            rest = self._echo.passed(b"", True) if self._masked is None else b""
+            if rest:
+                effects.append(ToClient(rest))
             self._end(effects)
             return True
         return False
@@ -160,7 +175,7 @@ class Answering:
             return last
         found = self._prepared.get(block)
         if found is None:
-            found = ResponseHead(block, self._scope, self._place)
+            found = ResponseHead(block, self._scope, self._place, self._echo.words)
             if found.of_place:
                 return found
             if len(self._prepared) >= MAX_PREPARED:
@@ -176,6 +191,10 @@ class Answering:
         self.until_close = read.framing == UNTIL_CLOSE
         self.reusable = not block.close and not self.until_close and (read.minor == 1 or block.keep_alive)
         prepared = self._prepare(block)
+        sought = self._echo.words
+        if sought.each:
+            self._echo.found += prepared.echoes or redacted(read.reason, sought) is not read.reason
+            self._echo.encoded(codings_of(prepared.fields))
         if self.masks is not None:
             fields = (*prepared.fields, EMPTY) if body.ended else prepared.fields
             self._masked = self.masks.response(read.status, fields)
@@ -185,14 +204,16 @@ class Answering:
             )  # its trailers are masked; HTTP/1.0 has no chunks
         if self._masked is not None:
             return self._final_masked(read, self._masked, data, effects)
-        end = body.take(data, read.end)
+        end, shown = self._content(data, read.end)
         if not self._fits(end - read.end):
             return end
         self.begun = True
-        if prepared.plain and read.minor == 1 and not self.until_close and self.masks is None:
+        same = shown is None or (self._echo.found == 0 and len(shown) == end - read.end)
+        if same and prepared.plain and read.minor == 1 and not self.until_close and self.masks is None:
             effects.append(ToClient(data if start == 0 and end == len(data) else data[start:end]))
             return end
-        last = (b"Connection: close\r\n\r\n" if self.until_close else b"\r\n") + data[read.end : end]
+        last = b"Connection: close\r\n\r\n" if self.until_close else b"\r\n"
+        last += data[read.end : end] if shown is None else shown
         first = self._first(read)
         # The length in an answer to HEAD is that of a body that would be masked
         framing = prepared.framing if self.masks is None or read.framing != NO_BODY else b""
@@ -222,9 +243,22 @@ class Answering:
     def _first(self, read: Response) -> bytes:
         """The status line; a target's own words in it are not seen where something is masked."""
         reason = read.reason if self.masks is None else words.REASONS.get(read.status, "").encode()
-        return b"HTTP/1.1 %d %s\r\n" % (read.status, reason)
+        return b"HTTP/1.1 %d %s\r\n" % (read.status, redacted(reason, self._echo.words))
 
     # ---- bodies
+
+    def _content(self, data: bytes, here: int) -> tuple[int, bytes | None]:
+        """Where a body that is not masked ends in `data`, and what of it may go on; None: all, as it is.  Raises
+        Unmaskable."""
+        echo, body = self._echo, self._body
+        if not echo.words.each:
+            return body.take(data, here), None
+        if body.framing != CHUNKED and not echo.decodes:
+            end = body.take(data, here)
+            return end, echo.passed(data[here:end], body.ended)
+        content: list[bytes] = []
+        end = body.take(data, here, content)
+        return end, echo.follow(data[here:end], content, body.ended)
 
     def _rest(self, data: bytes, here: int, effects: list[Effect]) -> int:
         if self._masked is not None:
@@ -235,13 +269,18 @@ class Answering:
                 if piece:
                     effects.append(ToClient(piece))
             return end
-        end = self._body.take(data, here)
-        if end > here and self._fits(end - here):
-            effects.append(ToClient(data if here == 0 and end == len(data) else data[here:end]))
+        end, shown = self._content(data, here)
+        if shown is None:
+            shown = data if here == 0 and end == len(data) else data[here:end]
+        if end > here and self._fits(end - here) and shown:
+            effects.append(ToClient(shown))
         return end
 
     def _fed(self, masked: IMaskedBody, content: list[bytes]) -> bytes:
-        return self._framed(masked.feed(content[0] if len(content) == 1 else b"".join(content))) if content else b""
+        if not content:
+            return b""
+        data = content[0] if len(content) == 1 else b"".join(content)
+        return self._framed(self._echo.passed(masked.feed(data), False))
 
     def _framed(self, piece: bytes) -> bytes:
         if not piece or not self._chunked:
@@ -253,10 +292,11 @@ class Answering:
         if masked is None or self.cut:
             return
         self._masked = None
-        last = self._framed(masked.finish())
+        last = self._framed(self._echo.passed(masked.finish(), True))
         if self._chunked:
             behind = () if self.masks is None else self.masks.trailers(tuple(self._body.trailers))
-            last += b"0\r\n" + b"".join([name + b": " + value + b"\r\n" for name, value in behind]) + b"\r\n"
+            lines = b"".join([name + b": " + value + b"\r\n" for name, value in behind])
+            last += b"0\r\n" + self._echo.starred(lines) + b"\r\n"
         if last:
             effects.append(ToClient(last))
         effects.append(Completed(self._number, 0, masked.masked))

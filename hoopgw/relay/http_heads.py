@@ -9,6 +9,7 @@ from typing import Final, final
 
 from hoopgw.model.http import alike
 from hoopgw.relay.http_cookies import scoped_cookie
+from hoopgw.relay.http_echoes import REDACTED, Words, redacted
 from hoopgw.relay.http_origin import asker
 from hoopgw.relay.http_query_secret import without
 from hoopgw.relay.http_redirects import scoped_location, scoped_refresh
@@ -39,7 +40,6 @@ OUR_PREFIXES: Final = (
 )  # fmt: skip
 # What never reaches the record
 SECRET: Final = frozenset((b"authorization", b"cookie", b"set-cookie", b"x-api-key", b"x-auth-token", b"x-csrf-token"))
-REDACTED: Final = b"(redacted)"
 MAX_PREPARED: Final = 32  # blocks of one connection that are remembered, each way
 
 PROTOCOL: Final = b"sec-websocket-protocol"
@@ -161,17 +161,19 @@ class ResponseHead:
     framing    Content-Length or Transfer-Encoding as they stood
     fields     what masks look at
     of_place   it is one for answers to `place` alone, as the target reads that: it leads somewhere from there
+    echoes     the target's credential was in it
     """
 
-    __slots__ = ("plain", "lines", "recorded", "framing", "fields", "of_place")
+    __slots__ = ("plain", "lines", "recorded", "framing", "fields", "of_place", "echoes")
 
-    def __init__(self, block: Block, scope: HttpScope, place: bytes) -> None:
+    def __init__(self, block: Block, scope: HttpScope, place: bytes, words: Words) -> None:
+        """`words` are of the credential: in no field."""
         lines: list[bytes] = []
         shown: list[bytes] = []
         framing: list[bytes] = []
         fields: list[Field] = []
         changed = False
-        self.of_place = False
+        self.of_place = self.echoes = False
         for index, (name, value) in enumerate(block.fields):
             line = block.lines[index] + b"\r\n"
             if name == b"connection" and value.lower() == b"keep-alive":
@@ -183,6 +185,10 @@ class ResponseHead:
                 framing.append(line)
                 continue
             told = without(value, scope.query) if scope.query else value
+            if words.each:
+                clean = redacted(told, words)
+                self.echoes = self.echoes or clean is not told
+                told = clean
             other = _scoped(name, told, scope, place)
             self.of_place = self.of_place or name in _LEADING
             if other is not None or told != value:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hoopgw.relay.http_heads import REDACTED
+from hoopgw.relay.http_echoes import REDACTED
 from hoopgw.wire import sigv4
 
 Otherwise = dict[str, list[str]]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hoopgw.model.http import HttpRequest
+from hoopgw.relay.http_echoes import NOTHING, Words
 from hoopgw.wire.httphead import Block
 from hoopgw.wire.sigv4 import Keys
 
@@ -24,6 +25,11 @@ Route = tuple[bytes, ...]
 def no_body(request: HttpRequest) -> int:
     """No rule reads bodies."""
     return 0
+
+
+def no_words() -> Words:
+    """Nothing was put in that a client may not see."""
+    return NOTHING
 
 
 def never() -> bool:
@@ -67,6 +73,7 @@ class HttpScope:
     messages     how many bytes of each WebSocket message of a client the rules must see; 0: none
     granted      gives a line with the credential, anew for each request, where it may change: SecretUnavailable
     renewable    whether another one could be had, where the target does not take that
+    words        gives what no answer may show: the credential of the request that was sent last
     signing      how its requests are signed; None: they are not
     token_bytes  randomness, for trace ids, keys and masks
     """
@@ -89,6 +96,7 @@ class HttpScope:
     messages: Callable[[HttpRequest], int] = no_body
     granted: Callable[[], bytes] | None = None
     renewable: Callable[[], bool] = never
+    words: Callable[[], Words] = no_words
     signing: SigningTerms | None = None
     token_bytes: Callable[[int], bytes] = bytes
 

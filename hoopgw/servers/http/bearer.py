@@ -20,19 +20,19 @@ class KeptBearer:
     def __init__(self, keeping: IKeeping, reference: SecretReference) -> None:
         self._keeping = keeping
         self._reference = reference
-        self._used = Secret(b"")
+        self.used = Secret(b"")  # by the request that was sent last
 
     def line(self) -> bytes:
         """As it is now.  Raises SecretUnavailable."""
-        self._used = self._keeping.get(self._reference)
-        return bearer_line(self._used)
+        self.used = self._keeping.get(self._reference)
+        return bearer_line(self.used)
 
     def renewable(self) -> bool:
         return self._keeping.ripe(self._reference)
 
     def renew(self) -> Deferred[None]:
         """The target does not take the one that was used last."""
-        return self._keeping.another(self._reference, self._used)
+        return self._keeping.another(self._reference, self.used)
 
 
 def kept_bearer(keeping: IKeeping, role: Role) -> KeptBearer | None:

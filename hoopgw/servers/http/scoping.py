@@ -17,6 +17,7 @@ from hoopgw.relay.http_redirects import own_names
 from hoopgw.relay.http_scope import HttpScope, Route, SigningTerms, never
 from hoopgw.relay.http_signing import REPLACED as SIGNED
 from hoopgw.servers.http.bearer import KeptBearer, field_line
+from hoopgw.servers.http.words import words_of
 from hoopgw.wire.sigv4 import Keys
 
 Secrets = Callable[[SecretReference], Secret]
@@ -84,6 +85,7 @@ def scope_of(login: HttpLogin, calls: Calls, bearer: KeptBearer | None, masked: 
         secrets=frozenset(name.encode() for name in target.secret_fields) | replaced,
         needs=calls.needs,
         messages=calls.messages,
+        words=words_of(access.role, calls.secret, bearer),
         signing=_signing(access, calls.secret, calls.now),
         granted=None if bearer is None else bearer.line,
         renewable=never if bearer is None else bearer.renewable,

@@ -7,8 +7,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.errors import SecretUnavailable
 from hoopgw.model.secret import Secret
-from hoopgw.model.target import Role, SecretReference
+from hoopgw.model.target import AwsKey, Role, SecretReference
 from hoopgw.servers.http.bearer import kept_bearer
+from hoopgw.servers.http.words import words_of
 
 REFERENCE = SecretReference("oauth", "api/user#access_token")
 
@@ -34,6 +35,33 @@ class Keeping:
 
 
 class Lines(SynchronousTestCase):
+    def test_what_no_answer_shows(self) -> None:
+        """The token of the request that was sent last, and no other."""
+        keeping = Keeping()
+        role = Role("r", "", bearer=REFERENCE)
+        bearer = kept_bearer(keeping, role)
+        assert bearer is not None
+        words = words_of(role, keeping.get, bearer)
+        self.assertEqual(words().each, ())
+        for token in (b"the-first-token", b"the-second-token"):
+            keeping.value = token
+            bearer.line()
+            self.assertEqual(words().each, (token,))
+
+    def test_a_session_token_that_is_away(self) -> None:
+        """Requests are signed no more then; an answer that is still to come had the last one."""
+        given = [Secret(b"the-session-token")]
+
+        def secret(reference: SecretReference) -> Secret:
+            if not given:
+                raise SecretUnavailable("away")
+            return given[0]
+
+        words = words_of(Role("r", "", sigv4=AwsKey("r", "s3", REFERENCE, REFERENCE, REFERENCE)), secret, None)
+        self.assertEqual(words().each, (b"the-session-token",))
+        given.clear()
+        self.assertEqual(words().each, (b"the-session-token",))
+
     def test_the_one_of_the_moment(self) -> None:
         """Read for each request; what was used last is what another one is looked for of."""
         keeping = Keeping()

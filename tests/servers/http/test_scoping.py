@@ -49,6 +49,24 @@ class Credentials(SynchronousTestCase):
             found = scope(role)
             self.assertEqual((found.credential, found.query, set(found.replaced)), (line, query, replaced))
 
+    def test_what_no_answer_shows(self) -> None:
+        """The credential in each way in which it is sent, without what every request has beside it."""
+        secret = b"a-long/secret"
+        pair = b64encode(b"ada:" + secret).rstrip(b"=")
+        key = AwsKey("eu-central-1", "s3", REFERENCE, REFERENCE, REFERENCE)
+        for role, given, words in (
+            (Role("r", "", bearer=REFERENCE), secret, {secret}),
+            (Role("r", "ada", REFERENCE), secret, {pair, secret}),
+            (Role("r", "", header="X-Key", value=REFERENCE), b"Token " + secret, {b"Token " + secret, secret}),
+            (Role("r", "", query="key", value=REFERENCE), secret, {secret, b"a-long%2Fsecret"}),
+            (Role("r", "", sigv4=key), secret, {secret}),
+            (Role("r", "", sigv4=replace(key, session_token=None)), secret, set()),
+            (Role("r", "", bearer=REFERENCE), b"hush", set()),
+            (Role("r", ""), secret, set()),
+        ):
+            found = set(scope(role, given).words().each)
+            self.assertTrue(words <= found and bool(words) == bool(found), (role, found))
+
     def test_a_secret_is_one_line(self) -> None:
         """One with a line's end in it would add fields of its own."""
         with self.assertRaises(SecretUnavailable):
