@@ -182,7 +182,7 @@ def show(settings: dict[str, str], session: str, quick: bool, as_json: bool) -> 
 @json_option
 @click.pass_obj
 def kill(settings: dict[str, str], session: str, reason: str, as_json: bool) -> None:
-    """End a live session now: 57P01 to its client, what it runs is cancelled."""
+    """End a live session now: its client reads why, and what it runs at the target is cancelled or killed."""
     done = Gateway(settings["socket"]).post(f"/v1/sessions/{segment(session)}/kill", {"reason": reason})
     if as_json:
         print_json(done)

@@ -16,7 +16,7 @@ from hoopgw.model.events import Code
 from hoopgw.relay import ssh_words as words
 from hoopgw.relay.effects import Effect, Hangup, ToClient, ToTarget
 from hoopgw.relay.ssh_asking import GLOBAL_LANE, Asking
-from hoopgw.relay.ssh_channel import State
+from hoopgw.relay.ssh_channel import Channel, State
 from hoopgw.relay.ssh_channels import Channels
 from hoopgw.relay.ssh_file_channel import FileChannels
 from hoopgw.relay.ssh_from_client import FromClient
@@ -27,6 +27,8 @@ from hoopgw.relay.ssh_starts import Starts
 from hoopgw.wire import sshmessages as wire
 
 _OPEN: Final = State.OPEN  # a lookup in an Enum is a call
+# Whoever began it may not go on with it; at other ends it is left to the target, as where a connection is lost
+_TAKEN: Final = frozenset((Code.SESSION_KILLED, Code.SESSION_STOPPED, Code.SESSION_EXPIRED, Code.SESSION_REVOKED))
 
 
 @final
@@ -61,7 +63,7 @@ class SshRelay:
 
     @property
     def in_flight(self) -> bool:
-        """SSH has no cancel of its own: what runs ends with the connection."""
+        """SSH has no cancel beside the connection: what runs is ended on its channels (`_end`)."""
         return False
 
     @property
@@ -220,8 +222,19 @@ class SshRelay:
                 run = channel.told(words.ended(reason, denial, channel.terminal))
                 if run:
                     effects.append(ToClient(run))
+        if code in _TAKEN:
+            effects += [ToTarget(run) for run in map(_killed, self._by_client.values()) if run]
         effects.append(Hangup(code, reason))
         return effects
+
+
+def _killed(channel: Channel) -> bytes:
+    """A signal for what runs there, as a run; b"" where nothing does.  Without a terminal it would outlive the
+    connection: `sleep 9999` writes nothing.  A server of SFTP ends with its input."""
+    closed = channel.client_closed or channel.target_closed
+    if channel.state is not _OPEN or closed or not channel.started or channel.files is not None:
+        return b""
+    return wire.framed(wire.request(channel.target, b"signal", False, wire.string(b"KILL")))
 
 
 def _forward(run: bytes, begin: int, end: int, from_client: bool, effects: list[Effect]) -> None:

@@ -15,7 +15,7 @@ from typing import ClassVar
 from hoopgw.cli.demo.place import free_port
 from hoopgw.cli.demo.stage import Options
 from hoopgw.record.harmless import RESET
-from tests.live.harness import UNTIL, until
+from tests.live.harness import UNTIL, command_lines, until
 from tests.live.ssh_clients import TIMEOUT, SshCase
 
 RULES = """
@@ -395,8 +395,8 @@ class Holding(SshCase):
         self.assertEqual((over.returncode, "no such live session" in over.stderr), (1, True))
 
     def test_killed(self) -> None:
-        """`hoopgw sessions kill` ends it at once, whatever runs, and the client reads why."""
-        running = self.start("web1@127.0.0.1", "echo begun; sleep 100")
+        """`hoopgw sessions kill` ends it at once, and what runs with it; the client reads why."""
+        running = self.start("web1@127.0.0.1", "echo begun; sleep 10077; true")
         assert running.stdout is not None
         self.assertEqual(running.stdout.readline(), b"begun\n")
         session = json.loads(self.events("session.opened")[-1])["session"]
@@ -406,3 +406,10 @@ class Holding(SshCase):
         self.assertIn(b"ended by approver@demo: a test", err)
         for code in ("session.killed", "session.closed"):
             self.told(code, session)
+        left = [b"never looked"]
+
+        def gone() -> bool:
+            left[:] = [line for line in command_lines() if line.startswith(b"sleep 10077")]
+            return not left
+
+        self.assertTrue(until(gone), left)
