@@ -101,20 +101,23 @@ def _statement_node(draft: Draft, key: str, node: Node) -> None:
         draft.written.add(id(node.get("relation")))
         draft.events[id(node.get("relation"))] = _events(key, node)
     if key in ("UpdateStmt", "DeleteStmt"):
-        draft.where = worse(draft.where, where(node.get("whereClause"), _written(draft, node.get("relation", {}))))
+        draft.where = worse(draft.where, where(node.get("whereClause"), _written(draft, node)))
     if key == "MergeStmt":
         _merged(draft, node)
     if key == "InsertStmt" and (node.get("onConflictClause") or {}).get("action") == "ONCONFLICT_UPDATE":
         draft.effects.add("update")
 
 
-def _written(draft: Draft, relation: Node) -> Written:
+def _written(draft: Draft, node: Node) -> Written:
     """By its alias alone where it has one."""
+    relation: Node = node.get("relation", {})
     name = relation.get("relname", "")
     found = resolve(draft, relation.get("schemaname", ""), name)
     never = [{column.name for column in each.columns if column.not_null} for each in found]
     alias = str((relation.get("alias") or {}).get("aliasname", name))
-    return Written((alias,), frozenset(set.intersection(*never)) if never else frozenset())
+    others = "fromClause" in node or "usingClause" in node  # else a name that is not known is a new column
+    columns = frozenset(column.name for each in found for column in each.columns) if found and others else None
+    return Written((alias,), frozenset(set.intersection(*never)) if never else frozenset(), columns)
 
 
 def _events(key: str, node: Node) -> frozenset[str]:

@@ -24,9 +24,16 @@ class Holds(Enum):
     ALWAYS = "always"
     NEVER = "never"
     FIXED = "fixed"  # the same for every row, whichever
+    ELSEWHERE = "elsewhere"  # the same for every row of the table that is written: rows of others decide
 
 
-_NOT = {Holds.ALWAYS: Holds.NEVER, Holds.NEVER: Holds.ALWAYS, Holds.FIXED: Holds.FIXED, None: None}
+_NOT: dict[Holds | None, Holds | None] = {
+    Holds.ALWAYS: Holds.NEVER,
+    Holds.NEVER: Holds.ALWAYS,
+    Holds.FIXED: Holds.FIXED,
+    Holds.ELSEWHERE: Holds.ELSEWHERE,
+    None: None,
+}
 _EQUAL = frozenset(("=", ">=", "<=", "~", "~*", "~~", "~~*", "@>", "<@", "&&"))  # true of a value and itself
 _UNEQUAL = frozenset(("<>", "!=", "<", ">", "!~~", "!~~*"))
 _SYSTEM = frozenset(("ctid", "tableoid", "xmin", "xmax", "cmin", "cmax"))
@@ -35,10 +42,21 @@ _NEGATED = frozenset(("AEXPR_NOT_BETWEEN", "AEXPR_NOT_BETWEEN_SYM", "AEXPR_DISTI
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The table that is written: by which names it goes, and which of its columns are never NULL."""
+    """The table that is written: by which names it goes, and which of its columns are never NULL.  `columns` None: they
+    are not known, and any name may be one."""
 
     names: Collection[str] = ()
     not_null: Collection[str] = ()
+    columns: Collection[str] | None = None
+
+    def may_be(self, fields: list[Any]) -> bool:
+        """Whether a ColumnRef of these fields looks at its rows, and not at those of USING or of a subquery."""
+        found = words(fields)
+        if not self.names or not found:
+            return True
+        if len(fields) > 1:  # x.column, schema.x.column; x.*, of which the star is no word
+            return found[-2 if len(found) == len(fields) else -1] in self.names
+        return self.columns is None or found[0] in {*self.columns, *self.names, *_SYSTEM}
 
 
 def where(clause: Any, written: Written | None = None) -> Where:
@@ -64,9 +82,10 @@ class _Condition:
         kind, body = next(iter(node.items()))
         reader = getattr(self, f"_read_{kind}", None)
         found: Holds | None = reader(body, depth + 1) if reader is not None else None
-        if found is None and kind not in ("BoolExpr", "CurrentOfExpr") and not _refers(node):
-            return Holds.FIXED
-        return found
+        if found is not None or kind in ("BoolExpr", "CurrentOfExpr"):
+            return found
+        written, any_ = self._refers(node)
+        return None if written else Holds.ELSEWHERE if any_ else Holds.FIXED
 
     def _read_A_Const(self, body: Node, depth: int) -> Holds | None:
         if "boolval" not in body:
@@ -93,7 +112,7 @@ class _Condition:
         seen = {self._same(each) for each in arguments}
         if any(self._same(_opposite(each)) in seen for each in arguments):
             return Holds.ALWAYS
-        return None if None in found else Holds.NEVER
+        return None if None in found else Holds.ELSEWHERE if Holds.ELSEWHERE in found else Holds.NEVER
 
     def _read_A_Expr(self, body: Node, depth: int) -> Holds | None:
         kind, left, right = body.get("kind", ""), body.get("lexpr"), body.get("rexpr")
@@ -136,6 +155,24 @@ class _Condition:
 
     # ---- pieces
 
+    def _refers(self, node: Any) -> tuple[bool, bool]:
+        """Whether to the table that is written, and whether to any."""
+        found = False
+        stack = [node]
+        while stack:
+            value = stack.pop()
+            if isinstance(value, dict):
+                if "CurrentOfExpr" in value:
+                    return True, True
+                if "ColumnRef" in value:
+                    found = True
+                    if self._written.may_be(value["ColumnRef"].get("fields", [])):
+                        return True, True
+                stack.extend(value.values())
+            elif isinstance(value, list):
+                stack.extend(value)
+        return False, found
+
     def _equal(self, one: Any, other: Any) -> bool:
         return self._same(one) == self._same(other)
 
@@ -175,19 +212,6 @@ def _opposite(node: Any) -> Any:
         other = "IS_NOT_NULL" if body.get("nulltesttype") == "IS_NULL" else "IS_NULL"
         return {"NullTest": {**body, "nulltesttype": other}}
     return {"BoolExpr": {"boolop": "NOT_EXPR", "args": [node]}}
-
-
-def _refers(node: Any) -> bool:
-    stack = [node]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, dict):
-            if "ColumnRef" in value or "CurrentOfExpr" in value:
-                return True
-            stack.extend(value.values())
-        elif isinstance(value, list):
-            stack.extend(value)
-    return False
 
 
 def _literal(node: Any) -> bool:

@@ -58,7 +58,36 @@ class Conditions(SynchronousTestCase):
         """The table by its alias; the columns of another table may be NULL."""
         self.assertIs(judged("o.id = id", "delete from orders o"), Where.CONSTANT)
         self.assertIs(judged("o.id is not null", "delete from orders o"), Where.CONSTANT)
-        self.assertIs(judged("p.id is not null", "delete from orders o using other p"), Where.PRESENT)
+        self.assertIs(judged("p.id is not null or o.id = 1", "delete from orders o using other p"), Where.PRESENT)
+
+    def test_other_tables(self) -> None:
+        """What only says something of rows of USING, of FROM or of a subquery hits every row, or none: the condition
+        that joins them is missing."""
+        for begins, condition in (
+            ("delete from orders using other o", "o.id = 1"),
+            ("delete from orders using other o", "o.id = 1 and o.name = 'x'"),
+            ("delete from orders using (select 1 as a) x", "a = 1"),
+            ("delete from orders o using orders p", "p.id = 1"),
+            ("update orders set name = 'x' from other", "other.id = 1"),
+            ("with x as (select 1 as a) delete from orders using x", "x.a = 1"),
+            ("delete from orders", "exists (select 1 from other o where o.id = 1)"),
+        ):
+            self.assertIs(judged(condition, begins), Where.CONSTANT, f"{begins} where {condition}")
+        for begins, condition in (
+            ("delete from orders using other o", "o.id = orders.id"),
+            ("delete from orders using other o", "o.id = 1 and name = 'x'"),
+            ("delete from orders using other o", "orders.* = o.*"),
+            ("delete from orders using other o", "public.orders.id = o.a"),
+            ("delete from orders x using other o", "o.a = x"),
+            ("update orders set name = 'x' from other", "ctid = other.place"),
+            ("delete from orders", "exists (select 1 from other o where o.id = orders.id)"),
+            ("delete from orders", "exists (select 1 from other o where a = id)"),
+            ("delete from orders", "new_column = 1"),
+            ("delete from unknown using other o", "a = 1"),
+            ("delete from orders using other o", "o.a or o.id = orders.id"),
+            ("delete from orders using other o", "not (o.a or o.id = orders.id)"),
+        ):
+            self.assertIs(judged(condition, begins), Where.PRESENT, f"{begins} where {condition}")
 
     def test_no_catalogue(self) -> None:
         """Which columns are never NULL is not known then."""
