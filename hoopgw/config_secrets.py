@@ -18,6 +18,7 @@ from hoopgw.model.settings import Settings
 from hoopgw.model.target import SecretReference
 
 MAX_SECRET = 64 * 1024  # bytes: a key with its comments
+AT_START = "credentials are handed over at a start, not at a reload"
 
 
 def read_secret(reference: SecretReference, environment: Mapping[str, str] | None = None) -> Secret:
@@ -79,7 +80,9 @@ def _from_file(path: Path, *, private: bool, anyones: bool = False) -> Secret:
             _check(path, os.fstat(descriptor), private, anyones)
             data = file.read(MAX_SECRET + 1)
     except OSError as error:
-        raise SecretUnavailable(f"{path} cannot be read: {error.strerror}") from error
+        came_late = not private and isinstance(error, FileNotFoundError)
+        more = f"; {AT_START}" if came_late else ""
+        raise SecretUnavailable(f"{path} cannot be read: {error.strerror}{more}") from error
     value = data.rstrip(b"\r\n")
     if not value or len(data) > MAX_SECRET:
         raise SecretUnavailable(f"{path} is empty, or larger than {MAX_SECRET} bytes")

@@ -8,7 +8,7 @@ from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.config_secrets import MAX_SECRET, read_or_make, read_secret, signing_key
+from hoopgw.config_secrets import AT_START, MAX_SECRET, read_or_make, read_secret, signing_key
 from hoopgw.model.errors import OperatorError, SecretUnavailable
 from hoopgw.model.target import SecretReference
 
@@ -63,7 +63,9 @@ class Read(SynchronousTestCase):
         (place / "db").chmod(0o444)  # systemd's own mode; its directory keeps others out
         there = {"CREDENTIALS_DIRECTORY": str(place)}
         self.assertEqual(read_secret(SecretReference("credential", "db"), there).reveal(), b"x")
-        self.assertRaises(SecretUnavailable, read_secret, SecretReference("credential", "other"), there)
+        error = self.assertRaises(SecretUnavailable, read_secret, SecretReference("credential", "other"), there)
+        self.assertIn(AT_START, str(error))
+        self.assertNotIn(AT_START, self.refused(place / "other"))
         self.assertRaises(SecretUnavailable, read_secret, SecretReference("credential", "db"), {})
 
     def test_environment(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from hoopgw import __version__
 from hoopgw.cli.finding import Finding
 from hoopgw.cli.reaching import MAX_BODY, PATIENCE
+from hoopgw.config_secrets import AT_START
 
 RELOAD, RESTART = "systemctl reload hoopgw", "systemctl restart hoopgw"
 SHOWN = 400  # characters of why a reload was refused; the event has all
@@ -44,8 +45,9 @@ def in_force(said: Mapping[str, Any], policy: str) -> Iterator[Finding]:
     refused, waiting = said.get("refused"), said.get("restart")
     if isinstance(refused, dict):
         why = " ".join(str(refused.get("reason", "")).split())
-        why = f"{why[:SHOWN]} …" if len(why) > SHOWN else why
         mended = f"the files have no mistakes now: {RELOAD}" if policy else f"hoopgw check; then {RELOAD}"
+        mended = RESTART if policy and AT_START in why else mended
+        why = f"{why[:SHOWN]} …" if len(why) > SHOWN else why
         words = f"the last one was refused at {refused.get('at')}, and the configuration before it is in force"
         yield Finding("reload", f"{words}: {why}", mended)
     elif policy and said.get("policy") != policy:

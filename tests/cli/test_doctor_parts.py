@@ -18,8 +18,10 @@ from hoopgw.cli.doctor import _disk
 from hoopgw.cli.for_service import not_handed_over, unreadable
 from hoopgw.cli.own_certificate import CERTIFICATE, KEY, ensure
 from hoopgw.cli.possessions import handed_over
+from hoopgw.cli.running import in_force
 from hoopgw.cli.units import credential_names, exposed, overridden, port_in, seconds, sources_in
 from hoopgw.config import Config
+from hoopgw.config_secrets import AT_START
 from hoopgw.model.settings import LimitSettings, RecordingSettings, Settings, TlsSettings
 from hoopgw.model.target import Role, SecretReference, Target, TlsMode
 from hoopgw.policy.policyset import PolicySet
@@ -32,6 +34,18 @@ SHIPPED = {
     "RuntimeDirectoryPreserve": "yes",
     "User": "hoopgw",
 }
+
+
+class Reloads(SynchronousTestCase):
+    def test_what_mends_one_that_was_refused(self) -> None:
+        """Another reload, where the files are mended; a start, where a credential came after the last one."""
+        for reason, policy, fix in (
+            ("pay.toml:3: no such role", "", "hoopgw check"),
+            ("pay.toml:3: no such role", "sha256:x", "systemctl reload"),
+            (f"{'x' * 1000}: {AT_START}", "sha256:x", "systemctl restart"),
+        ):
+            [found] = in_force({"refused": {"at": "now", "reason": reason}}, policy)
+            self.assertEqual((found.what, fix in found.fix, len(found.said) < 600), ("reload", True, True), found)
 
 
 class Units(SynchronousTestCase):

@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 from hoopgw.cli.finding import Finding
+from hoopgw.config_secrets import AT_START
 
 PATIENCE = 5.0  # seconds for one answer
 TAKEN = 30.0  # seconds until a reload is done: secrets and certificates are read again
@@ -65,7 +66,8 @@ def _taken(admin: str, before: dict[str, Any]) -> Finding:
             return Finding("reload", f"the running gateway has taken it up{more}")
         if now["kept"] != before["kept"]:
             why = now.get("refused", {}).get("reason", "")
-            return Finding("reload", f"the gateway keeps its old configuration: {why}", "mend that: hoopgw check")
+            fix = "systemctl restart hoopgw" if AT_START in why else "mend that: hoopgw check"
+            return Finding("reload", f"the gateway keeps its old configuration: {why}", fix)
         time.sleep(0.1)
     return Finding("reload", f"the gateway did not take it up within {TAKEN:g} s", "journalctl -u hoopgw")
 
