@@ -30,13 +30,16 @@ OURS: Final = frozenset(
     (b"host", b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"x-original-url",
      b"x-rewrite-url", b"x-original-uri", b"x-original-host", b"x-forwarded", b"traceparent", b"tracestate",
      b"client-ip", b"x-cluster-client-ip", b"cf-connecting-ip", b"cf-access-jwt-assertion",
-     b"cf-access-authenticated-user-email")
+     b"cf-access-authenticated-user-email", b"front-end-https", b"client-cert", b"client-cert-chain",
+     b"x-arr-clientcert", b"x-arr-ssl", b"x-jwt-assertion", b"x-credential-identifier", b"x-anonymous-consumer")
 )  # fmt: skip
-# Beside the gateway's own: what proxies say of a user, or of a client's certificate; targets believe who is before them
+# Beside the gateway's own: what proxies say of a user, or of a client's certificate (RFC 9440), and the name that a
+# Kubernetes API takes in place of the credential's; targets believe who is before them
 OUR_PREFIXES: Final = (
     b"x-forwarded-", b"x-hoopgw-", b"remote-", b"x-remote-", b"x-webauth-", b"x-auth-request-", b"x-authentik-",
     b"x-ms-client-principal", b"x-amzn-oidc-", b"x-goog-authenticated-user-", b"x-goog-iap-", b"x-pomerium-",
     b"x-vouch-", b"tailscale-user-", b"ssl-client-", b"x-ssl-client-", b"x-client-cert", b"x-envoy-",
+    b"x-amzn-mtls-", b"x-authenticated-", b"x-consumer-", b"impersonate-",
 )  # fmt: skip
 # What never reaches the record
 SECRET: Final = frozenset((b"authorization", b"cookie", b"set-cookie", b"x-api-key", b"x-auth-token", b"x-csrf-token"))
@@ -89,7 +92,7 @@ class RequestHead:
         for index, field in enumerate(block.fields):
             name = field[0]
             plain = alike(name)
-            if name in HOP or name in block.hops or is_ours(plain) or plain in scope.replaced:
+            if plain in HOP or name in block.hops or is_ours(plain) or plain in scope.replaced:
                 continue
             if opens and is_concerned(name):
                 continue
@@ -137,7 +140,8 @@ def is_ours(name: bytes) -> bool:
 
 def recorded_line(name: bytes, line: bytes, scope: HttpScope) -> bytes:
     """A line, with its CR LF, as the record shows it."""
-    if name in scope.secrets or alike(name) in SECRET:
+    plain = alike(name)
+    if plain in scope.secrets or plain in SECRET:
         return line[: len(name)] + b": " + REDACTED + b"\r\n"
     return line
 

@@ -159,7 +159,7 @@ class Outgoing:
         for name, _ in self.up.trailers:
             plain = alike(name)
             ours = is_ours(plain) or plain in self._scope.replaced
-            if ours or plain in PROOFS or plain in SECRET or name in self._scope.secrets:
+            if ours or plain in PROOFS or plain in SECRET or plain in self._scope.secrets:
                 raise ProtocolViolation(f"{name.decode('ascii')} as a trailer")
         return end
 

@@ -68,7 +68,8 @@ class HttpScope:
     query        what is added to the query of each request, likewise
     replaced     names of fields that the gateway sets by these lines: the client's copies are dropped
     keep_authorization  the client's own Authorization is meant for the target
-    secrets      names of fields whose values are kept out of the record, beside those that always are
+    secrets      names of fields, as `alike` gives them, whose values are kept out of the record, beside those that
+                 always are
     needs        how many bytes of a request's body the rules must see before they judge; 0: none
     messages     how many bytes of each WebSocket message of a client the rules must see; 0: none
     granted      gives a line with the credential, anew for each request, where it may change: SecretUnavailable

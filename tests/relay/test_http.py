@@ -152,7 +152,7 @@ class Requests(SynchronousTestCase):
         self.assertIn(b"X-Pin: secret", course.target[0])
         self.assertIn(b"X-Pin: (redacted)", course.journal[0])
         course.reply(OK)
-        course.send(GET[:-2] + b"X_Api.Key: hush\r\n\r\n")
+        course.send(GET[:-2] + b"X_Api.Key: hush\r\nx_pin: hush\r\n\r\n")
         self.assertNotIn(b"hush", b"".join(course.journal))
 
     def test_what_only_the_gateway_says_is_dropped(self) -> None:
@@ -161,6 +161,8 @@ class Requests(SynchronousTestCase):
         imitated = b"X-Forwarded-For: 1\r\nX_Forwarded_Host: 1\r\nx-hoopgw-subject: 1\r\nForwarded: 1\r\n"
         imitated += b"X.Hoopgw.Identity: 1\r\nX-Hoopgw_Subject: 1\r\nx~forwarded!for: 1\r\n"
         imitated += b"X-WEBAUTH-ROLE: 1\r\nRemote-Groups: 1\r\nX-Auth-Request-Email: 1\r\nX-SSL-Client-Verify: 1\r\n"
+        imitated += b"Client-Cert: 1\r\nX-Amzn-Mtls-Clientcert-Subject: 1\r\nX-Consumer-Username: 1\r\n"
+        imitated += b"Impersonate_User: 1\r\nProxy_Authorization: 1\r\nHTTP2_Settings: 1\r\n"
         imitated += b"Traceparent: 1\r\nX-Original-URL: /1\r\nTE: 1\r\nKeep-Alive: 1\r\nX-Hop: 1\r\n"
         course.send(GET[:-2] + b"Connection: X-Hop, keep-alive\r\n" + imitated + b"\r\n")
         self.assertNotIn(b": 1\r\n", course.target[0])

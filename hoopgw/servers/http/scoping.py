@@ -82,7 +82,7 @@ def scope_of(login: HttpLogin, calls: Calls, bearer: KeptBearer | None, masked: 
         replaced=replaced | REPLACED if masked else replaced,
         # the client's own Authorization is for the target only where it is neither its token nor the role's
         keep_authorization=route[2] != b"authorization" and b"authorization" not in replaced,
-        secrets=frozenset(name.encode() for name in target.secret_fields) | replaced,
+        secrets=frozenset(alike(name.encode()) for name in target.secret_fields) | replaced,
         needs=calls.needs,
         messages=calls.messages,
         words=words_of(access.role, calls.secret, bearer),

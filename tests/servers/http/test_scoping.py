@@ -115,6 +115,8 @@ class Told(SynchronousTestCase):
         for prefix, seen in ((b"/api", b"gw.example.com"), (b"", b"gw:8443")):
             told = scope(Role("r", ""), prefix=prefix, public="https://gw.example.com").told
             self.assertIn(b"X-Forwarded-Host: " + seen + b"\r\n", told)
+        named = scope(Role("r", ""), secret_fields=frozenset(("x_pin",))).secrets
+        self.assertEqual(named, {b"x-pin"})  # as targets that make variables of fields read it
         found = scope(Role("r", ""), tells_identity=False)
         self.assertNotIn(b"ada", found.told)
 
