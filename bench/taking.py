@@ -176,18 +176,21 @@ class Bench:
         ]
 
     def beside(self, name: str) -> list[report.Row]:
-        """p99 of a session while another is this load: against the same session alone, and both without the gateway."""
-        taken: dict[str, list[float]] = {"ours": [], "alone": [], "direct": []}
+        """p99 of a session while another is this load: against the same session alone, both by pgbouncer, and direct."""
+        taken: dict[str, list[float]] = {"ours": [], "alone": [], "pgbouncer": [], "direct": []}
         for _ in range(self._rounds):
             taken["alone"].append(p99(self._ways["ours"], self._seconds))
-            for way in ("ours", "direct"):
+            for way in ("ours", "pgbouncer", "direct"):
                 loaded = self._ways[way]
                 if way == "ours" and name == "redos":
                     loaded = replace(loaded, database="redos")
                 with load(name, loaded):
                     taken[way].append(p99(self._ways[way], self._seconds))
         row = f"postgresql.p99.beside.{name}"
-        return [report.row(row, peer, taken["ours"], taken[peer], "us", "lower") for peer in ("alone", "direct")]
+        return [
+            report.row(row, peer, taken["ours"], taken[peer], "us", "lower")
+            for peer in ("alone", "pgbouncer", "direct")
+        ]
 
     def idle(self) -> report.Row:
         """KiB of each of 10 000 idle sessions, or of as many as there are descriptors for; pgbouncer's are those of the
