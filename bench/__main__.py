@@ -30,6 +30,7 @@ HTTP_ROWS = (
 )
 MODES = ("simple", "extended", "prepared")
 CLIENTS = (8, 32)
+NEW_SIZES = (100, 5_000, 30_000)  # bytes of a statement: the last is read in a process of its own
 
 
 @click.command()
@@ -67,6 +68,9 @@ def _rows(bench: Bench, only: str) -> Iterator[report.Row]:
             yield from _told(bench.throughput(mode, 8, tls=True))
     if only in "postgresql.p50.added":
         yield from _told(bench.latency())
+    for size in NEW_SIZES:
+        if only in f"postgresql.p50.new.{size}":
+            yield from _told(bench.new(size))
     for name, database in (("recorded", "shop"), ("column-mask", "column"), ("pattern-mask", "pattern")):
         if only in f"postgresql.bulk.{name}":
             yield from _told([bench.bulk(name, database)])

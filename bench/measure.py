@@ -23,6 +23,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 READY_FOR_QUERY = b"Z\x00\x00\x00\x05I"  # PostgreSQL documentation, 55.7: idle, not in a transaction
 PIECE = 1 << 20
 DISK_BYTES = 64 << 20
+NEW = 200  # statements of which the median is taken
 
 
 class BenchFailed(Exception):
@@ -89,6 +90,19 @@ def median_latency(pgbench: Sequence[str], env: Mapping[str, str], way: Way, sec
     if not taken:
         raise BenchFailed(f"pgbench logged nothing by way of {way.name}")
     return statistics.median(taken)
+
+
+def new_statements(way: Way, size: int) -> float:
+    """Microseconds of the median statement of about `size` bytes that nobody has sent before."""
+    rows = max(1, size // len("(100000,'word 100000'),"))
+    taken: list[float] = []
+    with connected(way) as connection:
+        for first in range(0, NEW * rows, rows):
+            values = ",".join(f"({number},'word {number}')" for number in range(first, first + rows))
+            begun = time.perf_counter()
+            connection.execute(f"SELECT count(*) FROM (VALUES {values}) AS given".encode())
+            taken.append(time.perf_counter() - begun)
+    return statistics.median(taken) * 1e6
 
 
 def run_pgbench(command: Sequence[str], env: Mapping[str, str], way: Way) -> str:

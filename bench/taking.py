@@ -15,7 +15,7 @@ from bench.beside import load, p99
 from bench.http import PEERS as HTTP_PEERS
 from bench.http import HttpWays
 from bench.idle import kept, sessions_that_fit
-from bench.measure import Burst, Way, bulk, burst, copied_in, median_latency, pinned
+from bench.measure import Burst, Way, bulk, burst, copied_in, median_latency, new_statements, pinned
 from bench.ssh import SSH_PEERS, SshWays
 from bench.ssh_steps import echo, on_one_cpu, setup, tcp_proxy
 from bench.ways import BULK_ROWS
@@ -70,6 +70,15 @@ class Bench:
             report.row("postgresql.p50.added", peer, added["ours"], added[peer], "us", "lower")
             for peer in ("pgbouncer", "haproxy")
         ]
+
+    def new(self, size: int) -> list[report.Row]:
+        """Median latency of statements of that many bytes, each of which has to be read by the parser of SQL."""
+        taken: dict[str, list[float]] = {"ours": [], "pgbouncer": [], "direct": []}
+        for _ in range(self._rounds):
+            for name, figures in taken.items():
+                figures.append(new_statements(self._ways[name], size))
+        row = f"postgresql.p50.new.{size}"
+        return [report.row(row, peer, taken["ours"], taken[peer], "us", "lower") for peer in ("pgbouncer", "direct")]
 
     def _median(self, name: str) -> float:
         return median_latency(self._pgbench, self._env, self._ways[name], self._seconds, self._stage.place)
@@ -176,7 +185,7 @@ class Bench:
         ]
 
     def beside(self, name: str) -> list[report.Row]:
-        """p99 of a session while another is this load: against the same session alone, both by pgbouncer, and direct."""
+        """p99 of a session while another is this load: against it alone, and both by pgbouncer or direct."""
         taken: dict[str, list[float]] = {"ours": [], "alone": [], "pgbouncer": [], "direct": []}
         for _ in range(self._rounds):
             taken["alone"].append(p99(self._ways["ours"], self._seconds))

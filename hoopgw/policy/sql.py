@@ -24,7 +24,7 @@ from hoopgw.policy.touched import expanded, with_block
 
 MAX_IN_PROCESS: Final = 16 * 1024  # bytes: deeper texts could exhaust the parser's stack; they are parsed in a child
 
-__all__ = ("MAX_IN_PROCESS", "Unreadable", "analyse")
+__all__ = ("MAX_IN_PROCESS", "Unreadable", "analyse", "analyse_by")
 
 
 def analyse(text: bytes, catalogue: Catalogue | None, context: NameContext, follow: bool = True) -> Facts:
@@ -49,6 +49,11 @@ def analyse(text: bytes, catalogue: Catalogue | None, context: NameContext, foll
     if any(statement.secret for statement in statements):
         redacted = "; ".join(_without_secret(statement) for statement in statements).encode()
     return Facts(tuple(statements), redacted)
+
+
+def analyse_by(catalogue: Catalogue, text: bytes, context: NameContext, follow: bool) -> Facts:
+    """The same, for a child that has the catalogue already."""
+    return analyse(text, catalogue, context, follow)
 
 
 def _read(tree: Node, catalogue: Catalogue | None, context: NameContext, follow: bool, place: int) -> Statement:

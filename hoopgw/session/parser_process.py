@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import resource
 import signal
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -22,6 +22,7 @@ DEADLINE = 10.0  # seconds for one text, start of the child included
 PATIENCE = 30.0  # seconds that a text waits for its turn
 MAX_WAITING = 64  # texts of one owner that wait: one channel, or session, has one
 MEMORY = 4 << 30  # bytes of address space of the child: a tree of SQL takes some 200 times its text
+KEPT = 4  # things, as catalogues, by which texts are read: the child has the last ones
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -35,13 +36,32 @@ def _bound(parent: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+_kept: OrderedDict[int, Any] = OrderedDict()  # in the child, by the number that the gateway gave each
+
+
+def _read_by(call: Callable[..., Any], number: int, new: Any, given: tuple[Any, ...]) -> Any:
+    """In the child.  `new`: what `number` stands for, where that has not come before."""
+    if new is not None:
+        _keep(_kept, number, new)
+    _kept.move_to_end(number)
+    return call(_kept[number], *given)
+
+
+def _keep(kept: OrderedDict[int, Any], number: int, new: Any) -> None:
+    """The same on both sides: so one knows what the other has."""
+    kept[number] = new
+    while len(kept) > KEPT:
+        kept.popitem(last=False)
+
+
 class _Reading:
     """A text that waits, or is read."""
 
-    __slots__ = ("call", "given", "done", "timer")
+    __slots__ = ("call", "by", "given", "done", "timer")
 
-    def __init__(self, call: Callable[..., Any], given: tuple[Any, ...]) -> None:
+    def __init__(self, call: Callable[..., Any], by: Any, given: tuple[Any, ...]) -> None:
         self.call = call
+        self.by = by
         self.given = given
         self.done: Deferred[Any] = Deferred()
         self.timer: IDelayedCall | None = None
@@ -61,16 +81,19 @@ class ParserProcess:
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._pool: ProcessPoolExecutor | None = None
+        self._sent: OrderedDict[int, Any] = OrderedDict()  # what the child has, by its id
         self._turns: dict[str, deque[_Reading]] = {}  # by owner: whose turn it is stands first
         self._running: _Reading | None = None
         self._stopped = False
 
-    def run(self, owner: str, call: Callable[..., Any], *given: Any) -> Deferred[Any]:
-        """What `call`, a function of a module, makes of `given`.
+    def run(self, owner: str, call: Callable[..., Any], *given: Any, by: Any = None) -> Deferred[Any]:
+        """What `call`, a function of a module, makes of `given`; and of `by` before them, unless that is None.
+
+        `by` is large, is never changed, and many texts are read by it: it goes to the child once.
 
         Fails with Unreadable: its own word, a crash, a deadline, or no process to be had.
         """
-        reading = _Reading(call, given)
+        reading = _Reading(call, by, given)
         if self._stopped:
             self._fail(reading, "the gateway is stopping")
             return reading.done
@@ -133,11 +156,23 @@ class ParserProcess:
         """Raises OSError or RuntimeError where the system gives no process or thread."""
         pool = self._started()
         try:
-            return pool, pool.submit(reading.call, *reading.given)
+            return pool, self._told(pool, reading)
         except BrokenProcessPool:
             self._drop(pool)
         pool = self._started()
-        return pool, pool.submit(reading.call, *reading.given)
+        return pool, self._told(pool, reading)
+
+    def _told(self, pool: ProcessPoolExecutor, reading: _Reading) -> Future[Any]:
+        by = reading.by
+        if by is None:
+            return pool.submit(reading.call, *reading.given)
+        number = id(by)
+        known = number in self._sent
+        told = pool.submit(_read_by, reading.call, number, None if known else by, reading.given)
+        if not known:
+            _keep(self._sent, number, by)
+        self._sent.move_to_end(number)
+        return told
 
     # ---- the child
 
@@ -150,6 +185,7 @@ class ParserProcess:
     def _drop(self, pool: ProcessPoolExecutor) -> None:
         if self._pool is pool:
             self._pool = None
+            self._sent.clear()
         for process in list((getattr(pool, "_processes", None) or {}).values()):
             process.kill()
         pool.shutdown(wait=False, cancel_futures=True)

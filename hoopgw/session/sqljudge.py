@@ -19,7 +19,7 @@ from hoopgw.policy.facts import Facts, FunctionName, Statement
 from hoopgw.policy.guardrail import IGuardrail, judge
 from hoopgw.policy.masks import SqlMasks
 from hoopgw.policy.policyset import Selection
-from hoopgw.policy.sql import MAX_IN_PROCESS, Unreadable, analyse
+from hoopgw.policy.sql import MAX_IN_PROCESS, Unreadable, analyse, analyse_by
 from hoopgw.policy.sql_calls import RUNS_TEXT, with_parameters
 from hoopgw.policy.sql_names import Meaning, NameContext, SessionNames, context_of
 from hoopgw.policy.touched import expanded
@@ -234,8 +234,13 @@ class SqlJudge:
             assert isinstance(failure.value, Unreadable)
             return unreadable(operation, failure.value)
 
-        given = operation.text, scope.catalogue, self._context, scope.follows
-        return self._parser.run(self._owner, analyse, *given).addCallbacks(read, unread)
+        reading: Deferred[Facts]
+        if scope.catalogue is None:
+            reading = self._parser.run(self._owner, analyse, operation.text, None, self._context, scope.follows)
+        else:
+            given = operation.text, self._context, scope.follows
+            reading = self._parser.run(self._owner, analyse_by, *given, by=scope.catalogue)
+        return reading.addCallbacks(read, unread)
 
     def _weighed(self, operation: Operation, facts: Facts, scope: Scope) -> Verdict | Deferred[Verdict]:
         meant = self._with_names(facts, operation.text, scope)

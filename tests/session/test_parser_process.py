@@ -21,7 +21,7 @@ from hoopgw.cli.demo.surroundings import surroundings
 from hoopgw.policy.sql import Unreadable, analyse
 from hoopgw.policy.sql_names import NameContext
 from hoopgw.session import parser_process
-from hoopgw.session.parser_process import DEADLINE, MAX_WAITING, PATIENCE, ParserProcess
+from hoopgw.session.parser_process import DEADLINE, KEPT, MAX_WAITING, PATIENCE, ParserProcess
 
 # A program that has a child read something and is killed then; it says which child
 KILLED = """
@@ -35,6 +35,23 @@ if __name__ == "__main__":
     ParserProcess(reactor).run("ann", os.getpid).addCallback(killed)
     reactor.run()
 """
+
+
+class Large:
+    """Counts how often it goes to a child."""
+
+    sent: list[str] = []
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self.sent.append(self.name)
+        return Large, (self.name,)
+
+
+def called(large: Large, text: str) -> tuple[str, str, int]:
+    return large.name, text, os.getpid()
 
 
 class Threads(Clock):
@@ -142,6 +159,24 @@ class Child(TestCase):
         with self.assertRaises(Unreadable):
             await dies
         self.assertNotIn(await waits, (first, os.getpid()))
+
+    async def test_what_texts_are_read_by_is_sent_once(self) -> None:
+        """A catalogue takes longer on its way than most texts take to be read."""
+        self.patch(parser_process, "DEADLINE", 100.0)
+        self.patch(Large, "sent", [])
+        parser = ParserProcess(reactor)
+        self.addCleanup(parser.stop)
+        many = [Large(str(number)) for number in range(KEPT + 1)]
+        child = 0
+        for step in (0, 1, 0, *range(1, KEPT), 0, KEPT, 1, 0):  # KEPT drives out 1, which drives out 2
+            name, text, child = await parser.run("ann", called, f"text {step}", by=many[step])
+            self.assertEqual((name, text), (str(step), f"text {step}"))
+        self.assertEqual(Large.sent, [*map(str, range(KEPT + 1)), "1"])
+        with self.assertRaises(Unreadable):
+            await parser.run("ann", os._exit, 1)
+        *found, other = await parser.run("ann", called, "again", by=many[0])
+        self.assertEqual((found, Large.sent[-1]), (["0", "again"], "0"))
+        self.assertNotEqual(other, child)
 
     def test_ends_with_a_gateway_that_was_killed(self) -> None:
         """It would stay for ever: nobody tells it, and its own pipe does not end."""
