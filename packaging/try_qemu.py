@@ -84,7 +84,8 @@ def memory(machine: Virtual) -> None:
     recovered = len(scenes.events(machine, "recording.recovered"))
     limit = now + (12 << 20)
     machine.inside("systemctl", "set-property", "--runtime", "hoopgw.service", f"MemoryMax={limit}")
-    sleeper = f"for i in $(seq 60); do (echo 'select pg_sleep(60)' | {scenes.PSQL} &) ; done"
+    # one after the other: a machine without KVM takes seconds for a handshake, and memory is what is to run out
+    sleeper = f"for i in $(seq 60); do (echo 'select pg_sleep(600)' | {scenes.PSQL} &) ; sleep 1; done"
     machine.inside("systemd-run", "--unit=many", "-p", "RemainAfterExit=yes", "sh", "-c", sleeper)
     took = up_again(machine, before)
     machine.inside("systemctl", "stop", "many.service")

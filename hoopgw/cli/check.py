@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
 def for_root(loaded: Config, path: str) -> tuple[Mistake, ...]:
     """Of files without a mistake of their own; nothing for who is not root, who cannot tell."""
     from hoopgw.cli.for_service import not_for_the_service
+    from hoopgw.cli.naming import place_of
     from hoopgw.config_files import Mistake
 
     if os.geteuid() != 0:
         return ()
-    return tuple(Mistake(path, 1, "", f"{each.said}: {each.fix}") for each in not_for_the_service(loaded, path))
+    return tuple(
+        Mistake(*place_of(Path(path), each.named), "", f"{each.said}: {each.fix}")
+        for each in not_for_the_service(loaded, path)
+    )
 
 
 @click.command()

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`fix` is empty where all is well."""
+    """`fix` is empty where all is well; `named` is how the configuration calls what is wrong, where it does."""
 
     what: str
     said: str
     fix: str = ""
+    named: str = ""

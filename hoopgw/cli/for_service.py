@@ -31,7 +31,7 @@ def not_handed_over(loaded: Config, names: frozenset[str] | None) -> Iterator[Fi
             name = reference.name.removeprefix("target_")
             place = f"a file {CREDENTIALS}/{name}, for credential:target_{name}"
             fix = f"{place}, or LoadCredential= by `systemctl edit hoopgw`; then systemctl restart hoopgw"
-            yield Finding("secret", f"the unit hands over no {reference}", fix)
+            yield Finding("secret", f"the unit hands over no {reference}", fix, str(reference))
 
 
 def unreadable(loaded: Config) -> Iterator[Finding]:
@@ -45,7 +45,9 @@ def unreadable(loaded: Config) -> Iterator[Finding]:
         try:
             if not _readable(path, owner, bits):
                 fix = f"chmod go+r {path}" if bits else f"chown --reference={loaded.settings.state} {path}"
-                yield Finding("secret" if not bits else "file", f"the gateway's user may not read {path}", fix)
+                yield Finding(
+                    "secret" if not bits else "file", f"the gateway's user may not read {path}", fix, str(path)
+                )
             yield from _not_passed(path, owner)
         except OSError:  # one that is not there is a mistake that `check` names; or who asks may not look
             continue
@@ -72,6 +74,5 @@ def _not_passed(path: Path, owner: int) -> Iterator[Finding]:
     for above in path.absolute().parents:
         status = above.stat()
         if owner not in (0, status.st_uid) and not status.st_mode & 0o011:
-            yield Finding(
-                "secret", f"the gateway's user may not go through {above} to {path.name}", f"chmod go+x {above}"
-            )
+            said = f"the gateway's user may not go through {above} to {path.name}"
+            yield Finding("secret", said, f"chmod go+x {above}", str(path))

@@ -186,6 +186,11 @@ class Readers(SynchronousTestCase):
         secret = f"chown --reference={self.place}/state {self.place}/secrets/pay"
         self.assertEqual(fixes, {secret, f"chmod go+r {self.place}/ca.pem"})
         self.assertIn(secret, " ".join(map(str, for_root(self.loaded(), "/x.toml"))))  # an upgrade asks `check`
+        (self.place / "targets.d").mkdir()
+        named = f'# {self.place}/secrets/pay\nx = "{self.place}/secrets/pay2"\ny = "file:{self.place}/secrets/pay"\n'
+        (self.place / "targets.d/pay.toml").write_text(named)
+        places = {f"{each.file}:{each.line}" for each in for_root(self.loaded(), f"{self.place}/hoopgw.toml")}
+        self.assertEqual(places, {f"{self.place}/targets.d/pay.toml:3", f"{self.place}/hoopgw.toml:1"})
         os.chown(self.place / "secrets/pay", 65534, 65534)
         (self.place / "ca.pem").chmod(0o644)
         (self.place / "secrets").chmod(0o700)
