@@ -121,10 +121,12 @@ class SqlJudge:
             return self._function(operation, scope)
         if len(operation.text) > MAX_IN_PROCESS:
             return self._in_child(operation, scope)
-        try:
-            facts = analyse(operation.text, scope.catalogue, self._context, scope.follows)
-        except Unreadable as error:
-            return unreadable(operation, error)
+        facts = scope.facts.get(operation.text)
+        if facts is None:
+            try:
+                facts = analyse(operation.text, scope.catalogue, self._context, scope.follows)
+            except Unreadable as error:
+                return unreadable(operation, error)
         return self._weighed(operation, facts, scope)
 
     def sightings(self, operation: Operation) -> tuple[Sighting, ...]:
@@ -253,6 +255,8 @@ class SqlJudge:
         plain = meant is facts and not any(changes(statement) for statement in facts.statements)
         if plain and verdict.keep:
             scope.keep(operation.text, verdict, facts)
+        else:
+            scope.remember(operation.text, facts)
         if operation.kind == PARSE and operation.name:
             self._parsed(operation, facts, scope)
         if not verdict.refusals and operation.kind in (QUERY, EXECUTE):

@@ -26,6 +26,8 @@ MAX_TABLES: Final = 64  # sets of rules and catalogue whose masked columns are k
 MAX_SCOPES: Final = 512  # sets of rules, names and catalogue that verdicts are kept for
 MAX_VERDICTS: Final = 4096  # texts of one scope
 MAX_TEXTS: Final = 8 << 20  # bytes of them
+MAX_FACTS: Final = 256  # texts of one scope that are judged each time, and read once
+MAX_FACTS_TEXT: Final = 4096  # bytes of each
 MAX_KEPT_TEXT: Final = 64 * 1024  # bytes of one text that is kept: longer ones are rarely repeated
 
 
@@ -44,6 +46,7 @@ class Scope:
         self.casts = catalogue is not None and catalogue.types is not None and bool(catalogue.types.own_casts)
         self.known: dict[bytes, tuple[Verdict, Facts]] = {}
         self.shapes: dict[bytes, tuple[Verdict, Facts]] = {}
+        self.facts: dict[bytes, Facts] = {}  # of texts whose verdict hangs on what was said before: FETCH, SET, EXECUTE
         self._size = 0
         self.by_shape = not any(guardrail.reads_text for guardrail in guardrails)
 
@@ -61,6 +64,12 @@ class Scope:
             self.known.clear()
             self._size = len(text)
         self.known[text] = verdict, facts
+
+    def remember(self, text: bytes, facts: Facts) -> None:
+        if len(text) <= MAX_FACTS_TEXT and not _literal(facts):
+            if len(self.facts) >= MAX_FACTS:
+                self.facts.clear()
+            self.facts[text] = facts
 
     def of_shape(self, text: bytes) -> tuple[Verdict, Facts] | None:
         """What was decided of a text that differs in literals only."""

@@ -12,11 +12,13 @@ from hoopgw.model.verdict import Verdict
 from hoopgw.policy.facts import Where
 from hoopgw.policy.guardrails import Action, Conditions, SqlRule
 from hoopgw.policy.policyset import Selection
+from hoopgw.policy.sql import analyse
+from hoopgw.policy.sql_names import NameContext
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.session.catalogues import CatalogueCache
 from hoopgw.session.parser_process import ParserProcess
 from hoopgw.session.sqljudge import SqlJudge
-from hoopgw.session.sqlscopes import Scopes
+from hoopgw.session.sqlscopes import MAX_FACTS, MAX_FACTS_TEXT, Scope, Scopes
 from tests.session.fakes import Emitted, access
 
 NO_DELETE = SqlRule("no-delete", Conditions(effects=frozenset(("delete",))), Action(refuse=True))
@@ -106,6 +108,29 @@ class Names(SynchronousTestCase):
         session = judge(NO_PREPARE)
         self.assertEqual(refused(said(session, "prepare p as select 1")), {"no-prepare"})
         self.assertEqual(refused(said(session, "execute p")), {"built-in:names", "no-prepare"})
+
+
+class Remembered(SynchronousTestCase):
+    """What a text says is read once, and judged each time by what its names stand for then."""
+
+    def remembered(self, *texts: bytes) -> set[bytes]:
+        scope = Scope((), None)
+        for text in texts:
+            scope.remember(text, analyse(text, None, NameContext()))
+        return set(scope.facts)
+
+    def test_another_meaning(self) -> None:
+        session = judge(ALL_ROWS)
+        for text, by in (("select 1", set()), ("select 2", set()), ("delete from t", {"all-rows"})):
+            said(session, f"prepare p as {text}")
+            self.assertEqual(refused(said(session, "execute p")), by, text)
+
+    def test_what_is_not_remembered(self) -> None:
+        """Secrets, long texts, and more than some."""
+        long = b"fetch 1 from c" + b" " * MAX_FACTS_TEXT
+        self.assertEqual(self.remembered(b"fetch c", b"alter role ann password 'hush'", long), {b"fetch c"})
+        many = [b"fetch %d from c" % number for number in range(MAX_FACTS + 3)]
+        self.assertEqual(self.remembered(*many), set(many[MAX_FACTS:]))
 
 
 class Bindings(SynchronousTestCase):
