@@ -167,7 +167,9 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "ca": Key(values.text, "", "PEM file that its certificate is verified by. Default: the system's."),
         "record": Key(MODES, "", "As `mode` of [recordings], for this target."),
         "labels": Key(values.table_of_texts, {}, "What grants, guardrails and masks select targets by."),
-        "catalogue_role": Key(values.text, "", "The role that reads the catalogue. Default: the session's own."),
+        "catalogue_role": Key(
+            values.text, "", "The role that reads the catalogue, for each with its own search path. Default: its own."
+        ),
         "application_name": Key(values.boolean, True, "The target is told session and subject as application_name."),
         "auth": Key(
             some_of("scram-sha-256", "md5", "password"),

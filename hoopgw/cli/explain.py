@@ -190,19 +190,19 @@ def _catalogue(access: Access) -> Any:
     from twisted.python.failure import Failure
 
     from hoopgw.config_secrets import read_for_service
-    from hoopgw.policy.catalogue_queries import QUERIES, TooLarge, catalogue
+    from hoopgw.policy.catalogue_queries import TooLarge, catalogue
     from hoopgw.servers.catalogue_source import CatalogueSource
     from hoopgw.servers.departures import Departures
     from hoopgw.servers.dial import Dialer
+    from hoopgw.session.catalogues import read
 
     running: Any = reactor
     source = CatalogueSource(Dialer(reactor, Departures(reactor)), read_for_service, running)
     found: list[Any] = []
     target = access.target
-    reader = target.roles[target.catalogue_role] if target.catalogue_role else access.role
 
     def begin() -> None:
-        source.run(target, reader, access.database, QUERIES).addBoth(found.append).addBoth(end)
+        read(source.run, target, access.role, access.database).addBoth(found.append).addBoth(end)
 
     def end(_: Any) -> None:
         source.forget()

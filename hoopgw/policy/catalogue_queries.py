@@ -21,6 +21,8 @@ MAX_OPERATORS = 100_000
 MAX_CASTS = 100_000
 
 # pg_catalog's own columns are left out but for the views that show what others asked
+# What an unqualified name means to the role that asks: `$user`, what ALTER ROLE says, and which schemas it may use
+PATH = "SELECT pg_catalog.unnest(pg_catalog.current_schemas(false))"
 QUERIES: tuple[str, ...] = (
     "SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltype FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
     " ON n.oid OPERATOR(pg_catalog.=) c.relnamespace"
@@ -44,7 +46,7 @@ QUERIES: tuple[str, ...] = (
     " p.prorettype, p.proargtypes, p.pronargdefaults, p.provariadic FROM pg_catalog.pg_proc p"
     " JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace"
     " JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang",
-    "SELECT pg_catalog.unnest(pg_catalog.current_schemas(false))",
+    PATH,
     # rows of tables, and arrays of them, are as many as tables are: they are left out
     "SELECT t.oid, n.nspname, t.typname, t.typtype, t.typbasetype,"
     " CASE WHEN t.typcategory OPERATOR(pg_catalog.=) 'A' THEN t.typelem ELSE 0 END,"
@@ -86,6 +88,11 @@ QUERIES: tuple[str, ...] = (
     " WHERE a.attgenerated OPERATOR(pg_catalog.<>) ''",
     *CODE_QUERIES,
 )
+
+
+def with_path(results: Sequence[Rows], path: Rows) -> Sequence[Rows]:
+    """The rows of QUERIES as one role read them, with the PATH of another."""
+    return tuple(path if query == PATH else rows for query, rows in zip(QUERIES, results, strict=True))
 
 
 # Most rows are PostgreSQL's own, and the same at each reading: what was made of them is kept.  The reactor waits while

@@ -15,7 +15,7 @@ from hoopgw.model.errors import HoopgwError
 from hoopgw.model.events import Code
 from hoopgw.model.target import Role, Target
 from hoopgw.policy.catalogue import Catalogue
-from hoopgw.policy.catalogue_queries import QUERIES, TooLarge, catalogue
+from hoopgw.policy.catalogue_queries import PATH, QUERIES, TooLarge, catalogue, with_path
 from hoopgw.session.interfaces import IEvents
 
 FRESH = 60.0  # seconds after which a catalogue that is used is read again, in the background
@@ -28,11 +28,12 @@ Run = Callable[[Target, Role, str, tuple[str, ...]], "Deferred[Any]"]  # of the 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class Entry:
-    """One database as one role sees it."""
+    """One database as one role sees it.  `reader` reads it: the target's `catalogue_role`, or that role itself."""
 
     target: Target
     role: Role
     database: str
+    reader: Role
     current: Catalogue | None = None
     read_at: float = float("-inf")
     reading: Deferred[None] | None = None
@@ -44,6 +45,17 @@ class Entry:
     readers: list[Deferred[None]] = field(default_factory=list)  # who waits for the one under way
 
 
+@inlineCallbacks
+def read(run: Run, target: Target, role: Role, database: str) -> Generator[Deferred[Any], Any, Any]:
+    """The rows of QUERIES, as this role sees the database: another that reads for it has another search path."""
+    reader = target.roles[target.catalogue_role] if target.catalogue_role else role
+    results = yield run(target, reader, database, QUERIES)
+    if reader == role:
+        return results
+    (path,) = yield run(target, role, database, (PATH,))
+    return with_path(results, path)
+
+
 class CatalogueCache:
     """`run` executes queries in one read-only transaction on a connection of its own."""
 
@@ -51,17 +63,17 @@ class CatalogueCache:
         self._run = run
         self._clock = clock
         self._events = events
-        self._entries: OrderedDict[tuple[str, str, str], Entry] = OrderedDict()
+        self._entries: OrderedDict[tuple[str, str, str, str], Entry] = OrderedDict()
         self._every: WeakSet[Entry] = WeakSet()  # those that sessions still use among them
         self._generation = 0
 
     def entry(self, target: Target, role: Role, database: str) -> Entry:
         """Of this database; nothing is read yet where it is new."""
         reader = target.roles[target.catalogue_role] if target.catalogue_role else role
-        key = target.name, database, reader.name
+        key = target.name, database, reader.name, role.name
         found = self._entries.get(key)
-        if found is None or found.target != target or found.role != reader:
-            found = self._entries[key] = Entry(target, reader, database)
+        if found is None or found.target != target or found.role != role or found.reader != reader:
+            found = self._entries[key] = Entry(target, role, database, reader)
             self._every.add(found)
             if len(self._entries) > MOST:
                 self._entries.popitem(last=False)
@@ -125,10 +137,10 @@ class CatalogueCache:
 
     @inlineCallbacks
     def _read(self, entry: Entry) -> Generator[Deferred[Any], Any, None]:
-        where = {"target": entry.target.name, "database": entry.database, "role": entry.role.name}
+        where = {"target": entry.target.name, "database": entry.database, "role": entry.reader.name}
         try:
-            running = self._run(entry.target, entry.role, entry.database, QUERIES)
-            results = yield running.addTimeout(DEADLINE, self._clock)
+            reading = read(self._run, entry.target, entry.role, entry.database)
+            results = yield reading.addTimeout(DEADLINE, self._clock)
             self._generation += 1
             entry.current = catalogue(results, self._generation)
         except (HoopgwError, TooLarge, ValueError, TimeoutError, Exception) as error:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from hoopgw.model.target import Role, Target
 from hoopgw.policy.catalogue import Catalogue
-from hoopgw.policy.catalogue_queries import QUERIES
+from hoopgw.policy.catalogue_queries import PATH, QUERIES
 from hoopgw.policy.policyset import Selection
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.session.catalogues import CatalogueCache
@@ -44,6 +46,31 @@ class Again(SynchronousTestCase):
         self.assertTrue(catalogues.may_ask(entry))
         self.successResultOf(catalogues.fresh(entry))
         self.assertEqual(read, [10_000, 6_400])
+
+    def test_read_by_another_role(self) -> None:
+        """must-survive 9: where `catalogue_role` reads for others an unqualified name means what it means to the
+        session's own role, whose `$user` and search_path are others."""
+        asked: list[tuple[str, int]] = []
+
+        def run(target: Target, role: Role, database: str, queries: tuple[str, ...]) -> Deferred[object]:
+            asked.append((role.name, len(queries)))
+            return succeed(tuple(((role.user.encode(),), (b"public",)) if each == PATH else () for each in queries))
+
+        writer, reader = Role("writer", "pay_rw"), Role("reader", "pay_ro")
+        roles = {"writer": writer, "reader": reader}
+        target = replace(access().target, catalogue_role="reader", roles=roles)
+        catalogues = CatalogueCache(run, Clock(), Emitted())
+        for role, queries in (
+            (writer, [("reader", len(QUERIES)), ("writer", 1)]),
+            (reader, [("reader", len(QUERIES))]),
+        ):
+            entry = catalogues.entry(target, role, "pay")
+            self.assertIs(catalogues.entry(target, role, "pay"), entry)
+            self.successResultOf(catalogues.fresh(entry))
+            assert entry.current is not None
+            self.assertEqual(entry.current.search_path, (role.user, "public"))
+            self.assertEqual(asked, queries)
+            asked.clear()
 
     def test_idle_sessions_keep_none(self) -> None:
         """must-survive 76: a hundred readings for one session's DDL, while another is idle: one catalogue is left."""
