@@ -19,6 +19,12 @@ Node = tuple[int, str]
 
 KINDS = {"r": "table", "p": "table", "v": "view", "m": "view", "f": "foreign table", "S": "sequence"}
 _WRITES = ("insert", "update", "delete")
+# Functions behind views of PostgreSQL's own that reach out of the database; nothing in the catalogue says so
+_OWN_VIEWS = {
+    "pg_hba_file_rules": "pg_hba_file_rules",
+    "pg_ident_file_mappings": "pg_ident_file_mappings",
+    "pg_file_settings": "pg_show_all_file_settings",
+}
 _FOLLOWS = {"c": "", "n": "update", "d": "update"}  # pg_constraint.confdeltype; "": the same as to the key itself
 
 
@@ -109,9 +115,11 @@ def _relation(node: Node, catalogue: Catalogue) -> Step:
     edges += _edges(statements, (f"rule on {event}",), True)
     unknown = next((each.unknown for each in bodies if each.unknown), "")
     if event == "select":
-        return Step(label, reads=named, functions=_named(body), unknown=unknown, edges=tuple(edges), relation=True)
+        return Step(
+            label, reads=named, functions=_named(relation, body), unknown=unknown, edges=tuple(edges), relation=True
+        )
     effects = frozenset(("truncate" if event == "cascade" else event,))
-    functions = _named(body)
+    functions = _named(relation, body)
     return Step(label, effects, frozenset(), named, functions, statements, unknown, tuple(edges), True)
 
 
@@ -120,8 +128,12 @@ def _view(relation: Relation, catalogue: Catalogue) -> Body:
     return view_body(relation.definition, catalogue) if relation.oid >= FIRST_OWN else Body()
 
 
-def _named(body: Body) -> frozenset[FunctionName]:
+def _named(relation: Relation, body: Body) -> frozenset[FunctionName]:
     """The relations of a view are known without its text, and functions of one's own; PostgreSQL's own are not."""
+    if relation.schema == "pg_catalog":
+        return frozenset(
+            FunctionName("pg_catalog", _OWN_VIEWS[each]) for each in (relation.name,) if each in _OWN_VIEWS
+        )
     if body.unknown:
         return frozenset((SOME_FUNCTION,))
     return frozenset().union(*(statement.functions for statement in body.statements))

@@ -19,6 +19,8 @@ RELATIONS = (
     Relation(20_002, "public", "notes", "r", PLAIN),
     Relation(20_003, "public", "knobs", "v", SHOWN, depends=frozenset((12_000,))),
     Relation(12_000, "pg_catalog", "pg_settings", "v", SHOWN),
+    Relation(12_001, "pg_catalog", "pg_file_settings", "v", SHOWN),
+    Relation(20_004, "public", "files", "v", SHOWN, depends=frozenset((12_001,)), definition="SELECT 1"),
 )
 
 
@@ -103,6 +105,14 @@ class Reach(SynchronousTestCase):
             self.assertIs(matches(text), Match.YES, text)
             self.assertIs(matches(text.replace("hr.salaries", "public.notes")), Match.NO, text)
         self.assertIs(matches("drop index hr.one_of_somebody"), Match.DOUBT)
+
+    def test_functions_behind_views_of_postgresql(self) -> None:
+        """A rule about pg_show_all_file_settings is about the view that calls it, by whatever name."""
+        rule = Conditions(functions=("pg_catalog.pg_show_all_file_settings",))
+        for text in ("select * from pg_file_settings", "select 1 from pg_catalog.pg_file_settings x, files"):
+            self.assertIs(matches(text, rule), Match.YES, text)
+        self.assertIs(matches("select * from files", rule), Match.YES)
+        self.assertIs(matches("select * from pg_settings", rule), Match.NO)
 
     def test_more_than_is_followed(self) -> None:
         """A schema of very many tables is unknown, and not walked for each."""
