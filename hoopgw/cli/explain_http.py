@@ -81,7 +81,7 @@ def _shown(facts: HttpFacts, verdict: Verdict, masks: tuple[Any, ...]) -> dict[s
     found = {
         "method": [facts.method, *sorted(facts.overrides - {facts.method})],
         "path": [facts.path.text],
-        "also": sorted(facts.path.readings - {facts.path.text}),
+        "also": sorted(facts.path.readings.union(*(each.readings for each in facts.others)) - {facts.path.text}),
         "operations": sorted(frozenset[str]().union(*facts.operations)),
         "unknown": [each for each in (facts.path.doubt, facts.query.doubt) if each],
     }

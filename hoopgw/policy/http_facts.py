@@ -19,6 +19,19 @@ from hoopgw.policy.once import once
 OVERRIDES = (b"x-http-method-override", b"x-http-method", b"x-method-override")
 OVERRIDE_NAMES = ("_method", "x-http-method-override")
 
+# Fields in which a request names a second path: WebDAV (RFC 4918, 10.3) and Swift; S3, Google, Azure; Swift again; ADLS
+COPIES = frozenset(
+    (
+        b"destination",
+        b"x-amz-copy-source",
+        b"x-goog-copy-source",
+        b"x-ms-copy-source",
+        b"x-copy-from",
+        b"x-ms-rename-source",
+    )
+)
+_NAMES_PATHS = (b"destination", b"source", b"from")
+
 USUAL = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")  # what a form could name that is not there
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -72,6 +85,20 @@ class HttpFacts:
     def path(self) -> HttpPath:
         found = read_path(self.request.target.partition(b"?")[0])
         return found.folded() if self.folds else found
+
+    @once
+    def others(self) -> tuple[HttpPath, ...]:
+        """Paths beside its own: where it copies or moves something to, or from."""
+        found = tuple(
+            read_path(_path_in(value))
+            for name, value in self.request.fields
+            if name.endswith(_NAMES_PATHS) and alike(name) in COPIES
+        )
+        return tuple(each.folded() for each in found) if self.folds else found
+
+    @property
+    def ambiguous(self) -> bool:
+        return any(len(each.readings) > 1 for each in (self.path, *self.others))
 
     @property
     def procedures(self) -> list[tuple[str, str]]:
@@ -150,6 +177,14 @@ class HttpFacts:
 def _procedure(path: str) -> tuple[str, str]:
     rest, _, method = path.rstrip("/").rpartition("/")
     return rest.rpartition("/")[2], method
+
+
+def _path_in(value: bytes) -> bytes:
+    """Of an address, or of a path that need not begin with a slash (`bucket/key?versionId=1`)."""
+    scheme, apart, rest = value.partition(b"://")
+    if apart and b"/" not in scheme:
+        value = b"/" + rest.partition(b"/")[2]
+    return b"/" + value.partition(b"?")[0].removeprefix(b"/")
 
 
 def _looks_like_json(body: bytes) -> bool:

@@ -169,8 +169,11 @@ class HttpConditions:
             paths = tuple(map(str.casefold, self.paths)), tuple(map(str.casefold, self.paths_not))
             pattern = None if pattern is None else _folded(pattern)
         methods = (facts.method,) if pattern is None else sorted(facts.methods)
-        found = {self._reads(method, each, *paths, pattern) for each in facts.path.readings for method in methods}
-        return Match.DOUBT if facts.path.doubt or len(found) > 1 else Match.YES if found.pop() else Match.NO
+        words = set()
+        for path in (facts.path, *facts.others):
+            found = {self._reads(method, each, *paths, pattern) for each in path.readings for method in methods}
+            words.add(Match.DOUBT if path.doubt or len(found) > 1 else Match.YES if found.pop() else Match.NO)
+        return next((each for each in (Match.YES, Match.DOUBT) if each in words), Match.NO)
 
     def _reads(self, method: str, text: str, paths: Iterable[str], paths_not: Iterable[str], pattern: Any) -> bool:
         if self.paths and not any(matches(text, glob) for glob in paths):
@@ -213,7 +216,7 @@ class HttpConditions:
         asked = self.reads_body or self.size is not None or (self._of_methods and facts.form_waits)
         unread = asked and facts.request.body is None and facts.request.size != 0
         return (
-            (facts.path.doubt if self._of_paths else "")
+            (next((each.doubt for each in (facts.path, *facts.others) if each.doubt), "") if self._of_paths else "")
             or (facts.media.unread if self.json else "")
             or (f"a body of more than {self.buffer} bytes, or of unknown length, is not read" if unread else "")
             or (facts.query.doubt if self.queries else "")
@@ -221,7 +224,7 @@ class HttpConditions:
             or (facts.form.doubt if (self.forms or (self.json and facts.has_form)) and not unread else "")
             or (facts.graphql.doubt if self.graphql is not None and not unread else "")
             or (f"the method could be taken for {', '.join(sorted(facts.overrides))}" if facts.overrides else "")
-            or ("targets read this path in different ways" if len(facts.path.readings) > 1 else "")
+            or ("targets read this path in different ways" if facts.ambiguous else "")
             or "parsers read this value in different ways"
         )
 

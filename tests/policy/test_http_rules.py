@@ -88,6 +88,29 @@ class OfTheHead(SynchronousTestCase):
         self.match(rule, DOUBT, b"GET /%", b"GET /%ff")
         self.match(rule, NO, b"GET /projects/a%2fb", b"GET /a//b;c=d")  # in no reading
 
+    def test_a_path_in_a_field(self) -> None:
+        """What is copied or moved to a path, or from it, is about that path."""
+        rule, only = HttpConditions(paths=("/secret/*",)), HttpConditions(paths_not=("/open/*",))
+        for name, value, expected in (
+            (b"destination", b"/secret/x", YES),
+            (b"destination", b"https://x.example.com/secret/x", YES),
+            (b"destination", b"/a/../secret/x", DOUBT),
+            (b"destination", b"/%73ecret/x", YES),
+            (b"x_amz_copy_source", b"secret/x?versionId=1", YES),
+            (b"x-amz-copy-source", b"/secret/x", YES),
+            (b"x-ms-copy-source", b"https://account.example.com/secret/x?sig=1", YES),
+            (b"x-copy-from", b"/secret/x", YES),
+            (b"destination", b"/open/x", NO),
+            (b"referer", b"/secret/x", NO),
+        ):
+            self.assertIs(rule.match(facts(b"MOVE /open/a", (name, value))), expected, (name, value))
+            outside = NO if value == b"/open/x" or name == b"referer" else YES
+            self.assertIs(only.match(facts(b"PUT /open/a", (name, value))), outside, (name, value))
+        moves = HttpConditions(methods=frozenset(("MOVE",)), paths=("/open/*",))
+        self.assertIs(moves.match(facts(b"MOVE /open/a", (b"destination", b"/secret/b"))), YES)
+        folded = facts(b"MOVE /open/a", (b"destination", b"/SECRET/b"), folds=True)
+        self.assertIs(rule.match(folded), YES)
+
     def test_every_path_but(self) -> None:
         """What is let out must be let out in every reading."""
         rule = HttpConditions(paths_not=("/public/*",))
