@@ -268,6 +268,9 @@ class Live(SynchronousTestCase):
         recorder = Recorder(made, "test", KEY, lambda call, *arguments: call(*arguments))
         recorder.start()
         journals = [recorder.open(id, {"protocol": "postgresql"}, Mode.STRICT) for id in (ONE, TWO)]
+        deadline = time.monotonic() + 60
+        while verify(made.directory).exit_code and time.monotonic() < deadline:  # the writer's first chunks
+            time.sleep(0.05)
         for _ in range(5):
             for journal in journals:
                 journal.append(3, bytes(300_000))
