@@ -43,11 +43,21 @@ def differences(node: Node) -> Iterator[str]:
 
 
 def _computed_document(node: Node) -> bool:
-    """In a heredoc's body the grammar finds no backquotes, and nothing where tabs are taken away."""
-    body = next((text_of(child) for child in node.children if child.type == "heredoc_body"), "")
+    """In a heredoc's body the grammar finds no backquotes, nothing where tabs are taken away, and not all behind blanks
+    at its beginning."""
+    body = next((child for child in node.children if child.type == "heredoc_body"), None)
     begin = next((text_of(child) for child in node.children if child.type == "heredoc_start"), "")
-    tabs = any(child.type == "<<-" for child in node.children)
-    return begin[:1] not in ("'", '"', "\\") and ("`" in body or (tabs and "$" in body))
+    if body is None or begin[:1] in ("'", '"', "\\"):
+        return False
+    if "`" in text_of(body) or (any(child.type == "<<-" for child in node.children) and "$" in text_of(body)):
+        return True
+    found = b"".join(child.text or b"" for child in body.named_children if child.type != "heredoc_content")
+    return _begun(text_of(body)) > _begun(found.decode("utf-8", "surrogateescape"))
+
+
+def _begun(text: str) -> int:
+    """How many expansions begin in it."""
+    return len(_EXPANDED.findall(re.sub(r"\\.", "", text, flags=re.DOTALL)))
 
 
 def _words_behind(node: Node) -> bool:
