@@ -134,7 +134,7 @@ class Echo:
         end = len(joined) if ended else max(begin, self._undecided(joined))
         self._kept = joined[end:]
         shown = joined if begin == 0 and end == len(joined) else joined[begin:end]
-        self._before = (self._before + shown[1 - FIRST :])[1 - FIRST :]
+        self._before = b"" if ended else (self._before + shown[1 - FIRST :])[1 - FIRST :]
         return shown
 
     def follow(self, data: bytes, pieces: list[bytes], ended: bool) -> bytes:

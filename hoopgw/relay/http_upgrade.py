@@ -75,6 +75,7 @@ def websocket(
         bodies=masks,
         meter=meter,
         keys=Keys(scope.token_bytes),
+        words=scope.words(),
     )
     return WebSocketRelay(what, switch.terms)
 

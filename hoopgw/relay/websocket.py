@@ -31,6 +31,7 @@ from hoopgw.relay.effects import (
     ToTarget,
     Withdraw,
 )
+from hoopgw.relay.http_echoes import Echo, Words
 from hoopgw.relay.joining import joined
 from hoopgw.relay.websocket_words import closing
 from hoopgw.wire import websocket as ws
@@ -54,6 +55,7 @@ class WebSocketScope:
     bodies    what is masked in the target's messages
     meter     what bounds them
     keys      for the masks of RFC 6455, 5.3
+    words     of the target's credential: in no message that it sends
     """
 
     request: HttpRequest
@@ -62,6 +64,7 @@ class WebSocketScope:
     bodies: IBodyMasks | None
     meter: Meter | None
     keys: Keys
+    words: Words
 
 
 @final
@@ -81,6 +84,9 @@ class WebSocketRelay:
         self._kept = 0  # bytes of them
         self._asked: list[ws.Piece] = []
         self._paused = False
+        self._echo = Echo()
+        self._echo.begin(scope.words)
+        self._echoed = False  # that was said
         self._shown = bytearray()  # of a target's message that is not whole, where it is masked
         self._gone = False
         # Where nobody reads them, messages go on in runs
@@ -206,6 +212,9 @@ class WebSocketRelay:
             self._unmaskable(str(error), effects)
         except WireError as error:
             self._target_violated(error, effects)
+        if self._echo.found and not self._echoed:
+            self._echoed = True
+            effects.append(Observed(Code.CREDENTIAL_ECHOED, {"operation": self._scope.number, "side": "target"}))
         return joined(effects)
 
     def _told_runs(self, data: bytes, effects: list[Effect]) -> bytes:
@@ -216,7 +225,7 @@ class WebSocketRelay:
             run = told_run(data, here)
             if run is None or (meter is not None and not meter.take_bytes(run.size)):
                 break
-            effects.append(ToClient(run.data))
+            effects.append(ToClient(self._echo.starred(run.data)))  # each is whole in it, in one frame
             here = run.end
         return data[here:] if here else data
 
@@ -253,6 +262,10 @@ class WebSocketRelay:
         return shown
 
     def _show(self, piece: ws.Piece, effects: list[Effect]) -> None:
+        if self._echo.words.each:
+            whole = piece.kind >= ws.CLOSE  # one may come between fragments
+            shown = self._echo.starred(piece.data) if whole else self._echo.passed(piece.data, piece.last)
+            piece = ws.Piece(piece.kind, shown, piece.first, piece.last, piece.squeezed)
         data, recorded = self._to_client.write(piece), plain(piece)
         if data or recorded:
             effects.append(ToClient(data, recorded))

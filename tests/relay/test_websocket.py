@@ -15,6 +15,7 @@ from hoopgw.model.errors import Unmaskable
 from hoopgw.model.events import Code
 from hoopgw.model.http import HttpRequest
 from hoopgw.relay.effects import Completed, Observed, PauseClient, ResumeClient, Withdraw
+from hoopgw.relay.http_echoes import spellings
 from hoopgw.relay.websocket import EACH, MAX_KEPT, MAX_MASKED
 from hoopgw.relay.websocket_words import closing
 from hoopgw.wire import websocket as ws
@@ -80,8 +81,11 @@ class Talk(Course):
 
     decided = 0  # operations
 
-    def __init__(self, *answers: Answer, deflate: bool = False, opened: Answer = GO, judged: int = 0) -> None:
-        super().__init__(opened, *answers, messages=lambda request: judged, token_bytes=lambda size: b"\x07" * size)
+    def __init__(
+        self, *answers: Answer, deflate: bool = False, opened: Answer = GO, judged: int = 0, **more: Any
+    ) -> None:
+        random_ones = {"token_bytes": lambda size: b"\x07" * size}
+        super().__init__(opened, *answers, messages=lambda request: judged, **random_ones, **more)
         self.send(asked(OFFER if deflate else b""))
         request = read_request(self.target[0], 0, Blocks())
         assert request is not None
@@ -421,6 +425,28 @@ class Masks(SynchronousTestCase):
         """A 101 has fields as any other answer has: masks see them too."""
         self.assertEqual(Talk().answer.block.one(b"set-cookie"), b"a=secret; Path=/shop/")
         self.assertEqual(Talk(opened=Answer(bodies=Stars())).answer.block.values(b"set-cookie"), [])
+
+    def test_the_targets_credential(self) -> None:
+        """It is in no message, in whatever pieces they come, compressed or not; what else is said stays."""
+        secret = b"the-secret-of-the-target"
+        for deflate in (False, True):
+            talk = Talk(deflate=deflate, words=lambda: spellings(secret))
+            talk.tell(ws.TEXT, b"one " + secret + b" two")
+            talk.tell(ws.TEXT, b"the-sec")
+            self.assertEqual(talk.seen(), [(ws.TEXT, b"one " + b"*" * 24 + b" two"), (ws.TEXT, b"the-sec")])
+            talk.tell(ws.BINARY, b"ret-of-the-target " + secret[:15], True, False)
+            talk.tell(ws.PING, secret)
+            talk.tell(ws.BINARY, secret[15:], False, True)
+            talk.tell(ws.TEXT, secret[:15])
+            expected = [
+                (ws.PING, b"*" * 24),
+                (ws.BINARY, b"ret-of-the-target " + b"*" * 24),
+                (ws.TEXT, secret[:15]),
+            ]
+            self.assertEqual(talk.seen(), expected)
+            self.assertNotIn(secret, b"".join(talk.journal))
+            told = [each.code for each in talk.others if isinstance(each, Observed)]
+            self.assertEqual(told, [Code.CREDENTIAL_ECHOED])
 
     def test_what_cannot_be_masked(self) -> None:
         """A message that cannot be read, or is too long to be, does not pass."""
