@@ -79,12 +79,14 @@ CODE_QUERIES: tuple[str, ...] = tuple(
             " WHERE (NOT t.tgisinternal OR t.tgparentid <> '0'::oid) AND t.tgenabled <> 'D'",
             "SELECT k.confrelid, k.conrelid, k.confdeltype, k.confupdtype FROM pg_catalog.pg_constraint k"
             " WHERE k.contype = 'f'",
-            # what storing a row calls: defaults and generated columns, checks, expressions of indexes, WHEN of triggers
+            # what storing a row calls: defaults and generated columns, checks, expressions of indexes and of partition
+            # keys, WHEN of triggers
             "SELECT s.relation, {called} FROM pg_catalog.pg_depend d JOIN ("
             "SELECT {pg_attrdef}::oid AS class, a.oid, a.adrelid AS relation FROM pg_catalog.pg_attrdef a"
             " UNION ALL SELECT {pg_constraint}::oid, k.oid, k.conrelid FROM pg_catalog.pg_constraint k"
             " WHERE k.contype = 'c' AND k.conrelid <> '0'::oid"
             " UNION ALL SELECT {pg_class}::oid, i.indexrelid, i.indrelid FROM pg_catalog.pg_index i"
+            " UNION ALL SELECT {pg_class}::oid, p.partrelid, p.partrelid FROM pg_catalog.pg_partitioned_table p"
             " UNION ALL SELECT {pg_trigger}::oid, t.oid, t.tgrelid FROM pg_catalog.pg_trigger t"
             " WHERE NOT t.tgisinternal AND t.tgqual IS NOT NULL"
             ") s ON d.classid = s.class AND d.objid = s.oid {operators} WHERE {calls}",

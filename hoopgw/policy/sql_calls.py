@@ -138,6 +138,8 @@ class Called:
             found = self._system.types.get(found.base)
         if found is None:
             return
+        for field in self._typing.fields(found.oid):  # no composite has one of its own kind in it
+            self._cast(field, None)
         if found.oid >= FIRST_OWN and found.kind == "b" and not found.element:
             self.functions[found.input] = f"type {found.schema}.{found.name}"
         for cast in self._system.own_casts:

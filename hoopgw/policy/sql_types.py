@@ -123,6 +123,10 @@ class Typing:
         results = [each.get("CaseWhen", {}).get("result") for each in body.get("args", [])]
         return self.any_of([*results, body["defresult"]] if "defresult" in body else results, depth)
 
+    def fields(self, oid: int) -> tuple[int, ...]:
+        """Types of the fields of a CREATE TYPE … AS (…)."""
+        return tuple(each.type_oid for each in self._catalogue.composites.get(oid, ()))
+
     # ---- calls by name
 
     def may_call(self, function: Function, call: Node, depth: int = 0) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from hoopgw.policy.bodies import Body, function_body, rule_body, view_body
@@ -73,12 +73,15 @@ def _function(node: Node, catalogue: Catalogue, context: NameContext) -> Step:
         return Step(f"function {node[0]}", unknown="it is not in the gateway's catalogue")
     label = f"function {function.schema}.{function.name}"
     named = frozenset((FunctionName(function.schema, function.name),))
-    edges = tuple(Edge((oid, "")) for oid in sorted(function.calls))
+    checked = _checked((*(function.arguments or ()), function.result), catalogue)
+    edges = tuple(Edge((oid, "")) for oid in sorted(function.calls | checked))  # defaults of arguments, domains
     if not unread(function):
         return Step(label, functions=named, edges=edges)
     body = _body(function, catalogue, context)
     statements = body.statements
-    return Step(label, frozenset(), frozenset(), frozenset(), named, statements, body.unknown, _edges(statements))
+    return Step(
+        label, frozenset(), frozenset(), frozenset(), named, statements, body.unknown, (*edges, *_edges(statements))
+    )
 
 
 def _body(function: Function, catalogue: Catalogue, context: NameContext) -> Body:
@@ -184,9 +187,19 @@ def _domains(relation: Relation, catalogue: Catalogue) -> set[int]:
         return found
     if any(not column.type_oid for column in relation.columns):  # of a temporary table: any
         found |= {call for each in catalogue.types.types.values() if each.kind == "d" for call in each.calls}
-    for column in relation.columns:
-        kind = catalogue.types.types.get(column.type_oid)
-        while kind is not None and kind.kind == "d":
-            found |= kind.calls
-            kind = catalogue.types.types.get(kind.base)
+    return found | _checked([column.type_oid for column in relation.columns], catalogue)
+
+
+def _checked(types: Iterable[int], catalogue: Catalogue) -> set[int]:
+    """What the checks of those that are domains call, of arrays of them, and of composites with one."""
+    found: set[int] = set()
+    known = catalogue.types.types if catalogue.types is not None else {}
+    waiting, seen = list(types), set()
+    while waiting:
+        kind = known.get(waiting.pop())
+        if kind is None or kind.oid in seen:
+            continue
+        seen.add(kind.oid)
+        found |= kind.calls
+        waiting += [kind.base, kind.element, *(each.type_oid for each in catalogue.composites.get(kind.oid, ()))]
     return found

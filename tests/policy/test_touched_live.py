@@ -66,6 +66,16 @@ CREATE TRIGGER part_noting AFTER INSERT ON part_one FOR EACH ROW EXECUTE FUNCTIO
 CREATE TABLE defaulted (id int DEFAULT atomic(1), word text);
 CREATE DOMAIN small AS int CHECK (plain(VALUE) < 100);
 CREATE TABLE domained (s small);
+CREATE FUNCTION defaulting(a int DEFAULT atomic(1)) RETURNS int LANGUAGE sql AS 'SELECT a';
+CREATE FUNCTION through() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN defaulting(); END $$;
+CREATE DOMAIN checked AS int CHECK (atomic(VALUE) > 0);
+CREATE FUNCTION taking(a checked) RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION giving() RETURNS checked LANGUAGE sql AS 'SELECT 1';
+CREATE TYPE pair AS (a checked);
+CREATE FUNCTION fixed(a int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN RETURN (SELECT amount FROM hr.salaries WHERE id = a); END $$;
+CREATE TABLE keyed (id int) PARTITION BY RANGE (fixed(id));
+CREATE TABLE keyed_rest PARTITION OF keyed DEFAULT;
 """
 
 # text; what it reads, what it writes, what it does: each of these is on the server as well
@@ -75,6 +85,12 @@ LEADS = (
     ("select calling(1)", "hr.salaries", "app.log", "delete"),
     ("select itself(2)", "", "app.log", "insert"),
     ("select pathed()", "hr.salaries", "", ""),
+    ("select defaulting()", "hr.salaries", "app.log", "insert"),
+    ("select through()", "hr.salaries", "app.log", "insert"),
+    ("select taking(1)", "hr.salaries", "app.log", "insert"),
+    ("select giving()", "hr.salaries", "app.log", "insert"),
+    ("select '(1)'::pair", "hr.salaries", "app.log", "insert"),
+    ("insert into keyed values (1)", "hr.salaries", "app.keyed", "insert"),
     ("call settle(1)", "", "app.orders", "update"),
     ("select * from v", "hr.salaries", "", ""),
     ("select * from over_v", "app.v hr.salaries", "", ""),
