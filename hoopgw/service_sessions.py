@@ -132,6 +132,8 @@ class Sessions:
         replicates = isinstance(judge, SqlJudge) and judge.replication
         if replicates and access is not None and REPLICATION not in access.grant.features:
             access = None
+        if isinstance(judge, SshJudge) and access is not None and not judge.used <= access.grant.features:
+            access = None  # what is forwarded passes without a question: it ends with its session
         if access is not None:
             judge = judge.successor(self._selected(access), access)
         session.reloaded(self._config().digest, judge, access)

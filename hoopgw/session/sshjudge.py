@@ -53,10 +53,13 @@ class SshJudge:
         self._features = access.grant.features
         self._environment = access.target.environment
         self._bounds = access.identity.bounds
+        self.used: frozenset[str] = frozenset()  # features of the grant that something was let through by
 
     def successor(self, selection: Selection, access: Access) -> SshJudge:
         """After a reload."""
-        return SshJudge(selection, access, self._build, self._parser)
+        judge = SshJudge(selection, access, self._build, self._parser)
+        judge.used = self.used
+        return judge
 
     def ready(self) -> Deferred[None]:
         return succeed(None)
@@ -95,6 +98,8 @@ class SshJudge:
             names = ", ".join(term.guardrail for term in verdict.holds)
             why = f"{names}: a {operation.kind} is allowed or refused at once, no approval can be waited for"
             verdict = replace(verdict, holds=()) & _refused(verdict.holds[0].guardrail, why)
+        if operation.kind == FORWARD and not verdict.refusals:
+            self.used |= {feature(operation.name)}
         return verdict
 
     def sightings(self, operation: Operation) -> tuple[Sighting, ...]:

@@ -81,6 +81,22 @@ class Granted(SshCase):
             for each, before, answer in ((local, b"", 0), (remote, b"", 0), (socks, asked, 2 + 10)):
                 self.assertEqual(self.echoed(each, before, answer), b"there and back", each)
 
+    def test_taken_away(self) -> None:
+        """A reload that takes a feature away ends the sessions that used it, and what they forward with them."""
+        grants, config = self.stage.gateway.config.parent / "grants.d/web1.toml", self.stage.gateway.config.read_text()
+        text, local = grants.read_text(), free_port()
+        self.addCleanup(self.reloaded, config)
+        self.addCleanup(grants.write_text, text)
+        with self.echo() as port:
+            running = self.start("-N", "-L", f"{local}:127.0.0.1:{port}", "web1@127.0.0.1")
+            self.assertEqual(self.echoed(local), b"there and back")
+            without = text.replace('"local-forward", ', "")
+            self.assertNotEqual(without, text)
+            grants.write_text(without)
+            self.reloaded(config)
+            self.assertEqual(running.wait(UNTIL), 255)
+        self.told("session.revoked", "no grant allows this session any more")
+
     def test_jump(self) -> None:
         """-J: the gateway as the way to a host; what passes is the host's own, and the record says: opaque."""
         assert self.stage.host is not None

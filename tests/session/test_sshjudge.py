@@ -127,6 +127,14 @@ class Judging(SynchronousTestCase):
         ):
             self.assertEqual(judged(Operation("ssh", "forward", b"", name), grant=grant), wanted, name)
 
+    def test_features_in_use(self) -> None:
+        """Those by which something was let through, also behind a reload; what was refused uses none."""
+        judge = SshJudge(Selection((), (), ""), ACCESS, None, None)
+        for name in (b"direct-tcpip", b"tcpip-forward"):
+            judge.judge(Operation("ssh", "forward", b"", name))
+        self.assertEqual(judge.used, {"local-forward"})
+        self.assertEqual(judge.successor(Selection((), (), ""), ACCESS).used, {"local-forward"})
+
     def test_environment(self) -> None:
         """Only the variables that the target's configuration names."""
         for name, wanted in ((b"LANG", []), (b"LC_ALL", []), (b"LD_PRELOAD", ["ssh:environment"])):
