@@ -129,6 +129,19 @@ class Called:
             elif node.get("typeName", {}).get("arrayBounds"):
                 self._cast(target, elements)
 
+    def _read_RangeFunction(self, node: Node) -> None:
+        """json_to_record(…) AS x(a domain)."""
+        for each in node.get("coldeflist", []):
+            self._read_RangeTableFuncCol(each.get("ColumnDef", {}))
+
+    def _read_RangeTableFuncCol(self, node: Node) -> None:
+        for target in self._typing.oids(words(node.get("typeName", {}).get("names"))):
+            self._cast(target, None)
+            if self._system.element(target):
+                self._cast(self._system.element(target), None)
+
+    _read_JsonTableColumn = _read_RangeTableFuncCol
+
     def _cast(self, target: int, given: Types) -> None:
         """Every function on the way to `target`: checks of domains, what reads a literal, and casts."""
         found = self._system.types.get(target)

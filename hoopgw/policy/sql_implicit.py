@@ -20,7 +20,8 @@ _NAMELESS = frozenset(("RangeFunction", "RangeTableFunc", "JsonTable"))
 _FROM = _NAMELESS | {"RangeSubselect", "JoinExpr"}
 _WRITES = frozenset(("InsertStmt", "UpdateStmt", "MergeStmt"))
 _ASSIGNS = frozenset(("UpdateStmt", "onConflictClause", "MergeWhenClause"))  # whose targetList names no outputs
-_READ = frozenset(("A_Expr", "SubLink", "CaseExpr", "SortBy", "TypeCast"))
+_TYPED = frozenset(("RangeFunction", "RangeTableFuncCol", "JsonTableColumn"))  # columns that FROM gives a type
+_READ = frozenset(("A_Expr", "SubLink", "CaseExpr", "SortBy", "TypeCast")) | _TYPED
 
 
 class Implicit:

@@ -90,6 +90,8 @@ LEADS = (
     ("select taking(1)", "hr.salaries", "app.log", "insert"),
     ("select giving()", "hr.salaries", "app.log", "insert"),
     ("select '(1)'::pair", "hr.salaries", "app.log", "insert"),
+    ("select * from json_to_record('{\"a\":1}') as x(a checked)", "hr.salaries", "app.log", "insert"),
+    ("select * from xmltable('/r' passing (xml '<r>1</r>') columns a checked path '.')", "hr.salaries", "app.log", ""),
     ("insert into keyed values (1)", "hr.salaries", "app.keyed", "insert"),
     ("call settle(1)", "", "app.orders", "update"),
     ("select * from v", "hr.salaries", "", ""),
