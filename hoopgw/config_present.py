@@ -34,6 +34,7 @@ def absent(settings: Settings, targets: dict[str, Target], documents: list[Docum
 
 
 def _wrong(settings: Settings, targets: dict[str, Target]) -> Wrong:
+    yield from _admin(Path(settings.listen.admin_path).parent)
     for issuer in settings.issuers:
         yield from _authority(("oidc", issuer.name, "ca"), issuer.ca)
     yield from _secret(("store", "password"), settings.store.password)
@@ -50,6 +51,18 @@ def _wrong(settings: Settings, targets: dict[str, Target]) -> Wrong:
         yield from _authority(("target", target.name, "ca"), target.ca)
         for role in target.roles.values():
             yield from _wrong_role(target, role)
+
+
+def _admin(directory: Path) -> Wrong:
+    """Nobody makes it but systemd, at a start, and that below /run."""
+    if directory.is_relative_to("/run"):
+        return
+    try:
+        directory.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        yield ("admin", "socket"), f"there is no directory {directory}"
+    except PermissionError:
+        return  # the service may look there
 
 
 def _wrong_keys(settings: Settings) -> Wrong:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from hoopgw.model.target import Mode, SecretReference
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 ENDPOINTS = ("tcp", "tcp6", "unix", "systemd", "haproxy")
 MIN_SPOOL = 4 << 20  # bytes: a read of every live session has to fit
+MAX_SOCKET = 107  # bytes of a path in an address (unix(7)), without the NUL at its end
 MAX_SKEW = 300.0  # seconds: clocks that are further apart are broken, and a token's end would mean little
 
 
@@ -98,7 +100,10 @@ def _listen(reader: Reader, parts: dict[str, dict[str, Any]]) -> ListenSettings:
             wrong = _endpoint_mistake(endpoint)
             if wrong:
                 reader.wrong(("listen", protocol), wrong)
-    socket = reader.path(parts["admin"]["socket"]).replace("\\", "\\\\").replace(":", "\\:")
+    path = reader.path(parts["admin"]["socket"])
+    if (size := len(os.fsencode(path))) > MAX_SOCKET:
+        reader.wrong(("admin", "socket"), f"is a path of {size} bytes, and that of a socket has {MAX_SOCKET} at most")
+    socket = path.replace("\\", "\\\\").replace(":", "\\:")
     # Twisted's lock names a process by its number: after a crash another may have it, and no gateway would start.
     # What keeps two gateways apart is the spool's lock.
     return ListenSettings(
@@ -108,6 +113,7 @@ def _listen(reader: Reader, parts: dict[str, dict[str, Any]]) -> ListenSettings:
         https=parts["listen"]["https"],
         https_url=_https_url(reader, parts["listen"]),
         admin=f"unix:{socket}:mode=660:lockfile=0",
+        admin_path=path,
     )
 
 

@@ -60,7 +60,7 @@ def bound_at_start(before: Settings, after: Settings) -> tuple[Settings, list[st
 def _tables(before: Settings, after: Settings) -> list[str]:
     """Of `listen`, which two tables of the file make: those that differ."""
     socket = after.listen.admin != before.listen.admin
-    others = replace(after.listen, admin=before.listen.admin) != before.listen
+    others = replace(after.listen, admin=before.listen.admin, admin_path=before.listen.admin_path) != before.listen
     return [*(["listen"] if others else []), *(["admin"] if socket else [])]
 
 

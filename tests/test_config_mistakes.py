@@ -29,6 +29,7 @@ MISTAKES = (
     (M, "[listen]", "[lissen]", "lissen", 'did you mean "listen"'),
     (M, "[listen]", "listen = 1\n[oidc.third]", "listen", "must be a table"),
     (M, "tcp:5432", "tpc:5432", "listen.postgresql", 'did you mean "tcp"'),
+    (M, "[listen]", f'[admin]\nsocket = "/run/{"x" * 103}"\n[listen]', "admin.socket", "of 108 bytes"),
     (M, "[tls]", '[tls]\ndomain = "*.gw.example.com"', "tls.domain", "is not a domain"),
     (M, "tcp:5432", "tcp:port=many", "listen.postgresql", "is not an endpoint"),
     (M, "tcp:5432", "ssl:5432", "listen.postgresql", "can be listened on"),
@@ -483,6 +484,17 @@ class Files(SynchronousTestCase):
             [(each.line, each.key) for each in found],
             [(2, "ssh.host_keys"), (4, "recordings.signing_key"), (7, "target.web.role.deploy.key")],
         )
+
+    def test_a_place_for_the_admin_socket(self) -> None:
+        """The service would not start where nobody makes its directory; below /run systemd does."""
+        place = Path(self.mktemp())
+        place.mkdir()
+        file = place / "hoopgw.toml"
+        file.write_text('[admin]\nsocket = "/nowhere/admin.sock"\n')
+        [found] = self.assertRaises(config.ConfigurationMistakes, config.load_whole, file).mistakes
+        self.assertEqual((found.line, found.key, found.message), (2, "admin.socket", "there is no directory /nowhere"))
+        file.write_text('[admin]\nsocket = "/run/of-no-service/admin.sock"\n')
+        self.assertEqual(config.load_whole(file).settings.listen.admin_path, "/run/of-no-service/admin.sock")
 
     def test_keys_in_tokens(self) -> None:
         """A token's library and PIN must be there; the token itself is not asked.  A PIN in the address is a mistake

@@ -86,6 +86,7 @@ class ListenSettings:
     https: tuple[str, ...] = ()
     https_url: str = ""  # how clients reach that, without a slash at its end
     admin: str = "unix:/run/hoopgw/admin.sock:mode=660:lockfile=0"
+    admin_path: str = "/run/hoopgw/admin.sock"  # what is in that
 
 
 @dataclass(frozen=True, slots=True)
