@@ -96,7 +96,7 @@ def set_up(machine: Machine, command: str) -> str:
     try:
         return shell(machine, command)
     except Wrong as error:
-        if "timed out" not in str(error):
+        if not any(words in str(error) for words in ("timed out", "did not take it up")):
             raise
     return shell(machine, command)
 
