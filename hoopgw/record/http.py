@@ -12,7 +12,8 @@ from hoopgw.record.entries import Kind, read_asked
 from hoopgw.record.happenings import Happening
 from hoopgw.record.http_bodies import Content, Messages
 from hoopgw.record.verdicts import Verdicts, operation
-from hoopgw.wire.httphead import Block, Blocks, Response, head_end, read_response
+from hoopgw.wire.httpfields import Block
+from hoopgw.wire.httphead import Blocks, Response, head_end, read_response
 
 MAX_HEAD = 128 * 1024  # bytes of an answer's head that are waited for
 SWITCHED = 101

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from hoopgw.model.errors import MalformedFrame
 from hoopgw.wire.httpchunks import Chunks
-from hoopgw.wire.httphead import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE, Block, Response
+from hoopgw.wire.httpfields import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE, Block
+from hoopgw.wire.httphead import Response
 
 MAX_MESSAGE = 16 << 20  # bytes of a message that are put together
 _KINDS = {1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}

@@ -31,7 +31,8 @@ from hoopgw.relay.http_scope import HttpScope, in_scope
 from hoopgw.relay.http_signing import MAX_HASHED
 from hoopgw.relay.http_upgrade import Switch, websocket
 from hoopgw.relay.websocket import WebSocketRelay
-from hoopgw.wire.httphead import CHUNKED, Blocks, Request, read_request
+from hoopgw.wire.httpfields import CHUNKED
+from hoopgw.wire.httphead import Blocks, Request, read_request
 
 MAX_DISCARDED: Final = 1 << 20  # bytes of a body that nobody wants, read so that the client reads its answer
 TIMED_OUT: Final = "timed out"  # how a `target_gone` begins whose cause is time

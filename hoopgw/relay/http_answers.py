@@ -16,7 +16,8 @@ from hoopgw.relay.http_heads import MAX_PREPARED, ResponseHead, recorded_line
 from hoopgw.relay.http_masked_body import MaskedBody, Passed
 from hoopgw.relay.http_scope import HttpScope
 from hoopgw.relay.http_upgrade import Switch, switched
-from hoopgw.wire.httphead import CHUNKED, NO_BODY, UNTIL_CLOSE, Block, Blocks, Response, read_response
+from hoopgw.wire.httpfields import CHUNKED, NO_BODY, UNTIL_CLOSE, Block
+from hoopgw.wire.httphead import Blocks, Response, read_response
 from hoopgw.wire.websocket_handshake import Opening
 
 MAX_INTERIM: Final = 16  # answers of status 1xx before one answer: targets send one or two

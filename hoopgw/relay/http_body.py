@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import final
 
 from hoopgw.wire.httpchunks import Chunks
-from hoopgw.wire.httphead import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE, Field
+from hoopgw.wire.httpfields import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE, Field
 
 
 @final

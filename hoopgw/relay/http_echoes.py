@@ -15,7 +15,7 @@ import re2
 
 from hoopgw.model.errors import Unmaskable
 from hoopgw.wire.codings import Decoding
-from hoopgw.wire.httphead import Field
+from hoopgw.wire.httpfields import Field
 
 SHORTEST: Final = 12  # bytes of a credential that is looked for: a short one is a word of many texts, and stars told it
 FIRST: Final = 8  # bytes of one that nobody guesses

@@ -15,7 +15,7 @@ from hoopgw.relay.http_query_secret import without
 from hoopgw.relay.http_redirects import scoped_location, scoped_refresh
 from hoopgw.relay.http_scope import HOLD, IDENTITY, HttpScope, is_proof, no_identity, route_of
 from hoopgw.wire.http2_heads import is_grpc
-from hoopgw.wire.httphead import Block, Field
+from hoopgw.wire.httpfields import Block, Field
 from hoopgw.wire.sigv4 import CONTENT
 
 # Of this hop alone (RFC 9110, 7.6.1), and what some still send

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from hoopgw.relay.http_scope import Route
-from hoopgw.wire.httphead import Block
+from hoopgw.wire.httpfields import Block
 
 OWN: Final = 0  # nobody else: the same host, its user, or no browser at all
 LINK: Final = 1  # another site leads its user here

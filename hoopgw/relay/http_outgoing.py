@@ -22,7 +22,8 @@ from hoopgw.relay.http_scope import PROOFS, HttpScope
 from hoopgw.relay.http_signing import CODED, MAX_HASHED, WHOLE, Signing
 from hoopgw.relay.http_trace import Traces
 from hoopgw.relay.http_upgrade import WEBSOCKET, asking, opened
-from hoopgw.wire.httphead import LENGTH, NO_BODY, Block, Request
+from hoopgw.wire.httpfields import LENGTH, NO_BODY, Block
+from hoopgw.wire.httphead import Request
 from hoopgw.wire.websocket_handshake import Opening
 
 LANE: Final = 0

@@ -9,7 +9,7 @@ from typing import Final
 
 from hoopgw.model.http import HttpRequest
 from hoopgw.relay.http_echoes import NOTHING, Words
-from hoopgw.wire.httphead import Block
+from hoopgw.wire.httpfields import Block
 from hoopgw.wire.sigv4 import Keys
 
 TOKEN: Final = b"x-hoopgw-token"

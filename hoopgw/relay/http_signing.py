@@ -21,7 +21,7 @@ from hoopgw.relay.http_heads import RequestHead
 from hoopgw.relay.http_scope import SigningTerms
 from hoopgw.wire import awschunks, sigv4
 from hoopgw.wire.awschunks import AwsChunks, SignedChunks
-from hoopgw.wire.httphead import CHUNKED, LENGTH, NO_BODY, Field
+from hoopgw.wire.httpfields import CHUNKED, LENGTH, NO_BODY, Field
 
 MAX_HASHED: Final = 4 << 20  # bytes of a body that is read before it goes on, for its hash
 S3: Final = ("s3", "s3-object-lambda", "s3-outposts", "s3express")

@@ -11,7 +11,8 @@ from hoopgw.model.verdict import IBodyMasks
 from hoopgw.relay.http_heads import is_concerned, recorded_line
 from hoopgw.relay.http_scope import HttpScope
 from hoopgw.relay.websocket import WebSocketRelay, WebSocketScope
-from hoopgw.wire.httphead import NO_BODY, Field, Request, Response
+from hoopgw.wire.httpfields import NO_BODY, Field
+from hoopgw.wire.httphead import Request, Response
 from hoopgw.wire.websocket_deflate import Terms
 from hoopgw.wire.websocket_handshake import Opening, opening
 from hoopgw.wire.websocket_messages import Keys

@@ -10,7 +10,7 @@ import re
 from typing import Final, final
 
 from hoopgw.model.errors import MalformedFrame
-from hoopgw.wire.httphead import Field, field_of
+from hoopgw.wire.httpfields import Field, field_of
 from hoopgw.wire.sigv4 import NOTHING, Signature, hashed, signed
 
 SIGNED: Final = b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD"

@@ -13,7 +13,8 @@ from mypy_extensions import i64
 from hoopgw.model.errors import MalformedFrame
 from hoopgw.wire.hpack_huffman import unpacked
 from hoopgw.wire.hpack_table import ENTRY, STATIC, STATIC_NAMED, STATIC_WHOLE, Table
-from hoopgw.wire.httphead import MAX_HEAD, Field
+from hoopgw.wire.httpfields import Field
+from hoopgw.wire.httphead import MAX_HEAD
 
 MAX_NUMBER: Final = 1 << 28  # of lengths and entries: what is larger is no head's, and needs no sixth byte
 MAX_KNOWN: Final = 64  # blocks that are remembered

@@ -6,7 +6,7 @@ from collections import deque
 from typing import Final, final
 
 from hoopgw.model.errors import MalformedFrame
-from hoopgw.wire.httphead import Field
+from hoopgw.wire.httpfields import Field
 
 ENTRY: Final = 32  # bytes that an entry counts beside its name and value (RFC 7541, 4.1)
 

@@ -26,7 +26,8 @@ from hoopgw.wire.http2_values import (
     RateLimit,
     StreamAborted,
 )
-from hoopgw.wire.httphead import CHUNKED, NO_BODY, Blocks
+from hoopgw.wire.httpfields import CHUNKED, NO_BODY
+from hoopgw.wire.httphead import Blocks
 from hoopgw.wire.httpmessage import Parts, Start
 
 

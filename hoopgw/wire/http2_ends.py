@@ -19,7 +19,7 @@ from hoopgw.wire.http2_heads import (
 )
 from hoopgw.wire.http2_stream import Stream
 from hoopgw.wire.http2_values import CANCEL, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, MessagePart, StreamAborted
-from hoopgw.wire.httphead import NO_BODY, Block
+from hoopgw.wire.httpfields import NO_BODY, Block
 from hoopgw.wire.httpmessage import Message, Start
 
 LINGER_SECONDS: Final = 5.0  # as nginx's lingering_timeout

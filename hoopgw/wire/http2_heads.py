@@ -10,16 +10,8 @@ import re
 from typing import Final, final
 
 from hoopgw.model.errors import MalformedFrame, ProtocolViolation
-from hoopgw.wire.httphead import (
-    CHUNKED,
-    LENGTH,
-    MAX_LENGTH_DIGITS,
-    NO_BODY,
-    UNTIL_CLOSE,
-    Field,
-    field_of,
-    request_line,
-)
+from hoopgw.wire.httpfields import CHUNKED, LENGTH, MAX_LENGTH_DIGITS, NO_BODY, UNTIL_CLOSE, Field, field_of
+from hoopgw.wire.httphead import request_line
 from hoopgw.wire.httpmessage import Start
 
 Headers = list[Field]

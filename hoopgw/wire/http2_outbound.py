@@ -33,7 +33,8 @@ from hoopgw.wire.http2_values import (
     STREAM_WINDOW,
     TABLE,
 )
-from hoopgw.wire.httphead import MAX_HEAD, Field
+from hoopgw.wire.httpfields import Field
+from hoopgw.wire.httphead import MAX_HEAD
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 FIRST_WINDOW: Final = 65535  # bytes of every window at a connection's start (RFC 9113, 6.9.2)

@@ -6,7 +6,7 @@ import re
 from typing import Final, final
 
 from hoopgw.model.errors import MalformedFrame
-from hoopgw.wire.httphead import Field, field_of
+from hoopgw.wire.httpfields import Field, field_of
 
 MAX_SIZE_DIGITS: Final = 15  # hexadecimal: below 2^63, which every parser can hold
 MAX_TRAILERS: Final = 16 * 1024  # bytes of the fields behind the last chunk

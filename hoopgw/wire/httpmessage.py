@@ -6,17 +6,8 @@ from typing import Final, final
 
 from hoopgw.model.errors import MalformedFrame
 from hoopgw.wire.httpchunks import Chunks
-from hoopgw.wire.httphead import (
-    CHUNKED,
-    LENGTH,
-    NO_BODY,
-    UNTIL_CLOSE,
-    Block,
-    Blocks,
-    Field,
-    read_request,
-    read_response,
-)
+from hoopgw.wire.httpfields import CHUNKED, LENGTH, NO_BODY, UNTIL_CLOSE, Block, Field
+from hoopgw.wire.httphead import Blocks, read_request, read_response
 
 
 @final

@@ -8,7 +8,8 @@ import re
 
 from hoopgw.model.secret import Secret
 from hoopgw.wire.httpchunks import Chunks
-from hoopgw.wire.httphead import CHUNKED, Blocks, read_request
+from hoopgw.wire.httpfields import CHUNKED
+from hoopgw.wire.httphead import Blocks, read_request
 from hoopgw.wire.sigv4 import CONTENT, NOTHING, Field, Keys, Scope, sign
 
 KEYS = Keys(b"AKIDOFTHEGATEWAY", Secret(b"its-secret"), Secret(b""))

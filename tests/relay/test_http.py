@@ -33,7 +33,8 @@ from hoopgw.relay.effects import (
 from hoopgw.relay.http import MAX_DISCARDED, TIMED_OUT, HttpRelay
 from hoopgw.relay.http_backlog import MAX_KEPT
 from hoopgw.relay.http_scope import HttpScope, route_of
-from hoopgw.wire.httphead import MAX_HEAD, MAX_TARGET, read_block
+from hoopgw.wire.httpfields import read_block
+from hoopgw.wire.httphead import MAX_HEAD, MAX_TARGET
 
 TOKEN = b"Authorization: Bearer secret-token\r\n"
 GET = b"GET /shop/a?b=1 HTTP/1.1\r\nHost: gw\r\n" + TOKEN + b"\r\n"

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.relay.http_origin import LINK, OTHER, OWN, asker, may_ask, of_page
 from hoopgw.relay.http_scope import route_of
-from hoopgw.wire.httphead import read_block
+from hoopgw.wire.httpfields import read_block
 
 BASIC = b"Authorization: Basic eDp0b2tlbg==\r\n"
 NAVIGATES = b"Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n"

@@ -11,18 +11,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.errors import MalformedFrame, WireError
-from hoopgw.wire.httphead import (
-    CHUNKED,
-    LENGTH,
-    MAX_FIELDS,
-    MAX_HEAD,
-    MAX_TARGET,
-    NO_BODY,
-    UNTIL_CLOSE,
-    Blocks,
-    read_request,
-    read_response,
-)
+from hoopgw.wire.httpfields import CHUNKED, LENGTH, MAX_FIELDS, NO_BODY, UNTIL_CLOSE
+from hoopgw.wire.httphead import MAX_HEAD, MAX_TARGET, Blocks, read_request, read_response
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 # Each is one head that programs have read in different ways

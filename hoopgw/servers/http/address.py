@@ -11,7 +11,8 @@ from hoopgw.model.http import OWN_PATHS
 from hoopgw.model.secret import Secret
 from hoopgw.relay.http_scope import TOKEN, Route, proof_in, route_of
 from hoopgw.relay.postgres_addresses import target_of_host
-from hoopgw.wire.httphead import Block, Request
+from hoopgw.wire.httpfields import Block
+from hoopgw.wire.httphead import Request
 
 MAX_NAME = 128  # bytes of a target's name in a path
 

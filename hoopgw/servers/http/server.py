@@ -34,7 +34,8 @@ from hoopgw.servers.http.own import OwnRequest
 from hoopgw.servers.http.tunnel import TunnelEdge
 from hoopgw.servers.http_streams import BEGIN, Streams
 from hoopgw.servers.parting import part
-from hoopgw.wire.httphead import MAX_HEAD, NO_BODY, Blocks, Request, read_request
+from hoopgw.wire.httpfields import NO_BODY
+from hoopgw.wire.httphead import MAX_HEAD, Blocks, Request, read_request
 
 PROTOCOL = "http"
 HTTPS_ALPN = (H2_ALPN, HTTP_ALPN)  # what clients are offered
