@@ -54,6 +54,7 @@ UNREAD = frozenset((TOO_LONG, CONTROLS, NOT_UTF8, NOT_UNDERSTOOD))  # of texts o
 _CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 _ARITHMETIC = frozenset(("arithmetic_expansion", "c_style_for_statement"))
 _RESERVED = frozenset("! { } if then else elif fi case esac for select while until do done in function [[ ]]".split())
+_ASSIGNS = re.compile(r"[A-Za-z_]\w*(\[.*\])?\+?=", re.DOTALL)
 _DOCUMENT = frozenset(("<<", "<<-", "heredoc_start", "heredoc_body", "heredoc_end", "\n"))
 _BASH = Language(tree_sitter_bash.language())
 
@@ -255,7 +256,8 @@ class _Reader:
             self.doubt("the name of a program is a pattern")
         if path[:1] == "=":  # zsh looks it up in PATH
             self.doubt("a name of which shells make different things")
-        if path in _RESERVED:  # `time { rm; }`, `! ! rm`: bash goes on reading where the grammar sees a program
+        # `time { rm; }`, `! ! rm`, `time x=1 rm`: bash goes on reading where the grammar sees a program
+        if path in _RESERVED or _ASSIGNS.match(path):
             self.doubt(f"the shell's word {path} where the name of a program is read")
         place, _, program = path.rpartition("/")
         self.commands.append(Command(program, words[1:], place or path[: -len(program)]))

@@ -43,6 +43,8 @@ READ_OTHERWISE = (
     "cat <<A\n\t\\$(ls) $(rm)\nA",
     "! ! rm",
     "time ! rm",
+    "time x=1 rm",
+    "time -p x+=1 y[0]=2 rm",
     "time { rm; }",
     "time -p { rm; }",
     "time if rm; then :; fi",
