@@ -22,6 +22,15 @@ def touched(action: str, paths: tuple[str, ...], globs: tuple[str, ...]) -> Matc
     return Match.DOUBT if above or _unsure(paths) else Match.NO
 
 
+def beneath(paths: tuple[str, ...], globs: tuple[str, ...]) -> Match:
+    """The same of these and of whatever is in them, under any name."""
+    wanted = tuple(map(_folded, globs))
+    found = touched("rename", paths, globs)
+    if found is Match.NO and any(glob.startswith("*") for glob in wanted):
+        return Match.DOUBT
+    return found
+
+
 def _folded(path: str) -> str:
     """To some hosts `/ETC/Shadow` is `/etc/shadow`, `\\` is a `/`, and both ways to write an `é` are one."""
     return normalize("NFC", path.lower())

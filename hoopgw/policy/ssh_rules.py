@@ -18,6 +18,7 @@ from hoopgw.policy.guardrails import Action, Match, doubted, taken
 from hoopgw.policy.shell import ShellFacts
 from hoopgw.policy.shell_facts import Command
 from hoopgw.policy.shell_named import may_start
+from hoopgw.policy.ssh_copies import copies
 from hoopgw.policy.ssh_paths import touched, why
 
 # What is asked for; what is seen, TYPED, is about no rule that does not name it
@@ -58,6 +59,8 @@ class SshConditions:
         return bool(self.programs or self.programs_not or self.arguments)
 
     def match(self, operation: Operation, facts: ShellFacts) -> Match:
+        if operation.kind == EXEC and self.is_about_files:
+            return self._copied(facts)
         if operation.kind not in (self.operations or OPERATIONS):
             return Match.NO
         if self.files or self.paths:
@@ -77,6 +80,15 @@ class SshConditions:
         if not all(found):
             return Match.NO
         return self._started(facts) if self._reads_programs else Match.YES
+
+    @property
+    def is_about_files(self) -> bool:
+        return bool(self.files or self.paths) and (not self.operations or FILE in self.operations)
+
+    def _copied(self, facts: ShellFacts) -> Match:
+        """By scp's own protocol, which only the command tells of."""
+        found = [copy.match(self.files, self.paths) for copy in copies(facts.commands)]
+        return Match.YES if Match.YES in found else Match.DOUBT if Match.DOUBT in found else Match.NO
 
     def _touches(self, facts: ShellFacts) -> Match:
         if facts.action == "unknown":  # an extension that nobody knows may do any of them
@@ -158,6 +170,8 @@ class SshRule:
     def _doubt(self, facts: ShellFacts) -> str:
         if facts.action == "unknown":
             return "a request of SFTP that is not known"
+        if self.conditions.is_about_files and facts.commands:
+            return "which files scp copies is known only when it runs (without -O it asks for each by SFTP)"
         found = facts.doubt or "; ".join(facts.unknown) or (why(facts.paths) if facts.paths else "")
         if not found and (starter := self.conditions.may_start(facts)):
             return f"what {starter} starts is not known"

@@ -142,14 +142,14 @@ class Clients(SshCase):
             self.assertEqual(hashlib.sha256(done.stdout).digest(), hashlib.sha256(data).digest(), options)
 
     def test_copies(self) -> None:
-        """scp by SFTP and by its old protocol, sftp, rsync: there and back."""
+        """scp, sftp, rsync: there and back."""
         data = os.urandom(300_000)
         (self.scratch / "one").write_bytes(data)
         port = str(self.stage.ssh_port)
+        up = [*self.openssh("scp"), "-P", port, str(self.scratch / "one"), "web1@127.0.0.1:copied"]
+        self.assertEqual(self.ran(up).returncode, 0)
+        self.assertEqual((self.home / "copied").read_bytes(), data)
         for old in ((), ("-O",)):
-            up = [*self.openssh("scp"), *old, "-P", port, str(self.scratch / "one"), "web1@127.0.0.1:copied"]
-            self.assertEqual(self.ran(up).returncode, 0, old)
-            self.assertEqual((self.home / "copied").read_bytes(), data)
             back = [*self.openssh("scp"), *old, "-P", port, "web1@127.0.0.1:copied", str(self.scratch / "two")]
             self.assertEqual(self.ran(back).returncode, 0, old)
             self.assertEqual((self.scratch / "two").read_bytes(), data)
@@ -158,6 +158,16 @@ class Clients(SshCase):
         done = self.ran([*self.openssh("sftp", "BatchMode=no"), "-P", port, "-b", str(batch), "web1@127.0.0.1"])
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual((self.scratch / "three").read_bytes(), data)
+
+    def test_files_by_the_old_protocol(self) -> None:
+        """Rules on files see what `scp -O` names, and refuse where only the host knows which file that is."""
+        (self.scratch / "one").write_bytes(b"x")
+        words = [*self.openssh("scp"), "-O", "-P", str(self.stage.ssh_port), str(self.scratch / "one")]
+        for place in (f"{self.home}/a.key", f"{self.home}", "relative"):
+            done = self.ran([*words, f"web1@127.0.0.1:{place}"])
+            self.assertNotEqual(done.returncode, 0, place)
+            self.assertIn(b'"test-keys"', done.stderr, place)
+        self.assertEqual([each.name for each in self.home.glob("*") if each.name in ("a.key", "relative")], [])
 
     def test_files(self) -> None:
         """Each file is an event with its size and digest; a path that a rule names is refused, and sftp goes on."""

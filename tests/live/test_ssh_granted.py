@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import threading
@@ -70,6 +71,16 @@ class Granted(SshCase):
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.05)
+
+    def test_copies_by_the_old_protocol(self) -> None:
+        """`scp -O`, there and back, where no rule is about files."""
+        data = os.urandom(300_000)
+        (self.scratch / "one").write_bytes(data)
+        words = [*self.openssh("scp"), "-O", "-P", str(self.stage.ssh_port)]
+        for way in ((f"{self.scratch}/one", "web1@127.0.0.1:copied"), ("web1@127.0.0.1:copied", f"{self.scratch}/two")):
+            done = self.ran([*words, *way])
+            self.assertEqual((done.returncode, done.stderr), (0, b""), way)
+        self.assertEqual((self.scratch / "two").read_bytes(), data)
 
     def test_ports(self) -> None:
         """-L, -R and -D: through the gateway to a port, and back."""

@@ -64,6 +64,26 @@ class Paths(SynchronousTestCase):
 
 
 class Rules(SynchronousTestCase):
+    def test_scp(self) -> None:
+        """`scp -O` names files by a command: it is about them as SFTP is, and about all that a directory may hold."""
+        etc = SshConditions(files=frozenset(("write",)), paths=("/etc/*",))
+        for text in (
+            "scp -t /etc/passwd", "scp -v -r -d -t -- /etc", "sudo /usr/bin/scp -tr /etc/ssh", "scp -t /",
+            "scp -qt etc", "scp -l 9 -t /ETC/x", "cd /; SCP -t ./x", 'scp -t "$X"', 'scp "$X" y', "scp -t /srv/*",
+            "scp /etc/x -t", "sh -c 'scp -pt /etc/x'", "scp -t /srv/../etc/x", "scp -lt -t /etc/x",
+        ):  # fmt: skip
+            self.assertTrue(refused(etc, "exec", text.encode()), text)
+        for text in ("scp -f /etc/passwd", "scp -t /srv/x", "scp -r -t /srv/app", "scp /etc/x host:", "scp -lt /etc/x"):
+            self.assertFalse(refused(etc, "exec", text.encode()), text)
+        read = SshConditions(files=frozenset(("read",)), paths=("/etc/*", "*.key"))
+        for text in ("scp -f /etc/passwd", "scp -r -f /srv", "scp -f /srv/a.key", "scp -f '/srv/'*"):
+            self.assertTrue(refused(read, "exec", text.encode()), text)
+        for text in ("scp -f /srv/a", "scp -t /etc/x"):
+            self.assertFalse(refused(read, "exec", text.encode()), text)
+        named = SshConditions(operations=frozenset(("exec",)), files=frozenset(("read",)))
+        self.assertFalse(refused(named, "exec", b"scp -f /srv/a"))
+        self.assertIn("scp", refused(etc, "exec", b"scp -t /etc"))
+
     def test_exact(self) -> None:
         """`command` is the whole line, and nothing that begins like it."""
         rule = SshConditions(commands=frozenset((b"reboot",)))
