@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import stat
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,9 @@ class Configurations(SynchronousTestCase):
             "w",
             **changes,
         )
-        place = Path(self.mktemp()).absolute()
-        place.mkdir()
-        return write(place, facts).config
+        place = tempfile.TemporaryDirectory()  # short: a socket's path has a bound
+        self.addCleanup(place.cleanup)
+        return write(Path(place.name), facts).config
 
     def test_it_loads_with_the_shipped_guardrails(self) -> None:
         """What the demo writes has no mistake, and names the target, its roles and the issuer."""
