@@ -139,7 +139,7 @@ class Hardened(SSHTransportBase):
         raise NotImplementedError
 
     def received(self, run: bytes) -> None:
-        """Connection-layer messages."""
+        """Connection-layer messages that come before `deliver_to` has named who takes them."""
         raise NotImplementedError
 
     def secured(self) -> None:
