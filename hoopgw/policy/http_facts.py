@@ -5,6 +5,8 @@ Each is worked out when a rule first asks for it: most rules look at the method 
 
 from __future__ import annotations
 
+import re
+
 from hoopgw.model.http import HttpRequest, alike
 from hoopgw.policy.http_body import Media, graphql_facts, graphql_message, media_of
 from hoopgw.policy.http_form import read_form, read_multipart
@@ -33,6 +35,11 @@ COPIES = frozenset(
 _NAMES_PATHS = (b"destination", b"source", b"from")
 
 USUAL = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")  # what a form could name that is not there
+
+BATCH = "$batch"  # the last segment of a path that takes several requests in one (OData 4.01, 11.7)
+# Of several parts that are no requests (RFC 7578; RFC 2387: what a Google service uploads, with its description)
+PARTS = ("multipart/form-data", "multipart/related")
+WHOLE = re.compile(rb"multipart/|application/http\b", re.IGNORECASE)
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _MARKS = (b"\xef\xbb", b"\xff\xfe", b"\xfe\xff")  # of byte order
@@ -133,6 +140,21 @@ class HttpFacts:
         if found.doubt and not self.media.json and not _looks_like_json(body):
             return JsonBody({})
         return found
+
+    @once
+    def batch(self) -> bool:
+        """It may hold requests with methods and paths of their own: by its type (OData's and Google's batches are
+        multipart/mixed, of application/http), or by its path, for a batch in JSON is JSON like any other."""
+        if self.message or self.request.size == 0:
+            return False
+        media = self.media
+        if media.doubt:
+            whole = any(WHOLE.search(each) for each in self.fields(b"content-type")) and media.type not in PARTS
+        else:
+            whole = media.type == "application/http" or (
+                media.type.startswith("multipart/") and media.type not in PARTS
+            )
+        return whole or any(each.rpartition("/")[2].casefold() == BATCH for each in self.path.readings)
 
     @property
     def has_form(self) -> bool:

@@ -17,6 +17,9 @@ from hoopgw.policy.http_facts import HttpFacts
 from hoopgw.policy.http_json import Pointer
 from hoopgw.policy.http_rules import HttpConditions
 
+BATCH = "a batch, whose answers are in one another: what is masked would not be found there"
+AT_ONCE = "send its requests by themselves"
+
 
 @dataclass(frozen=True, slots=True)
 class HttpMask:
@@ -57,7 +60,10 @@ class HttpMaskGuardrail:
 
     def names(self, facts: HttpFacts) -> Verdict:
         """Of a request, or of a message of a WebSocket that it opened: it may not rename what is masked by its name."""
-        why = renamed(facts, (pointer for each in self.chosen(facts) for pointer in each.json))
+        chosen = tuple(pointer for each in self.chosen(facts) for pointer in each.json)
+        if facts.batch and (not facts.media.json or not all(each.anywhere for each in chosen)):
+            return Verdict(refusals=(Refusal(self.name, BATCH, AT_ONCE),)) if chosen else ALLOW
+        why = renamed(facts, chosen)
         return Verdict(refusals=(Refusal(self.name, why, WOULD_PASS),)) if why else ALLOW
 
     def needs(self, facts: HttpFacts) -> int:

@@ -134,15 +134,24 @@ class HttpConditions:
             yield Match.DOUBT
             return
         for pointer, test in self.json:
-            yield member(facts, pointer, test)
+            yield self._inside(member(facts, pointer, test), facts)
         for name, test in self.forms:
-            yield test.of(facts.form.values(_name(name, facts)), bool(facts.form.doubt))
+            yield self._inside(test.of(facts.form.values(_name(name, facts)), bool(facts.form.doubt)), facts)
         if self.graphql is not None:
-            yield self._asks(facts, self.graphql)
+            yield self._inside(self._asks(facts, self.graphql), facts)
 
     def of_head(self, facts: HttpFacts) -> Match:
         """What is known before the body comes."""
-        return _all(self._head(facts))
+        found = _all(self._head(facts))
+        return self._inside(found, facts) if self._of_head else found
+
+    def _inside(self, found: Match, facts: HttpFacts) -> Match:
+        """What does not hold for a request may hold for those in it, which are not read."""
+        return Match.DOUBT if found is Match.NO and facts.batch else found
+
+    @property
+    def _of_head(self) -> bool:
+        return bool(self._of_methods or self._of_paths or self.queries or self.headers)
 
     def _head(self, facts: HttpFacts) -> Iterable[Match]:
         if self.methods:
@@ -218,6 +227,7 @@ class HttpConditions:
         return (
             (next((each.doubt for each in (facts.path, *facts.others) if each.doubt), "") if self._of_paths else "")
             or (facts.media.unread if self.json else "")
+            or ("a batch: the requests in it are not read" if facts.batch else "")
             or (f"a body of more than {self.buffer} bytes, or of unknown length, is not read" if unread else "")
             or (facts.query.doubt if self.queries else "")
             or (facts.json.doubt if self.json and not unread else "")

@@ -9,6 +9,8 @@ from typing import Final, final
 
 from hoopgw.model.http import alike
 from hoopgw.relay.http_cookies import scoped_cookie
+from hoopgw.relay.http_destinations import ASTRAY, for_target
+from hoopgw.relay.http_destinations import LEADING as ADDRESSES
 from hoopgw.relay.http_echoes import REDACTED, Words, redacted
 from hoopgw.relay.http_origin import asker
 from hoopgw.relay.http_query_secret import without
@@ -72,13 +74,14 @@ class RequestHead:
     resumes     the id of the hold that it says it resumes; several are one that no hold has
     patient     `Prefer: respond-async` (RFC 7240, 4.1): the client does not want to wait for an approval
     grpc        what refuses it is to be a status of gRPC
+    astray      why it may go nowhere: a field of it leads out of the target; "" otherwise
     lines       its fields as they go on, without what the gateway adds
     content     what the client says of the body's hash (X-Amz-Content-Sha256), where the gateway signs
     """
 
     __slots__ = (
         "same_route", "fields", "bound", "shown", "upstream", "recorded", "expects", "upgrade", "patient", "grpc",
-        "content", "lines", "resumes", "asker",
+        "content", "lines", "resumes", "asker", "astray",
     )  # fmt: skip
 
     def __init__(self, block: Block, scope: HttpScope) -> None:
@@ -86,6 +89,7 @@ class RequestHead:
         fields: list[Field] = []
         lines: list[bytes] = []
         shown: list[bytes] = []
+        self.astray = ""
         self.upgrade = block.one(b"upgrade").lower()
         opens = self.upgrade == b"websocket"
         drops_authorization = not scope.keep_authorization or is_proof(block.one(b"authorization"), scope.route)
@@ -99,6 +103,13 @@ class RequestHead:
             if drops_authorization and plain == b"authorization":
                 continue
             line = block.lines[index] + b"\r\n"
+            if name in ADDRESSES:
+                address = for_target(name, field[1], scope)
+                if address is None:
+                    self.astray = f"{name.decode()}: {ASTRAY}"
+                elif address != field[1]:
+                    line = line[: len(name)] + b": " + address + b"\r\n"
+                    field = (name, address)
             lines.append(line)
             fields.append(field)
             shown.append(recorded_line(name, line, scope))

@@ -126,6 +126,8 @@ class Outgoing:
             return 400, "the address carries a credential that the gateway puts in: ask without it"
         if not may_ask(method, head.asker):
             return 403, REASON
+        if head.astray:
+            return 403, head.astray
         if head.expects and head.expects != b"100-continue":
             return 417, "Expectation Failed"
         # an offer of HTTP/2 is not taken up (RFC 9110, 7.8)

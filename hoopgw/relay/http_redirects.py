@@ -66,11 +66,11 @@ def _split(text: bytes) -> tuple[bytes, bytes]:
     end = _HOST_ENDS.search(named)
     place = len(named) if end is None else end.start()
     path = named[place:]
-    return _host(named[:place]), path if path[:1] in (b"/", b"\\") else b"/" + path
+    return host_of(named[:place]), path if path[:1] in (b"/", b"\\") else b"/" + path
 
 
-def _host(text: bytes) -> bytes:
-    """Without what changes nothing: user and password, a dot at its end, a port that its scheme has anyway."""
+def host_of(text: bytes) -> bytes:
+    """In lower case, and without what changes nothing: user and password, a dot at its end, its scheme's own port."""
     name, colon, port = unquote_to_bytes(text.rpartition(b"@")[2]).lower().partition(b":")
     if name.startswith(b"["):
         name, _, port = unquote_to_bytes(text.rpartition(b"@")[2]).lower().rpartition(b"]")
@@ -81,7 +81,7 @@ def _host(text: bytes) -> bytes:
 
 def own_names(names: frozenset[str]) -> frozenset[bytes]:
     """Host names, with or without port, as they are looked for here."""
-    return frozenset(_host(each.encode()) for each in names)
+    return frozenset(host_of(each.encode()) for each in names)
 
 
 def _under(text: bytes, prefix: bytes, place: bytes, ours: bool) -> bytes:

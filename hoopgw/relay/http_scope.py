@@ -77,6 +77,7 @@ class HttpScope:
     words        gives what no answer may show: the credential of the request that was sent last
     signing      how its requests are signed; None: they are not
     token_bytes  randomness, for trace ids, keys and masks
+    scheme       of the target's addresses: b"http" or b"https"
     """
 
     session: str
@@ -100,6 +101,7 @@ class HttpScope:
     words: Callable[[], Words] = no_words
     signing: SigningTerms | None = None
     token_bytes: Callable[[int], bytes] = bytes
+    scheme: bytes = b"http"
 
 
 def route_of(block: Block) -> Route:

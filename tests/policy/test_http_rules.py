@@ -111,6 +111,46 @@ class OfTheHead(SynchronousTestCase):
         folded = facts(b"MOVE /open/a", (b"destination", b"/SECRET/b"), folds=True)
         self.assertIs(rule.match(folded), YES)
 
+    def test_requests_in_one_another(self) -> None:
+        """A batch is about any method and path: what a rule says of them is in doubt, unless it holds for the whole."""
+        mixed = (b"content-type", b"multipart/mixed; boundary=b")
+        batches = (
+            facts(b"POST /odata/$batch", mixed, body=b"--b"),
+            facts(b"POST /odata/%24Batch/", JSON, body=None, size=None),
+            facts(b"POST /odata/$batch", (b"content-type", b"text/plain"), body=b"{}"),
+            facts(b"POST /anywhere", mixed, body=None, size=70),
+            facts(b"POST /anywhere", (b"content-type", b"Multipart/Parallel; boundary=b"), body=b"--b"),
+            facts(b"POST /anywhere", (b"content-type", b"application/http"), body=b"GET /"),
+            facts(b"POST /anywhere", (b"content-type", b"multipart/mixed; boundary=a; boundary=b"), body=b"--b"),
+            facts(b"POST /anywhere", mixed, JSON, body=b"--b"),
+            facts(b"GET /anywhere", mixed, body=b"--b"),
+        )
+        others = (
+            facts(b"POST /odata/batch", JSON, body=b"{}"),
+            facts(b"POST /odata/$batch", body=b""),
+            facts(b"POST /upload", (b"content-type", b"multipart/form-data; boundary=b"), body=b"--b"),
+            facts(b"POST /upload", (b"content-type", b"multipart/related; boundary=b"), body=b"--b"),
+        )
+        for rule in (
+            HttpConditions(paths=("/admin/*",)),
+            HttpConditions(paths_not=("/odata/*", "/anywhere", "/upload")),
+            HttpConditions(methods=frozenset(("DELETE",))),
+            HttpConditions(operations=frozenset(("deletePet",))),
+            HttpConditions(pattern=re2.compile("^DELETE ")),
+            HttpConditions(queries=(("all", ValueTest()),)),
+            HttpConditions(headers=((b"x-force", ValueTest()),)),
+        ):
+            for each in batches:
+                self.assertIs(rule.match(each), DOUBT, (rule, each.request.target))
+                self.assertIn("batch", rule.doubt(each))
+            for each in others:
+                self.assertIs(rule.match(each), NO, (rule, each.request.target))
+        self.assertIs(HttpConditions(paths=("/odata/$batch",)).match(batches[0]), YES)
+        self.assertIs(HttpConditions(size=10).match(batches[0]), NO)
+        inside = (HttpConditions(json=((pointer("/role"), ADMIN),)), HttpConditions(forms=(("role", ADMIN),)))
+        for rule in inside:
+            self.assertIs(rule.match(facts(b"POST /$batch", JSON, body=b'{"requests": []}')), DOUBT, rule)
+
     def test_every_path_but(self) -> None:
         """What is let out must be let out in every reading."""
         rule = HttpConditions(paths_not=("/public/*",))

@@ -73,6 +73,7 @@ def scope_of(login: HttpLogin, calls: Calls, bearer: KeptBearer | None, masked: 
         route=route,
         host=host_of(target).encode(),
         prefix=login.prefix,
+        scheme=b"http" if target.tls is TlsMode.DISABLE else b"https",
         names=own_names(_names(target)),
         own=own_names(frozenset((route[0].decode("ascii", "replace"), urlsplit(login.public).netloc)) - {""}),
         told=_told(login) + (TOLD if masked else b""),
