@@ -47,6 +47,7 @@ PATH = (
     "servers/outbox",
     "servers/http/identity",
     "servers/http/upstream",
+    "servers/http/words",
     "servers/pump",
     "servers/ssh/packets",
     "servers/timers",
