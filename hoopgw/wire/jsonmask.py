@@ -19,7 +19,7 @@ from hoopgw.wire.jsonskips import CLASS, bare_end, list_behind, string_behind
 from hoopgw.wire.jsonstrings import ABOUT, ends_in_escape, string_end
 from hoopgw.wire.jsontoken import PartialToken
 from hoopgw.wire.jsonvalues import JsonValues
-from hoopgw.wire.jsonways import Open
+from hoopgw.wire.jsonways import NEAR, STRAYS, Open
 from hoopgw.wire.masking import Action, ValueMask
 
 MAX_DEPTH: Final = 512  # objects and lists in one another
@@ -62,7 +62,7 @@ class JsonMask:
         place, action = table.root()
         self._step: i64 = (place << ACTION_BITS) | action  # where the next value stands, and what becomes of it
         self._pending: i64 = self._step  # of a whole text, again and again
-        self._open = Open(table.starts[DEAD], table.ways.text)
+        self._open = Open(table.starts[DEAD], table.ways.begin())
         self._all: list[Open] = [self._open]  # as many as there ever were: each of a depth, and used again
 
     @property
@@ -150,7 +150,7 @@ class JsonMask:
             if c == 34:
                 expect: i64 = self._expect
                 if _NAME <= expect <= _FIRST_NAME:
-                    stop: i64 = self._member(data, here, here, end)
+                    stop: i64 = self._member(data, -1, here, end)  # what was before it was in another read
                 elif expect <= _FIRST:
                     stop = self._text(data, here, end)
                 else:
@@ -253,7 +253,7 @@ class JsonMask:
         self._step = 0
         if is_object:
             self._expect = _FIRST_NAME
-            inside.way = self._ways.into(inside.holder, place)
+            inside.way = inside.brace = self._ways.into(inside.holder, place)
         else:
             self._expect = _FIRST
             if place != DEAD:
@@ -289,35 +289,46 @@ class JsonMask:
         One that is reached, and whose value is not for here, is left where that begins.
         """
         inside = self._open
-        way = inside.way
+        way = last = inside.way
         first = self._expect == _FIRST_NAME
         busy = self._busy
         if self._dropped:
             return here
         while True:
             at: i64 = here
+            turned = False
             if not first:
-                if here >= end or data[here] != 44:
+                if here >= end:
                     break
                 at = here + 1
+                if data[here] != 44:
+                    at = self._turn(data, here, end)
+                    if at < 0:
+                        break
+                    turned = True
+                    way = inside.brace
             ahead = way.ahead
-            if ahead is None:
-                break
-            one = ahead
-            size = one.size
-            if (
-                at + one.reach > end
-                or (read_i64_le(data, at) ^ one.word) & one.mask
-                or (size > 8 and read_i64_le(data, at + size - 8) != one.last)
-                or (size > 16 and one.differs(data, at))
-            ):
-                ahead = one.ahead  # it may be left out
-                if ahead is None or not ahead.comes(data, at, end):
-                    break
+            looked: i64 = 0
+            while ahead is not None:
                 one = ahead
+                size = one.size
+                if (
+                    at + one.reach <= end
+                    and not (read_i64_le(data, at) ^ one.word) & one.mask
+                    and (size <= 8 or read_i64_le(data, at + size - 8) == one.last)
+                    and (size <= 16 or not one.differs(data, at))
+                ):
+                    break
+                looked += 1
+                ahead = one.ahead if looked < NEAR else None
+            if ahead is None:
+                if turned:  # back to before the turn: what comes there is learned
+                    way = last
+                break
+            if turned:
+                self._all[self._depth - 1].number += 1
             first = False
-            way = one
-            way.missed = 0
+            way = last = ahead
             here = at + way.size
             step = way.step
             stop: i64 = -1
@@ -344,10 +355,33 @@ class JsonMask:
         inside.way = way
         return here
 
+    def _turn(self, data: bytes, here: i64, end: i64) -> i64:
+        """From the brace that ends an object, behind that of the next element, which stands where this one does; -1:
+        there is none, or it is not for here.
+
+        Where elements are not told apart nothing has to be done for it but to count it.
+        """
+        if data[here] != 125:
+            return -1
+        around = self._all[self._depth - 1]
+        if around.in_object or around.numbered or self._open.brace.strays >= STRAYS:
+            return -1
+        at: i64 = here + 1
+        if self._depth > 1:
+            if at >= end or data[at] != 44:
+                return -1
+            at += 1
+        while at < end and CLASS[data[at]] == 1:
+            at += 1
+        return at + 1 if at < end and data[at] == 123 else -1
+
     # ---- names and values
 
     def _member(self, data: bytes, since: i64, start: i64, end: i64) -> i64:
-        """Behind a name, and its colon where that is next; -1: it is not whole.  `since`: behind what was before."""
+        """Behind a name, and its colon where that is next; -1: it is not whole.
+
+        `since`: behind what was before; -1: not here.
+        """
         stop: i64 = string_end(data, start + 1, end)
         if stop < 0:
             return -1
@@ -359,9 +393,9 @@ class JsonMask:
             here += 1
             if here < end and data[here] == 32:
                 here += 1
-            if self._dropped == 0 and self._values.masked == found:
+            if since >= 0 and here < end and self._dropped == 0 and self._values.masked == found:
                 inside = self._open
-                inside.way = self._ways.learned(inside.way, data[since:here], self._step)
+                inside.way = self._ways.learned(inside.brace, inside.way, data[since:here], self._step)
         return here
 
     def _named(self, data: bytes, start: i64, end: i64, escaped: bool) -> None:

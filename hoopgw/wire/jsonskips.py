@@ -77,10 +77,14 @@ def bare_end(data: bytes, start: i64, end: i64) -> i64:
         found: i64 = ((((word & _LOW) + _SIXES) | word) >> 4) & _LOW  # of no digit: some bit of its four
         found |= found >> 2
         found = (found | found >> 1) & _ONES
-        here += 8
         if found:
-            here -= 8
             here += ((((found & -found) - 1) & _ONES) * _ONES) >> 56 & 15
+            c = data[here]
+            if c == 44 or c == 125 or c == 93:  # what nearly all numbers end before
+                return here
+            c = data[start]
+        else:
+            here += 8
     while here < end and table[data[here]] == 2:
         here += 1
     if here >= end:

@@ -13,22 +13,30 @@ from mypy_extensions import i64
 
 LONGEST: Final = 64  # bytes of what is kept of one member: its name and the white space around it
 MOST: Final = 1024  # members that are kept: about 300 KiB
-PATIENCE: Final = 4  # times that another member comes than the one that is known, until that is forgotten
+NEAR: Final = 8  # members ahead that are compared with what comes: some may be left out
+PATIENCE: Final = 4  # times that another member comes than those that are known, until one more is
+STRAYS: Final = 32  # members of one object that came so, until all of it is learned anew
+FAR: Final = 32  # members ahead among which one is looked for by its text
 
 
 @final
 class Way:
     """A member: its text from behind a comma or brace up to its value, and where it leads.
 
-    Without text it stands for the brace of an object at `place`.  What is in it is never another one later; `ahead`,
-    `within` and `missed` change, and may be wrong: what they lead to is compared before it is believed.
+    Without text it stands for the brace of an object at `place`.  What is in it is never another one later; the links
+    change, and may be wrong: what they lead to is compared before it is believed.
 
     step    where the member leads, as `KeyTable.step` has it
-    ahead   the member that followed last time
+    ahead   the next of the members of such objects that are known
     within  the brace of the objects that were its value, or in the list that was
+    end     of a brace: the last of the members that are known; None while there is none
+    missed  of a brace: how many members came that were none of those, since one was learned
+    strays  of a brace: how many of its members were learned elsewhere than behind the last one
     """
 
-    __slots__ = ("ahead", "last", "mask", "missed", "place", "reach", "size", "step", "text", "within", "word")
+    __slots__ = (
+        "ahead", "end", "last", "mask", "missed", "place", "reach", "size", "step", "strays", "text", "within", "word",
+    )  # fmt: skip
 
     def __init__(self, text: bytes, place: i64, step: i64) -> None:
         size: i64 = len(text)
@@ -47,15 +55,10 @@ class Way:
         self.place = place
         self.step = step
         self.missed: i64 = 0
+        self.strays: i64 = 0
         self.ahead: Way | None = None
         self.within: Way | None = None
-
-    def comes(self, data: bytes, here: i64, end: i64) -> bool:
-        """Whether `data` goes on with this member."""
-        size = self.size
-        if here + self.reach > end or (read_i64_le(data, here) ^ self.word) & self.mask:
-            return False
-        return size <= 8 or (read_i64_le(data, here + size - 8) == self.last and not self.differs(data, here))
+        self.end: Way | None = None
 
     def differs(self, data: bytes, here: i64) -> bool:
         """Whether what is between the first and the last eight bytes is another text."""
@@ -77,10 +80,11 @@ class Open:
     element  where elements stand, and what becomes of them
     starts   by the first byte of a name: it may matter here
     holder   the member whose value it is, or is in
+    brace    of an object: where its members are known from
     way      of an object: the last of its members that is known
     """
 
-    __slots__ = ("element", "holder", "in_object", "inner", "number", "numbered", "place", "starts", "way")
+    __slots__ = ("brace", "element", "holder", "in_object", "inner", "number", "numbered", "place", "starts", "way")
 
     def __init__(self, starts: bytes, holder: Way) -> None:
         self.in_object = False
@@ -91,6 +95,7 @@ class Open:
         self.place: i64 = 0
         self.starts = starts
         self.holder = holder
+        self.brace = holder
         self.way = holder
 
 
@@ -105,34 +110,63 @@ class Ways:
         self._braces: list[Way] = []
         self._count: i64 = 0
 
+    def begin(self) -> Way:
+        """What holds another whole text.  Where no more would be kept all is forgotten: most may be of the past."""
+        if self._count >= MOST:
+            self._count = 0
+            self._braces = []
+            self.text = Way(b"", 0, 0)
+        return self.text
+
     def into(self, held: Way, place: i64) -> Way:
         """The brace of an object at `place`, in the value of `held`."""
         brace = held.within
         if brace is not None and brace.place == place:
-            return brace
+            return self._ready(brace)
         if brace is None and self._count < MOST:
             self._count += 1
             brace = held.within = Way(b"", place, 0)
             return brace
         while place >= len(self._braces):
             self._braces.append(Way(b"", len(self._braces), 0))
-        return self._braces[place]
+        return self._ready(self._braces[place])
 
-    def learned(self, way: Way, text: bytes, step: i64) -> Way:
-        """Behind `way` came another member than was known.  Gives it, or `way` where it is not kept."""
-        known = way.ahead
-        if len(text) > LONGEST:
+    def _ready(self, brace: Way) -> Way:
+        """Its members are learned anew, in the order in which they come now, where too many came out of it."""
+        if brace.strays >= STRAYS:
+            each = brace.ahead
+            while each is not None:
+                self._count -= 1
+                each = each.ahead
+            brace.ahead = brace.end = None
+            brace.strays = 0
+        return brace
+
+    def learned(self, brace: Way, way: Way, text: bytes, step: i64) -> Way:
+        """Behind `way`, in an object with that brace, came none of the members that come next.  Gives what is known of
+        it, or `way` where it is not kept."""
+        size: i64 = len(text)
+        each = way.ahead
+        looked: i64 = 0
+        while each is not None and looked < FAR:
+            if each.size == size and each.text == text:
+                return each
+            each = each.ahead
+            looked += 1
+        if size > LONGEST or self._count >= MOST:
             return way
-        if known is None:
-            if self._count >= MOST:
+        if way.ahead is not None:
+            brace.missed += 1
+            if brace.missed < PATIENCE:
                 return way
-            self._count += 1
+            brace.missed = 0
+            brace.strays += 1
+        self._count += 1
+        end = brace.end
+        found = Way(text, brace.place, step)
+        if end is None:
+            brace.ahead = found
         else:
-            known.missed += 1
-            if known.missed < PATIENCE:
-                return way
-        found = Way(text, way.place, step)
-        if known is not None:
-            found.ahead = known.ahead
-        way.ahead = found
+            end.ahead = found
+        brace.end = found
         return found

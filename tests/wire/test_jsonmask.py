@@ -15,6 +15,7 @@ from hoopgw.model.errors import Unmaskable
 from hoopgw.wire.jsonkeys import KeyRule, KeyTable
 from hoopgw.wire.jsonmask import JsonMask
 from hoopgw.wire.jsontoken import MAX_TEXT
+from hoopgw.wire.jsonways import Way
 from hoopgw.wire.masking import HASH, LAST4, NONE, Action, Hashes, ValueMask
 from hoopgw.wire.scanners import EMAIL, PAYMENT_CARD, Scanner
 
@@ -265,17 +266,56 @@ class Ways(SynchronousTestCase):
         value = st.sampled_from(["v", 1, -2.5, None, True, [], ["k", 1, "x@example.com"], {}, {"k": 2}, [[{"k": "w"}]]])
         rows = [{name: data.draw(value) for name in data.draw(shape)} for _ in range(data.draw(st.integers(1, 4)))]
         indent, separators = data.draw(st.sampled_from([(None, None), (None, (",", ":")), (1, None)]))
-        text = bytearray(json.dumps({"b": rows}, indent=indent, separators=separators).encode())
+        between = data.draw(st.sampled_from(["", "\n", " ", "\x1e"]))
+        texts: list[object] = data.draw(st.sampled_from([[{"b": rows}], [rows], rows, [[rows, rows]]]))
+        text = bytearray(
+            between.join(json.dumps(each, indent=indent, separators=separators) for each in texts).encode()
+        )
         make = maker(*RULES, scanner=data.draw(st.sampled_from([PATTERNS, None])))
         self.assertEqual(_outcome(make(), [bytes(text)]), _outcome(make(), [bytes(text)]))
         for _ in range(data.draw(st.integers(0, 2))):
             at = data.draw(st.integers(0, len(text) - 1))
             text[at : at + data.draw(st.integers(0, 1))] = data.draw(
-                st.sampled_from([b",", b'"', b"k", b"}", b"]", b" "])
+                st.sampled_from([b",", b'"', b"k", b"{", b"}", b"[", b"]", b" ", b"},{", b"}, {"])
             )
         bytewise = _outcome(make(), [bytes((each,)) for each in text])
         self.assertEqual(_outcome(make(), [bytes(text)]), bytewise)
         self.assertEqual(_outcome(make(), [bytes(text[:40]), bytes(text[40:])]), bytewise)
+
+    def test_reads_that_end_in_a_row_spoil_nothing(self) -> None:
+        """Members are known in the order in which they come, wherever reads were cut: rows of all later bodies are
+        known by it."""
+        names = ("id", "name", "email", "card", "word", "amount", "paid", "tags")
+        row = json.dumps({**dict.fromkeys(names, 12345), "email": "a@example.com", "tags": ["a", "b"]}).encode()
+        rows = b'{"rows": [' + b", ".join([row] * 3) + b"]}"
+        table = KeyTable((rule("email"), rule("/rows/*/card")))
+        start = rows.index(row, 30)
+        whole = rows.replace(b"a@example.com", b"*" * 13).replace(b'"card": 12345', b'"card": 0')
+        for cut in range(start - 4, start + len(row) + 4):
+            for after in (1, 3, 9, 14, 20, 40):
+                walk = JsonMask(table, ACTIONS, ValueMask(None, Hashes(b"k")))
+                pieces = (rows[:cut], rows[cut : cut + after], rows[cut + after :])
+                self.assertEqual(b"".join(map(walk.feed, pieces)) + walk.finish(), whole)
+        outer = table.ways.begin().within
+        assert outer is not None and outer.ahead is not None and outer.ahead.within is not None
+        self.assertEqual(_known(outer.ahead.within), [f' "{name}": '.lstrip(" " * (name == "id")) for name in names])
+
+    def test_members_that_change_are_learned_anew(self) -> None:
+        """Rows with one name that is always another one, and rows of two shapes by turns: what stays is known still."""
+        make = maker("email")
+        odd = b",".join(b'{"a": 1, "x%d": 2, "email": "abc", "z": 3}' % number for number in range(2000))
+        turns = b",".join([b'{"z": 1, "email": "abc"}', b'{"email": "abc", "b": 2, "z": 3}'] * 500)
+        for rows in (odd, turns, odd):
+            self.assertEqual(_outcome(make(), [b"[" + rows + b"]"]), b"[" + rows.replace(b"abc", b"***") + b"]")
+
+
+def _known(brace: Way) -> list[str]:
+    """The members of the objects with that brace."""
+    found, each = [], brace.ahead
+    while each is not None:
+        found.append(each.text.decode())
+        each = each.ahead
+    return found
 
 
 def _outcome(walk: JsonMask, pieces: list[bytes]) -> bytes | None:
