@@ -10,6 +10,7 @@ from hoopgw.model.errors import ProtocolViolation
 from hoopgw.relay.effects import Completed, Effect
 from hoopgw.relay.postgres_expect import FUNCTION, QUERY, SYNC, Expect
 from hoopgw.relay.postgres_hints import COMMITS, DEFINES
+from hoopgw.relay.postgres_names import Skipped
 
 ANSWERED: Final = 64  # that many at the list's begin are let go at once
 
@@ -23,6 +24,7 @@ class Answers:
         self._first: i64 = 0  # before it they are answered
         self.defining = 0  # answers to come to texts that may PREPARE or DECLARE
         self.skipping = False  # the target skips what it gets, and the Sync that ends it was not sent yet
+        self._skipped = Skipped()
         self.tainted = False  # this transaction has read a masked column: what is deferred may tell of it
 
     @property
@@ -35,7 +37,7 @@ class Answers:
         self._sent.append(expect)
         if self.skipping:
             if expect.kind == SYNC:
-                self.skipping = False
+                self._skips_no_more()
             else:
                 self.answered(done=False)
 
@@ -70,21 +72,30 @@ class Answers:
             if done:
                 head.meaning.settle()
             else:
-                head.meaning.undo()
+                head.meaning.skip(self._skipped)
         if head.answer.masks is not None and head.answer.masks.errors:
             self.tainted = True
         return head
 
     def skipped(self, head: Expect) -> None:
         """After an error in the extended protocol the target skips up to Sync; a Query and a function call end with
-        ReadyForQuery of their own.  What was skipped is undone last first, as it was done."""
+        ReadyForQuery of their own."""
         if head.kind in (QUERY, FUNCTION, SYNC):
             return
         following = self.head()
         while following is not None and following.kind != SYNC:
             self.answered(done=False)
             following = self.head()
-        self.skipping = following is None  # what comes before the Sync is skipped as well
+        if following is None:
+            self.skipping = True  # what comes before the Sync is skipped as well
+        else:
+            self._skips_no_more()
+
+    def _skips_no_more(self) -> None:
+        """The Sync is on its way: names go back to what they meant before all that was skipped."""
+        self.skipping = False
+        self._skipped.over = True
+        self._skipped = Skipped()
 
     def withholds(self) -> bool:
         """Whether the target's words may tell of a masked column: of a statement that reads one, or deferred by one."""

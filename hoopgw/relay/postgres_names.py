@@ -2,7 +2,8 @@
 
 A name means what was sent last, until the target says otherwise: a Parse that failed, or was skipped up to Sync, gives
 the name back to what it meant before.  Inside one pipeline up to Sync that is always right, because what follows a
-failed Parse is skipped as well; over a Sync the relay waits for the answer (`settled`).
+failed Parse is skipped as well, so that the name is given back at that Sync, and not when the error is seen: how reads
+are cut does not change what is asked.  Over a Sync the relay waits for the answer (`settled`).
 """
 
 from __future__ import annotations
@@ -16,14 +17,24 @@ MAX_TEXTS: Final = 64 << 20  # bytes of their texts and parameters, and room for
 
 
 @final
+class Skipped:
+    """What the target does not do, from an error in the extended protocol up to the next Sync; `over`: it was sent."""
+
+    __slots__ = ("over",)
+
+    def __init__(self) -> None:
+        self.over = False
+
+
+@final
 class Meaning:
     """A statement's text and parameter types, or a portal's text and parameters; `gone`: a Close of the name.
 
     `hints` are what the text's words may mean (postgres_hints).
-    `segment` counts Syncs.  Whoever learns the target's answer calls `settle` or `undo`, once.
+    `segment` counts Syncs.  Whoever learns the target's answer calls `settle` or `skip`, once.
     """
 
-    __slots__ = ("before", "gone", "hints", "parameters", "segment", "settled", "text", "undone")
+    __slots__ = ("before", "gone", "hints", "parameters", "segment", "settled", "skipped", "text")
 
     def __init__(self, text: bytes, parameters: bytes, segment: int, hints: int, gone: bool = False) -> None:
         self.text = text
@@ -32,17 +43,22 @@ class Meaning:
         self.hints = hints
         self.gone = gone
         self.settled = False
-        self.undone = False
+        self.skipped: Skipped | None = None
         self.before: Meaning | None = None  # what the name goes back to; None once settled
+
+    @property
+    def undone(self) -> bool:
+        """The name does not mean this any more, and never did at the target."""
+        return self.skipped is not None and self.skipped.over
 
     def settle(self) -> None:
         """The target has done it."""
         self.settled = True
         self.before = None
 
-    def undo(self) -> None:
-        """The target has not done it."""
-        self.undone = True
+    def skip(self, skipped: Skipped) -> None:
+        """The target has not done it, and will not."""
+        self.skipped = skipped
 
 
 @final
@@ -67,6 +83,8 @@ class Names:
                 self.look(each)  # forgets what is no more
             if len(known) >= MAX_NAMES:
                 raise ProtocolViolation(f"more than {MAX_NAMES} prepared statements or portals")
+        while before is not None and before.skipped is not None:  # nothing goes back to that
+            before = before.before
         after.before = before
         known[name] = after
         self._size += len(after.text) + len(after.parameters)

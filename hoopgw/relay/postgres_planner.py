@@ -48,12 +48,14 @@ class Planner:
         self._portals = results.portals
         self._max_statement = max_statement
         self._segment = 0  # counts what ends a pipeline: Sync, Query, FunctionCall
+        self._synced = False  # the plan that is being made has a Sync
         self._number = 0
         self.gate: Expect | None = None  # may take COPY data; behind it everything waits until that is known
 
     def plan(self, data: bytes, start: int) -> Plan:
         """Raises WireError for what is not of the protocol."""
         plan = Plan(data, start)
+        self._synced = False
         here = start
         while True:
             end = message_end(data, here, MAX_MESSAGE)
@@ -99,7 +101,11 @@ class Planner:
         """Whether what the name means depends on an answer to come."""
         if name and self._results.answers.defining > 0:
             return True
-        return meaning is not None and not meaning.settled and meaning.segment != self._segment
+        if meaning is None or meaning.settled:
+            return False
+        if meaning.skipped is not None:  # up to the Sync, whatever else is skipped with it
+            return self._synced
+        return meaning.segment != self._segment
 
     # ---- what a message is
 
@@ -120,6 +126,7 @@ class Planner:
             return Planned(tag, start, end, expect, index, name)
         if tag == TAG_SYNC:
             self._segment += 1
+            self._synced = True
             return Planned(tag, start, end, Expect(expecting.SYNC), -1, b"")
         if tag == TAG_QUERY:
             meaning = self._meaning(_terminated_text(data, body, end))

@@ -415,6 +415,62 @@ class Named(SynchronousTestCase):
         session.client(bind(b"", b"s") + SYNC)
         self.assertEqual(session.operations[-1].text, b"one")
 
+    def test_skipped_names_until_sync(self) -> None:
+        """What is skipped names what is skipped behind it, however reads are cut; after Sync a name means what it did
+        before."""
+        for wait in (False, True):
+            session = Session(relay())
+            session.client(parse(b"s", b"one") + SYNC)
+            session.target(PARSED + ready())
+            session.client(parse(b"", b"wrong"))
+            session.target(failed(b"42601", b"wrong"))
+            for piece in (
+                parse(b"s", b"two"),
+                parse(b"s", b"three"),
+                bind(b"p", b"s"),
+                close(b"S", b"s"),
+                execute(b"p"),
+            ):
+                session.client(piece)
+            self.assertEqual([each.text for each in session.operations[-2:]], [b"three", b"three"])
+            self.assertFalse(session.relay.in_flight)
+            if wait:
+                session.client(SYNC)
+                session.target(ready())
+                session.client(bind(b"", b"s") + execute(b"p") + SYNC)
+            else:
+                session.client(SYNC + bind(b"", b"s") + execute(b"p") + SYNC)
+                session.target(ready())
+            self.assertEqual([each.text for each in session.operations[-2:]], [b"one", UNSEEN])
+            session.target(BOUND + failed(b"34000", b"no such portal") + ready())
+            self.assertTrue(session.relay.idle)
+
+    def test_skipped_over_a_query(self) -> None:
+        """A Query or a FunctionCall that is skipped ends no pipeline: nothing is waited for."""
+        for between in (query(b"select 1"), function(964)):
+            session = Session(relay())
+            session.client(parse(b"", b"wrong"))
+            session.target(failed(b"42601", b"wrong"))
+            session.client(parse(b"s", b"one"))
+            session.client(between + bind(b"p", b"s"))
+            session.client(between + execute(b"p"))
+            self.assertEqual([each.text for each in session.operations[-4:]][1::2], [b"one", b"one"])
+            session.client(SYNC + bind(b"", b"s"))
+            session.target(ready())
+            self.assertEqual(session.operations[-1].text, UNSEEN)
+
+    def test_skipped_without_end(self) -> None:
+        """However much a client sends for the target to skip, only the last of each name is kept."""
+        session = Session(relay())
+        session.client(parse(b"", b"wrong"))
+        session.target(failed(b"42601", b"wrong"))
+        for _ in range(100):
+            session.client(parse(b"s", b"x") + bind(b"", b"s") + close(b"S", b"s"))
+        depth, meaning = 0, session.relay._planner._statements.look(b"s")
+        while meaning is not None:
+            depth, meaning = depth + 1, meaning.before
+        self.assertLess(depth, 5)
+
     def test_close_then_parse(self) -> None:
         """Closed and defined anew in one pipeline: the new text."""
         session = Session(relay())
