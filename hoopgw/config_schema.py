@@ -254,7 +254,8 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "features": Key(
             some_of(COPY_MASKED, REPLICATION, *FEATURES),
             frozenset(),
-            "PostgreSQL: `copy-masked`: masked values may be copied, unseen, into tables and files; "
+            "PostgreSQL: `copy-masked`: masked values may be copied, unseen, into tables and files, and foreign tables "
+            "and the server's files read; "
             "`replication`: physical and logical replication, past every rule and mask. SSH: what may be "
             "forwarded: " + ", ".join(f"`{name}`" for name in FEATURES) + ".",
         ),

@@ -65,7 +65,7 @@ class Relation:
     referenced: tuple[ForeignKey, ...] = ()
     store_calls: frozenset[int] = frozenset()  # functions of one's own in defaults, checks, indexes, WHEN of triggers
     policy_calls: frozenset[int] = frozenset()  # the same in policies, where row security is on
-    policy_reads: frozenset[int] = frozenset()  # OIDs of relations that those read
+    policy_reads: frozenset[int] = frozenset()  # OIDs of relations that those read, its own where they look at a column
     row_type: int = 0  # OID of the type of its rows
 
 

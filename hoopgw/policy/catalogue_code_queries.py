@@ -97,7 +97,7 @@ CODE_QUERIES: tuple[str, ...] = tuple(
             "SELECT p.polrelid, d.refobjid FROM pg_catalog.pg_policy p"
             " JOIN pg_catalog.pg_class c ON c.oid = p.polrelid AND c.relrowsecurity"
             " JOIN pg_catalog.pg_depend d ON d.classid = {pg_policy} AND d.objid = p.oid AND d.refclassid = {pg_class}"
-            " WHERE d.refobjid <> p.polrelid",
+            " WHERE d.refobjid <> p.polrelid OR d.refobjsubid <> 0",  # of its own table only where it looks at a column
             "SELECT e.evtfoid FROM pg_catalog.pg_event_trigger e WHERE e.evtenabled <> 'D'",
         ),
     )

@@ -29,8 +29,10 @@ _STRICTNESS = {WHOLE: 3, "none": 2, "hash": 1, "last4": 0}
 PREDICATES = ("refuse", "equal", "allow")
 OWN = ("pg_catalog", "information_schema")  # rules are about other schemas
 
-# What PostgreSQL keeps of columns' values: views on these are as closed as these
-STATISTICS = frozenset(("pg_stats", "pg_statistic", "pg_stats_ext", "pg_stats_ext_exprs", "pg_statistic_ext_data"))
+# What PostgreSQL keeps of columns' values, and what columns of OIDs stand for: views on these are as closed as these
+STATISTICS = frozenset(
+    ("pg_stats", "pg_statistic", "pg_stats_ext", "pg_stats_ext_exprs", "pg_statistic_ext_data", "pg_largeobject")
+)
 # Columns that show other sessions' statements, and so values that somebody looks for; by name in whatever schema
 STATEMENTS = {
     "pg_stat_activity": "query",

@@ -48,6 +48,7 @@ _READERS = (
     "pg_stat_get_backend_activity", "pg_stat_statements", "pg_prepared_statement", "pg_cursor",
 )  # fmt: skip
 _WRITE = frozenset("insert update delete merge copy-from".split())
+_COMPUTE = frozenset("analyze cluster reindex vacuum".split())  # expressions of statistics and indexes
 _SHOW = frozenset("select insert update delete merge copy-to".split())
 _ALL = Shown("", "")
 _UNAMBIGUOUS = (b"\\N", b"")  # NULL marks of COPY's text format that no value but the empty one looks like
@@ -155,7 +156,7 @@ class MaskGuardrail:
             refusal = self._refused(statement) if table.named else None
             if refusal is not None:
                 verdict &= Verdict(refusals=(refusal,))
-            elif table.patterns or table.custom or self._shows(statement):
+            elif table.patterns or table.custom or self._shows(statement) or self._tells(statement):
                 verdict &= Verdict(masks=self._masks(statement))
         return verdict
 
@@ -172,19 +173,40 @@ class MaskGuardrail:
         relations = self._table.relations
         return any(each.oid in relations for each in (*statement.reads, *statement.writes))
 
+    def _tells(self, statement: Statement) -> bool:
+        """Whether the target's words about it may quote a masked column.
+
+        Those about a write tell of whole rows ("Failing row contains …"), those about a read of what it reads.  What a
+        view, a policy, a trigger or a cascade computes fails, or speaks, in the statement that led there: such a body
+        counts as a whole, and one that cannot be read may read anything.
+        """
+        table = self._table
+        if any(origin in table.columns for origin in statement.read) or (statement.beside and table.relations):
+            return True
+        if any(self._policed(each.oid) for each in statement.reads) or statement.effects & _COMPUTE:
+            return self._touches(statement) or self._leads(statement)
+        return self._leads(statement) or any(each.oid in table.relations for each in statement.writes)
+
+    def _leads(self, statement: Statement) -> bool:
+        """Whether it leads to a relation that has masked columns."""
+        relations = self._table.relations
+        return any(each.oid in relations for each in (*statement.read_below, *statement.written_below))
+
+    def _policed(self, oid: int) -> bool:
+        """Whether row security computes with the relation's own columns for whoever reads it."""
+        relation = self._catalogue.by_oid.get(oid) if self._catalogue is not None else None
+        return relation is not None and oid in relation.policy_reads
+
     def _masks(self, statement: Statement) -> SqlMasks:
-        """Words about a write tell of whole rows ("Failing row contains …"), those about a read of what it reads."""
         table = self._table
         copy, copied = self._copy(statement)
         places = shown(table, statement.lineage)
-        errors = any(each.oid in table.relations for each in statement.writes)
-        errors = errors or any(origin in table.columns for origin in statement.read)
         return SqlMasks(
             table.columns,
             table.names,
             table.patterns,
             table.custom,
-            errors,
+            self._tells(statement),
             copy,
             self._build,
             copied,
@@ -218,6 +240,7 @@ class MaskGuardrail:
             or self._followed(statement)
             or self._shown_otherwise(statement)
             or self._renamed(statement)
+            or self._from_outside(statement)
             or self._copied(statement)
         )
 
@@ -295,9 +318,22 @@ class MaskGuardrail:
             return None
         if "rename" in statement.effects and not statement.writes:
             return self._refusal("a rename may take the mask from a column")
-        for relation in sorted(statement.writes, key=str):
+        moved = statement.written_below if "extension" in statement.effects else frozenset()  # SET SCHEMA
+        for relation in sorted(statement.writes | moved, key=str):
             if relation.oid in self._table.relations:
                 return self._refusal(f"{relation} has masked columns: changing it may take their masks away")
+        return None
+
+    def _from_outside(self, statement: Statement) -> Refusal | None:
+        """What is read past the database may be its own tables, by names that no rule knows."""
+        effects = statement.effects
+        if self._copies_allowed or not self._table.columns:
+            return None
+        if "foreign-table" in effects and effects & {"create", "alter"}:
+            return self._refusal("a foreign table may show a masked column under another name")
+        if "copy-from" in effects and effects & {"copy-file", "copy-program"}:
+            what = "program" if "copy-program" in effects else "file"
+            return self._refusal(f"a {what} of the server may hold values of a masked column", "COPY … FROM STDIN")
         return None
 
     def _copied(self, statement: Statement) -> Refusal | None:

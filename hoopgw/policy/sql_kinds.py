@@ -244,6 +244,7 @@ READERS: dict[str, Callable[[Draft, Node], None]] = {
     "AlterPublicationStmt": sql_reach.publication,
     "CommentStmt": sql_reach.comment,
     "SecLabelStmt": sql_reach.comment,
+    "AlterExtensionContentsStmt": sql_reach.comment,
     "AlterOwnerStmt": sql_reach.owner,
     "DropOwnedStmt": sql_reach.owned,
     "ReassignOwnedStmt": sql_reach.owned,

@@ -86,6 +86,7 @@ def publication(draft: Draft, body: Node) -> None:
 
 
 def comment(draft: Draft, body: Node) -> None:
+    """COMMENT, SECURITY LABEL, ALTER EXTENSION … ADD and DROP: of one object."""
     kind, named = body.get("objtype", ""), body.get("object", {})
     if kind == "OBJECT_SCHEMA":  # it says nothing of what is in there
         draft.written_below.add(RelationName(str(named.get("String", {}).get("sval", "")), ""))

@@ -156,7 +156,7 @@ def _through(relation: Relation, event: str, body: Body) -> Iterator[Edge]:
 def _by_itself(relation: Relation, event: str, catalogue: Catalogue) -> Iterator[Edge]:
     for oid in sorted(relation.policy_calls):
         yield Edge((oid, ""), ("policy",), True)
-    for oid in sorted(relation.policy_reads):
+    for oid in sorted(relation.policy_reads - {relation.oid}):
         yield Edge((oid, "select"), ("policy",), True)
     for trigger in relation.triggers:
         if ("truncate" if event == "cascade" else event) in trigger.events:

@@ -21,7 +21,7 @@ SYNTAX_ERROR: Final = b"42601"  # a mistake in the text is what it is to every c
 SYNTAX_HINT: Final = "statements are read here by the grammar of PostgreSQL 17"
 ADMIN_SHUTDOWN: Final = b"57P01"
 PROTOCOL_VIOLATION: Final = b"08P01"
-HIDDEN: Final = b"(the text is withheld: the statement reads a masked column)"
+HIDDEN: Final = b"(the text is withheld: it may quote a masked column)"
 
 _HINTS: Final[dict[Decision, str]] = {
     Decision.REFUSED: "the rules do not let this run; `hoopgw explain` shows which rule, file and line",

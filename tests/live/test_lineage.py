@@ -39,6 +39,34 @@ GRANT USAGE ON SCHEMA crm TO shop_rw;
 GRANT ALL ON ALL TABLES IN SCHEMA public, crm TO shop_rw;
 GRANT CREATE ON SCHEMA public TO shop_rw;
 """
+# What fails, or speaks, behind other names than the table's
+TELLING = """
+CREATE VIEW failing AS SELECT id, name FROM customers WHERE email::int > 0;
+CREATE MATERIALIZED VIEW unfilled AS SELECT id FROM customers WHERE email::int > 0 WITH NO DATA;
+ALTER MATERIALIZED VIEW unfilled OWNER TO shop_rw;
+CREATE TABLE audit (id integer, note text);
+CREATE FUNCTION nosy() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE NOTICE 'it is %', (SELECT email FROM customers WHERE id = 1); RETURN NEW; END $$;
+CREATE TRIGGER nosy BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION nosy();
+CREATE TABLE parents (id integer PRIMARY KEY);
+INSERT INTO parents VALUES (1);
+ALTER TABLE customers ADD CONSTRAINT of_parents FOREIGN KEY (id) REFERENCES parents ON DELETE CASCADE NOT VALID;
+CREATE TABLE pets (owner text REFERENCES customers(email));
+INSERT INTO pets SELECT email FROM customers WHERE id = 1;
+ALTER TABLE crm.customers OWNER TO shop_rw;
+ALTER TABLE crm.customers ENABLE ROW LEVEL SECURITY;
+ALTER TABLE crm.customers FORCE ROW LEVEL SECURITY;
+CREATE POLICY numbered ON crm.customers USING (email::int > 0);
+CREATE STATISTICS crm.guessed ON (email::int) FROM crm.customers;
+GRANT ALL ON failing, audit, parents TO shop_rw;
+"""
+TOLD = """
+DROP VIEW failing; DROP MATERIALIZED VIEW unfilled; DROP TABLE pets, audit; DROP FUNCTION nosy();
+ALTER TABLE customers DROP CONSTRAINT of_parents; DROP TABLE parents;
+DROP STATISTICS crm.guessed; DROP POLICY numbered ON crm.customers;
+ALTER TABLE crm.customers NO FORCE ROW LEVEL SECURITY; ALTER TABLE crm.customers DISABLE ROW LEVEL SECURITY;
+ALTER TABLE crm.customers OWNER TO postgres; GRANT ALL ON crm.customers TO shop_rw;
+"""
 # Customers without a value, and with one name in common
 FILL = """
 TRUNCATE customers;
@@ -207,6 +235,46 @@ class Shown(Connected):
                 self.rows(through, text.replace("$1", "'a'"))
             except psycopg.Error as error:
                 self.assertEqual(refusal(error), "", text)  # a constraint of the table, or a right of the role
+
+    def test_words_of_what_stands_behind(self) -> None:
+        """must-survive 19: what views, policies, triggers, cascades and statistics say of a masked column is withheld,
+        though the statement names none; SQLSTATE stays."""
+        with self.direct() as direct:
+            direct.execute(TELLING.encode())
+        self.addCleanup(self.settled)
+        for text, state in (
+            ("select id from failing", "22P02"),
+            ("select count(*) from failing", "22P02"),
+            ("explain analyze select name from failing", "22P02"),
+            ("declare x cursor for select id from failing", "22P02"),
+            ("prepare p as select id from failing; execute p", "22P02"),
+            ("copy (select id from failing) to stdout", "22P02"),
+            ("create temp table t as select name from failing", "22P02"),
+            ("refresh materialized view unfilled", "22P02"),
+            ("insert into audit values (1, 'x')", ""),
+            ("delete from parents", "23503"),
+            ("select id from crm.customers", "22P02"),
+            ("analyze crm.customers", "22P02"),
+        ):
+            found, words = self.said(self.connect("writer"), text)
+            self.assertEqual(found, state, text)
+            self.assertNotIn(SECRET, words, text)
+            self.assertIn("withheld", words, text)
+        self.assertIn('"note 1"', self.said(self.connect("writer"), "select note::int from orders where id = 1")[1])
+
+    def settled(self) -> None:
+        with self.direct() as direct:
+            direct.execute(TOLD.encode())
+
+    def said(self, connection: psycopg.Connection[Any], text: str) -> tuple[str, str]:
+        """SQLSTATE, and all words of the target about a statement that is rolled back."""
+        words: list[str] = []
+        connection.add_notice_handler(lambda each: words.append(f"{each.message_primary} {each.message_detail}"))
+        try:
+            self.rows(connection, text)
+        except psycopg.Error as error:
+            return error.sqlstate or "", f"{words} {error} {error.diag.message_detail}"
+        return "", str(words)
 
     def test_several_statements(self) -> None:
         """Each statement of a text is masked by its own columns, whatever stands between."""

@@ -30,6 +30,9 @@ CREATE TABLE strict (id int DEFAULT plain(1), b int CHECK (plain(b) > 0));
 CREATE INDEX ON strict (id);
 CREATE POLICY own ON child USING (plain(id) IN (SELECT id FROM t));
 ALTER TABLE child ENABLE ROW LEVEL SECURITY;
+CREATE TABLE shut (id int);
+CREATE POLICY own ON shut USING (current_user = 'x');
+ALTER TABLE shut ENABLE ROW LEVEL SECURITY;
 CREATE FUNCTION long() RETURNS int LANGUAGE sql AS $$ SELECT 1 -- {padding}
 $$;
 """
@@ -88,7 +91,8 @@ class CatalogueCode(SynchronousTestCase):
         (key,) = t.referenced
         self.assertEqual((key.referencing, key.on_delete, key.on_update), (child.oid, "c", "n"))
         self.assertEqual(self.relation(known, "strict").store_calls, {plain})
-        self.assertEqual((child.policy_calls, child.policy_reads), ({plain}, {t.oid}))
+        self.assertEqual((child.policy_calls, child.policy_reads), ({plain}, {t.oid, child.oid}))
+        self.assertEqual(self.relation(known, "shut").policy_reads, set())
         (total,) = known.functions["app", "total"]
         self.assertEqual(total.calls, {known.functions["app", "summed"][0].oid})
         self.assertEqual([column.not_null for column in t.columns], [True, True, False])

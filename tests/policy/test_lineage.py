@@ -12,7 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from hoopgw.model.operation import QUERY, Operation
 from hoopgw.model.target import Selector
 from hoopgw.model.verdict import Verdict
-from hoopgw.policy.catalogue import Catalogue, Column, Function, Relation, Rule
+from hoopgw.policy.catalogue import Catalogue, Column, ForeignKey, Function, Relation, Rule, Trigger
+from hoopgw.policy.catalogue_memo import Memo
 from hoopgw.policy.catalogue_types import Operator, Type, type_system
 from hoopgw.policy.facts import Facts, FunctionName
 from hoopgw.policy.mask_table import MaskRule
@@ -585,6 +586,60 @@ class Views(SynchronousTestCase):
         resolve((rule("customers.email"),), fresh)
         for oid, columns in before.items():
             self.assertIs(fresh.followed[oid], columns)
+
+
+class Words(SynchronousTestCase):
+    """Whether what the target says of a statement is withheld."""
+
+    def told(self, text: str, *changed: Relation, **names: Any) -> bool:
+        relations = {(each.schema, each.name): each for each in (*SHOP.relations.values(), *changed)}
+        by_oid = {each.oid: each for each in relations.values()}
+        known = replace(SHOP, relations=relations, by_oid=by_oid, memo=Memo(), followed={}, **names)
+        guardrail = MaskGuardrail(resolve((rule("customers.email"),), known), known, None)
+        facts = analyse(text.encode(), known, context_of(known))
+        verdict = guardrail.judge(Operation("postgresql", QUERY, text.encode()), facts)
+        self.assertEqual(verdict.refusals, ())
+        return not getattr(verdict.masks, "errors", False)
+
+    def test_views(self) -> None:
+        """must-survive 19: what a view computes fails in the statement that reads it, whatever columns it shows."""
+        for text in ("select id from names", "explain analyze select * from many", "copy (table many) to stdout",
+                     "refresh materialized view loud", "create temp table t as select id from names"):  # fmt: skip
+            with self.subTest(text):
+                self.assertFalse(self.told(text))
+        self.assertTrue(self.told("select * from noted"))
+
+    def test_cascades(self) -> None:
+        """must-survive 19: of a row that goes with another PostgreSQL tells in the words about the other."""
+        orders = SHOP.relations["public", "orders"]
+        referred = replace(orders, referenced=(ForeignKey(200, "c", "a"),))
+        self.assertTrue(self.told("delete from orders"))
+        self.assertFalse(self.told("delete from orders", referred))
+        self.assertTrue(self.told("insert into orders(note) values ('x')", referred))
+
+    def test_triggers(self) -> None:
+        """must-survive 19: a trigger speaks in the statement that it is for; of an unread one nobody knows."""
+        orders = replace(SHOP.relations["public", "orders"], triggers=(Trigger("t", 30000, frozenset(("insert",))),))
+        body = "CREATE OR REPLACE FUNCTION public.nosy() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN {} END; $f$"
+        for does, heard in (
+            ("RAISE NOTICE '%', (SELECT name FROM public.customers WHERE email LIKE 'a%'); RETURN NEW;", False),
+            ("EXECUTE 'select 1'; RETURN NEW;", False),
+            ("RETURN NEW;", True),
+        ):
+            nosy = Function(30000, "public", "nosy", "f", "plpgsql", "v", definition=body.format(does))
+            names = {
+                "functions": {**SHOP.functions, ("public", "nosy"): (nosy,)},
+                "function_by_oid": {**SHOP.function_by_oid, 30000: nosy},
+            }
+            with self.subTest(does):
+                self.assertEqual(self.told("insert into orders(note) values ('x')", orders, **names), heard)
+                self.assertTrue(self.told("delete from orders", orders, **names))
+
+    def test_policies(self) -> None:
+        """must-survive 19: a policy that looks at the row computes with the masked column for every reader."""
+        customers = SHOP.relations["public", "customers"]
+        self.assertTrue(self.told("select id from customers"))
+        self.assertFalse(self.told("select id from customers", replace(customers, policy_reads=frozenset((200,)))))
 
 
 class Functions(SynchronousTestCase):

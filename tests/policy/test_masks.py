@@ -251,6 +251,48 @@ class Refused(SynchronousTestCase):
             self.assertEqual(masks(text, asked).patterns, frozenset(("email",)))
 
 
+class Outside(SynchronousTestCase):
+    """What is read past the database's own names may be its tables."""
+
+    READ = (
+        "copy orders from '/tmp/x'",
+        "copy orders from program 'cat /tmp/x'",
+        "create foreign table f (e text options (column_name 'email')) server s options (table_name 'customers')",
+        "import foreign schema public limit to (customers) from server s into public",
+    )
+
+    def test_refused(self) -> None:
+        """must-survive 20: server files, programs and foreign tables could show masked columns by other names."""
+        for text in self.READ:
+            with self.subTest(text):
+                self.assertTrue(judged(text).refusals)
+                self.assertEqual(judged(text, rule(patterns=("email",))).refusals, ())
+        for text in ("copy orders from stdin", "drop foreign table orders", "create server s foreign data wrapper w"):
+            with self.subTest(text):
+                self.assertEqual(judged(text).refusals, ())
+
+    def test_granted(self) -> None:
+        """A grant with `copy-masked` lets them be read."""
+        guardrail = MaskGuardrail(resolve((rule("customers.email"),), SHOP), SHOP, None, copies=True)
+        for text in self.READ:
+            facts = analyse(text.encode(), SHOP, context_of(SHOP))
+            self.assertEqual(guardrail.judge(Operation("postgresql", QUERY, text.encode()), facts).refusals, (), text)
+
+    def test_moved_by_an_extension(self) -> None:
+        """must-survive 19: ALTER EXTENSION … SET SCHEMA moves its tables: nobody makes a masked one one of them, and no
+        extension moves that may have one."""
+        for text in ("add table customers", "drop table public.customers", "set schema crm"):
+            self.assertIn("masks away", judged(f"alter extension hstore {text}").refusals[0].reason)
+        self.assertEqual(judged("alter extension hstore add table orders").refusals, ())
+
+    def test_large_objects(self) -> None:
+        """must-survive 20: the table in which they are says as much as the functions that read them."""
+        names = catalogue(CUSTOMERS, relation(2613, "pg_largeobject", "loid pageno data", "pg_catalog"))
+        text = "select data from pg_catalog.pg_largeobject"
+        self.assertTrue(judged(text, names=names).refusals)
+        self.assertEqual(judged(text, rule(patterns=("email",)), names=names).refusals, ())
+
+
 class Passed(SynchronousTestCase):
     def test_plain_output(self) -> None:
         """A plain output column passes, and errors about it are withheld."""
@@ -280,6 +322,15 @@ class Passed(SynchronousTestCase):
         self.assertTrue(masks("update customers set name = null where id = 1").errors)
         self.assertTrue(masks("insert into customers(name) values ('a')").errors)
         self.assertFalse(masks("select id from customers").errors)
+
+    def test_errors_of_maintenance(self) -> None:
+        """must-survive 19: expressions of statistics and indexes are computed by who says ANALYZE or REINDEX."""
+        for text in ("analyze customers", "analyze", "vacuum analyze customers", "reindex table customers"):
+            with self.subTest(text):
+                self.assertTrue(masks(text).errors)
+        for text in ("analyze orders", "reindex table orders", "lock table customers"):
+            with self.subTest(text):
+                self.assertFalse(getattr(judged(text).masks, "errors", False))
 
     def test_other_sessions_statements(self) -> None:
         """must-survive 19: pg_stat_activity.query is masked with every column mask, and only there."""
