@@ -94,5 +94,5 @@ EFFECTS_OF: dict[str, frozenset[str]] = {
 }  # fmt: skip
 
 # Statements that may change what names mean; the catalogue is read again after them
-DDL = _words("create alter drop rename import refresh discard load do call")
+DDL = _words("create alter drop rename import refresh load do call")
 QUIET = _words("transaction set reset show listen unlisten notify deallocate close discard checkpoint")

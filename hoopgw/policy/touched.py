@@ -20,6 +20,8 @@ from hoopgw.policy.touched_steps import Node, Step, step
 MAX_OBJECTS: Final = 2_000  # that one relation or function leads to; with more, what it touches is unknown
 MAX_DEPTH: Final = 32  # of a way from one object to another
 MAX_WAYS: Final = 64  # ways that are shown
+# What event triggers are for besides changes of names (documentation, 40.2)
+_TOLD: Final = frozenset("grant revoke comment security-label reassign reindex".split())
 
 
 @dataclass(slots=True)
@@ -108,12 +110,14 @@ def _closure(start: Node, catalogue: Catalogue, context: NameContext) -> Touched
 
 def expanded(statement: Statement, catalogue: Catalogue | None, context: NameContext) -> Statement:
     """With everything that its relations and functions lead to."""
-    if catalogue is None or not (statement.runs or statement.calls):
+    if catalogue is None:
+        return statement
+    events = catalogue.event_triggers if statement.ddl or statement.effects & _TOLD else ()
+    if not (statement.runs or statement.calls or events):
         return statement
     by_name = [touched((oid, ""), catalogue, context) for oid in sorted(statement.calls)]
     by_use = [touched(each, catalogue, context) for each in sorted(statement.runs)]
-    if statement.ddl:
-        by_use += [touched((oid, "ddl"), catalogue, context) for oid in sorted(catalogue.event_triggers)]
+    by_use += [touched((oid, "ddl"), catalogue, context) for oid in sorted(events)]
     every = [each for each in (*by_name, *by_use) if each is not None]
     return _merged(statement, every, [each for each in by_name if each is not None]) if every else statement
 

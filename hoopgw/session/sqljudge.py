@@ -29,7 +29,7 @@ from hoopgw.session.interfaces import IJudge
 from hoopgw.session.parser_process import ParserProcess
 from hoopgw.session.sqlbuiltin import built_in, refused, unreadable, unseen
 from hoopgw.session.sqlscopes import Held, Scope, Scopes, Told
-from hoopgw.session.sqlstatements import both, changes, for_others, loud, makes, own_alone, own_types
+from hoopgw.session.sqlstatements import both, changes, for_others, loud, makes, own_types, quiet
 
 # Settings that change nothing of what a statement does; drivers set them as they please
 NO_MEANING: Final = frozenset(("application_name", "statement_timeout", "lock_timeout", "client_min_messages"))
@@ -70,8 +70,8 @@ class SqlJudge:
         self._held = Held(None)
         self._refreshing: Deferred[None] | None = None
         self._for_others = False  # it may have changed what names mean to others, since that was last said
-        self._made = False  # it has made temporary tables since that was last said
-        self._loud = False  # it may have changed something else
+        self._quiet = False  # it has done what looks like a change of names since that was last said
+        self._loud = False  # it may have changed names
         self._catching = False  # another session has changed the schema, and that is being read
         self._ended = False  # a transaction that changed the schema has, since the last reading began
 
@@ -153,11 +153,11 @@ class SqlJudge:
         if changed and self._for_others:
             self._catalogues.changed(self._entry)
             self._for_others = not settled
-        if changed and self._made and not self._loud:
-            self._made = False
+        if changed and self._quiet and not self._loud:
+            self._quiet = False
             return
         if settled:
-            self._made = self._loud = False
+            self._quiet = self._loud = False
         if changed or self._context.changing:  # what failed may have been to change it: then names are in doubt as well
             self._refresh(ended=settled)
 
@@ -288,7 +288,7 @@ class SqlJudge:
         for statement in facts.statements:
             context = context.after(statement)
             self._for_others = self._for_others or for_others(statement)
-            self._made = self._made or own_alone(statement)
+            self._quiet = self._quiet or quiet(statement)
             self._loud = self._loud or loud(statement)
             if statement.ddl:
                 self._ended = False  # a reading that has begun does not see what this will do

@@ -13,8 +13,8 @@ from hoopgw.policy.sql_names import NEW_ALONE
 from hoopgw.policy.sql_nodes import DDL
 
 NAMING: Final = frozenset("create alter drop rename import".split())
-# What changes no name, and may change what the gateway is shown of the catalogue
-RIGHTS: Final = frozenset("grant revoke comment truncate security-label reassign".split())
+# What changes no name, nor anything else that is read of the catalogue, though the target's word for it does not say so
+RIGHTS: Final = frozenset("grant revoke comment truncate security-label discard".split())
 # Effects that, with temporary objects, change no other
 MADE: Final = NEW_ALONE | {"view", "insert", "execute", "transaction"}
 
@@ -60,14 +60,16 @@ def for_others(statement: Statement) -> bool:
     return not own
 
 
-def own_alone(statement: Statement) -> bool:
-    """Whether it makes, changes or drops known temporary tables, and nothing else."""
-    return bool(statement.effects & DDL) and not statement.ddl
+def quiet(statement: Statement) -> bool:
+    """Whether it looks like a change of names, and is none: it makes, changes or drops known temporary tables, or is
+    about rights, comments, rows or the session."""
+    return bool(statement.effects & (DDL | RIGHTS)) and not loud(statement)
 
 
 def loud(statement: Statement) -> bool:
-    """Whether the catalogue is worth reading again once it has run."""
-    return bool(statement.ddl or statement.effects & RIGHTS)
+    """Whether the catalogue is worth reading again once it has run.  A trigger that cannot be read may do anything."""
+    unread = statement.beside or statement.opaque or statement.inside or statement.unknown
+    return statement.ddl or "reassign" in statement.effects or bool(statement.effects & RIGHTS and unread)
 
 
 def changes(statement: Statement) -> bool:

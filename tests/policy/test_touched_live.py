@@ -153,6 +153,54 @@ class Case(SynchronousTestCase):
         return reads, writes
 
 
+class Events(Case):
+    """A database with an event trigger."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        connection, own = self.connection, type(self)
+        if connection is not None and not own.known.event_triggers:
+            connection.execute(
+                b"CREATE FUNCTION telling() RETURNS event_trigger LANGUAGE plpgsql AS"
+                b" $$ BEGIN INSERT INTO app.log SELECT amount::text FROM hr.salaries; END $$;"
+                b"CREATE EVENT TRIGGER telling ON ddl_command_end EXECUTE FUNCTION telling()"
+            )
+            own.known = read(connection)
+
+    def test_told(self) -> None:
+        """must-survive 17: what an event trigger does counts for each statement that the server runs it for."""
+        for text in (
+            "create table fresh (id int)",
+            "create temp table fresh (id int)",
+            "create table fresh as select 1 as id",
+            "select 1 as id into fresh",
+            "create index on quiet (word)",
+            "create schema other",
+            "alter table quiet add n int",
+            "drop table domained",
+            "comment on table quiet is 'x'",
+            "grant select on quiet to public",
+            "revoke select on quiet from public",
+            "refresh materialized view kept",
+        ):
+            statement = self.one(text)
+            self.assertIn("app.log", {str(name) for name in statement.written_below}, text)
+            self.assertIn("hr.salaries", {str(name) for name in statement.read_below}, text)
+            self.assertIn("app.log", self.used(text)[1], text)
+
+    def test_not_told(self) -> None:
+        """What is no such statement runs none."""
+        for text in (
+            "select 1",
+            "update quiet set word = 'y'",
+            "truncate quiet",
+            "analyze quiet",
+            "set work_mem = '4MB'",
+        ):
+            self.assertNotIn("app.log", {str(name) for name in self.one(text).written_below}, text)
+            self.assertNotIn("app.log", self.used(text)[1], text)
+
+
 class Live(Case):
     def test_leads(self) -> None:
         """must-survive 17: everything that the server reads and writes for it is named, and nothing is in doubt."""
