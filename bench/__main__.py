@@ -16,6 +16,7 @@ from bench.measure import BenchFailed, disk
 from bench.ssh import DIRECTIONS
 from bench.taking import Bench
 from bench.ways import ways
+from bench.weight import NICE, weighed
 from hoopgw.cli.demo.children import ChildFailed
 from hoopgw.cli.demo.surroundings import forget_misleading
 
@@ -45,6 +46,8 @@ def main(rounds: int, seconds: int, only: str, results: Path | None) -> None:
         with ways() as (stage, programs, found, web):
             click.echo(f"{os.cpu_count()} CPUs, {platform.machine()}, Linux {platform.release()}; {_build()}")
             click.echo(f"this disk takes {disk(stage.place):.0f} MB/s with fdatasync")
+            with weighed([stage.gateway.pid]) as done:
+                click.echo(_weight(done))
             rows = list(_rows(Bench(stage, programs, found, web, rounds, seconds), only))
     except (ChildFailed, BenchFailed) as error:
         raise click.ClickException(str(error)) from error
@@ -103,6 +106,12 @@ def _told(rows: list[report.Row]) -> list[report.Row]:
     for row in rows:
         click.echo(f"  {row.name} to {row.peer}: {row.ratio:.2f}")
     return rows
+
+
+def _weight(done: bool) -> str:
+    if done:
+        return f"the gateway and its peers weigh as CPUWeight=300 does for requests and transactions (nice {NICE})"
+    return "the gateway and its peers have no weight of their own (root could give them the unit's, CPUWeight=300)"
 
 
 def _build() -> str:

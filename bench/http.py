@@ -36,6 +36,7 @@ class HttpWays:
         self._env = surroundings(dict(self._programs.environment))
         self._ports = {name: free_port() for name in ("target", "talk", *PEERS)}
         self._tls = {name: free_port() for name in PEERS}
+        self.pids: list[int] = []  # of the peers
 
     def configure(self, directory: Path) -> None:
         secret = write_secret(directory / "secrets/bench", "bench")
@@ -75,6 +76,8 @@ class HttpWays:
     def _run(self, stack: ExitStack, name: str, command: list[str | Path]) -> None:
         child = Child(name, command, self._place / f"{name}.log", self._env)
         stack.callback(child.stop)
+        if name in PEERS:
+            self.pids.append(child.pid)
         deadline = time.monotonic() + READY
         while self._curl(self._url(name), "/dev/null") is None:
             child.must_live()

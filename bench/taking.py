@@ -19,6 +19,7 @@ from bench.measure import Burst, Way, bulk, burst, copied_in, median_latency, ne
 from bench.ssh import SSH_PEERS, SshWays
 from bench.ssh_steps import echo, on_one_cpu, setup, tcp_proxy
 from bench.ways import BULK_ROWS
+from bench.weight import weighed
 from hoopgw.cli.demo.programs import Programs
 from hoopgw.cli.demo.stage import Stage
 
@@ -37,10 +38,11 @@ class Bench:
         """TPS against each peer, CPU for each query against pgbouncer."""
         names = ("ours", "pgbouncer") if tls else ("ours", "pgbouncer", "haproxy", "direct")
         taken: dict[str, list[Burst]] = {name: [] for name in names}
-        for _ in range(self._rounds):
-            for name in names:
-                way = replace(self._ways[name], sslmode="require" if tls else "disable")
-                taken[name].append(burst(self._pgbench, self._env, way, mode, clients, self._seconds))
+        with weighed([self._ways[name].pid for name in names]):
+            for _ in range(self._rounds):
+                for name in names:
+                    way = replace(self._ways[name], sslmode="require" if tls else "disable")
+                    taken[name].append(burst(self._pgbench, self._env, way, mode, clients, self._seconds))
         start = "postgresql.tls" if tls else "postgresql"
         ours = taken["ours"]
         rows = [
@@ -125,9 +127,10 @@ class Bench:
             "http.bulk.up": lambda way: web.taken(way, stage),
         }
         taken: dict[str, list[float]] = {name: [] for name in ("ours", *HTTP_PEERS)}
-        for _ in range(self._rounds):
-            for name, figures in taken.items():
-                figures.append(takes[row](name))
+        with weighed([stage.gateway.pid, *web.pids]):
+            for _ in range(self._rounds):
+                for name, figures in taken.items():
+                    figures.append(takes[row](name))
         unit = "MB/s" if row.startswith("http.bulk.") else "1/s"
         return [report.row(row, peer, taken["ours"], taken[peer], unit) for peer in HTTP_PEERS]
 
@@ -187,14 +190,15 @@ class Bench:
     def beside(self, name: str) -> list[report.Row]:
         """p99 of a session while another is this load: against it alone, and both by pgbouncer or direct."""
         taken: dict[str, list[float]] = {"ours": [], "alone": [], "pgbouncer": [], "direct": []}
-        for _ in range(self._rounds):
-            taken["alone"].append(p99(self._ways["ours"], self._seconds))
-            for way in ("ours", "pgbouncer", "direct"):
-                loaded = self._ways[way]
-                if way == "ours" and name == "redos":
-                    loaded = replace(loaded, database="redos")
-                with load(name, loaded):
-                    taken[way].append(p99(self._ways[way], self._seconds))
+        with weighed([self._ways[way].pid for way in ("ours", "pgbouncer")]):
+            for _ in range(self._rounds):
+                taken["alone"].append(p99(self._ways["ours"], self._seconds))
+                for way in ("ours", "pgbouncer", "direct"):
+                    loaded = self._ways[way]
+                    if way == "ours" and name == "redos":
+                        loaded = replace(loaded, database="redos")
+                    with load(name, loaded):
+                        taken[way].append(p99(self._ways[way], self._seconds))
         row = f"postgresql.p99.beside.{name}"
         return [
             report.row(row, peer, taken["ours"], taken[peer], "us", "lower")

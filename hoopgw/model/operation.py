@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, final
 
+from mypy_extensions import mypyc_attr
+
 from hoopgw.model.http import HttpRequest
 
 # The kinds of PostgreSQL operations.  A closed list: a relay emits no other, and a judge refuses any other.
@@ -33,6 +35,7 @@ MESSAGE: Final = "message"  # of a WebSocket: `text` is its payload, `name` text
 TUNNEL: Final = "tunnel"  # CONNECT: `text` is CONNECT HOST:PORT; what goes through it is opaque
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Operation:
     """What is judged.  A plain class: one is made for each statement, in compiled code.

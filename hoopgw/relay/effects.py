@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, final
 
+from mypy_extensions import mypyc_attr
+
 from hoopgw.model.answer import Denial
 from hoopgw.model.events import Code
 from hoopgw.model.operation import Operation
@@ -12,10 +14,15 @@ from hoopgw.model.operation import Operation
 RECORDED: Final = b""  # as `recorded`: the journal has these bytes already (an Ask carried them), or must not have them
 
 
+@mypyc_attr(acyclic=True)
 class Effect:
+    """Those that are made for each read hold nothing that could lead back to them: the cyclic collector has no list of
+    them, and their room is used again."""
+
     __slots__ = ()
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ToClient(Effect):
     """Bytes for the client.  `recorded` is what the journal gets instead; None: the same bytes."""
@@ -27,6 +34,7 @@ class ToClient(Effect):
         self.recorded = recorded
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ToTarget(Effect):
     """Bytes for the target.  `recorded` is what the journal gets instead; None: the same bytes."""

@@ -30,6 +30,7 @@ from hoopgw.relay.http_outgoing import Outgoing
 from hoopgw.relay.http_scope import HttpScope, in_scope
 from hoopgw.relay.http_signing import MAX_HASHED
 from hoopgw.relay.http_upgrade import Switch, websocket
+from hoopgw.relay.relay import Relay
 from hoopgw.relay.websocket import WebSocketRelay
 from hoopgw.wire.httpfields import CHUNKED
 from hoopgw.wire.httphead import Blocks, Request, read_request
@@ -46,7 +47,7 @@ UNDER_WAY: Final = 3  # the target has it
 
 
 @final
-class HttpRelay:
+class HttpRelay(Relay):
     """One session.  Never raises for what a peer sends: an error of the peer ends the session by effects.
 
     rest    what the client sent for another login or target, once that ended this session; else None

@@ -28,6 +28,7 @@ from hoopgw.relay.effects import (
     ToTarget,
 )
 from hoopgw.relay.http_scope import HOLD
+from hoopgw.relay.relay import Relay
 from hoopgw.wire.httphead import Blocks, read_request
 
 LANE: Final = 0
@@ -44,7 +45,7 @@ GONE: Final = 4
 
 
 @final
-class TunnelRelay:
+class TunnelRelay(Relay):
     """One session.  `destination` is host:port as the client wrote it; `moved` the bytes of both sides so far.
 
     up, down  bytes that went to the destination, and to the client, through the tunnel

@@ -37,6 +37,7 @@ from hoopgw.relay.postgres_planner import (
     Planner,
 )
 from hoopgw.relay.postgres_results import Results
+from hoopgw.relay.relay import Relay
 from hoopgw.wire import pgmessages
 from hoopgw.wire.pgframes import HEADER
 
@@ -47,7 +48,7 @@ NONCE: Final = 12  # random bytes in a substitute's identifier: no client can gu
 
 
 @final
-class PostgresRelay:
+class PostgresRelay(Relay):
     """One session.  Never raises for what a peer sends: an error of the peer ends the session by effects."""
 
     def __init__(

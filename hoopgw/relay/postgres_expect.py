@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final, final
 
+from mypy_extensions import mypyc_attr
+
 from hoopgw.model.answer import GO, Answer, Denial
 from hoopgw.relay.postgres_names import Meaning
 
@@ -17,6 +19,7 @@ SYNC: Final = 7
 FUNCTION: Final = 8
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Expect:
     """One answer to come, and what must be done with it.

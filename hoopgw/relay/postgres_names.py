@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from typing import Final, final
 
+from mypy_extensions import mypyc_attr
+
 from hoopgw.model.errors import ProtocolViolation
 
 MAX_NAMES: Final = 10_000  # of one connection, statements and portals each: drivers keep some hundred
 MAX_TEXTS: Final = 64 << 20  # bytes of their texts and parameters, and room for two of the largest messages
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Skipped:
     """What the target does not do, from an error in the extended protocol up to the next Sync; `over`: it was sent."""

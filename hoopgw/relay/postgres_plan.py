@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import final
 
+from mypy_extensions import mypyc_attr
+
 from hoopgw.model.operation import BIND, FUNCTION, PARSE, QUERY, Operation
 from hoopgw.relay.postgres_expect import Expect
 from hoopgw.wire import pgmessages
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Planned:
     """One message in `data[start:end]`.  `operation` is its index in the Ask, -1 where nothing is asked.
@@ -28,6 +31,7 @@ class Planned:
         self.drop = False
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Plan:
     """The messages of `data[start:stop]`, in order, and what of them is asked.

@@ -15,6 +15,7 @@ from hoopgw.model.errors import ProtocolViolation, WireError
 from hoopgw.model.events import Code
 from hoopgw.relay import ssh_words as words
 from hoopgw.relay.effects import Effect, Hangup, ToClient, ToTarget
+from hoopgw.relay.relay import Relay
 from hoopgw.relay.ssh_asking import GLOBAL_LANE, Asking
 from hoopgw.relay.ssh_channel import Channel, State
 from hoopgw.relay.ssh_channels import Channels
@@ -32,7 +33,7 @@ _TAKEN: Final = frozenset((Code.SESSION_KILLED, Code.SESSION_STOPPED, Code.SESSI
 
 
 @final
-class SshRelay:
+class SshRelay(Relay):
     """One session.  Never raises for what a peer sends: an error of the peer ends the session by effects."""
 
     def __init__(self, *, session: str, policy: str, subject: str = "") -> None:

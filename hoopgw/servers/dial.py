@@ -22,6 +22,7 @@ from hoopgw.relay import postgres_hosts
 from hoopgw.relay import postgres_target_effects as wants
 from hoopgw.relay import postgres_target_login as login
 from hoopgw.servers import tls
+from hoopgw.servers.conduit import Receiver, deliver
 from hoopgw.servers.departures import Departures
 from hoopgw.servers.reach import Place, connected
 from hoopgw.servers.resolve import resolve
@@ -134,10 +135,11 @@ class TargetConnection(Protocol):
         assert self._login is not None
         return self._login
 
-    def hand_over(self, receive: Callable[[bytes], None]) -> None:
-        """From now on bytes go straight to `receive`; what the login was made of is forgotten."""
+    def hand_over(self, receive: Callable[[bytes], None], receiver: Receiver | None = None) -> None:
+        """From now on bytes go there, by the `receiver` where there is one; what the login was made of is forgotten."""
         self._login = self._deriving = None
         self.dataReceived = receive  # type: ignore[method-assign,assignment]
+        deliver(self.transport, receiver)
         self.transport.owed = True
         self.transport.resumeProducing()
 

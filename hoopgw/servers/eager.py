@@ -23,6 +23,7 @@ from twisted.internet import main, tcp
 from twisted.internet.interfaces import IListeningPort, IReactorTCP
 from twisted.python.failure import Failure
 
+from hoopgw.servers.conduit import Receiver, Sink
 from hoopgw.servers.departures import Departures
 from hoopgw.servers.flow import READ_SIZE, Flow
 from hoopgw.servers.tls_layer import TlsLayer
@@ -44,7 +45,7 @@ class EagerConnection(tcp.Connection):
     @cached_property
     def flow(self) -> Flow:
         """Takes the place of the methods below: what is read and written then comes to it without a step between."""
-        flow = Flow(self, getattr(self.reactor, "unsent", None), getattr(self.reactor, "bulk", None))
+        flow = Flow(self, *(getattr(self.reactor, name, None) for name in ("unsent", "bulk", "flows")))
         self.doRead = flow.read  # type: ignore[method-assign]
         self.write_raw = flow.write  # type: ignore[method-assign]
         if self._tls is None:
@@ -63,6 +64,15 @@ class EagerConnection(tcp.Connection):
 
     def doRead(self) -> Any:
         return self.flow.read()
+
+    @property
+    def sink(self) -> Sink:
+        """Who takes what is written: the shortest way to it."""
+        return self.flow if self._tls is None else self._tls
+
+    def deliver_to(self, receiver: Receiver | None) -> None:
+        """What is read from now on goes there, past the protocol; None: to the protocol."""
+        self.flow.receiver = receiver
 
     def is_clear(self) -> bool:
         """A send may go past the queue."""
@@ -138,7 +148,7 @@ class EagerConnection(tcp.Connection):
     ) -> None:
         """Speak TLS from now on.  `pending` was read already and belongs to the handshake (direct TLS)."""
         flow = self.flow
-        layer = TlsLayer(self, flow.write, context, established, failed, server_side=server_side, hostname=hostname)
+        layer = TlsLayer(self, flow, context, established, failed, server_side=server_side, hostname=hostname)
         self._tls = flow.tls = layer
         self.write = layer.write  # type: ignore[method-assign]
         layer.received(pending)

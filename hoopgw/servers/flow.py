@@ -9,31 +9,43 @@ from typing import Any, Final
 
 from twisted.internet import main
 
+from hoopgw.servers.conduit import Receiver, Sink, Unsent
 from hoopgw.servers.tls_layer import TlsLayer
 
 READ_SIZE: Final = 256 * 1024  # one read, and what may be queued for a slow peer before the other side is paused
 # Until a read has filled it: an allocation above 128 KiB, glibc's M_MMAP_THRESHOLD, costs 8 us where little comes.
 SMALL_READ: Final = 64 * 1024
+# As long as less comes: what fits there is of Python's own small blocks, whose memory is warm (pymalloc: 512 bytes).
+TINY_READ: Final = 472
 EPOLLIN: Final = 1  # select.EPOLLIN, as a constant of the compiled code
 TURN_SIZE: Final = 32 * 1024  # bytes that wait for the end of the turn; more is worth the switch of readers
 BULK_READS: Final = 2  # of a turn, beside others: each takes as long as ten statements do
 
 
-class Flow:
+class Flow(Sink):
     """What an eager transport reads and sends.  Queue, errors and ends are the transport's own (Twisted's).
 
     transport  an EagerConnection; None: it is no more, and what is written then is nobody's
     tls        its TLS; None while bytes go as they are
     clear      nothing stands before a send: no queue, no end
+    receiver   who is given what was read; None: the transport's protocol
     """
 
-    __slots__ = ("_bulk", "_descriptor", "_recv", "_send", "_size", "_turn", "_waiting", "clear", "tls", "transport")
-
-    def __init__(self, transport: Any, turn: list[Any] | None, bulk: set[int] | None = None) -> None:
+    def __init__(
+        self,
+        transport: Any,
+        turn: list[Unsent] | None,
+        bulk: set[int] | None = None,
+        flows: dict[int, Flow] | None = None,
+    ) -> None:
         """`turn`: where a reactor looks at the end of its turn; None for one that does not.  `bulk`: where it looks for
-        the descriptors of those whose reads are large."""
+        the descriptors of those whose reads are large; `flows`: for whom it reads."""
         self._bulk = bulk
-        self._descriptor: int = transport.socket.fileno() if bulk is not None else -1
+        self._flows = flows
+        self._descriptor: int = transport.socket.fileno() if bulk is not None or flows is not None else -1
+        if flows is not None:
+            flows[self._descriptor] = self
+        self.receiver: Receiver | None = None
         self.transport = transport
         self.tls: TlsLayer | None = None
         self.clear = False
@@ -41,7 +53,7 @@ class Flow:
         self._send: Callable[[bytes], int] = transport.socket.send
         self._turn = turn
         self._waiting = b""
-        self._size = SMALL_READ
+        self._size = TINY_READ
 
     def write(self, data: bytes) -> None:
         """Send what the socket takes, at the end of this turn; queue the rest."""
@@ -77,9 +89,11 @@ class Flow:
 
     def end(self) -> None:
         """The connection is lost."""
-        self.transport = None
+        self.transport = self.receiver = None
         self._waiting = b""
-        self._reads(SMALL_READ)
+        self._reads(TINY_READ)
+        if self._flows is not None and self._flows.get(self._descriptor) is self:
+            del self._flows[self._descriptor]
 
     def _reads(self, size: int) -> None:
         self._size = size
@@ -88,6 +102,13 @@ class Flow:
                 self._bulk.add(self._descriptor)
             else:
                 self._bulk.discard(self._descriptor)
+
+    def _more(self) -> bytes:
+        """Of what filled a small read."""
+        try:
+            return self._recv(SMALL_READ)
+        except OSError:  # there is none, or the connection has failed, as the next read finds
+            return b""
 
     def read(self) -> Any:
         """What Twisted's `doRead` gives."""
@@ -100,11 +121,18 @@ class Flow:
         size = len(data)
         if not size:
             return main.CONNECTION_DONE
-        if (size < SMALL_READ) != (self._size == SMALL_READ):
-            self._reads(SMALL_READ if size < SMALL_READ else READ_SIZE)
+        if size == TINY_READ and self._size == TINY_READ:
+            data += self._more()
+            size = len(data)
+        fits = TINY_READ if size < TINY_READ else SMALL_READ if size < SMALL_READ else READ_SIZE
+        if fits != self._size:
+            self._reads(fits)
         if self.tls is not None:
-            return self.tls.received(data)
-        self.transport.protocol.dataReceived(data)
+            return self.tls.received(data, self.receiver)
+        if self.receiver is not None:
+            self.receiver.received(data)
+        else:
+            self.transport.protocol.dataReceived(data)
         return None
 
 
@@ -120,15 +148,17 @@ def without_bulk(events: list[tuple[int, int]], bulk: set[int]) -> tuple[list[tu
     return short, long
 
 
-def read_all(events: list[tuple[int, int]], selectables: dict[int, Any], reactor: Any) -> None:
+def read_all(events: list[tuple[int, int]], selectables: dict[int, Any], flows: dict[int, Flow], reactor: Any) -> None:
     """Everything that can be read is read; of other events `reactor.other_event` knows.  One that fails ends alone."""
     for descriptor, event in events:
         selectable = selectables.get(descriptor)
         if selectable is None:
             continue
         if event == EPOLLIN:
+            flow = flows.get(descriptor)
             try:
-                why = selectable.doRead()
+                short = flow is not None and flow.transport is selectable
+                why = flow.read() if short and flow is not None else selectable.doRead()
             except Exception as error:
                 why = reactor.failed(selectable, error)
             if why:
@@ -137,7 +167,7 @@ def read_all(events: list[tuple[int, int]], selectables: dict[int, Any], reactor
             reactor.other_event(selectable, descriptor, event)
 
 
-def send_all(unsent: list[Any], reactor: Any) -> None:
+def send_all(unsent: list[Unsent], reactor: Any) -> None:
     """What waits in these flows is sent; one that adds another meanwhile has it sent too."""
     for flow in unsent:
         try:

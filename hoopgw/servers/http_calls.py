@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from hoopgw.model.errors import MalformedFrame, WireError
+from hoopgw.servers.conduit import Receiver
 from hoopgw.servers.http_carrier import Carrier
 from hoopgw.servers.outbox import Outbox
 from hoopgw.servers.parting import part
@@ -46,6 +47,10 @@ class Call(Carrier):
             self.reused = True
         if piece.data and not self.disconnected:
             self.receive(piece.data)
+
+    def deliver_to(self, receiver: Receiver) -> None:
+        """See Link."""
+        self.receive = receiver.received
 
     def write(self, data: bytes) -> None:
         if not self.disconnected:

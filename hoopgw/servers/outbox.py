@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from hoopgw.servers.conduit import Unsent
 
-class Outbox:
+
+class Outbox(Unsent):
     """`outgoing` gives what is there, b"" for nothing, or where nothing may be sent any more."""
 
     def __init__(self, clock: Any, transport: Any, outgoing: Callable[[], bytes]) -> None:

@@ -43,6 +43,7 @@ from hoopgw.relay.postgres_discovery import Discovery
 from hoopgw.relay.postgres_target_effects import Ready
 from hoopgw.relay.postgres_target_login import application_name
 from hoopgw.servers import dial, tls
+from hoopgw.servers.conduit import deliver
 from hoopgw.servers.entrance import Entrance
 from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.pump import Pump
@@ -294,8 +295,9 @@ class PostgresServer(Protocol):
         )
         process, key = self._new_key()
         target.lost = pump.target_gone
-        target.hand_over(pump.target_bytes)
+        target.hand_over(pump.target_bytes, pump.reading_target)
         self.dataReceived = pump.client_bytes  # type: ignore[method-assign]
+        deliver(self.transport, pump.reading_client)
         session.opened({"target": str(target.place.address), "tls": target.tls, "parameters": ready.parameters})
         self._login = None  # it has the token
         self.transport.write(welcome(ready.parameters, process, key))

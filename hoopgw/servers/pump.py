@@ -35,10 +35,12 @@ from hoopgw.relay.effects import (
     Typed,
     Withdraw,
 )
+from hoopgw.relay.relay import Relay
+from hoopgw.servers.conduit import Receiver, sink_of
 from hoopgw.servers.endings import Endings
-from hoopgw.servers.interfaces import IRelay, ISession
 from hoopgw.servers.parting import LINGER, part
 from hoopgw.servers.timers import Timers
+from hoopgw.session.supervision import Supervision
 
 ROOM: Final = 0.01  # seconds between tries when the spool is full: the writer empties it every 10 to 20 ms
 PATIENCE: Final = 30.0  # seconds that an effect may wait for room: a writer that slow has failed
@@ -55,8 +57,8 @@ class Pump:
 
     def __init__(
         self,
-        session: ISession,
-        relay: IRelay,
+        session: Supervision,
+        relay: Relay,
         client: Any,
         target: Any,
         cancel_target: Callable[[], Deferred[None]],
@@ -66,14 +68,8 @@ class Pump:
     ) -> None:
         self._session = session
         self._relay = relay
-        # what each read calls, looked up once
-        self._decide = session.decide
-        self._record = session.record
-        self._from_client = relay.from_client
-        self._from_target = relay.from_target
-        self._decided_by = relay.decided
-        self._to_client: Callable[[bytes], None] = client.write
-        self._to_target: Callable[[bytes], None] = target.write
+        self._to_client = sink_of(client)
+        self._to_target = sink_of(target)
         self._client = client
         self._target = target
         self._cancel_target = cancel_target
@@ -90,8 +86,10 @@ class Pump:
         self._timers = Timers(clock, self._target_pauses, self._is_due)
         self._typed: list[Typed] = []  # what nobody has looked at yet
         self.ended = False
-        client.registerProducer(Reading(self, from_client=False), True)
-        target.registerProducer(Reading(self, from_client=True), True)
+        self.reading_client = Reading(self, from_client=True)
+        self.reading_target = Reading(self, from_client=False)
+        client.registerProducer(self.reading_target, True)
+        target.registerProducer(self.reading_client, True)
 
     # ---- bytes
 
@@ -99,13 +97,13 @@ class Pump:
         if self._waiting:
             self._inputs.append((True, data))
         elif not self.ended:
-            self._carry_out(self._from_client(data))
+            self._carry_out(self._relay.from_client(data))
 
     def target_bytes(self, data: bytes) -> None:
         if self._waiting:
             self._inputs.append((False, data))
         elif not self.ended:
-            self._carry_out(self._from_target(data))
+            self._carry_out(self._relay.from_target(data))
 
     def go_on(self, effects: list[Effect]) -> None:
         """What the relay wants of what its target's edge has told it."""
@@ -123,13 +121,13 @@ class Pump:
             effect = effects[0]  # the usual read: one Ask, answered at once, or bytes that pass
             try:
                 if isinstance(effect, Ask):
-                    answers = self._decide(effect)
+                    answers = self._session.decide(effect)
                     if not isinstance(answers, tuple):
                         self._wait_for(effect.lane, answers)
                         return
-                    effects = self._decided_by(effect.lane, answers)
+                    effects = self._relay.decided(effect.lane, answers)
                     continue
-                self._record(effect)
+                self._session.record(effect)
             except SpoolFull:
                 self._wait_for_room(effects)
                 return
@@ -137,9 +135,9 @@ class Pump:
                 self._recorder_failed(str(error))
                 return
             if isinstance(effect, ToClient):
-                self._to_client(effect.data)
+                self._to_client.write(effect.data)
             elif isinstance(effect, ToTarget) and self._for_target is None:
-                self._to_target(effect.data)
+                self._to_target.write(effect.data)
             else:
                 self._do(effect)
             return
@@ -149,18 +147,18 @@ class Pump:
         to_client: list[bytes] = []  # what goes out with one write each, when all of it is recorded
         to_target: list[bytes] = []
         answered: list[tuple[int, tuple[Answer, ...]]] = []
-        record = self._record
+        session = self._session
         for index, effect in enumerate(effects):
             kind = type(effect)
             try:
                 if kind is Ask:
-                    answers = self._decide(effect)  # type: ignore[arg-type]
+                    answers = session.decide(effect)  # type: ignore[arg-type]
                     if type(answers) is tuple:
                         answered.append((effect.lane, answers))  # type: ignore[attr-defined]
                     else:
                         self._wait_for(effect.lane, answers)  # type: ignore[attr-defined, arg-type]
                     continue
-                record(effect)
+                session.record(effect)
             except SpoolFull:
                 self._wait_for_room(effects[index:])
                 break
@@ -178,17 +176,17 @@ class Pump:
                 self._do(effect)
         self._write(to_client, to_target)
         for lane, answers in answered[:-1]:
-            self._carry_out(self._decided_by(lane, answers))
-        return self._decided_by(*answered[-1]) if answered else []
+            self._carry_out(self._relay.decided(lane, answers))
+        return self._relay.decided(*answered[-1]) if answered else []
 
     def _write(self, to_client: list[bytes], to_target: list[bytes]) -> None:
         if to_target:
             if self._for_target is not None:
                 self._for_target += to_target
             else:
-                self._to_target(to_target[0] if len(to_target) == 1 else b"".join(to_target))
+                self._to_target.write(to_target[0] if len(to_target) == 1 else b"".join(to_target))
         if to_client:
-            self._to_client(to_client[0] if len(to_client) == 1 else b"".join(to_client))
+            self._to_client.write(to_client[0] if len(to_client) == 1 else b"".join(to_client))
 
     def _do(self, effect: Effect) -> None:
         kind = type(effect)
@@ -299,7 +297,7 @@ class Pump:
             return
         for effect in self._relay.ended(f"recording failed: {reason}", Code.RECORDING_FAILED, None):
             if type(effect) is ToClient:
-                self._to_client(effect.data)
+                self._to_client.write(effect.data)
         self._hang_up(Code.RECORDING_FAILED, reason)
 
     # ---- cancel
@@ -318,7 +316,7 @@ class Pump:
         kept, self._for_target = self._for_target, None
         if not self.ended:
             for data in kept or ():
-                self._to_target(data)
+                self._to_target.write(data)
             self.resume(from_client=True, why="cancel")
 
     def cancel_target(self) -> None:
@@ -404,12 +402,19 @@ class Pump:
             part(self._clock, transport, seconds)
 
 
-class Reading:
-    """Back-pressure: one side is read only while the other takes what it is sent (twisted's IPushProducer)."""
+class Reading(Receiver):
+    """What is read of one side goes to the pump, and is read only while the other side takes what it is sent (twisted's
+    IPushProducer)."""
 
     def __init__(self, pump: Pump, *, from_client: bool) -> None:
         self._pump = pump
         self._from_client = from_client
+
+    def received(self, data: bytes) -> None:
+        if self._from_client:
+            self._pump.client_bytes(data)
+        else:
+            self._pump.target_bytes(data)
 
     def pauseProducing(self) -> None:
         self._pump.pause(from_client=self._from_client, why="slow peer")

@@ -30,6 +30,7 @@ from twisted.internet.main import installReactor
 from twisted.logger import Logger
 from twisted.python import log
 
+from hoopgw.servers.conduit import Unsent
 from hoopgw.servers.flow import BULK_READS, Flow, read_all, send_all, without_bulk
 
 MAX_EVENTS = 256  # of one poll; the others come with the next
@@ -41,11 +42,13 @@ _log = Logger("hoopgw.servers.reactor")
 class LeanEPollReactor(EPollReactor):
     """Twisted's epoll reactor with a shorter way for readable sockets.
 
-    `unsent` holds what wants `send_now` called before the reactor sleeps; `bulk` descriptors whose last read was large.
+    `unsent` holds what wants `send_now` called before the reactor sleeps; `flows` the short ways of connections that
+    have one, and `bulk` those whose last read was large, by their descriptors.
     """
 
     def __init__(self) -> None:
-        self.unsent: list[Flow] = []
+        self.unsent: list[Unsent] = []
+        self.flows: dict[int, Flow] = {}
         self.bulk: set[int] = set()
         self._first = 0  # which of the large reads of a turn comes first: each has its turn
         self._looked = 0.0  # at the clock: what it said last
@@ -56,7 +59,7 @@ class LeanEPollReactor(EPollReactor):
     def doPoll(self, timeout: float | None) -> None:
         """One turn, and others as long as they are about nothing but sockets: the look at timers and at what threads
         handed over costs as much as a small read."""
-        unsent, poll, selectables = self.unsent, self._poller.poll, self._selectables
+        unsent, poll, selectables, flows = self.unsent, self._poller.poll, self._selectables, self.flows
         if unsent:  # by timers and by what threads handed over
             send_all(unsent, self)
         while True:
@@ -69,7 +72,7 @@ class LeanEPollReactor(EPollReactor):
             self._ends = ENDS
             if self.bulk and len(events) > 1:
                 events = self._short_first(events)
-            read_all(events, selectables, self)
+            read_all(events, selectables, flows, self)
             if unsent:
                 send_all(unsent, self)
             if self._ended:
@@ -89,7 +92,7 @@ class LeanEPollReactor(EPollReactor):
         turn.  A statement beside a large result else waits for its reads, and for those of all others."""
         short, long = without_bulk(events, self.bulk)
         if short:
-            read_all(short, self._selectables, self)
+            read_all(short, self._selectables, self.flows, self)
             if self.unsent:
                 send_all(self.unsent, self)
         if len(long) <= BULK_READS:

@@ -9,18 +9,20 @@ from typing import Any, Final
 
 from twisted.internet import main
 
+from hoopgw.servers.conduit import Receiver, Sink
+
 TLS_RECORD: Final = 16 * 1024  # bytes of plain text that one record holds at most (RFC 8446, 5.1): a read gives no more
 # What goes through OpenSSL's memory at once: it keeps the room of the most it ever held, as long as a session lives.
 TLS_PIECE: Final = 2 * TLS_RECORD
 
 
-class TlsLayer:
-    """TLS between an eager transport and its protocol, over memory BIOs.  `send` is given what is encrypted."""
+class TlsLayer(Sink):
+    """TLS between an eager transport and its protocol, over memory BIOs.  `sink` is given what is encrypted."""
 
     def __init__(
         self,
         transport: Any,
-        send: Callable[[bytes], None],
+        sink: Sink,
         context: ssl.SSLContext,
         established: Callable[[ssl.SSLObject], None],
         failed: Callable[[Exception], None],
@@ -28,8 +30,8 @@ class TlsLayer:
         server_side: bool,
         hostname: str | None,
     ) -> None:
-        self._transport = transport
-        self._send = send
+        self.transport = transport
+        self._sink = sink
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self.connection = context.wrap_bio(
@@ -47,16 +49,16 @@ class TlsLayer:
             return
         if len(data) <= TLS_PIECE:
             self.connection.write(data)
-            self._send(self._outgoing.read())
+            self._sink.write(self._outgoing.read())
             return
         whole, records = memoryview(data), []
         for start in range(0, len(data), TLS_PIECE):
             self.connection.write(whole[start : start + TLS_PIECE])
             records.append(self._outgoing.read())
-        self._send(b"".join(records))
+        self._sink.write(b"".join(records))
 
-    def received(self, data: bytes) -> Any:
-        """Cipher text came in; gives what `doRead` gives."""
+    def received(self, data: bytes, receiver: Receiver | None = None) -> Any:
+        """Cipher text came in: what it says is for `receiver`, else the protocol.  Gives what `doRead` gives."""
         pieces: list[bytes] = []
         if len(data) <= TLS_PIECE:
             ended = self._take(data, pieces)
@@ -67,9 +69,13 @@ class TlsLayer:
                 if ended is not None:
                     break
         if self._outgoing.pending:  # a reply of TLS itself: key update, alert
-            self._send(self._outgoing.read())
-        if pieces and self._transport.connected:
-            self._transport.protocol.dataReceived(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            self._sink.write(self._outgoing.read())
+        if pieces and self.transport.connected:
+            plain = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            if receiver is not None:
+                receiver.received(plain)
+            else:
+                self.transport.protocol.dataReceived(plain)
         return ended
 
     def _take(self, data: bytes | memoryview, pieces: list[bytes]) -> Any:
@@ -87,7 +93,7 @@ class TlsLayer:
             return False
         finally:
             if self._outgoing.pending:
-                self._send(self._outgoing.read())
+                self._sink.write(self._outgoing.read())
         self._shaking = False
         self._established(self.connection)
         return True
@@ -114,4 +120,4 @@ class TlsLayer:
             self.connection.unwrap()
         self._closed = True
         if self._outgoing.pending:
-            self._send(self._outgoing.read())
+            self._sink.write(self._outgoing.read())

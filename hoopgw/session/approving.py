@@ -16,12 +16,13 @@ from hoopgw.model.verdict import HoldTerms, Verdict
 from hoopgw.session.bind_approvals import BindApprovals
 from hoopgw.session.course import Course
 from hoopgw.session.holds import Holds
-from hoopgw.session.interfaces import IEdge, IJudge, Journal
+from hoopgw.session.interfaces import IEdge, IJudge
 from hoopgw.session.rulings import note
 from hoopgw.session.totals import Totals
 from hoopgw.session.waiting import Ending, Request, Waiting
 from hoopgw.session.words import claimed, streams
 from hoopgw.store.interface import Hold
+from hoopgw.store.journal import Journal
 
 
 class Approvals:

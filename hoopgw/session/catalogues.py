@@ -16,6 +16,7 @@ from hoopgw.model.events import Code
 from hoopgw.model.target import Role, Target
 from hoopgw.policy.catalogue import Catalogue
 from hoopgw.policy.catalogue_queries import PATH, QUERIES, TooLarge, catalogue, with_path
+from hoopgw.session.catalogue_state import CatalogueState
 from hoopgw.session.interfaces import IEvents
 
 FRESH = 60.0  # seconds after which a catalogue that is used is read again, in the background
@@ -34,15 +35,30 @@ class Entry:
     role: Role
     database: str
     reader: Role
-    current: Catalogue | None = None
     read_at: float = float("-inf")
     reading: Deferred[None] | None = None
     waiting: list[Deferred[None]] = field(default_factory=list)
     again: bool = False  # asked for while it was being read: that reading may be too old
-    behind: bool = False  # somebody changed the schema since the last reading that has ended began
+    state: CatalogueState = field(default_factory=CatalogueState)
     changes: int = 0  # that were seen
     read_of: int = 0  # how many of them when the last reading began
     readers: list[Deferred[None]] = field(default_factory=list)  # who waits for the one under way
+
+    @property
+    def current(self) -> Catalogue | None:
+        return self.state.current
+
+    @current.setter
+    def current(self, catalogue: Catalogue | None) -> None:
+        self.state.current = catalogue
+
+    @property
+    def behind(self) -> bool:
+        return self.state.behind
+
+    @behind.setter
+    def behind(self, behind: bool) -> None:
+        self.state.behind = behind
 
 
 @inlineCallbacks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -36,15 +36,17 @@ from hoopgw.session.approving import Approvals
 from hoopgw.session.budgets import Over, Soft, Spending, Warned
 from hoopgw.session.course import Course
 from hoopgw.session.holds import Holds
-from hoopgw.session.interfaces import IEdge, IJudge, Journal
+from hoopgw.session.interfaces import IEdge, IJudge
 from hoopgw.session.metering import meter_of
 from hoopgw.session.resuming import nothing_held
 from hoopgw.session.rulings import Ruling, Rulings, note
+from hoopgw.session.supervision import Judge
 from hoopgw.session.telling import Telling
 from hoopgw.session.totals import Totals
 from hoopgw.session.waiting import Ending
 from hoopgw.session.words import over_budget, refusal
 from hoopgw.store.interface import Hold
+from hoopgw.store.journal import Journal
 
 ROOM: Final = 0.01  # seconds between tries when the spool is full: the writer empties it every 10 to 20 ms
 PATIENCE: Final = 30.0  # seconds that an entry may wait for room: a writer that slow has failed
@@ -78,9 +80,8 @@ class Decider:
     ) -> None:
         self._id = id
         self._access = access
-        self._judge = judge
+        self._judge = cast(Judge, judge)
         self._journal = journal
-        self._append = journal.append  # looked up once
         self._spending = spending
         self._clock = clock
         self._policy = policy
@@ -107,7 +108,7 @@ class Decider:
 
     def reloaded(self, policy: str, judge: IJudge, access: Access) -> None:
         """For later operations."""
-        self._policy, self._judge, self._access = policy, judge, access
+        self._policy, self._judge, self._access = policy, cast(Judge, judge), access
         self._approvals.reloaded(policy, judge, access)
 
     def stop(self, why: Ending) -> None:
@@ -136,11 +137,13 @@ class Decider:
         if not self._easy or self._deciding:
             return self._carefully(Course(ask))
         operations = ask.operations
-        judge, rulings = self._judge.judge, self._rulings.by_id
+        judge, rulings = self._judge, self._rulings.by_id
         references: list[int] = []
+        ruling: Ruling | None = None
         for operation in operations:
-            verdict = judge(operation)
-            ruling = rulings.get(id(verdict))
+            verdict = judge.judge(operation)
+            if ruling is None or ruling.verdict is not verdict:  # of a Bind and its Execute it is the same
+                ruling = rulings.get(id(verdict))
             if ruling is None:
                 ruling = self._new_ruling(verdict)
             if ruling is None or not ruling.plain:
@@ -151,7 +154,7 @@ class Decider:
             return self._carefully(Course(ask), references)
         try:
             head, data = asked(operations, _ZEROS[count], references, ask.data)
-            self._append(_ASKED, head, data)
+            self._journal.append(_ASKED, head, data)
         except SpoolFull:
             return self._carefully(Course(ask), references)
         self._totals.operations += count

@@ -20,6 +20,7 @@ from hoopgw.policy.http_rules import BUFFER, HttpRule, needed, needed_of_message
 from hoopgw.policy.policyset import Selection
 from hoopgw.relay.http_masks import HttpMaskBuilder
 from hoopgw.session.interfaces import IJudge
+from hoopgw.session.supervision import Judge
 
 MAX_KNOWN: Final = 256  # requests of one session whose verdicts are remembered
 MAX_KNOWN_BYTES: Final = 4096  # of one of them
@@ -28,7 +29,7 @@ MAX_HOLD: Final = 64  # characters of a hold's id that a client names: real ones
 MAX_NAME: Final = 200  # characters of a request's name in the index
 
 
-class HttpJudge:
+class HttpJudge(Judge):
     """`selection` is what its identity has to pass on its target."""
 
     def __init__(self, selection: Selection, access: Access, builder: HttpMaskBuilder) -> None:

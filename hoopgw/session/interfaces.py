@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
 from hoopgw.model.answer import Denial
 from hoopgw.model.events import Code
 from hoopgw.model.operation import Operation
-from hoopgw.model.target import Mode
 from hoopgw.model.verdict import Sighting, Verdict
-from hoopgw.record.entries import Kind
 
 
 class IJudge(Interface):
@@ -58,21 +54,3 @@ class IEvents(Interface):
 
     def emit(code: Code, **fields: object) -> None:
         """One JSON line.  Fields never hold a secret; control characters are escaped."""
-
-
-class Journal(Protocol):
-    """What a session needs of its recording (store/recorder.py gives one)."""
-
-    mode: Mode
-
-    def append(self, kind: Kind, first: bytes, second: bytes = b"") -> int:
-        """The sequence number of an entry whose payload is both, one behind the other.
-
-        Raises SpoolFull (append it again later) or RecordingFailed (the end).
-        """
-
-    def synced(self, sequence: int) -> Deferred[Any]:
-        """Fires when that entry is on disk; fails with RecordingFailed."""
-
-    def close(self, closing: dict[str, Any]) -> None:
-        """The last entry.  Raises as `append` does."""

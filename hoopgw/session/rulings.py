@@ -10,7 +10,7 @@ import orjson
 from hoopgw.model.verdict import Verdict
 from hoopgw.record.entries import Kind
 from hoopgw.session.events import line
-from hoopgw.session.interfaces import Journal
+from hoopgw.store.journal import Journal
 
 MAX_RULINGS: Final = 1024  # distinct verdicts that are remembered: about 1 MiB; beyond it they are written again
 

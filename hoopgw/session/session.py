@@ -12,22 +12,35 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 
 from hoopgw.auth.access import Access
-from hoopgw.model.answer import Decision, Denial
+from hoopgw.model.answer import Answer, Decision, Denial
 from hoopgw.model.errors import RecordingFailed, SpoolFull
 from hoopgw.model.events import Code
 from hoopgw.model.operation import TYPED, Operation
 from hoopgw.model.verdict import IMasks, Sighting
 from hoopgw.record.entries import Kind, completed
 from hoopgw.record.typed import Line, line
-from hoopgw.relay.effects import CatalogueChanged, Completed, Effect, End, Hangup, Observed, ToClient, ToTarget, Typed
+from hoopgw.relay.effects import (
+    Ask,
+    CatalogueChanged,
+    Completed,
+    Effect,
+    End,
+    Hangup,
+    Observed,
+    ToClient,
+    ToTarget,
+    Typed,
+)
 from hoopgw.session.budgets import Spending
 from hoopgw.session.deciding import PATIENCE, ROOM, Decider
 from hoopgw.session.holds import Holds
-from hoopgw.session.interfaces import IEdge, IEvents, IJudge, Journal
+from hoopgw.session.interfaces import IEdge, IEvents, IJudge
 from hoopgw.session.rulings import note
+from hoopgw.session.supervision import Supervision
 from hoopgw.session.totals import Totals
 from hoopgw.session.waiting import Ending
 from hoopgw.store.interface import SessionRow
+from hoopgw.store.journal import Journal
 
 _TO_CLIENT: Final = Kind.TO_CLIENT  # a lookup in an Enum is a call
 _TO_TARGET: Final = Kind.TO_TARGET
@@ -39,7 +52,7 @@ class State(Enum):
     CLOSED = "closed"
 
 
-class Session:
+class Session(Supervision):
     """One client's session.  The edge calls `decide` for each Ask and `record` for every other effect, in order.
 
     judge     of this session's operations; another one after `reloaded`
@@ -72,7 +85,6 @@ class Session:
         self.totals = Totals(row)
         self.judge = judge
         self._journal = journal
-        self._append = journal.append  # looked up once
         self._opaque = access.destination is not None
         self._spending = spending
         self._events = events
@@ -92,7 +104,10 @@ class Session:
             totals=self.totals,
             emit=self.emit,
         )
-        self.decide = self._decider.decide  # for each Ask of the relay
+
+    def decide(self, ask: Ask) -> tuple[Answer, ...] | Deferred[tuple[Answer, ...]]:
+        """For each Ask of the relay (see Decider)."""
+        return self._decider.decide(ask)
 
     # ---- life
 
@@ -237,12 +252,12 @@ class Session:
                 raise SpoolFull("the next part of the budget is being fetched")
             data = effect.data if effect.recorded is None else effect.recorded
             if data:
-                self._append(_TO_CLIENT, data)
+                self._journal.append(_TO_CLIENT, data)
             self.totals.bytes_out += len(effect.data)
         elif isinstance(effect, ToTarget):
             data = effect.data if effect.recorded is None else effect.recorded
             if data:
-                self._append(_TO_TARGET, data)
+                self._journal.append(_TO_TARGET, data)
                 self.totals.bytes_in += len(data)
             elif self._opaque:  # of a tunnel nothing is kept, and all counts
                 self.totals.bytes_in += len(effect.data)

@@ -30,6 +30,7 @@ from hoopgw.session.parser_process import ParserProcess
 from hoopgw.session.sqlbuiltin import built_in, refused, unreadable, unseen
 from hoopgw.session.sqlscopes import Held, Scope, Scopes, Told
 from hoopgw.session.sqlstatements import both, changes, for_others, loud, makes, own_types, quiet
+from hoopgw.session.supervision import Judge
 
 # Settings that change nothing of what a statement does; drivers set them as they please
 NO_MEANING: Final = frozenset(("application_name", "statement_timeout", "lock_timeout", "client_min_messages"))
@@ -40,7 +41,7 @@ MAX_TABLES: Final = 32  # names of one verdict, for the index
 KINDS: Final = frozenset((QUERY, PARSE, BIND, EXECUTE, FUNCTION))
 
 
-class SqlJudge:
+class SqlJudge(Judge):
     """One session's.  `selection` is what its identity has to pass on its target."""
 
     def __init__(
@@ -65,6 +66,7 @@ class SqlJudge:
         self._named, self._settings = Told(), Told()
         self._place = access.target.name, access.database, access.role.name
         self._entry = catalogues.entry(access.target, access.role, access.database)
+        self._state = self._entry.state
         self._context = context_of(self._entry.current)
         self.names = names or SessionNames()
         self._held = Held(None)
@@ -105,12 +107,12 @@ class SqlJudge:
     def _judged(self, operation: Operation, rounds: int) -> Verdict | Deferred[Verdict]:
         if self.replication and operation.kind == QUERY and postgres_replication.command(operation.text):
             return ALLOW  # by the grant's feature, which the login has looked at: no grammar of SQL has these
-        if self._refreshing is None and self._entry.behind:
+        if self._refreshing is None and self._state.behind:
             self._catch_up()
         if self._refreshing is not None:
             return self._doubted(operation) or self._later(operation, rounds)
         scope = self._held.scope
-        if scope is None or scope.read is not self._entry.current:
+        if scope is None or scope.read is not self._state.current:
             scope = self._current_scope()
         kept = scope.known.get(operation.text) or scope.of_shape(operation.text)
         if kept is not None and operation.kind != FUNCTION and not (scope.casts and own_types(operation)):

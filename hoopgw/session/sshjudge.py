@@ -27,6 +27,7 @@ from hoopgw.policy.ssh_rules import OPERATIONS, SshRule
 from hoopgw.policy.ssh_servers import gets_server, is_server, names_server, starts_server
 from hoopgw.session.interfaces import IJudge
 from hoopgw.session.parser_process import ParserProcess
+from hoopgw.session.supervision import Judge
 
 STARTS = frozenset((EXEC, SHELL, SUBSYSTEM))
 _TEXTS = frozenset((EXEC, SUBSYSTEM, ENV))
@@ -34,7 +35,7 @@ WAITS = STARTS | {FILE}  # what can be held: the rest is allowed or refused at o
 
 
 @implementer(IJudge)
-class SshJudge:
+class SshJudge(Judge):
     """`selection` is what its identity has to pass on its target."""
 
     ambient_masks = None

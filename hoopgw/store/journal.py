@@ -6,7 +6,7 @@ import json
 from time import time_ns
 from typing import Any, Final, Protocol
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 from twisted.internet.defer import Deferred
 
 from hoopgw.model.errors import RecordingFailed, SpoolFull
@@ -26,8 +26,9 @@ class IRecorder(Protocol):
     def gap(self, session: bytes, gap: dict[str, Any]) -> None: ...
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Journal:
-    """See session.interfaces.Journal."""
+    """What a session writes.  `mode`: what is promised of it (design: durable, strict, best-effort)."""
 
     def __init__(self, recorder: IRecorder, spool: Spool, session: bytes, mode: Mode) -> None:
         self.mode = mode

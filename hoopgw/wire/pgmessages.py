@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from hoopgw.model.errors import MalformedFrame
 
@@ -110,6 +110,7 @@ def read_parse(data: bytes, start: int, end: int) -> Parse:
     return Parse(data[start:name_end], data[name_end + 1 : text_end], types)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Bind:
     """portal, statement, and the undecoded formats and values of the parameters (result formats left out)."""

@@ -22,6 +22,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 
 from hoopgw.model.secret import Secret
 from hoopgw.servers import tls
+from hoopgw.servers.conduit import Through
 from hoopgw.servers.departures import Departures
 from hoopgw.servers.eager import READ_SIZE, connect, make_eager
 from hoopgw.servers.tls_layer import TlsLayer
@@ -324,10 +325,10 @@ class TlsMemory(SynchronousTestCase):
         """Both sides of a connection whose handshake is done."""
         done: list[ssl.SSLObject] = []
         one, other = Wire(), Wire()
-        serving = TlsLayer(one, one.write_raw, server, done.append, self.fail, server_side=True, hostname=None)  # type: ignore[arg-type]
+        serving = TlsLayer(one, Through(one.write_raw), server, done.append, self.fail, server_side=True, hostname=None)  # type: ignore[arg-type]
         asking = TlsLayer(
             other,
-            other.write_raw,
+            Through(other.write_raw),
             client,
             done.append,
             self.fail,

@@ -18,13 +18,14 @@ from hoopgw.relay.ssh_masks import DELAY
 from hoopgw.servers.endings import ONE_TURN, Endings
 from hoopgw.servers.pump import Pump
 from hoopgw.servers.timers import GRACE
+from hoopgw.session.supervision import Supervision
 from hoopgw.wire import sshmessages as wire
 from tests.relay.test_ssh import WINDOW, execute, opening
 
 MASKS = SqlMasks({}, (), frozenset(("payment-card",)), frozenset(), build=MaskBuilder(b"k"))
 
 
-class Allowing:
+class Allowing(Supervision):
     """A session that lets everything run, masked."""
 
     def decide(self, ask: Ask) -> tuple[Answer, ...]:

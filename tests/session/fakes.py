@@ -19,8 +19,10 @@ from hoopgw.model.target import Address, Mode, Role, Target, TlsMode
 from hoopgw.model.verdict import ALLOW, HoldTerms, Sighting, Verdict
 from hoopgw.record.entries import Kind
 from hoopgw.relay.effects import Ask
+from hoopgw.session import supervision
 from hoopgw.session.interfaces import IEdge, IEvents, IJudge
 from hoopgw.store.interface import SessionRow
+from hoopgw.store.journal import Journal
 from tests.documented_events import mistake
 
 ISSUER = "https://idp.example"
@@ -70,7 +72,7 @@ def ask_of(*operations: Operation, lane: int = 0) -> Ask:
 
 
 @implementer(IJudge)
-class Judge:
+class Judge(supervision.Judge):
     """Verdicts by text; ALLOW for others.  A Deferred in the table is given as it is."""
 
     def __init__(self, **verdicts: Verdict | Deferred[Verdict]) -> None:
@@ -130,7 +132,7 @@ class Emitted:
         return [code for code, _ in self.events]
 
 
-class ListJournal:
+class ListJournal(Journal):
     """`full` entries are refused with SpoolFull; `failed` makes everything fail; syncs wait while `syncing` is True."""
 
     def __init__(self, mode: Mode = Mode.STRICT) -> None:
@@ -148,8 +150,8 @@ class ListJournal:
         if self.full:
             self.full -= 1
             raise SpoolFull("no room")
-        self.entries.append((kind, first + second))
-        self.told(kind)
+        self.entries.append((Kind(kind), first + second))  # compiled code hands it on as a number
+        self.told(Kind(kind))
         return len(self.entries)
 
     def synced(self, sequence: int) -> Deferred[None]:

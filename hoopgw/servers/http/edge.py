@@ -17,6 +17,7 @@ from hoopgw.model.settings import LimitSettings
 from hoopgw.model.target import Target
 from hoopgw.relay.http import TIMED_OUT, HttpRelay
 from hoopgw.relay.http_scope import Route, no_identity
+from hoopgw.servers.conduit import sink_of
 from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.http.bearer import kept_bearer
 from hoopgw.servers.http.identity import IdentityLines, Introduced, SharedLine
@@ -71,6 +72,7 @@ class ClientLeg:
         self._over = over
         self._left = False
         self.write = transport.write
+        self.sink = sink_of(transport)
         self.registerProducer = transport.registerProducer
         self.unregisterProducer = transport.unregisterProducer
         self.pauseProducing = transport.pauseProducing

@@ -6,7 +6,7 @@ import json
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -15,15 +15,15 @@ from twisted.python.failure import Failure
 
 from hoopgw.auth.access import Access
 from hoopgw.auth.identity_tokens import FRESH, IdentityTokens, Said
-from hoopgw.model.answer import Answer
+from hoopgw.model.answer import Answer, Denial
 from hoopgw.model.errors import OperatorError, TokenUnavailable
 from hoopgw.model.events import Code
 from hoopgw.model.operation import REQUEST
-from hoopgw.relay.effects import Ask
+from hoopgw.relay.effects import Ask, Effect, Typed
 from hoopgw.relay.http_scope import IDENTITY
-from hoopgw.servers.interfaces import ISession
 from hoopgw.servers.slow_signing import SECONDS, SlowSigning
 from hoopgw.session.interfaces import IEvents
+from hoopgw.session.supervision import Supervision
 
 USABLE: Final = 45.0  # seconds of a token's minute in which it is sent: its target has the others to read it
 RETRY: Final = 1.0  # seconds after a failure in which the token is not asked again: each ask may take a thread's time
@@ -179,17 +179,27 @@ class IdentityLines:
             each.failed(self._why)
 
 
-class Introduced:
+class Introduced(Supervision):
     """A session as its pump sees it, whose requests go on when the line is there that tells who asks."""
 
-    def __init__(self, session: ISession, line: SharedLine) -> None:
+    def __init__(self, session: Supervision, line: SharedLine) -> None:
         self._session = session
         self._line = line
-        self.record = session.record
-        self.client_left = session.client_left
-        self.typed = session.typed
-        self.end = session.end
-        self.close = session.close
+
+    def record(self, effect: Effect) -> None:
+        self._session.record(effect)
+
+    def client_left(self) -> bool:
+        return self._session.client_left()
+
+    def typed(self, effect: Typed) -> list[Effect]:
+        return self._session.typed(effect)
+
+    def end(self, code: Code, reason: str, denial: Denial | None = None) -> None:
+        self._session.end(code, reason, denial)
+
+    def close(self, code: Code, reason: str, coverage: dict[str, Any]) -> Deferred[None]:
+        return self._session.close(code, reason, coverage)
 
     def decide(self, ask: Ask) -> tuple[Answer, ...] | Deferred[tuple[Answer, ...]]:
         """A decision first: whoever is refused, or waits for an approval, needs no line."""

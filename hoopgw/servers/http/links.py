@@ -19,6 +19,7 @@ from hoopgw.model.secret import Secret
 from hoopgw.model.target import Address, Role, SecretReference, Target, TlsMode
 from hoopgw.relay.http import TIMED_OUT
 from hoopgw.servers import tls
+from hoopgw.servers.conduit import Receiver, deliver
 from hoopgw.servers.http_calls import Call, Calls
 from hoopgw.servers.reach import Place, connected
 from hoopgw.servers.resolve import resolve
@@ -110,6 +111,12 @@ class Link(Protocol):
     @receive.setter
     def receive(self, receive: Callable[[bytes], None]) -> None:
         self.dataReceived = receive  # type: ignore[assignment, method-assign]
+        deliver(self.transport, None)
+
+    def deliver_to(self, receiver: Receiver) -> None:
+        """The same by the shortest way."""
+        self.dataReceived = receiver.received  # type: ignore[method-assign]
+        deliver(self.transport, receiver)
 
     def _surplus(self, data: bytes) -> None:
         """An answer to nothing: the next request's would be taken for it."""

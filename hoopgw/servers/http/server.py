@@ -24,6 +24,7 @@ from hoopgw.model.events import Code
 from hoopgw.relay import http_words as words
 from hoopgw.relay.http_scope import Route, route_of
 from hoopgw.servers import tls
+from hoopgw.servers.conduit import deliver
 from hoopgw.servers.entrance import Entrance, code_of
 from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.http import refusals
@@ -286,6 +287,7 @@ class HttpServer(Protocol):
         self._let_in()
         self._shared.connections.add(self)
         self.dataReceived = pump.client_bytes  # type: ignore[method-assign]
+        deliver(self.transport, pump.reading_client)
         buffer, self._buffer = self._buffer, b""
         self.transport.resumeProducing()
         pump.client_bytes(buffer)
@@ -300,6 +302,7 @@ class HttpServer(Protocol):
         if self._state is not _State.OPEN:
             return
         self.__dict__.pop("dataReceived", None)
+        deliver(self.transport, None)
         self._shared.connections.discard(self)
         self._edge, self._state = None, _State.HEAD
         self._enter()

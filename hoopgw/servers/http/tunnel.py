@@ -84,7 +84,8 @@ class Outside:
 
     def _reached(self, link: Link) -> None:
         self._reaching, self._link = None, link
-        link.receive, link.lost = self.pump.target_bytes, self._lost
+        link.deliver_to(self.pump.reading_target)
+        link.lost = self._lost
         if self._producer is not None:
             link.transport.registerProducer(self._producer, True)
         if self._paused:

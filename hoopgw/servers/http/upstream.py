@@ -15,13 +15,14 @@ from twisted.python.failure import Failure
 from hoopgw.auth.access import Access
 from hoopgw.model.errors import OperatorError
 from hoopgw.relay.http import HttpRelay
+from hoopgw.servers.conduit import Sink, sink_of
 from hoopgw.servers.http.links import Link, Links
 from hoopgw.servers.http_calls import Call
 
 _log: Final = Logger("hoopgw.servers.http.upstream")
 
 
-class Upstream:
+class Upstream(Sink):
     """One session's.  `pump` is set before anything is written."""
 
     def __init__(self, links: Links, access: Access, relay: HttpRelay, renew: Callable[[], Deferred[None]]) -> None:
@@ -31,6 +32,7 @@ class Upstream:
         self._access = access
         self._relay = relay
         self._link: Link | Call | None = None
+        self._sink: Sink | None = None  # of its connection
         self._opening: Deferred[Link | Call] | None = None
         self._pending: list[bytes] = []  # while it opens; bounded by the client, who is not read meanwhile
         self._before = 0  # answers that this session had when it got its connection
@@ -46,8 +48,8 @@ class Upstream:
     def write(self, data: bytes) -> None:
         if not data:  # of a body that is written in chunks: none is full yet
             return
-        if self._link is not None:
-            self._link.transport.write(data)
+        if self._sink is not None:
+            self._sink.write(data)
         elif not self._over:
             self._pending.append(data)
             self._open(None if self._anew else self._links.take(self._access))
@@ -91,7 +93,8 @@ class Upstream:
 
     def _use(self, link: Link | Call) -> None:
         self._link, self._before, self._anew = link, self._relay.answers, False
-        link.receive = self.pump.target_bytes
+        self._sink = sink_of(link.transport)
+        link.deliver_to(self.pump.reading_target)
         link.lost = lambda reason: self._lost(link, reason)
         if self._producer is not None:
             link.transport.registerProducer(self._producer, True)
@@ -101,10 +104,15 @@ class Upstream:
         if pending:
             link.transport.write(b"".join(pending))
 
+    def _let_go(self) -> Link | Call | None:
+        link, self._link = self._link, None
+        self._sink = None
+        return link
+
     def _lost(self, link: Link | Call, reason: str) -> None:
         if self._link is not link:
             return
-        self._link = None
+        self._let_go()
         used = link.reused or self._relay.answers > self._before
         again = self._relay.again(reason) if used else []
         if again:  # RFC 9110, 9.2.2: it was closed as it became our turn; nothing of it was answered
@@ -115,7 +123,7 @@ class Upstream:
 
     def end_target(self) -> None:
         """Nothing more of this connection is of use."""
-        link, self._link = self._link, None
+        link = self._let_go()
         if link is not None:
             link.rest()
             link.transport.unregisterProducer()
@@ -174,12 +182,12 @@ class Upstream:
         if link is None:
             return
         if self._relay.switched and isinstance(link, Link):
-            self._link = None
+            self._let_go()
             self._links.part(link)  # its last words are still on their way
         elif self._relay.busy or link.transport.disconnected:
             self.end_target()
         else:
-            self._link = None
+            self._let_go()
             self._links.give(self._access, link)
 
     def abortConnection(self) -> None:

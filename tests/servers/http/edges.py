@@ -23,6 +23,7 @@ from hoopgw.model.settings import LimitSettings, Settings, TlsSettings
 from hoopgw.policy.policyset import Selection
 from hoopgw.relay.http_masks import HttpMaskBuilder
 from hoopgw.relay.postgres_masks import MaskBuilder
+from hoopgw.servers.conduit import Through
 from hoopgw.servers.endings import Endings
 from hoopgw.servers.http import links
 from hoopgw.servers.http.edge import HttpShared
@@ -66,7 +67,9 @@ class Wire(StringTransport):
         self, context: Any, *told: Any, pending: bytes = b"", hostname: str | None = None, **side: bool
     ) -> None:
         wire: Any = self
-        self._tls = TlsLayer(wire, self.write_raw, context, *told, server_side=side["server_side"], hostname=hostname)
+        self._tls = TlsLayer(
+            wire, Through(self.write_raw), context, *told, server_side=side["server_side"], hostname=hostname
+        )
         self._tls.received(pending)
 
     def write(self, data: bytes) -> None:

@@ -22,6 +22,7 @@ from hoopgw.model.operation import MESSAGE, REQUEST, Operation
 from hoopgw.relay.effects import Ask
 from hoopgw.servers.http.identity import RETRY, USABLE, IdentityLines, Introduced, OwnLine, SharedLine, in_thread
 from hoopgw.servers.slow_signing import SECONDS
+from hoopgw.session.supervision import Supervision
 from tests.auth.test_identity_tokens import NOW, access
 from tests.session.fakes import Emitted
 
@@ -186,12 +187,11 @@ class Slow(Lines):
         self.assertTrue(line.ready)
 
 
-class FakeSession:
+class FakeSession(Supervision):
     """Decides as it is told to."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
-        self.record = self.client_left = self.typed = self.end = self.close = lambda *words: None
 
     def decide(self, ask: Ask) -> Any:
         return self.answers.pop(0)

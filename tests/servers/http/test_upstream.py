@@ -12,10 +12,19 @@ from twisted.trial.unittest import SynchronousTestCase
 from hoopgw.model.answer import GO
 from hoopgw.relay.effects import Effect, Observed, ToTarget
 from hoopgw.relay.http import HttpRelay
+from hoopgw.servers.conduit import Receiver
 from hoopgw.servers.http.links import Link
 from hoopgw.servers.http.upstream import Upstream
 from tests.relay.test_http import GET, OK, scope
 from tests.servers.http.test_links import PLACE, access
+
+
+class Reading(Receiver):
+    def __init__(self, relay: HttpRelay) -> None:
+        self._relay = relay
+
+    def received(self, data: bytes) -> None:
+        self._relay.from_target(data)
 
 
 class Sent(SynchronousTestCase):
@@ -28,7 +37,9 @@ class Sent(SynchronousTestCase):
         links: Any = SimpleNamespace(take=lambda access: self.kept, dial=self.dial)
         self.upstream = Upstream(links, access(), self.relay, lambda: succeed(None))
         self.upstream.pump = SimpleNamespace(
-            target_bytes=self.relay.from_target, target_gone=self.gone.append, go_on=self.carry_out
+            reading_target=Reading(self.relay),
+            target_gone=self.gone.append,
+            go_on=self.carry_out,
         )
 
     def dial(self, who: Any) -> Deferred[Link]:
