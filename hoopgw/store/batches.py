@@ -6,6 +6,7 @@ from struct import Struct
 from typing import Final, final
 
 from librt.strings import read_i32_le, read_i64_le
+from mypy_extensions import i64
 
 from hoopgw.model.errors import OperatorError
 from hoopgw.record.entries import Kind
@@ -15,6 +16,7 @@ from hoopgw.store.spool import RECORD_SIZE, SKIP, Spool
 MOST: Final = 8 << 20  # bytes of the ring in one round
 MOST_ENTRIES: Final = 4096  # in one round: the loop holds the interpreter for about a microsecond each
 _ASKED: Final = Struct("<IQ")  # of an ASKED entry: count, number of the first operation
+_ASKED_SIZE: Final = 12  # _ASKED.size, as a constant of the compiled code
 _CLOSE: Final = int(Kind.CLOSE)
 _KIND_ASKED: Final = int(Kind.ASKED)
 WINDOW: Final = 64 * 1024  # bytes of the ring that are copied at once
@@ -28,24 +30,38 @@ _TIME: Final = 32
 _ENTRY: Final = RECORD_SIZE - _SESSION
 
 
+@final
 class SessionBatch:
     """What one of them has of one session: `pieces` are entries as chunks hold them, large ones slices of the ring."""
 
-    __slots__ = (
-        "pieces", "size", "first_entry", "last_entry", "first_operation", "last_operation", "first_time", "last_time",
-        "closed",
-    )  # fmt: skip
-
-    def __init__(self, first_entry: int, first_time: int) -> None:
+    def __init__(self, first_entry: i64, first_time: i64) -> None:
         self.pieces: list[bytes | memoryview] = []
-        self.size = 0
-        self.first_entry = first_entry
-        self.last_entry = first_entry
-        self.first_operation = 0
-        self.last_operation = 0
-        self.first_time = first_time
-        self.last_time = first_time
+        self.size: i64 = 0
+        self.first_entry: i64 = first_entry
+        self.last_entry: i64 = first_entry
+        self.first_operation: i64 = 0
+        self.last_operation: i64 = 0
+        self.first_time: i64 = first_time
+        self.last_time: i64 = first_time
         self.closed = False
+        self.sliced = False  # a piece is a slice of the ring
+
+    def add(self, entry: "bytes | memoryview", size: i64, sequence: i64, stamp: i64) -> None:
+        """The next of its entries, of so many bytes."""
+        self.pieces.append(entry)
+        self.size += size
+        if isinstance(entry, memoryview):
+            self.sliced = True
+        self.last_entry, self.last_time = sequence, stamp
+
+    def asked(self, count: i64, first: i64) -> None:
+        """It holds so many operations, numbered from `first` on."""
+        if count < 0 or first < 0:  # no relay counts so far: of a ring that is damaged
+            return
+        if not self.first_operation:
+            self.first_operation = first
+        last = first + (count if count > 1 else 1) - 1
+        self.last_operation = max(self.last_operation, last)
 
 
 class Batch:
@@ -61,9 +77,10 @@ class Batch:
     def release(self) -> None:
         """The slices go, so that the ring can be closed."""
         for part in self.parts.values():
-            for piece in part.pieces:
-                if isinstance(piece, memoryview):
-                    piece.release()
+            if part.sliced:
+                for piece in part.pieces:
+                    if isinstance(piece, memoryview):
+                        piece.release()
             part.pieces.clear()
 
 
@@ -94,58 +111,62 @@ def taken(spool: Spool, stored: dict[bytes, tuple[int, int]] | None = None) -> B
     Raises OperatorError for a ring that does not hold what an appender writes.
     """
     found, window = Batch(), _Window(spool)
-    offset = spool.tail
+    offset: i64 = spool.tail
     at, left = spool.region(offset)
-    entries = 0
-    while left > 0 and found.size < MOST and entries < MOST_ENTRIES:
+    size: i64 = 0
+    entries: i64 = 0
+    while left > 0 and size < MOST and entries < MOST_ENTRIES:
         if left < RECORD_SIZE:  # only before the ring's end
             offset += left
-            found.size += left
+            size += left
             at, left = spool.region(offset)
             continue
-        here = window.of(at, left)
+        here: i64 = window.of(at, left)
         data = window.data
-        total = RECORD_SIZE + int(read_i32_le(data, here + _LENGTH))
+        total: i64 = RECORD_SIZE + i64(read_i32_le(data, here + _LENGTH))
         if not RECORD_SIZE <= total <= left:
             raise OperatorError(f"the spool {spool.path} is damaged: move it away to start without what it holds")
         if here + total <= len(data):
-            _take(found, data, here, data[here + _SESSION : here + total], stored)
+            _take(found, data, here, data[here + _SESSION : here + total], total - _SESSION, stored)
         else:
-            _take(found, data, here, spool.slice(at + _SESSION, at + total), stored)
+            _take(found, data, here, spool.slice(at + _SESSION, at + total), total - _SESSION, stored)
         entries += 1
         offset += total
-        found.size += total
+        size += total
         at, left = (at + total, left - total) if left > total else spool.region(offset)
+    found.size = size
     return found
 
 
 def _take(
-    found: Batch, data: bytes, here: int, entry: "bytes | memoryview", stored: dict[bytes, tuple[int, int]] | None
+    found: Batch,
+    data: bytes,
+    here: i64,
+    entry: "bytes | memoryview",
+    size: i64,
+    stored: dict[bytes, tuple[int, int]] | None,
 ) -> None:
-    """The record whose head lies at `here` of `data`; `entry` is all of it but the session."""
+    """The record whose head lies at `here` of `data`; `entry` is all of it but the session, `size` bytes."""
     session, kind = data[here : here + _SESSION], data[here + _KIND]
     if kind == SKIP:
         return
     if session == GATEWAY:
         found.gateway.append(bytes(entry[_ENTRY:]))
         return
-    piece = data[here + _PIECE] | data[here + _PIECE + 1] << 8
     sequence, stamp = read_i64_le(data, here + _SEQUENCE), read_i64_le(data, here + _TIME)
-    if stored is None or (sequence, piece) > stored.get(session, (0, 0)):
-        _add(found, session, entry, kind if piece == 0 or kind == _CLOSE else SKIP, sequence, stamp)
-
-
-def _add(found: Batch, session: bytes, view: "bytes | memoryview", kind: int, sequence: int, stamp: int) -> None:
-    """`kind` is SKIP for the later pieces of an entry, which say nothing by themselves."""
+    piece: i64 = data[here + _PIECE] | data[here + _PIECE + 1] << 8
+    if stored is not None and (sequence, piece) <= stored.get(session, (0, 0)):
+        return
     part = found.parts.get(session)
     if part is None:
         part = found.parts[session] = SessionBatch(sequence, stamp)
-    part.pieces.append(view)
-    part.size += len(view)
-    part.last_entry, part.last_time = sequence, stamp
-    if kind == _KIND_ASKED and len(view) >= _ENTRY + _ASKED.size:
-        count, first = _ASKED.unpack_from(view, _ENTRY)
-        part.first_operation = part.first_operation or first
-        part.last_operation = max(part.last_operation, first + max(count, 1) - 1)
-    elif kind == _CLOSE:
+    part.add(entry, size, sequence, stamp)
+    if kind == _CLOSE:
         part.closed = True
+    elif kind == _KIND_ASKED and piece == 0 and size >= _ENTRY + _ASKED_SIZE:
+        begin = here + RECORD_SIZE
+        if begin + _ASKED_SIZE <= len(data):
+            part.asked(i64(read_i32_le(data, begin)), read_i64_le(data, begin + 4))
+        else:
+            count, first = _ASKED.unpack_from(entry, _ENTRY)
+            part.asked(count, first)
