@@ -49,7 +49,9 @@ class Through(Sink):
 
 
 def sink_of(transport: Any) -> Sink:
-    """The shortest way to write to it: its own `sink`, where it has one."""
+    """The shortest way to write to it: itself, or its own `sink`, where it has one."""
+    if isinstance(transport, Sink):
+        return transport
     found = getattr(transport, "sink", None)
     return found if isinstance(found, Sink) else Through(transport.write)
 

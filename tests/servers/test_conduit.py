@@ -12,12 +12,13 @@ from hoopgw.servers.conduit import Receiver, Sink, Through, deliver, sink_of
 
 class Conduits(SynchronousTestCase):
     def test_sink_of(self) -> None:
-        """A transport's own sink, where it is one; else its `write`."""
+        """The transport where it is one, or its own; else its `write`."""
         transport = StringTransport()
         through = sink_of(transport)
         through.write(b"a")
         self.assertEqual(transport.value(), b"a")
         self.assertIs(sink_of(SimpleNamespace(sink=through, write=None)), through)
+        self.assertIs(sink_of(through), through)
         self.assertIsInstance(sink_of(SimpleNamespace(sink="of a kitchen", write=transport.write)), Through)
 
     def test_deliver(self) -> None:
