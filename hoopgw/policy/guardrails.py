@@ -15,7 +15,7 @@ from hoopgw.model.target import Mode
 from hoopgw.model.verdict import ALLOW, HoldTerms, LimitTerms, Refusal, Source, Verdict
 from hoopgw.policy.facts import OBJECTS, SOME_FUNCTION, Facts, FunctionName, RelationName, Statement, Where
 from hoopgw.policy.guardrail import IGuardrail
-from hoopgw.policy.masks import reads_by_text
+from hoopgw.policy.masks import reads_by_text, shows_others
 
 SHOWN: Final = 4  # tables or functions of a reason in words
 
@@ -73,6 +73,7 @@ class Conditions:
         names: frozenset[RelationName] = frozenset()
         if self.access != "write":
             names |= statement.reads | statement.read_below
+        shown = any(map(shows_others, names))
         if self.access != "read":
             names |= statement.writes | statement.written_below
         for name in names:
@@ -84,6 +85,7 @@ class Conditions:
             or statement.inside
             or statement.beside
             or any(map(reads_by_text, statement.functions))
+            or shown
         )
         return Match.DOUBT if doubt else Match.NO
 
@@ -209,7 +211,9 @@ def _doubt(statement: Statement) -> str:
         return "; ".join(statement.unknown[:SHOWN])
     if statement.opaque or statement.inside or statement.beside:
         return f"{statement.opaque or statement.inside or statement.beside} cannot be read"
-    return f"{', '.join(sorted(map(str, filter(reads_by_text, statement.functions))))} reads what no statement names"
+    reading = {str(each) for each in statement.functions if reads_by_text(each)}
+    reading |= {str(each) for each in statement.reads | statement.read_below if shows_others(each)}
+    return f"{', '.join(sorted(reading))} reads what no statement names"
 
 
 def described(statement: Statement, called: Iterable[FunctionName] = ()) -> str:

@@ -20,7 +20,7 @@ from hoopgw.model.operation import Operation
 from hoopgw.model.secret import Secret
 from hoopgw.model.verdict import ALLOW, Refusal, Source, Verdict
 from hoopgw.policy.catalogue import Catalogue
-from hoopgw.policy.facts import Copy, Facts, FunctionName, Output, Statement
+from hoopgw.policy.facts import Copy, Facts, FunctionName, Output, RelationName, Statement
 from hoopgw.policy.guardrail import IGuardrail
 from hoopgw.policy.layouts import Layouts
 from hoopgw.policy.mask_table import (
@@ -52,6 +52,11 @@ _COMPUTE = frozenset("analyze cluster reindex vacuum".split())  # expressions of
 _SHOW = frozenset("select insert update delete merge copy-to".split())
 _ALL = Shown("", "")
 _UNAMBIGUOUS = (b"\\N", b"")  # NULL marks of COPY's text format that no value but the empty one looks like
+
+
+def shows_others(relation: RelationName) -> bool:
+    """Whether it is one of PostgreSQL's own that holds values of columns which the statement does not name."""
+    return relation.schema == "pg_catalog" and relation.name in STATISTICS
 
 
 def reads_by_text(function: FunctionName) -> bool:
@@ -296,7 +301,7 @@ class MaskGuardrail:
     def _shown_otherwise(self, statement: Statement) -> Refusal | None:
         """Views, statistics, and functions that read what they are told by text."""
         for relation in sorted((*statement.reads, *statement.writes), key=str):
-            if relation.schema == "pg_catalog" and relation.name in STATISTICS and self._table.columns:
+            if shows_others(relation) and self._table.columns:
                 return self._refusal(f"{relation} shows values of masked columns")
             if relation.oid in self._table.opaque:
                 reason = f"{self._table.opaque[relation.oid]}, which has masked columns"

@@ -122,6 +122,28 @@ class Reach(SynchronousTestCase):
         self.assertIs(matches("drop schema hr", known=known), Match.YES)
 
 
+class Kept(SynchronousTestCase):
+    """What PostgreSQL keeps of the values of tables that a statement does not name."""
+
+    known = catalogue(
+        Relation(12_010, "pg_catalog", "pg_stats", "v", PLAIN, depends=frozenset((2619,))),
+        Relation(2619, "pg_catalog", "pg_statistic", "r", PLAIN),
+        Relation(2613, "pg_catalog", "pg_largeobject", "r", PLAIN),
+        Relation(20_010, "public", "widths", "v", PLAIN, depends=frozenset((12_010,)), definition="SELECT 1"),
+    )
+
+    def test_read(self) -> None:
+        """must-survive 17: whether they are those of the rule's table is not known."""
+        for table in ("pg_stats", "pg_statistic", "pg_catalog.pg_stats", "pg_largeobject", "public.widths"):
+            with self.subTest(table):
+                self.assertEqual(matches(f"select * from {table}", RULE, self.known), Match.DOUBT)
+                self.assertEqual(matches(f"copy {table} to stdout", RULE, self.known), Match.DOUBT)
+                writing = Conditions(tables=("hr.salaries",), access="write")
+                self.assertEqual(matches(f"select * from {table}", writing, self.known), Match.NO)
+        self.assertEqual(matches("select * from public.notes", RULE, self.known), Match.NO)
+        self.assertEqual(matches("select * from pg_stats", Conditions(functions=("f",)), self.known), Match.NO)
+
+
 class Settings(SynchronousTestCase):
     def test_by_the_view_of_settings(self) -> None:
         """must-survive 16, 17: UPDATE pg_settings is a SET of whatever its rows name: refused without any rule, as is a
