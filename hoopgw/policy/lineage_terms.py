@@ -66,6 +66,9 @@ class Terms:
                 rows = value.get("subLinkType") == "EXISTS_SUBLINK"
                 found.append(self._subquery(value["subselect"], scope, rows)[0])
                 stack.append(("", value.get("testexpr")))
+            elif key == "SelectStmt":  # JSON_ARRAY(SELECT …), a query that is no SubLink
+                late = True
+                found.append(self._subquery({key: value}, scope, False)[0])
             elif key == "FuncCall" and (seen := self._aggregated(value, scope)) is not None:
                 found.append(seen)
             else:

@@ -197,6 +197,7 @@ FORMS = {
     "select 'a' in (select name from customers), id from orders": "-",
     "select s.* from customers c, lateral (select c.email, c.name) s": "n.",
     "select s.e from customers c cross join lateral (select upper(c.email) e) s": "w",
+    "select json_array(select name from customers where id < 3), id from orders": "-",
     # joins
     "select * from orders join customers on orders.id = customers.id": "....n.",
     "select * from orders join customers using (id)": "...n.",
@@ -346,6 +347,8 @@ CHOSEN = (
     "select email like 'a%' from customers",
     "select substring(name from 1 for length(email)) from customers",
     "select (email).pg_sleep from customers",
+    "select json_array(select email from customers)",
+    "select name, json_array(select c.email from orders) from customers c",
     "select case when email = 'a' then pg_sleep(1) end from customers",
     "select case when email = 'a' then (select id from orders) end from customers",
     "select coalesce(email, (select note from orders)) from customers",
