@@ -99,6 +99,8 @@ class Results:
                 self._skip -= len(data)
                 if not self._skip_dropped:
                     effects.append(ToClient(data))
+                elif not self._skip:
+                    self._skip_dropped = False
                 return
             here = self._skip
             self._skip = 0

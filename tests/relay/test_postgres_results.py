@@ -291,6 +291,19 @@ class Limited(SynchronousTestCase):
         self.assertEqual(shown(of(effects, Completed)), [("Completed", 1, 2, 0, "over-budget")])
         self.assertEqual((session.relay.rows_passed, session.relay.transaction_status), (2, "E"))
 
+    def test_cut_where_a_read_ends(self) -> None:
+        """A row that is dropped in pieces, the last of which is a whole read, leaves nothing behind: the
+        rows of the next result come whole, in whatever pieces."""
+        few = limited(1).decide
+        session = Session(relay(), lambda asked: few(asked) if asked.text == b"few" else GO)
+        session.client(query(b"few") + query(b"all"))
+        session.target(columns(b"x") + row(b"1") * 2 + row(b"2" * 50)[:20])
+        session.target(row(b"2" * 50)[20:])
+        session.target(failed(b"57014", b"canceling") + ready())
+        answer = columns(b"x") + row(b"a" * 1000) + row(b"b") + complete(b"SELECT 2") + ready()
+        told = b"".join(to_client(session.target(answer[at : at + 100])) for at in range(0, len(answer), 100))
+        self.assertEqual(told, answer)
+
     def test_completed_before_the_cancel(self) -> None:
         """What the target had completed is said to be; what ran behind it in the pipeline is noted, and not shown."""
         session = limited(1)
