@@ -11,6 +11,28 @@ from hoopgw.wire import pgmessages
 Fields = list[tuple[bytes, bytes]]
 
 _KEPT: Final = (b"S", b"V", b"C", b"P")  # severity, SQLSTATE and position stay where the text is withheld
+# Whole messages of PostgreSQL in which no value stands (tcop/postgres.c, lmgr/proc.c, tuptable's users): why it stopped
+_CONSTANT: Final = frozenset(
+    (
+        b"canceling statement due to user request",
+        b"canceling statement due to statement timeout",
+        b"canceling statement due to lock timeout",
+        b"canceling statement due to conflict with recovery",
+        b"terminating connection due to administrator command",
+        b"terminating connection due to idle-in-transaction timeout",
+        b"terminating connection due to idle-session timeout",
+        b"terminating connection due to transaction timeout",
+        b"terminating connection due to conflict with recovery",
+        b"terminating connection because of crash of another server process",
+        b"the database system is shutting down",
+        b"current transaction is aborted, commands ignored until end of transaction block",
+        b"deadlock detected",
+        b"could not serialize access due to concurrent update",
+        b"could not serialize access due to concurrent delete",
+        b"could not serialize access due to read/write dependencies among transactions",
+        b"cached plan must not change result type",
+    )
+)
 
 
 def screened(fields: Fields, masks: Any, withhold: bool) -> Fields:
@@ -23,7 +45,10 @@ def screened(fields: Fields, masks: Any, withhold: bool) -> Fields:
 
 
 def withheld(fields: Fields) -> Fields:
-    return [*[(name, value) for name, value in fields if name in _KEPT], (b"M", words.HIDDEN)]
+    """Without text, but for a message that is the same whatever the values are."""
+    said = [value for name, value in fields if name == b"M" and value in _CONSTANT]
+    kept = [(name, value) for name, value in fields if name in _KEPT]
+    return [*kept, (b"M", said[0] if said else words.HIDDEN)]
 
 
 def ends_session(fields: Fields) -> bool:

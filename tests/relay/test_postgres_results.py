@@ -365,6 +365,18 @@ class Words(SynchronousTestCase):
         fields = error(told)
         self.assertEqual((fields[b"C"], fields[b"P"], sorted(fields)), (b"23505", b"7", [b"C", b"M", b"P", b"S", b"V"]))
 
+    def test_why_it_stopped(self) -> None:
+        """Why PostgreSQL cancelled or ended it is told where the whole message is the same whatever the values are."""
+        for said, told in (
+            (b"canceling statement due to statement timeout", True),
+            (b"terminating connection due to administrator command", True),
+            (b"canceling statement due to ann@example.org", False),
+        ):
+            session = masking(Masks(errors=True))
+            session.client(query(b"a"))
+            answer = to_client(session.target(failed(b"57014", said, D=b"ann@example.org") + ready()))
+            self.assertEqual((said in answer, b"withheld" in answer, b"example" in answer), (told, not told, False))
+
     def test_deferred(self) -> None:
         """must-survive 19: what is deferred to the end of a transaction that read a masked column is withheld too."""
         session = masking(Masks(errors=True), b"mask")
