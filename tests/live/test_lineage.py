@@ -12,7 +12,7 @@ import psycopg
 from psycopg import pq
 
 from hoopgw.cli.demo.stage import Options
-from tests.live.harness import LiveCase
+from tests.live.harness import LiveCase, until
 from tests.policy.test_lineage import CHOSEN, EQUAL, FORMS, FREE, STORED
 
 SECRET = "sekret"  # in every masked value, and in nothing else
@@ -242,6 +242,8 @@ class Shown(Connected):
         with self.direct() as direct:
             direct.execute(TELLING.encode())
         self.addCleanup(self.settled)
+        asking = self.connect("writer")  # a name that is not known may cause one reading in two seconds
+        self.assertTrue(until(lambda: self.said(asking, "select id from failing")[0] != "ZG001"))
         for text, state in (
             ("select id from failing", "22P02"),
             ("select count(*) from failing", "22P02"),
