@@ -37,6 +37,11 @@ class TlsLayer(Sink):
         self.connection = context.wrap_bio(
             self._incoming, self._outgoing, server_side=server_side, server_hostname=hostname
         )
+        # What an SSLObject's methods of these names call: a frame of Python's own less, four times for a request
+        inner: Any = getattr(self.connection, "_sslobj", self.connection)
+        self._encrypt: Callable[[bytes | memoryview], int] = inner.write
+        self._decrypt: Callable[[int], bytes] = inner.read
+        self._undelivered: Callable[[], int] = inner.pending
         self._established = established
         self._failed = failed
         self._shaking = True
@@ -48,12 +53,12 @@ class TlsLayer(Sink):
         if self._shaking:  # a peer that is refused in its handshake, or too slow with it: there is no key to say it by
             return
         if len(data) <= TLS_PIECE:
-            self.connection.write(data)
+            self._encrypt(data)
             self._sink.write(self._outgoing.read())
             return
         whole, records = memoryview(data), []
         for start in range(0, len(data), TLS_PIECE):
-            self.connection.write(whole[start : start + TLS_PIECE])
+            self._encrypt(whole[start : start + TLS_PIECE])
             records.append(self._outgoing.read())
         self._sink.write(b"".join(records))
 
@@ -101,11 +106,11 @@ class TlsLayer(Sink):
     def _read(self, pieces: list[bytes]) -> Any:
         try:
             while True:
-                piece = self.connection.read(TLS_RECORD)
+                piece = self._decrypt(TLS_RECORD)
                 if not piece:
                     return main.CONNECTION_DONE
                 pieces.append(piece)
-                if not self._incoming.pending and not self.connection.pending():
+                if not self._incoming.pending and not self._undelivered():
                     return None  # as another read would say, by an exception
         except ssl.SSLWantReadError:
             return None
