@@ -12,6 +12,8 @@ from hoopgw.model.http import OWN_PATHS
 from hoopgw.model.target import CONNECT, AwsKey, OAuthClient, SecretReference, Target, TlsMode
 
 _FIELD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a token (RFC 9110, 5.6.2)
+# Of a field of a header, a query, a form or of JSON, as a glob: something must be said
+_NAMED = re.compile(r"(?=[*?]*[^*?])[^/\\\"'&=;:\x00-\x1f\x7f]{1,64}")
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _NAME = re.compile(r"[A-Za-z0-9_.~-]+")  # of a target in a path, of a query parameter: nothing that is encoded there
 # Fields that frame, route or name: a credential in one of them would break the request
@@ -29,9 +31,10 @@ CREDENTIALS = (
 def http_target(reader: Reader, key: Key, name: str, given: dict[str, Any]) -> None:
     if given["host"] and not _HOST.fullmatch(given["host"]):
         reader.wrong((*key, "host"), f"{given['host']!r} is not a host name, with or without a port")
-    for field in given["secret_fields"]:
-        if not _FIELD.fullmatch(field):
-            reader.wrong((*key, "secret_fields"), f"{field!r} is not the name of a header field")
+    for list_key in ("secret_fields", "plain_fields"):
+        for field in given[list_key]:
+            if not _NAMED.fullmatch(field):
+                reader.wrong((*key, list_key), f"{field!r} is not the name of a field (no pointer, 64 characters)")
     if name in OWN_PATHS:
         reader.wrong(key, f"the path /{name} is the gateway's own: give the target another name")
     elif not _NAME.fullmatch(name):

@@ -206,8 +206,10 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "secret_fields": Key(
             values.texts,
             (),
-            "HTTP: header fields whose values are kept out of the record, beside Authorization, cookies, X-API-Key.",
+            "HTTP: globs over names of fields (headers, queries, forms, JSON) whose values are kept out of the record, "
+            "beside the usual: docs/http-rules.md.",
         ),
+        "plain_fields": Key(values.texts, (), "HTTP: the same, of those that are recorded though their name is usual."),
         "identity": Key(
             values.boolean,
             True,

@@ -262,6 +262,7 @@ CHANGES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("listen", "https_url"): (M, "[listen]", '[listen]\nhttps_url = "https://gw:8443"'),
     ("target", "host"): (T, "[target.api]", '[target.api]\nhost = "api.example.com"'),
     ("target", "secret_fields"): (T, "[target.api]", '[target.api]\nsecret_fields = ["X-Pin"]'),
+    ("target", "plain_fields"): (T, "[target.api]", '[target.api]\nplain_fields = ["token"]'),
     ("target", "identity"): (T, "[target.api]", "[target.api]\nidentity = false"),
     ("target", "answer_longest"): (T, "[target.api]", '[target.api]\nanswer_longest = "1m"'),
     ("target", "answer_timeout"): (T, "[target.api]", '[target.api]\nanswer_timeout = "1m"'),

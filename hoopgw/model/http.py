@@ -34,9 +34,14 @@ class HttpRequest:
     size       bytes of the body where the head says so (0 without a body); None: chunked, of unknown length
     shown      the fields as lines, with secret values taken out: for the eyes of approvers
     resumes    the id of the hold that its sender says it resumes, as it came; b"" for none
+    hides      some of it is kept out of the record: it is shown to nobody, and digests of it are keyed
+    line       method and target, or the text of a message, with secret values taken out; b"" where there are none
+    content    the body likewise; None where there are none
     """
 
-    __slots__ = ("method", "target", "authority", "fields", "body", "size", "shown", "resumes")
+    __slots__ = (
+        "method", "target", "authority", "fields", "body", "size", "shown", "resumes", "hides", "line", "content",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -48,6 +53,9 @@ class HttpRequest:
         size: int | None,
         shown: bytes = b"",
         resumes: bytes = b"",
+        hides: bool = False,
+        line: bytes = b"",
+        content: bytes | None = None,
     ) -> None:
         self.method = method
         self.target = target
@@ -57,6 +65,9 @@ class HttpRequest:
         self.size = size
         self.shown = shown
         self.resumes = resumes
+        self.hides = hides
+        self.line = line
+        self.content = content
 
     def values(self, name: bytes) -> list[bytes]:
         """Of every field with this name, in lower case."""

@@ -133,7 +133,8 @@ class Target:
     compatibility: bool = False  # SSH: it has no curve25519, or neither AES-GCM nor ChaCha20
     environment: tuple[str, ...] = ()  # SSH: globs over the names of variables that a client may set there
     host: str = ""  # HTTP: what it is told as Host; "": its first address
-    secret_fields: frozenset[str] = frozenset()  # HTTP: in lower case; their values are kept out of the record
+    secret_fields: frozenset[str] = frozenset()  # HTTP: names whose values are kept out of the record, beside the usual
+    plain_fields: frozenset[str] = frozenset()  # HTTP: those of the usual names that are none
     tells_identity: bool = True  # HTTP: the target is told who asks
     answer_longest: float = 86400.0  # HTTP: seconds that one answer may take in all, a WebSocket too
     answer_seconds: float = 300.0  # HTTP: that it may be silent while it owes an answer

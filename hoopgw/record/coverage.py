@@ -79,6 +79,7 @@ class Coverage:
             "opaque": said.get("opaque", []),
             "operations": self._operations,
             "redacted": self._redacted,
+            **({"starred": said["starred"]} if said.get("starred") else {}),
             "masked": self._masked,
             "unread_bytes": dict(self._opaque),
             "damaged_chunks": self._damaged,
@@ -105,6 +106,8 @@ class Coverage:
             lines.append(f"Passed opaque: {opaque}.")
         if found["redacted"]:
             lines.append(f"The text of {found['redacted']} operations was replaced before it was written.")
+        if "starred" in found:
+            lines.append(f"{found['starred']} values of secret fields are stars in the record.")
         if found["masked"]:
             lines.append(f"{found['masked']} values were masked before they were shown and written.")
         if self._gap_count:

@@ -123,7 +123,12 @@ class HttpRelay(Relay):
 
     def coverage(self) -> dict[str, Any]:
         """What was seen exactly, inferred, or passed opaque (docs/recording-format.md)."""
-        return {"exact": ["requests", "answers"], "inferred": [], "opaque": []}
+        starred, withheld = self._outgoing.left_out()
+        if self._socket is not None:
+            starred += self._socket.starred
+        opaque = [f"the content of {withheld} requests, but for its length"] if withheld else []
+        said: dict[str, Any] = {"exact": ["requests", "answers"], "inferred": [], "opaque": opaque}
+        return {**said, "starred": starred} if starred else said
 
     # ---- from the client
 

@@ -16,8 +16,10 @@ from hoopgw.relay.http_origin import asker
 from hoopgw.relay.http_query_secret import without
 from hoopgw.relay.http_redirects import scoped_location, scoped_refresh
 from hoopgw.relay.http_scope import HOLD, IDENTITY, HttpScope, is_proof, no_identity, route_of
+from hoopgw.relay.http_secrets import kind_of
 from hoopgw.wire.http2_heads import is_grpc
 from hoopgw.wire.httpfields import Block, Field
+from hoopgw.wire.secretform import starred_target
 from hoopgw.wire.sigv4 import CONTENT
 
 # Of this hop alone (RFC 9110, 7.6.1), and what some still send
@@ -55,6 +57,7 @@ _OF_HOST: Final = frozenset(
      b"nel", b"report-to")
 )  # fmt: skip
 _LOCATIONS: Final = frozenset((b"location", b"content-location"))
+_ADDRESSES: Final = frozenset((b"referer", b"destination", *_LOCATIONS))  # whose queries have names as well
 _LEADING: Final = frozenset((*_LOCATIONS, b"refresh"))
 
 
@@ -76,12 +79,14 @@ class RequestHead:
     grpc        what refuses it is to be a status of gRPC
     astray      why it may go nowhere: a field of it leads out of the target; "" otherwise
     lines       its fields as they go on, without what the gateway adds
+    kind        of the bodies that come with it, for the record
+    hides       `shown` is not all of them
     content     what the client says of the body's hash (X-Amz-Content-Sha256), where the gateway signs
     """
 
     __slots__ = (
         "same_route", "fields", "bound", "shown", "upstream", "recorded", "expects", "upgrade", "patient", "grpc",
-        "content", "lines", "resumes", "asker", "astray",
+        "content", "lines", "resumes", "asker", "astray", "kind", "hides",
     )  # fmt: skip
 
     def __init__(self, block: Block, scope: HttpScope) -> None:
@@ -120,6 +125,8 @@ class RequestHead:
         self.bound = own + asked
         self.upstream = first + own + said + scope.credential
         self.shown = b"".join(shown) + asked
+        self.hides = any(hidden is not line for hidden, line in zip(shown, lines, strict=True))
+        self.kind = kind_of(block)
         self.recorded = first + b"".join(shown) + said + _hidden(scope.credential)
         self.lines = own
         self.content = b"" if scope.signing is None else block.one(CONTENT)
@@ -152,8 +159,12 @@ def is_ours(name: bytes) -> bool:
 def recorded_line(name: bytes, line: bytes, scope: HttpScope) -> bytes:
     """A line, with its CR LF, as the record shows it."""
     plain = alike(name)
-    if plain in scope.secrets or plain in SECRET:
+    if plain in scope.secrets or plain in SECRET or scope.named.hides(name):
         return line[: len(name)] + b": " + REDACTED + b"\r\n"
+    if name in _ADDRESSES:
+        address = line[:-2]
+        shown = starred_target(address, scope.named)
+        return line if shown is address else shown + b"\r\n"
     return line
 
 

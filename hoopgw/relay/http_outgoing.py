@@ -19,11 +19,14 @@ from hoopgw.relay.http_origin import REASON, may_ask
 from hoopgw.relay.http_otherwise import AS_ASKED, LEFT_OUT, otherwise
 from hoopgw.relay.http_query_secret import brings, shown, with_query
 from hoopgw.relay.http_scope import PROOFS, HttpScope
+from hoopgw.relay.http_secrets import UNREAD, BodySecrets
 from hoopgw.relay.http_signing import CODED, MAX_HASHED, WHOLE, Signing
 from hoopgw.relay.http_trace import Traces
 from hoopgw.relay.http_upgrade import WEBSOCKET, asking, opened
 from hoopgw.wire.httpfields import LENGTH, NO_BODY, Block
 from hoopgw.wire.httphead import Request
+from hoopgw.wire.secretform import starred_target
+from hoopgw.wire.secretnames import NO_NAMES
 from hoopgw.wire.websocket_handshake import Opening
 
 LANE: Final = 0
@@ -55,7 +58,8 @@ class Outgoing:
     __slots__ = (
         "up", "head", "request", "line", "close", "reads", "opening", "once", "repeatable",
         "_scope", "_prepared", "_block", "_last", "_signing", "_judged", "_content", "_pieces",
-        "_traces", "_trace", "_sent", "renewed", "_untagged", "otherwise",
+        "_traces", "_trace", "_sent", "renewed", "_untagged", "otherwise", "_starred", "_withheld", "_secrets",
+        "_shown", "_line", "_line_shown",
     )  # fmt: skip
 
     def __init__(self, scope: HttpScope) -> None:
@@ -79,6 +83,10 @@ class Outgoing:
         # send each byte by itself
         self._content = bytearray()
         self._pieces = bytearray()
+        self._starred = self._withheld = 0  # of all requests
+        self._secrets: BodySecrets | None = None  # what the record may not have of the body in hand
+        self._shown: bytearray | None = None  # `_pieces` for the record; None: as they are
+        self._line = self._line_shown = b""  # the last method and target that were looked through
         self._traces = Traces(scope.token_bytes)
         self._trace = b""
         self._sent: bytearray | None = None  # the body, where all may be sent once more with another credential
@@ -116,7 +124,7 @@ class Outgoing:
         size = block.length if block.framing == LENGTH else 0 if block.framing == NO_BODY else None
         empty = b"" if self.up.ended else None
         place = self._scope.route[0]
-        request = HttpRequest(method, target, place, head.fields, empty, size, head.shown, head.resumes)
+        request = HttpRequest(method, target, place, head.fields, empty, size, head.shown, head.resumes, head.hides)
         self.request = request
         self.opening = opened(read, self._scope) if head.upgrade == WEBSOCKET else None
         self._judged = self.reads = 0
@@ -139,6 +147,8 @@ class Outgoing:
             if status:
                 return status, reason
         if not self.up.ended:
+            if head.kind.way != UNREAD and self._scope.named is not NO_NAMES:
+                self._secrets = BodySecrets(head.kind, self._scope.named, block.framing)
             self._judged = self._scope.needs(request)
             self.reads = max(self._judged, MAX_HASHED) if signing is not None and signing.way == WHOLE else self._judged
         return 0, ""
@@ -147,12 +157,21 @@ class Outgoing:
         """Keeps what of the body comes before it may go on; gives where that ends in `data`."""
         if self.up.ended:
             return here
+        secrets = self._secrets
         coded = self._signing is not None and self._signing.way == CODED
-        content: list[bytes] | None = [] if self.reads or coded else None
+        content: list[bytes] | None = [] if self.reads or coded or secrets is not None else None
         end = self._followed(data, here, content)
-        for piece in content or ():
-            self._content += piece
-        self._pieces += data[here:end]
+        if self.reads or coded:
+            for piece in content or ():
+                self._content += piece
+        piece = data[here:end]
+        if secrets is not None and content is not None:
+            shown = secrets.recorded(piece, content, self.up.ended, self.up.trailers)
+            if self._shown is None and shown is not piece:
+                self._shown = bytearray(self._pieces)
+            if self._shown is not None:
+                self._shown += shown
+        self._pieces += piece
         return end
 
     def _followed(self, data: bytes, here: int, content: list[bytes] | None) -> int:
@@ -161,8 +180,8 @@ class Outgoing:
         end = self.up.take(data, here, content)
         for name, _ in self.up.trailers:
             plain = alike(name)
-            ours = is_ours(plain) or plain in self._scope.replaced
-            if ours or plain in PROOFS or plain in SECRET or plain in self._scope.secrets:
+            ours = is_ours(plain) or plain in self._scope.replaced or plain in self._scope.secrets
+            if ours or plain in PROOFS or plain in SECRET or self._scope.named.hides(name):
                 raise ProtocolViolation(f"{name.decode('ascii')} as a trailer")
         return end
 
@@ -175,20 +194,36 @@ class Outgoing:
         """For the decision."""
         head, known = self.head, self.request
         assert head is not None and known is not None
+        line = self._for_record(self.line)
         if self._judged and self.up.ended:
             self._know(known)
         request = self.request
         assert request is not None
+        if line is not self.line:
+            request.line, request.hides = line, True
         self._trace = self._traces.line() + b"\r\n"
         bound = head.bound + b"\r\n" + request.body if request.body else head.bound
         name = b"respond-async" if head.patient else b""
         operation = Operation("http", REQUEST, self.line, name, bound, number, request)
         upgrade = b"" if self.opening is None else asking(self.opening)
-        line = shown(self.line, self._scope.query) if self._scope.query else self.line
+        if self._scope.query:
+            line = shown(line, self._scope.query)
         recorded = b"".join((line, _VERSION, head.recorded, upgrade, self._trace))
         if self._pieces:
-            recorded += bytes(self._pieces)
+            recorded += bytes(self._pieces if self._shown is None else self._shown)
         return Ask(LANE, (operation,), recorded, partial(_redacted, len(recorded)))
+
+    def _for_record(self, line: bytes) -> bytes:
+        """Method and target without secret values; the same object where it has none."""
+        if (b"?" not in line and b";" not in line and b"%" not in line) or self._scope.named is NO_NAMES:
+            return line
+        if line != self._line:
+            found = starred_target(line, self._scope.named)
+            self._line, self._line_shown = line, b"" if found is line else found
+        if not self._line_shown:
+            return line
+        self._starred += 1
+        return self._line_shown
 
     def _know(self, known: HttpRequest) -> None:
         """The body is there; a rule sees it where it is no longer than rules want."""
@@ -196,8 +231,14 @@ class Outgoing:
             head, body = self.head, bytes(self._content)
             assert head is not None
             self.request = HttpRequest(
-                known.method, known.target, known.authority, known.fields, body, known.size, known.shown, head.resumes
-            )
+                known.method, known.target, known.authority, known.fields, body, known.size, known.shown, head.resumes,
+                known.hides,
+            )  # fmt: skip
+            secrets = self._secrets
+            if secrets is not None and (secrets.found or secrets.withheld):
+                once = BodySecrets(head.kind, self._scope.named, LENGTH)  # without the chunks it came in
+                self.request.hides = True
+                self.request.content = once.recorded(body, [body], True, [])
 
     # ---- when it may go on
 
@@ -267,28 +308,42 @@ class Outgoing:
     def go_on(self, data: bytes, here: int, effects: list[Effect]) -> int:
         """More of a body whose head the target has; gives where it ends in `data`.  Raises WireError."""
         self.repeatable = b""
-        signing = self._signing
-        if signing is None or signing.way != CODED:
-            end = self._followed(data, here, None)
-            if self._sent is not None:
-                self._keep(data[here:end])
-            effects.append(ToTarget(data if here == 0 and end == len(data) else data[here:end]))
-            return end
-        content: list[bytes] = []
+        signing, secrets = self._signing, self._secrets
+        coded = signing is not None and signing.way == CODED
+        content: list[bytes] | None = [] if coded or secrets is not None else None
         end = self._followed(data, here, content)
-        effects.append(ToTarget(signing.coded(content, self.up.ended), data[here:end]))
+        piece = data if here == 0 and end == len(data) else data[here:end]
+        recorded = None
+        if secrets is not None and content is not None:
+            shown = secrets.recorded(piece, content, self.up.ended, self.up.trailers)
+            recorded = shown if shown is not piece else None
+        if signing is not None and coded and content is not None:
+            effects.append(ToTarget(signing.coded(content, self.up.ended), piece if recorded is None else recorded))
+            return end
+        if self._sent is not None:
+            self._keep(piece)
+        effects.append(ToTarget(piece, recorded))
         return end
 
     def _empty(self) -> None:
         """Most requests have no body."""
         if self._content or self._pieces:
             self._content, self._pieces = bytearray(), bytearray()
+        self._shown = None
 
     def _keep(self, piece: bytes) -> None:
         assert self._sent is not None
         self._sent += piece
         if len(self._sent) > MAX_REPEATED:
             self._sent = None
+
+    def left_out(self) -> tuple[int, int]:
+        """(values of secret fields that the record does not have, bodies of which it has no more than their length)."""
+        secrets, self._secrets = self._secrets, None
+        if secrets is not None:
+            self._starred += secrets.found
+            self._withheld += secrets.withheld
+        return self._starred, self._withheld
 
     # ---- the gateway's own answers to it
 
@@ -310,6 +365,7 @@ class Outgoing:
     def forget(self) -> None:
         """It has its answer."""
         self._empty()
+        self.left_out()
         self._sent = None
         self.repeatable = b""
 

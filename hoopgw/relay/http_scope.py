@@ -10,6 +10,7 @@ from typing import Final
 from hoopgw.model.http import HttpRequest
 from hoopgw.relay.http_echoes import NOTHING, Words
 from hoopgw.wire.httpfields import Block
+from hoopgw.wire.secretnames import NO_NAMES, SecretNames
 from hoopgw.wire.sigv4 import Keys
 
 TOKEN: Final = b"x-hoopgw-token"
@@ -68,8 +69,9 @@ class HttpScope:
     query        what is added to the query of each request, likewise
     replaced     names of fields that the gateway sets by these lines: the client's copies are dropped
     keep_authorization  the client's own Authorization is meant for the target
-    secrets      names of fields, as `alike` gives them, whose values are kept out of the record, beside those that
-                 always are
+    secrets      names of header fields, as `alike` gives them, whose values are kept out of the record, beside those
+                 that always are
+    named        names of fields whose values are kept out of the record as well: of heads, queries, forms and JSON
     needs        how many bytes of a request's body the rules must see before they judge; 0: none
     messages     how many bytes of each WebSocket message of a client the rules must see; 0: none
     granted      gives a line with the credential, anew for each request, where it may change: SecretUnavailable
@@ -102,6 +104,7 @@ class HttpScope:
     signing: SigningTerms | None = None
     token_bytes: Callable[[int], bytes] = bytes
     scheme: bytes = b"http"
+    named: SecretNames = NO_NAMES
 
 
 def route_of(block: Block) -> Route:

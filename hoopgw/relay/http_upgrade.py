@@ -77,6 +77,7 @@ def websocket(
         meter=meter,
         keys=Keys(scope.token_bytes),
         words=scope.words(),
+        named=scope.named,
     )
     return WebSocketRelay(what, switch.terms)
 

@@ -33,8 +33,10 @@ from hoopgw.relay.effects import (
 )
 from hoopgw.relay.http_echoes import Echo, Words
 from hoopgw.relay.joining import joined
+from hoopgw.relay.websocket_secrets import MessageSecrets
 from hoopgw.relay.websocket_words import closing
 from hoopgw.wire import websocket as ws
+from hoopgw.wire.secretnames import NO_NAMES, SecretNames
 from hoopgw.wire.websocket_deflate import Terms
 from hoopgw.wire.websocket_messages import Keys, MessageReader, MessageWriter, close_code, plain
 from hoopgw.wire.websocket_runs import said_run, told_run
@@ -56,6 +58,7 @@ class WebSocketScope:
     meter     what bounds them
     keys      for the masks of RFC 6455, 5.3
     words     of the target's credential: in no message that it sends
+    named     of members whose values the record does not have
     """
 
     request: HttpRequest
@@ -65,6 +68,7 @@ class WebSocketScope:
     meter: Meter | None
     keys: Keys
     words: Words
+    named: SecretNames = NO_NAMES
 
 
 @final
@@ -83,6 +87,8 @@ class WebSocketRelay:
         self._waiting: list[ws.Piece] = []  # whole messages of the client that are not asked about yet
         self._kept = 0  # bytes of them
         self._asked: list[ws.Piece] = []
+        self._secrets = MessageSecrets(scope.named)
+        self._reads = scope.named is not NO_NAMES
         self._paused = False
         self._echo = Echo()
         self._echo.begin(scope.words)
@@ -96,6 +102,11 @@ class WebSocketRelay:
     @property
     def asking(self) -> bool:
         return bool(self._asked)
+
+    @property
+    def starred(self) -> int:
+        """Values of secret members that the record does not have."""
+        return self._secrets.found
 
     # ---- from the client
 
@@ -121,7 +132,7 @@ class WebSocketRelay:
             run = said_run(data, here, self._scope.keys)
             if run is None:
                 break
-            effects.append(ToTarget(run.data, run.recorded))
+            effects.append(ToTarget(run.data, self._secrets.run(run.recorded) if self._reads else run.recorded))
             here = run.end
         return data[here:] if here else data
 
@@ -129,7 +140,7 @@ class WebSocketRelay:
         if piece.kind == ws.CLOSE:
             self._client_closes(piece, effects)
         elif piece.kind > ws.CLOSE or not self._scope.judged:
-            self._pass_on(piece, effects, plain(piece))
+            self._pass_on(piece, effects, plain(self._secrets.piece(piece) if self._reads else piece))
         else:
             self._collect(piece, effects)
 
@@ -149,14 +160,18 @@ class WebSocketRelay:
         if self._asked or not self._waiting or self._gone:
             return
         self._asked, self._waiting, self._kept = self._waiting, [], 0
-        asked = tuple(self._operation(piece) for piece in self._asked)
-        run = b"".join(map(plain, self._asked))
-        effects.append(Ask(LANE, asked, run, partial(_redacted, self._asked)))
+        shown = [self._secrets.piece(piece) for piece in self._asked] if self._reads else self._asked
+        asked = tuple(self._operation(piece, each) for piece, each in zip(self._asked, shown, strict=True))
+        run = b"".join(map(plain, shown))
+        effects.append(Ask(LANE, asked, run, partial(_redacted, shown)))
 
-    def _operation(self, piece: ws.Piece) -> Operation:
+    def _operation(self, piece: ws.Piece, shown: ws.Piece) -> Operation:
         self._operations += 1
         known, data = self._scope.request, piece.data
         request = HttpRequest(known.method, known.target, known.authority, known.fields, data, len(data))
+        if shown is not piece:
+            request.hides, request.line = True, shown.data
+            request.content = shown.data
         opened = known.method + b" " + known.target
         return Operation("http", MESSAGE, data, NAMES[piece.kind], opened, self._operations, request)
 

@@ -104,7 +104,8 @@ class Holds:
         for part in parts:
             made.update(len(part).to_bytes(8, "big"))
             made.update(part)
-        if request.redacted is None:
+        hides = operation.request is not None and operation.request.hides
+        if request.redacted is None and not hides:
             return f"sha256:{made.hexdigest()}"
         # a plain digest of a short secret could be guessed
         return f"hmac-sha256:{hmac.digest(self._key.reveal(), made.digest(), 'sha256').hex()}"

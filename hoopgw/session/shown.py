@@ -26,9 +26,11 @@ def shown(operation: Operation, redacted: bytes | None) -> str:
     """`redacted` stands in place of text and parameters; None: they are shown."""
     if redacted is not None:
         return _whole(redacted)
+    request = operation.request
+    if request is not None:
+        text = _whole(request.line or operation.text)
+        return f"{text}\n{_request(request)}"
     text = _whole(operation.text)
-    if operation.protocol == "http":
-        return f"{text}\n{_request(operation.request)}" if operation.request is not None else text
     if not operation.parameters:
         return text
     if operation.kind == FILE:
@@ -61,7 +63,8 @@ def _request(request: HttpRequest) -> str:
     lines = "\n".join(_text(line) for line in request.shown.split(b"\r\n") if line)
     if request.body is None:
         return f"{lines}\n\n(a body that was not read)"
-    return f"{lines}\n\n{_whole(request.body)}" if request.body else lines
+    body = request.body if request.content is None else request.content
+    return f"{lines}\n\n{_whole(body)}" if body else lines
 
 
 def _environment(data: bytes) -> str:

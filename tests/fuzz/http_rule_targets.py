@@ -17,6 +17,10 @@ from hoopgw.policy.http_path import matches, read_path
 from hoopgw.policy.http_rules import GraphqlTest, HttpConditions
 from hoopgw.policy.http_values import ValueTest
 from hoopgw.wire.codings import Decoding
+from hoopgw.wire.secretform import SecretForm, starred_target
+from hoopgw.wire.secretnames import secret_names
+from hoopgw.wire.secretparts import SecretParts
+from hoopgw.wire.secrettext import SecretText
 from tests.fuzz.choices import Choices, cut
 from tests.wire.test_jsonmask import PATTERNS, hidden, maker
 from tests.wire.test_textmask import events
@@ -45,6 +49,11 @@ RULES = (
     HttpConditions(paths=("/*",), graphql=GraphqlTest(fields=("deleteUser",))),
     HttpConditions(methods=frozenset(("DELETE",)), paths_not=("/a/*",), queries=(("k", ValueTest(("x",))),)),
 )
+SECRETS = (
+    b'"token"', b"token", b'\\"token\\"', b"t\\u006fken", b"%74oken", b"=", b"&", b";", b":", b"%3A", b"%22",
+    b"\r\n--b", b"\r\n\r\n", b'Content-Disposition: form-data; name="token"', b"?", b'"', b"'", b"\\", b"{", b"}", b"[",
+    b"]", b" ", b"null", b"12", b",", b"x",
+)  # fmt: skip
 CODINGS = (b"gzip", b"deflate", b"br", b"zstd")
 
 
@@ -112,6 +121,24 @@ def graphql(data: bytes) -> None:
     if not both.doubt:
         assert any("deleteUser" in each.fields for each in both.operations), "an alias hides a field"
         assert not found.operations or set(found.operations) < set(both.operations)
+
+
+def secret_fields(data: bytes) -> None:
+    """Lengths stay, whatever it is and however it is cut; a secret that is written as it should be is in none of it."""
+    choices, names = Choices(data), secret_names()
+    places = choices.piece(6)
+    junk = _words(choices, SECRETS)
+    secret = b"hush-hush"
+    part = b'\r\n--b\r\nContent-Disposition: form-data; name="token"\r\n\r\n' + secret + b"\r\n--b--"
+    for made, text in (
+        (lambda: SecretText(names), json.dumps({"a": junk.decode("latin-1"), "token": secret.decode()}).encode()),
+        (lambda: SecretForm(names), b"a=" + quote(junk).encode() + b"&token=" + secret + b"&b"),
+        (lambda: SecretParts(names, b"b"), b"--b\r\nX: y\r\n\r\n" + junk.replace(b"--b", b"") + part),
+    ):
+        shown = b"".join(map(made().feed, cut(text, places)))
+        assert len(shown) == len(text) and secret not in shown, "a secret is shown, or something is lost"
+        assert len(b"".join(map(made().feed, cut(junk, places)))) == len(junk), "something is lost"
+    assert len(starred_target(b"GET /" + junk, names)) == len(junk) + 5, "an address gets longer or shorter"
 
 
 def json_mask(data: bytes) -> None:

@@ -39,6 +39,7 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "http-codings": http_rule_targets.http_codings,
     "graphql": http_rule_targets.graphql,
     "json-mask": http_rule_targets.json_mask,
+    "secret-fields": http_rule_targets.secret_fields,
     "finders": masking_targets.finders,
     "values": masking_targets.values,
     "streams": masking_targets.streams,

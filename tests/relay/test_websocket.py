@@ -20,6 +20,7 @@ from hoopgw.relay.websocket import EACH, MAX_KEPT, MAX_MASKED
 from hoopgw.relay.websocket_words import closing
 from hoopgw.wire import websocket as ws
 from hoopgw.wire.httphead import Blocks, read_request, read_response
+from hoopgw.wire.secretnames import secret_names
 from hoopgw.wire.websocket_deflate import Terms
 from hoopgw.wire.websocket_handshake import accept
 from hoopgw.wire.websocket_messages import MessageReader, MessageWriter
@@ -466,3 +467,43 @@ class Masks(SynchronousTestCase):
         self.assertEqual((seen[0], seen[1][1][:2]), ((1, b"x" * 60), b"\x03\xf0"))
         assert talk.ended is not None
         self.assertEqual(talk.ended[0], Code.BUDGET_EXCEEDED)
+
+
+class Secrets(SynchronousTestCase):
+    def test_members_with_secret_names(self) -> None:
+        """In no message that is recorded, however it comes; the target gets them as they are."""
+        body = b'{"type": "auth", "access_token": "hush-hush"}'
+        shown = body.replace(b"hush-hush", b"*" * 9)
+        for more in ({}, {"deflate": True}, {"judged": 1000}):
+            talk = Talk(named=secret_names(), **more)
+            talk.say(ws.TEXT, body)
+            talk.say(ws.TEXT, b'{"token": "not whole')
+            talk.say(ws.BINARY, b'{"a": "b"}')
+            talk.say(ws.PING, b'token: "x"')
+            for first, last, piece in ((True, False, body[:38]), (False, False, b""), (False, True, body[38:])):
+                talk.say(ws.TEXT, piece, first, last)
+            arrived = [(ws.TEXT, body), (ws.TEXT, b'{"token": "not whole'), (ws.BINARY, b'{"a": "b"}')]
+            self.assertEqual([each for each in talk.arrived() if each[0] != ws.PING], [*arrived, (ws.TEXT, body)])
+            record = [each for each in talk.recorded() if each[0] != ws.PING]
+            stars = b'{"token": "' + b"*" * 9
+            self.assertEqual(record, [(ws.TEXT, shown), (ws.TEXT, stars), (ws.BINARY, b'{"a": "b"}'), (ws.TEXT, shown)])
+            self.assertEqual(talk.relay.coverage()["starred"], 3)
+
+    def test_what_an_approver_sees(self) -> None:
+        """No more than the record."""
+        talk = Talk(named=secret_names(), judged=1000)
+        talk.say(ws.TEXT, b'{"pwd": "hush-hush"}')
+        operation = talk.asked[-1]
+        assert operation.request is not None
+        self.assertEqual(operation.text, b'{"pwd": "hush-hush"}')
+        self.assertEqual((operation.request.line, operation.request.hides), (b'{"pwd": "*********"}', True))
+
+    def test_a_run_of_messages(self) -> None:
+        """Each is looked through by itself; long ones too."""
+        talk = Talk(named=secret_names())
+        messages = [b'{"token": "hush-hush"}', b'{"token": "' + b"h" * 300 + b'"}', b"x" * 70_000, b'{"a": 1}']
+        frames = b"".join(ws.frame(ws.TEXT, each, b"abcd", True) for each in messages)
+        talk.send(frames)
+        self.assertEqual([data for _, data in talk.arrived()], messages)
+        kept = [messages[0].replace(b"hush-hush", b"*" * 9), b'{"token": "' + b"*" * 300 + b'"}', *messages[2:]]
+        self.assertEqual([data for _, data in talk.recorded()], kept)

@@ -12,7 +12,8 @@ from hoopgw.model.answer import GO, ONCE, Decision
 from hoopgw.model.errors import NotAllowed
 from hoopgw.model.events import Code
 from hoopgw.model.grant import Budget
-from hoopgw.model.operation import BIND, EXECUTE, FILE, TERMINAL, Operation
+from hoopgw.model.http import HttpRequest
+from hoopgw.model.operation import BIND, EXECUTE, FILE, REQUEST, TERMINAL, Operation
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import Mode
 from hoopgw.model.verdict import Verdict
@@ -184,6 +185,28 @@ class Waiting(HoldCase):
         request = self.request()
         self.assertNotEqual(other.digest(request), self.holds.digest(request))
         self.assertEqual(self.holds.digest(request), hold.digest)
+
+    def test_what_a_request_of_http_hides(self) -> None:
+        """Its approver sees stars; its digest is keyed, for the secret is part of what is bound."""
+        body, stars = b'{"token": "hush"}', b'{"token": "****"}'
+        asked = HttpRequest(
+            b"POST",
+            b"/a?sig=hush",
+            b"gw",
+            (),
+            body,
+            len(body),
+            b"X: y\r\n",
+            hides=True,
+            line=b"POST /a?sig=****",
+            content=stars,
+        )
+        operation = Operation("http", REQUEST, b"held", parameters=body, request=asked)
+        self.assertNoResult(self.session().decide(ask_of(operation)))
+        hold = self.one_hold()
+        self.assertNotIn("hush", hold.shown)
+        self.assertTrue("POST /a?sig=****" in hold.shown and stars.decode() in hold.shown, hold.shown)
+        self.assertTrue(hold.digest.startswith("hmac-sha256:"))
 
     def request(self) -> Any:
         from hoopgw.session.waiting import Request

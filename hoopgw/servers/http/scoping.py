@@ -18,6 +18,7 @@ from hoopgw.relay.http_scope import HttpScope, Route, SigningTerms, never
 from hoopgw.relay.http_signing import REPLACED as SIGNED
 from hoopgw.servers.http.bearer import KeptBearer, field_line
 from hoopgw.servers.http.words import words_of
+from hoopgw.wire.secretnames import secret_names
 from hoopgw.wire.sigv4 import Keys
 
 Secrets = Callable[[SecretReference], Secret]
@@ -83,7 +84,8 @@ def scope_of(login: HttpLogin, calls: Calls, bearer: KeptBearer | None, masked: 
         replaced=replaced | REPLACED if masked else replaced,
         # the client's own Authorization is for the target only where it is neither its token nor the role's
         keep_authorization=route[2] != b"authorization" and b"authorization" not in replaced,
-        secrets=frozenset(alike(name.encode()) for name in target.secret_fields) | replaced,
+        secrets=replaced,
+        named=secret_names(target.secret_fields, target.plain_fields),
         needs=calls.needs,
         messages=calls.messages,
         words=words_of(access.role, calls.secret, bearer),

@@ -115,8 +115,9 @@ class Told(SynchronousTestCase):
         for prefix, seen in ((b"/api", b"gw.example.com"), (b"", b"gw:8443")):
             told = scope(Role("r", ""), prefix=prefix, public="https://gw.example.com").told
             self.assertIn(b"X-Forwarded-Host: " + seen + b"\r\n", told)
-        named = scope(Role("r", ""), secret_fields=frozenset(("x_pin",))).secrets
-        self.assertEqual(named, {b"x-pin"})  # as targets that make variables of fields read it
+        named = scope(Role("r", ""), secret_fields=frozenset(("x_pin",)), plain_fields=frozenset(("token",))).named
+        hidden = [name for name in (b"x-pin", b"X_Pin", b"password", b"token", b"pin") if named.hides(name)]
+        self.assertEqual(hidden, [b"x-pin", b"X_Pin", b"password"])
         found = scope(Role("r", ""), tells_identity=False)
         self.assertNotIn(b"ada", found.told)
 

@@ -1,0 +1,54 @@
+"""hoopgw.wire.secretparts"""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from hoopgw.wire.secretnames import secret_names
+from hoopgw.wire.secretparts import MAX_HEAD, SecretParts
+
+NAMES = secret_names()
+FIELD = b"--b\r\nContent-Disposition: form-data; name=%s\r\n\r\n%s\r\n"
+
+
+def starred(form: bytes, *cuts: int) -> bytes:
+    reader = SecretParts(NAMES, b"b")
+    return b"".join(reader.feed(form[a:b]) for a, b in zip((0, *cuts), (*cuts, len(form)), strict=True))
+
+
+class Parts(SynchronousTestCase):
+    def test_by_name(self) -> None:
+        """Quoted or not; files go on, other parts are looked through."""
+        for name, value, expected in (
+            (b'"user"', b"ada", b"ada"),
+            (b'"password"', b"hunter2", b"*" * 7),
+            (b"password", b"hunter2", b"*" * 7),
+            (b'"user[password]"', b"a\r\n-b\r\n--", b"*" * 9),
+            (b'"token"', b"", b""),
+            (b'"meta"', b'{"token": "x"}', b'{"token": "*"}'),
+            (b'"f"; filename="token.json"', b'{"token": "x"}', b'{"token": "x"}'),
+            (b'"token"; filename="a"', b"x", b"*"),
+        ):
+            form = FIELD % (b'"a"', b"1") + FIELD % (name, value) + FIELD % (b'"z"', b"2") + b"--b--\r\n"
+            shown = FIELD % (b'"a"', b"1") + FIELD % (name, expected) + FIELD % (b'"z"', b"2") + b"--b--\r\n"
+            self.assertEqual(starred(form), shown)
+
+    def test_a_head_that_is_too_long(self) -> None:
+        """Nothing of its part is shown: its name may be anything."""
+        form = FIELD % (b"x" * MAX_HEAD, b"hunter2") + FIELD % (b'"z"', b"2")
+        self.assertNotIn(b"hunter2", starred(form))
+        self.assertTrue(starred(form).endswith(FIELD % (b'"z"', b"2")))
+
+    @given(st.binary(max_size=60), st.data())
+    def test_any_cut(self, junk: bytes, data: st.DataObject) -> None:
+        """Lengths stay, nothing secret is shown, and what is no secret stays as it is."""
+        secret = FIELD % (b'"password"', b"hunter2")
+        form = FIELD % (b'"a"', b"plain") + secret + FIELD % (b'"f"; filename="x"', b"content") + b"--b--\r\n"
+        cuts = sorted(data.draw(st.sets(st.integers(0, len(form)), max_size=5)))
+        shown = starred(form, *cuts)
+        self.assertEqual(len(shown), len(form))
+        self.assertNotIn(b"hunter2", shown)
+        self.assertTrue(b"plain" in shown and b"content" in shown)
+        self.assertEqual(len(starred(junk, *[cut for cut in cuts if cut <= len(junk)])), len(junk))
