@@ -30,8 +30,9 @@ from hoopgw.relay.effects import (
     ToClient,
     ToTarget,
 )
-from hoopgw.relay.http import MAX_DISCARDED, TIMED_OUT, HttpRelay
+from hoopgw.relay.http import TIMED_OUT, HttpRelay
 from hoopgw.relay.http_backlog import MAX_KEPT
+from hoopgw.relay.http_exchange import MAX_DISCARDED
 from hoopgw.relay.http_scope import HttpScope, route_of
 from hoopgw.wire.httpfields import read_block
 from hoopgw.wire.httphead import MAX_HEAD, MAX_TARGET
