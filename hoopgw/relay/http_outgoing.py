@@ -19,13 +19,13 @@ from hoopgw.relay.http_origin import REASON, may_ask
 from hoopgw.relay.http_otherwise import AS_ASKED, LEFT_OUT, otherwise
 from hoopgw.relay.http_query_secret import brings, shown, with_query
 from hoopgw.relay.http_scope import PROOFS, HttpScope
-from hoopgw.relay.http_secrets import UNREAD, BodySecrets
+from hoopgw.relay.http_secrets import UNREAD, BodySecrets, is_clean
 from hoopgw.relay.http_signing import CODED, MAX_HASHED, WHOLE, Signing
 from hoopgw.relay.http_trace import Traces
 from hoopgw.relay.http_upgrade import WEBSOCKET, asking, opened
-from hoopgw.wire.httpfields import LENGTH, NO_BODY, Block
+from hoopgw.wire.httpfields import CHUNKED, LENGTH, NO_BODY, Block
 from hoopgw.wire.httphead import Request
-from hoopgw.wire.secretform import starred_target
+from hoopgw.wire.secretform import is_plain, starred_target
 from hoopgw.wire.secretnames import NO_NAMES
 from hoopgw.wire.websocket_handshake import Opening
 
@@ -59,7 +59,7 @@ class Outgoing:
         "up", "head", "request", "line", "close", "reads", "opening", "once", "repeatable",
         "_scope", "_prepared", "_block", "_last", "_signing", "_judged", "_content", "_pieces",
         "_traces", "_trace", "_sent", "renewed", "_untagged", "otherwise", "_starred", "_withheld", "_secrets",
-        "_shown", "_line", "_line_shown",
+        "_looks", "_shown", "_line", "_line_shown",
     )  # fmt: skip
 
     def __init__(self, scope: HttpScope) -> None:
@@ -85,6 +85,7 @@ class Outgoing:
         self._pieces = bytearray()
         self._starred = self._withheld = 0  # of all requests
         self._secrets: BodySecrets | None = None  # what the record may not have of the body in hand
+        self._looks = False  # the body that comes is one to be looked through
         self._shown: bytearray | None = None  # `_pieces` for the record; None: as they are
         self._line = self._line_shown = b""  # the last method and target that were looked through
         self._traces = Traces(scope.token_bytes)
@@ -117,7 +118,7 @@ class Outgoing:
         self.up = Body(block.framing, block.length)
         self.head = head
         self.close = block.close or read.minor == 0
-        self.renewed = self._untagged = False
+        self.renewed = self._untagged = self._looks = False
         self.line = method + b" " + target
         self._empty()
         self._sent = None
@@ -147,8 +148,7 @@ class Outgoing:
             if status:
                 return status, reason
         if not self.up.ended:
-            if head.kind.way != UNREAD and self._scope.named is not NO_NAMES:
-                self._secrets = BodySecrets(head.kind, self._scope.named, block.framing)
+            self._looks = head.kind.way != UNREAD and self._scope.named is not NO_NAMES
             self._judged = self._scope.needs(request)
             self.reads = max(self._judged, MAX_HASHED) if signing is not None and signing.way == WHOLE else self._judged
         return 0, ""
@@ -157,22 +157,34 @@ class Outgoing:
         """Keeps what of the body comes before it may go on; gives where that ends in `data`."""
         if self.up.ended:
             return here
-        secrets = self._secrets
         coded = self._signing is not None and self._signing.way == CODED
-        content: list[bytes] | None = [] if self.reads or coded or secrets is not None else None
+        wanted = self.reads > 0 or coded
+        content: list[bytes] | None = [] if wanted or self._looks or self._secrets is not None else None
         end = self._followed(data, here, content)
-        if self.reads or coded:
-            for piece in content or ():
-                self._content += piece
         piece = data[here:end]
-        if secrets is not None and content is not None:
-            shown = secrets.recorded(piece, content, self.up.ended, self.up.trailers)
+        if content is not None:
+            if wanted:
+                for each in content:
+                    self._content += each
+            shown = self._recorded(piece, content)
             if self._shown is None and shown is not piece:
                 self._shown = bytearray(self._pieces)
             if self._shown is not None:
                 self._shown += shown
         self._pieces += piece
         return end
+
+    def _recorded(self, piece: bytes, content: list[bytes]) -> bytes:
+        """Some of the body as the record has it; the same object where that is all of it."""
+        if self._looks and piece:
+            self._looks = False
+            up, names = self.up, self._scope.named
+            assert self.head is not None
+            kind = self.head.kind
+            if up.framing == CHUNKED or not up.ended or not is_clean(kind, piece, names):
+                self._secrets = BodySecrets(kind, names, up.framing)
+        secrets = self._secrets
+        return piece if secrets is None else secrets.recorded(piece, content, self.up.ended, self.up.trailers)
 
     def _followed(self, data: bytes, here: int, content: list[bytes] | None) -> int:
         """Where its body ends in `data`.  Raises WireError, also for a trailer that names what a head may not, for some
@@ -215,7 +227,7 @@ class Outgoing:
 
     def _for_record(self, line: bytes) -> bytes:
         """Method and target without secret values; the same object where it has none."""
-        if (b"?" not in line and b";" not in line and b"%" not in line) or self._scope.named is NO_NAMES:
+        if is_plain(line) or self._scope.named is NO_NAMES:
             return line
         if line != self._line:
             found = starred_target(line, self._scope.named)
@@ -308,14 +320,14 @@ class Outgoing:
     def go_on(self, data: bytes, here: int, effects: list[Effect]) -> int:
         """More of a body whose head the target has; gives where it ends in `data`.  Raises WireError."""
         self.repeatable = b""
-        signing, secrets = self._signing, self._secrets
+        signing = self._signing
         coded = signing is not None and signing.way == CODED
-        content: list[bytes] | None = [] if coded or secrets is not None else None
+        content: list[bytes] | None = [] if coded or self._looks or self._secrets is not None else None
         end = self._followed(data, here, content)
         piece = data if here == 0 and end == len(data) else data[here:end]
         recorded = None
-        if secrets is not None and content is not None:
-            shown = secrets.recorded(piece, content, self.up.ended, self.up.trailers)
+        if content is not None:
+            shown = self._recorded(piece, content)
             recorded = shown if shown is not piece else None
         if signing is not None and coded and content is not None:
             effects.append(ToTarget(signing.coded(content, self.up.ended), piece if recorded is None else recorded))
@@ -365,7 +377,8 @@ class Outgoing:
     def forget(self) -> None:
         """It has its answer."""
         self._empty()
-        self.left_out()
+        if self._secrets is not None:
+            self.left_out()
         self._sent = None
         self.repeatable = b""
 

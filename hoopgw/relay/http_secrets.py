@@ -6,10 +6,10 @@ import re
 from typing import Final, final
 
 from hoopgw.wire.httpfields import CHUNKED, Block, Field
-from hoopgw.wire.secretform import SecretForm
+from hoopgw.wire.secretform import SecretForm, has_secret
 from hoopgw.wire.secretnames import SecretNames
 from hoopgw.wire.secretparts import SecretParts
-from hoopgw.wire.secrettext import SecretText
+from hoopgw.wire.secrettext import SecretText, mentions
 
 # How a body is looked through
 UNREAD: Final = 0  # by its type it has no named fields, or none that are known here
@@ -22,6 +22,7 @@ _TEXTUAL: Final = re.compile(rb"text/|[^;]*(?:json|graphql|javascript|ya?ml|x-am
 _BOUNDARY: Final = re.compile(rb";[ \t]*boundary=(?:\"([^\"]+)\"|([^\"; \t]+))", re.IGNORECASE)
 _CHARSET: Final = re.compile(rb";[ \t]*charset=\"?([^\"; \t]*)", re.IGNORECASE)
 _ASCII: Final = frozenset((b"utf-8", b"utf8", b"us-ascii", b"ascii", b"iso-8859-1", b"latin1", b"windows-1252"))
+_OPENS: Final = (b"{", b"[")  # how a text of JSON begins
 _WIDE: Final = (b"\xff\xfe", b"\xfe\xff")  # of UTF-16; without a mark every second byte is NUL
 
 
@@ -61,6 +62,20 @@ def kind_of(block: Block) -> BodyKind:
     if coded or (charset is not None and charset.group(1) not in _ASCII):
         return BodyKind(WITHHELD)
     return _PLAIN if way == TEXT else BodyKind(way, boundary)
+
+
+def is_clean(kind: BodyKind, body: bytes, names: SecretNames) -> bool:
+    """Nothing of a body that is whole is kept out of the record: most bodies need no more than this."""
+    if kind.way == FORM:
+        return body[:1] > b" " and body[:1] not in _OPENS and not has_secret(body, names)
+    if kind.way != TEXT:
+        return False
+    return not mentions(body, names) and not _is_wide(body)
+
+
+def _is_wide(body: bytes) -> bool:
+    """UTF-16 or UTF-32, by its first bytes: of those of ASCII some are NUL."""
+    return b"\0" in body[:4] or body[:2] in _WIDE
 
 
 @final
@@ -117,12 +132,12 @@ class BodySecrets:
     def _begin(self, data: bytes) -> None:
         """A form may be JSON: curl says that all it sends are forms."""
         way = self._kind.way
-        first = data.lstrip(b" \t\r\n")[:1]
+        opens = data.lstrip(b" \t\r\n")[:1] in _OPENS
         if way == PARTS:
             self._parts = SecretParts(self._names, self._kind.boundary)
-        elif way == WITHHELD or (way == TEXT and (data[:2] in _WIDE or b"\0" in data[:4])):
+        elif way == WITHHELD or (way == TEXT and _is_wide(data)):
             self.withheld = True
-        elif way == FORM and first != b"{" and first != b"[":
+        elif way == FORM and not opens:
             self._form = SecretForm(self._names)
         else:
             self._text = SecretText(self._names)

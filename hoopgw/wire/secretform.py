@@ -101,6 +101,23 @@ class SecretForm:
                 return here
 
 
+def has_secret(data: bytes, names: SecretNames) -> bool:
+    """Whether `SecretForm` would star something of a form that is whole."""
+    return SecretForm(names).feed(data) is not data
+
+
+def is_plain(line: bytes) -> bool:
+    """Nothing in it is for `starred_target`: no query, no parameter of a path."""
+    here: i64 = 0
+    end: i64 = len(line)
+    while here < end:
+        c: i64 = line[here]
+        if c == 63 or c == 59 or c == 37:
+            return False
+        here += 1
+    return True
+
+
 def _name(data: bytes, end: i64) -> bytes:
     """The name that ends there: from what parts pairs on."""
     here: i64 = end

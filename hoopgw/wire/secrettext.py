@@ -16,6 +16,7 @@ from hoopgw.wire.secretnames import KINDS, MAX_NAME, SecretNames
 _COLONS: Final = 0x3A3A3A3A3A3A3A3A
 _ONES: Final = 0x0101010101010101
 _BLANKS: Final = b" \t\r\n"
+_IS_BLANK: Final = bytes(1 if c in _BLANKS else 0 for c in range(256))
 
 _PLAIN: Final = 0
 _VALUE: Final = 1  # it begins here
@@ -83,7 +84,7 @@ class SecretText:
         if here < 0:
             return -1
         stop: i64 = here
-        while data[stop - 1] in _BLANKS:
+        while _IS_BLANK[data[stop - 1]]:
             stop -= 1
         quoted = data[stop - 1] == 34 or data[stop - 1] == 39
         level: i64 = 0
@@ -102,7 +103,7 @@ class SecretText:
     def _begin(self, data: bytes, here: i64, end: i64) -> i64:
         """What kind of value it is; `_level` is that of its name's quotes until it has some itself."""
         c: i64 = data[here]
-        if c in _BLANKS:
+        if _IS_BLANK[c]:
             return here + 1
         if c == 92:
             self._run += 1
@@ -219,7 +220,7 @@ def _behind(data: bytes, start: i64, end: i64, names: SecretNames) -> i64:
         if here < 0:
             return -1
         stop: i64 = here
-        while stop > 0 and data[stop - 1] in _BLANKS:
+        while stop > 0 and _IS_BLANK[data[stop - 1]]:
             stop -= 1
         if stop > 0:
             c: i64 = data[stop - 1]
@@ -267,7 +268,7 @@ def _name(data: bytes, end: i64, quoted: bool) -> bytes:
 def _last(data: bytes) -> bytes:
     """The last of its bytes among which a name may stand whose colon is still to come; blanks behind it are one."""
     size = len(data)
-    if size and data[size - 1] in _BLANKS:
+    if size and _IS_BLANK[data[size - 1]]:
         rest = data[-MAX_NAME:].rstrip(_BLANKS) or data.rstrip(_BLANKS)
         return rest[-MAX_NAME:] + b" "
     return data[-MAX_NAME:]

@@ -196,6 +196,46 @@ class Rules(LiveCase):
         self.assertEqual(self.ended(running)[0], 200)
         self.assertEqual(SEEN[1:], ['POST /orders {"total": 5000}'])
 
+    def test_a_batch_carries_nothing_past_a_rule(self) -> None:
+        """Requests in one another are refused where rules speak of paths, and never reach the target."""
+        inside = b"--b\r\nContent-Type: application/http\r\n\r\nDELETE /admin/x HTTP/1.1\r\n\r\n\r\n--b--\r\n"
+        mixed = ("-H", "Content-Type: multipart/mixed; boundary=b", "--data-binary", inside.decode())
+        for status, head, body in (
+            self.curl("/odata/$batch", *mixed),
+            self.curl("/anything", *mixed),
+            self.posted("/odata/$batch", {"requests": [{"method": "DELETE", "url": "/admin/x"}]}),
+        ):
+            self.assertEqual(status, 403, head)
+            self.assertIn("admin", json.loads(body)["guardrails"])
+        self.assertEqual(SEEN, [])
+
+    def test_secret_fields(self) -> None:
+        """The target has what was sent; record, archive and approver have stars."""
+        sent = (
+            ("-H", "Content-Type: application/json", "-d", '{"user": "ada", "password": "hush-hush"}'),
+            ("-d", "user=ada&client_secret=hush-hush"),
+            ("-F", "user=ada", "-F", "api_key=hush-hush"),
+        )
+        for words in sent:
+            self.assertEqual(self.curl("/secrets?access_token=hush-hush", *words)[0], 200)
+        self.assertEqual([each.count("hush-hush") for each in SEEN], [2] * 3)
+        running = self.start("/orders?sig=hush-hush", "-H", "Content-Type: application/json", "-d",
+                             '{"total": 5000, "card": {"cvv": "hush-hush"}}')  # fmt: skip
+        hold = self.held("5000")
+        self.assertNotIn("hush", json.dumps(hold))
+        self.assertIn("sig=*********", json.dumps(hold))
+        self.assertEqual(self.hoopgw("approvals", "approve", hold["id"]).returncode, 0)
+        self.assertEqual(self.ended(running)[0], 200)
+        self.assertIn("hush-hush", SEEN[-1])
+        for path in ("/secrets", "/orders"):
+            for session in self.listed("--path", path, count=3 if path == "/secrets" else 1):
+                for words in (("export", "--format", "har"), ("replay",), ("show",)):
+                    told = self.hoopgw("sessions", *words, session["id"]).stdout
+                    self.assertTrue(told)
+                    self.assertNotIn("hush", told)
+                if path == "/secrets":
+                    self.assertIn("2 values of secret fields are stars", told)
+
     def test_masked_json(self) -> None:
         """In chunks of any size, in every coding: the same text, without entity tag and coding."""
         expected = [{**each, "ssn": "***********", "mail": "***************"} for each in PEOPLE]
