@@ -351,11 +351,10 @@ class Outgoing:
 
     def left_out(self) -> tuple[int, int]:
         """(values of secret fields that the record does not have, bodies of which it has no more than their length)."""
-        secrets, self._secrets = self._secrets, None
-        if secrets is not None:
-            self._starred += secrets.found
-            self._withheld += secrets.withheld
-        return self._starred, self._withheld
+        secrets = self._secrets
+        if secrets is None:
+            return self._starred, self._withheld
+        return self._starred + secrets.found, self._withheld + secrets.withheld
 
     # ---- the gateway's own answers to it
 
@@ -378,7 +377,8 @@ class Outgoing:
         """It has its answer."""
         self._empty()
         if self._secrets is not None:
-            self.left_out()
+            self._starred, self._withheld = self.left_out()
+            self._secrets = None
         self._sent = None
         self.repeatable = b""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import Final, final
+from urllib.parse import unquote_to_bytes
 
 from mypy_extensions import i64
 
@@ -16,11 +17,11 @@ from hoopgw.wire.secretnames import MAX_NAME, SecretNames
 _PATH_PARAMETER: Final = re.compile(rb";([^=;/?]*)=([^;/?]*)")
 # What stands behind an encoded one is a query to those that decode first
 _CUT: Final = re.compile(rb"\?|%(?:25)*3[fF]")
-_COLON: Final = re.compile(rb":|%(?:25)*3[aA]")
-# A name before a colon, the colon left out: with or without quotes, encoded or not
-_NAMED: Final = re.compile(
-    rb"([A-Za-z0-9_.$@\\%-]+?)(?:\\|%(?:25)*5[cC])*(?:\"|'|%(?:25)*2[27])?(?:[ \t\r\n+]|%(?:25)*(?:20|09|0[aAdD]))*\Z"
-)
+_APART: Final = re.compile(rb"[\"'{}(),:&=?;+\s]")
+LEVELS: Final = 3  # times that a value may have been encoded
+# What may stand between a name and its colon, as it is and by the hex digits of its encoding
+_BETWEEN: Final = b" \t\r\n+\"'\\"
+_IS_BETWEEN: Final = bytes(1 if c in _BETWEEN else 0 for c in range(256))
 LONGEST: Final = 16  # bytes of an encoded colon, which a read may cut
 _AMP: Final = 38
 _STAR: Final = 42
@@ -82,23 +83,61 @@ class SecretForm:
             here = data.find(b"=", here, end)
             if here < 0:
                 return -1
-            if (careful or names.may_hide(data, here)) and names.hides(_name(data, here)):
-                return here + 1
+            if careful or names.may_hide(data, here):
+                name = _name(data, here)
+                if (b"%" in name or names.may_hide(data, here)) and names.hides(name):
+                    return here + 1
             here += 1
 
     def _inside(self, data: bytes, start: i64, end: i64) -> i64:
-        """The same of a name with a colon, in a value."""
-        here = max(0, int(start) - LONGEST)
-        while True:
-            colon = _COLON.search(data, here, end)
-            if colon is None:
-                return -1
-            here = colon.end()
-            if here <= start:
-                continue
-            named = _NAMED.search(data[max(0, colon.start() - MAX_NAME) : colon.start()])
-            if named is not None and self._names.hides(_inner(named.group(1))):
-                return here
+        """The same of a name with a colon, in a value; the colon may have begun before `start`."""
+        names = self._names
+        here: i64 = max(start - LONGEST, 0)
+        while here < end:
+            c: i64 = data[here]
+            behind: i64 = here + 1 if c == 58 else _encoded(data, here, end) if c == 37 else 0
+            if behind > start:
+                stop: i64 = _before(data, here)
+                if stop > 0 and names.may_hide(data, stop) and names.hides(_inner(_name(data, stop))):
+                    return behind
+            here += 1
+        return -1
+
+
+def _encoded(data: bytes, here: i64, end: i64) -> i64:
+    """Behind the colon that is encoded at `here`, maybe several times; 0 where there is none."""
+    at: i64 = here + 1
+    while at + 2 <= end and data[at] == 50 and data[at + 1] == 53:  # 25
+        at += 2
+    return at + 2 if at + 2 <= end and data[at] == 51 and data[at + 1] | 32 == 97 else 0  # 3A
+
+
+def _before(data: bytes, end: i64) -> i64:
+    """Where a name ends before `end`: without blanks and quotes, encoded or not."""
+    here: i64 = end
+    while here > 0 and end - here < MAX_NAME:
+        if _IS_BETWEEN[data[here - 1]]:
+            here -= 1
+            continue
+        at: i64 = here - 2
+        if at < 1 or _between(data[at], data[at + 1]) == 0:
+            break
+        while at > 2 and data[at - 2] == 50 and data[at - 1] == 53:
+            at -= 2
+        if data[at - 1] != 37:
+            break
+        here = at - 1
+    return here
+
+
+def _between(first: i64, second: i64) -> i64:
+    """Whether two hex digits are of a blank, a quote or a backslash: 09, 0A, 0D, 20, 22, 27, 5C."""
+    last: i64 = second | 32
+    if first == 48:
+        return 1 if second == 57 or last == 97 or last == 100 else 0
+    if first == 50:
+        return 1 if second == 48 or second == 50 or second == 55 else 0
+    return 1 if first == 53 and last == 99 else 0
 
 
 def has_secret(data: bytes, names: SecretNames) -> bool:
@@ -131,8 +170,11 @@ def _name(data: bytes, end: i64) -> bytes:
 
 
 def _inner(name: bytes) -> bytes:
-    """Without the encoded quote, brace or blank that stands before it."""
-    return re.split(rb"%(?:25)*(?:2[0-9a-fA-F]|7[bB]|0[0-9a-fA-F])", name)[-1]
+    """Without what stands before it in its value, encoded or not."""
+    for _ in range(LEVELS):
+        if b"%" in name:
+            name = unquote_to_bytes(name)
+    return _APART.split(name)[-1]
 
 
 def starred_target(line: bytes, names: SecretNames) -> bytes:

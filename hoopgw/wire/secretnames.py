@@ -29,6 +29,7 @@ MAX_NAME: Final = 128  # bytes of a name that are looked at: its last ones
 MAX_KEPT: Final = 4096  # names whose answer is kept
 
 _APART: Final = re.compile(r"[\[\].:/]+")
+_WILD: Final = re.compile(r"[*?\[]")
 _PARTING: Final = re.compile(r"[-_. $@]+")
 _ESCAPE: Final = re.compile(rb"\\+u([0-9A-Fa-f]{4})")
 _ESCAPED: Final = re.compile(r"\\+.?")
@@ -57,12 +58,13 @@ class SecretNames:
     __slots__ = ("_hidden", "_known", "_plain", "ends", "every")
 
     def __init__(self, hidden: tuple[str, ...], plain: tuple[str, ...] = ()) -> None:
-        self._hidden = tuple([_joined(glob) for glob in hidden])
-        self._plain = tuple([_joined(glob) for glob in plain])
+        globs = [_joined(glob) for glob in hidden]
+        self._hidden = _Globs(globs)
+        self._plain = _Globs([_joined(glob) for glob in plain])
         self._known: dict[bytes, bool] = {}
         ends = bytearray(1 << 15)
         self.every = False
-        for glob in self._hidden:
+        for glob in globs:
             last = glob[-3:]
             if len(last) == 3 and last.isascii() and last.isalpha():
                 ends[(ord(last[2]) & 31) | (ord(last[1]) & 31) << 5 | (ord(last[0]) & 31) << 10] = 1
@@ -103,13 +105,30 @@ class SecretNames:
         return False
 
     def _judged(self, name: str) -> bool:
-        parts = [_joined(part) for part in (name, *_APART.split(name))]
-        last = [part for part in parts if part][-1:]
-        return any(_one_of(part, self._hidden) and not _one_of(part, self._plain) for part in {*parts[:1], *last})
+        whole = _joined(name)
+        if self._hidden.have(whole) and not self._plain.have(whole):
+            return True
+        if _APART.search(name) is None:
+            return False
+        parts = [part for part in map(_joined, _APART.split(name)) if part]
+        return bool(parts) and self._hidden.have(parts[-1]) and not self._plain.have(parts[-1])
 
 
-def _one_of(name: str, globs: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(name, glob) for glob in globs)
+@final
+class _Globs:
+    """Most are whole names or the ends of some: those take no pattern."""
+
+    __slots__ = ("_ends", "_others", "_whole")
+
+    def __init__(self, globs: list[str]) -> None:
+        self._whole = frozenset(glob for glob in globs if not _WILD.search(glob))
+        self._ends = tuple([glob[1:] for glob in globs if glob[:1] == "*" and not _WILD.search(glob[1:])])
+        self._others = tuple([glob for glob in globs if _WILD.search(glob[1:]) or glob[:1] in ("?", "[")])
+
+    def have(self, name: str) -> bool:
+        if name in self._whole or name.endswith(self._ends):
+            return True
+        return bool(self._others) and any(fnmatchcase(name, glob) for glob in self._others)
 
 
 def _joined(text: str) -> str:

@@ -231,8 +231,10 @@ def _behind(data: bytes, start: i64, end: i64, names: SecretNames) -> i64:
                     stop -= 1
             elif KINDS[c] == 0:
                 stop = 0
-            if stop > 0 and (careful or names.may_hide(data, stop)) and names.hides(_name(data, stop, quoted)):
-                return here
+            if stop > 0 and (careful or names.may_hide(data, stop)):
+                name = _name(data, stop, quoted)
+                if (not careful or names.every or b"\\" in name or names.may_hide(data, stop)) and names.hides(name):
+                    return here
         here += 1
 
 

@@ -32,6 +32,8 @@ class Forms(SynchronousTestCase):
             (b"payload=%7B%22a%22%3A1%2C%20%22token%22%20%3A%20%22x%22%7D&a=b",
              b"payload=%7B%22a%22%3A1%2C%20%22token%22%20%3A" + b"*" * 13 + b"&a=b"),
             (b'payload={"token": "x"}&a=b', b'payload={"token":' + b"*" * 5 + b"&a=b"),
+            (b"payload=%7B%22p%61ssword%22%3A%22x%22%7D", b"payload=%7B%22p%61ssword%22%3A" + b"*" * 10),
+            (b"payload=%257B%2522token%2522%253A1&a=b", b"payload=%257B%2522token%2522%253A*&a=b"),
             (b"query=mutation{login(password:+%22x%22)}", b"query=mutation{login(password:" + b"*" * 10),
         ):  # fmt: skip
             self.assertEqual(starred(form), expected)
