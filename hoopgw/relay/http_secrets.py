@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final, final
 
+from mypy_extensions import i64
+
 from hoopgw.wire.httpfields import CHUNKED, Block, Field
 from hoopgw.wire.secretform import SecretForm, has_secret
 from hoopgw.wire.secretnames import SecretNames
@@ -23,7 +25,7 @@ _BOUNDARY: Final = re.compile(rb";[ \t]*boundary=(?:\"([^\"]+)\"|([^\"; \t]+))",
 _CHARSET: Final = re.compile(rb";[ \t]*charset=\"?([^\"; \t]*)", re.IGNORECASE)
 _ASCII: Final = frozenset((b"utf-8", b"utf8", b"us-ascii", b"ascii", b"iso-8859-1", b"latin1", b"windows-1252"))
 _OPENS: Final = (b"{", b"[")  # how a text of JSON begins
-_WIDE: Final = (b"\xff\xfe", b"\xfe\xff")  # of UTF-16; without a mark every second byte is NUL
+_MARK: Final = 0xFE  # what both bytes of UTF-16's mark are at least
 
 
 @final
@@ -74,8 +76,12 @@ def is_clean(kind: BodyKind, body: bytes, names: SecretNames) -> bool:
 
 
 def _is_wide(body: bytes) -> bool:
-    """UTF-16 or UTF-32, by its first bytes: of those of ASCII some are NUL."""
-    return b"\0" in body[:4] or body[:2] in _WIDE
+    """UTF-16 or UTF-32, by its mark, or by its first bytes: one of two that are a character of ASCII is NUL."""
+    if len(body) < 2:
+        return False
+    first: i64 = body[0]
+    second: i64 = body[1]
+    return first == 0 or second == 0 or (first >= _MARK and second >= _MARK)
 
 
 @final
