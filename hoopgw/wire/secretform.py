@@ -31,12 +31,14 @@ _STAR: Final = 42
 class SecretForm:
     """One form or query.  `found` counts the values."""
 
-    __slots__ = ("_before", "_hiding", "_names", "found")
+    __slots__ = ("_before", "_encoded", "_hiding", "_holds", "_names", "found")
 
     def __init__(self, names: SecretNames) -> None:
         self._names = names
         self._before = b""  # the last bytes of what came before: a name may stand there
         self._hiding = False
+        self._encoded = False  # something is encoded in the bytes in hand
+        self._holds = False  # a value in them may be JSON
         self.found = 0
 
     def feed(self, data: bytes) -> bytes:
@@ -45,6 +47,8 @@ class SecretForm:
         start: i64 = len(self._before)
         end: i64 = len(text)
         here: i64 = start
+        self._encoded = b"%" in text
+        self._holds = self._encoded or b":" in text
         if not self._hiding:
             here = self._next(text, start, end)
             if here < 0:
@@ -66,7 +70,7 @@ class SecretForm:
         """Where the next value begins that is secret; -1 for none."""
         found: i64 = self._by_pair(data, start, end)
         inside: i64 = -1
-        if b":" in data or b"%" in data:
+        if self._holds:
             inside = self._inside(data, start, found if found >= 0 else end)
         if inside >= 0:
             found = inside
@@ -77,7 +81,7 @@ class SecretForm:
 
     def _by_pair(self, data: bytes, start: i64, end: i64) -> i64:
         names = self._names
-        careful = b"%" in data
+        careful = self._encoded
         here: i64 = start
         while True:
             here = data.find(b"=", here, end)

@@ -37,7 +37,7 @@ _ENDS: Final = bytes(1 if c in b",}])&<;\"' \t\r\n" else 0 for c in range(256))
 class SecretText:
     """One text.  `found` counts the values."""
 
-    __slots__ = ("_before", "_depth", "_in_text", "_level", "_names", "_quote", "_run", "_state", "found")
+    __slots__ = ("_before", "_depth", "_escaped", "_in_text", "_level", "_names", "_quote", "_run", "_state", "found")
 
     def __init__(self, names: SecretNames) -> None:
         self._names = names
@@ -48,6 +48,7 @@ class SecretText:
         self._quote: i64 = 34
         self._depth: i64 = 0
         self._in_text = False
+        self._escaped = False  # there are escapes in the bytes in hand
         self.found = 0
 
     def feed(self, data: bytes) -> bytes:
@@ -56,6 +57,7 @@ class SecretText:
         start: i64 = len(self._before)
         end: i64 = len(text)
         here: i64 = start
+        self._escaped = b"\\u" in text
         if self._state == _PLAIN:
             here = self._behind_name(text, start, end)
             if here < 0:
@@ -80,7 +82,7 @@ class SecretText:
 
     def _behind_name(self, data: bytes, start: i64, end: i64) -> i64:
         """Behind the colon of the next secret name; -1 where there is none."""
-        here: i64 = _behind(data, start, end, self._names)
+        here: i64 = _behind(data, start, end, self._names, self._escaped)
         if here < 0:
             return -1
         stop: i64 = here
@@ -208,12 +210,12 @@ class SecretText:
 
 def mentions(data: bytes, names: SecretNames) -> bool:
     """Whether there is a secret name before a colon, in a text that is whole."""
-    return _behind(data, 0, len(data), names) >= 0
+    return _behind(data, 0, len(data), names, b"\\u" in data) >= 0
 
 
-def _behind(data: bytes, start: i64, end: i64, names: SecretNames) -> i64:
-    """Where the colon stands behind the next secret name; -1 where there is none."""
-    careful = names.every or b"\\u" in data
+def _behind(data: bytes, start: i64, end: i64, names: SecretNames, escaped: bool) -> i64:
+    """Where the colon stands behind the next secret name; -1 for none.  `escaped`: some names may be."""
+    careful = names.every or escaped
     here: i64 = start
     while True:
         here = _colon(data, here, end)
