@@ -75,7 +75,8 @@ CONSTANTS: Final[dict[int, tuple[bytes, bytes]]] = FIXED | {
     1700: (b"0", bytes(8)),  # numeric
     3220: (b"0/0", bytes(8)),  # pg_lsn
     3614: (b"", bytes(4)),  # tsvector
-    3615: (b"", bytes(4)),  # tsquery
+    # not empty: PostgreSQL does not take what has no operand back (COPY binary; tsqueryrecv)
+    3615: (b"'***'", b"\0\0\0\1\1\0\0***\0"),  # tsquery
     4072: (b"$", b"\x01$"),  # jsonpath
     5069: (b"0", bytes(8)),  # xid8
     **dict.fromkeys(RANGES, _EMPTY),

@@ -66,13 +66,16 @@ class EagerConnection(tcp.Connection):
         return self.flow.read()
 
     @property
-    def sink(self) -> Sink:
-        """Who takes what is written: the shortest way to it."""
+    def sink(self) -> Sink | None:
+        """Who takes what is written: the shortest way to it; None where the connection is no more."""
+        if not self.connected:
+            return None
         return self.flow if self._tls is None else self._tls
 
     def deliver_to(self, receiver: Receiver | None) -> None:
         """What is read from now on goes there, past the protocol; None: to the protocol."""
-        self.flow.receiver = receiver
+        if self.connected:
+            self.flow.receiver = receiver
 
     def is_clear(self) -> bool:
         """A send may go past the queue."""

@@ -86,12 +86,20 @@ class Pump:
         self._timers = Timers(clock, self._target_pauses, self._is_due)
         self._typed: list[Typed] = []  # what nobody has looked at yet
         self.ended = False
-        self.reading_client = Reading(self, from_client=True)
-        self.reading_target = Reading(self, from_client=False)
         client.registerProducer(self.reading_target, True)
         target.registerProducer(self.reading_client, True)
 
     # ---- bytes
+
+    @property
+    def reading_client(self) -> Reading:
+        """Who is given what is read of the client.  Kept here it would be a cycle, for the garbage collector."""
+        return Reading(self, from_client=True)
+
+    @property
+    def reading_target(self) -> Reading:
+        """The same of the target."""
+        return Reading(self, from_client=False)
 
     def client_bytes(self, data: bytes) -> None:
         if self._waiting:

@@ -22,7 +22,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 
 from hoopgw.model.secret import Secret
 from hoopgw.servers import tls
-from hoopgw.servers.conduit import Through
+from hoopgw.servers.conduit import Receiver, Through, deliver, sink_of
 from hoopgw.servers.departures import Departures
 from hoopgw.servers.eager import READ_SIZE, connect, make_eager
 from hoopgw.servers.tls_layer import TlsLayer
@@ -173,12 +173,17 @@ class EagerTransports(TestCase):
 
     @inlineCallbacks
     def test_a_target_that_left_without_a_word(self) -> Any:
-        """Is noticed while nobody reads it."""
+        """Is noticed while nobody reads it.  The connection may be handed on, and written to, as if nothing were."""
+        self.assertIs(sink_of(self.client.transport), self.client.transport.flow)
         self.client.transport.owed = True
         self.client.transport.pauseProducing()
         self.server.transport.loseConnection()
         yield self.client.closed.addTimeout(60, reactor)  # type: ignore[arg-type]
         self.assertTrue(self.client.transport.disconnected)
+        deliver(self.client.transport, Receiver())
+        deliver(self.client.transport, None)
+        sink_of(self.client.transport).write(b"nobody's")
+        self.assertNotIn("flow", self.client.transport.__dict__)
         yield self.server.closed
         self.server.closed, self.client.closed = Deferred(), Deferred()
         self.server.closed.callback(None)
