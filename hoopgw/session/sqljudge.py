@@ -251,11 +251,12 @@ class SqlJudge(Judge):
         if scope.casts:
             meant = with_parameters(meant, scope.catalogue, own_types(operation))
         verdict = judge(self._guardrails(facts, scope), operation, meant) & built_in(meant)
-        if verdict.refusals and self._may_be_new(meant):
+        missing = bool(verdict.refusals) and _missing(meant)
+        if missing and self._catalogues.may_ask(self._entry):
             return self._again(operation)
         verdict = self._completed(verdict, meant)
         plain = meant is facts and not any(changes(statement) for statement in facts.statements)
-        if plain and verdict.keep:
+        if plain and verdict.keep and not missing:  # it may be there at the next look
             scope.keep(operation.text, verdict, facts)
         else:
             scope.remember(operation.text, facts)
@@ -352,11 +353,6 @@ class SqlJudge(Judge):
             statements += meant
         return Facts(tuple(statements), facts.redacted)
 
-    def _may_be_new(self, facts: Facts) -> bool:
-        """A name that is not in the catalogue may have been made by somebody else since."""
-        missing = any("catalogue" in why for statement in facts.statements for why in statement.unknown)
-        return missing and self._catalogues.may_ask(self._entry)
-
     def _again(self, operation: Operation) -> Deferred[Verdict]:
         self._refresh(ended=False)
         return self._later(operation, MAX_ROUNDS)
@@ -402,6 +398,11 @@ class SqlJudge(Judge):
         if not verdict.refusals:
             self._happens(facts, operation.text, scope)
         return self._completed(verdict, facts)
+
+
+def _missing(facts: Facts) -> bool:
+    """Whether a name is not in the catalogue: it may have been made by somebody else since."""
+    return any("catalogue" in why for statement in facts.statements for why in statement.unknown)
 
 
 classImplements(SqlJudge, IJudge)  # not by a decorator: compiled classes take none

@@ -210,6 +210,15 @@ class Transactions(Case):
         self.assertTrue(self.refused(judge, "select * from app.unheard_of"))
         self.assertTrue(self.refused(judge, "select * from app.orders"))
 
+    def test_a_refusal_of_an_unknown_name_is_not_kept(self) -> None:
+        """What is refused too soon after a reading for another one is read for when it is asked again."""
+        judge = self.judge(no_reading(), "contractors")
+        self.assertTrue(self.refused(judge, "select * from app.later"))
+        self.tables += [[b"20005", b"app", b"later", b"r", b"0"]]
+        self.assertTrue(self.refused(judge, "select * from app.later"))
+        self.clock.advance(10)
+        self.assertFalse(self.refused(judge, "select * from app.later"))
+
     def test_set_undone_by_rollback(self) -> None:
         """Both paths count from then on, whatever became of the SET."""
         self.tables += [[b"20005", b"other", b"pay", b"r", b"0"]]
