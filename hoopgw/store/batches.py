@@ -15,7 +15,7 @@ from hoopgw.store.spool import RECORD_SIZE, SKIP, Spool
 
 MOST: Final = 8 << 20  # bytes of the ring in one round
 MOST_ENTRIES: Final = 4096  # in one round: the loop holds the interpreter for about a microsecond each
-_ASKED: Final = Struct("<IQ")  # of an ASKED entry: count, number of the first operation
+_ASKED: Final = Struct("<iq")  # of an ASKED entry: count, number of the first operation
 _ASKED_SIZE: Final = 12  # _ASKED.size, as a constant of the compiled code
 _CLOSE: Final = int(Kind.CLOSE)
 _KIND_ASKED: Final = int(Kind.ASKED)
