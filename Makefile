@@ -10,7 +10,7 @@ PREPARE = sh packaging/python3.sh && /usr/bin/python3 -B packaging/prepare.py
 help:
 	@echo 'make demo     a PostgreSQL, an issuer and the gateway on loopback, and an agent that uses them'
 	@echo 'make test     lint, types, and all tests: compiled, and plain what needs no server'
-	@echo 'make bench    the same work through gateway, peers and direct, in alternation; BENCH="--rounds 3 --seconds 2"'
+	@echo 'make bench    the same work through gateway, peers and direct, in alternation; BENCH="--rounds 3 --seconds 3"'
 	@echo 'make fuzz     each decoder against inputs nobody wrote; SECONDS=60 a target, TARGET=pg-relay for one, JOBS=2'
 	@echo "make regress  PostgreSQL's own regression scripts, through the gateway and direct; REGRESS='boolean copy'"
 	@echo 'make lint     ruff and mypy alone'

@@ -12,7 +12,7 @@ import click
 
 from bench import report
 from bench.beside import LOADS
-from bench.measure import BenchFailed, disk
+from bench.measure import MIN_SECONDS, BenchFailed, disk
 from bench.ssh import DIRECTIONS
 from bench.taking import Bench
 from bench.ways import ways
@@ -36,7 +36,7 @@ NEW_SIZES = (100, 5_000, 30_000)  # bytes of a statement: the last is read in a 
 
 @click.command()
 @click.option("--rounds", default=5, show_default=True, help="Rounds of each comparison; the median counts.")
-@click.option("--seconds", default=5, show_default=True, help="Length of one burst.")
+@click.option("--seconds", default=5, show_default=True, type=click.IntRange(MIN_SECONDS), help="Length of one burst.")
 @click.option("--only", default="", help="Only rows whose name holds this.")
 @click.option("--results", type=click.Path(path_type=Path), help="Write the rows here as JSON too.")
 def main(rounds: int, seconds: int, only: str, results: Path | None) -> None:

@@ -10,9 +10,10 @@ import statistics
 import struct
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import psycopg
@@ -23,6 +24,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 READY_FOR_QUERY = b"Z\x00\x00\x00\x05I"  # PostgreSQL documentation, 55.7: idle, not in a transaction
 PIECE = 1 << 20
 DISK_BYTES = 64 << 20
+MIN_SECONDS = 3  # of a burst: its CPU is taken between the first second and the last
 NEW = 200  # statements of which the median is taken
 
 
@@ -53,7 +55,16 @@ class Way:
 @dataclass(frozen=True, slots=True)
 class Burst:
     tps: float
-    cpu: float  # microseconds of the process in between, for each transaction
+    cpu: float  # microseconds of the process in between, for each transaction, once all have logged in
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """At a burst that is under way, each second."""
+
+    time: float
+    cpu: float  # seconds so far
+    tps: float  # since the look before
 
 
 def cpu_seconds(pid: int) -> float:
@@ -65,17 +76,22 @@ def cpu_seconds(pid: int) -> float:
 
 
 def burst(pgbench: Sequence[str], env: Mapping[str, str], way: Way, mode: str, clients: int, seconds: int) -> Burst:
-    """SELECTs of one row by its key, from `clients` connections, for `seconds`."""
-    before = cpu_seconds(way.pid)
+    """SELECTs of one row by its key, from `clients` connections, for `seconds`: at least MIN_SECONDS."""
     options = ["-n", "-S", "-M", mode, "-c", str(clients), "-j", str(min(clients, os.cpu_count() or 1))]
-    printed = run_pgbench([*pgbench, *options, "-T", str(seconds)], env, way)
-    spent = cpu_seconds(way.pid) - before
-    done = re.search(r"number of transactions actually processed: (\d+)", printed)
+    looks: list[Look] = []
+
+    def told(line: str) -> None:
+        found = re.match(r"progress: [0-9.]+ s, ([0-9.]+) tps", line)
+        if found:
+            looks.append(Look(time.perf_counter(), cpu_seconds(way.pid), float(found[1])))
+
+    printed = run_pgbench([*pgbench, *options, "-P", "1", "-T", str(seconds)], env, way, told)
     tps = re.search(r"tps = ([0-9.]+) \(without initial connection time\)", printed)
     failed = re.search(r"number of failed transactions: (\d+)", printed)
-    if not done or not tps or not int(done[1]) or (failed and int(failed[1])):
+    if not tps or (failed and int(failed[1])) or len(looks) < 2:
         raise BenchFailed(f"pgbench by way of {way.name}:\n{printed}")
-    return Burst(float(tps[1]), spent / int(done[1]) * 1e6)
+    done = sum(after.tps * (after.time - before.time) for before, after in pairwise(looks))
+    return Burst(float(tps[1]), (looks[-1].cpu - looks[0].cpu) / done * 1e6)
 
 
 def median_latency(pgbench: Sequence[str], env: Mapping[str, str], way: Way, seconds: int, scratch: Path) -> float:
@@ -105,19 +121,27 @@ def new_statements(way: Way, size: int) -> float:
     return statistics.median(taken) * 1e6
 
 
-def run_pgbench(command: Sequence[str], env: Mapping[str, str], way: Way) -> str:
-    done = subprocess.run(
+def run_pgbench(
+    command: Sequence[str], env: Mapping[str, str], way: Way, told: Callable[[str], None] = lambda line: None
+) -> str:
+    """What it prints; `told` hears of each line at once."""
+    lines: list[str] = []
+    with subprocess.Popen(
         command,
         env=surroundings({**env, **way.env}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise BenchFailed(f"pgbench by way of {way.name} ended with {done.returncode}:\n{done.stdout}")
-    return done.stdout
+    ) as pgbench:
+        assert pgbench.stdout is not None
+        for line in pgbench.stdout:
+            told(line)
+            lines.append(line)
+    printed = "".join(lines)
+    if pgbench.returncode:
+        raise BenchFailed(f"pgbench by way of {way.name} ended with {pgbench.returncode}:\n{printed}")
+    return printed
 
 
 def connected(way: Way) -> psycopg.Connection[tuple[object, ...]]:

@@ -24,6 +24,7 @@ from hoopgw.relay import postgres_target_login as login
 from hoopgw.servers import tls
 from hoopgw.servers.conduit import Receiver, deliver
 from hoopgw.servers.departures import Departures
+from hoopgw.servers.derivations import Derivations
 from hoopgw.servers.reach import Place, connected
 from hoopgw.servers.resolve import resolve
 from hoopgw.wire import pglogin, pgmessages, scram
@@ -92,13 +93,11 @@ class TargetConnection(Protocol):
 
     transport: Any
 
-    def __init__(
-        self, wanted: Wanted, place: Place, context: ssl.SSLContext | None, derive: Callable[..., Deferred[Secret]]
-    ) -> None:
+    def __init__(self, wanted: Wanted, place: Place, context: ssl.SSLContext | None, derivations: Derivations) -> None:
         self.wanted = wanted
         self.place = place
         self._context = context
-        self._derive = derive
+        self._derivations = derivations
         self._login: login.TargetLogin | None = login.TargetLogin(
             wanted.user,
             wanted.database,
@@ -162,7 +161,7 @@ class TargetConnection(Protocol):
                         hostname=self.place.address.host,
                     )
                 case wants.DeriveKey(password=password, salt=salt, iterations=iterations):
-                    deriving = self._deriving = self._derive(scram.salted_password, password, salt, iterations)
+                    deriving = self._deriving = self._derivations.salted_password(password, salt, iterations)
                     deriving.addCallback(lambda salted: self._carry_out(self._logging_in.derived(salted)))
                     deriving.addErrback(self._broken)
                 case wants.Ready():
@@ -258,10 +257,12 @@ class Dialer:
         self._departures = departures
         self._contexts: dict[tuple[TlsMode, str, str], ssl.SSLContext | None] = {}
         self._random = SystemRandom()
+        self._derivations = Derivations(self._in_thread)
 
     def reloaded(self) -> None:
-        """CA files, certificates and keys may have changed: read them again."""
+        """CA files, certificates, keys and passwords may have changed: read them again."""
         self._contexts.clear()
+        self._derivations.forget()
 
     def _context(self, target: Target, certificate: str = "", key: Secret | None = None) -> ssl.SSLContext | None:
         known = target.tls, target.ca, certificate
@@ -306,7 +307,7 @@ class Dialer:
         self, wanted: Wanted, place: Place, seconds: float
     ) -> Generator[Deferred[Any], Any, tuple[TargetConnection, wants.Ready]]:
         context = self._context(wanted.target, wanted.certificate, wanted.key)
-        connection = TargetConnection(wanted, place, context, self._derive)
+        connection = TargetConnection(wanted, place, context, self._derivations)
         try:
             yield connected(self._reactor, self._departures, connection, place, wanted.target.connect_seconds)
         except ConnectError as error:
@@ -320,9 +321,8 @@ class Dialer:
 
         return connection.ready.addTimeout(seconds, self._reactor, onTimeoutCancel=too_slow)
 
-    def _derive(self, function: Callable[..., Secret], *arguments: Any) -> Deferred[Secret]:
-        pool = self._reactor.getThreadPool()
-        return deferToThreadPool(self._reactor, pool, function, *arguments)
+    def _in_thread(self, function: Callable[..., Secret], *arguments: Any) -> Deferred[Secret]:
+        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), function, *arguments)
 
     @inlineCallbacks
     def cancel(self, target: Target, place: Place, process: int, key: bytes) -> Generator[Deferred[Any], Any, None]:

@@ -72,6 +72,17 @@ class Text(SynchronousTestCase):
             self.assertIs(SecretText(NAMES).feed(text), text)
             self.assertFalse(mentions(text, SecretNames(())))
 
+    @given(
+        st.text("tokenTOKENpswdSWD_-2 1@[{`éþ", max_size=12),
+        st.sampled_from(("", "token", "Key", "api_key", "pwd2", "sig", "next_token")),
+        st.sampled_from(("", "longer than eight ")),
+    )
+    def test_by_its_last_letters(self, begin: str, end: str, before: str) -> None:
+        """What a look at the last bytes before a colon says is what the whole name says."""
+        name = before + begin + end
+        text = b'{"a":1,"%s":"x"}' % name.encode()
+        self.assertEqual(mentions(text, NAMES), NAMES.hides(name.encode()), text)
+
     def test_blanks_without_end_between_name_and_value(self) -> None:
         """However they are cut."""
         text = b'{"token"' + b" " * 1000 + b":" + b"\n" * 1000 + b'"x"}'
