@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import zstandard
 
@@ -18,8 +19,7 @@ from hoopgw.store.spool import LAST_PIECE
 JOIN = 64 * 1024  # bytes that are joined before they are compressed; more is compressed slice by slice
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(NamedTuple):
     """Where one session's chain stands."""
 
     number: int = 0  # of the next chunk
@@ -79,8 +79,9 @@ class Chains:
         self._pending = {}
         out: list[bytes] = []
         sealed: list[Sealed] = []
-        for session, part in batch.parts.items():
-            out.append(self._data(session, part))
+        bodies = self._compressed(list(batch.parts.values()))
+        for (session, part), body in zip(batch.parts.items(), bodies, strict=True):
+            out.append(self._data(session, part, body))
             if part.closed:
                 sealed.append(self._seal(session, out, final=True))
         for session in self._overdue(now):
@@ -118,9 +119,8 @@ class Chains:
 
     # ---- chunks
 
-    def _data(self, session: bytes, part: SessionBatch) -> bytes:
+    def _data(self, session: bytes, part: SessionBatch, body: bytes) -> bytes:
         chain = self._chain(session)
-        body = self._compressed(part)
         operation = part.last_operation or chain.operation
         header = Header(
             DATA,
@@ -141,10 +141,23 @@ class Chains:
         self._pending[session] = Chain(number, digest, part.last_entry, operation, part.last_time, sealed=False)
         return stored
 
-    def _compressed(self, part: SessionBatch) -> bytes:
-        """zstd with the size in its frame (RFC 8878)."""
-        if part.size <= JOIN:
-            return self._compressor.compress(b"".join(part.pieces))
+    def _compressed(self, parts: list[SessionBatch]) -> list[bytes]:
+        """Of each, zstd with the size in its frame (RFC 8878).
+
+        Small ones all at once: beside a busy reactor, letting the interpreter go and having it back takes longer than
+        compressing one of them, for both threads.
+        """
+        small = [b"".join(part.pieces) for part in parts if part.size <= JOIN]
+        together = iter(self._together(small))
+        return [next(together) if part.size <= JOIN else self._streamed(part) for part in parts]
+
+    def _together(self, raw: list[bytes]) -> list[bytes]:
+        if len(raw) < 2:
+            return [self._compressor.compress(each) for each in raw]
+        made = self._compressor.multi_compress_to_buffer([*raw])
+        return [made[number].tobytes() for number in range(len(made))]
+
+    def _streamed(self, part: SessionBatch) -> bytes:
         stream = self._compressor.compressobj(size=part.size)
         return b"".join([*map(stream.compress, part.pieces), stream.flush()])
 
@@ -158,7 +171,7 @@ class Chains:
             part.pieces.append(entry)
             part.size += len(entry)
             part.last_entry = number
-        return self._data(GATEWAY, part)
+        return self._data(GATEWAY, part, *self._compressed([part]))
 
     def _seal(self, session: bytes, out: list[bytes], *, final: bool) -> Sealed:
         chain, stamp = self._chain(session), time.time_ns()

@@ -148,7 +148,7 @@ class Tampered(SynchronousTestCase):
         one = self.store.one
         changed = [
             *one[:3],
-            *(replace(chunk, header=replace(chunk.header, number=at)) for at, chunk in enumerate(one[4:], 3)),
+            *(replace(chunk, header=chunk.header._replace(number=at)) for at, chunk in enumerate(one[4:], 3)),
         ]
         self.store.journal(session_bytes(ONE), chained_anew(changed, 3))
         found = said(str(self.place))[ONE]

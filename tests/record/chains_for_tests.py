@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import orjson
 import zstandard
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -95,5 +93,5 @@ def chained_anew(chunks: list[Chunk], start: int) -> list[Chunk]:
     out = list(chunks)
     for index in range(start, len(out)):
         before = out[index - 1].digest() if index else NO_DIGEST
-        out[index] = as_read(Chunk(replace(out[index].header, before=before), out[index].body))
+        out[index] = as_read(Chunk(out[index].header._replace(before=before), out[index].body))
     return out

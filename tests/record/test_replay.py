@@ -149,7 +149,7 @@ class Memory(SynchronousTestCase):
             yield piece
             for _ in range(127):  # the same body under the next numbers: the reader looks at nothing else
                 maker.entry += 1
-                yield maker.add(Chunk(replace(piece.header, number=len(maker.chunks)), piece.body))
+                yield maker.add(Chunk(piece.header._replace(number=len(maker.chunks)), piece.body))
                 maker.chunks[-2:-1] = [piece]
             yield maker.data((Kind.TO_CLIENT, done("SELECT 1") + READY))
 

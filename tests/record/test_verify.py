@@ -74,18 +74,18 @@ class Verifying(SynchronousTestCase):
             header = self.chunks[3].header
             value = getattr(header, name)
             other = bytes([value[0] ^ 1]) + value[1:] if isinstance(value, bytes) else value ^ 1
-            flipped = Chunk(replace(header, **{name: other}), self.chunks[3].body, self.chunks[3].check)
+            flipped = Chunk(header._replace(**{name: other}), self.chunks[3].body, self.chunks[3].check)
             self.assertEqual(self.bad([*self.chunks[:3], flipped, *self.chunks[4:]])[0], 3, name)
 
     def test_changed_and_chained_anew(self) -> None:
         """Somebody without the key puts every digest right again: the next seal tells, with what it covers."""
-        header = replace(self.chunks[4].header, last_time=99)
+        header = self.chunks[4].header._replace(last_time=99)
         changed = [*self.chunks[:4], as_read(Chunk(header, self.chunks[4].body)), *self.chunks[5:]]
         self.assertEqual(self.bad(chained_anew(changed, 5)), (3, (3, 4)))
 
     def test_changed_alone(self) -> None:
         """A chunk made anew with its own check right: what follows names it."""
-        header = replace(self.chunks[4].header, last_time=99)
+        header = self.chunks[4].header._replace(last_time=99)
         changed = [*self.chunks[:4], as_read(Chunk(header, self.chunks[4].body)), *self.chunks[5:]]
         self.assertEqual(self.bad(changed), (4, (4, 4)))
 
@@ -100,7 +100,7 @@ class Verifying(SynchronousTestCase):
             "last_time",
             "raw",
         ):
-            header = replace(self.chunks[2].header, **{name: 99})
+            header = self.chunks[2].header._replace(**{name: 99})
             changed = as_read(Chunk(header, self.chunks[2].body))
             self.assertEqual(self.bad([*self.chunks[:2], changed, *self.chunks[3:]]), (2, (1, 2)), name)
 
@@ -117,9 +117,9 @@ class Verifying(SynchronousTestCase):
         """A chunk of another session of the same gateway, as it is and made to fit."""
         other = session(KEY, "s_two", b"2" * 16).chunks
         self.assertEqual(self.bad([*self.chunks[:3], other[3], *self.chunks[4:]])[0], 3)
-        fitted = as_read(Chunk(replace(other[3].header, session=RAW), other[3].body))
+        fitted = as_read(Chunk(other[3].header._replace(session=RAW), other[3].body))
         self.assertEqual(self.bad([*self.chunks[:3], fitted, *self.chunks[4:]])[0], 3)
-        sealed = as_read(Chunk(replace(other[2].header, session=RAW, before=self.chunks[1].digest()), other[2].body))
+        sealed = as_read(Chunk(other[2].header._replace(session=RAW, before=self.chunks[1].digest()), other[2].body))
         self.assertEqual(self.bad([*self.chunks[:2], sealed]), (2, (1, 2)))
 
     def test_cut(self) -> None:
@@ -281,6 +281,6 @@ class Kinds(SynchronousTestCase):
     def test_unknown_kind(self) -> None:
         """A chunk of a kind that there is none of is bad, not skipped."""
         maker = session(KEY, NAME, RAW)
-        odd = as_read(Chunk(replace(maker.chunks[3].header, kind=9), maker.chunks[3].body))
+        odd = as_read(Chunk(maker.chunks[3].header._replace(kind=9), maker.chunks[3].body))
         self.assertEqual(verified([*maker.chunks[:3], odd]).chunk, 3)
         self.assertEqual({chunk.header.kind for chunk in maker.chunks}, {DATA, SEAL})

@@ -610,12 +610,11 @@ class Tampering(SynchronousTestCase):
 
     def test_replaced(self) -> None:
         """A chunk that was made anew, its own check right, is found by what follows."""
-        from dataclasses import replace
 
         for index in range(len(self.chunks) - 1):
             if self.chunks[index].header.kind != DATA:
                 continue
-            header = replace(self.chunks[index].header, last_time=1)
+            header = self.chunks[index].header._replace(last_time=1)
             bad = Chunk(header, self.chunks[index].body)
             bad = Chunk(header, self.chunks[index].body, bad.digest()[:8])
             found = self.result([*self.chunks[:index], bad, *self.chunks[index + 1 :]])
