@@ -19,7 +19,7 @@ from hoopgw.relay.http_origin import REASON, may_ask
 from hoopgw.relay.http_otherwise import AS_ASKED, LEFT_OUT, otherwise
 from hoopgw.relay.http_query_secret import brings, shown, with_query
 from hoopgw.relay.http_scope import PROOFS, HttpScope
-from hoopgw.relay.http_secrets import UNREAD, BodySecrets, is_clean
+from hoopgw.relay.http_secrets import NONE, BodySecrets, is_clean, may_open
 from hoopgw.relay.http_signing import CODED, MAX_HASHED, WHOLE, Signing
 from hoopgw.relay.http_trace import Traces
 from hoopgw.relay.http_upgrade import WEBSOCKET, asking, opened
@@ -148,7 +148,7 @@ class Outgoing:
             if status:
                 return status, reason
         if not self.up.ended:
-            self._looks = head.kind.way != UNREAD and self._scope.named is not NO_NAMES
+            self._looks = self._scope.named is not NO_NAMES
             self._judged = self._scope.needs(request)
             self.reads = max(self._judged, MAX_HASHED) if signing is not None and signing.way == WHOLE else self._judged
         return 0, ""
@@ -177,10 +177,15 @@ class Outgoing:
     def _recorded(self, piece: bytes, content: list[bytes]) -> bytes:
         """Some of the body as the record has it; the same object where that is all of it."""
         if self._looks and piece:
-            self._looks = False
             up, names = self.up, self._scope.named
             assert self.head is not None
             kind = self.head.kind
+            if kind.way == NONE:
+                first = next(filter(None, content), b"")
+                if not first or not may_open(first):
+                    self._looks = not first
+                    return piece
+            self._looks = False
             if up.framing == CHUNKED or not up.ended or not is_clean(kind, piece, names):
                 self._secrets = BodySecrets(kind, names, up.framing)
         secrets = self._secrets

@@ -11,20 +11,27 @@ from hoopgw.wire.httpfields import CHUNKED, Block, Field
 from hoopgw.wire.secretform import SecretForm, has_secret
 from hoopgw.wire.secretnames import SecretNames
 from hoopgw.wire.secretparts import SecretParts
-from hoopgw.wire.secrettext import SecretText, mentions
+from hoopgw.wire.secretplaces import mentions
+from hoopgw.wire.secrettext import SecretText
 
 # How a body is looked through
-UNREAD: Final = 0  # by its type it has no named fields, or none that are known here
+NONE: Final = 0  # by its type it has no named fields, or none that are known here, unless it begins as JSON does
 TEXT: Final = 1
 FORM: Final = 2
 PARTS: Final = 3
 WITHHELD: Final = 4  # it has some, and they cannot be found
+LINES: Final = 5  # text whose lines have names as well
+UNTYPED: Final = 6
 
 _TEXTUAL: Final = re.compile(rb"text/|[^;]*(?:json|graphql|javascript|ya?ml|x-amz-cbor-1\.0)\b")
+_LINED: Final = re.compile(rb"[^;]*ya?ml\b|(?:application|message)/http\b")
 _BOUNDARY: Final = re.compile(rb";[ \t]*boundary=(?:\"([^\"]+)\"|([^\"; \t]+))", re.IGNORECASE)
 _CHARSET: Final = re.compile(rb";[ \t]*charset=\"?([^\"; \t]*)", re.IGNORECASE)
 _ASCII: Final = frozenset((b"utf-8", b"utf8", b"us-ascii", b"ascii", b"iso-8859-1", b"latin1", b"windows-1252"))
+_PAIR: Final = re.compile(rb"[A-Za-z0-9_.%+\[\]-]+(?:=|\Z)")  # how a form begins
 _OPENS: Final = (b"{", b"[")  # how a text of JSON begins
+_BLANKS: Final = b" \t\r\n"
+_MARKED: Final = b"\xef\xbb\xbf"  # what may stand before it
 _MARK: Final = 0xFE  # what both bytes of UTF-16's mark are at least
 
 
@@ -39,26 +46,29 @@ class BodyKind:
         self.boundary = boundary
 
 
-_UNREAD: Final = BodyKind(UNREAD)
+_NONE: Final = BodyKind(NONE)
 _PLAIN: Final = BodyKind(TEXT)
 
 
 def kind_of(block: Block) -> BodyKind:
-    """By Content-Type and Content-Encoding.  A body without a type, or with several, is looked through as text."""
+    """By Content-Type and Content-Encoding.  A body without a type, or with several, is text, or a form where it begins
+    as one."""
     types = block.values(b"content-type")
     told = types[0].strip(b" \t").lower() if types else b""
-    if len(types) != 1:
-        way, boundary = TEXT, b""
+    if len(types) != 1 or not told:
+        way, boundary = UNTYPED, b""
     elif told.startswith(b"application/x-www-form-urlencoded"):
         way, boundary = FORM, b""
     elif told.startswith(b"multipart/"):
         found = _BOUNDARY.search(types[0])
         boundary = b"" if found is None else found.group(1) or found.group(2)
         way = PARTS if boundary else WITHHELD
+    elif _LINED.match(told):
+        way, boundary = LINES, b""
     elif _TEXTUAL.match(told):
         way, boundary = TEXT, b""
     else:
-        return _UNREAD
+        return _NONE
     charset = _CHARSET.search(told)
     coded = any(each.strip(b" \t").lower() not in (b"", b"identity") for each in block.values(b"content-encoding"))
     if coded or (charset is not None and charset.group(1) not in _ASCII):
@@ -69,10 +79,16 @@ def kind_of(block: Block) -> BodyKind:
 def is_clean(kind: BodyKind, body: bytes, names: SecretNames) -> bool:
     """Nothing of a body that is whole is kept out of the record: most bodies need no more than this."""
     if kind.way == FORM:
-        return body[:1] > b" " and body[:1] not in _OPENS and not has_secret(body, names)
-    if kind.way != TEXT:
+        return b" " < body[:1] < b"\x80" and body[:1] not in _OPENS and not has_secret(body, names)
+    if kind.way in (PARTS, WITHHELD) or (kind.way == UNTYPED and _PAIR.match(body)):
         return False
     return not mentions(body, names) and not _is_wide(body)
+
+
+def may_open(body: bytes) -> bool:
+    """Whether it begins as JSON does, or has not begun."""
+    first = body[:4].removeprefix(_MARKED).lstrip(_BLANKS) or body.removeprefix(_MARKED).lstrip(_BLANKS)
+    return first[:1] in _OPENS or not first or first == _MARKED[: len(first)]
 
 
 def _is_wide(body: bytes) -> bool:
@@ -92,13 +108,14 @@ class BodySecrets:
     withheld  the record has no more of it than its length
     """
 
-    __slots__ = ("_began", "_chunked", "_form", "_kind", "_names", "_parts", "_text", "withheld")
+    __slots__ = ("_chunked", "_first", "_form", "_kind", "_names", "_parts", "_single", "_text", "withheld")
 
     def __init__(self, kind: BodyKind, names: SecretNames, framing: int) -> None:
         self._kind = kind
         self._names = names
         self._chunked = framing == CHUNKED
-        self._began = False
+        self._first = b""  # byte of it
+        self._single = False  # and there is no other yet
         self._text: SecretText | None = None
         self._form: SecretForm | None = None
         self._parts: SecretParts | None = None
@@ -124,26 +141,32 @@ class BodySecrets:
         return framed
 
     def _starred(self, data: bytes) -> bytes:
-        if not self._began and data:
-            self._began = True
+        if not self._first and data:
+            self._first = data[:1]
             self._begin(data)
+            self._single = len(data) == 1
+        elif self._single and data:
+            self._single = False
+            self.withheld = self.withheld or (self._text is not None and _is_wide(self._first + data[:1]))
+        if self.withheld:
+            return b"*" * len(data)
         if self._text is not None:
             return self._text.feed(data)
         if self._form is not None:
             return self._form.feed(data)
         if self._parts is not None:
             return self._parts.feed(data)
-        return b"*" * len(data)
+        return data
 
     def _begin(self, data: bytes) -> None:
         """A form may be JSON: curl says that all it sends are forms."""
         way = self._kind.way
-        opens = data.lstrip(b" \t\r\n")[:1] in _OPENS
+        opens = data.removeprefix(_MARKED).lstrip(_BLANKS)[:1] in _OPENS
         if way == PARTS:
             self._parts = SecretParts(self._names, self._kind.boundary)
-        elif way == WITHHELD or (way == TEXT and _is_wide(data)):
+        elif way == WITHHELD or (way != FORM and _is_wide(data)):
             self.withheld = True
-        elif way == FORM and not opens:
+        elif (way == FORM and not opens) or (way == UNTYPED and _PAIR.match(data)):
             self._form = SecretForm(self._names)
         else:
-            self._text = SecretText(self._names)
+            self._text = SecretText(self._names, way == LINES and not opens)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Final, final
 
 from hoopgw.wire import websocket as ws
 from hoopgw.wire.secretnames import SecretNames
-from hoopgw.wire.secrettext import SecretText, mentions
+from hoopgw.wire.secretplaces import mentions
+from hoopgw.wire.secrettext import SecretText
+
+_STOMP: Final = (b"CONNECT", b"STOMP", b"SEND")  # how a message of STOMP begins that has fields
 
 
 @final
@@ -27,7 +30,7 @@ class MessageSecrets:
         if piece.first:
             if piece.last and not mentions(piece.data, self._names):
                 return piece
-            self._text = SecretText(self._names)
+            self._text = SecretText(self._names, piece.data.startswith(_STOMP))
         before = self._text.found
         shown = self._text.feed(piece.data)
         self.found += self._text.found - before
@@ -45,8 +48,9 @@ class MessageSecrets:
             if size >= 126:
                 start += 2 if size == 126 else 8
                 size = int.from_bytes(frames[here + 2 : start], "big")
-            text = SecretText(self._names)
-            shown += (frames[here:start], text.feed(frames[start : start + size]))
+            message = frames[start : start + size]
+            text = SecretText(self._names, message.startswith(_STOMP))
+            shown += (frames[here:start], text.feed(message))
             self.found += text.found
             here = start + size
         return b"".join(shown)

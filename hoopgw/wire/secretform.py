@@ -94,7 +94,8 @@ class SecretForm:
             here += 1
 
     def _inside(self, data: bytes, start: i64, end: i64) -> i64:
-        """The same of a name with a colon, in a value; the colon may have begun before `start`."""
+        """The same of a name with a colon, in a value, or of an address or form in one; the sign behind the name may
+        have begun before `start`."""
         names = self._names
         here: i64 = max(start - LONGEST, 0)
         while here < end:
@@ -109,11 +110,11 @@ class SecretForm:
 
 
 def _encoded(data: bytes, here: i64, end: i64) -> i64:
-    """Behind the colon that is encoded at `here`, maybe several times; 0 where there is none."""
+    """Behind the colon or equals sign that is encoded at `here`, maybe several times; 0 where there is none."""
     at: i64 = here + 1
     while at + 2 <= end and data[at] == 50 and data[at + 1] == 53:  # 25
         at += 2
-    return at + 2 if at + 2 <= end and data[at] == 51 and data[at + 1] | 32 == 97 else 0  # 3A
+    return at + 2 if at + 2 <= end and data[at] == 51 and (data[at + 1] | 32) in b"ad" else 0  # 3A, 3D
 
 
 def _before(data: bytes, end: i64) -> i64:

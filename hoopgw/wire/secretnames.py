@@ -10,14 +10,18 @@ from urllib.parse import unquote_to_bytes
 
 from mypy_extensions import i64
 
-# Parameters that carry a secret by RFC 6749 (2.3.1, 4.3, 6), RFC 6750 (2.3), RFC 7521 (4), RFC 7636 (4.5) and RFC 9449;
-# of addresses that are signed (OpenTelemetry's semantic conventions, url.query); what OWASP's logging cheat sheet and
-# the scrubbers of Sentry and of web frameworks leave out
+# Parameters that carry a secret by RFC 6749 (2.3.1, 4.3, 6), RFC 6750 (2.3), RFC 7521 (4), RFC 7636 (4.5), RFC 8628
+# (3.4), RFC 9449, SAML and OpenID Connect; of addresses that are signed (OpenTelemetry's semantic conventions,
+# url.query); what OWASP's logging cheat sheet and the scrubbers of Sentry and of web frameworks leave out; what AWS and
+# Vault take for secrets
 USUAL: Final = (
-    "*password", "*passwd", "*passphrase", "*passcode", "pwd", "*_pwd", "*secret", "*secret_key", "*private_key",
-    "*api_key", "*access_key", "*auth_key", "*subscription_key", "*encryption_key", "*token", "*credential",
-    "*credentials", "*authorization", "auth", "*jwt", "*assertion", "code_verifier", "dpop", "otp", "*_otp", "totp",
-    "*session_id", "*sessid", "*csrf", "*xsrf", "*signature", "sig", "cvv", "cvc",
+    "*password", "*passwords", "*password_confirmation", "*password_confirm", "*password_repeat", "*passwd", "pass",
+    "user_pass", "*passphrase", "*passcode", "pwd", "*_pwd", "*secret", "*secrets", "*secret_key", "*secret_id",
+    "*secret_string", "*secret_binary", "*private_key", "*api_key", "*access_key", "*account_key", "*auth_key",
+    "*signing_key", "*subscription_key", "*encryption_key", "*token", "*token_hint", "*credential", "*credentials",
+    "*authorization", "auth", "*jwt", "*assertion", "saml_response", "code_verifier", "device_code", "dpop", "otp",
+    "*_otp", "*otp_code", "totp", "mfa_code", "*session_id", "*sessid", "*csrf", "*xsrf", "*signature", "sig", "cvv",
+    "cvc",
 )  # fmt: skip
 # Which end so and open nothing: where a list goes on, what makes a request one that was sent before
 PLAIN: Final = (
@@ -49,7 +53,7 @@ KINDS: Final = bytes(
 class SecretNames:
     """Globs over names, the same in whatever case and with whatever between their words: `api_key` is `apiKey` and
     `X-Api-Key` is `x_*`.  Digits at the end of a name do not count (`password2`), and of `user[password]` or
-    `user.password` the last part is a name as well.
+    `user.password` the last part is a name as well, and so is each other part of `password[new]`.
 
     every   no look at a name's last letters says anything: each is looked up
     ends    by `_index` of its last three letters: it has to be looked up
@@ -111,7 +115,8 @@ class SecretNames:
         if _APART.search(name) is None:
             return False
         parts = [part for part in map(_joined, _APART.split(name)) if part]
-        return bool(parts) and self._hidden.have(parts[-1]) and not self._plain.have(parts[-1])
+        above = map(_joined, name.replace("]", "[").split("[")[:-1]) if "[" in name else ()
+        return any(self._hidden.have(part) and not self._plain.have(part) for part in (*parts[-1:], *above))
 
 
 @final

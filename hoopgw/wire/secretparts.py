@@ -1,7 +1,9 @@
 """A form of several parts (RFC 7578) in pieces -> the same, at the same length, with secret values starred.
 
-Files go on as they are, unless the form's name for one is secret; other parts are looked through as text: some hold
-JSON.  Nothing is held back, nothing is refused; a delimiter that a read cuts may be starred with what is before it.
+Files go on as they are, unless the form's name for one is secret or they are JSON (browsers call each blob a file);
+other parts are looked through as text: some hold JSON, or requests of a batch.  Of what stands before the first
+delimiter, and of parts that have parts themselves or another character set, nothing is shown.  Nothing is held back,
+nothing is refused; a delimiter that a read cuts may be starred with what is before it.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import Final, final
 
+from hoopgw.wire.secretform import SecretForm
 from hoopgw.wire.secretnames import SecretNames
 from hoopgw.wire.secrettext import SecretText
 
@@ -18,6 +21,11 @@ _HEAD_ENDS: Final = re.compile(rb"\n\r?\n")
 _NAME: Final = re.compile(
     rb"(?<![A-Za-z0-9])name\*?[0-9]*\*?[ \t]*=[ \t]*(\"(?:[^\"\\]|\\.)*\"?|[^; \t\r\n]+)", re.IGNORECASE
 )
+_TYPE: Final = re.compile(rb"^content-type:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+_JSON: Final = re.compile(rb"[^;]*json\b")
+_LINES: Final = re.compile(rb"(?:application|message)/http\b|[^;]*ya?ml\b")
+_FORM: Final = b"application/x-www-form-urlencoded"
+_WIDE: Final = re.compile(rb"multipart/|.*charset=[\"']?(?:utf-?16|utf-?32|utf-?7|ucs)", re.DOTALL)
 _FILE: Final = re.compile(rb"filename\*?[0-9]*\*?[ \t]*=", re.IGNORECASE)
 
 _CONTENT: Final = 0
@@ -36,8 +44,8 @@ class SecretParts:
         self._before = b"\n"  # the last bytes of what came before: a delimiter may begin there, as the first one does
         self._head = b""
         self._state = _CONTENT
-        self._hidden = False  # the part in hand is starred
-        self._text: SecretText | None = None  # what looks through it
+        self._hidden = True  # the part in hand is starred; before the first one there is none that is read
+        self._text: SecretText | SecretForm | None = None  # what looks through it
         self.found = 0
 
     def feed(self, data: bytes) -> bytes:
@@ -84,9 +92,17 @@ class SecretParts:
             shown.append(data[here:])
             return len(data)
         stop = len(head) if end is None else end.end()
-        self._hidden = end is None or any(self._names.hides(each.strip(b'"')) for each in _NAME.findall(head[:stop]))
+        found = _TYPE.search(head, 0, stop)
+        told = b"" if found is None else found[1].lower()
+        named = any(self._names.hides(each.strip(b"\"'")) for each in _NAME.findall(head[:stop]))
+        self._hidden = end is None or named or _WIDE.match(told) is not None
         self.found += self._hidden
-        self._text = None if self._hidden or _FILE.search(head, 0, stop) else SecretText(self._names)
+        if self._hidden or (_FILE.search(head, 0, stop) and not _JSON.match(told)):
+            self._text = None
+        elif told.startswith(_FORM):
+            self._text = SecretForm(self._names)
+        else:
+            self._text = SecretText(self._names, _LINES.match(told) is not None)
         self._state = _CONTENT
         self._before = b"\n"  # an empty part's delimiter follows at once
         shown.append(data[here : here + stop - known])

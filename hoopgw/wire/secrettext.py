@@ -1,22 +1,18 @@
 """Text in pieces -> the same text, at the same length, with the values of secret members starred.  Compiled.
 
 Members are known by their names, wherever they stand: in JSON, in JSON that is a text of JSON, in the arguments of a
-document of GraphQL.  Nothing is held back, nothing is refused: what is no JSON goes on as it is.
+document of GraphQL, and in texts of lines (YAML, fields of a head) at the begin of one.  Nothing is held back, nothing
+is refused: what is none of these goes on as it is.
 """
 
 from __future__ import annotations
 
 from typing import Final, final
 
-from librt.strings import read_i64_le
 from mypy_extensions import i64
 
-from hoopgw.wire.secretnames import KINDS, MAX_NAME, SecretNames
-
-_COLONS: Final = 0x3A3A3A3A3A3A3A3A
-_ONES: Final = 0x0101010101010101
-_BLANKS: Final = b" \t\r\n"
-_IS_BLANK: Final = bytes(1 if c in _BLANKS else 0 for c in range(256))
+from hoopgw.wire.secretnames import MAX_NAME, SecretNames
+from hoopgw.wire.secretplaces import IS_BLANK, behind, indent, is_quote, last_of
 
 _PLAIN: Final = 0
 _VALUE: Final = 1  # it begins here
@@ -25,22 +21,36 @@ _TEXT: Final = 3
 _WORD: Final = 4
 _NUMBER: Final = 5
 _BLOCK: Final = 6  # an object or list
+_CLOSED: Final = 7  # a text without anything in it, or the begin of one with three quotes (GraphQL)
+_TRIPLE: Final = 8
+_REST: Final = 9  # of the text that the name is in: its quotes are written as \u0022
+_LINES: Final = 10  # all of a line, and of those behind it that are indented deeper
 
 _STAR: Final = 42
 _ZERO: Final = 48
 _BLANK: Final = 32
+_LF: Final = 10
+_DASH: Final = 45
 # What a bare word ends at
 _ENDS: Final = bytes(1 if c in b",}])&<;\"' \t\r\n" else 0 for c in range(256))
 
 
 @final
 class SecretText:
-    """One text.  `found` counts the values."""
+    """One text; `lines`: each of its lines may be a name, a colon and a value.  `found` counts the values."""
 
-    __slots__ = ("_before", "_depth", "_escaped", "_in_text", "_level", "_names", "_quote", "_run", "_state", "found")
+    __slots__ = (
+        "_before", "_column", "_depth", "_empty", "_escaped", "_in_text", "_indent", "_level", "_lines", "_names",
+        "_quote", "_quotes", "_run", "_state", "found",
+    )  # fmt: skip
 
-    def __init__(self, names: SecretNames) -> None:
+    def __init__(self, names: SecretNames, lines: bool = False) -> None:
         self._names = names
+        self._lines = lines
+        self._indent: i64 = 0  # of the line whose value is starred
+        self._column: i64 = -1  # blanks at the begin of the line in hand; -1: behind them
+        self._empty = False  # nothing of a text came behind its quote
+        self._quotes: i64 = 0  # of the three that end a text, how many came
         self._before = b""  # the last bytes of what came before: a name may stand there
         self._state: i64 = _PLAIN
         self._level: i64 = 0  # backslashes before each quote: of JSON in a text of JSON
@@ -61,7 +71,7 @@ class SecretText:
         if self._state == _PLAIN:
             here = self._behind_name(text, start, end)
             if here < 0:
-                self._before = _last(text)
+                self._before = text[-MAX_NAME:] if self._lines else last_of(text)
                 return data
         shown = bytearray(text)
         while 0 <= here < end:
@@ -73,31 +83,52 @@ class SecretText:
                 here = self._in_quotes(text, here, end, shown)
             elif self._state == _BLOCK:
                 here = self._in_block(text, here, end, shown)
+            elif self._state == _LINES:
+                here = self._in_lines(text, here, end, shown)
+            elif self._state == _REST:
+                here = self._in_rest(text, here, end, shown)
+            elif self._state == _TRIPLE:
+                here = self._in_triple(text, here, end, shown)
+            elif self._state == _CLOSED:
+                here = self._behind_closed(text, here, end)
             else:
                 here = self._in_word(text, here, end, shown)
-        self._before = _last(text) if self._state == _PLAIN else b""
+        if self._state != _PLAIN:
+            self._before = b""
+        else:
+            self._before = text[-MAX_NAME:] if self._lines else last_of(text)
         return bytes(shown[start:]) if start else bytes(shown)
 
     # ---- names
 
     def _behind_name(self, data: bytes, start: i64, end: i64) -> i64:
         """Behind the colon of the next secret name; -1 where there is none."""
-        here: i64 = _behind(data, start, end, self._names, self._escaped)
+        here: i64 = behind(data, start, end, self._names, self._escaped)
         if here < 0:
             return -1
         stop: i64 = here
-        while _IS_BLANK[data[stop - 1]]:
+        while IS_BLANK[data[stop - 1]]:
             stop -= 1
         quoted = data[stop - 1] == 34 or data[stop - 1] == 39
         level: i64 = 0
-        if quoted:
-            stop -= 1
+        self._run = 0
+        escaped = self._escaped and is_quote(data, stop)
+        if self._lines and not quoted and not escaped:
+            self._indent = indent(data, stop)
+            if self._indent >= 0:
+                self._state = _LINES
+                self._column = -1
+                self.found += 1
+                return here + 1
+        if quoted or escaped:
+            stop -= 5 if escaped else 1
             while stop > 0 and data[stop - 1] == 92:
                 stop -= 1
                 level += 1
-        self._state = _VALUE if quoted else _QUOTED
+        self._state = _REST if escaped else _VALUE if quoted else _QUOTED
+        if escaped:
+            self.found += 1
         self._level = level
-        self._run = 0
         return here + 1
 
     # ---- values
@@ -105,10 +136,13 @@ class SecretText:
     def _begin(self, data: bytes, here: i64, end: i64) -> i64:
         """What kind of value it is; `_level` is that of its name's quotes until it has some itself."""
         c: i64 = data[here]
-        if _IS_BLANK[c]:
+        if IS_BLANK[c]:
             return here + 1
         if c == 92:
             self._run += 1
+            return here + 1
+        if self._run > 0 and c in b"nrt":  # a blank, in a text
+            self._run = 0
             return here + 1
         quoted = self._state == _QUOTED
         if c == 34 and self._run < self._level:  # the text ends that the name is in
@@ -119,6 +153,7 @@ class SecretText:
             self._level = self._run
             self._run = 0
             self._quote = c
+            self._empty = True
             return here + 1
         if quoted or c in b",}])":
             self._state = _PLAIN
@@ -151,14 +186,85 @@ class SecretText:
                 run: i64 = self._run
                 if run < self._level or run % (self._level + self._level + 2) == self._level:
                     self._unstarred(data, here, shown)
-                    self._state = _PLAIN
+                    self._state = _CLOSED if self._empty and quote == 34 and run == self._level else _PLAIN
+                    self._run = 0
                     return here + 1
+                self._empty = False
                 self._run = 0
             elif c == 92:
                 self._run += 1
             else:
                 self._run = 0
+                self._empty = False
             shown[here] = _STAR
+            here += 1
+        return end
+
+    def _behind_closed(self, data: bytes, here: i64, end: i64) -> i64:
+        """A third quote begins a text that ends with three."""
+        while here < end and data[here] == 92:
+            self._run += 1
+            here += 1
+        if here == end:
+            return end
+        triple = data[here] == 34 and self._run == self._level
+        self._state = _TRIPLE if triple else _PLAIN
+        self._run = 0
+        self._quotes = 0
+        return here + 1 if triple else here
+
+    def _in_triple(self, data: bytes, here: i64, end: i64, shown: bytearray) -> i64:
+        while here < end:
+            c: i64 = data[here]
+            if c == 92:
+                self._run += 1
+            elif c == 34:
+                if self._run < self._level:  # the text ends that it is in
+                    self._unstarred(data, here, shown)
+                    self._state = _PLAIN
+                    return here
+                self._quotes = self._quotes + 1 if self._run == self._level else 0
+                self._run = 0
+                if self._quotes == 3:
+                    begin: i64 = max(here - 3 * self._level - 2, 0)
+                    shown[begin:here] = data[begin:here]
+                    self._state = _PLAIN
+                    return here + 1
+            else:
+                self._run = 0
+                self._quotes = 0
+            shown[here] = _STAR
+            here += 1
+        return end
+
+    def _in_rest(self, data: bytes, here: i64, end: i64, shown: bytearray) -> i64:
+        while here < end:
+            c: i64 = data[here]
+            if c == 34 and self._run < self._level:
+                self._unstarred(data, here, shown)
+                self._state = _PLAIN
+                return here
+            self._run = self._run + 1 if c == 92 else 0
+            shown[here] = _STAR
+            here += 1
+        return end
+
+    def _in_lines(self, data: bytes, here: i64, end: i64, shown: bytearray) -> i64:
+        """Elements of a list may stand as deep as the name of the list."""
+        while here < end:
+            c: i64 = data[here]
+            if c == _LF:
+                self._column = 0
+            elif self._column >= 0 and (c == _BLANK or c == 9):
+                self._column += 1
+            elif c != 13:
+                deeper: i64 = self._column if c != _DASH else self._column + 1
+                if self._column >= 0 and deeper <= self._indent:
+                    self._state = _PLAIN
+                    return here
+                self._column = -1
+                if c != _BLANK:
+                    shown[here] = _STAR
             here += 1
         return end
 
@@ -206,91 +312,3 @@ class SecretText:
             self._run = 1
             here += 1
         return end
-
-
-def mentions(data: bytes, names: SecretNames) -> bool:
-    """Whether there is a secret name before a colon, in a text that is whole."""
-    return _behind(data, 0, len(data), names, b"\\u" in data) >= 0
-
-
-def _behind(data: bytes, start: i64, end: i64, names: SecretNames, escaped: bool) -> i64:
-    """Where the colon stands behind the next secret name; -1 for none.  `escaped`: some names may be."""
-    careful = names.every or escaped
-    ends = names.ends
-    here: i64 = start
-    while True:
-        here = _colon(data, here, end)
-        if here < 0:
-            return -1
-        if here >= 8 and not careful and _is_harmless(read_i64_le(data, here - 8), ends):
-            here += 1
-            continue
-        stop: i64 = here
-        while stop > 0 and _IS_BLANK[data[stop - 1]]:
-            stop -= 1
-        if stop > 0:
-            c: i64 = data[stop - 1]
-            quoted = c == 34 or c == 39
-            if quoted:
-                stop -= 1
-                while stop > 0 and data[stop - 1] == 92:
-                    stop -= 1
-            elif KINDS[c] == 0:
-                stop = 0
-            if stop > 0 and (careful or names.may_hide(data, stop)):
-                name = _name(data, stop, quoted)
-                if (not careful or names.every or b"\\" in name or names.may_hide(data, stop)) and names.hides(name):
-                    return here
-        here += 1
-
-
-def _is_harmless(word: i64, ends: bytes) -> bool:
-    """Of the eight bytes before a colon: the usual name, three letters and a quote at its end, and no secret one."""
-    last: i64 = word >> 48 & 0xFF
-    middle: i64 = word >> 40 & 0xFF
-    first: i64 = word >> 32 & 0xFF
-    if word >> 56 != 34 or not (_is_letter(last) and _is_letter(middle) and _is_letter(first)):
-        return False
-    return ends[(last & 31) | (middle & 31) << 5 | (first & 31) << 10] == 0
-
-
-def _is_letter(c: i64) -> bool:
-    return 97 <= (c | 32) <= 122
-
-
-def _colon(data: bytes, start: i64, end: i64) -> i64:
-    """Where the next colon stands; -1 for none."""
-    here: i64 = start
-    while here + 8 <= end:  # eight bytes at a time
-        word: i64 = read_i64_le(data, here) ^ _COLONS
-        found: i64 = ((word - _ONES) & ~word) >> 7 & _ONES
-        if found:
-            # the lowest is exact: how many bytes are below it
-            return here + (((((found & -found) - 1) & _ONES) * _ONES) >> 56 & 15)
-        here += 8
-    while here < end:
-        if data[here] == 58:
-            return here
-        here += 1
-    return -1
-
-
-def _name(data: bytes, end: i64, quoted: bool) -> bytes:
-    """The name that ends there: between quotes, or of what names without quotes have."""
-    here: i64 = end
-    least: i64 = max(end - MAX_NAME, 0)
-    while here > least:
-        c: i64 = data[here - 1]
-        if c == 34 or c == 39 or (not quoted and (KINDS[c] == 0 or c == 32)):
-            break
-        here -= 1
-    return data[here:end]
-
-
-def _last(data: bytes) -> bytes:
-    """The last of its bytes among which a name may stand whose colon is still to come; blanks behind it are one."""
-    size = len(data)
-    if size and _IS_BLANK[data[size - 1]]:
-        rest = data[-MAX_NAME:].rstrip(_BLANKS) or data.rstrip(_BLANKS)
-        return rest[-MAX_NAME:] + b" "
-    return data[-MAX_NAME:]

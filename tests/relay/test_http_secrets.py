@@ -64,6 +64,8 @@ class Secrets(SynchronousTestCase):
             (JSON, b'{"user": "ada", "password": "%s"}'),
             (b"application/vnd.api+json; charset=UTF-8", b'{"data": {"apiKey": "%s"}}'),
             (b"", b'{"token": "%s"}'),
+            (b"", b"user=ada&password=%s"),
+            (b"application/yaml", b"user: ada\npassword: %s\nz: 1\n"),
             (b"text/plain", b'{"token": "%s"}'),
             (b"application/x-www-form-urlencoded", b'{"token": "%s"}'),
             (b"application/x-www-form-urlencoded", b"user=ada&password=%s&z=1"),
@@ -80,6 +82,12 @@ class Secrets(SynchronousTestCase):
                 self.assertEqual(len(self.content(course)), len(shown))
             self.assertEqual(course.relay.coverage()["starred"], 1)
 
+    def test_two_bytes_of_each_character(self) -> None:
+        """Known where the first comes by itself, too."""
+        data = post((b'{"token": "%s"}' % HUSH).decode().encode("utf-16-le"), JSON, chunked=1)
+        course = self.sent(data)
+        self.assertNotIn(HUSH.decode().encode("utf-16-le"), self.content(course))
+
     def test_what_cannot_be_looked_through(self) -> None:
         """Of what may have secret fields there is the length; the coverage says so."""
         body = b'{"token": "%s"}' % HUSH
@@ -95,11 +103,13 @@ class Secrets(SynchronousTestCase):
             self.assertEqual(course.relay.coverage()["opaque"], ["the content of 1 requests, but for its length"])
 
     def test_what_has_no_fields(self) -> None:
-        """By its type: it is recorded as it came."""
+        """By its type: it is recorded as it came, unless it begins as JSON does: many servers ask for no type."""
         for kind in (b"application/octet-stream", b"image/png", b"application/x-git-upload-pack-request"):
+            for size in (0, 1):
+                self.sent(post(b'\xef\xbb\xbf \n[{"token": "%s"}]' % HUSH, kind, chunked=size))
             course = Course(named=NAMES)
-            course.send(post(b'{"token": "x"}', kind, b"Content-Encoding: gzip"))
-            self.assertTrue(course.journal[0].endswith(b'\r\n\r\n{"token": "x"}'))
+            course.send(post(b'PACK{"token": "x"}', kind, b"Content-Encoding: gzip"))
+            self.assertTrue(course.journal[0].endswith(b'\r\n\r\nPACK{"token": "x"}'))
             self.assertEqual(course.relay.coverage(), {"exact": ["requests", "answers"], "inferred": [], "opaque": []})
 
     def test_heads(self) -> None:

@@ -34,6 +34,9 @@ class Forms(SynchronousTestCase):
             (b'payload={"token": "x"}&a=b', b'payload={"token":' + b"*" * 5 + b"&a=b"),
             (b"payload=%7B%22p%61ssword%22%3A%22x%22%7D", b"payload=%7B%22p%61ssword%22%3A" + b"*" * 10),
             (b"payload=%257B%2522token%2522%253A1&a=b", b"payload=%257B%2522token%2522%253A*&a=b"),
+            (b"next=%2Freset%3Ftoken%3Dabc&a=b", b"next=%2Freset%3Ftoken%3D***&a=b"),
+            (b"u=a%253Db%2526password%253dabc&a=b", b"u=a%253Db%2526password%253d***&a=b"),
+            (b"password[new]=a&b=c&password%5Bnew%5D=a", b"password[new]=*&b=c&password%5Bnew%5D=*"),
             (b"query=mutation{login(password:+%22x%22)}", b"query=mutation{login(password:" + b"*" * 10),
         ):  # fmt: skip
             self.assertEqual(starred(form), expected)
@@ -51,6 +54,7 @@ class Forms(SynchronousTestCase):
             b"time=12:30",
             b"a=%7B%22b%22%3A1%7D",
             b"q=token",
+            b"next=%2Freset%3Fpage%3Dabc",
         ):
             self.assertIs(SecretForm(NAMES).feed(form), form)
 

@@ -15,14 +15,18 @@ class Names(SynchronousTestCase):
         names = secret_names()
         for name in (
             b"password", b"Password", b"PASSWORD", b"newPassword", b"password2", b"db_password", b"user[password]",
-            b"user.password", b"user[password][0]", b"passwords[password]", b"client_secret", b"clientSecret",
+            b"user.password", b"user[password][0]", b"passwords[password]",
+            b"password[new]", b"form[plainPassword][first]", b"password_confirmation", b"passwordConfirm", b"pass",
+            b"SAMLResponse", b"secret_id", b"SecretString", b"id_token_hint", b"device_code",
+            b"client_secret", b"clientSecret",
             b"access_token", b"Access-Token", b"id_token", b"X-Vault-Token", b"api_key", b"apikey", b"x-api-key",
             b"X-Amz-Security-Token", b"X-Amz-Signature", b"sig", b"auth", b"JSESSIONID", b"PHPSESSID", b"cvv2",
             b"pass\\u0077ord", b"pass%77ord", b"%70assword", b"pass%2577ord"[:0] + b"code_verifier", b"dpop",
         ):  # fmt: skip
             self.assertTrue(names.hides(name), name)
         for name in (
-            b"", b"user", b"max_tokens", b"tokens", b"passwords_changed", b"next_token", b"nextPageToken", b"oauth",
+            b"", b"user", b"max_tokens", b"tokens", b"passwords_changed",
+            b"bypass", b"token_type_hint", b"user[token_type]", b"csrf.name", b"next_token", b"nextPageToken", b"oauth",
             b"design", b"msig", b"author", b"authenticated", b"key", b"public_key", b"state", b"[]", b"[0]", b"\xff",
         ):  # fmt: skip
             self.assertFalse(names.hides(name), name)

@@ -30,7 +30,18 @@ class Parts(SynchronousTestCase):
             (b'"meta"', b'{"token": "x"}', b'{"token": "*"}'),
             (b'"f"; filename="token.json"', b'{"token": "x"}', b'{"token": "x"}'),
             (b'"token"; filename="a"', b"x", b"*"),
-        ):
+            (b"'token'", b"x", b"*"),
+            (b'"plainPassword[first]"', b"x", b"*"),
+            (b'"f"; filename="blob"\r\nContent-Type: application/json', b'{"token": "x"}', b'{"token": "*"}'),
+            (b'"f"\r\ncontent-type: application/x-www-form-urlencoded', b"a=1&token=x", b"a=1&token=*"),
+            (b'"f"\r\nContent-Type: multipart/mixed; boundary=c', b"--c\r\nX: y\r\n\r\nz", b"***\r\n****\r\n\r\n*"),
+            (b'"f"\r\nContent-Type: application/json; charset="utf-16le"', b"{\0", b"**"),
+            (b"f\r\nContent-Type: application/http", b"GET /\r\nAuthorization: a b\r\n\r\nc",
+             b"GET /\r\nAuthorization: * *\r\n\r\nc"),
+        ):  # fmt: skip
+            whole = FIELD % (name, value) + b"--b--\r\n"
+            self.assertEqual(len(starred(whole, *range(1, len(whole)))), len(whole))
+        for name, value, expected in ((b'"f"; filename="token.json"', b'{"token": "x"}', b'{"token": "x"}'),):
             form = FIELD % (b'"a"', b"1") + FIELD % (name, value) + FIELD % (b'"z"', b"2") + b"--b--\r\n"
             shown = FIELD % (b'"a"', b"1") + FIELD % (name, expected) + FIELD % (b'"z"', b"2") + b"--b--\r\n"
             self.assertEqual(starred(form), shown)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.wire.secretnames import SecretNames, secret_names
-from hoopgw.wire.secrettext import SecretText, mentions
+from hoopgw.wire.secretplaces import mentions
+from hoopgw.wire.secrettext import SecretText
 
 NAMES = secret_names()
 SECRET = "hunter2"
@@ -47,16 +48,44 @@ class Text(SynchronousTestCase):
             (b'{"query": "mutation { login(password: \\"x\\") { token } }"}',
              b'{"query": "mutation { login(password: \\"*\\") { token } }"}'),
             (b'{"a": 1}\n{"token": "x"}\n', b'{"a": 1}\n{"token": "*"}\n'),
+            (b'{"query": "mutation { login(password: \\"\\"\\"a \\"b\\" \\\\\\"\\"\\"c\\"\\"\\") { token } }", "a": 1}',
+             b'{"query": "mutation { login(password: \\"\\"\\"*****************\\"\\"\\") { token } }", "a": 1}'),
+            (b'{"token": "", "pin": "x", "auth": ""}', b'{"token": "", "pin": "x", "auth": ""}'),
+            (b'{"body": "{\\"token\\":\\"\\"}", "pin": "x"}', b'{"body": "{\\"token\\":\\"\\"}", "pin": "x"}'),
+            (b'{"body": "{\\"token\\":\\n\\"x\\"}"}', b'{"body": "{\\"token\\":\\n\\"*\\"}"}'),
+            (b'{"body": "{\\u0022pwd\\u0022:\\u0022x\\u0022}", "a": 1}',
+             b'{"body": "{\\u0022pwd\\u0022:**************", "a": 1}'),
+            (b'{"body": "{\\u0022a\\u0022:\\u0022x\\u0022}", "a": 1}',
+             b'{"body": "{\\u0022a\\u0022:\\u0022x\\u0022}", "a": 1}'),
             (b'{"token": "never ends', b'{"token": "**********'),
             (b'{"token"', b'{"token"'),
             (b'{"token": hush, "a": 1}', b'{"token": ****, "a": 1}'),
         ):  # fmt: skip
             self.assertEqual(starred(text), expected)
-            self.assertEqual(mentions(text, NAMES), text[-6:] != b'token"', text)
+            self.assertEqual(mentions(text, NAMES), text[-6:] != b'token"' and b"0022a" not in text, text)
 
     def test_what_is_spoken_of(self) -> None:
         """A name with a colon and no value in quotes is a word of a text."""
         self.assertEqual(starred(b"token: spoken of"), b"token: spoken of")
+
+    def test_blocks_of_graphql(self) -> None:
+        """A text that begins with three quotes ends with three, however it is cut."""
+        text = b'{ a(token: """hush "hush" \\""" hush""", b: "", c: ":") }'
+        shown = b'{ a(token: """' + b"*" * 21 + b'""", b: "", c: ":") }'
+        self.assertEqual(starred(text), shown)
+        for cut in range(1, len(text)):
+            self.assertNotIn(b"ush", starred(text, cut))
+
+    def test_lines(self) -> None:
+        """A name at the begin of one has all of it, and of those that are indented deeper."""
+        text = b"a: 1\r\nX-Token:  x y\r\n z\r\n\r\nb:\n  - pwd: |\n      x\n\n      y\n    c: 1\nd: {pwd: 'x'}\n"
+        shown = b"a: 1\r\nX-Token:  * *\r\n *\r\n\r\nb:\n  - pwd: *\n      *\n\n      *\n    c: 1\nd: {pwd: '*'}\n"
+        self.assertEqual(SecretText(NAMES, True).feed(text), shown)
+        reader = SecretText(NAMES, True)
+        self.assertEqual(b"".join([reader.feed(text[here : here + 1]) for here in range(len(text))]), shown)
+        self.assertEqual(reader.found, 3)
+        text = b"secrets:\n- x\nb: no token: y\n"
+        self.assertEqual(SecretText(NAMES, True).feed(text), b"secrets:\n* *\nb: no token: y\n")
 
     def test_what_is_no_secret_stays(self) -> None:
         """The same object: nothing is copied."""

@@ -1,0 +1,134 @@
+"""Where a secret name stands before its colon, in a text of whatever kind.  Compiled."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from librt.strings import read_i64_le
+from mypy_extensions import i64
+
+from hoopgw.wire.secretnames import KINDS, MAX_NAME, SecretNames
+
+_COLONS: Final = 0x3A3A3A3A3A3A3A3A
+_ONES: Final = 0x0101010101010101
+_BLANKS: Final = b" \t\r\n"
+IS_BLANK: Final = bytes(1 if c in _BLANKS else 0 for c in range(256))
+_BLANK: Final = 32
+_LF: Final = 10
+_DASH: Final = 45
+
+
+def mentions(data: bytes, names: SecretNames) -> bool:
+    """Whether there is a secret name before a colon, in a text that is whole."""
+    return behind(data, 0, len(data), names, b"\\u" in data) >= 0
+
+
+def behind(data: bytes, start: i64, end: i64, names: SecretNames, escaped: bool) -> i64:
+    """Where the colon stands behind the next secret name; -1 for none.  `escaped`: some names may be."""
+    careful = names.every or escaped
+    ends = names.ends
+    here: i64 = start
+    while True:
+        here = _colon(data, here, end)
+        if here < 0:
+            return -1
+        if here >= 8 and not careful and _is_harmless(read_i64_le(data, here - 8), ends):
+            here += 1
+            continue
+        stop: i64 = here
+        while stop > 0 and IS_BLANK[data[stop - 1]]:
+            stop -= 1
+        if stop > 0:
+            c: i64 = data[stop - 1]
+            quoted = c == 34 or c == 39
+            if quoted:
+                stop -= 1
+                while stop > 0 and data[stop - 1] == 92:
+                    stop -= 1
+            elif escaped and is_quote(data, stop):
+                stop -= 5
+                while stop > 0 and data[stop - 1] == 92:
+                    stop -= 1
+                stop = _escaped_name(data, stop, names) if stop > 0 else 0
+                if stop > 0:
+                    return here
+            elif KINDS[c] == 0:
+                stop = 0
+            if stop > 0 and (careful or names.may_hide(data, stop)):
+                name = _name(data, stop, quoted)
+                if (not careful or names.every or b"\\" in name or names.may_hide(data, stop)) and names.hides(name):
+                    return here
+        here += 1
+
+
+def _is_harmless(word: i64, ends: bytes) -> bool:
+    """Of the eight bytes before a colon: the usual name, three letters and a quote at its end, and no secret one."""
+    last: i64 = word >> 48 & 0xFF
+    middle: i64 = word >> 40 & 0xFF
+    first: i64 = word >> 32 & 0xFF
+    if word >> 56 != 34 or not (_is_letter(last) and _is_letter(middle) and _is_letter(first)):
+        return False
+    return ends[(last & 31) | (middle & 31) << 5 | (first & 31) << 10] == 0
+
+
+def _is_letter(c: i64) -> bool:
+    return 97 <= (c | 32) <= 122
+
+
+def _colon(data: bytes, start: i64, end: i64) -> i64:
+    """Where the next colon stands; -1 for none."""
+    here: i64 = start
+    while here + 8 <= end:  # eight bytes at a time
+        word: i64 = read_i64_le(data, here) ^ _COLONS
+        found: i64 = ((word - _ONES) & ~word) >> 7 & _ONES
+        if found:
+            # the lowest is exact: how many bytes are below it
+            return here + (((((found & -found) - 1) & _ONES) * _ONES) >> 56 & 15)
+        here += 8
+    while here < end:
+        if data[here] == 58:
+            return here
+        here += 1
+    return -1
+
+
+def _name(data: bytes, end: i64, quoted: bool) -> bytes:
+    """The name that ends there: between quotes, or of what names without quotes have."""
+    here: i64 = end
+    least: i64 = max(end - MAX_NAME, 0)
+    while here > least:
+        c: i64 = data[here - 1]
+        if c == 34 or c == 39 or (not quoted and (KINDS[c] == 0 or c == 32)):
+            break
+        here -= 1
+    return data[here:end]
+
+
+def is_quote(data: bytes, end: i64) -> bool:
+    """Whether a quote ends there that is written as \u0022, as some do with what stands in a text."""
+    return end >= 6 and data[end - 6 : end] == b"\\u0022"
+
+
+def _escaped_name(data: bytes, end: i64, names: SecretNames) -> i64:
+    """Where the secret name begins that ends there, between quotes that are written so; 0 for none."""
+    begin: i64 = data.rfind(b"\\u0022", max(end - MAX_NAME, 0), end) + 6
+    return begin if begin > 5 and names.hides(data[begin:end]) else 0
+
+
+def indent(data: bytes, end: i64) -> i64:
+    """How far the name that ends there is from the begin of its line; -1 where something is between."""
+    here: i64 = end
+    while here > 0 and KINDS[data[here - 1]] != 0 and data[here - 1] != _BLANK:
+        here -= 1
+    begin: i64 = here
+    while here > 0 and (data[here - 1] == _BLANK or data[here - 1] == 9 or data[here - 1] == _DASH):
+        here -= 1
+    return begin - here if here == 0 or data[here - 1] == _LF else -1
+
+
+def last_of(data: bytes) -> bytes:
+    """The last of its bytes among which a name may stand whose colon is still to come; blanks behind it are one."""
+    size = len(data)
+    if size and IS_BLANK[data[size - 1]]:
+        return data.rstrip(_BLANKS)[-MAX_NAME:] + b" "
+    return data[-MAX_NAME:]
