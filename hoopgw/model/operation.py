@@ -50,9 +50,11 @@ class Operation:
                  line, and the body where it was kept.  b"" otherwise
     number       counts the session's operations from 1; journal, replay and verifier call it by this number
     request      of HTTP, what is judged of it
+    encoding     of QUERY and PARSE whose text is not ASCII: PostgreSQL's name of what the target reads it by; "" where
+                 something under way may change that from what it was
     """
 
-    __slots__ = ("protocol", "kind", "text", "name", "parameters", "number", "request")
+    __slots__ = ("protocol", "kind", "text", "name", "parameters", "number", "request", "encoding")
 
     def __init__(
         self,
@@ -71,6 +73,7 @@ class Operation:
         self.parameters = parameters
         self.number = number
         self.request = request
+        self.encoding = ""
 
     def __repr__(self) -> str:  # the text may carry a secret: it is not shown
         return f"Operation({self.protocol}, {self.kind}, #{self.number}, {len(self.text)} bytes)"

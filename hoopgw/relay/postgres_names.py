@@ -15,6 +15,7 @@ from mypy_extensions import mypyc_attr
 from hoopgw.model.errors import ProtocolViolation
 
 MAX_NAMES: Final = 10_000  # of one connection, statements and portals each: drivers keep some hundred
+MAX_NAME: Final = 63  # bytes: PostgreSQL tells names apart by that many, and cuts longer ones without a word
 MAX_TEXTS: Final = 64 << 20  # bytes of their texts and parameters, and room for two of the largest messages
 
 
@@ -76,7 +77,10 @@ class Names:
         self._size = 0  # of what was added since it was last counted, and what was there then
 
     def change(self, name: bytes, after: Meaning) -> Meaning:
-        """Let `name` mean `after` from now on.  Raises ProtocolViolation beyond MAX_NAMES or MAX_TEXTS."""
+        """Let `name` mean `after` from now on.  Raises ProtocolViolation beyond MAX_NAMES or MAX_TEXTS, and for a name
+        that may be another's at the target: one that it cuts, or that it writes in another encoding."""
+        if len(name) > MAX_NAME or not name.isascii():
+            raise ProtocolViolation(f"the name of a statement or portal is not ASCII of at most {MAX_NAME} bytes")
         known = self._known
         before = known.get(name)
         if before is not None and before.undone:

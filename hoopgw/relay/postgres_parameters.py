@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Final, final
 
 from hoopgw.relay.postgres_settings import ENCODINGS
+
+UTF8: Final = "UTF8"
+SQL_ASCII: Final = "SQL_ASCII"
 
 
 @final
@@ -15,11 +18,20 @@ class Parameters:
     renamed     the client gave itself another application_name than the gateway's ("" where any may stand)
     """
 
-    def __init__(self, encoding: str, application_name: bytes) -> None:
+    def __init__(self, encoding: str, server_encoding: str, application_name: bytes) -> None:
         self.encoding = encoding
+        self._server_encoding = server_encoding
         self.violation = ""
         self.renamed = False
         self._application_name = application_name
+
+    @property
+    def texts(self) -> str:
+        """The encoding by which the target reads the client's texts: where either side's is SQL_ASCII nothing is
+        converted, and where it is the server's, names are bytes to the catalogue's reader as well."""
+        if self._server_encoding == SQL_ASCII:
+            return UTF8
+        return self._server_encoding if self.encoding == SQL_ASCII else self.encoding
 
     def changed(self, name: bytes, value: bytes, own: bool) -> bool:
         """`own`: in answer to our own SET.  Gives whether the client must not see it."""

@@ -10,6 +10,7 @@ from hoopgw.relay import postgres_expect as expecting
 from hoopgw.relay.postgres_expect import Expect
 from hoopgw.relay.postgres_hints import COPIES, DEFINES, hints
 from hoopgw.relay.postgres_names import Meaning
+from hoopgw.relay.postgres_parameters import UTF8
 from hoopgw.relay.postgres_plan import Plan, Planned
 from hoopgw.relay.postgres_replication import takes_data
 from hoopgw.relay.postgres_results import Results
@@ -170,7 +171,10 @@ class Planner:
     def _asked(self, plan: Plan, kind: str, number: int, meaning: Meaning, name: bytes = b"") -> Expect:
         """A new operation of the plan, and the answer to it."""
         self._number += 1
-        plan.operations.append(Operation(PROTOCOL, kind, meaning.text, name, meaning.parameters, self._number))
+        operation = Operation(PROTOCOL, kind, meaning.text, name, meaning.parameters, self._number)
+        if (number == expecting.QUERY or number == expecting.PARSE) and not meaning.text.isascii():
+            operation.encoding = self._encoding(plan)
+        plan.operations.append(operation)
         if number != expecting.QUERY and number != expecting.EXECUTE:
             return Expect(number, self._number)
         expect = Expect(number, self._number, meaning.hints)
@@ -179,6 +183,12 @@ class Planner:
         if meaning.hints & COPIES:
             self.gate = expect
         return expect
+
+    def _encoding(self, plan: Plan) -> str:
+        """Of the text that is read now.  UTF-8 may be taken back by what is before it and not answered, also by an
+        error or the end of a transaction; anything else is not trusted to be."""
+        name = self._results.parameters.texts
+        return "" if name == UTF8 and (plan.messages or not self._results.at_rest) else name
 
     def _plain(self, data: bytes, tag: int, body: int, end: int) -> Expect | None:
         """Messages that need no decision."""

@@ -16,7 +16,7 @@ from hoopgw.relay.postgres_answers import Answers, report
 from hoopgw.relay.postgres_commands import Commands
 from hoopgw.relay.postgres_expect import BIND, CLOSE, DESCRIBE, EXECUTE, FUNCTION, PARSE, QUERY, SYNC, Expect
 from hoopgw.relay.postgres_names import Names
-from hoopgw.relay.postgres_parameters import Parameters, text_of
+from hoopgw.relay.postgres_parameters import UTF8, Parameters, text_of
 from hoopgw.relay.postgres_rows import COPY_DATA, FUNCTION_RESULT, ROW, Rows, cut, looked_at, receives
 from hoopgw.relay.postgres_screen import Fields, ends_session, noticed, notification, screened, without_text
 from hoopgw.wire import pgmessages
@@ -44,7 +44,8 @@ class Results:
         self.statements = Names(max_statement)
         self.portals = Names(max_statement)
         self.status = "I"  # of the last ReadyForQuery: I, T or E
-        self.parameters = Parameters(parameters.get("client_encoding", "UTF8"), application_name)
+        encodings = parameters.get("client_encoding", UTF8), parameters.get("server_encoding", "")
+        self.parameters = Parameters(*encodings, application_name)
         self.rows_passed = 0
         self.broken: WireError | None = None  # the target did what it must not: the session ends
         self.fatal_seen = False

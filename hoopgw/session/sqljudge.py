@@ -24,6 +24,8 @@ from hoopgw.policy.sql_calls import RUNS_TEXT, with_parameters
 from hoopgw.policy.sql_names import Meaning, NameContext, SessionNames, context_of
 from hoopgw.policy.touched import expanded
 from hoopgw.relay import postgres_replication
+from hoopgw.relay.postgres_parameters import UTF8
+from hoopgw.relay.postgres_settings import encoding_name
 from hoopgw.session.catalogues import CatalogueCache
 from hoopgw.session.interfaces import IJudge
 from hoopgw.session.parser_process import ParserProcess
@@ -35,6 +37,8 @@ from hoopgw.session.supervision import Judge
 # Settings that change nothing of what a statement does; drivers set them as they please
 NO_MEANING: Final = frozenset(("application_name", "statement_timeout", "lock_timeout", "client_min_messages"))
 _USES: Final = re.compile(rb"(?i)execute|fetch|move")  # what names a prepared statement or a cursor
+ENCODING: Final = "client_encoding"
+NOT_UTF8: Final = "it cannot be judged: the text is not ASCII, and is or may be in another encoding than UTF-8"
 SET_CONFIG: Final = 2078  # the OID of pg_catalog.set_config (pg_proc.dat), also where no catalogue can be read
 MAX_ROUNDS: Final = 64  # readings that one operation waits for: each ends within its deadline
 MAX_TABLES: Final = 32  # names of one verdict, for the index
@@ -74,6 +78,8 @@ class SqlJudge(Judge):
         self._for_others = False  # it may have changed what names mean to others, since that was last said
         self._quiet = False  # it has done what looks like a change of names since that was last said
         self._loud = False  # it may have changed names
+        # a client_encoding of it was or may have been another than UTF-8
+        self._recoded = encoding_name((started or {}).get(ENCODING, UTF8)) != UTF8
         self._catching = False  # another session has changed the schema, and that is being read
         self._ended = False  # a transaction that changed the schema has, since the last reading began
 
@@ -94,7 +100,7 @@ class SqlJudge(Judge):
         after = SqlJudge(selection, access, self._catalogues, self._scopes, self._parser, self.names)
         after._context = self._context
         after._for_others, after._loud = self._for_others, True
-        after.replication = self.replication
+        after.replication, after._recoded = self.replication, self._recoded
         if self._refreshing is not None:
             after._refresh(ended=self._ended)
         return after
@@ -102,7 +108,13 @@ class SqlJudge(Judge):
     # ---- IJudge
 
     def judge(self, operation: Operation) -> Verdict | Deferred[Verdict]:
+        if not operation.text.isascii() and operation.kind in (QUERY, PARSE) and not self._is_utf8(operation):
+            return refused("built-in:grammar", NOT_UTF8, "it with client_encoding UTF8, and nothing else under way")
         return self._judged(operation, MAX_ROUNDS)
+
+    def _is_utf8(self, operation: Operation) -> bool:
+        """Texts are read as UTF-8 here: to the target, names of another encoding would be others."""
+        return operation.encoding == UTF8 or (not operation.encoding and not self._recoded)
 
     def _judged(self, operation: Operation, rounds: int) -> Verdict | Deferred[Verdict]:
         if self.replication and operation.kind == QUERY and postgres_replication.command(operation.text):
@@ -301,7 +313,9 @@ class SqlJudge(Judge):
                     text,
                     Meaning(statement.body, reading if "prepare" in statement.effects else None),
                 )
-            for name, _ in statement.settings:
+            for name, value in statement.settings:
+                if name == ENCODING and value is not None and encoding_name(value) != UTF8:
+                    self._recoded = True
                 if name not in NO_MEANING:
                     self._settings.add(name, text)
         if context != self._context:

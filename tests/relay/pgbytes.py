@@ -107,11 +107,17 @@ SUBSTITUTE_QUERY = query(NONCE)
 SYNTAX_ERROR = failed(b"42601", b'syntax error at or near "' + NONCE + b'"')
 
 
-def relay(name: str = "", max_statement: int = 1 << 20, max_masked_row: int = 1000) -> PostgresRelay:
+def relay(
+    name: str = "", max_statement: int = 1 << 20, max_masked_row: int = 1000, server_encoding: str = "UTF8"
+) -> PostgresRelay:
     return PostgresRelay(
         session="s_1",
         policy="p_1",
-        parameters={"client_encoding": "UTF8", "standard_conforming_strings": "on"},
+        parameters={
+            "client_encoding": "UTF8",
+            "server_encoding": server_encoding,
+            "standard_conforming_strings": "on",
+        },
         application_name=name,
         max_statement=max_statement,
         max_masked_row=max_masked_row,

@@ -459,6 +459,28 @@ class Named(SynchronousTestCase):
             session.target(ready())
             self.assertEqual(session.operations[-1].text, UNSEEN)
 
+    def test_names_that_the_target_takes_for_others(self) -> None:
+        """PostgreSQL cuts names at 63 bytes, in its own encoding: one that would be cut or converted ends the session
+        before it can define, replace or close what another name stands for."""
+        longest = b"n" * 63
+        for name in (longest + b"x", "\u00e9".encode(), b"\xe9"):
+            for asked in (
+                parse(name, b"two"),
+                bind(name, longest),
+                close(b"S", name),
+                close(b"P", name),
+            ):
+                session = Session(relay())
+                session.client(parse(longest, b"one") + bind(b"", longest) + SYNC)
+                session.target(PARSED + BOUND + ready())
+                effects = session.client(asked)
+                self.assertEqual(error_of(to_client(effects))[b"C"], b"08P01")
+                self.assertEqual(to_target(effects), b"")
+                self.assertEqual(session.operations[-1].text, b"one")
+            session = Session(relay())
+            session.client(bind(b"", name) + execute(name) + SYNC)
+            self.assertEqual([each.text for each in session.operations], [UNSEEN, UNSEEN])
+
     def test_skipped_without_end(self) -> None:
         """However much a client sends for the target to skip, only the last of each name is kept."""
         session = Session(relay())
@@ -796,6 +818,33 @@ class Settings(SynchronousTestCase):
         session.decide = lambda operation: refused("ne\u2026")
         session.client(query(b"drop"))
         self.assertEqual(error_of(to_client(session.target(SYNTAX_ERROR + ready())))[b"M"], b"ne\\u2026")
+
+    def test_encoding_of_texts(self) -> None:
+        """must-survive 16: an operation tells by which encoding the target reads its text, where it is not ASCII and
+        nothing that is under way may change that."""
+
+        def encodings(*told: tuple[bytes, bytes], read: bytes, server: str = "UTF8") -> list[str]:
+            session = Session(relay(server_encoding=server))
+            for name, value in told:
+                session.client(query(b"set"))
+                session.target(complete(b"SET") + parameter(name, value) + ready())
+            before = len(session.operations)
+            session.client(read)
+            return [each.encoding for each in session.operations[before:]]
+
+        text = "select '\u00e9'".encode()
+        read = query(text) + parse(b"s", text) + bind(b"", b"s") + execute(b"") + query(b"select 1")
+        latin, plain = (b"client_encoding", b"LATIN1"), (b"client_encoding", b"SQL_ASCII")
+        self.assertEqual(encodings(read=read), ["UTF8", "", "", "", ""])
+        self.assertEqual(encodings(latin, read=read), ["LATIN1", "LATIN1", "", "", ""])
+        self.assertEqual(encodings(latin, (b"client_encoding", b"UTF8"), read=read[:21]), ["UTF8"])
+        self.assertEqual(encodings(plain, read=read), ["UTF8", "", "", "", ""])
+        self.assertEqual(encodings(plain, read=read, server="LATIN2"), ["LATIN2", "LATIN2", "", "", ""])
+        self.assertEqual(encodings(latin, read=read, server="SQL_ASCII"), ["UTF8", "", "", "", ""])
+        session = Session(relay())
+        session.client(query(b"select 1"))
+        session.client(query(text))
+        self.assertEqual([each.encoding for each in session.operations], ["", ""])
 
     def test_application_name(self) -> None:
         """The target's view keeps the gateway's name: at the next idle moment, unseen by the client."""

@@ -52,6 +52,47 @@ def refused(verdict: Verdict) -> set[str]:
     return {refusal.guardrail for refusal in verdict.refusals}
 
 
+class Encodings(SynchronousTestCase):
+    """must-survive 16: names are read as UTF-8; to a target that reads them otherwise they would be others."""
+
+    def said(self, judge: SqlJudge, text: str, encoding: str = "", kind: str = QUERY) -> set[str]:
+        operation = Operation("postgresql", kind, text.encode())
+        operation.encoding = encoding
+        verdict = judge.judge(operation)
+        assert isinstance(verdict, Verdict)
+        return refused(verdict)
+
+    def test_known(self) -> None:
+        """What is not ASCII is judged where it is UTF-8, and refused where it is not."""
+        for kind in (QUERY, PARSE):
+            self.assertEqual(self.said(judge(), "select '\u00e9'", "UTF8", kind), set())
+            self.assertEqual(self.said(judge(), "select '\u00e9'", "", kind), set())
+            self.assertEqual(self.said(judge(), "select '\u00e9'", "LATIN1", kind), {"built-in:grammar"})
+
+    def test_in_doubt(self) -> None:
+        """A session that has had another encoding must be known to be back; ASCII is ASCII in all of them."""
+        set_there = judge()
+        self.assertEqual(self.said(set_there, "set client_encoding = 'latin1'"), set())
+        by_call = judge()
+        self.assertEqual(self.said(by_call, "select set_config('client_encoding', 'latin1', true)"), set())
+        by_names = judge()
+        self.assertEqual(self.said(by_names, "set names 'latin1'"), set())
+        for asked in (set_there, by_call, by_names, judge(started={"client_encoding": "LATIN1"})):
+            self.assertEqual(self.said(asked, "set client_encoding = 'utf-8'"), set())
+            self.assertEqual(self.said(asked, "select '\u00e9'"), {"built-in:grammar"})
+            self.assertEqual(self.said(asked, "select '\u00e9'", "UTF8"), set())
+            self.assertEqual(self.said(asked, "select '\u00e9'"), {"built-in:grammar"})
+            self.assertEqual(self.said(asked, "select 'e'"), set())
+            self.assertEqual(self.said(asked, "select '\u00e9'", kind=EXECUTE), set())  # its Parse was judged
+
+    def test_never_in_doubt(self) -> None:
+        """UTF-8 by any of its names, and resets to it, bring no doubt."""
+        asked = judge(started={"client_encoding": "UTF8"})
+        for text in ("set client_encoding = 'unicode'", "reset client_encoding", "discard all", "reset all"):
+            self.assertEqual(self.said(asked, text), set(), text)
+        self.assertEqual(self.said(asked, "select '\u00e9'"), set())
+
+
 class Names(SynchronousTestCase):
     def test_unseen_without_any_rule(self) -> None:
         """Refused where no rule and no mask exists: nothing would know what runs, the record neither."""

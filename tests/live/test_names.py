@@ -1,0 +1,83 @@
+"""Names that PostgreSQL reads in another way than they were written: none of them takes a mask away."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import psycopg
+from psycopg import pq
+
+from hoopgw.cli.demo.shop import WRITER
+from hoopgw.cli.demo.stage import Options
+from tests.live.harness import LiveCase
+
+RULES = """
+[mask.mails]
+columns = ["pay.people.email"]
+show = "none"
+"""
+SCHEMA = f"""
+CREATE SCHEMA pay AUTHORIZATION {WRITER}; SET ROLE {WRITER};
+CREATE TABLE pay.people (id int, email text); INSERT INTO pay.people VALUES (1, '424242@x');
+"""
+PLAIN, MASKED = b"select 'plain'::text as email", b"select email from pay.people"
+LATIN1, UTF8 = b"set client_encoding = 'LATIN1'", b"set client_encoding = 'UTF8'"
+ONE, TWO = "\u00e9".encode(), "\u00c3\u00a9".encode()  # the bytes of ONE are TWO to who reads them as LATIN1
+
+
+class Names(LiveCase):
+    options: ClassVar[Options] = Options(more={"guardrails.d/90-pay.toml": RULES}, shipped_guardrails=False)
+    _made: ClassVar[bool] = False
+
+    def setUp(self) -> None:
+        super().setUp()
+        if not Names._made:
+            with psycopg.connect(self.stage.direct_url(), autocommit=True) as direct:
+                direct.execute(SCHEMA.encode())
+            Names._made = True
+        self.link = self.connect("writer").pgconn
+
+    def shown(self, *texts: bytes) -> bytes:
+        """By the last of them."""
+        return [self.link.exec_(text) for text in texts][-1].get_value(0, 0) or b""
+
+    def ended(self, known: bytes, other: bytes, encoding: bytes = UTF8) -> None:
+        """To the target both are one name: who closes the one and prepares it anew has changed the other."""
+        self.link.prepare(known, PLAIN)
+        with self.assertRaisesRegex(psycopg.OperationalError, "no connection"):
+            self.link.exec_(encoding)
+            self.link.close_prepared(other)
+            self.link.prepare(other, MASKED)
+            self.link.exec_(UTF8)
+            self.assertNotIn(b"4242", self.link.exec_prepared(known, []).get_value(0, 0) or b"")
+
+    def test_name_that_is_cut(self) -> None:
+        """must-survive 17: of a prepared name PostgreSQL looks at the first 63 bytes."""
+        self.ended(b"n" * 63, b"n" * 63 + b"x")
+
+    def test_name_in_another_encoding(self) -> None:
+        """must-survive 17: the same name has other bytes in another client_encoding."""
+        self.ended(ONE, ONE.decode().encode("latin-1"), LATIN1)
+
+    def test_prepared_by_sql(self) -> None:
+        """must-survive 16: so it has in a text."""
+        before, again = b"prepare " + TWO + b" as select 7", b"prepare " + ONE + b" as " + MASKED
+        self.assertEqual(self.shown(before, LATIN1, b"deallocate " + ONE, again, UTF8, b"execute " + TWO), b"7")
+
+    def test_table(self) -> None:
+        """must-survive 16: a table's name is the target's, not what its bytes are elsewhere."""
+        made = (b"create temp table " + ONE + b" as " + PLAIN, b"create temp table " + TWO + b" as " + MASKED)
+        self.assertEqual(self.shown(*made, b"select email from " + TWO), b"********")
+        refused = [self.link.exec_(text) for text in (LATIN1, b"select email from " + ONE)][-1]
+        self.assertEqual(refused.status, pq.ExecStatus.FATAL_ERROR)
+        self.assertIn(b"another encoding than UTF-8", refused.error_message)
+        self.assertEqual(self.shown(UTF8, b"select email from " + ONE), b"plain")
+
+    def test_login_in_another_encoding(self) -> None:
+        """A client that speaks LATIN1 is judged by what is ASCII of its texts; results come in its encoding."""
+        link = self.connect("writer", client_encoding="latin1").pgconn
+        self.assertEqual(link.exec_(b"select chr(233)").get_value(0, 0), b"\xe9")
+        for text in (b"select '\xe9'", b"select '" + ONE + b"'"):
+            self.assertIn(b"another encoding than UTF-8", link.exec_(text).error_message)
+        link.exec_(UTF8)
+        self.assertEqual(link.exec_(b"select '" + ONE + b"'").get_value(0, 0), ONE)
