@@ -228,8 +228,10 @@ class PostgresRelay(Relay):
         return self._continued(effects)
 
     def _sent(self, messages: list[Planned]) -> None:
+        """Where the target skips them no answer comes, and none is waited for: not up to the Sync, not behind it."""
         answers = self._results.answers
         self._flushed = self._results.at_rest = False
+        skipped = answers.skipping
         for planned in messages:
             if planned.expect is not None:
                 answers.sent(planned.expect)
@@ -237,6 +239,8 @@ class PostgresRelay(Relay):
                     self._ran = True
                 elif planned.tag == TAG_SYNC or planned.tag == TAG_QUERY:
                     self._ran = False
+        if skipped:
+            self._unblock()
 
     def _forward_plain(self, plan: Plan, effects: list[Effect]) -> None:
         if not plan.drops:
@@ -286,9 +290,7 @@ class PostgresRelay(Relay):
 
     def _go_on(self, plan: Plan, effects: list[Effect]) -> None:
         """After what was sent: bring the answers that are waited for (without Sync the target would keep them); or the
-        client's goodbye.  Where the target skips all of it no answer comes, and none is waited for."""
-        if self._results.answers.skipping:
-            self._unblock()
+        client's goodbye."""
         if plan.over:
             self._gone = True
             effects.append(Hangup(Code.SESSION_CLOSED, "the client ended the session"))

@@ -459,6 +459,15 @@ class Named(SynchronousTestCase):
             session.target(ready())
             self.assertEqual(session.operations[-1].text, UNSEEN)
 
+    def test_skipped_up_to_a_sync_of_the_same_read(self) -> None:
+        """What stands behind that Sync is asked at once: nothing that was skipped is answered."""
+        session = Session(relay())
+        session.client(parse(b"", b"wrong"))
+        session.target(failed(b"42601", b"wrong"))
+        session.client(parse(b"s", b"one"))
+        session.client(SYNC + bind(b"", b"s"))
+        self.assertEqual([(each.kind, each.text) for each in session.operations[2:]], [("bind", UNSEEN)])
+
     def test_names_that_the_target_takes_for_others(self) -> None:
         """PostgreSQL cuts names at 63 bytes, in its own encoding: one that would be cut or converted ends the session
         before it can define, replace or close what another name stands for."""
