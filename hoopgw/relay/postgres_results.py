@@ -23,7 +23,6 @@ from hoopgw.wire import pgmessages
 from hoopgw.wire.pgframes import HEADER, Run, after_rows, needed
 
 MAX_CONTROL: Final = 16 << 20  # bytes of one message that is kept whole: error texts and descriptions are far below
-STATUSES: Final = {73: "I", 84: "T", 69: "E"}  # what ReadyForQuery says of the transaction
 MAX_TARGET: Final = 0x40000100  # bytes of one message of a target: PostgreSQL allocates at most 1 GiB
 
 
@@ -323,9 +322,7 @@ class Results:
         head = self.answers.head()
         if head is None or head.kind not in (QUERY, FUNCTION, SYNC) or end - start != HEADER + 1:
             raise ProtocolViolation("the target is ready for what was not asked")
-        status = STATUSES.get(data[start + HEADER])
-        if status is None:
-            raise ProtocolViolation("a transaction status that there is none of")
+        status = _status(data[start + HEADER])
         self.answers.answered(done=not head.failed)
         self.status = status
         self.at_rest = not self.answers.waiting
@@ -392,3 +389,14 @@ class Results:
         if name in (b"session_authorization", b"is_superuser"):
             effects.append(Observed(Code.SETTING_CHANGED, {"setting": name.decode(), "value": text_of(value)}))
         return self.parameters.changed(name, value, head is not None and head.own)
+
+
+def _status(said: int) -> str:
+    """What ReadyForQuery says of the transaction."""
+    if said == 73:
+        return "I"
+    if said == 84:
+        return "T"
+    if said == 69:
+        return "E"
+    raise ProtocolViolation("a transaction status that there is none of")

@@ -4,7 +4,7 @@ packages: each proxied request passes here four times.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
 from typing import Any, Final
 
 from twisted.internet import main
@@ -20,6 +20,11 @@ TINY_READ: Final = 472
 EPOLLIN: Final = 1  # select.EPOLLIN, as a constant of the compiled code
 TURN_SIZE: Final = 32 * 1024  # bytes that wait for the end of the turn; more is worth the switch of readers
 BULK_READS: Final = 2  # of a turn, beside others: each takes as long as ten statements do
+
+
+# read(2) and write(2) of a socket are recv(2) and send(2) without flags; Python has a shorter way to them
+_read: Final = os.read
+_write: Final = os.write
 
 
 class Flow(Sink):
@@ -42,15 +47,13 @@ class Flow(Sink):
         the descriptors of those whose reads are large; `flows`: for whom it reads."""
         self._bulk = bulk
         self._flows = flows
-        self._descriptor: int = transport.socket.fileno() if bulk is not None or flows is not None else -1
+        self._descriptor: int = transport.socket.fileno()
         if flows is not None:
             flows[self._descriptor] = self
         self.receiver: Receiver | None = None
         self.transport = transport
         self.tls: TlsLayer | None = None
         self.clear = False
-        self._recv: Callable[[int], bytes] = transport.socket.recv
-        self._send: Callable[[bytes], int] = transport.socket.send
         self._turn = turn
         self._waiting = b""
         self._size = TINY_READ
@@ -78,7 +81,7 @@ class Flow(Sink):
             self.transport.queue(data)
             return
         try:
-            sent = self._send(data)
+            sent = _write(self._descriptor, data)
         except BlockingIOError:
             sent = 0
         except OSError:
@@ -94,6 +97,7 @@ class Flow(Sink):
         self._reads(TINY_READ)
         if self._flows is not None and self._flows.get(self._descriptor) is self:
             del self._flows[self._descriptor]
+        self._descriptor = -1  # the next connection may get it
 
     def _reads(self, size: int) -> None:
         self._size = size
@@ -106,14 +110,14 @@ class Flow(Sink):
     def _more(self) -> bytes:
         """Of what filled a small read."""
         try:
-            return self._recv(SMALL_READ)
+            return _read(self._descriptor, SMALL_READ)
         except OSError:  # there is none, or the connection has failed, as the next read finds
             return b""
 
     def read(self) -> Any:
         """What Twisted's `doRead` gives."""
         try:
-            data = self._recv(self._size)
+            data = _read(self._descriptor, self._size)
         except BlockingIOError:
             return None
         except OSError:

@@ -48,8 +48,8 @@ class Reads(Case):
     def test_sizes(self) -> None:
         """What is small comes as it is; what fills a small read comes with what stands behind it, at once."""
         for size in (1, TINY_READ - 1, TINY_READ, TINY_READ + 1, 5000, TINY_READ + SMALL_READ):
-            self.flow.end()
-            self.flow.transport, self.flow.receiver = self.transport, self.receiver
+            self.flow = Flow(self.transport, [], self.bulk, self.flows)
+            self.flow.receiver = self.receiver
             self.assertEqual(self.reads(size), [size])
 
     def test_larger_and_larger(self) -> None:
@@ -71,6 +71,21 @@ class Reads(Case):
         self.assertIsNone(self.flow.read())
         self.assertEqual(self.receiver.reads, [bytes(TINY_READ)])
         self.assertIs(self.flow.read(), main.CONNECTION_DONE)
+
+    def test_after_the_end(self) -> None:
+        """Whoever has the descriptor by then is neither read nor written to."""
+        self.flow.write(b"never")
+        self.flow.end()
+        self.flow.transport = self.transport
+        self.peer.send(b"x")
+        self.assertIs(self.flow.read(), main.CONNECTION_LOST)
+        queued: list[bytes] = []
+        self.transport.queue, self.flow.clear = queued.append, True
+        self.flow.write(b"late")
+        self.flow.send_now()
+        self.assertEqual(queued, [b"late"])
+        self.assertEqual(self.socket.recv(10), b"x")
+        self.assertRaises(BlockingIOError, self.peer.recv, 10)
 
     def test_without_a_receiver(self) -> None:
         """The transport's protocol has it."""
