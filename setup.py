@@ -27,6 +27,7 @@ PATH = (
     "record/entries",
     "store/spool",
     "store/batches",
+    "store/chains",
     "store/journal",
     "session/approving",
     "session/totals",

@@ -18,6 +18,7 @@ MOST_ENTRIES: Final = 4096  # in one round: the loop holds the interpreter for a
 _ASKED: Final = Struct("<iq")  # of an ASKED entry: count, number of the first operation
 _ASKED_SIZE: Final = 12  # _ASKED.size, as a constant of the compiled code
 _CLOSE: Final = int(Kind.CLOSE)
+_GATEWAY: Final = GATEWAY  # as a constant of the compiled code
 _KIND_ASKED: Final = int(Kind.ASKED)
 WINDOW: Final = 64 * 1024  # bytes of the ring that are copied at once
 # Where in a record (RECORD in spool.py) its fields begin; the session is what a chunk does not repeat
@@ -44,15 +45,13 @@ class SessionBatch:
         self.first_time: i64 = first_time
         self.last_time: i64 = first_time
         self.closed = False
-        self.sliced = False  # a piece is a slice of the ring
 
     def add(self, entry: "bytes | memoryview", size: i64, sequence: i64, stamp: i64) -> None:
         """The next of its entries, of so many bytes."""
         self.pieces.append(entry)
         self.size += size
-        if isinstance(entry, memoryview):
-            self.sliced = True
-        self.last_entry, self.last_time = sequence, stamp
+        self.last_entry = sequence
+        self.last_time = stamp
 
     def asked(self, count: i64, first: i64) -> None:
         """It holds so many operations, numbered from `first` on."""
@@ -65,23 +64,24 @@ class SessionBatch:
 
 
 class Batch:
-    """`size` bytes from the ring's tail on; `gateway` are payloads for the gateway journal."""
+    """`size` bytes from the ring's tail on; `gateway` are payloads for the gateway journal, `slices` pieces that are
+    no copies."""
 
-    __slots__ = ("parts", "gateway", "size")
+    __slots__ = ("parts", "gateway", "size", "slices")
 
     def __init__(self) -> None:
         self.parts: dict[bytes, SessionBatch] = {}
         self.gateway: list[bytes] = []
+        self.slices: list[memoryview] = []
         self.size = 0
 
     def release(self) -> None:
         """The slices go, so that the ring can be closed."""
         for part in self.parts.values():
-            if part.sliced:
-                for piece in part.pieces:
-                    if isinstance(piece, memoryview):
-                        piece.release()
             part.pieces.clear()
+        for slice in self.slices:
+            slice.release()
+        self.slices.clear()
 
 
 @final
@@ -92,14 +92,15 @@ class _Window:
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
-        self._begin = 0
+        self._begin: i64 = 0
         self.data = b""
 
-    def of(self, at: int, left: int) -> int:
+    def of(self, at: i64, left: i64) -> i64:
         """Where in `data` the record begins that lies at `at` of the map; its head at least is there."""
-        here = at - self._begin
+        here: i64 = at - self._begin
         if here < 0 or here + RECORD_SIZE > len(self.data):
-            self._begin, here = at, 0
+            self._begin = at
+            here = 0
             self.data = bytes(self._spool.slice(at, at + min(left, WINDOW)))
         return here
 
@@ -112,14 +113,19 @@ def taken(spool: Spool, stored: dict[bytes, tuple[int, int]] | None = None) -> B
     """
     found, window = Batch(), _Window(spool)
     offset: i64 = spool.tail
-    at, left = spool.region(offset)
+    at: i64 = 0
+    left: i64 = 0
     size: i64 = 0
     entries: i64 = 0
-    while left > 0 and size < MOST and entries < MOST_ENTRIES:
-        if left < RECORD_SIZE:  # only before the ring's end
+    while size < MOST and entries < MOST_ENTRIES:
+        if left < RECORD_SIZE:  # nothing yet, or what no record fits in before the ring's end
             offset += left
             size += left
-            at, left = spool.region(offset)
+            begin, length = spool.region(offset)
+            at = begin
+            left = length
+            if left == 0:
+                break
             continue
         here: i64 = window.of(at, left)
         data = window.data
@@ -129,11 +135,14 @@ def taken(spool: Spool, stored: dict[bytes, tuple[int, int]] | None = None) -> B
         if here + total <= len(data):
             _take(found, data, here, data[here + _SESSION : here + total], total - _SESSION, stored)
         else:
-            _take(found, data, here, spool.slice(at + _SESSION, at + total), total - _SESSION, stored)
+            slice = spool.slice(at + _SESSION, at + total)
+            found.slices.append(slice)
+            _take(found, data, here, slice, total - _SESSION, stored)
         entries += 1
         offset += total
         size += total
-        at, left = (at + total, left - total) if left > total else spool.region(offset)
+        at += total
+        left -= total
     found.size = size
     return found
 
@@ -150,7 +159,7 @@ def _take(
     session, kind = data[here : here + _SESSION], data[here + _KIND]
     if kind == SKIP:
         return
-    if session == GATEWAY:
+    if session == _GATEWAY:
         found.gateway.append(bytes(entry[_ENTRY:]))
         return
     sequence, stamp = read_i64_le(data, here + _SEQUENCE), read_i64_le(data, here + _TIME)

@@ -1,10 +1,12 @@
-"""The chunk chains of the sessions that are being written: what a batch becomes, and where each chain stands then."""
+"""The chunk chains of the sessions that are being written: what a batch becomes, and where each chain stands then.
+
+Compiled in packages.
+"""
 
 from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import zstandard
@@ -31,8 +33,7 @@ class Chain(NamedTuple):
     closed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(NamedTuple):
     """What the gateway journal notes, and the index of closed sessions shows."""
 
     session: str
@@ -159,7 +160,9 @@ class Chains:
 
     def _streamed(self, part: SessionBatch) -> bytes:
         stream = self._compressor.compressobj(size=part.size)
-        return b"".join([*map(stream.compress, part.pieces), stream.flush()])
+        pieces = [stream.compress(piece) for piece in part.pieces]
+        pieces.append(stream.flush())  # a statement of its own: compiled, a list's stars come after its other items
+        return b"".join(pieces)
 
     def _noted(self, notes: list[bytes]) -> bytes:
         """Notes of the gateway journal; their entries are numbered here."""
