@@ -113,9 +113,11 @@ class Upstream(Sink):
         if self._link is not link:
             return
         self._let_go()
-        used = link.reused or self._relay.answers > self._before
-        again = self._relay.again(reason) if used else []
-        if again:  # RFC 9110, 9.2.2: it was closed as it became our turn; nothing of it was answered
+        self._relieve()
+        used = link.untouched or link.reused or self._relay.answers > self._before
+        again = self._relay.again(reason, link.untouched) if used else []
+        # It was closed as it became our turn, and nothing of it was answered (RFC 9110, 9.2.2; RFC 9113, 8.7)
+        if again:
             self._anew = True  # another that was kept may be as old
             self.pump.go_on(again)
         elif self.pump is not None:
@@ -128,6 +130,12 @@ class Upstream(Sink):
             link.rest()
             link.transport.unregisterProducer()
             link.transport.abortConnection()
+            self._relieve()
+
+    def _relieve(self) -> None:
+        """Whom a full connection held back: nobody would say that there is room, where it is no more."""
+        if self._producer is not None:
+            self._producer.resumeProducing()
 
     def silent(self) -> None:
         """The target owes an answer, and has taken too long."""

@@ -74,3 +74,17 @@ class Sent(SynchronousTestCase):
         self.assertEqual(self.noted, [{"operation": 2, "again": "closed"}])
         self.links[1].lost("closed")
         self.assertEqual((self.written(), self.gone), ([2, 1], ["closed"]))
+
+    def test_a_client_that_was_held_back(self) -> None:
+        """It is read again when the connection that was full is gone, whoever ended it: nobody else would say so."""
+        for end in (self.upstream.end_target, lambda: self.links[-1].lost("closed")):
+            self.kept = None
+            held: list[bool] = []
+            producer = SimpleNamespace(
+                pauseProducing=lambda: held.append(True), resumeProducing=lambda: held.append(False)
+            )
+            self.upstream.registerProducer(producer, True)
+            self.upstream.write(b"GET / HTTP/1.1\r\n\r\n")
+            self.links[-1].transport.producer.pauseProducing()
+            end()
+            self.assertEqual(held[-2:], [True, False])
