@@ -46,8 +46,11 @@ class HttpRelay(Relay):
 
     # ---- what others ask
 
-    def again(self, reason: str) -> list[Effect]:
-        """What may be sent once more on another connection, where nothing of its answer has come; [] for nothing."""
+    def again(self, reason: str, untouched: bool = False) -> list[Effect]:
+        """What may be sent once more on another connection, where nothing of its answer has come; [] for nothing.
+        `untouched`: its target says that it has done nothing of it."""
+        if not untouched and not self._outgoing.idempotent:
+            return []
         repeatable, self._outgoing.repeatable = self._outgoing.repeatable, b""
         return [self._exchange.sent({"again": reason}), ToTarget(repeatable, RECORDED)] if repeatable else []
 

@@ -304,8 +304,13 @@ class Outgoing:
         whole = self.up.ended and len(data) <= MAX_REPEATED and self.opening is None
         kept = scope.granted is not None and len(data) <= MAX_REPEATED and self.opening is None
         self._sent = bytearray(body) if kept else None
-        self.repeatable = data if whole and request.method in IDEMPOTENT and not self.once else b""
+        self.repeatable = data if whole and not self.once else b""
         return data
+
+    @property
+    def idempotent(self) -> bool:
+        """What is repeatable may be so where nobody knows whether it was done."""
+        return self.request is not None and self.request.method in IDEMPOTENT
 
     @property
     def renews(self) -> int:

@@ -35,6 +35,7 @@ class Call(Carrier):
         self.place = place
         self.tls = facts
         self.reused = reused
+        self.untouched = False  # nothing was done of what was asked
         self.transport = self
         self.pending: list[bytes] = []  # of a request that waits for its stream
         self.receive: Callable[[bytes], None] = lambda data: None
@@ -60,7 +61,7 @@ class Call(Carrier):
         """`untouched`: nothing was done of what was asked, so that it may be asked again."""
         if not self.disconnected:
             self.disconnected = True
-            self.reused = self.reused or untouched
+            self.untouched = untouched
             self.lost(reason)
 
     def rest(self) -> None:

@@ -658,7 +658,7 @@ class Answers(SynchronousTestCase):
         self.assertEqual(course.relay.target_gone("closed"), [])
 
     def test_only_what_is_safe_is_repeatable(self) -> None:
-        """Idempotent, whole, and unanswered."""
+        """Whole and unanswered; idempotent, or what a target of HTTP/2 has refused without a look."""
         course = Course()
         course.send(GET)
         _, again = course.relay.again("closed")
@@ -666,6 +666,15 @@ class Answers(SynchronousTestCase):
         self.assertEqual((again.data, course.relay.again("closed")), (course.target[0], []))
         course.reply(OK[:5])
         self.assertEqual(course.relay.again("closed"), [])
+        course = Course()
+        course.send(GET.replace(b"GET", b"POST"))
+        self.assertEqual(course.relay.again("closed"), [])
+        _, again = course.relay.again("refused", True)  # RFC 9113, 8.7
+        assert isinstance(again, ToTarget)
+        self.assertEqual((again.data, course.relay.again("refused", True)), (course.target[0], []))
+        course = Course(Answer(once=True))
+        course.send(GET)
+        self.assertEqual(course.relay.again("refused", True), [])
         for course in (Course(), Course(Answer(once=True))):  # what was approved runs once (must-survive 62)
             course.send(GET if course.answers else GET.replace(b"GET", b"POST"))
             self.assertEqual(course.relay.again("closed"), [])

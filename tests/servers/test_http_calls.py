@@ -243,7 +243,7 @@ class Ends(Case):
         self.start()
         user = self.lend(GET)
         self.link.lost("api: reset")
-        self.assertEqual((user.lost, user.call.reused, len(self.over)), (["api: reset"], False, 1))
+        self.assertEqual((user.lost, user.call.untouched, len(self.over)), (["api: reset"], False, 1))
         self.assertFalse(self.calls.room)
 
     def test_the_target_says_goodbye(self) -> None:
@@ -251,7 +251,7 @@ class Ends(Case):
         self.start()
         first, second = self.lend(GET), self.lend(GET)
         self.link.receive(GoAwayFrame(0, last_stream_id=1).serialize())
-        self.assertEqual((len(second.lost), second.call.reused, first.lost), (1, True, []))
+        self.assertEqual((len(second.lost), second.call.untouched, first.lost), (1, True, []))
         self.assertEqual((self.over, self.calls.room, self.socket.disconnecting), ([self.calls], False, False))
         self.answer(1)
         self.assertEqual((first.got, self.socket.disconnecting), (OK, True))
@@ -263,7 +263,7 @@ class Ends(Case):
             user = self.lend(GET)
             self.peer.reset_stream(stream, code)
             self.turn()
-            self.assertEqual((len(user.lost), user.call.reused), (1, code == 7))
+            self.assertEqual((len(user.lost), user.call.untouched), (1, code == 7))
 
     def test_no_http2(self) -> None:
         """Bytes that are none end the connection, and who asked is told."""

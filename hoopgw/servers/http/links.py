@@ -75,6 +75,7 @@ class Link(Protocol):
     def __init__(self, context: ssl.SSLContext | None, place: Place) -> None:
         self.place = place
         self.reused = False
+        self.untouched = False  # as a Call has it: HTTP/1.1 does not say
         self.tls: dict[str, str] = {}
         self.receive = self._surplus
         self.lost: Callable[[str], None] = lambda reason: None
