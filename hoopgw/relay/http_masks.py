@@ -53,10 +53,11 @@ REPLACED: Final = frozenset((b"range", b"if-range", b"accept-encoding"))
 TOLD: Final = b"Accept-Encoding: identity\r\n"
 MAX_KNOWN: Final = 256  # sets of masks: one for each selection of rules
 
-_JSON: Final = re.compile(rb"[^/;]+/(?:[^;]*\+)?(?:json|x-json|json-seq|x-ndjson|ndjson|jsonl|jsonlines|x-jsonlines)$")
+_JSON: Final = re.compile(rb"[^/;]+/[^;]*json")  # NDJSON and sequences, AWS's own (application/x-amz-json-1.0)
 _SAFE: Final = re.compile(rb"(?:image/(?!svg)|audio/|video/|font/|text/css$)")
 _TEXT: Final = re.compile(
-    rb"(?:text/|[^/]+/(?:[^;]*\+)?(?:xml|yaml|x-yaml|javascript|x-javascript|graphql|sql|csv|x-www-form-urlencoded|toml)$)"
+    rb"(?:text/|message/|multipart/(?:mixed|form-data|alternative)"
+    rb"|[^/]+/(?:[^;]*\+)?(?:xml|yaml|x-yaml|javascript|x-javascript|graphql|sql|csv|x-www-form-urlencoded|toml)$)"
 )
 _CHARSETS: Final = (b"", b"utf-8", b"utf8", b"us-ascii", b"ascii", b"iso-8859-1", b"latin1", b"windows-1252")
 

@@ -66,7 +66,7 @@ class Responses(SynchronousTestCase):
         """By type, whatever its parameters; NDJSON; events; JSON as text or without a type."""
         for kind in (
             "application/json; charset=utf-8", "Application/Problem+JSON", "application/x-ndjson", "text/json",
-            "application/json-seq", "text/plain", "",
+            "application/json-seq", "text/plain", "", "application/x-amz-json-1.0", "application/vnd.x.json.v2",
         ):  # fmt: skip
             self.assertEqual(shown(self.named, b' {"ssn":"123"}\n', kind)[1], b' {"ssn":"***"}\n', kind)
         stream = b'event: x\ndata: {"ssn":\ndata: "123"}\n\ndata: [DONE]\n\n'
@@ -139,7 +139,8 @@ class Responses(SynchronousTestCase):
     def test_patterns_are_found_in_text_and_pass_the_rest(self) -> None:
         """As in every protocol, they only mask."""
         self.assertEqual(shown(self.found, b"<p>a@example.com</p>", "text/html")[1], b"<p>*************</p>")
-        self.assertEqual(shown(self.found, b"a,a@example.com\n", "text/csv")[1], b"a,*************\n")
+        for kind in ("text/csv", "multipart/mixed; boundary=b", "message/http"):
+            self.assertEqual(shown(self.found, b"a,a@example.com\n", kind)[1], b"a,*************\n")
         self.assertEqual(
             shown(self.found, b"data: a@example.com\n\n", "text/event-stream")[1], b"data: *************\n\n"
         )
