@@ -107,6 +107,7 @@ def http2(data: bytes) -> None:
     places = choices.some()
     stream = (PREFACE if from_client else b"") + setting_frame({}) + choices.rest()
     messages: dict[int, Message] = {}
+    refused: set[int] = set()  # what came on them with what was refused is nobody's
     for read in cut(stream, places):
         try:
             came = end.receive(read, 0.0)
@@ -116,11 +117,14 @@ def http2(data: bytes) -> None:
             if isinstance(each, StreamAborted):
                 messages.pop(each.stream, None)
                 continue
+            if each.stream in refused:
+                continue
             message = messages.setdefault(each.stream, Message(None if from_client else b"POST", Blocks()))
             try:
                 message.take(each.data)
             except WireError:  # a strict reader of HTTP/1.1 refuses it, and the stream with it
                 messages.pop(each.stream)
+                refused.add(each.stream)
                 end.reset(each.stream, 1)
                 continue
             if each.ended and not message.ended:
