@@ -1,0 +1,177 @@
+"""Fuzz target of a PostgreSQL session: a client that asks whatever it likes of a target that keeps to the protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hoopgw.model.answer import GO, Answer, Decision, Denial
+from hoopgw.model.operation import BIND, Operation
+from hoopgw.relay.effects import Ask, Effect, Hangup, ToClient, ToTarget
+from hoopgw.relay.postgres_planner import UNSEEN
+from hoopgw.wire.pgmessages import message
+from tests.fuzz.choices import Choices
+from tests.relay import pgbytes
+from tests.relay.pgbytes import bind, close, describe, execute, function, parse, query, relay
+from tests.relay.pgserver import BAD, SECRET, Server
+from tests.relay.test_postgres_results import Masks
+
+NO = Answer(Denial(Decision.REFUSED, "not here", ("no-drop",)))
+FORBIDDEN = b"drop"
+NONCE = b"hoopgw_"
+MOST = 60  # steps of one session
+TEXTS = (
+    b"select 1", b"masked 1", b"prepare s as select 3", b"deallocate s", b"begin", b"commit", b"copy t from stdin",
+    b"deallocate s; prepare s as select 4", b"declare p select 5", b"close p", b"close p; declare p select 6",
+    b"drop t", b"rollback", b"discard all", b"wrong", b"insert", b"", b"copy t to stdout", b"nonsense",
+    b"insert; drop t", b"select 1; masked 1", b"insert; wrong; insert", b"begin; insert",
+    b"copy t from stdin; select 7", b"prepare r as masked 2", b"deallocate r",
+)  # fmt: skip
+STATEMENTS = (b"s", b"", b"r")
+PORTALS = (b"p", b"", b"s")
+TYPES = (b"\0\0", b"\0\1\0\0\0\x17")
+VALUES: tuple[tuple[bytes | None, ...], ...] = ((), (b"1",), (None, b"22"))
+COPIED = (pgbytes.copy_data(b"1\n"), pgbytes.copy_data(BAD), pgbytes.COPY_DONE, message(b"f", b"no\0"))
+
+
+def _message(choices: Choices) -> bytes:
+    pick = choices.pick
+    made: tuple[Callable[[], bytes], ...] = (
+        lambda: query(pick(TEXTS)),
+        lambda: parse(b"", pick(TEXTS)) + bind(b"", b"") + execute(b""),
+        lambda: parse(b"", pick(TEXTS)) + bind(b"", b"") + describe(b"P", b"") + execute(b"") + pgbytes.SYNC,
+        lambda: parse(pick(STATEMENTS), pick(TEXTS), pick(TYPES)),
+        lambda: bind(pick(PORTALS), pick(STATEMENTS), *pick(VALUES)),
+        lambda: bind(b"p", b"s") + execute(b"p", choices.number(5)),
+        lambda: execute(pick(PORTALS), choices.number(5)),
+        lambda: close(b"S", pick(STATEMENTS)),
+        lambda: close(b"P", pick(PORTALS)),
+        lambda: describe(b"S", pick(STATEMENTS)),
+        lambda: describe(b"P", pick(PORTALS)),
+        lambda: pgbytes.FLUSH,
+        lambda: pgbytes.SYNC,
+        lambda: pgbytes.SYNC,
+        lambda: pick(COPIED),
+        lambda: function(964),
+    )
+    return pick(made)()
+
+
+class Play:
+    """Client, relay, judge and target.  What the judge and the target say waits until it is let through."""
+
+    def __init__(self) -> None:
+        self.relay = relay()
+        self.server = Server()
+        self.operations: list[Operation] = []
+        self.denied: list[bool] = []
+        self.asked = b""  # by the client
+        self.told = b""
+        self.late = b""  # of the target
+        self.waits: Ask | None = None
+        self.end = ""
+
+    def client(self, data: bytes) -> None:
+        self.asked += data
+        self._carry_out(self.relay.from_client(data))
+
+    def target(self, size: int) -> None:
+        data, self.late = self.late[:size], self.late[size:]
+        self._carry_out(self.relay.from_target(data))
+
+    def judge(self) -> None:
+        ask, self.waits = self.waits, None
+        if ask is not None:
+            self.operations += ask.operations
+            self._carry_out(self.relay.decided(ask.lane, [self._decided(each) for each in ask.operations]))
+
+    def _decided(self, operation: Operation) -> Answer:
+        denied = FORBIDDEN in operation.text or operation.text == UNSEEN
+        self.denied.append(denied)
+        if denied:
+            return NO
+        return Answer(masks=Masks(errors=False)) if b"masked" in operation.text else GO
+
+    def _carry_out(self, effects: list[Effect]) -> None:
+        for each in effects:
+            assert not self.end, "something comes after the end"
+            if isinstance(each, ToTarget):
+                self.late += self.server.receive(each.data)
+            elif isinstance(each, ToClient):
+                self.told += each.data
+            elif isinstance(each, Ask):
+                assert self.waits is None
+                self.waits = each
+            elif isinstance(each, Hangup):
+                self.end = each.reason
+
+    def come(self) -> None:
+        """All that is late."""
+        while (self.late or self.waits) and not self.end:
+            self.judge() if self.waits else self.target(len(self.late))
+
+
+def pg_session(data: bytes) -> None:
+    """What was judged is what runs, with the parameters that were judged; what is masked is not shown; the target is
+    never taken for one that breaks the protocol; every session comes to rest; and the client reads what it would read
+    without the relay."""
+    choices, play = Choices(data), Play()
+    for _ in range(MOST):
+        if not choices.more or play.end:
+            break
+        step = choices.number(4)
+        if step == 3:
+            play.target(1 + choices.number(256))
+        elif step == 2:
+            play.judge()
+        else:
+            play.client(b"".join(_message(choices) for _ in range(1 + choices.number(4))))
+    play.come()
+    for ending in (pgbytes.COPY_DONE, pgbytes.SYNC, pgbytes.COPY_DONE, pgbytes.SYNC):
+        if not play.end and (ending == pgbytes.SYNC or play.server.copying):
+            play.client(ending)
+            play.come()
+    _judged(play)
+    assert SECRET not in play.told, "a masked value is shown"
+    assert not play.server.interrupted, "a message that has no place in a COPY"
+    if play.end:
+        assert not play.end.startswith("the target"), play.end
+        return
+    assert play.relay.idle, "it does not come to rest"
+    assert play.relay.transaction_status == play.server.block
+    _as_direct(play)
+
+
+def _judged(play: Play) -> None:
+    bound = iter(play.server.bound)
+    for (tag, text), operation, denied in zip(play.server.ran, play.operations, play.denied, strict=False):
+        if denied:
+            assert text is None or text.startswith(NONCE), f"what was refused runs: {tag!r} {text!r}"
+        elif text is not None:
+            assert text == operation.text, f"{operation.text!r} was judged, {tag!r} {text!r} runs"
+            if operation.kind == BIND:
+                assert next(bound) == operation.parameters, "other parameters than were judged"
+
+
+def _as_direct(play: Play) -> None:
+    """But for names that SQL has made, which the protocol's own messages may not use here; and where what becomes of a
+    Sync hangs on whether the target has read it."""
+    direct = Server()
+    told = direct.receive(play.asked)
+    if direct.torn:
+        return
+    for (_, text), operation in zip(direct.ran, play.operations, strict=False):
+        if text is not None and operation.text == UNSEEN:
+            return
+    assert _plain(play.told) == _plain(told), "the client reads something else"
+
+
+def _plain(told: bytes) -> list[tuple[bytes, bytes]]:
+    """Messages, without what errors say and rows show."""
+    found: list[tuple[bytes, bytes]] = []
+    here = 0
+    while here < len(told):
+        end = here + 1 + int.from_bytes(told[here + 1 : here + 5], "big")
+        tag = told[here : here + 1]
+        found.append((tag, b"" if tag in b"ED" else told[here + 5 : end]))
+        here = end
+    return found
