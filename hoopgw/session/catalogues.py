@@ -11,11 +11,10 @@ from weakref import WeakSet
 from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.internet.interfaces import IReactorTime
 
-from hoopgw.model.errors import HoopgwError
 from hoopgw.model.events import Code
 from hoopgw.model.target import Role, Target
 from hoopgw.policy.catalogue import Catalogue
-from hoopgw.policy.catalogue_queries import PATH, QUERIES, TooLarge, catalogue, with_path
+from hoopgw.policy.catalogue_queries import PATH, QUERIES, catalogue, with_path
 from hoopgw.session.catalogue_state import CatalogueState
 from hoopgw.session.interfaces import IEvents
 
@@ -159,8 +158,8 @@ class CatalogueCache:
             results = yield reading.addTimeout(DEADLINE, self._clock)
             self._generation += 1
             entry.current = catalogue(results, self._generation)
-        except (HoopgwError, TooLarge, ValueError, TimeoutError, Exception) as error:
-            entry.current = None  # what names mean is not known: rules and masks that name tables refuse
+        except Exception as error:  # whatever it is: what names mean is not known, and the event says why
+            entry.current = None  # rules and masks that name tables refuse
             self._events.emit(Code.CATALOGUE_UNAVAILABLE, **where, reason=f"{type(error).__name__}: {error}")
         else:
             self._events.emit(Code.CATALOGUE_REFRESHED, **where, relations=len(entry.current.by_oid))
