@@ -18,6 +18,7 @@ from tests.relay.test_postgres_results import Masks
 NO = Answer(Denial(Decision.REFUSED, "not here", ("no-drop",)))
 FORBIDDEN = b"drop"
 NONCE = b"hoopgw_"
+RANDOM = 1598  # the OID of a function without arguments
 MOST = 60  # steps of one session
 TEXTS = (
     b"select 1", b"masked 1", b"prepare s as select 3", b"deallocate s", b"begin", b"commit", b"copy t from stdin",
@@ -33,7 +34,8 @@ VALUES: tuple[tuple[bytes | None, ...], ...] = ((), (b"1",), (None, b"22"))
 COPIED = (pgbytes.copy_data(b"1\n"), pgbytes.copy_data(BAD), pgbytes.COPY_DONE, message(b"f", b"no\0"))
 
 
-def _message(choices: Choices) -> bytes:
+def a_message(choices: Choices) -> bytes:
+    """One message, or a few that belong together."""
     pick = choices.pick
     made: tuple[Callable[[], bytes], ...] = (
         lambda: query(pick(TEXTS)),
@@ -51,7 +53,7 @@ def _message(choices: Choices) -> bytes:
         lambda: pgbytes.SYNC,
         lambda: pgbytes.SYNC,
         lambda: pick(COPIED),
-        lambda: function(964),
+        lambda: function(RANDOM),
     )
     return pick(made)()
 
@@ -124,7 +126,7 @@ def pg_session(data: bytes) -> None:
         elif step == 2:
             play.judge()
         else:
-            play.client(b"".join(_message(choices) for _ in range(1 + choices.number(4))))
+            play.client(b"".join(a_message(choices) for _ in range(1 + choices.number(4))))
     play.come()
     for ending in (pgbytes.COPY_DONE, pgbytes.SYNC, pgbytes.COPY_DONE, pgbytes.SYNC):
         if not play.end and (ending == pgbytes.SYNC or play.server.copying):
@@ -167,11 +169,4 @@ def _as_direct(play: Play) -> None:
 
 def _plain(told: bytes) -> list[tuple[bytes, bytes]]:
     """Messages, without what errors say and rows show."""
-    found: list[tuple[bytes, bytes]] = []
-    here = 0
-    while here < len(told):
-        end = here + 1 + int.from_bytes(told[here + 1 : here + 5], "big")
-        tag = told[here : here + 1]
-        found.append((tag, b"" if tag in b"ED" else told[here + 5 : end]))
-        here = end
-    return found
+    return [(tag, b"" if tag in b"ED" else body) for tag, body in pgbytes.messages(told)]

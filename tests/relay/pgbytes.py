@@ -146,6 +146,16 @@ def shown(effects: list[Effect]) -> list[object]:
     return found
 
 
+def messages(data: bytes) -> list[tuple[bytes, bytes]]:
+    """(tag, body) of each; all of them are whole."""
+    found: list[tuple[bytes, bytes]] = []
+    while data:
+        end = 1 + int.from_bytes(data[1:5], "big")
+        found.append((data[:1], data[5:end]))
+        data = data[end:]
+    return found
+
+
 def to_client(effects: list[Effect]) -> bytes:
     return b"".join([effect.data for effect in effects if isinstance(effect, ToClient)])
 

@@ -50,6 +50,7 @@ class Server:
         self._data = False
         self.over = False
         self._extended = False  # what copies is an Execute
+        self._piped = False  # an Execute has run since the last Sync
         self._rest: list[bytes] = []  # of a Query, behind a COPY
         self._skips = False
         self._in = b""
@@ -159,6 +160,8 @@ class Server:
         self._is_about(known[0])
         self.bound.append(known[1] + bind.parameters)
         self._in_block(known[0])
+        if bind.parameters[2:4] != known[1][:2]:  # behind no formats: how many values there are
+            raise Failed
         portal = bind.portal[:NAME]
         if portal and portal in self.portals:
             raise Failed
@@ -184,7 +187,7 @@ class Server:
         self._is_about(portal.text)
         self._in_block(portal.text)
         self._run(portal.text, portal, limit)
-        self._extended = True
+        self._extended = self._piped = True
 
     def _copied(self, tag: bytes, body: bytes) -> None:
         """Sync and Flush are ignored while data comes."""
@@ -242,9 +245,9 @@ class Server:
         """Statements and portals of SQL."""
         name = more[0][:NAME]
         if word == b"discard":
-            if self.block != "I":
+            if self.block != "I" or self._piped:
                 raise Failed
-            self.statements.clear()
+            self.statements = {name: each for name, each in self.statements.items() if not name}
             self.portals.clear()
             return b"DISCARD ALL"
         if word == b"prepare":
@@ -303,6 +306,7 @@ class Server:
         self._flush()
 
     def _ready(self) -> None:
+        self._piped = False
         if self.block == "I":
             self.portals.clear()
         self._say(pgbytes.ready(self.block.encode()))
