@@ -86,7 +86,10 @@ class TlsLayer(Sink):
     def _take(self, data: bytes | memoryview, pieces: list[bytes]) -> Any:
         if data:
             self._incoming.write(data)
-        return self._read(pieces) if not self._shaking or self._shake() else None
+        if self._shaking and not self._shake():
+            return None
+        # A read's room is made before it is known how much comes: no more of it than the cipher text needs
+        return self._read(pieces, len(data) if 0 < len(data) < TLS_RECORD else TLS_RECORD)
 
     def _shake(self) -> bool:
         try:
@@ -103,10 +106,11 @@ class TlsLayer(Sink):
         self._established(self.connection)
         return True
 
-    def _read(self, pieces: list[bytes]) -> Any:
+    def _read(self, pieces: list[bytes], size: int) -> Any:
+        """Everything that can be, `size` bytes at once."""
         try:
             while True:
-                piece = self._decrypt(TLS_RECORD)
+                piece = self._decrypt(size)
                 if not piece:
                     return main.CONNECTION_DONE
                 pieces.append(piece)

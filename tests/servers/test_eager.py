@@ -25,7 +25,7 @@ from hoopgw.servers import tls
 from hoopgw.servers.conduit import Receiver, Through, deliver, sink_of
 from hoopgw.servers.departures import Departures
 from hoopgw.servers.eager import READ_SIZE, connect, make_eager
-from hoopgw.servers.tls_layer import TlsLayer
+from hoopgw.servers.tls_layer import TLS_RECORD, TlsLayer
 
 
 class Collect(Protocol):
@@ -325,7 +325,7 @@ def allocated() -> int:
     return int(found.uordblks + found.hblkhd)
 
 
-class TlsMemory(SynchronousTestCase):
+class TlsLayers(SynchronousTestCase):
     def pair(self, server: ssl.SSLContext, client: ssl.SSLContext) -> tuple[TlsLayer, Wire, TlsLayer, Wire]:
         """Both sides of a connection whose handshake is done."""
         done: list[ssl.SSLObject] = []
@@ -346,13 +346,32 @@ class TlsMemory(SynchronousTestCase):
             asking.received(one.taken())
         return serving, one, asking, other
 
-    def test_large_reads_and_writes_are_not_kept(self) -> None:
-        """must-survive 76: 32 sessions that carried a full read each way keep a small part of it, and not all."""
+    def contexts(self) -> tuple[ssl.SSLContext, ssl.SSLContext]:
         directory = Path(self.mktemp())
         directory.mkdir()
         certificate, key = self_signed(directory)
-        server = tls.server_context(str(certificate), key)
         client = ssl.create_default_context(cadata=certificate.read_text())
+        return tls.server_context(str(certificate), key), client
+
+    def test_records_that_are_cut(self) -> None:
+        """However they come, what they say is there as soon as all of them are: the last read may be the shortest."""
+        serving, one, asking, other = self.pair(*self.contexts())
+        one.received.clear()
+        for sizes in ((1,), (100, 5), (5000,), (TLS_RECORD, 1), (20000, 300, 70000), (1,) * 40):
+            said = [bytes([number]) * size for number, size in enumerate(sizes)]
+            size = sum(sizes) + 22 * len(sizes)  # a record adds five, one and sixteen bytes (RFC 8446, 5.2)
+            for cut in (1, 5, size // 3, size - 1):
+                for each in said:
+                    asking.write(each)
+                data = other.taken()
+                serving.received(data[:cut])
+                serving.received(data[cut:])
+                self.assertEqual(b"".join(one.received), b"".join(said), (sizes, cut))
+                one.received.clear()
+
+    def test_large_reads_and_writes_are_not_kept(self) -> None:
+        """must-survive 76: 32 sessions that carried a full read each way keep a small part of it, and not all."""
+        server, client = self.contexts()
         self.pair(server, client)
         pairs = [self.pair(server, client) for _ in range(32)]
         before, data = allocated(), b"0123456789abcdef" * (READ_SIZE // 16)
