@@ -62,7 +62,7 @@ class Model(SynchronousTestCase):
             link.execute("CREATE TABLE t (id int); CREATE TABLE u (id int)")
 
     def test_answers(self) -> None:
-        """Whatever a client sends, in one stream; but for a message that has no place in a COPY, which ends it there."""
+        """Whatever a client sends, in one stream; but for what has no place in a COPY, which ends it there."""
         chance = random.Random(55)
         for _ in range(200):
             choices = Choices(chance.randbytes(chance.randrange(40)))
