@@ -201,6 +201,7 @@ class Blocks:
 
     def of(self, block: bytes) -> None:
         """Its fields are `block` from now on.  Raises MalformedFrame."""
+        self._head = b""
         found = self._known.get(block)
         if found is None:
             found = read_block(block)

@@ -100,6 +100,14 @@ class Reading(SynchronousTestCase):
         self.assertEqual("".join(fields["data"] for what, fields in found if what == "content"), "abcde")
         self.assertEqual([what for what, _ in found if what != "content"], ["operation", "answer", "answer", "done"])
 
+    def test_answers_that_are_alike(self) -> None:
+        """Each has its own fields, and not those of the request before it."""
+        post = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: 2\r\n\r\nab"
+        found = read(operation(GET), answer(OK), operation(post, 2), answer(OK), operation(GET, 3), answer(OK))
+        self.assertEqual([what for what, _ in found].count("done"), 3)
+        kinds = [dict(fields["headers"])["Content-Type"] for what, fields in found if what == "answer"]
+        self.assertEqual(kinds, ["text/plain"] * 3)
+
     def test_what_is_kept_out_of_the_record(self) -> None:
         """A redacted request is what is told of it, and its answer can still be read."""
         found = read(operation(b"POST /x\r\n\r\n"), answer(OK))
