@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hoopgw.model.answer import GO, Answer, Decision, Denial
+from hoopgw.model.answer import GO, Allowance, Answer, Decision, Denial, Meter
 from hoopgw.model.operation import BIND, Operation
 from hoopgw.relay.effects import Ask, Effect, Hangup, ToClient, ToTarget
 from hoopgw.relay.postgres_planner import UNSEEN
@@ -16,16 +16,18 @@ from tests.relay.pgserver import BAD, SECRET, Server
 from tests.relay.test_postgres_results import Masks
 
 NO = Answer(Denial(Decision.REFUSED, "not here", ("no-drop",)))
+HELD = Denial(Decision.HELD, "a colleague looks at it")
 FORBIDDEN = b"drop"
 NONCE = b"hoopgw_"
 RANDOM = 1598  # the OID of a function without arguments
+FEW = 2  # rows of what is limited
 MOST = 60  # steps of one session
 TEXTS = (
     b"select 1", b"masked 1", b"prepare s as select 3", b"deallocate s", b"begin", b"commit", b"copy t from stdin",
     b"deallocate s; prepare s as select 4", b"declare p select 5", b"close p", b"close p; declare p select 6",
     b"drop t", b"rollback", b"discard all", b"wrong", b"insert", b"", b"copy t to stdout", b"nonsense",
     b"insert; drop t", b"select 1; masked 1", b"insert; wrong; insert", b"begin; insert",
-    b"copy t from stdin; select 7", b"prepare r as masked 2", b"deallocate r",
+    b"copy t from stdin; select 7", b"prepare r as masked 2", b"deallocate r", b"few 1", b"few 1; few 2",
 )  # fmt: skip
 STATEMENTS = (b"s", b"", b"r")
 PORTALS = (b"p", b"", b"s")
@@ -70,6 +72,7 @@ class Play:
         self.told = b""
         self.late = b""  # of the target
         self.waits: Ask | None = None
+        self.limited = False
         self.end = ""
 
     def client(self, data: bytes) -> None:
@@ -80,9 +83,13 @@ class Play:
         data, self.late = self.late[:size], self.late[size:]
         self._carry_out(self.relay.from_target(data))
 
-    def judge(self) -> None:
-        ask, self.waits = self.waits, None
-        if ask is not None:
+    def judge(self, waits: bool = False) -> None:
+        """`waits`: the client is told that an approval is waited for, and goes on waiting."""
+        ask = self.waits
+        if ask is not None and waits:
+            self._carry_out(self.relay.holding(ask.lane, HELD))
+        elif ask is not None:
+            self.waits = None
             self.operations += ask.operations
             self._carry_out(self.relay.decided(ask.lane, [self._decided(each) for each in ask.operations]))
 
@@ -91,7 +98,10 @@ class Play:
         self.denied.append(denied)
         if denied:
             return NO
-        return Answer(masks=Masks(errors=False)) if b"masked" in operation.text else GO
+        if b"few" in operation.text:
+            self.limited = True
+            return Answer(meter=Meter((Allowance("so many", FEW, None, "few", resets=1e9),)))
+        return Answer(masks=Masks(errors=len(self.denied) % 2 == 0)) if b"masked" in operation.text else GO
 
     def _carry_out(self, effects: list[Effect]) -> None:
         for each in effects:
@@ -124,7 +134,7 @@ def pg_session(data: bytes) -> None:
         if step == 3:
             play.target(1 + choices.number(256))
         elif step == 2:
-            play.judge()
+            play.judge(waits=choices.number(4) == 3)
         else:
             play.client(b"".join(a_message(choices) for _ in range(1 + choices.number(4))))
     play.come()
@@ -159,7 +169,7 @@ def _as_direct(play: Play) -> None:
     Sync hangs on whether the target has read it."""
     direct = Server()
     told = direct.receive(play.asked)
-    if direct.torn:
+    if direct.torn or play.limited:
         return
     for (_, text), operation in zip(direct.ran, play.operations, strict=False):
         if text is not None and operation.text == UNSEEN:
@@ -168,5 +178,5 @@ def _as_direct(play: Play) -> None:
 
 
 def _plain(told: bytes) -> list[tuple[bytes, bytes]]:
-    """Messages, without what errors say and rows show."""
-    return [(tag, b"" if tag in b"ED" else body) for tag, body in pgbytes.messages(told)]
+    """Messages, without what errors say and rows show; and without notices."""
+    return [(tag, b"" if tag in b"ED" else body) for tag, body in pgbytes.messages(told) if tag != b"N"]

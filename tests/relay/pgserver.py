@@ -1,8 +1,8 @@
 """A PostgreSQL of a few statements that keeps to the protocol (documentation, 55.2): what it runs, and what it says.
 
-It knows `select …`, `masked …` (three rows each), `insert`, `wrong` (fails as it runs), `begin`, `commit`, `rollback`,
-`prepare N as …`, `deallocate N`, `discard all`, `declare N …`, `close N`, `copy t from stdin` and `copy t to stdout`;
-anything else is a syntax error.  Answers are kept until Flush, Sync, an error or the end of a Query, as there.
+It knows `select …`, `masked …` and `few …` (three rows each), `insert`, `wrong` (fails as it runs), `begin`, `commit`,
+`rollback`, `prepare N as …`, `deallocate N`, `discard all`, `declare N …`, `close N`, `copy t from stdin` and `copy t
+to stdout`; anything else is a syntax error.  Answers are kept until Flush, Sync, an error or the end of a Query.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ NAME = 63  # bytes of a name that it looks at
 ROWS = 3
 SECRET = b"secret"  # what `masked …` shows
 BAD = b"bad"  # a line of COPY with this fails
-SELECTS = (b"select", b"masked")
+SELECTS = (b"select", b"masked", b"few")
 EXITS = (b"commit", b"rollback")
 WORDS = frozenset(
-    b"select masked insert wrong begin commit rollback prepare deallocate discard declare close copy".split()
+    b"select masked few insert wrong begin commit rollback prepare deallocate discard declare close copy".split()
 )
 OPERATIONS = b"PBEQF"  # messages that a relay asks about
 

@@ -22,7 +22,7 @@ if found(*SERVER) is None:
 
 DATABASE = "model"
 WORDS = (
-    (rb"(select|masked) (\d)", rb"select \2 from generate_series(1, 3)"),
+    (rb"(select|masked|few) (\d)", rb"select \2 from generate_series(1, 3)"),
     (rb"insert", rb"insert into u values (1)"),
     (rb"wrong", rb"do $$ begin raise 'no'; end $$"),
     (rb"declare p ", rb"declare p cursor for "),
