@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, final
 
+from hoopgw.policy.sql_folding import UNFOLDED
 from hoopgw.relay.postgres_settings import ENCODINGS
 
 UTF8: Final = "UTF8"
@@ -21,6 +22,7 @@ class Parameters:
     def __init__(self, encoding: str, server_encoding: str, application_name: bytes) -> None:
         self.encoding = encoding
         self._server_encoding = server_encoding
+        self.folds = server_encoding not in UNFOLDED  # names that are not ASCII, as its locale says
         self.violation = ""
         self.renamed = False
         self._application_name = application_name

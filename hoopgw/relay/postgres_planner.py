@@ -173,7 +173,7 @@ class Planner:
         self._number += 1
         operation = Operation(PROTOCOL, kind, meaning.text, name, meaning.parameters, self._number)
         if (number == expecting.QUERY or number == expecting.PARSE) and not meaning.text.isascii():
-            operation.encoding = self._encoding(plan)
+            operation.encoding, operation.folds = self._encoding(plan), self._results.parameters.folds
         plan.operations.append(operation)
         if number != expecting.QUERY and number != expecting.EXECUTE:
             return Expect(number, self._number)

@@ -21,6 +21,7 @@ from hoopgw.policy.masks import SqlMasks
 from hoopgw.policy.policyset import Selection
 from hoopgw.policy.sql import MAX_IN_PROCESS, Unreadable, analyse, analyse_by
 from hoopgw.policy.sql_calls import RUNS_TEXT, with_parameters
+from hoopgw.policy.sql_folding import may_fold
 from hoopgw.policy.sql_names import Meaning, NameContext, SessionNames, context_of
 from hoopgw.policy.touched import expanded
 from hoopgw.relay import postgres_replication
@@ -39,6 +40,7 @@ NO_MEANING: Final = frozenset(("application_name", "statement_timeout", "lock_ti
 _USES: Final = re.compile(rb"(?i)execute|fetch|move")  # what names a prepared statement or a cursor
 ENCODING: Final = "client_encoding"
 NOT_UTF8: Final = "it cannot be judged: the text is not ASCII, and is or may be in another encoding than UTF-8"
+FOLDED: Final = "it cannot be judged: this database may write a name of it in small letters that is not ASCII"
 SET_CONFIG: Final = 2078  # the OID of pg_catalog.set_config (pg_proc.dat), also where no catalogue can be read
 MAX_ROUNDS: Final = 64  # readings that one operation waits for: each ends within its deadline
 MAX_TABLES: Final = 32  # names of one verdict, for the index
@@ -108,8 +110,11 @@ class SqlJudge(Judge):
     # ---- IJudge
 
     def judge(self, operation: Operation) -> Verdict | Deferred[Verdict]:
-        if not operation.text.isascii() and operation.kind in (QUERY, PARSE) and not self._is_utf8(operation):
-            return refused("built-in:grammar", NOT_UTF8, "it with client_encoding UTF8, and nothing else under way")
+        if not operation.text.isascii() and operation.kind in (QUERY, PARSE):
+            if not self._is_utf8(operation):
+                return refused("built-in:grammar", NOT_UTF8, "it with client_encoding UTF8, and nothing else under way")
+            if operation.folds and may_fold(operation.text):
+                return refused("built-in:grammar", FOLDED, "it with such names in double quotes")
         return self._judged(operation, MAX_ROUNDS)
 
     def _is_utf8(self, operation: Operation) -> bool:

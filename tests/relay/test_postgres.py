@@ -855,6 +855,14 @@ class Settings(SynchronousTestCase):
         session.client(query(text))
         self.assertEqual([each.encoding for each in session.operations], ["", ""])
 
+    def test_names_that_are_folded(self) -> None:
+        """Where the server's encoding has one byte a character its names may be others: the operation says so."""
+        text = "select '\u00e9'".encode()
+        for server, folds in (("LATIN1", True), ("WIN1252", True), ("UTF8", False), ("EUC_JP", False)):
+            session = Session(relay(server_encoding=server))
+            session.client(query(text) + query(b"select 1"))
+            self.assertEqual([each.folds for each in session.operations], [folds, False], server)
+
     def test_application_name(self) -> None:
         """The target's view keeps the gateway's name: at the next idle moment, unseen by the client."""
         session = Session(relay(name="hoopgw:s_1:it's"))

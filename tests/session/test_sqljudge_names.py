@@ -85,6 +85,19 @@ class Encodings(SynchronousTestCase):
             self.assertEqual(self.said(asked, "select 'e'"), set())
             self.assertEqual(self.said(asked, "select '\u00e9'", kind=EXECUTE), set())  # its Parse was judged
 
+    def test_folded(self) -> None:
+        """A name is refused that this database would write in small letters, and others would not."""
+        for folds, text, wanted in (
+            (True, "select * from \u00c9", {"built-in:grammar"}),
+            (True, 'select * from "\u00c9"', set()),
+            (False, "select * from \u00c9", set()),
+        ):
+            operation = Operation("postgresql", QUERY, text.encode())
+            operation.folds = folds
+            verdict = judge().judge(operation)
+            assert isinstance(verdict, Verdict)
+            self.assertEqual(refused(verdict), wanted, text)
+
     def test_never_in_doubt(self) -> None:
         """UTF-8 by any of its names, and resets to it, bring no doubt."""
         asked = judge(started={"client_encoding": "UTF8"})
