@@ -93,6 +93,15 @@ class HttpFacts:
         found = read_path(self.request.target.partition(b"?")[0])
         return found.folded() if self.folds else found
 
+    @property
+    def shown_path(self) -> str:
+        """The same for people and records: without the secret among its parameters (`;jsessionid=…`)."""
+        method, _, target = self.request.line.partition(b" ")
+        if b";" not in target or method != self.request.method:
+            return self.path.text
+        found = read_path(target.partition(b"?")[0])
+        return found.folded().text if self.folds else found.text
+
     @once
     def others(self) -> tuple[HttpPath, ...]:
         """Paths beside its own: where it copies or moves something to, or from."""

@@ -303,5 +303,5 @@ def needed_of_messages(guardrails: Iterable[IGuardrail], facts: HttpFacts) -> in
 
 def described(facts: HttpFacts) -> str:
     """A request in a few words: `DELETE /users/42`."""
-    path = facts.path.text
+    path = facts.shown_path
     return f"{facts.method} {path if len(path) <= MAX_SHOWN else path[: MAX_SHOWN - 1] + '…'}"

@@ -173,7 +173,7 @@ classImplements(HttpJudge, IJudge)
 
 def _names(facts: HttpFacts) -> frozenset[str]:
     """What a session is found by: method and path, and the operations that it may be."""
-    return frozenset((f"{facts.method} {facts.path.text}"[:MAX_NAME],)).union(*facts.operations)
+    return frozenset((f"{facts.method} {facts.shown_path}"[:MAX_NAME],)).union(*facts.operations)
 
 
 def _resuming(verdict: Verdict, request: HttpRequest) -> Verdict:

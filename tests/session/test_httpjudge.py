@@ -57,6 +57,19 @@ def refused(judge: HttpJudge, operation: Operation) -> list[str]:
 
 
 class Judging(SynchronousTestCase):
+    def test_secret_parameters_of_a_path(self) -> None:
+        """Rules see them; what is told of a request, and what its session is found by, has the stars of the record."""
+        for rules, shown in (((), "GET /A;sid=***/b"), ((DELETES,), "DELETE /A;sid=***/b")):
+            method = shown.partition(" ")[0].encode()
+            operation = asked(method + b" /A;sid=abc/b?token=x")
+            assert operation.request is not None
+            operation.request.line = method + b" /A;sid=***/b?token=*"
+            found = judge(*rules).judge(operation)
+            self.assertIn(shown, found.tables)
+            self.assertEqual([each.reason for each in found.refusals], [shown] * len(rules))
+        operation.request.line = b'{"token": "*"}'  # of a message
+        self.assertIn("DELETE /A;sid=abc/b", judge().judge(operation).tables)
+
     def test_rules(self) -> None:
         """Of the head and of the body."""
         found = judge(DELETES, ADMINS)
