@@ -27,7 +27,7 @@ from hoopgw.relay.effects import (
     ToTarget,
 )
 from hoopgw.relay.postgres_expect import Expect
-from hoopgw.relay.postgres_plan import Plan, Planned
+from hoopgw.relay.postgres_plan import Plan
 from hoopgw.relay.postgres_planner import (
     TAG_BIND,
     TAG_EXECUTE,
@@ -227,17 +227,17 @@ class PostgresRelay(Relay):
         self._go_on(plan, effects)
         return self._continued(effects)
 
-    def _sent(self, messages: list[Planned]) -> None:
+    def _sent(self, messages: list[Expect]) -> None:
         """Where the target skips them no answer comes, and none is waited for: not up to the Sync, not behind it."""
         answers = self._results.answers
         self._flushed = self._results.at_rest = False
         skipped = answers.skipping
-        for planned in messages:
-            if planned.expect is not None:
-                answers.sent(planned.expect)
-                if planned.tag == TAG_EXECUTE:
+        for expect in messages:
+            if expect.kind != expecting.NOTHING:
+                answers.sent(expect)
+                if expect.tag == TAG_EXECUTE:
                     self._ran = True
-                elif planned.tag == TAG_SYNC or planned.tag == TAG_QUERY:
+                elif expect.tag == TAG_SYNC or expect.tag == TAG_QUERY:
                     self._ran = False
         if skipped:
             self._unblock()
@@ -246,7 +246,7 @@ class PostgresRelay(Relay):
         if not plan.drops:
             effects.append(ToTarget(plan.whole()))
             return
-        kept = [plan.data[planned.start : planned.end] for planned in plan.messages if not planned.drop]
+        kept = [plan.data[each.start : each.end] for each in plan.messages if not each.drop]
         kept.append(plan.data[plan.messages[-1].end : plan.stop])  # the beginning of a CopyData
         kept = [piece for piece in kept if piece]
         if kept:
@@ -255,36 +255,35 @@ class PostgresRelay(Relay):
     def _send_decided(self, plan: Plan, data: bytes, answers: Sequence[Answer], effects: list[Effect]) -> None:
         """As usual but for what was dropped, denied, or needs a Describe of ours."""
         begin = 0  # offsets in `data`
-        for planned in plan.messages:
-            expect = planned.expect
-            answer = answers[planned.operation] if planned.operation >= 0 else GO
-            start, end = planned.start - plan.start, planned.end - plan.start
-            if planned.drop:
+        for expect in plan.messages:
+            answer = answers[expect.operation] if expect.operation >= 0 else GO
+            start, end = expect.start - plan.start, expect.end - plan.start
+            if expect.drop:
                 _forward(data, begin, start, effects)
                 begin = end
-            elif answer is not GO and expect is not None:
+            elif answer is not GO:
                 expect.answer = answer
                 if answer.denial is not None:
                     _forward(data, begin, start, effects)
                     begin = end
-                    effects.append(ToTarget(self._substitute(planned, expect, answer.denial)))
-                elif planned.tag == TAG_EXECUTE and answer.masks is not None:
+                    effects.append(ToTarget(self._substitute(expect, answer.denial)))
+                elif expect.tag == TAG_EXECUTE and answer.masks is not None:
                     _forward(data, begin, start, effects)
                     begin = start
                     self._results.answers.sent(expecting.own(expecting.DESCRIBE))
-                    effects.append(ToTarget(pgmessages.describe_portal(planned.name)))
-            self._sent([planned])
+                    effects.append(ToTarget(pgmessages.describe_portal(expect.name)))
+            self._sent([expect])
         _forward(data, begin, len(data), effects)
 
-    def _substitute(self, planned: Planned, expect: Expect, denial: Denial) -> bytes:
+    def _substitute(self, expect: Expect, denial: Denial) -> bytes:
         """What fails at the target in place of the denied message, quoting a nonce by which its error is known."""
         nonce = b"hoopgw_" + self._token_bytes(NONCE).hex().encode()
         expect.denial, expect.nonce = denial, nonce
-        if planned.tag == TAG_PARSE:
-            return pgmessages.parse(planned.name, nonce)
-        if planned.tag == TAG_BIND:
+        if expect.tag == TAG_PARSE:
+            return pgmessages.parse(expect.name, nonce)
+        if expect.tag == TAG_BIND:
             return pgmessages.bind_nothing(b"", nonce)
-        if planned.tag == TAG_EXECUTE:
+        if expect.tag == TAG_EXECUTE:
             return pgmessages.execute(nonce)
         return pgmessages.query(nonce)
 

@@ -1,4 +1,4 @@
-"""What the target must answer next: one `Expect` for each message that was sent to it and is answered."""
+"""One `Expect` for each message of a client: where it stands, and what the target must answer to it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from mypy_extensions import mypyc_attr
 from hoopgw.model.answer import GO, Answer, Denial
 from hoopgw.relay.postgres_names import Meaning
 
+NOTHING: Final = 0  # it is not answered
 QUERY: Final = 1
 PARSE: Final = 2
 BIND: Final = 3
@@ -22,9 +23,12 @@ FUNCTION: Final = 8
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Expect:
-    """One answer to come, and what must be done with it.
+    """One message in `data[start:end]` of what was read, the answer that is to come, and what must be done with it.
 
-    kind      one of the numbers above
+    kind      of the answer: one of the numbers above
+    operation which of the Ask's it is; -1 where nothing is asked
+    name      the portal's of an Execute; the statement's of a Parse
+    drop      the target would ignore the message, so that it does not go on
     number    of the operation; 0 where the message is none
     hints     what its text's words may mean
     meaning   what the message defined or removed, to be settled or undone
@@ -34,14 +38,23 @@ class Expect:
     """
 
     __slots__ = (
-        "answer", "copy_mask", "copying", "cut", "cut_by", "denial", "described", "done", "failed", "hints", "kind",
-        "masked", "meaning", "nonce", "number", "own", "results", "row_mask", "rows", "sends",
+        "answer", "copy_mask", "copying", "cut", "cut_by", "denial", "described", "done", "drop", "end", "failed",
+        "hints", "kind", "masked", "meaning", "name", "nonce", "number", "operation", "own", "results", "row_mask",
+        "rows", "sends", "start", "tag",
     )  # fmt: skip
 
-    def __init__(self, kind: int, number: int = 0, hints: int = 0) -> None:
+    def __init__(
+        self, kind: int, tag: int = 0, start: int = 0, end: int = 0, operation: int = -1, name: bytes = b""
+    ) -> None:
         self.kind = kind
-        self.number = number
-        self.hints = hints
+        self.tag = tag
+        self.start = start
+        self.end = end
+        self.operation = operation
+        self.name = name
+        self.drop = False
+        self.number = 0
+        self.hints = 0
         self.meaning: Meaning | None = None
         self.answer: Answer = GO
         self.denial: Denial | None = None

@@ -1,4 +1,4 @@
-"""What a client's messages are, before they are decided: one `Planned` a message, and the record's redacted form."""
+"""What a client's messages are, before they are decided, and the record's redacted form."""
 
 from __future__ import annotations
 
@@ -9,26 +9,6 @@ from mypy_extensions import mypyc_attr
 from hoopgw.model.operation import BIND, FUNCTION, PARSE, QUERY, Operation
 from hoopgw.relay.postgres_expect import Expect
 from hoopgw.wire import pgmessages
-
-
-@mypyc_attr(acyclic=True, free_list_len=1)
-@final
-class Planned:
-    """One message in `data[start:end]`.  `operation` is its index in the Ask, -1 where nothing is asked.
-
-    `drop`: the target would ignore it, so that it does not go on.
-    """
-
-    __slots__ = ("drop", "end", "expect", "name", "operation", "start", "tag")
-
-    def __init__(self, tag: int, start: int, end: int, expect: Expect | None, operation: int, name: bytes) -> None:
-        self.tag = tag
-        self.start = start
-        self.end = end
-        self.expect = expect
-        self.operation = operation
-        self.name = name  # the portal's of an Execute; the statement's of a Parse
-        self.drop = False
 
 
 @mypyc_attr(acyclic=True, free_list_len=1)
@@ -45,7 +25,7 @@ class Plan:
         self.data = data
         self.start = start
         self.stop = start
-        self.messages: list[Planned] = []
+        self.messages: list[Expect] = []
         self.operations: list[Operation] = []
         self.waits = False
         self.over = False
@@ -60,19 +40,19 @@ class Plan:
     def redacted(self, texts: dict[int, bytes]) -> bytes:
         """`whole` with the texts of the operations at those indexes replaced, and their parameters left out."""
         pieces: list[bytes] = []
-        for planned in self.messages:
-            message = self.data[planned.start : planned.end]
-            text = texts.get(planned.operation) if planned.operation >= 0 else None
-            pieces.append(message if text is None else self._redacted(planned, text, message))
+        for expect in self.messages:
+            message = self.data[expect.start : expect.end]
+            text = texts.get(expect.operation) if expect.operation >= 0 else None
+            pieces.append(message if text is None else self._redacted(expect, text, message))
         return b"".join(pieces)
 
-    def _redacted(self, planned: Planned, text: bytes, message: bytes) -> bytes:
-        kind = self.operations[planned.operation].kind
+    def _redacted(self, expect: Expect, text: bytes, message: bytes) -> bytes:
+        kind = self.operations[expect.operation].kind
         if kind == QUERY:
             return pgmessages.query(text.replace(b"\0", b""))
         if kind == PARSE:
             types = pgmessages.read_parse(message, 5, len(message)).types
-            return pgmessages.parse(planned.name, text.replace(b"\0", b""), types)
+            return pgmessages.parse(expect.name, text.replace(b"\0", b""), types)
         if kind == BIND:
             return pgmessages.without_values(message, 5, len(message))
         if kind == FUNCTION:

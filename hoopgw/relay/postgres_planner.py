@@ -11,7 +11,7 @@ from hoopgw.relay.postgres_expect import Expect
 from hoopgw.relay.postgres_hints import COPIES, DEFINES, hints
 from hoopgw.relay.postgres_names import Meaning
 from hoopgw.relay.postgres_parameters import UTF8
-from hoopgw.relay.postgres_plan import Plan, Planned
+from hoopgw.relay.postgres_plan import Plan
 from hoopgw.relay.postgres_replication import takes_data
 from hoopgw.relay.postgres_results import Results
 from hoopgw.wire import pgmessages
@@ -65,12 +65,12 @@ class Planner:
             tag = data[here]
             if tag != TAG_COPY_DATA:
                 self._bound(end - here)
-            planned = self._planned(plan, tag, here, end)
-            if planned is None:
+            expect = self._expected(plan, tag, here, end)
+            if expect is None:
                 plan.waits = True
                 break
-            plan.messages.append(planned)
-            if planned.drop:
+            plan.messages.append(expect)
+            if expect.drop:
                 plan.drops = True
             plan.stop = here = end
             if tag == TAG_TERMINATE:
@@ -110,7 +110,7 @@ class Planner:
 
     # ---- what a message is
 
-    def _planned(self, plan: Plan, tag: int, start: int, end: int) -> Planned | None:
+    def _expected(self, plan: Plan, tag: int, start: int, end: int) -> Expect | None:
         """None: it must wait for an answer of the target."""
         data, body = plan.data, start + HEADER
         index = len(plan.operations)
@@ -123,36 +123,34 @@ class Planner:
             portal = self._portals.look(name)
             if self._must_wait(name, portal):
                 return None
-            expect = self._asked(plan, EXECUTE, expecting.EXECUTE, portal or NOTHING, name)
-            return Planned(tag, start, end, expect, index, name)
+            expect = Expect(expecting.EXECUTE, tag, start, end, index, name)
+            return self._runs(plan, EXECUTE, expect, portal or NOTHING)
         if tag == TAG_SYNC:
             self._segment += 1
             self._synced = True
-            return Planned(tag, start, end, Expect(expecting.SYNC), -1, b"")
+            return Expect(expecting.SYNC, tag, start, end)
         if tag == TAG_QUERY:
             meaning = self._meaning(_terminated_text(data, body, end))
             if self._results.replication and takes_data(meaning.text):
                 meaning.hints |= COPIES
-            expect = self._asked(plan, QUERY, expecting.QUERY, meaning)
             self._segment += 1
-            return Planned(tag, start, end, expect, index, b"")
+            return self._runs(plan, QUERY, Expect(expecting.QUERY, tag, start, end, index), meaning)
         if tag == TAG_PARSE:
             parse = pgmessages.read_parse(data, body, end)
             meaning = self._meaning(parse.text, parse.types)
-            expect = self._asked(plan, PARSE, expecting.PARSE, meaning, parse.name)
+            expect = self._asked(plan, PARSE, Expect(expecting.PARSE, tag, start, end, index, parse.name), meaning)
             expect.meaning = self._statements.change(parse.name, meaning)
-            return Planned(tag, start, end, expect, index, parse.name)
+            return expect
         if tag == TAG_FUNCTION:
             if end - body < 4:
                 raise MalformedFrame("a FunctionCall without its function")
             oid = int.from_bytes(data[body : body + 4], "big")
             meaning = Meaning(str(oid).encode(), data[body + 4 : end], self._segment, 0)
-            expect = self._asked(plan, FUNCTION, expecting.FUNCTION, meaning)
             self._segment += 1
-            return Planned(tag, start, end, expect, index, b"")
-        return Planned(tag, start, end, self._plain(data, tag, body, end), -1, b"")
+            return self._asked(plan, FUNCTION, Expect(expecting.FUNCTION, tag, start, end, index), meaning)
+        return self._plain(data, tag, start, end)
 
-    def _bound_portal(self, plan: Plan, data: bytes, start: int, end: int) -> Planned | None:
+    def _bound_portal(self, plan: Plan, data: bytes, start: int, end: int) -> Expect | None:
         bind = pgmessages.read_bind(data, start + HEADER, end)
         statement = self._statements.look(bind.statement)
         if self._must_wait(bind.statement, statement):
@@ -161,28 +159,32 @@ class Planner:
             statement = NOTHING
         meaning = Meaning(statement.text, statement.parameters + bind.parameters, self._segment, statement.hints)
         index = len(plan.operations)
-        expect = self._asked(plan, BIND, expecting.BIND, meaning, bind.statement)
+        expect = self._asked(plan, BIND, Expect(expecting.BIND, TAG_BIND, start, end, index), meaning, bind.statement)
         expect.meaning = self._portals.change(bind.portal, meaning)
-        return Planned(TAG_BIND, start, end, expect, index, b"")
+        return expect
 
     def _meaning(self, text: bytes, parameters: bytes = b"") -> Meaning:
         return Meaning(text, parameters, self._segment, hints(text))
 
-    def _asked(self, plan: Plan, kind: str, number: int, meaning: Meaning, name: bytes = b"") -> Expect:
-        """A new operation of the plan, and the answer to it."""
+    def _asked(self, plan: Plan, kind: str, expect: Expect, meaning: Meaning, name: bytes | None = None) -> Expect:
+        """A new operation of the plan; `name` where it is another than the message's own."""
         self._number += 1
-        operation = Operation(PROTOCOL, kind, meaning.text, name, meaning.parameters, self._number)
-        if (number == expecting.QUERY or number == expecting.PARSE) and not meaning.text.isascii():
+        expect.number = self._number
+        shown = expect.name if name is None else name
+        operation = Operation(PROTOCOL, kind, meaning.text, shown, meaning.parameters, self._number)
+        if (expect.kind == expecting.QUERY or expect.kind == expecting.PARSE) and not meaning.text.isascii():
             operation.encoding, operation.folds = self._encoding(plan), self._results.parameters.folds
         plan.operations.append(operation)
-        if number != expecting.QUERY and number != expecting.EXECUTE:
-            return Expect(number, self._number)
-        expect = Expect(number, self._number, meaning.hints)
+        return expect
+
+    def _runs(self, plan: Plan, kind: str, expect: Expect, meaning: Meaning) -> Expect:
+        """The same of one that runs a text."""
+        expect.hints = meaning.hints
         if meaning.hints & DEFINES:
             self._results.sends_definition()
         if meaning.hints & COPIES:
             self.gate = expect
-        return expect
+        return self._asked(plan, kind, expect, meaning)
 
     def _encoding(self, plan: Plan) -> str:
         """Of the text that is read now.  UTF-8 may be taken back by what is before it and not answered, also by an
@@ -190,21 +192,23 @@ class Planner:
         name = self._results.parameters.texts
         return "" if name == UTF8 and (plan.messages or not self._results.at_rest) else name
 
-    def _plain(self, data: bytes, tag: int, body: int, end: int) -> Expect | None:
+    def _plain(self, data: bytes, tag: int, start: int, end: int) -> Expect:
         """Messages that need no decision."""
         if tag == TAG_DESCRIBE:
-            return Expect(expecting.DESCRIBE)
+            return Expect(expecting.DESCRIBE, tag, start, end)
         if tag == TAG_CLOSE:
-            return self._closed(data, body, end)
+            return self._closed(data, start, end)
         if tag == 112:
             raise ProtocolViolation("a password message after the login")
         if tag not in (TAG_FLUSH, TAG_TERMINATE, TAG_COPY_DATA, TAG_COPY_DONE, TAG_COPY_FAIL):
             raise ProtocolViolation(f"a message of the unknown kind {tag}")
-        return None  # COPY data where no COPY is: what follows a COPY that failed; the target ignores it
+        # COPY data where no COPY is: what follows a COPY that failed; the target ignores it
+        return Expect(expecting.NOTHING, tag, start, end)
 
-    def _closed(self, data: bytes, body: int, end: int) -> Expect:
+    def _closed(self, data: bytes, start: int, end: int) -> Expect:
+        body = start + HEADER
         name = pgmessages.read_name(data, body + 1, end)
-        expect = Expect(expecting.CLOSE)
+        expect = Expect(expecting.CLOSE, TAG_CLOSE, start, end)
         if data[body] == 83:
             names = self._statements
         elif data[body] == 80:
@@ -214,14 +218,14 @@ class Planner:
         expect.meaning = names.change(name, Meaning(b"", b"", self._segment, 0, True))
         return expect
 
-    def _copied(self, tag: int, start: int, end: int) -> Planned:
+    def _copied(self, tag: int, start: int, end: int) -> Expect:
         """While the target takes COPY data.
 
         Sync and Flush are ignored by it then, and not answered (documentation, 55.2.7): they do not go on.
         """
-        planned = Planned(tag, start, end, None, -1, b"")
+        expect = Expect(expecting.NOTHING, tag, start, end)
         if tag in (TAG_SYNC, TAG_FLUSH):
-            planned.drop = True
+            expect.drop = True
         elif tag in (TAG_COPY_DONE, TAG_COPY_FAIL):
             assert self.gate is not None
             self.gate.copying = False
@@ -229,7 +233,7 @@ class Planner:
                 self.gate = None  # a Query's text may copy once more: there the gate stays until all of it is answered
         elif tag != TAG_COPY_DATA and tag != TAG_TERMINATE:
             raise ProtocolViolation(f"a message of the kind {tag} while data is copied")
-        return planned
+        return expect
 
 
 def _terminated_text(data: bytes, start: int, end: int) -> bytes:
