@@ -16,7 +16,7 @@ from hoopgw.relay.http_origin import asker
 from hoopgw.relay.http_query_secret import without
 from hoopgw.relay.http_redirects import scoped_location, scoped_refresh
 from hoopgw.relay.http_scope import HOLD, IDENTITY, HttpScope, is_proof, no_identity, route_of
-from hoopgw.relay.http_secrets import kind_of
+from hoopgw.relay.http_secrets import kind_of, starred_protocols
 from hoopgw.wire.http2_heads import is_grpc
 from hoopgw.wire.httpfields import Block, Field
 from hoopgw.wire.secretform import starred_target
@@ -124,8 +124,9 @@ class RequestHead:
         first, own = b"Host: " + scope.host + b"\r\n", b"".join(lines)
         self.bound = own + asked
         self.upstream = first + own + said + scope.credential
-        self.shown = b"".join(shown) + asked
-        self.hides = any(hidden is not line for hidden, line in zip(shown, lines, strict=True))
+        told = starred_protocols(asked, scope.named)
+        self.shown = b"".join(shown) + told
+        self.hides = told is not asked or any(hidden is not line for hidden, line in zip(shown, lines, strict=True))
         self.kind = kind_of(block)
         self.recorded = first + b"".join(shown) + said + _hidden(scope.credential)
         self.lines = own

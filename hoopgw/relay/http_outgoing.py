@@ -19,7 +19,7 @@ from hoopgw.relay.http_origin import REASON, may_ask
 from hoopgw.relay.http_otherwise import AS_ASKED, LEFT_OUT, otherwise
 from hoopgw.relay.http_query_secret import brings, shown, with_query
 from hoopgw.relay.http_scope import PROOFS, HttpScope
-from hoopgw.relay.http_secrets import NONE, BodySecrets, is_clean, may_open
+from hoopgw.relay.http_secrets import NONE, BodySecrets, is_clean, may_open, starred_protocols
 from hoopgw.relay.http_signing import CODED, MAX_HASHED, WHOLE, Signing
 from hoopgw.relay.http_trace import Traces
 from hoopgw.relay.http_upgrade import WEBSOCKET, asking, opened
@@ -222,7 +222,7 @@ class Outgoing:
         bound = head.bound + b"\r\n" + request.body if request.body else head.bound
         name = b"respond-async" if head.patient else b""
         operation = Operation("http", REQUEST, self.line, name, bound, number, request)
-        upgrade = b"" if self.opening is None else asking(self.opening)
+        upgrade = b"" if self.opening is None else starred_protocols(asking(self.opening), self._scope.named)
         if self._scope.query:
             line = shown(line, self._scope.query)
         recorded = b"".join((line, _VERSION, head.recorded, upgrade, self._trace))

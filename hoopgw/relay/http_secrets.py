@@ -1,4 +1,5 @@
-"""Bodies of requests as the record has them: values of fields with a secret name are stars, of the same length."""
+"""Bodies of requests, and what asks for a WebSocket, as the record has them: values of fields with a secret name are
+stars, of the same length."""
 
 from __future__ import annotations
 
@@ -29,6 +30,7 @@ _BOUNDARY: Final = re.compile(rb";[ \t]*boundary=(?:\"([^\"]+)\"|([^\"; \t]+))",
 _CHARSET: Final = re.compile(rb";[ \t]*charset=\"?([^\"; \t]*)", re.IGNORECASE)
 _ASCII: Final = frozenset((b"utf-8", b"utf8", b"us-ascii", b"ascii", b"iso-8859-1", b"latin1", b"windows-1252"))
 _PAIR: Final = re.compile(rb"[A-Za-z0-9_.%+\[\]-]+(?:=|\Z)")  # how a form begins
+_PROTOCOLS: Final = re.compile(rb"(?im)^(sec-websocket-protocol:)([^\r\n]*)")
 _OPENS: Final = (b"{", b"[")  # how a text of JSON begins
 _BLANKS: Final = b" \t\r\n"
 _MARKED: Final = b"\xef\xbb\xbf"  # what may stand before it
@@ -83,6 +85,26 @@ def is_clean(kind: BodyKind, body: bytes, names: SecretNames) -> bool:
     if kind.way in (PARTS, WITHHELD) or (kind.way == UNTYPED and _PAIR.match(body)):
         return False
     return not mentions(body, names) and not _is_wide(body)
+
+
+def starred_protocols(lines: bytes, names: SecretNames) -> bytes:
+    """Lines that ask for a WebSocket; the same object where nothing is starred.  Scripts in browsers can set no other
+    field: a protocol behind one that is called `bearer`, or has a secret name, is a token, and so is all behind
+    `bearer.` in one (Kubernetes)."""
+    shown = _PROTOCOLS.sub(lambda found: found[1] + _starred_list(found[2], names), lines) if lines else lines
+    return lines if shown == lines else shown
+
+
+def _starred_list(value: bytes, names: SecretNames) -> bytes:
+    shown: list[bytes] = []
+    secret = False
+    for each in value.split(b","):
+        word = each.strip(b" \t")
+        begin = 0 if secret else word.lower().find(b"bearer.") + 7
+        starred = word[:begin] + b"*" * (len(word) - begin) if secret or begin > 6 else word
+        shown.append(each.replace(word, starred) if starred != word else each)
+        secret = word.lower() == b"bearer" or names.hides(word)
+    return b",".join(shown)
 
 
 def may_open(body: bytes) -> bool:

@@ -10,6 +10,7 @@ from hoopgw.model.http import HttpRequest
 from hoopgw.model.verdict import IBodyMasks
 from hoopgw.relay.http_heads import is_concerned, recorded_line
 from hoopgw.relay.http_scope import HttpScope
+from hoopgw.relay.http_secrets import starred_protocols
 from hoopgw.relay.websocket import WebSocketRelay, WebSocketScope
 from hoopgw.wire.httpfields import NO_BODY, Field
 from hoopgw.wire.httphead import Request, Response
@@ -56,6 +57,9 @@ def switched(read: Response, fields: tuple[Field, ...], opened: Opening, scope: 
     kept = [(name, name + b": " + value + b"\r\n") for name, value in fields if not is_concerned(name)]
     first = b"HTTP/1.1 101 Switching Protocols\r\n" + _ASKS + _lines(accepted.fields())
     shown = first + b"".join([line for _, line in kept]) + b"\r\n"
+    told, chosen = starred_protocols(asking(opened), scope.named), accepted.protocol.encode("latin-1")
+    if chosen and chosen not in told:  # the target has chosen what is a token
+        first = first.replace(chosen, b"*" * len(chosen))
     hidden = first + b"".join([recorded_line(name, line, scope) for name, line in kept]) + b"\r\n"
     return Switch(shown, hidden, accepted.terms)
 

@@ -11,6 +11,7 @@ from hoopgw.record.chunks import Entry
 from hoopgw.record.entries import Kind, asked
 from hoopgw.record.http import HttpDecoder
 from hoopgw.wire.secretnames import secret_names
+from hoopgw.wire.websocket_handshake import accept
 from tests.relay.test_http import OK, TOKEN, Course
 
 NAMES = secret_names()
@@ -130,6 +131,34 @@ class Secrets(SynchronousTestCase):
         record = b"".join(course.journal)
         self.assertNotIn(HUSH, record)
         self.assertEqual((record.count(b"GET /a?token=" + stars), record.count(b"GET /a?b=1 HTTP")), (1, 2))
+
+    def test_protocols_of_a_websocket(self) -> None:
+        """Where scripts in browsers put tokens: the target and a hold have them, the record has stars."""
+        for offered, shown in (
+            (b"bearer, hush-hush", b"bearer, *********"),
+            (b"access_token,hush-hush , v1", b"access_token,********* , v1"),
+            (b"v4.channel.k8s.io, base64url.bearer.hush-hush", b"v4.channel.k8s.io, base64url.bearer.*********"),
+            (b"graphql-transport-ws", b"graphql-transport-ws"),
+        ):
+            course = Course(named=NAMES)
+            fields = b"Upgrade: websocket", b"Connection: Upgrade", b"Sec-WebSocket-Version: 13"
+            key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+            lines = b"\r\n".join((*fields, key, b"Sec-WebSocket-Protocol: " + offered))
+            course.send(b"GET /shop/a HTTP/1.1\r\nHost: gw\r\n" + TOKEN + lines + b"\r\n\r\n")
+            request = course.asked[0].request
+            assert request is not None
+            self.assertNotIn(HUSH, course.journal[0] + request.shown)
+            self.assertIn(b"Sec-WebSocket-Protocol: " + shown, request.shown)
+            self.assertEqual((HUSH in course.target[0], request.hides), (HUSH in offered, HUSH in offered))
+            asked = dict(line.split(b": ", 1) for line in course.target[0].split(b"\r\n")[1:-2])
+            proof = accept(asked[b"sec-websocket-key"].decode()).encode()
+            chosen = next(each for each in offered.split(b",") if HUSH in each or b"ws" in each).strip()
+            head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            head += b"Sec-WebSocket-Accept: " + proof + b"\r\nSec-WebSocket-Protocol: " + chosen
+            course.reply(head + b"\r\n\r\n")
+            self.assertIn(chosen, course.client)
+            self.assertNotIn(HUSH, b"".join(course.journal))
+            self.assertIn(b" 101 ", b"".join(course.journal[1:]))
 
     def test_what_is_shown_of_a_request(self) -> None:
         """To approvers: no more than to the record; its digest is to be keyed."""
