@@ -12,6 +12,7 @@ from typing import Any
 
 import pgparse
 
+from hoopgw.policy import search_path
 from hoopgw.policy.catalogue import Catalogue, Function
 from hoopgw.policy.facts import Statement
 from hoopgw.policy.plpgsql import texts
@@ -116,7 +117,7 @@ def _own_context(function: Function, options: list[Node], context: NameContext) 
             raise Unreadable(f"it sets {name}")
         if name == "search_path":
             values = [literal(each) for each in setting.get("args", [])]
-            value = None if None in values else ", ".join(map(str, values))
+            value = None if None in values else search_path.quoted(map(str, values))
             found = replace(context, schemas=context.temporaries.schemas(), path_unknown=False)
             found = found.after(Statement(frozenset(), settings=((name, value),)))
     return found

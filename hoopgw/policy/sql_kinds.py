@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
-from hoopgw.policy import sql_reach
+from hoopgw.policy import search_path, sql_reach
 from hoopgw.policy.facts import Output, RelationName
 from hoopgw.policy.sql_columns import note_inferred
 from hoopgw.policy.sql_copy import copy_shape
@@ -77,7 +77,8 @@ def _variable_set(draft: Draft, body: Node) -> None:
     if name == "search_path" and kind in ("VAR_RESET", "VAR_SET_DEFAULT"):
         draft.settings.append((name, ""))  # the default is among what names may mean anyway
         return
-    draft.settings.append((name, ", ".join(map(str, values)) if known else None))
+    join = search_path.quoted if name == "search_path" else ", ".join
+    draft.settings.append((name, join(map(str, values)) if known else None))
 
 
 def _alter_system(draft: Draft, body: Node) -> None:

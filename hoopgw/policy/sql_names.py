@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from hoopgw.policy import search_path
 from hoopgw.policy.catalogue import Catalogue
 from hoopgw.policy.facts import Statement
 from hoopgw.policy.temporaries import NONE, SCHEMA, Temporaries, Temporary
@@ -78,7 +79,7 @@ class NameContext:
                 if value is None:
                     context = replace(context, path_unknown=True)
                 else:
-                    added = tuple(part.strip().strip('"') for part in value.split(",") if part.strip())
+                    added = search_path.schemas(value)
                     schemas = tuple(dict.fromkeys(context.schemas + added))
                     unknown = "$user" in added or any(each.startswith(SCHEMA) for each in added) or len(schemas) > 64
                     context = replace(context, schemas=schemas, path_unknown=context.path_unknown or unknown)

@@ -27,6 +27,8 @@ CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN UPDATE hr.salaries SET amount = amount + 1; RETURN NULL; END $$;
 CREATE TABLE notes (id int); CREATE TRIGGER noting AFTER INSERT ON notes EXECUTE FUNCTION noted();
 CREATE SCHEMA open; CREATE TABLE open.salaries (amount int); INSERT INTO open.salaries VALUES (1);
+CREATE SCHEMA "a, b"; CREATE VIEW "a, b".salaries AS TABLE hr.salaries;
+GRANT USAGE ON SCHEMA "a, b" TO PUBLIC; GRANT SELECT ON "a, b".salaries TO PUBLIC;
 ALTER DEFAULT PRIVILEGES FOR ROLE shop_rw IN SCHEMA open GRANT SELECT ON TABLES TO PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA hr, open, public TO PUBLIC; GRANT ALL ON ALL TABLES IN SCHEMA hr, open, public TO PUBLIC;
 """
@@ -112,6 +114,23 @@ class Judged(LiveCase):
         connection = self.connect("writer")
         connection.execute("select set_config('search_path', 'h' || 'r', false)")
         self.refused(connection, "select * from salaries")
+
+    def test_path_as_postgresql_reads_it(self) -> None:
+        """must-survive 17: names of a path are in small letters where they have no quotes, and hold commas where they
+        have."""
+        for path in (
+            "select set_config('search_path', 'HR, open', false)",
+            "select set_config('search_path', 'open, \"hr\"', false)",
+            "set search_path = 'a, b', open",
+            "select set_config('search_path', '\"a, b\", open', false)",
+            "set schema 'a, b'",
+        ):
+            connection = self.connect("writer")
+            connection.execute(path.encode())
+            self.refused(connection, "select amount from salaries")
+        connection = self.connect("writer")
+        connection.execute("set search_path = 'HR', open")  # there is none of that name
+        self.assertEqual(connection.execute("select amount from salaries").fetchall(), [(1,)])
 
     def test_prepared_under_another_path(self) -> None:
         """PostgreSQL looks up the names of what was prepared anew: EXECUTE is judged by the path of now."""
