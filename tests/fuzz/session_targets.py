@@ -28,6 +28,7 @@ TEXTS = (
     b"drop t", b"rollback", b"discard all", b"wrong", b"insert", b"", b"copy t to stdout", b"nonsense",
     b"insert; drop t", b"select 1; masked 1", b"insert; wrong; insert", b"begin; insert",
     b"copy t from stdin; select 7", b"prepare r as masked 2", b"deallocate r", b"few 1", b"few 1; few 2",
+    b"named x", b"named y; wrong",
 )  # fmt: skip
 STATEMENTS = (b"s", b"", b"r")
 PORTALS = (b"p", b"", b"s")
@@ -64,7 +65,7 @@ class Play:
     """Client, relay, judge and target.  What the judge and the target say waits until it is let through."""
 
     def __init__(self) -> None:
-        self.relay = relay()
+        self.relay = relay("gateway")
         self.server = Server()
         self.operations: list[Operation] = []
         self.denied: list[bool] = []
@@ -76,6 +77,8 @@ class Play:
         self.end = ""
 
     def client(self, data: bytes) -> None:
+        if self.end or not data:
+            return
         self.asked += data
         self._carry_out(self.relay.from_client(data))
 
@@ -126,7 +129,7 @@ def pg_session(data: bytes) -> None:
     """What was judged is what runs, with the parameters that were judged; what is masked is not shown; the target is
     never taken for one that breaks the protocol; every session comes to rest; and the client reads what it would read
     without the relay."""
-    choices, play = Choices(data), Play()
+    choices, play, asked = Choices(data), Play(), b""
     for _ in range(MOST):
         if not choices.more or play.end:
             break
@@ -136,7 +139,11 @@ def pg_session(data: bytes) -> None:
         elif step == 2:
             play.judge(waits=choices.number(4) == 3)
         else:
-            play.client(b"".join(a_message(choices) for _ in range(1 + choices.number(4))))
+            asked += b"".join(a_message(choices) for _ in range(1 + choices.number(4)))
+            size = choices.number(256) if choices.number(4) == 3 else len(asked)
+            play.client(asked[:size])
+            asked = asked[size:]
+    play.client(asked)
     play.come()
     for ending in (pgbytes.COPY_DONE, pgbytes.SYNC, pgbytes.COPY_DONE, pgbytes.SYNC):
         if not play.end and (ending == pgbytes.SYNC or play.server.copying):
@@ -169,7 +176,7 @@ def _as_direct(play: Play) -> None:
     Sync hangs on whether the target has read it."""
     direct = Server()
     told = direct.receive(play.asked)
-    if direct.torn or play.limited:
+    if direct.torn or play.limited or b"named" in play.asked:
         return
     for (_, text), operation in zip(direct.ran, play.operations, strict=False):
         if text is not None and operation.text == UNSEEN:

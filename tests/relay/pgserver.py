@@ -1,8 +1,9 @@
 """A PostgreSQL of a few statements that keeps to the protocol (documentation, 55.2): what it runs, and what it says.
 
 It knows `select …`, `masked …` and `few …` (three rows each), `insert`, `wrong` (fails as it runs), `begin`, `commit`,
-`rollback`, `prepare N as …`, `deallocate N`, `discard all`, `declare N …`, `close N`, `copy t from stdin` and `copy t
-to stdout`; anything else is a syntax error.  Answers are kept until Flush, Sync, an error or the end of a Query.
+`rollback`, `prepare N as …`, `deallocate N`, `discard all`, `declare N …`, `close N`, `copy t from stdin`, `copy t to
+stdout` and `named N` (sets application_name); anything else is a syntax error.  Answers are kept until Flush, Sync, an
+error or the end of a Query.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ SECRET = b"secret"  # what `masked …` shows
 BAD = b"bad"  # a line of COPY with this fails
 SELECTS = (b"select", b"masked", b"few")
 EXITS = (b"commit", b"rollback")
+OWN = b"SET application_name"  # a Query of the relay's
 WORDS = frozenset(
-    b"select masked few insert wrong begin commit rollback prepare deallocate discard declare close copy".split()
+    b"select masked few insert wrong begin commit rollback prepare deallocate discard declare close copy named "
+    b"SET".split()
 )
 OPERATIONS = b"PBEQF"  # messages that a relay asks about
 
@@ -48,6 +51,7 @@ class Server:
         self.interrupted = False  # a COPY, by a message that has no place in it
         self.torn = False  # a Sync came behind data, and no end of it between: it counts if that data has failed
         self._data = False
+        self._named = self._told = b""  # application_name, and what it was when it was last said
         self.over = False
         self._extended = False  # what copies is an Execute
         self._piped = False  # an Execute has run since the last Sync
@@ -77,7 +81,7 @@ class Server:
         if self.copying:
             self._copied(tag, body)
             return
-        if tag in OPERATIONS:
+        if tag in OPERATIONS and not body.startswith(OWN):
             self.ran.append((tag, None))
         if tag == b"X":
             self.over = True
@@ -120,7 +124,8 @@ class Server:
 
     def _query(self, text: bytes) -> None:
         self.statements.pop(b"", None)
-        self._is_about(text)
+        if not text.startswith(OWN):
+            self._is_about(text)
         self._rest = [each.strip() for each in text.split(b";")]
         for each in self._rest:
             _read(each)
@@ -237,6 +242,8 @@ class Server:
             self.portals.clear()
         elif word == b"insert":
             tag = b"INSERT 0 1"
+        elif word in (b"named", b"SET"):
+            tag, self._named = b"SET", more[-1].strip(b"'")
         else:
             tag = self._names(word, more, tag)
         self._say(pgbytes.complete(tag))
@@ -307,6 +314,9 @@ class Server:
 
     def _ready(self) -> None:
         self._piped = False
+        if self._named != self._told:
+            self._told = self._named
+            self._say(pgbytes.parameter(b"application_name", self._told))
         if self.block == "I":
             self.portals.clear()
         self._say(pgbytes.ready(self.block.encode()))

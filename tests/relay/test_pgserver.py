@@ -25,6 +25,7 @@ WORDS = (
     (rb"(select|masked|few) (\d)", rb"select \2 from generate_series(1, 3)"),
     (rb"insert", rb"insert into u values (1)"),
     (rb"wrong", rb"do $$ begin raise 'no'; end $$"),
+    (rb"named (x|y)", rb"set application_name = '\1'"),
     (rb"declare p ", rb"declare p cursor for "),
     (rb"copy t to stdout", rb"copy (values (1), (1)) to stdout"),
 )
