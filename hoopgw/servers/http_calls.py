@@ -158,9 +158,10 @@ class Calls:
         for stream in tuple(self._h2.moved):
             call = self._by_stream.get(stream)
             if call is not None:
-                if not self._h2.alive(stream):
+                alive = self._h2.alive(stream)
+                if not alive:
                     del self._by_stream[stream]
-                call.look(self.congested)
+                call.look(self.congested and alive)  # what is over is not among those that are resumed
         while self._waiting and self._h2.room > 0 and not self._ended:
             call = self._waiting.popleft()
             data, call.pending = b"".join(call.pending), []

@@ -199,7 +199,7 @@ class Streams:
     def resumeProducing(self) -> None:
         self.congested = False
         self.transport.resumeProducing()
-        for carrier in tuple(self._by_stream.values()):
+        for carrier in (*self._by_stream.values(), *self._idle):  # one may have been answered meanwhile
             carrier.look(False)
 
     def stopProducing(self) -> None:

@@ -166,6 +166,22 @@ class Lent(Case):
         self.calls.pauseProducing()
         self.calls.resumeProducing()
 
+    def test_an_answer_ends_while_the_target_takes_nothing(self) -> None:
+        """Who has it is read again: another's upload has filled the connection."""
+        self.start()
+        user = self.lend()
+        user.call.registerProducer(user, True)
+        user.call.write(GET)
+        self.turn()
+        self.calls.pauseProducing()
+        self.assertEqual(user.pauses, ["pause"])
+        self.answer(1)
+        self.assertEqual((user.got, user.pauses), (OK, ["pause", "resume"]))
+        self.calls.resumeProducing()
+        user.call.write(GET)
+        self.turn()
+        self.assertEqual((self.asked(), user.pauses), ([1, 3], ["pause", "resume"]))
+
 
 class Turning(Clock):
     """As the gateway's reactor has it: who has something to send is asked at the end of the turn."""

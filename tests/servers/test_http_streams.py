@@ -259,6 +259,19 @@ class Pressure(Case):
         self.streams.resumeProducing()
         self.assertEqual((served.pauses, self.socket.paused), (["pause", "resume"], False))
 
+    def test_an_answer_ends_while_the_socket_is_full(self) -> None:
+        """Who carried it carries the next request: its target is read again."""
+        self.ask(1)
+        served = self.served[0]
+        served.transport.registerProducer(served, True)
+        self.streams.pauseProducing()
+        served.answer()
+        self.streams.resumeProducing()
+        self.turn()
+        self.ask(3)
+        self.assertEqual((len(self.served), len(served.asked)), (1, 2))
+        self.assertEqual(served.pauses, ["pause", "resume"])
+
     def test_a_client_that_never_takes(self) -> None:
         """CVE-2019-9517: an answer that nobody takes is not kept without end."""
         self.ask(1)
