@@ -57,11 +57,9 @@ def words(found: Any) -> list[str]:
 
 
 def literal(node: Any) -> str | None:
-    """The text of a constant; None for anything else."""
+    """The text of a constant; None for anything else, also for a cast of one: `'rolex'::varchar(4)` is `role`."""
     if not isinstance(node, dict):
         return None
-    if "TypeCast" in node:
-        return literal(node["TypeCast"].get("arg"))
     constant = node.get("A_Const")
     if constant is None or constant.get("isnull"):
         return None

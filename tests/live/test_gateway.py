@@ -120,6 +120,8 @@ class Promises(LiveCase):
             "set role postgres",
             "set session authorization postgres",
             "select set_config('standard_conforming_strings', 'off', false)",
+            "select set_config('rolex'::varchar(4), 'postgres', false)",
+            "select set_config('client_encoding '::char(20), 'SJIS', false)",
         ):
             self.assertEqual(self.refused(connection, text)["guardrails"], ["built-in:settings"], text)
 

@@ -124,6 +124,7 @@ class Judged(LiveCase):
             "set search_path = 'a, b', open",
             "select set_config('search_path', '\"a, b\", open', false)",
             "set schema 'a, b'",
+            "set search_path = open; select set_config('search_path', 'hr!'::varchar(2), false)",
         ):
             connection = self.connect("writer")
             connection.execute(path.encode())

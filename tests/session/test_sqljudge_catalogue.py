@@ -238,6 +238,8 @@ class Transactions(Case):
             "set session authorization postgres",
             "select set_config('role', 'postgres', false)",
             "select set_config('ro' || 'le', 'postgres', false)",
+            "select set_config('rolex'::varchar(4), 'postgres', false)",
+            "select set_config(cast('standard_conforming_strings!' as varchar(27)), 'off', false)",
             "select set_config('session_authorization', 'postgres', true)",
             "set session_replication_role = replica",
             "select pg_catalog.set_config('session_replication_role', 'replica', false)",
