@@ -17,7 +17,8 @@ from hoopgw.relay.http_outgoing import Outgoing
 from hoopgw.relay.http_scope import HttpScope
 from hoopgw.wire.httpfields import CHUNKED
 
-MAX_DISCARDED: Final = 1 << 20  # bytes of a body that nobody wants, read so that the client reads its answer
+MAX_KEPT_FOR: Final = 1 << 20  # bytes of a body that nobody wants, for which the connection is still kept
+MAX_DISCARDED: Final = 64 << 20  # of one that is read nevertheless: many clients send all of it before they read
 
 IDLE: Final = 0
 READING: Final = 1  # a body that the rules are to see
@@ -78,7 +79,7 @@ class Exchange:
     def too_long(self) -> bool:
         """Of the body so much is to come that the connection is not worth it."""
         up = self.outgoing.up
-        return not up.ended and (up.framing == CHUNKED or up.left > MAX_DISCARDED)
+        return not up.ended and (up.framing == CHUNKED or up.left > MAX_KEPT_FOR)
 
     def ended(self, close: bool, effects: list[Effect]) -> None:
         """The client has its answer."""

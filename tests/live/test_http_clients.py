@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import shutil
 import ssl
@@ -34,6 +35,7 @@ roles = ["caller"]
 SERVER = """
 const seen = [];
 require('http').createServer((request, answer) => {
+  if (request.url === '/early') { answer.writeHead(413, {Connection: 'close'}); answer.end('too much\\n'); return; }
   let size = 0;
   request.on('data', piece => { size += piece.length; });
   request.on('end', () => {
@@ -123,6 +125,17 @@ class NodeTarget(HttpCase):
         paths = {place for _, place, _ in self.seen()}
         self.assertNotIn("/smuggled", paths)
         self.assertLessEqual(paths, {"/zero", "/one"})
+
+    def test_an_answer_before_the_body(self) -> None:
+        """A client that sends all of a large body before it reads is not left standing, and can ask again."""
+        context = ssl.create_default_context(cafile=str(self.stage.ca))
+        header = {"Authorization": f"Bearer {self.stage.agent}"}
+        for _ in range(2):
+            connection = http.client.HTTPSConnection("127.0.0.1", self.stage.https_port, timeout=UNTIL, context=context)
+            self.addCleanup(connection.close)
+            connection.request("POST", "/node/early", bytes(8 << 20), header)
+            answer = connection.getresponse()
+            self.assertEqual((answer.status, answer.read()), (413, b"too much\n"))
 
     def test_a_kept_connection_that_died(self) -> None:
         """Node closes its idle connections after five seconds: the next request gets another one."""
