@@ -431,7 +431,7 @@ class Decisions(SynchronousTestCase):
     def test_a_long_body_of_what_is_refused_ends_the_connection(self) -> None:
         """The client is told, and no more than a bound is read."""
         course = Course(Answer(denial=REFUSED))
-        head = b"POST /shop/ HTTP/1.1\r\nHost: gw\r\n" + TOKEN + b"Content-Length: 20000000\r\n\r\n"
+        head = b"POST /shop/ HTTP/1.1\r\nHost: gw\r\n" + TOKEN + b"Content-Length: 200000000\r\n\r\n"
         course.send(head)
         self.assertIn(b"\r\nConnection: close\r\n", course.client)
         self.assertIsNone(course.ended)
