@@ -11,7 +11,7 @@ from typing import Final
 from mypy_extensions import i64
 
 COPIES: Final = 1  # it may start COPY FROM STDIN (for PostgreSQL's grammar FROM STDOUT is the same)
-DEFINES: Final = 2  # it may define a statement or a portal by SQL
+DEFINES: Final = 2  # it may define a statement or a portal by SQL; EXECUTE, because a PREPARE may be prepared
 CREATES: Final = 4  # a SELECT with these words may make a table
 COMMITS: Final = 8  # it may run what was deferred
 WALKED: Final = 1024  # bytes of a text that are walked over; a longer one is searched
@@ -23,6 +23,7 @@ _PREPARE: Final = 8
 _DEFINE: Final = 16
 _CREATE: Final = 32
 _COMMIT: Final = 64
+_EXECUTE: Final = 128
 # by first and second letter, as ASCII
 _WORDS: Final = {
     0x636F: ((b"copy", _COPY), (b"commit", _COMMIT), (b"constraints", _COMMIT)),
@@ -33,6 +34,7 @@ _WORDS: Final = {
     0x6372: ((b"create", _CREATE),),
     0x696E: ((b"into", _CREATE),),
     0x656E: ((b"end", _COMMIT),),
+    0x7865: ((b"xecute", _EXECUTE),),
 }
 
 
@@ -42,11 +44,11 @@ def hints(text: bytes) -> int:
     found = 0
     if words & _COPY and words & _FROM and words & _STREAM:
         found |= COPIES
-    if words & (_PREPARE | _DEFINE):
+    if words & (_PREPARE | _DEFINE | _EXECUTE):
         found |= DEFINES
     if words & _CREATE:
         found |= CREATES
-    if words & (_COMMIT | _PREPARE):
+    if words & (_COMMIT | _PREPARE | _EXECUTE):
         found |= COMMITS
     return found
 
@@ -70,6 +72,7 @@ def _walked(text: bytes) -> int:
                 or pair == 0x6372
                 or pair == 0x696E
                 or pair == 0x656E
+                or pair == 0x7865
             ):
                 found |= _begun(text, here - 1, pair)
         before = byte

@@ -64,6 +64,23 @@ class Names(LiveCase):
         before, again = b"prepare " + TWO + b" as select 7", b"prepare " + ONE + b" as " + MASKED
         self.assertEqual(self.shown(before, LATIN1, b"deallocate " + ONE, again, UTF8, b"execute " + TWO), b"7")
 
+    def test_prepared_by_execute(self) -> None:
+        """must-survive 17: EXECUTE of what was prepared as a PREPARE, with the name that it defines behind it."""
+        self.link.prepare(b"s", b"select 7")
+        self.link.prepare(b"x", b"prepare s as " + MASKED)
+        self.link.enter_pipeline_mode()
+        for text in (b"deallocate s", b"execute x"):
+            self.link.send_query_params(text, [])
+        self.link.send_query_prepared(b"s", [])
+        self.link.pipeline_sync()
+        told: list[bytes] = []
+        while (result := self.link.get_result() or self.link.get_result()) is not None:
+            if result.status == pq.ExecStatus.PIPELINE_SYNC:
+                break
+            told.append(result.error_message)
+        self.assertEqual(told[:2], [b"", b""])
+        self.assertIn(b"has not seen", told[2])
+
     def test_table(self) -> None:
         """must-survive 16: a table's name is the target's, not what its bytes are elsewhere."""
         made = (b"create temp table " + ONE + b" as " + PLAIN, b"create temp table " + TWO + b" as " + MASKED)

@@ -536,6 +536,16 @@ class Named(SynchronousTestCase):
         session.target(complete(b"DEALLOCATE") + complete(b"PREPARE") + ready())
         self.assertEqual(session.operations[-1].text, UNSEEN)
 
+    def test_prepared_by_execute(self) -> None:
+        """EXECUTE may run a PREPARE that was prepared: names wait for its answer as for that of PREPARE itself."""
+        session = Session(relay())
+        session.client(parse(b"s", b"one") + parse(b"x", b"prepare s as select two") + SYNC)
+        session.target(PARSED + PARSED + ready())
+        effects = session.client(query(b"deallocate s") + query(b"Execute x") + bind(b"", b"s"))
+        self.assertEqual(to_target(effects), query(b"deallocate s") + query(b"Execute x"))
+        session.target(complete(b"DEALLOCATE") + ready() + complete(b"PREPARE") + ready())
+        self.assertEqual(session.operations[-1].text, UNSEEN)
+
     def test_discard_all(self) -> None:
         """All names are gone, but for those that were sent behind it."""
         session = Session(relay())

@@ -8,7 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.relay.postgres_hints import COMMITS, COPIES, CREATES, DEFINES, WALKED, hints
 
-WORDS = ("copy from stdin stdout prepare declare create into commit end constraints c o p x é ; ' -- /* \n").split(" ")
+WORDS = (
+    "copy from stdin stdout execute prepare declare create into commit end constraints c o p x é ; ' -- /* \n"
+).split(" ")
 LONG = b" " * (WALKED + 1)
 
 
@@ -39,6 +41,7 @@ class Hints(SynchronousTestCase):
             (b"create", CREATES),
             (b"commit", COMMITS),
             (b"END", COMMITS),
+            (b"Execute x", DEFINES | COMMITS),
             (b"set constraints all immediate", COMMITS),
         ):
             self.assertEqual(hints(text), expected, text)
