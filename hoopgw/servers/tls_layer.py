@@ -107,13 +107,14 @@ class TlsLayer(Sink):
         return True
 
     def _read(self, pieces: list[bytes], size: int) -> Any:
-        """Everything that can be, `size` bytes at once."""
+        """Everything that can be: `size` bytes, and what is left then by whole records."""
         try:
             while True:
                 piece = self._decrypt(size)
                 if not piece:
                     return main.CONNECTION_DONE
                 pieces.append(piece)
+                size = TLS_RECORD  # the last byte of a record brings all of it
                 if not self._incoming.pending and not self._undelivered():
                     return None  # as another read would say, by an exception
         except ssl.SSLWantReadError:

@@ -369,6 +369,24 @@ class TlsLayers(SynchronousTestCase):
                 self.assertEqual(b"".join(one.received), b"".join(said), (sizes, cut))
                 one.received.clear()
 
+    def test_a_record_whose_last_byte_comes_alone(self) -> None:
+        """It brings 16 KiB, in two reads: not in one for each byte."""
+        serving, one, asking, other = self.pair(*self.contexts())
+        one.received.clear()
+        decrypt, sizes = serving._decrypt, list[int]()
+
+        def counted(size: int) -> bytes:
+            sizes.append(size)
+            return decrypt(size)
+
+        serving._decrypt = counted
+        asking.write(bytes(TLS_RECORD))
+        data = other.taken()
+        serving.received(data[:-1])
+        serving.received(data[-1:])
+        self.assertEqual(b"".join(one.received), bytes(TLS_RECORD))
+        self.assertLess(len(sizes), 5)
+
     def test_large_reads_and_writes_are_not_kept(self) -> None:
         """must-survive 76: 32 sessions that carried a full read each way keep a small part of it, and not all."""
         server, client = self.contexts()
