@@ -112,7 +112,6 @@ class TargetConnection(Protocol):
             replication=wanted.replication,
             asks=wanted.target.session_attrs != postgres_hosts.ANY,
         )
-        self._deriving: Deferred[Any] | None = None
         self.ready: Deferred[wants.Ready] = Deferred(lambda _: self.transport and self.transport.abortConnection())
         self._finished = False
         self.gone = ""
@@ -136,7 +135,7 @@ class TargetConnection(Protocol):
 
     def hand_over(self, receive: Callable[[bytes], None], receiver: Receiver | None = None) -> None:
         """From now on bytes go there, by the `receiver` where there is one; what the login was made of is forgotten."""
-        self._login = self._deriving = None
+        self._login = None
         self.dataReceived = receive  # type: ignore[method-assign,assignment]
         deliver(self.transport, receiver)
         self.transport.owed = True
@@ -161,7 +160,7 @@ class TargetConnection(Protocol):
                         hostname=self.place.address.host,
                     )
                 case wants.DeriveKey(password=password, salt=salt, iterations=iterations):
-                    deriving = self._deriving = self._derivations.salted_password(password, salt, iterations)
+                    deriving = self._derivations.salted_password(password, salt, iterations)
                     deriving.addCallback(lambda salted: self._carry_out(self._logging_in.derived(salted)))
                     deriving.addErrback(self._broken)
                 case wants.Ready():

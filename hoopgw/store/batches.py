@@ -79,8 +79,8 @@ class Batch:
         """The slices go, so that the ring can be closed."""
         for part in self.parts.values():
             part.pieces.clear()
-        for slice in self.slices:
-            slice.release()
+        for each in self.slices:
+            each.release()
         self.slices.clear()
 
 
@@ -135,9 +135,9 @@ def taken(spool: Spool, stored: dict[bytes, tuple[int, int]] | None = None) -> B
         if here + total <= len(data):
             _take(found, data, here, data[here + _SESSION : here + total], total - _SESSION, stored)
         else:
-            slice = spool.slice(at + _SESSION, at + total)
-            found.slices.append(slice)
-            _take(found, data, here, slice, total - _SESSION, stored)
+            view = spool.slice(at + _SESSION, at + total)
+            found.slices.append(view)
+            _take(found, data, here, view, total - _SESSION, stored)
         entries += 1
         offset += total
         size += total
