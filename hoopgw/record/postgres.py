@@ -20,6 +20,7 @@ from hoopgw.record.verdicts import Verdicts, operation
 MAX_NAMES = 10_000  # prepared statements, and portals, whose text is kept; the oldest go
 MAX_TEXT = 64 << 20  # characters of their text together
 _ASKED_TAGS = {1: ord("Q"), 2: ord("P"), 3: ord("B"), 4: ord("E"), 5: ord("F")}
+_RENAMES = b"SET application_name"  # of a Parse without a decision: the gateway's, and so all up to its Sync
 _BEFORE = "… (the text is further up in the record)"
 
 
@@ -59,6 +60,7 @@ class PostgresDecoder:
         self._copy_binary = False
         self._copy_text = _utf8()  # of one COPY: a character may begin in one message and end in the next
         self._described_by_gateway: list[bytes] = []  # portals of masked Executes: it asks for their columns
+        self._renaming = False
         self._targets_words: dict[int, Callable[[Message, int], Iterator[Happening]]] = {
             ord("T"): self._described,
             ord("n"): self._described,
@@ -177,7 +179,11 @@ class PostgresDecoder:
         """What no decision is needed for; and what the gateway sends for itself, which is not the client's."""
         stream = self._from_client
         for message in chain(stream.of(entry.payload), stream.missing(entry.missing)):
-            if message.tag == ord("D") and message.body in self._described_by_gateway:
+            if message.tag == ord("P") and message.body.partition(b"\0")[2].startswith(_RENAMES):
+                self._renaming = True
+            if self._renaming:
+                self._renaming = message.tag != ord("S")
+            elif message.tag == ord("D") and message.body in self._described_by_gateway:
                 self._described_by_gateway.remove(message.body)
             else:
                 yield from self._not_asked(message, entry.time)

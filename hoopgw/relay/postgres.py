@@ -36,6 +36,7 @@ from hoopgw.relay.postgres_planner import (
     TAG_SYNC,
     Planner,
 )
+from hoopgw.relay.postgres_renaming import renaming
 from hoopgw.relay.postgres_results import Results
 from hoopgw.relay.relay import Relay
 from hoopgw.wire import pgmessages
@@ -380,9 +381,10 @@ class PostgresRelay(Relay):
     def _rename(self, effects: list[Effect]) -> None:
         """The client named itself: the target's view gets our name back, outside of anything that failed."""
         self._results.parameters.renamed = self._results.at_rest = False
-        self._results.answers.sent(expecting.own(expecting.QUERY))
-        quoted = self._name.replace(b"'", b"''")
-        effects.append(ToTarget(pgmessages.query(b"SET application_name = '" + quoted + b"'")))
+        sent, answers = renaming(self._name, self._token_bytes(NONCE).hex().encode())
+        for each in answers:
+            self._results.answers.sent(each)
+        effects.append(ToTarget(sent))
 
     def _last(self, data: bytes) -> list[Effect]:
         """The session has ended inside a message: the rest of that message, and then the end."""

@@ -42,7 +42,13 @@ def execute(portal: bytes) -> bytes:
     return message(b"E", portal + b"\0\0\0\0\0")
 
 
+def close(kind: bytes, name: bytes) -> bytes:
+    """`kind`: S for a statement, P for a portal."""
+    return message(b"C", kind + name + b"\0")
+
+
 FLUSH: Final = message(b"H", b"")
+SYNC: Final = message(b"S", b"")
 TERMINATE: Final = message(b"X", b"")
 
 

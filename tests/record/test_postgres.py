@@ -172,8 +172,11 @@ class Extended(SynchronousTestCase):
         record.json(Kind.VERDICT, verdict=1, masked=True)
         record.ask(parse("SELECT 1"), bind(), execute(), SYNC, references=(0, 0, 1))
         record.sent(describe(b"P"))
-        record.sent(query("SET application_name = 'x'"))
         record.shown(message(b"1"), message(b"2"), row(b"1"), done("SELECT 1"), READY)
+        closes = message(b"C", b"Pown\0") + message(b"C", b"Sown\0")
+        renames = parse("SET application_name = 'x'", "own") + bind(name="own", portal="own") + execute("own")
+        record.sent(renames + closes + SYNC)
+        record.sent(query("SET application_name = 'x'"))  # in older recordings
         record.ask(query("SELECT 2"))
         record.shown(columns(("x", 25, 0)), row(b"2"), done("SELECT 1"), READY)
         self.assertEqual([fields["operation"] for fields in record.told("done")], [3, 4])

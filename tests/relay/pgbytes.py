@@ -104,6 +104,16 @@ def refused(reason: str = "no", decision: Decision = Decision.REFUSED) -> Answer
 
 NONCE = b"hoopgw_" + b"07" * 12
 SUBSTITUTE_QUERY = query(NONCE)
+RENAMED = PARSED + BOUND + complete(b"SET") + CLOSED + CLOSED  # and, before 14, ParameterStatus among them
+
+
+def renaming(quoted: bytes) -> bytes:
+    """What gives the gateway's name back, without a client's unnamed statement or portal being touched."""
+    own = b"hoopgw_name_" + b"07" * 12
+    runs = parse(own, b"SET application_name = '" + quoted + b"'") + bind(own, own) + execute(own)
+    return runs + close(b"P", own) + close(b"S", own) + SYNC
+
+
 SYNTAX_ERROR = failed(b"42601", b'syntax error at or near "' + NONCE + b'"')
 
 

@@ -19,7 +19,7 @@ SECRET = b"secret"  # what `masked …` shows
 BAD = b"bad"  # a line of COPY with this fails
 SELECTS = (b"select", b"masked", b"few")
 EXITS = (b"commit", b"rollback")
-OWN = b"SET application_name"  # a Query of the relay's
+OWN = b"hoopgw_name_"  # statement and portal of the relay's
 WORDS = frozenset(
     b"select masked few insert wrong begin commit rollback prepare deallocate discard declare close copy named "
     b"SET".split()
@@ -57,6 +57,7 @@ class Server:
         self._piped = False  # an Execute has run since the last Sync
         self._rest: list[bytes] = []  # of a Query, behind a COPY
         self._skips = False
+        self._own = False  # the message is the relay's own
         self._in = b""
         self._kept = b""
         self._out = b""
@@ -81,7 +82,8 @@ class Server:
         if self.copying:
             self._copied(tag, body)
             return
-        if tag in OPERATIONS and not body.startswith(OWN):
+        self._own = body.startswith(OWN)
+        if tag in OPERATIONS and not self._own:
             self.ran.append((tag, None))
         if tag == b"X":
             self.over = True
@@ -124,8 +126,7 @@ class Server:
 
     def _query(self, text: bytes) -> None:
         self.statements.pop(b"", None)
-        if not text.startswith(OWN):
-            self._is_about(text)
+        self._is_about(text)
         self._rest = [each.strip() for each in text.split(b";")]
         for each in self._rest:
             _read(each)
@@ -163,7 +164,8 @@ class Server:
         if known is None:
             raise Failed
         self._is_about(known[0])
-        self.bound.append(known[1] + bind.parameters)
+        if not self._own:
+            self.bound.append(known[1] + bind.parameters)
         self._in_block(known[0])
         if bind.parameters[2:4] != known[1][:2]:  # behind no formats: how many values there are
             raise Failed
@@ -296,7 +298,8 @@ class Server:
     # ---- what it says
 
     def _is_about(self, text: bytes) -> None:
-        self.ran[-1] = self.ran[-1][0], text
+        if not self._own:
+            self.ran[-1] = self.ran[-1][0], text
 
     def _in_block(self, text: bytes) -> None:
         """In a block that failed only its end is done."""

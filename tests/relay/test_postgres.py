@@ -36,6 +36,7 @@ from tests.relay.pgbytes import (
     NO_DATA,
     NONCE,
     PARSED,
+    RENAMED,
     SUBSTITUTE_QUERY,
     SYNC,
     SYNTAX_ERROR,
@@ -57,6 +58,7 @@ from tests.relay.pgbytes import (
     ready,
     refused,
     relay,
+    renaming,
     row,
     shown,
     to_client,
@@ -876,12 +878,12 @@ class Settings(SynchronousTestCase):
     def test_application_name(self) -> None:
         """The target's view keeps the gateway's name: at the next idle moment, unseen by the client."""
         session = Session(relay(name="hoopgw:s_1:it's"))
-        own = query(b"SET application_name = 'hoopgw:s_1:it''s'")
+        own = renaming(b"hoopgw:s_1:it''s")
         session.client(query(b"set application_name = 'mine'"))
         said = complete(b"SET") + parameter(b"application_name", b"mine") + ready()
         effects = session.target(said)
         self.assertEqual((to_client(effects), to_target(effects)), (said, own))
-        effects = session.target(complete(b"SET") + parameter(b"application_name", b"hoopgw:s_1:it's") + ready())
+        effects = session.target(RENAMED + parameter(b"application_name", b"hoopgw:s_1:it's") + ready())
         self.assertEqual(effects, [])
         self.assertTrue(session.relay.idle)
 
@@ -895,14 +897,14 @@ class Settings(SynchronousTestCase):
         self.assertEqual(to_target(effects), b"")
         session.client(query(b"rollback"))
         effects = session.target(complete(b"ROLLBACK") + ready())
-        self.assertEqual(to_target(effects), query(b"SET application_name = 'ours'"))
+        self.assertEqual(to_target(effects), renaming(b"ours"))
 
     def test_application_name_as_the_target_writes_it(self) -> None:
         """A name that the target shortens is not set again and again."""
         session = Session(relay(name="n" * 70))
         session.client(query(b"set application_name = 'mine'"))
         session.target(complete(b"SET") + parameter(b"application_name", b"mine") + ready())
-        effects = session.target(complete(b"SET") + parameter(b"application_name", b"n" * 63) + ready())
+        effects = session.target(RENAMED + parameter(b"application_name", b"n" * 63) + ready())
         self.assertEqual(effects, [])
 
     def test_application_name_in_an_open_pipeline(self) -> None:
@@ -912,7 +914,7 @@ class Settings(SynchronousTestCase):
         effects = session.target(PARSED + BOUND + parameter(b"application_name", b"mine") + complete(b"SET"))
         self.assertEqual((to_target(effects), session.relay.idle), (b"", False))
         session.client(SYNC)
-        self.assertEqual(to_target(session.target(ready())), query(b"SET application_name = 'ours'"))
+        self.assertEqual(to_target(session.target(ready())), renaming(b"ours"))
 
     def test_who_acts_there_changes(self) -> None:
         """A change of session_authorization is noted."""

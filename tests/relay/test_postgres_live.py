@@ -438,6 +438,26 @@ class Identity(Live):
             self.assertEqual(self.directly(seen), [("hoopgw:s_1:ann",)])
         self.assertEqual(connection.execute("show application_name").fetchone(), ("hoopgw:s_1:ann",))
 
+    def test_names_itself_between_parse_and_bind(self) -> None:
+        """The client's unnamed statement and portal outlive what the gateway sets: a simple Query would end both."""
+        client = self.raw()
+        client.send(parse(b"set", b"set application_name = 'mine'"), parse(b"", b"select 'still'"), SYNC)
+        client.until_ready()
+        client.send(bind(b"", b"set"), execute(b""), SYNC)
+        client.until_ready()
+        client.send(bind(b"", b""), execute(b""), SYNC)
+        self.assertEqual(tags(client.until_ready()), b"2DCZ")
+        client.send(query(b"begin"), parse(b"", b"select generate_series(1, 3)"), bind(b"", b""), execute(b"", 1))
+        client.send(bind(b"set", b"set"), execute(b"set"), SYNC)
+        client.until_ready()
+        client.until_ready()
+        client.send(execute(b""), SYNC)
+        self.assertEqual(tags(client.until_ready()), b"DDCZ")
+        seen = "select application_name from pg_stat_activity where application_name in ('mine', 'hoopgw:s_1:ann')"
+        self.assertEqual(self.directly(seen), [("hoopgw:s_1:ann",)])
+        client.send(query(b"select count(*) from pg_prepared_statements where name <> 'set'"))
+        self.assertIn(b"\x00\x00\x00\x010", dict(client.until_ready())[b"D"])
+
     def test_encoding(self) -> None:
         """must-survive 16: an encoding that cannot be judged ends the session with FATAL."""
         connection = self.connect(autocommit=True)
