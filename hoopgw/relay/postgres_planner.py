@@ -51,6 +51,7 @@ class Planner:
         self._segment = 0  # counts what ends a pipeline: Sync, Query, FunctionCall
         self._synced = False  # the plan that is being made has a Sync
         self._number = 0
+        self._copies = False  # a statement was prepared that may take COPY data: EXECUTE in SQL runs it as well
         self.gate: Expect | None = None  # may take COPY data; behind it everything waits until that is known
 
     def plan(self, data: bytes, start: int) -> Plan:
@@ -138,6 +139,7 @@ class Planner:
         if tag == TAG_PARSE:
             parse = pgmessages.read_parse(data, body, end)
             meaning = self._meaning(parse.text, parse.types)
+            self._copies = self._copies or meaning.hints & COPIES != 0
             expect = self._asked(plan, PARSE, Expect(expecting.PARSE, tag, start, end, index, parse.name), meaning)
             expect.meaning = self._statements.change(parse.name, meaning)
             return expect
@@ -182,7 +184,9 @@ class Planner:
         expect.hints = meaning.hints
         if meaning.hints & DEFINES:
             self._results.sends_definition()
-        if meaning.hints & COPIES:
+            if self._copies:
+                expect.hints |= COPIES
+        if expect.hints & COPIES:
             self.gate = expect
         return self._asked(plan, kind, expect, meaning)
 

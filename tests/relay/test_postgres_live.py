@@ -238,6 +238,18 @@ class Names(Live):
 
 
 class Copies(Live):
+    def test_prepared_by_message_and_executed_by_sql(self) -> None:
+        """COPY FROM STDIN cannot be given to PREPARE, but to Parse: EXECUTE of it takes data, alone and prepared."""
+        client = self.raw()
+        client.send(parse(b"runs", b"execute copies"), SYNC, parse(b"copies", b"copy t from stdin"), SYNC)
+        client.until_ready()
+        client.until_ready()
+        client.send(query(b"execute copies"), copy_data(b"1\tx\n"), COPY_DONE, query(b"select 1"))
+        self.assertEqual(tags(client.until_ready() + client.until_ready()), b"GCZTDCZ")
+        client.send(bind(b"", b"runs"), execute(b""), copy_data(b"2\tx\n"), COPY_DONE, SYNC)
+        self.assertEqual(tags(client.until_ready()), b"2GCZ")
+        self.assertEqual(self.directly("select count(*) from t"), [(2,)])
+
     def test_in_and_out(self) -> None:
         """COPY both ways with a driver, large values, and a statement behind it."""
         connection = self.connect(autocommit=True)
