@@ -161,13 +161,17 @@ class _Copying:
             self._data.clear()
 
     def _inserted(self) -> Iterator[str]:
-        try:
-            if self._whole:
-                data = "".join(self._data)
-                for _ in insert(self._copy, data):  # all of it can be read, before any of it is said
-                    pass
-                yield from insert(self._copy, data)
-                return
-        except ValueError:
-            pass
+        data = "".join(self._data)
+        if self._whole and self._readable(data):
+            yield from insert(self._copy, data)
+            return
         yield f"-- its {self._size} characters of data are not in this script: they are in the recording"
+
+    def _readable(self, data: str) -> bool:
+        """All of it, before any of it is said."""
+        try:
+            for _ in insert(self._copy, data):
+                pass
+        except ValueError:  # what only COPY can read stays in the recording, and the script says so
+            return False
+        return True
