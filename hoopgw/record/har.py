@@ -16,6 +16,7 @@ from hoopgw.model.errors import Unmaskable
 from hoopgw.model.events import Code
 from hoopgw.record.export import moment
 from hoopgw.record.happenings import Happening
+from hoopgw.record.http import SWITCHED
 from hoopgw.wire.codings import Decoding
 
 MAX_TEXT = 4 << 20  # bytes of a body that are shown
@@ -27,29 +28,28 @@ def har(happenings: Iterable[Happening]) -> Iterator[str]:
     """Lines that are one JSON document in printable ASCII."""
     creator = json.dumps({"name": "hoopgw", "version": __version__})
     yield '{"log": {"version": "1.2", "creator": ' + creator + ', "pages": [], "entries": ['
-    first, target = True, ""
-    for each, found in _entries(happenings):
-        target = each or target
-        if found is not None:
-            yield ("" if first else ",") + json.dumps(found.entry(target), ensure_ascii=True).replace("\x7f", "\\u007f")
-            first = False
+    first = True
+    for found in _entries(happenings):
+        yield ("" if first else ",") + json.dumps(found.entry(), ensure_ascii=True).replace("\x7f", "\\u007f")
+        first = False
     yield "]}}"
 
 
-def _entries(happenings: Iterable[Happening]) -> Iterator[tuple[str, _Exchange | None]]:
-    """(the session's target where it is told, an exchange once it is over)."""
+def _entries(happenings: Iterable[Happening]) -> Iterator[_Exchange]:
+    """Each once it is over."""
+    opening: dict[str, Any] = {}
     current: _Exchange | None = None
     for each in happenings:
         if each.what == "open":
-            yield str(each.fields.get("target", "")), None
+            opening = each.fields
         elif each.what == "operation" and each.fields["kind"] in ("request", "tunnel"):
             if current is not None:
-                yield "", current
-            current = _Exchange(each)
+                yield current
+            current = _Exchange(each, opening)
         elif current is not None:
             current.take(each)
     if current is not None:
-        yield "", current
+        yield current
 
 
 class _Body:
@@ -100,8 +100,11 @@ def _decoded(data: bytes, codings: str) -> bytes | None:
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, asked: Happening) -> None:
+    def __init__(self, asked: Happening, opening: dict[str, Any]) -> None:
         self._asked = asked
+        self._target = str(opening.get("target", ""))
+        self._version = str(opening.get("http", "HTTP/1.1"))  # recordings of before 1.0 do not say it
+        self._ending = _Ending("http" in opening)
         self._sent = _Body()
         self._received = _Body()
         self._answer: Happening | None = None
@@ -112,6 +115,9 @@ class _Exchange:
 
     def take(self, each: Happening) -> None:
         fields = each.fields
+        if each.what in ("answer", "content", "done") and "operation" not in fields:
+            return  # the gateway's word behind the answer
+        self._ending.take(each)
         if each.what in ("answer", "content", "message", "done"):
             self._end = each.time
         if each.what == "answer":
@@ -125,14 +131,14 @@ class _Exchange:
         elif each.what == "message" and len(self._messages) < MAX_MESSAGES:
             self._messages.append(_message(each))
 
-    def entry(self, target: str) -> dict[str, Any]:
+    def entry(self) -> dict[str, Any]:
         asked, fields = self._asked, self._asked.fields
         total = (self._end - asked.time) / 1e6
         wait = (self._answer.time - asked.time) / 1e6 if self._answer is not None else total
         found = {
             "startedDateTime": moment(asked.time),
             "time": total,
-            "request": self._request(target),
+            "request": self._request(),
             "response": self._response(),
             "cache": {},
             "timings": {"send": 0, "wait": wait, "receive": total - wait},
@@ -146,14 +152,14 @@ class _Exchange:
         }
         return found | ({"_webSocketMessages": self._messages} if self._messages else {})
 
-    def _request(self, target: str) -> dict[str, Any]:
+    def _request(self) -> dict[str, Any]:
         method, _, path = self._asked.fields["text"].partition(" ")
         headers = self._headers()
         pairs = parse_qsl(path.partition("?")[2], keep_blank_values=True)  # heads are bounded
         found = {
             "method": method,
-            "url": f"http://{_header(headers, 'host') or target}{path}",
-            "httpVersion": "HTTP/1.1",
+            "url": f"http://{_header(headers, 'host') or self._target}{path}",
+            "httpVersion": self._version,
             "cookies": [],  # no cookie is in the record
             "headers": [{"name": name, "value": value} for name, value in headers],
             "queryString": [{"name": name, "value": value} for name, value in pairs],
@@ -182,17 +188,55 @@ class _Exchange:
         fields = self._answer.fields if self._answer is not None else {}
         headers = fields.get("headers", [])
         kind, coding = _header(headers, "content-type") or "x-unknown", _header(headers, "content-encoding")
+        why = self._ending.cut
         return {
             "status": fields.get("status", 0),
             "statusText": fields.get("message", ""),
-            "httpVersion": "HTTP/1.1",
+            "httpVersion": self._version,
             "cookies": [],
             "headers": [{"name": name, "value": value} for name, value in headers],
             "content": {"size": self._received.size, "mimeType": kind, **self._received.shown(coding)},
             "redirectURL": _header(headers, "location"),
             "headersSize": -1,
             "bodySize": self._received.size,
+            **({"comment": f"not whole: {why}", "_error": why} if why else {}),
         }
+
+
+class _Ending:
+    """Whether an answer came to its end, and why it did not."""
+
+    def __init__(self, told: bool) -> None:
+        """`told`: it is noted where an answer that ends with its connection was whole."""
+        self._told = told
+        self._whole = False
+        self._switched = False  # a WebSocket ends by a message
+        self._why = "it was not over when this was exported"
+        self._missing = ""
+
+    @property
+    def cut(self) -> str:
+        """Why it is not whole; "" where it is."""
+        return self._missing or ("" if self._whole else self._why)
+
+    def take(self, each: Happening) -> None:
+        fields = each.fields
+        if each.what == "answer":
+            self._switched = fields["status"] == SWITCHED
+            self._whole = not self._told and _until_close(fields)
+        elif each.what == "message":
+            self._whole = self._whole or fields["kind"] == "close"
+        elif each.what == "done" or (each.what == "completed" and not (fields["note"] or self._switched)):
+            self._whole = True
+        elif each.what in ("opaque", "gap", "damaged"):
+            self._missing = "the recording does not have all of it, or it cannot be read"
+        elif each.what == "close":
+            self._why = str(fields.get("reason", "the session ended"))
+
+
+def _until_close(answer: dict[str, Any]) -> bool:
+    names = {name.lower() for name, _ in answer["headers"]}
+    return answer["status"] >= 200 and names.isdisjoint(("content-length", "transfer-encoding"))
 
 
 def _header(headers: list[list[str]], name: str) -> str:

@@ -31,6 +31,7 @@ class HttpDecoder:
         self._number = 0
         self._method = b"GET"
         self._asked = 0
+        self._answered = False  # what still comes is no answer to it: why the gateway takes nothing more
         self._head = b""  # of an answer, as far as it has come
         self._up: Content | None = None
         self._down: Content | None = None
@@ -130,15 +131,17 @@ class HttpDecoder:
             data = data[before - rest :] if rest else b""
             if self._down.ended:
                 yield self._done(time, self._down)
-                self._down = None
+                self._down, self._answered, self._method = None, True, b"GET"
 
     def _began(self, time: int, read: Response) -> Happening:
         fields = {"status": read.status, "message": _text(read.reason), "headers": _headers(read.block)}
-        return Happening("answer", time, self._of() | fields)
+        return Happening("answer", time, self._of(to_client=True) | fields)
 
     def _done(self, time: int, content: Content) -> Happening:
-        took = {"milliseconds": (time - self._asked) // 1_000_000} if self._asked else {}
-        return Happening("done", time, self._of() | {"tag": f"{content.size} bytes", "bytes": content.size} | took)
+        took = {"milliseconds": (time - self._asked) // 1_000_000} if self._asked and not self._answered else {}
+        return Happening(
+            "done", time, self._of(to_client=True) | {"tag": f"{content.size} bytes", "bytes": content.size} | took
+        )
 
     def _content(self, time: int, content: Content, data: bytes, to_client: bool) -> Any:
         """Gives how many bytes of `data` are behind its end."""
@@ -146,17 +149,18 @@ class HttpDecoder:
         rest = content.take(data, pieces)
         found = b"".join(pieces)
         if found:
-            yield Happening("content", time, self._of() | _direction(to_client) | shown(found))
+            yield Happening("content", time, self._of(to_client) | _direction(to_client) | shown(found))
         return rest
 
     def _told(self, time: int, data: bytes, to_client: bool) -> Iterator[Happening]:
         assert self._messages is not None
         for kind, message in self._messages[to_client].of(data):
-            fields = self._of() | _direction(to_client) | {"kind": kind} | shown(message)
+            fields = self._of(to_client) | _direction(to_client) | {"kind": kind} | shown(message)
             yield Happening("message", time, fields)
 
-    def _of(self) -> dict[str, Any]:
-        return {"operation": self._number} if self._number else {}
+    def _of(self, to_client: bool) -> dict[str, Any]:
+        known = self._number and not (to_client and self._answered)
+        return {"operation": self._number} if known else {}
 
 
 def shown(data: bytes) -> dict[str, Any]:

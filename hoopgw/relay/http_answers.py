@@ -148,10 +148,13 @@ class Answering:
     def closed(self, effects: list[Effect]) -> bool:
         """The target's connection ended: True where that is the end of the answer.  Raises Unmaskable."""
         if self.begun and self.until_close:
-            rest = self._echo.passed(b"", True) if self._masked is None else b""
+            if self._masked is not None:
+                self._end(effects)
+                return True
+            rest = self._echo.passed(b"", True)
             if rest:
                 effects.append(ToClient(rest))
-            self._end(effects)
+            effects.append(Completed(self._number, 0, 0, ""))  # nothing else in the record says that it was whole
             return True
         return False
 

@@ -53,9 +53,11 @@ def read(*entries: Entry) -> list[tuple[str, dict[str, Any]]]:
     return [(each.what, each.fields) for each in happened(*entries)]
 
 
-def archive(*entries: Entry) -> list[dict[str, Any]]:
+def archive(*entries: Entry, version: str = "HTTP/1.1") -> list[dict[str, Any]]:
+    """`version` "": of a recording that does not say it."""
     replay = Replay()
-    opening = entry(Kind.OPEN, b'{"protocol": "http", "target": "shop", "session": "s_1"}')
+    said = {"protocol": "http", "target": "shop", "session": "s_1"} | ({"http": version} if version else {})
+    opening = entry(Kind.OPEN, json.dumps(said).encode())
     found = json.loads("\n".join(har(each for one in (opening, *entries) for each in replay.entry(one))))
     assert found["log"]["version"] == "1.2"
     exchanges: list[dict[str, Any]] = found["log"]["entries"]
@@ -145,6 +147,14 @@ class Reading(SynchronousTestCase):
         except MalformedFrame:
             return
 
+    def test_what_comes_behind_an_answer(self) -> None:
+        """The gateway's own word about what cannot be read is no answer to the request before it."""
+        bad = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno"
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+        found = read(operation(GET.replace(b"GET", b"HEAD")), answer(head), answer(bad))
+        told = [(what, fields.get("operation")) for what, fields in found[1:]]
+        self.assertEqual(told, [("answer", 1), ("done", 1), ("answer", None), ("content", None), ("done", None)])
+
     def test_told_on_a_terminal(self) -> None:
         """In a few words, of which the terminal obeys none."""
         bad = OK.replace(b"hello", b"\x1b[2J!")
@@ -165,6 +175,41 @@ class Archive(SynchronousTestCase):
         self.assertEqual(found["_hoopgw"], {"operation": 1, "decision": "allowed", "guardrails": [], "masked": 3})
         for key in ("cookies", "headers", "headersSize", "bodySize", "httpVersion"):
             self.assertTrue(key in found["request"] and key in found["response"])
+
+    def test_the_version(self) -> None:
+        """Is what the client spoke; recordings from before it was noted say what they always said."""
+        for version, shown in (("HTTP/2.0", "HTTP/2.0"), ("HTTP/1.0", "HTTP/1.0"), ("", "HTTP/1.1")):
+            (found,) = archive(operation(GET), answer(OK), version=version)
+            self.assertEqual([found[side]["httpVersion"] for side in ("request", "response")], [shown] * 2)
+
+    def test_what_is_cut_says_so(self) -> None:
+        """Where the answer's end never came, and why: the session's end says it, as developer tools have errors."""
+        over = entry(Kind.CLOSE, b'{"reason": "session.killed: enough"}')
+        whole = entry(Kind.COMPLETED, completed(1, 0, 0, ""))
+        over_budget = entry(Kind.COMPLETED, completed(1, 0, 0, "over-budget: cut"))
+        endless = answer(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nto the end")
+        opening = answer(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+        goodbye = answer(plain(ws.Piece(ws.CLOSE, b"")))
+        killed, going = "session.killed: enough", "it was not over when this was exported"
+        missing = "the recording does not have all of it, or it cannot be read"
+        for entries, why in (
+            ([answer(OK), over], None),
+            ([answer(OK[:-1]), over], killed),
+            ([answer(CHUNKED[:-3]), over], killed),
+            ([answer(CHUNKED[:-3])], going),
+            ([answer(b"HTTP/1.1 103 Early Hints\r\n\r\n"), over], killed),
+            ([over], killed),
+            ([endless, whole, over], None),
+            ([endless, over], killed),
+            ([endless, over_budget, over], killed),
+            ([opening, goodbye, over], None),
+            ([opening, whole, over], killed),
+            ([entry(Kind.TO_CLIENT, OK[:-2], missing=2), over], missing),
+        ):
+            response = archive(operation(GET), *entries)[0]["response"]
+            self.assertEqual((response.get("_error"), "comment" in response), (why, why is not None), entries)
+        (old,) = archive(operation(GET), endless, over, version="")  # in which nobody can know
+        self.assertNotIn("_error", old["response"])
 
     def test_as_it_was_sent(self) -> None:
         """What was left out or added when it was sent, and that it was sent again."""

@@ -76,6 +76,8 @@ class HttpServer(Protocol):
         self._address = address
         self._state = _State.HEAD
         self._begun = tls is not None  # the first byte has said whether this is TLS
+        self._carried = tls is not None
+        self._version = ""  # that the client speaks
         self._barred = False  # it waits for the client's first word: before that TLS has no answer
         self._streams: Streams | None = None  # of HTTP/2: each is served by another of this class
         self._buffer = b""
@@ -238,6 +240,7 @@ class HttpServer(Protocol):
 
     def _begin(self, read: Request) -> None:
         self._owes, self._bare = read.block.framing, read.method == b"HEAD"
+        self._version = "HTTP/2.0" if self._carried else f"HTTP/1.{read.minor}"
         self._tunnels = read.method == b"CONNECT"
         found: Named | None
         if self._tunnels:
@@ -269,6 +272,7 @@ class HttpServer(Protocol):
         self._gateway.penalties.succeeded(self._address)
         opening = {
             "tls": self._tls,
+            "http": self._version,
             "host": route[0].decode("ascii", "replace"),
             "prefix": found.prefix.decode("ascii", "replace"),
             "login": [f"{route[2].decode('ascii', 'replace')} ({len(route[3])} bytes)"] if route[2] else [],
