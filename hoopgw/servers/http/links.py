@@ -31,12 +31,23 @@ KEPT_EACH: Final = 8  # connections of one identity to one target
 KEPT: Final = 512  # together
 HTTP_ALPN: Final = "http/1.1"
 H2_ALPN: Final = "h2"  # RFC 9113, 3.2
-# Where clouds answer with credentials, beside 169.254.0.0/16 (AWS, GCP, Azure), which is link-local: AWS, Alibaba,
-# Oracle, and Azure's wire server
+# Where clouds answer with credentials, beside 169.254.0.0/16 and fe80::/10, which are link-local
 METADATA: Final = frozenset(
-    map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"))
-)
-NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address stands in its last 32 bits
+    map(
+        ipaddress.ip_address,
+        (
+            "100.100.100.200", "fd00:100::100:200",  # Alibaba
+            "168.63.129.16",  # Azure's wire server
+            "192.0.0.192", "fd00:c1::a9fe:a9fe",  # Oracle
+            "fd00:42::42",  # Scaleway
+            "fd00:a9fe:a9fe::1",  # Akamai
+            "fd00:ec2::23", "fd00:ec2::254",  # AWS: identities of pods, instances
+            "fd20:ce::254",  # GCP, of machines without IPv4
+        ),
+    )
+)  # fmt: skip
+# An IPv4 address stands in the last 32 bits: RFC 6052, and a network's own translator (RFC 8215)
+NAT64: Final = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
 
 Key = tuple[str, ...]
 
@@ -62,7 +73,7 @@ def _meant(address: Any) -> Any:
     """The IPv4 address that one of IPv6 stands for, where a gateway on the way would go there."""
     if address.version == 4:
         return address
-    if address in NAT64:
+    if any(address in each for each in NAT64):
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped or address.sixtofour or address
 
