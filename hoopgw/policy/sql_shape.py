@@ -45,12 +45,22 @@ def shape(text: bytes) -> bytes | None:
     size: i64 = len(text)
     here: i64 = 0
     begin: i64 = 0  # of what was not copied yet
-    before: i64 = 0  # class of the byte before
     pieces: list[bytes] = []
     while here < size:
         kind: i64 = classes[text[here]]
-        if kind == 3:
-            if before == 1 or before == 2 or before == 8:  # E'', U&'', B'', X'', N''
+        if kind == 0 or kind == 2:
+            here += 1
+        elif kind == 1:
+            end = _number_end(text, here, size)
+            if _before(text, here) not in (1, 2, 7):
+                placeholder = _number(text, here, end)
+                if placeholder:
+                    pieces.append(text[begin:here])
+                    pieces.append(placeholder)
+                    begin = end
+            here = end
+        elif kind == 3:
+            if _before(text, here) in (1, 2, 8):  # E'', U&'', B'', X'', N''
                 return None
             end = _string_end(text, here + 1, size)
             if end < 0:
@@ -58,21 +68,17 @@ def shape(text: bytes) -> bytes | None:
             pieces.append(text[begin:here])
             pieces.append(STRING)
             here = begin = end
-        elif kind == 1 and before != 1 and before != 2 and before != 7:
-            end = _number_end(text, here, size)
-            placeholder = _number(text, here, end)
-            if placeholder:
-                pieces.append(text[begin:here])
-                pieces.append(placeholder)
-                begin = end
-            here = end
         elif kind == 4 or (here + 1 < size and _comment(text, here, kind)):
             return None
         else:
             here += 1
-        before = kind
     pieces.append(text[begin:])
     return b"".join(pieces)
+
+
+def _before(text: bytes, here: i64) -> i64:
+    """The class of the byte before."""
+    return _CLASS[text[here - 1]] if here > 0 else 0
 
 
 def _comment(text: bytes, here: i64, kind: i64) -> bool:
@@ -108,9 +114,12 @@ def _number(text: bytes, here: i64, end: i64) -> bytes:
     """The placeholder; nothing where it is a part of something else, or where its value decides its type."""
     if end < len(text) and _CLASS[text[end]] in (1, 2, 7):
         return b""
-    if text.find(b".", here, end) >= 0:
-        return NUMERIC
     digits: i64 = end - here
+    point: i64 = here
+    while point < end:
+        if text[point] == _DOT:
+            return NUMERIC
+        point += 1
     if digits == 10 or digits == 19:
         return b""
     return INT4 if digits < 10 else INT8 if digits < 19 else NUMERIC
