@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, final
 
-from mypy_extensions import mypyc_attr
+from mypy_extensions import i64, mypyc_attr
 
 from hoopgw.model.answer import GO, Answer, Denial
 from hoopgw.relay.postgres_names import Meaning
@@ -44,17 +44,17 @@ class Expect:
     )  # fmt: skip
 
     def __init__(
-        self, kind: int, tag: int = 0, start: int = 0, end: int = 0, operation: int = -1, name: bytes = b""
+        self, kind: i64, tag: i64 = 0, start: i64 = 0, end: i64 = 0, operation: i64 = -1, name: bytes = b""
     ) -> None:
-        self.kind = kind
-        self.tag = tag
-        self.start = start
-        self.end = end
-        self.operation = operation
+        self.kind: i64 = kind
+        self.tag: i64 = tag
+        self.start: i64 = start
+        self.end: i64 = end
+        self.operation: i64 = operation
         self.name = name
         self.drop = False
-        self.number = 0
-        self.hints = 0
+        self.number: i64 = 0
+        self.hints: i64 = 0
         self.meaning: Meaning | None = None
         self.answer: Answer = GO
         self.denial: Denial | None = None
@@ -63,9 +63,9 @@ class Expect:
         self.row_mask: Any = None
         self.copy_mask: Any = None
         self.described = False  # the target has said what columns, or what COPY, follow
-        self.results = 0  # of a text with several statements: how many of them the target has completed
-        self.rows = 0
-        self.masked = 0
+        self.results: i64 = 0  # of a text with several statements: how many of them the target has completed
+        self.rows: i64 = 0
+        self.masked: i64 = 0
         self.cut = False
         self.cut_by: Denial | None = None
         self.failed = False

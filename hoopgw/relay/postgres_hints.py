@@ -40,6 +40,20 @@ _WORDS: Final = (
     (b"execute", _EXECUTE),
 )
 _LONGEST: Final = 11  # letters
+
+
+def _letters(at: int) -> bytes:
+    """By byte: a bit for each first letter of words where it is that (0), or follows it (1)."""
+    first = sorted({word[0] for word, _ in _WORDS})
+    bits = bytearray(256)
+    for word, _ in _WORDS:
+        for letter in (word[at], word[at] - 32):
+            bits[letter] |= 1 << first.index(word[0])
+    return bytes(bits)
+
+
+_FIRST: Final = _letters(0)
+_SECOND: Final = _letters(1)
 # their first four letters, the lowest byte first
 _FROM_4: Final = 0x6D6F7266
 _COPY_4: Final = 0x79706F63
@@ -71,14 +85,14 @@ def hints(text: bytes) -> int:
 
 
 def _walked(text: bytes) -> int:
-    """Which words there are.  Most places are passed by their second letter, nearly all others by their first four."""
+    """Which words there are.  Nearly all places are passed by their first two letters, others by four."""
+    first, second = _FIRST, _SECOND
     found = 0
     size: i64 = len(text)
     here: i64 = 0
     while here + 4 <= size:
-        four = i64(read_i32_le(text, here)) | 0x20202020
-        second = (four >> 8) & 255
-        if second == 111 or second == 114 or second == 116 or second == 101 or second == 110 or second == 120:
+        if first[text[here]] & second[text[here + 1]]:
+            four = i64(read_i32_le(text, here)) | 0x20202020
             if four == _FROM_4:  # nearly every statement has it
                 found |= _FROM
             elif four & 0xFFFFFF == _END_3 or four in (
@@ -86,7 +100,9 @@ def _walked(text: bytes) -> int:
             ):  # fmt: skip
                 found |= _begun(text, here)
         here += 1
-    return found | _begun(text, here)  # where three letters are left
+    if size >= 3 and text[size - 1] | 32 == 100:  # d
+        found |= _begun(text, size - 3)
+    return found
 
 
 def _begun(text: bytes, here: i64) -> int:

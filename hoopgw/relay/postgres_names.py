@@ -79,7 +79,7 @@ class Names:
     def change(self, name: bytes, after: Meaning) -> Meaning:
         """Let `name` mean `after` from now on.  Raises ProtocolViolation beyond MAX_NAMES or MAX_TEXTS, and for a name
         that may be another's at the target: one that it cuts, or that it writes in another encoding."""
-        if len(name) > MAX_NAME or not name.isascii():
+        if name and (len(name) > MAX_NAME or not name.isascii()):
             raise ProtocolViolation(f"the name of a statement or portal is not ASCII of at most {MAX_NAME} bytes")
         known = self._known
         before = known.get(name)

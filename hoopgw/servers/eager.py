@@ -39,6 +39,7 @@ class EagerConnection(tcp.Connection):
     departures: Departures | None = None
     _tls: TlsLayer | None = None
     _reading_paused = False
+    _is_read = False
 
     # ---- clear text
 
@@ -50,7 +51,23 @@ class EagerConnection(tcp.Connection):
         self.write_raw = flow.write  # type: ignore[method-assign]
         if self._tls is None:
             self.write = flow.write  # type: ignore[method-assign]
+        if self._is_read:
+            flow.begin()
         return flow
+
+    def startReading(self) -> None:
+        super().startReading()
+        self._is_read = True
+        flow = self.__dict__.get("flow")
+        if flow is not None:
+            flow.begin()
+
+    def stopReading(self) -> None:
+        super().stopReading()
+        self._is_read = False
+        flow = self.__dict__.get("flow")
+        if flow is not None:
+            flow.pause()
 
     def write_raw(self, data: bytes) -> None:
         """Send what the socket takes, at the end of this turn; queue the rest."""

@@ -5,6 +5,7 @@ packages: each proxied request passes here four times.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.internet import main
@@ -19,6 +20,7 @@ SMALL_READ: Final = 64 * 1024
 TINY_READ: Final = 472
 EPOLLIN: Final = 1  # select.EPOLLIN, as a constant of the compiled code
 TURN_SIZE: Final = 32 * 1024  # bytes that wait for the end of the turn; more is worth the switch of readers
+MAX_EVENTS: Final = 256  # of one poll; the others come with the next
 BULK_READS: Final = 2  # of a turn, beside others: each takes as long as ten statements do
 
 
@@ -41,15 +43,13 @@ class Flow(Sink):
         transport: Any,
         turn: list[Unsent] | None,
         bulk: set[int] | None = None,
-        flows: dict[int, Flow] | None = None,
+        flows: list[Flow | None] | None = None,
     ) -> None:
         """`turn`: where a reactor looks at the end of its turn; None for one that does not.  `bulk`: where it looks for
-        the descriptors of those whose reads are large; `flows`: for whom it reads."""
+        the descriptors of those whose reads are large; `flows`: for whom it reads, by descriptor."""
         self._bulk = bulk
         self._flows = flows
         self._descriptor: int = transport.socket.fileno()
-        if flows is not None:
-            flows[self._descriptor] = self
         self.receiver: Receiver | None = None
         self.transport = transport
         self.tls: TlsLayer | None = None
@@ -90,13 +90,26 @@ class Flow(Sink):
         if sent != len(data):
             self.transport.queue(data[sent:])
 
+    def begin(self) -> None:
+        """It is read from now on."""
+        flows = self._flows
+        if flows is not None and self._descriptor >= 0:
+            while len(flows) <= self._descriptor:
+                flows.append(None)
+            flows[self._descriptor] = self
+
+    def pause(self) -> None:
+        """It is not read any more."""
+        flows = self._flows
+        if flows is not None and 0 <= self._descriptor < len(flows) and flows[self._descriptor] is self:
+            flows[self._descriptor] = None
+
     def end(self) -> None:
         """The connection is lost."""
+        self.pause()
         self.transport = self.receiver = None
         self._waiting = b""
         self._reads(TINY_READ)
-        if self._flows is not None and self._flows.get(self._descriptor) is self:
-            del self._flows[self._descriptor]
         self._descriptor = -1  # the next connection may get it
 
     def _reads(self, size: int) -> None:
@@ -152,23 +165,56 @@ def without_bulk(events: list[tuple[int, int]], bulk: set[int]) -> tuple[list[tu
     return short, long
 
 
-def read_all(events: list[tuple[int, int]], selectables: dict[int, Any], flows: dict[int, Flow], reactor: Any) -> None:
+def read_all(events: list[tuple[int, int]], flows: list[Flow | None], reactor: Any) -> None:
     """Everything that can be read is read; of other events `reactor.other_event` knows.  One that fails ends alone."""
     for descriptor, event in events:
-        selectable = selectables.get(descriptor)
-        if selectable is None:
+        flow = flows[descriptor] if event == EPOLLIN and descriptor < len(flows) else None
+        if flow is None:
+            reactor.other_event(descriptor, event)
             continue
-        if event == EPOLLIN:
-            flow = flows.get(descriptor)
-            try:
-                short = flow is not None and flow.transport is selectable
-                why = flow.read() if short and flow is not None else selectable.doRead()
-            except Exception as error:
-                why = reactor.failed(selectable, error)
-            if why:
-                reactor.ended(selectable, why, True)
-        else:
-            reactor.other_event(selectable, descriptor, event)
+        transport = flow.transport
+        try:
+            why = flow.read()
+        except Exception as error:
+            why = reactor.failed(transport, error)
+        if why:
+            reactor.ended(transport, why, True)
+
+
+def turns(reactor: Any, poll: Callable[[float, int], list[tuple[int, int]]], timeout: float | None) -> None:
+    """One turn of a LeanEPollReactor, and others as long as they are about nothing but sockets: the look at timers and
+    at what threads handed over costs as much as a small read."""
+    unsent: list[Unsent] = reactor.unsent
+    flows: list[Flow | None] = reactor.flows
+    bulk: set[int] = reactor.bulk
+    if unsent:  # by timers and by what threads handed over
+        send_all(unsent, reactor)
+    while True:
+        leaving = bool(reactor.leaving)
+        if leaving:
+            timeout = 0.0
+        try:
+            events = poll(-1.0 if timeout is None else timeout, MAX_EVENTS)
+        except InterruptedError:
+            return
+        if bulk and len(events) > 1:
+            events = reactor.short_first(events)
+        read_all(events, flows, reactor)
+        if unsent:
+            send_all(unsent, reactor)
+        if leaving or reactor.left:
+            reactor.end_some()
+        if not reactor.running or reactor._newTimedCalls or reactor.threadCallQueue or reactor._justStopped:
+            return
+        timeout = None
+        pending = reactor._pendingTimedCalls
+        if pending:
+            now: float = reactor.seconds()
+            until: float = pending[0].time - now
+            if until <= 0 or now < reactor.looked:
+                return
+            reactor.looked = now
+            timeout = until
 
 
 def send_all(unsent: list[Unsent], reactor: Any) -> None:

@@ -31,9 +31,8 @@ from twisted.logger import Logger
 from twisted.python import log
 
 from hoopgw.servers.conduit import Unsent
-from hoopgw.servers.flow import BULK_READS, Flow, read_all, send_all, without_bulk
+from hoopgw.servers.flow import BULK_READS, EPOLLIN, Flow, read_all, send_all, turns, without_bulk
 
-MAX_EVENTS = 256  # of one poll; the others come with the next
 ENDS = 16  # connections whose peer has left that end at once in a turn, and as many of those that wait
 TOLD = 1.0  # seconds that the clock may be set back without a word: time daemons do
 _log = Logger("hoopgw.servers.reactor")
@@ -43,56 +42,28 @@ class LeanEPollReactor(EPollReactor):
     """Twisted's epoll reactor with a shorter way for readable sockets.
 
     `unsent` holds what wants `send_now` called before the reactor sleeps; `flows` the short ways of connections that
-    have one, and `bulk` those whose last read was large, by their descriptors.
+    are read and have one, and `bulk` those whose last read was large, by their descriptors.
     """
 
     def __init__(self) -> None:
         self.unsent: list[Unsent] = []
-        self.flows: dict[int, Flow] = {}
+        self.flows: list[Flow | None] = []
         self.bulk: set[int] = set()
         self._first = 0  # which of the large reads of a turn comes first: each has its turn
-        self._looked = 0.0  # at the clock: what it said last
-        self._ended: deque[tuple[Any, Exception]] = deque()  # peers that have left, beyond ENDS of a turn
-        self._ends = ENDS  # how many more may end in this turn
+        self.looked = 0.0  # at the clock: what it said last
+        self.leaving: deque[tuple[Any, Exception]] = deque()  # peers that have left, beyond ENDS of a turn
+        self.left = 0  # how many have in this turn
         super().__init__()
 
     def doPoll(self, timeout: float | None) -> None:
-        """One turn, and others as long as they are about nothing but sockets: the look at timers and at what threads
-        handed over costs as much as a small read."""
-        unsent, poll, selectables, flows = self.unsent, self._poller.poll, self._selectables, self.flows
-        if unsent:  # by timers and by what threads handed over
-            send_all(unsent, self)
-        while True:
-            if self._ended:
-                timeout = 0
-            try:
-                events = poll(-1 if timeout is None else timeout, MAX_EVENTS)
-            except InterruptedError:
-                return
-            self._ends = ENDS
-            if self.bulk and len(events) > 1:
-                events = self._short_first(events)
-            read_all(events, selectables, flows, self)
-            if unsent:
-                send_all(unsent, self)
-            if self._ended:
-                self._end_some()
-            if not self.running or self._newTimedCalls or self.threadCallQueue or self._justStopped:
-                return
-            timeout = None
-            if self._pendingTimedCalls:
-                now = self.seconds()
-                timeout = self._pendingTimedCalls[0].time - now
-                if timeout <= 0 or now < self._looked:
-                    return
-                self._looked = now
+        turns(self, self._poller.poll, timeout)
 
-    def _short_first(self, events: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    def short_first(self, events: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """What is left to read when all else is read, and its answers are sent: a few large reads, others in the next
         turn.  A statement beside a large result else waits for its reads, and for those of all others."""
         short, long = without_bulk(events, self.bulk)
         if short:
-            read_all(short, self._selectables, self.flows, self)
+            read_all(short, self.flows, self)
             if self.unsent:
                 send_all(self.unsent, self)
         if len(long) <= BULK_READS:
@@ -111,16 +82,18 @@ class LeanEPollReactor(EPollReactor):
 
         Nobody reads it meanwhile.  One that has something to send ends at once: it would be told again.
         """
-        self._ends -= 1
-        if self._ends >= 0 or not read or selectable.fileno() in self._writes:
+        self.left += 1
+        if self.left <= ENDS or not read or selectable.fileno() in self._writes:
             self._disconnectSelectable(selectable, why, read)
         else:
             self.removeReader(selectable)
-            self._ended.append((selectable, why))
+            self.leaving.append((selectable, why))
 
-    def _end_some(self) -> None:
-        for _ in range(min(ENDS, len(self._ended))):
-            selectable, why = self._ended.popleft()
+    def end_some(self) -> None:
+        """Some of those that wait for their end."""
+        self.left = 0
+        for _ in range(min(ENDS, len(self.leaving))):
+            selectable, why = self.leaving.popleft()
             if selectable.fileno() < 0:  # it was ended in another way
                 continue
             try:
@@ -130,9 +103,20 @@ class LeanEPollReactor(EPollReactor):
         if self.unsent:
             send_all(self.unsent, self)
 
-    def other_event(self, selectable: Any, descriptor: int, event: int) -> None:
-        """Twisted's way."""
-        log.callWithLogger(selectable, self._doReadOrWrite, selectable, descriptor, event)
+    def other_event(self, descriptor: int, event: int) -> None:
+        """Of what has no short way: read at once, or in Twisted's way."""
+        selectable = self._selectables.get(descriptor)
+        if selectable is None:
+            return
+        if event != EPOLLIN:
+            log.callWithLogger(selectable, self._doReadOrWrite, selectable, descriptor, event)
+            return
+        try:
+            why = selectable.doRead()
+        except Exception as error:
+            why = self.failed(selectable, error)
+        if why:
+            self.ended(selectable, why, True)
 
     doIteration = doPoll
 
@@ -148,13 +132,13 @@ class LeanEPollReactor(EPollReactor):
 
     def _look_at_clock(self) -> None:
         now = self.seconds()
-        if now < self._looked:
-            by = self._looked - now
+        if now < self.looked:
+            by = self.looked - now
             for call in (*self._pendingTimedCalls, *self._newTimedCalls):  # all by as much: the heap stays one
                 call.time -= by
             if by > TOLD:
                 _log.warn("the clock was set back by {by} s; timers go on as they were", by=round(by, 1))
-        self._looked = now
+        self.looked = now
 
 
 def install() -> None:

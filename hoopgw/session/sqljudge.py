@@ -110,7 +110,7 @@ class SqlJudge(Judge):
     # ---- IJudge
 
     def judge(self, operation: Operation) -> Verdict | Deferred[Verdict]:
-        if not operation.text.isascii() and operation.kind in (QUERY, PARSE):
+        if operation.kind in (QUERY, PARSE) and not operation.text.isascii():
             if not self._is_utf8(operation):
                 return refused("built-in:grammar", NOT_UTF8, "it with client_encoding UTF8, and nothing else under way")
             if operation.folds and may_fold(operation.text):

@@ -28,7 +28,7 @@ class Case(SynchronousTestCase):
             each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * READ_SIZE)
             each.setblocking(False)
             self.addCleanup(each.close)
-        self.receiver, self.bulk, self.flows = Kept(), set[int](), dict[int, Flow]()
+        self.receiver, self.bulk, self.flows = Kept(), set[int](), list[Flow | None]()
         self.transport: Any = SimpleNamespace(socket=self.socket, protocol=SimpleNamespace())
         self.flow = Flow(self.transport, [], self.bulk, self.flows)
         self.flow.receiver = self.receiver
@@ -97,25 +97,41 @@ class Reads(Case):
 
 
 class Turns(Case):
-    def turn(self, selectable: Any) -> None:
-        descriptor = self.socket.fileno()
-        read_all([(descriptor, EPOLLIN)], {descriptor: selectable}, self.flows, SimpleNamespace())
+    def turn(self) -> list[tuple[int, int]]:
+        """Of whom nobody here knew how to read them."""
+        others: list[tuple[int, int]] = []
+        reactor = SimpleNamespace(other_event=lambda *event: others.append(event))
+        read_all([(self.socket.fileno(), EPOLLIN)], self.flows, reactor)
+        return others
 
     def test_its_own(self) -> None:
         """Read without a step between."""
+        self.flow.begin()
         self.peer.send(b"x")
-        self.turn(self.transport)
-        self.assertEqual(self.receiver.reads, [b"x"])
+        self.assertEqual((self.turn(), self.receiver.reads), ([], [b"x"]))
+
+    def test_paused(self) -> None:
+        """Not read, whatever the poll of this turn had said before."""
+        self.flow.begin()
+        self.flow.pause()
+        self.peer.send(b"x")
+        self.assertEqual((self.turn(), self.receiver.reads), ([(self.socket.fileno(), EPOLLIN)], []))
 
     def test_another_of_the_same_number(self) -> None:
-        """A descriptor that somebody else has got is not read by the flow that had it."""
-        asked: list[bool] = []
-        other = SimpleNamespace(doRead=lambda: asked.append(True))
+        """A descriptor that another connection has got is that one's, also when the first is told that it ended."""
+        after = Kept()
+        self.flow.begin()
+        other = Flow(self.transport, [], self.bulk, self.flows)
+        other.receiver = after
+        other.begin()
+        self.flow.end()
         self.peer.send(b"x")
-        self.turn(other)
-        self.assertEqual((self.receiver.reads, asked), ([], [True]))
+        self.assertEqual((self.turn(), self.receiver.reads, after.reads), ([], [], [b"x"]))
 
     def test_ended(self) -> None:
         """It is forgotten, and holds nobody."""
+        self.flow.begin()
         self.flow.end()
-        self.assertEqual((self.flows, self.flow.receiver, self.flow.transport), ({}, None, None))
+        self.assertEqual((self.flow.receiver, self.flow.transport, any(self.flows)), (None, None, False))
+        self.flow.begin()
+        self.assertFalse(any(self.flows))

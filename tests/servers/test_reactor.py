@@ -347,7 +347,7 @@ class Departed(Connected):
         self.reactor.doPoll(0)
         self.assertEqual(len(speaks.seen), 1)
         self.assertEqual(len(left), 2 * ENDS)  # what this turn takes at once, and of those that wait
-        waiting, _ = self.reactor._ended[0]
+        waiting, _ = self.reactor.leaving[0]
         waiting.connectionLost(Failure(ConnectionLost()))
         self.reactor.doPoll(None)  # it does not sleep while somebody waits
         self.assertEqual(len(left), len(leaving))
