@@ -30,6 +30,7 @@ class Skipped:
         self.over = False
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Meaning:
     """A statement's text and parameter types, or a portal's text and parameters; `gone`: a Close of the name.

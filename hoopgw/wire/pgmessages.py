@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Final, final
 
+from librt.strings import read_i64_le
 from mypy_extensions import i64, mypyc_attr
 
 from hoopgw.model.errors import MalformedFrame
 
 NULL: Final = 0xFFFFFFFF  # as a value's length: there is none
-SHORT_NAME: Final = 24  # bytes that are walked over before a search for the end is called
+WALKED: Final = 512  # bytes in which the end of a text is looked for here, before a search of Python's is called
+_ONES: Final = 0x0101010101010101
 MAX_FIELDS: Final = 1664  # columns of a result: PostgreSQL's own bound (MaxTupleAttributeNumber)
 
 
@@ -94,6 +96,7 @@ def report(tag: bytes, fields: list[tuple[bytes, bytes]]) -> bytes:
 # ---- what a client asks
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Parse:
     """name, text, and the undecoded parameter types (count and OIDs)."""
@@ -110,10 +113,10 @@ def read_parse(data: bytes, start: int, end: int) -> Parse:
     """`start` is where the body begins.  Raises MalformedFrame."""
     name_end = _terminator(data, start, end)
     text_end = _terminator(data, name_end + 1, end)
-    types = data[text_end + 1 : end]
-    if len(types) < 2 or len(types) != 2 + 4 * int.from_bytes(types[:2], "big"):
+    types = text_end + 1
+    if end != types + 2 + 4 * _short(data, types, end):
         raise MalformedFrame("a Parse whose parameter types are not as many as it says")
-    return Parse(data[start:name_end], data[name_end + 1 : text_end], types)
+    return Parse(data[start:name_end], data[name_end + 1 : text_end], data[types:end])
 
 
 @mypyc_attr(acyclic=True, free_list_len=1)
@@ -170,15 +173,21 @@ def read_name(data: bytes, start: int, end: int) -> bytes:
 
 def _terminator(data: bytes, start: i64, end: i64) -> i64:
     here = start
-    near = min(end, start + SHORT_NAME)
+    near = min(end, start + WALKED)
+    while here + 8 <= near:
+        word = read_i64_le(data, here)
+        found: i64 = ((word - _ONES) & ~word) >> 7 & _ONES  # the lowest is exact
+        if found:
+            return here + (((((found & -found) - 1) & _ONES) * _ONES) >> 56 & 15)
+        here += 8
     while here < near:
         if data[here] == 0:
             return here
         here += 1
-    found: i64 = data.find(b"\0", here, end)
-    if found < 0:
+    far: i64 = data.find(b"\0", here, end)
+    if far < 0:
         raise MalformedFrame("a text without its terminator")
-    return found
+    return far
 
 
 def _short(data: bytes, here: i64, end: i64) -> i64:

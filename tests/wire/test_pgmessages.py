@@ -62,6 +62,17 @@ class Messages(SynchronousTestCase):
             pass
         pgmessages.report_fields(data)
 
+    @given(st.binary(max_size=40), st.integers(0, 2 * pgmessages.WALKED), st.binary(max_size=40), st.integers(0, 40))
+    def test_names(self, before: bytes, middle: int, behind: bytes, start: int) -> None:
+        """A text ends with the first NUL from its beginning on, however far that is, and nowhere else."""
+        data = before + b"\x01\x80" * middle + behind
+        for end in (len(data), len(data) - 1, start):
+            found = data.find(b"\0", start, max(end, 0))
+            if found < 0:
+                self.assertRaises(MalformedFrame, pgmessages.read_name, data, start, end)
+            else:
+                self.assertEqual(pgmessages.read_name(data, start, end), data[start:found])
+
     @given(st.lists(st.tuples(st.sampled_from([b"S", b"C", b"M", b"D", b"Z"]), TEXT)))
     def test_reports(self, fields: list[tuple[bytes, bytes]]) -> None:
         """must-survive 8: the fields of errors and notices, known or not, in order."""
