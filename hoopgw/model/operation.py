@@ -52,10 +52,11 @@ class Operation:
     request      of HTTP, what is judged of it
     encoding     of QUERY and PARSE whose text is not ASCII: PostgreSQL's name of what the target reads it by; "" where
                  something under way may change that from what it was
+    portal       of a BIND, the portal's name
     folds        of such a text: the target may write its names in small letters where they are no ASCII either
     """
 
-    __slots__ = ("protocol", "kind", "text", "name", "parameters", "number", "request", "encoding", "folds")
+    __slots__ = ("protocol", "kind", "text", "name", "parameters", "number", "request", "encoding", "folds", "portal")
 
     def __init__(
         self,
@@ -76,6 +77,7 @@ class Operation:
         self.request = request
         self.encoding = ""
         self.folds = False
+        self.portal = b""
 
     def __repr__(self) -> str:  # the text may carry a secret: it is not shown
         return f"Operation({self.protocol}, {self.kind}, #{self.number}, {len(self.text)} bytes)"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from hoopgw.policy import search_path
@@ -13,6 +14,7 @@ from hoopgw.policy.temporaries import NONE, SCHEMA, Temporaries, Temporary
 
 MAX_NAMED = 4096  # prepared statements and cursors of one session
 MAX_TEXTS = 16  # that gave one name a meaning
+MAX_TOLD = 10_000  # operations under way: beyond what a relay lets wait
 MAX_BYTES = 8 << 20  # of all of these: drivers prepare some hundreds of texts of some KB
 # Effects after which an operator or a cast may call something else; `schema`: a rename puts another one in the path
 CHANGE_CALLS = frozenset("routine operator cast type extension language schema do call".split())
@@ -123,35 +125,97 @@ class Meaning:
     reading: tuple[int, NameContext] | None = None
 
 
+@dataclass(slots=True)
+class _Name:
+    """`texts`: what may have given it a meaning, each with the number of the last operation that did; `lost`: those
+    up to that one are not all there (0: they are)."""
+
+    lost: int
+    texts: dict[bytes, tuple[int, Meaning]] = field(default_factory=dict)
+
+
+class _Names:
+    """Prepared statements, or cursors.
+
+    What was sent to give a name its meaning may fail at the target, where it then stands for what it did: no text is
+    forgotten before a later one is known to have been carried out.  Where there are too many, nothing is known.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Name] = {}
+        self._size = 0
+        self._latest = self._forgot = 0
+
+    def define(self, name: str, text: bytes, meaning: Meaning, number: int) -> None:
+        known = self._known.get(name)
+        if known is not None and text in known.texts:  # read again; or several of one name in one text
+            last, earlier = known.texts[text]
+            if earlier.reading == meaning.reading and earlier.statements is not meaning.statements:
+                meaning = replace(meaning, statements=tuple(dict.fromkeys(earlier.statements + meaning.statements)))
+            self._latest = max(self._latest, number)
+            known.texts[text] = max(last, number), meaning
+            return
+        if self._size + len(text) > MAX_BYTES or (known is None and len(self._known) >= MAX_NAMED):
+            self._known.clear()
+            self._size, self._forgot, known = 0, self._latest, None
+        if known is None:
+            known = self._known[name] = _Name(self._forgot)
+        if len(known.texts) >= MAX_TEXTS:
+            self._drop(known, list(known.texts))
+            known.lost = self._latest
+        self._latest = max(self._latest, number)
+        known.texts[text] = number, meaning
+        self._size += len(text)
+
+    def settle(self, name: str, number: int) -> None:
+        """The target has carried out that operation's PREPARE or DECLARE: it had nothing of that name before."""
+        known = self._known.get(name)
+        if known is not None:
+            self._drop(known, [text for text, (last, _) in known.texts.items() if last < number])
+            if number > known.lost:
+                known.lost = 0
+
+    def _drop(self, known: _Name, texts: list[bytes]) -> None:
+        for text in texts:
+            del known.texts[text]
+            self._size -= len(text)
+
+    def of(self, name: str) -> list[tuple[bytes, Meaning]]:
+        """Each text that may have given it a meaning; none where some are not known."""
+        known = self._known.get(name)
+        if known is None or known.lost:
+            return []
+        return [(text, meaning) for text, (_, meaning) in known.texts.items()]
+
+
 class SessionNames:
     """Prepared statements and cursors of one session, by name: all that a name may stand for."""
 
     def __init__(self) -> None:
-        self._known: dict[str, dict[bytes, Meaning]] = {}
-        self._size = 0
+        self._prepared, self._cursors = _Names(), _Names()
+        self._told: OrderedDict[int, tuple[bool, str]] = OrderedDict()  # by number of the operation, until it ends
 
-    def define(self, name: str, text: bytes, meaning: Meaning) -> None:
+    def define(self, name: str, text: bytes, meaning: Meaning, number: int = 0) -> None:
         """A name that is defined again may still mean what it did: both count."""
-        texts = self._known.get(name, {})
-        if text in texts:  # read again; or several of one name in one text
-            earlier = texts[text]
-            both = tuple(dict.fromkeys(earlier.statements + meaning.statements))
-            texts[text] = replace(meaning, statements=both) if earlier.reading == meaning.reading else meaning
-            return
-        if self._size + len(text) > MAX_BYTES or (not texts and len(self._known) >= MAX_NAMED):
-            self._known.clear()  # what is not known is refused
-            self._size, texts = 0, {}
-        self._known[name] = texts
-        texts[text] = meaning
-        self._size += len(text)
-        if len(texts) > MAX_TEXTS:
-            oldest = next(iter(texts))
-            self._size -= len(oldest)
-            del texts[oldest]
+        self._names(meaning.reading is None).define(name, text, meaning, number)
 
-    def of(self, name: str) -> list[tuple[bytes, Meaning]]:
-        """Each text that gave it a meaning."""
-        return list(self._known.get(name, {}).items())
+    def told(self, name: str, cursor: bool, number: int) -> None:
+        """The operation is a PREPARE or DECLARE of `name` and nothing else."""
+        self._told[number] = cursor, name
+        if len(self._told) > MAX_TOLD:
+            self._told.popitem(last=False)
+
+    def settle(self, number: int) -> None:
+        """The target has carried out what was `told`."""
+        cursor, name = self._told.pop(number, (False, ""))
+        self._names(cursor).settle(name, number)
+
+    def of(self, name: str, cursor: bool) -> list[tuple[bytes, Meaning]]:
+        """Each text that may have given it a meaning; none where some are not known."""
+        return self._names(cursor).of(name)
+
+    def _names(self, cursors: bool) -> _Names:
+        return self._cursors if cursors else self._prepared
 
 
 def context_of(catalogue: Catalogue | None) -> NameContext:

@@ -180,6 +180,16 @@ class CatalogueChanged(Effect):
 
 
 @final
+class Defined(Effect):
+    """The target has carried out a PREPARE or DECLARE of the operation: its name stands for that, and nothing else."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+@final
 class Later(Effect):
     """Call the relay's `later(lane)` after so many seconds, once."""
 

@@ -27,13 +27,14 @@ class Commands:
         self._statements_doubt = False  # SQL has removed statements: a PREPARE could give their names another meaning
         self._portals_doubt = False  # the same of portals and DECLARE
 
-    def completed(self, command: bytes, hints: int) -> None:
-        """`command` is the tag of CommandComplete, `hints` those of the statement (`postgres_expect`).
+    def completed(self, command: bytes, hints: int) -> bool:
+        """`command` is the tag of CommandComplete, `hints` those of the statement (`postgres_expect`).  Gives whether
+        SQL has given a name to a statement or a portal.
 
         A removed name that the client gives again by SQL would have another text than the one known here.
         """
         if command[:6] in _PLAIN and not hints & CREATES:
-            return
+            return False
         if command.startswith(_DDL) or (command.startswith(_MAKES) and hints & CREATES):
             self.changed = True
         if command in (b"DISCARD ALL", b"DEALLOCATE ALL"):
@@ -50,6 +51,7 @@ class Commands:
         elif command.startswith(b"DECLARE") and self._portals_doubt:
             self._portals.forget()
             self._portals_doubt = False
+        return command in (b"PREPARE", b"DECLARE CURSOR")
 
     def transaction_ended(self) -> bool:
         """No portal outlives its transaction.  Gives whether names may mean something else from now on."""

@@ -162,6 +162,8 @@ class Planner:
         meaning = Meaning(statement.text, statement.parameters + bind.parameters, self._segment, statement.hints)
         index = len(plan.operations)
         expect = self._asked(plan, BIND, Expect(expecting.BIND, TAG_BIND, start, end, index), meaning, bind.statement)
+        if bind.portal:
+            plan.operations[-1].portal = bind.portal
         expect.meaning = self._portals.change(bind.portal, meaning)
         return expect
 

@@ -11,7 +11,7 @@ from typing import Any, Final, final
 from hoopgw.model.errors import MalformedFrame, ProtocolViolation, WireError
 from hoopgw.model.events import Code
 from hoopgw.relay import postgres_words as words
-from hoopgw.relay.effects import Effect, Observed, ToClient
+from hoopgw.relay.effects import Defined, Effect, Observed, ToClient
 from hoopgw.relay.postgres_answers import Answers, report
 from hoopgw.relay.postgres_commands import Commands
 from hoopgw.relay.postgres_expect import BIND, CLOSE, DESCRIBE, EXECUTE, FUNCTION, PARSE, QUERY, SYNC, Expect
@@ -290,7 +290,8 @@ class Results:
     def _result_ended(self, head: Expect | None, command: bytes, effects: list[Effect]) -> None:
         if head is None or (head.kind != EXECUTE and head.kind != QUERY):
             raise ProtocolViolation("the target completed what was not asked")
-        self._commands.completed(command, head.hints)
+        if self._commands.completed(command, head.hints):
+            effects.append(Defined(head.number))
         head.results += 1
         head.copying = head.sends = head.described = False
         head.row_mask = head.copy_mask = None

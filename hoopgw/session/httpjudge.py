@@ -148,6 +148,9 @@ class HttpJudge(Judge):
         """Fields and body are part of the operation; nothing else changes what a request means."""
         return b""
 
+    def defined(self, number: int) -> None:
+        """HTTP has no names of statements."""
+
     def catalogue_changed(self, changed: bool = True, settled: bool = True) -> None:
         """HTTP has none."""
 

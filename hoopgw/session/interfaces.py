@@ -32,6 +32,9 @@ class IJudge(Interface):
         """A transaction has ended in which the target completed something that may have `changed` what names mean, or
         in which something failed.  `settled`: nothing that was let through is still to run."""
 
+    def defined(number: int) -> None:
+        """The target has carried out the operation's PREPARE or DECLARE."""
+
 
 class IEdge(Interface):
     """What a session may ask of the connection that it serves (implemented in servers/)."""

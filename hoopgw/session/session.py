@@ -23,6 +23,7 @@ from hoopgw.relay.effects import (
     Ask,
     CatalogueChanged,
     Completed,
+    Defined,
     Effect,
     End,
     Hangup,
@@ -276,6 +277,8 @@ class Session(Supervision):
             self.totals.reason = self.totals.reason or f"{effect.code.value}: {effect.reason}"
         elif isinstance(effect, CatalogueChanged):
             self.judge.catalogue_changed(effect.changed, effect.settled)
+        elif isinstance(effect, Defined):
+            self.judge.defined(effect.number)
 
     def typed(self, effect: Typed) -> list[Effect]:
         """What to do about a line that was typed on a terminal: here it is read, behind the data's back."""

@@ -133,8 +133,8 @@ class SqlJudge(Judge):
             scope = self._current_scope()
         kept = scope.known.get(operation.text) or scope.of_shape(operation.text)
         if kept is not None and operation.kind != FUNCTION and not (scope.casts and own_types(operation)):
-            if operation.kind == PARSE and operation.name:
-                self._parsed(operation, kept[1], scope)
+            if operation.name or operation.portal:
+                self._named_by(operation, kept[1], scope)
             return kept[0]
         if operation.kind == FUNCTION or operation.kind not in KINDS:
             return self._function(operation, scope)
@@ -202,7 +202,7 @@ class SqlJudge(Judge):
         if verdict.refusals or verdict.holds:
             return None
         if operation.kind in (QUERY, EXECUTE):
-            self._happens(facts, operation.text, scope)
+            self._happens(facts, operation.text, scope, operation.number)
         return replace(self._completed(verdict, facts), keep=False)
 
     def _current_scope(self) -> Scope:
@@ -277,10 +277,12 @@ class SqlJudge(Judge):
             scope.keep(operation.text, verdict, facts)
         else:
             scope.remember(operation.text, facts)
-        if operation.kind == PARSE and operation.name:
-            self._parsed(operation, facts, scope)
+        self._named_by(operation, facts, scope)
         if not verdict.refusals and operation.kind in (QUERY, EXECUTE):
-            self._happens(meant, operation.text, scope)
+            self._happens(meant, operation.text, scope, operation.number)
+            (first, *more) = facts.statements or (None,)
+            if first is not None and first.defines and not first.uses and not more:
+                self.names.told(first.defines, "prepare" not in first.effects, operation.number)
         return verdict
 
     def _guardrails(self, facts: Facts, scope: Scope) -> tuple[IGuardrail, ...]:
@@ -290,18 +292,26 @@ class SqlJudge(Judge):
             return scope.guardrails
         return self._scopes.guardrails(self._selection, scope.read, temporaries)
 
-    def _parsed(self, operation: Operation, facts: Facts, scope: Scope) -> None:
-        meaning = Meaning(facts.statements, self._reading(scope, self._context))
-        self._define(operation.name.decode("utf-8", "replace"), operation.text, meaning)
+    def _named_by(self, operation: Operation, facts: Facts, scope: Scope) -> None:
+        """Parse gives a name that EXECUTE can use, and Bind one for FETCH."""
+        if operation.kind == PARSE and operation.name:
+            meaning = Meaning(facts.statements, self._reading(scope, self._context))
+            self._define(operation.name.decode("utf-8", "replace"), operation.text, meaning, operation.number)
+        elif operation.kind == BIND and operation.portal:
+            meaning = Meaning(facts.statements)
+            self._define(operation.portal.decode("utf-8", "replace"), operation.text, meaning, operation.number)
 
-    def _define(self, name: str, text: bytes, meaning: Meaning) -> None:
-        self.names.define(name, text, meaning)
+    def _define(self, name: str, text: bytes, meaning: Meaning, number: int) -> None:
+        self.names.define(name, text, meaning, number)
         self._named.add(name, text)
+
+    def defined(self, number: int) -> None:
+        self.names.settle(number)
 
     def _reading(self, scope: Scope, context: NameContext) -> tuple[int, NameContext]:
         return scope.catalogue.generation if scope.catalogue is not None else -1, context
 
-    def _happens(self, facts: Facts, text: bytes, scope: Scope) -> None:
+    def _happens(self, facts: Facts, text: bytes, scope: Scope, number: int = 0) -> None:
         """What the session's names may mean from now on."""
         context = self._context
         reading = self._reading(scope, context)
@@ -317,6 +327,7 @@ class SqlJudge(Judge):
                     statement.defines,
                     text,
                     Meaning(statement.body, reading if "prepare" in statement.effects else None),
+                    number,
                 )
             for name, value in statement.settings:
                 if name == ENCODING and value is not None and encoding_name(value) != UTF8:
@@ -327,11 +338,13 @@ class SqlJudge(Judge):
             self._context = context
             self._held = Held(None)
 
-    def _meant(self, name: str, scope: Scope, context: NameContext, told: Mapping[bytes, Meaning]) -> list[Statement]:
+    def _meant(
+        self, name: str, cursor: bool, scope: Scope, context: NameContext, told: Mapping[bytes, Meaning]
+    ) -> list[Statement]:
         """What a name stands for in `context`: a prepared text is read again where its names may mean something else.
         `told`: what the text that uses it has made of it before."""
         found: list[Statement] = []
-        for text, meaning in (*self.names.of(name), *told.items()):
+        for text, meaning in (*self.names.of(name, cursor), *told.items()):
             if meaning.reading is not None and meaning.reading != self._reading(scope, context):
                 meaning = self._read_again(name, text, scope, context)
             found += meaning.statements
@@ -343,7 +356,7 @@ class SqlJudge(Judge):
         read = analyse(text, scope.catalogue, context, scope.follows).statements
         held = tuple(body for each in read if each.defines == name for body in each.body)
         meaning = Meaning(held or read, self._reading(scope, context))
-        if any(known == text for known, _ in self.names.of(name)):
+        if any(known == text for known, _ in self.names.of(name, cursor=False)):
             self.names.define(name, text, meaning)
         return meaning
 
@@ -354,19 +367,21 @@ class SqlJudge(Judge):
             return facts
         statements: list[Statement] = []
         context = self._context
-        told: dict[str, dict[bytes, Meaning]] = {}
+        told: dict[tuple[bool, str], dict[bytes, Meaning]] = {}  # by whether it is a cursor, and its name
         for statement in facts.statements:
             meant = [statement]
             if statement.uses:
-                bodies = self._meant(statement.uses, scope, context, told.get(statement.uses, {}))
+                key = "fetch" in statement.effects, statement.uses
+                bodies = self._meant(statement.uses, key[0], scope, context, told.get(key, {}))
                 meant = [both(statement, body) for body in bodies]
             if not meant:
                 meant = [replace(statement, unknown=(*statement.unknown, unseen(statement.uses)))]
             if statement.defines:
                 reading = self._reading(scope, context) if "prepare" in statement.effects else None
-                earlier = told.get(statement.defines, {}).get(text)
+                key = reading is None, statement.defines
+                earlier = told.get(key, {}).get(text)
                 held = statement.body if earlier is None else earlier.statements + statement.body
-                told[statement.defines] = {text: Meaning(held, reading)}
+                told[key] = {text: Meaning(held, reading)}
             for each in meant:
                 context = context.after(each)
             statements += meant

@@ -113,6 +113,9 @@ class SshJudge(Judge):
         a command of some name is not the subsystem of that name."""
         return operation.kind.encode() + b" " + operation.name
 
+    def defined(self, number: int) -> None:
+        """SSH has no names of statements."""
+
     def catalogue_changed(self, changed: bool = True, settled: bool = True) -> None:
         """SSH has none."""
 

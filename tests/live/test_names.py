@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from typing import ClassVar
 
 import psycopg
@@ -9,7 +11,9 @@ from psycopg import pq
 
 from hoopgw.cli.demo.shop import WRITER
 from hoopgw.cli.demo.stage import Options
+from hoopgw.policy.sql_names import MAX_TEXTS
 from tests.live.harness import LiveCase
+from tests.relay.pgbytes import SYNC, bind, parse, query
 
 RULES = """
 [mask.mails]
@@ -26,7 +30,9 @@ ONE, TWO = "\u00e9".encode(), "\u00c3\u00a9".encode()  # the bytes of ONE are TW
 
 
 class Names(LiveCase):
-    options: ClassVar[Options] = Options(more={"guardrails.d/90-pay.toml": RULES}, shipped_guardrails=False)
+    options: ClassVar[Options] = Options(
+        more={"guardrails.d/90-pay.toml": RULES}, shipped_guardrails=False, tls_required=False
+    )
     _made: ClassVar[bool] = False
 
     def setUp(self) -> None:
@@ -98,3 +104,55 @@ class Names(LiveCase):
             self.assertIn(b"another encoding than UTF-8", link.exec_(text).error_message)
         link.exec_(UTF8)
         self.assertEqual(link.exec_(b"select '" + ONE + b"'").get_value(0, 0), ONE)
+
+    def test_many_texts_that_fail(self) -> None:
+        """must-survive 17: a name goes on standing for what it did while others are sent that fail, however many."""
+        connection = self.connect("writer")
+        connection.execute(b"prepare q as " + MASKED)
+        connection.execute(b"begin")
+        connection.execute(b"declare q cursor for " + MASKED)
+        for number in range(2 * MAX_TEXTS):
+            connection.execute(b"savepoint here")
+            for text in (f"prepare q as select {number}", f"declare q cursor for select {number}"):
+                self.assertRaises(psycopg.Error, connection.execute, text)
+                connection.execute(b"rollback to here")
+        for text in ("execute q", "fetch q"):
+            with self.assertRaisesRegex(psycopg.DatabaseError, "names nothing"):
+                self.assertNotIn("4242", str(connection.execute(text).fetchall()))
+            connection.execute(b"rollback to here")
+
+    def test_many_texts_in_turn(self) -> None:
+        """A name that was given up and given again stands for the last: nothing of those before it is left."""
+        connection = self.connect("writer", prepare_threshold=None)
+        connection.execute(b"begin")
+        for number in range(2 * MAX_TEXTS):
+            for text in (f"prepare q as select {number}", f"declare q cursor for select {number}"):
+                connection.execute(text)
+            self.assertEqual(connection.execute("execute q").fetchall(), [(number,)])
+            self.assertEqual(connection.execute("fetch q").fetchall(), [(number,)])
+            connection.execute("deallocate q")
+            connection.execute("close q")
+
+    def test_cursor_that_is_a_portal(self) -> None:
+        """must-survive 17: FETCH of a portal of the protocol's Bind is judged by that, also where a DECLARE failed."""
+        url = self.stage.gateway_url("writer", sslmode="disable")
+        link = psycopg.connect(url, password=self.stage.agent)
+        self.addCleanup(link.close)
+        with socket.socket(fileno=os.dup(link.fileno())) as raw, raw.makefile("rb") as heard:
+            raw.setblocking(True)
+            for sent in (
+                query(b"begin"),
+                parse(b"", MASKED) + bind(b"c", b"") + SYNC,
+                query(b"savepoint here"),
+                query(b"declare c cursor for select 1"),
+                query(b"rollback to here"),
+                query(b"fetch c"),
+            ):
+                raw.sendall(sent)
+                tags, said = b"", b""
+                while tags[-1:] != b"Z":
+                    tag, *size = heard.read(5)
+                    tags += bytes((tag,))
+                    said += heard.read(int.from_bytes(size, "big") - 4)
+        self.assertEqual(tags, b"TDCZ")
+        self.assertNotIn(b"4242", said)

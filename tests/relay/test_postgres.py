@@ -17,6 +17,7 @@ from hoopgw.relay.effects import (
     Ask,
     CatalogueChanged,
     Completed,
+    Defined,
     Effect,
     Hangup,
     PauseClient,
@@ -874,6 +875,17 @@ class Settings(SynchronousTestCase):
             session = Session(relay(server_encoding=server))
             session.client(query(text) + query(b"select 1"))
             self.assertEqual([each.folds for each in session.operations], [folds, False], server)
+
+    def test_defined(self) -> None:
+        """Who judges learns which portal a Bind names, and that a PREPARE or DECLARE was carried out."""
+        session = Session(relay())
+        session.client(parse(b"s", b"x") + bind(b"c", b"s") + bind(b"", b"s") + SYNC)
+        self.assertEqual([each.portal for each in session.operations], [b"", b"c", b""])
+        session.target(PARSED + BOUND + BOUND + ready())
+        for tag, told in ((b"PREPARE", [4]), (b"DECLARE CURSOR", [5]), (b"PREPARE TRANSACTION", []), (b"SELECT 1", [])):
+            session.client(query(b"x"))
+            effects = session.target(complete(tag) + ready())
+            self.assertEqual([each.number for each in of(effects, Defined)], told)
 
     def test_application_name(self) -> None:
         """The target's view keeps the gateway's name: at the next idle moment, unseen by the client."""

@@ -95,6 +95,9 @@ class Judge(supervision.Judge):
     def catalogue_changed(self, changed: bool = True, settled: bool = True) -> None:
         self.changes += 1
 
+    def defined(self, number: int) -> None:
+        """Names are no matter here."""
+
 
 @implementer(IEdge)
 class Edge:

@@ -7,13 +7,13 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.errors import TargetUnavailable
-from hoopgw.model.operation import EXECUTE, PARSE, QUERY, Operation
+from hoopgw.model.operation import BIND, EXECUTE, PARSE, QUERY, Operation
 from hoopgw.model.verdict import Verdict
 from hoopgw.policy.facts import Where
 from hoopgw.policy.guardrails import Action, Conditions, SqlRule
 from hoopgw.policy.policyset import Selection
 from hoopgw.policy.sql import analyse
-from hoopgw.policy.sql_names import NameContext
+from hoopgw.policy.sql_names import MAX_NAMED, MAX_TEXTS, NameContext
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.session.catalogues import CatalogueCache
 from hoopgw.session.parser_process import ParserProcess
@@ -162,6 +162,69 @@ class Names(SynchronousTestCase):
         session = judge(NO_PREPARE)
         self.assertEqual(refused(said(session, "prepare p as select 1")), {"no-prepare"})
         self.assertEqual(refused(said(session, "execute p")), {"built-in:names", "no-prepare"})
+
+
+class Kept(SynchronousTestCase):
+    """What a name stands for at the target is never forgotten for what was sent later and may have failed."""
+
+    def asked(self, session: SqlJudge, number: int, text: str, kind: str = QUERY, **more: bytes) -> set[str]:
+        operation = Operation("postgresql", kind, text.encode(), more.get("name", b""), number=number)
+        operation.portal = more.get("portal", b"")
+        verdict = session.judge(operation)
+        assert isinstance(verdict, Verdict)
+        return refused(verdict)
+
+    def test_too_many(self) -> None:
+        """Beyond a bound nothing is known of the name, until the target has carried one out."""
+        for define, use in (("prepare n as select {}", "execute n"), ("declare n cursor for select {}", "fetch n")):
+            session = judge()
+            for number in range(1, MAX_TEXTS + 1):
+                self.asked(session, number, define.format(number))
+            self.assertEqual(self.asked(session, 100, use), set())
+            self.asked(session, 101, define.format("one more"))
+            self.assertEqual(self.asked(session, 102, use), {"built-in:names"})
+            session.defined(1)  # of a time that is not known any more
+            self.assertEqual(self.asked(session, 103, use), {"built-in:names"})
+            self.asked(session, 104, define.format("the last"))
+            self.assertEqual(self.asked(session, 105, use), {"built-in:names"})
+            session.defined(104)
+            self.assertEqual(self.asked(session, 106, use), set())
+
+    def test_carried_out(self) -> None:
+        """Then nothing before it counts; what was sent behind it does.  A text of several says nothing of one."""
+        session = judge(ALL_ROWS)
+        self.asked(session, 1, "prepare p as delete from t")
+        self.asked(session, 2, "prepare p as select 1")
+        self.assertEqual(self.asked(session, 3, "execute p"), {"all-rows"})
+        session.defined(2)
+        self.assertEqual(self.asked(session, 4, "execute p"), set())
+        for number, text in ((5, "prepare p as delete from t"), (6, "select 1; prepare p as select 2")):
+            self.asked(session, number, text)
+        session.defined(6)
+        self.assertEqual(self.asked(session, 7, "execute p"), {"all-rows"})
+
+    def test_too_many_names(self) -> None:
+        """The same where all of them are forgotten: a name of that time may still stand for what it did."""
+        session = judge()
+        self.asked(session, 1, "prepare p as delete from t")
+        for number in range(2, MAX_NAMED + 2):
+            self.asked(session, number, f"prepare p{number} as select 1")
+        self.asked(session, 9001, "prepare p as select 1")
+        self.assertEqual(self.asked(session, 9002, "execute p"), {"built-in:names"})
+        session.defined(9001)
+        self.assertEqual(self.asked(session, 9003, "execute p"), set())
+
+    def test_portals(self) -> None:
+        """must-survive 17: what Bind gives a name to can be fetched from; a prepared statement is no cursor."""
+        session = judge(NO_DELETE)
+        self.asked(session, 1, "select 1", BIND, portal=b"c")
+        self.assertEqual(self.asked(session, 2, "fetch c"), set())
+        self.assertEqual(self.asked(session, 3, "execute c"), {"built-in:names", "no-delete"})
+        loose = judge()
+        self.asked(loose, 1, "delete from t", BIND, portal=b"c")
+        later = loose.successor(Selection((NO_DELETE,), (), "later"), access())
+        self.asked(later, 2, "declare c cursor for select 1")
+        self.assertEqual(self.asked(later, 3, "fetch c"), {"no-delete"})
 
 
 class Remembered(SynchronousTestCase):
