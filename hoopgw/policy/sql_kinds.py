@@ -67,7 +67,7 @@ def _do(draft: Draft, body: Node) -> None:
 
 def _variable_set(draft: Draft, body: Node) -> None:
     kind, name = body.get("kind", ""), body.get("name", "").lower()
-    if kind in ("VAR_RESET", "VAR_RESET_ALL"):
+    if kind in ("VAR_RESET", "VAR_RESET_ALL", "VAR_SET_DEFAULT"):  # SET … TO DEFAULT is another name of RESET
         draft.effects.add("reset")
     if kind == "VAR_RESET_ALL":
         draft.settings.append(("all", None))

@@ -247,7 +247,14 @@ class Transactions(Case):
             "update app.pay set a = set_config('role', 'x', false)",
         ):
             self.assertTrue(self.refused(judge, text), text)
-        for text in ("reset role", "set statement_timeout = 1", "select set_config('application_name', 'x', false)"):
+        npgsql = "SET SESSION AUTHORIZATION DEFAULT;RESET ALL;CLOSE ALL;UNLISTEN *;SELECT pg_advisory_unlock_all()"
+        for text in (
+            "reset role",
+            "set client_encoding to default",
+            npgsql,
+            "set statement_timeout = 1",
+            "select set_config('application_name', 'x', false)",
+        ):
             self.assertFalse(self.refused(judge, text), text)
 
     def test_temporary_objects_shadow(self) -> None:
