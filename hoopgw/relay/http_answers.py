@@ -289,7 +289,7 @@ class Answering:
     def _framed(self, piece: bytes) -> bytes:
         if not piece or not self._chunked:
             return piece
-        return b"%x\r\n%s\r\n" % (len(piece), piece)
+        return b"".join((b"%x\r\n" % len(piece), piece, b"\r\n"))  # `%` takes room for more, and copies twice
 
     def _end(self, effects: list[Effect]) -> None:
         masked = self._masked

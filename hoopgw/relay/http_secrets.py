@@ -156,7 +156,7 @@ class BodySecrets:
         if not self._chunked:
             return self._starred(data)
         whole = self._starred(content[0] if len(content) == 1 else b"".join(content))
-        framed = b"%x\r\n%s\r\n" % (len(whole), whole) if whole else b""
+        framed = b"".join((b"%x\r\n" % len(whole), whole, b"\r\n")) if whole else b""
         if ended:
             lines = [name + b": " + value + b"\r\n" for name, value in trailers]
             framed += b"0\r\n" + b"".join(lines) + b"\r\n"

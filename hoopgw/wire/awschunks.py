@@ -196,4 +196,4 @@ class SignedChunks:
         signature = self._signature
         parts = (self._before, NOTHING, hashed(data))
         self._before = signed(signature.key, _CHUNK_KIND, signature.scope, parts)
-        return b"%x;chunk-signature=%s\r\n%s\r\n" % (len(data), self._before, data)
+        return b"".join((b"%x;chunk-signature=%s\r\n" % (len(data), self._before), data, b"\r\n"))
