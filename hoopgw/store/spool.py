@@ -157,8 +157,9 @@ class Spool:
     def append(self, session: bytes, sequence: i64, kind: i64, stamp: i64, first: bytes, second: bytes = b"") -> None:
         """One entry of at most `max_piece` bytes, `first` and `second` of it.  Raises SpoolFull with nothing there."""
         size: i64 = len(first) + len(second)
-        begin = self._room(RECORD_SIZE + size)
-        end = begin + RECORD_SIZE + size
+        whole = RECORD_SIZE + size
+        begin = self._room(whole)
+        end = begin + whole
         entry = self._entry
         _begin_record(entry, session, size, kind, sequence, stamp)
         if size <= PAGE:
@@ -171,7 +172,7 @@ class Spool:
             self._map[begin:here] = entry.getvalue()
             self._map[here:border] = first
             self._map[border:end] = second
-        self._publish(end)
+        self._publish(whole)
 
     def append_pieces(
         self, session: bytes, sequence: int, kind: int, stamp: int, payload: memoryview, here: int
@@ -190,7 +191,7 @@ class Spool:
                 session, len(piece), kind, last, number, sequence, stamp
             )
             self._map[begin + RECORD_SIZE : begin + RECORD_SIZE + len(piece)] = piece
-            self._publish(begin + RECORD_SIZE + len(piece))
+            self._publish(RECORD_SIZE + len(piece))
             here += len(piece)
         return here
 
@@ -209,7 +210,7 @@ class Spool:
                 self._map[PAGE + begin : PAGE + begin + RECORD_SIZE] = RECORD.pack(
                     bytes(16), left - RECORD_SIZE, SKIP, 0, 0, 0, 0
                 )
-            self._publish(PAGE + begin + left)
+            self._publish(left)
             return PAGE
         if head + size > end:
             raise SpoolFull("the spool has no room now")
@@ -228,9 +229,9 @@ class Spool:
             self._zero_from(start, size)
         self._dirty = start + max(0, size)
 
-    def _publish(self, end: i64) -> None:
-        """Everything up to there in the map is whole."""
-        head = self.head + (end - PAGE) - self.head % self.capacity
+    def _publish(self, size: i64) -> None:
+        """So many more bytes are whole."""
+        head = self.head + size
         self._words[HEAD // 8] = head
         self.head = head
 
