@@ -51,7 +51,7 @@ class HttpRelay(Relay):
         `untouched`: its target says that it has done nothing of it."""
         if not untouched and not self._outgoing.idempotent:
             return []
-        repeatable, self._outgoing.repeatable = self._outgoing.repeatable, b""
+        repeatable = self._outgoing.repeated()
         return [self._exchange.sent({"again": reason}), ToTarget(repeatable, RECORDED)] if repeatable else []
 
     @property

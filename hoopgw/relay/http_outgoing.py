@@ -51,12 +51,12 @@ class Outgoing:
     opening     it asks for a WebSocket with this
     renewed     another credential was asked for, for this request
     once        it was approved: however it ends, it is not sent a second time by itself
-    repeatable  what may be sent again while nothing of its answer has come
+    repeatable  the begin of what may be sent again while nothing of its answer has come; `repeated` is all of it
     otherwise   how the head that was sent differs from the one that was recorded when it was asked
     """
 
     __slots__ = (
-        "up", "head", "request", "line", "close", "reads", "opening", "once", "repeatable",
+        "up", "head", "request", "line", "close", "reads", "opening", "once", "repeatable", "_more",
         "_scope", "_prepared", "_block", "_last", "_signing", "_judged", "_content", "_pieces",
         "_traces", "_trace", "_sent", "renewed", "_untagged", "otherwise", "_starred", "_withheld", "_secrets",
         "_looks", "_shown", "_line", "_line_shown",
@@ -77,6 +77,7 @@ class Outgoing:
         self.opening: Opening | None = None
         self.once = False
         self.repeatable = b""
+        self._more = bytearray()  # of the body, behind what is repeatable
         self.otherwise = AS_ASKED
         self._judged = 0  # bytes of the body that the rules want
         # Of it so far, without chunks, bounded by `reads` and a read; and the same as it came.  No lists: a client may
@@ -301,11 +302,17 @@ class Outgoing:
         granted = b"" if scope.granted is None else scope.granted()
         upgrade = b"" if self.opening is None else asking(self.opening)
         data = b"".join((line, _VERSION, upstream, granted, scope.identity(), upgrade, self._trace, body))
-        whole = self.up.ended and len(data) <= MAX_REPEATED and self.opening is None
-        kept = scope.granted is not None and len(data) <= MAX_REPEATED and self.opening is None
-        self._sent = bytearray(body) if kept else None
-        self.repeatable = data if whole and not self.once else b""
+        short = len(data) <= MAX_REPEATED and self.opening is None
+        self._sent = bytearray(body) if short and scope.granted is not None else None
+        self.repeatable = data if short and not self.once else b""
+        if self._more:
+            self._more = bytearray()
         return data
+
+    def repeated(self) -> bytes:
+        """What of the request is repeatable, once: the rest of its body follows."""
+        repeatable, self.repeatable = self.repeatable, b""
+        return repeatable + self._more if self._more else repeatable
 
     @property
     def idempotent(self) -> bool:
@@ -329,7 +336,6 @@ class Outgoing:
 
     def go_on(self, data: bytes, here: int, effects: list[Effect]) -> int:
         """More of a body whose head the target has; gives where it ends in `data`.  Raises WireError."""
-        self.repeatable = b""
         signing = self._signing
         coded = signing is not None and signing.way == CODED
         content: list[bytes] | None = [] if coded or self._looks or self._secrets is not None else None
@@ -340,12 +346,21 @@ class Outgoing:
             shown = self._recorded(piece, content)
             recorded = shown if shown is not piece else None
         if signing is not None and coded and content is not None:
+            self.repeatable = b""
             effects.append(ToTarget(signing.coded(content, self.up.ended), piece if recorded is None else recorded))
             return end
+        if self.repeatable:
+            self._repeat(piece)
         if self._sent is not None:
             self._keep(piece)
         effects.append(ToTarget(piece, recorded))
         return end
+
+    def _repeat(self, piece: bytes) -> None:
+        self._more += piece
+        if len(self.repeatable) + len(self._more) > MAX_REPEATED:
+            self.repeatable = b""
+            self._more = bytearray()
 
     def _empty(self) -> None:
         """Most requests have no body."""
@@ -391,6 +406,8 @@ class Outgoing:
             self._secrets = None
         self._sent = None
         self.repeatable = b""
+        if self._more:
+            self._more = bytearray()
 
 
 def _redacted(size: int, texts: dict[int, bytes]) -> bytes:

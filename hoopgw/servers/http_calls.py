@@ -48,6 +48,8 @@ class Call(Carrier):
             self.reused = True
         if piece.data and not self.disconnected:
             self.receive(piece.data)
+        if piece.ended:
+            self._streams.rested(self)
 
     def deliver_to(self, receiver: Receiver) -> None:
         """See Link."""
@@ -62,6 +64,7 @@ class Call(Carrier):
         if not self.disconnected:
             self.disconnected = True
             self.untouched = untouched
+            self._streams.returned(self)
             self.lost(reason)
 
     def rest(self) -> None:
@@ -94,7 +97,7 @@ class Calls:
         self._outbox = Outbox(clock, link.transport, self._outgoing)
         self._by_stream: dict[int, Call] = {}
         self._waiting: deque[Call] = deque()
-        self._lent = 0
+        self._lent: set[Call] = set()
         self._heard = clock.seconds()  # when something came, or was asked of a target that owed nothing
         self._timer: Any = None
         self._ended = False
@@ -111,11 +114,12 @@ class Calls:
         return not self._ended and self._h2.room > len(self._waiting)
 
     def lend(self, reused: bool) -> Call:
-        self._lent += 1
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        return Call(self, self._link.place, self._link.tls, reused)
+        call = Call(self, self._link.place, self._link.tls, reused)
+        self._lent.add(call)
+        return call
 
     def distrust(self) -> None:
         """An answer did not come in time: where nothing else did, the way there may be lost without a word."""
@@ -237,11 +241,20 @@ class Calls:
             del self._by_stream[call.stream]
             self._h2.reset(call.stream, CANCEL)
         call.stream = 0
-        self._lent -= 1
         self._send()
-        if self._lent <= 0 and self._timer is None and not self._ended:
-            self._timer = self._clock.callLater(IDLE_SECONDS, self.goodbye)
+        self.returned(call)
         self._end_if_done()
+
+    def returned(self, call: Call) -> None:
+        """Who had it wants nothing more of it."""
+        self._lent.discard(call)
+        if not self._lent and self._timer is None and not self._ended:
+            self._timer = self._clock.callLater(IDLE_SECONDS, self.goodbye)
+
+    def rested(self, call: Call) -> None:
+        """It has its answer: its next request, if there is one, goes elsewhere where nothing new is taken here."""
+        if self._h2.draining and not (call.stream or call.disconnected or call in self._waiting):
+            call.fail(f"{call.place.address}: the target takes no more requests on this connection", True)
 
     def taken(self, piece: MessagePart) -> None:
         self._h2.taken(piece.stream, piece.size)
@@ -263,9 +276,12 @@ class Calls:
     # ---- its end
 
     def _retire(self) -> None:
+        """Nothing new is asked here; who has a call and asks nothing on it would find that out by its next request."""
         over, self._over = self._over, None
         if over is not None:
             over(self)
+            for call in tuple(self._lent):
+                self.rested(call)
 
     def _end_if_done(self) -> None:
         if self._h2.draining and not self._h2.streams and not self._ended and not self._deep:

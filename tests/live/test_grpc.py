@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import threading
+import time
 from collections.abc import Iterator
 from concurrent import futures
 from typing import Any, ClassVar
@@ -27,6 +28,8 @@ protocol = "http"
 path = ["/pay.Users/Close"]
 then = { hold = { approvers = ["dba"], count = 1, wait = "120s" } }
 """
+AGE = 0.4  # seconds after which a connection is told to go; calls that run go on
+AGING = (("grpc.max_connection_age_ms", int(AGE * 1000)), ("grpc.max_connection_age_grace_ms", 60_000))
 TURN = 60.0  # seconds that a call may take
 
 
@@ -70,6 +73,7 @@ class Users(grpc.GenericRpcHandler):
 class Calls(HttpCase):
     users: ClassVar[Users]
     _server: ClassVar[Any] = None
+    _aging: ClassVar[Any] = None
 
     def setUp(self) -> None:
         cls = type(self)
@@ -79,6 +83,11 @@ class Calls(HttpCase):
             cls._server.add_generic_rpc_handlers((cls.users,))
             port = cls._server.add_insecure_port("127.0.0.1:0")
             cls._server.start()
+            cls._aging = grpc.server(futures.ThreadPoolExecutor(8), options=AGING)
+            cls._aging.add_generic_rpc_handlers((cls.users,))
+            aging = cls._aging.add_insecure_port("127.0.0.1:0")
+            cls._aging.start()
+            atexit.register(cls._aging.stop, None)
             atexit.register(cls._server.stop, None)
             target = f"""
 [target.users]
@@ -87,18 +96,30 @@ address = ["127.0.0.1:{port}"]
 versions = ["h2"]
 
 [target.users.role.caller]
+
+[target.aging]
+protocol = "http"
+address = ["127.0.0.1:{aging}"]
+versions = ["h2"]
+
+[target.aging.role.caller]
 """
-            grant = '[grant.users]\ngroups = ["agents"]\ntarget = { name = "users" }\nroles = ["caller"]\n'
+            grant = '[grant.users]\ngroups = ["agents"]\ntarget = { name = ["users", "aging"] }\nroles = ["caller"]\n'
             files = {"targets.d/users.toml": target, "grants.d/users.toml": grant, "guardrails.d/users.toml": RULES}
             cls.options = Options(more=files)
         super().setUp()
         trust = grpc.ssl_channel_credentials(self.stage.ca.read_bytes())
-        # the host names the target: a gRPC client knows no path before its own
-        names = (("grpc.ssl_target_name_override", "users.gw.localhost"), ("grpc.enable_http_proxy", 0))
-        self.channel = grpc.secure_channel(f"127.0.0.1:{self.stage.https_port}", trust, names)
-        self.addCleanup(self.channel.close)
+        self.channel = self._channel(trust, "users")
         self.token = (("authorization", f"Bearer {self.stage.agent}"),)
         self.how: Any = {"metadata": self.token, "timeout": TURN}
+
+    def _channel(self, trust: Any, target: str) -> Any:
+        """The host names the target: a gRPC client knows no path before its own."""
+        host = ("grpc.ssl_target_name_override", f"{target}.gw.localhost")
+        options = (host, ("grpc.enable_http_proxy", 0), ("grpc.enable_retries", 0))
+        channel = grpc.secure_channel(f"127.0.0.1:{self.stage.https_port}", trust, options)
+        self.addCleanup(channel.close)
+        return channel
 
     def unary(self, name: str, request: bytes = b"x", **more: Any) -> bytes:
         call = self.channel.unary_unary(f"/pay.Users/{name}")
@@ -204,3 +225,10 @@ versions = ["h2"]
         self.assertEqual(next(stream), b"0" * 1000)
         stream.cancel()
         self.assertEqual(self.unary("Get"), b"got x")
+
+    def test_a_service_whose_connections_age(self) -> None:
+        """It says goodbye (GOAWAY) to each after a while, as services behind balancers do: no call fails by that."""
+        self.channel = self._channel(grpc.ssl_channel_credentials(self.stage.ca.read_bytes()), "aging")
+        for _ in range(4):
+            self.assertEqual(self.unary("Get"), b"got x")
+            time.sleep(2 * AGE)

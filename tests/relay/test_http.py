@@ -33,6 +33,7 @@ from hoopgw.relay.effects import (
 from hoopgw.relay.http import TIMED_OUT, HttpRelay
 from hoopgw.relay.http_backlog import MAX_KEPT
 from hoopgw.relay.http_exchange import MAX_DISCARDED
+from hoopgw.relay.http_outgoing import MAX_REPEATED
 from hoopgw.relay.http_scope import HttpScope, route_of
 from hoopgw.wire.httpfields import read_block
 from hoopgw.wire.httphead import MAX_HEAD, MAX_TARGET
@@ -658,7 +659,7 @@ class Answers(SynchronousTestCase):
         self.assertEqual(course.relay.target_gone("closed"), [])
 
     def test_only_what_is_safe_is_repeatable(self) -> None:
-        """Whole and unanswered; idempotent, or what a target of HTTP/2 has refused without a look."""
+        """Unanswered; idempotent, or what a target of HTTP/2 has refused without a look."""
         course = Course()
         course.send(GET)
         _, again = course.relay.again("closed")
@@ -678,6 +679,18 @@ class Answers(SynchronousTestCase):
         for course in (Course(), Course(Answer(once=True))):  # what was approved runs once (must-survive 62)
             course.send(GET if course.answers else GET.replace(b"GET", b"POST"))
             self.assertEqual(course.relay.again("closed"), [])
+
+    def test_a_body_that_comes_in_pieces_is_repeatable(self) -> None:
+        """As far as it came; up to a bound; the rest follows on the other connection."""
+        head = POST.removesuffix(b"body").replace(b"POST", b"PUT")
+        for length, repeatable in ((b"9", True), (b"%d" % (MAX_REPEATED + 9), False)):
+            course = Course()
+            course.send(head.replace(b"Length: 4", b"Length: " + length))
+            course.send(b"some")
+            if not repeatable:
+                course.send(b"x" * MAX_REPEATED)
+            found = [each for each in course.relay.again("closed") if isinstance(each, ToTarget)]
+            self.assertEqual([each.data for each in found], [course.target[0]] if repeatable else [])
 
     def test_masked(self) -> None:
         """First the mask, then record and client: in chunks, without what no longer fits."""

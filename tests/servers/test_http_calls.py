@@ -272,6 +272,30 @@ class Ends(Case):
         self.answer(1)
         self.assertEqual((first.got, self.socket.disconnecting), (OK, True))
 
+    def test_who_asks_nothing_hears_goodbye_too(self) -> None:
+        """Before the next request, which would be turned away; who has an answer under way, behind that."""
+        for theirs in (True, False):
+            self.setUp()
+            self.start()
+            idle, asking = self.lend(GET), self.lend(GET)
+            self.answer(1)
+            if theirs:
+                self.link.receive(GoAwayFrame(0, last_stream_id=3).serialize())
+            else:
+                self.calls.goodbye()
+            self.assertEqual((len(idle.lost), idle.call.untouched, asking.lost), (1, True, []))
+            self.answer(3)
+            self.assertEqual((asking.got, len(asking.lost), self.socket.disconnecting), (OK, 1, True))
+
+    def test_who_was_turned_away_holds_nothing(self) -> None:
+        """A connection whose streams all failed ends as one does that nobody has."""
+        self.start()
+        self.lend(GET)
+        self.peer.reset_stream(1, 2)
+        self.turn()
+        self.clock.advance(IDLE_SECONDS)
+        self.assertEqual((self.over, self.socket.disconnecting), ([self.calls], True))
+
     def test_a_refused_stream(self) -> None:
         """REFUSED_STREAM says that nothing was done; another code does not."""
         self.start()
