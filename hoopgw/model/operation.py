@@ -53,10 +53,23 @@ class Operation:
     encoding     of QUERY and PARSE whose text is not ASCII: PostgreSQL's name of what the target reads it by; "" where
                  something under way may change that from what it was
     portal       of a BIND, the portal's name
+    bound        of an EXECUTE whose portal's statement is known by name alone: the number of its BIND.  0 otherwise
     folds        of such a text: the target may write its names in small letters where they are no ASCII either
     """
 
-    __slots__ = ("protocol", "kind", "text", "name", "parameters", "number", "request", "encoding", "folds", "portal")
+    __slots__ = (
+        "protocol",
+        "kind",
+        "text",
+        "name",
+        "parameters",
+        "number",
+        "request",
+        "encoding",
+        "folds",
+        "portal",
+        "bound",
+    )
 
     def __init__(
         self,
@@ -78,6 +91,7 @@ class Operation:
         self.encoding = ""
         self.folds = False
         self.portal = b""
+        self.bound = 0
 
     def __repr__(self) -> str:  # the text may carry a secret: it is not shown
         return f"Operation({self.protocol}, {self.kind}, #{self.number}, {len(self.text)} bytes)"

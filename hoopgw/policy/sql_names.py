@@ -14,6 +14,8 @@ from hoopgw.policy.temporaries import NONE, SCHEMA, Temporaries, Temporary
 
 MAX_NAMED = 4096  # prepared statements and cursors of one session
 MAX_TEXTS = 16  # that gave one name a meaning
+MAX_STATEMENTS = 256  # that one text may stand for
+MAX_BOUND = 256  # portals whose statements are known by name alone
 MAX_TOLD = 10_000  # operations under way: beyond what a relay lets wait
 MAX_BYTES = 8 << 20  # of all of these: drivers prepare some hundreds of texts of some KB
 # Effects after which an operator or a cast may call something else; `schema`: a rename puts another one in the path
@@ -153,6 +155,9 @@ class _Names:
             if earlier.reading == meaning.reading and earlier.statements is not meaning.statements:
                 meaning = replace(meaning, statements=tuple(dict.fromkeys(earlier.statements + meaning.statements)))
             self._latest = max(self._latest, number)
+            if len(meaning.statements) > MAX_STATEMENTS:
+                known.lost = self._latest
+                meaning = replace(meaning, statements=())
             known.texts[text] = max(last, number), meaning
             return
         if self._size + len(text) > MAX_BYTES or (known is None and len(self._known) >= MAX_NAMED):
@@ -194,6 +199,7 @@ class SessionNames:
     def __init__(self) -> None:
         self._prepared, self._cursors = _Names(), _Names()
         self._told: OrderedDict[int, tuple[bool, str]] = OrderedDict()  # by number of the operation, until it ends
+        self._bound: OrderedDict[int, tuple[Statement, ...]] = OrderedDict()  # by number of the Bind
 
     def define(self, name: str, text: bytes, meaning: Meaning, number: int = 0) -> None:
         """A name that is defined again may still mean what it did: both count."""
@@ -209,6 +215,16 @@ class SessionNames:
         """The target has carried out what was `told`."""
         cursor, name = self._told.pop(number, (False, ""))
         self._names(cursor).settle(name, number)
+
+    def bind(self, number: int, statements: tuple[Statement, ...]) -> None:
+        """What a portal runs whose statement was named, and may be called otherwise by then."""
+        self._bound[number] = statements
+        if len(self._bound) > MAX_BOUND:
+            self._bound.popitem(last=False)
+
+    def bound(self, number: int) -> tuple[Statement, ...]:
+        """None where that is not known any more."""
+        return self._bound.get(number, ())
 
     def of(self, name: str, cursor: bool) -> list[tuple[bytes, Meaning]]:
         """Each text that may have given it a meaning; none where some are not known."""

@@ -36,10 +36,11 @@ class Meaning:
     """A statement's text and parameter types, or a portal's text and parameters; `gone`: a Close of the name.
 
     `hints` are what the text's words may mean (postgres_hints).
+    `bound` is a portal's: the number of its Bind, where that was of a statement that is known by name alone.
     `segment` counts Syncs.  Whoever learns the target's answer calls `settle` or `skip`, once.
     """
 
-    __slots__ = ("before", "gone", "hints", "parameters", "segment", "settled", "skipped", "text")
+    __slots__ = ("before", "bound", "gone", "hints", "parameters", "segment", "settled", "skipped", "text")
 
     def __init__(self, text: bytes, parameters: bytes, segment: int, hints: int, gone: bool = False) -> None:
         self.text = text
@@ -47,6 +48,7 @@ class Meaning:
         self.segment = segment
         self.hints = hints
         self.gone = gone
+        self.bound = 0
         self.settled = False
         self.skipped: Skipped | None = None
         self.before: Meaning | None = None  # what the name goes back to; None once settled

@@ -8,8 +8,8 @@ from hoopgw.model.errors import MalformedFrame, ProtocolViolation
 from hoopgw.model.operation import BIND, EXECUTE, FUNCTION, PARSE, QUERY, Operation
 from hoopgw.relay import postgres_expect as expecting
 from hoopgw.relay.postgres_expect import Expect
-from hoopgw.relay.postgres_hints import COPIES, DEFINES, hints
-from hoopgw.relay.postgres_names import Meaning
+from hoopgw.relay.postgres_hints import COMMITS, COPIES, DEFINES, hints
+from hoopgw.relay.postgres_names import MAX_NAME, Meaning
 from hoopgw.relay.postgres_parameters import UTF8
 from hoopgw.relay.postgres_plan import Plan
 from hoopgw.relay.postgres_replication import takes_data
@@ -20,7 +20,10 @@ from hoopgw.wire.pgframes import HEADER, message_end, needed
 PROTOCOL: Final = "postgresql"
 # The text where a name stands for nothing that was seen: no grammar accepts a NUL, so it is refused
 UNSEEN: Final = b"\0"
-NOTHING: Final = Meaning(UNSEEN, b"", 0, 0)
+EXECUTES: Final = b"EXECUTE "
+FETCHES: Final = b"FETCH ALL FROM "
+NO_TYPES: Final = b"\0\0"  # of a Parse that is not known
+UNNAMED: Final = b"<unnamed portal>"  # what the unnamed one is called where it is judged by name
 MAX_MESSAGE: Final = 0x40000000  # bytes of a CopyData, which passes in pieces: PostgreSQL's own bound
 
 # Tags (documentation, 55.7)
@@ -125,7 +128,12 @@ class Planner:
             if self._must_wait(name, portal):
                 return None
             expect = Expect(expecting.EXECUTE, tag, start, end, index, name)
-            return self._runs(plan, EXECUTE, expect, portal or NOTHING)
+            if portal is None:
+                portal = Meaning(by_name(FETCHES, name), b"", self._segment, 0)
+            self._runs(plan, EXECUTE, expect, portal)
+            if portal.bound:
+                plan.operations[-1].bound = portal.bound
+            return expect
         if tag == TAG_SYNC:
             self._segment += 1
             self._synced = True
@@ -158,13 +166,25 @@ class Planner:
         if self._must_wait(bind.statement, statement):
             return None
         if statement is None:
-            statement = NOTHING
+            return self._bound_by_name(plan, bind, start, end)
         meaning = Meaning(statement.text, statement.parameters + bind.parameters, self._segment, statement.hints)
         index = len(plan.operations)
         expect = self._asked(plan, BIND, Expect(expecting.BIND, TAG_BIND, start, end, index), meaning, bind.statement)
         if bind.portal:
             plan.operations[-1].portal = bind.portal
         expect.meaning = self._portals.change(bind.portal, meaning)
+        return expect
+
+    def _bound_by_name(self, plan: Plan, bind: pgmessages.Bind, start: int, end: int) -> Expect:
+        """Of what SQL may have prepared: judged as EXECUTE of that name, and what runs then as FETCH of the portal: the
+        name may stand for something else by then."""
+        expect = Expect(expecting.BIND, TAG_BIND, start, end, len(plan.operations))
+        meaning = Meaning(by_name(EXECUTES, bind.statement), NO_TYPES + bind.parameters, self._segment, 0)
+        self._asked(plan, BIND, expect, meaning, bind.statement)
+        plan.operations[-1].portal = bind.portal
+        held = Meaning(by_name(FETCHES, bind.portal or UNNAMED), meaning.parameters, self._segment, DEFINES | COMMITS)
+        held.bound = expect.number
+        expect.meaning = self._portals.change(bind.portal, held)
         return expect
 
     def _meaning(self, text: bytes, parameters: bytes = b"") -> Meaning:
@@ -240,6 +260,13 @@ class Planner:
         elif tag != TAG_COPY_DATA and tag != TAG_TERMINATE:
             raise ProtocolViolation(f"a message of the kind {tag} while data is copied")
         return expect
+
+
+def by_name(verb: bytes, name: bytes) -> bytes:
+    """The statement that does this with what SQL has given that name."""
+    if not name or len(name) > MAX_NAME or not name.isascii():  # another one to PostgreSQL (postgres_names)
+        return UNSEEN
+    return verb + b'"' + name.replace(b'"', b'""') + b'"'
 
 
 def _terminated_text(data: bytes, start: int, end: int) -> bytes:

@@ -133,7 +133,7 @@ class SqlJudge(Judge):
             scope = self._current_scope()
         kept = scope.known.get(operation.text) or scope.of_shape(operation.text)
         if kept is not None and operation.kind != FUNCTION and not (scope.casts and own_types(operation)):
-            if operation.name or operation.portal:
+            if operation.portal or (operation.kind == PARSE and operation.name):
                 self._named_by(operation, kept[1], scope)
             return kept[0]
         if operation.kind == FUNCTION or operation.kind not in KINDS:
@@ -185,6 +185,8 @@ class SqlJudge(Judge):
     def _doubted(self, operation: Operation) -> Verdict | None:
         """While the catalogue is read again: judged as in a transaction that has changed everything.  None where that
         does not let it through, or what it says of names must not be kept in doubt: then it waits."""
+        if operation.portal:  # FETCH may use that name
+            return None
         names_nothing = operation.kind == PARSE and not operation.name
         if not (self._ended or self._catching) or not (names_nothing or operation.kind in (QUERY, BIND, EXECUTE)):
             return None
@@ -264,7 +266,7 @@ class SqlJudge(Judge):
         return reading.addCallbacks(read, unread)
 
     def _weighed(self, operation: Operation, facts: Facts, scope: Scope) -> Verdict | Deferred[Verdict]:
-        meant = self._with_names(facts, operation.text, scope)
+        meant = self._with_names(facts, operation.text, scope, bound=operation.bound)
         if scope.casts:
             meant = with_parameters(meant, scope.catalogue, own_types(operation))
         verdict = judge(self._guardrails(facts, scope), operation, meant) & built_in(meant)
@@ -297,9 +299,14 @@ class SqlJudge(Judge):
         if operation.kind == PARSE and operation.name:
             meaning = Meaning(facts.statements, self._reading(scope, self._context))
             self._define(operation.name.decode("utf-8", "replace"), operation.text, meaning, operation.number)
-        elif operation.kind == BIND and operation.portal:
-            meaning = Meaning(facts.statements)
-            self._define(operation.portal.decode("utf-8", "replace"), operation.text, meaning, operation.number)
+        elif operation.kind == BIND:
+            # what its statement executes in its turn is looked up when that runs
+            named = self._with_names(facts, operation.text, scope, within=True)
+            if named is not facts:
+                self.names.bind(operation.number, named.statements)
+            if operation.portal:
+                meaning = Meaning(named.statements)
+                self._define(operation.portal.decode("utf-8", "replace"), operation.text, meaning, operation.number)
 
     def _define(self, name: str, text: bytes, meaning: Meaning, number: int) -> None:
         self.names.define(name, text, meaning, number)
@@ -339,15 +346,31 @@ class SqlJudge(Judge):
             self._held = Held(None)
 
     def _meant(
-        self, name: str, cursor: bool, scope: Scope, context: NameContext, told: Mapping[bytes, Meaning]
+        self,
+        name: str,
+        cursor: bool,
+        scope: Scope,
+        context: NameContext,
+        told: Mapping[bytes, Meaning],
+        within: bool = False,
     ) -> list[Statement]:
         """What a name stands for in `context`: a prepared text is read again where its names may mean something else.
-        `told`: what the text that uses it has made of it before."""
+        `told`: what the text that uses it has made of it before.  `within`: what it stands for itself says EXECUTE."""
         found: list[Statement] = []
         for text, meaning in (*self.names.of(name, cursor), *told.items()):
             if meaning.reading is not None and meaning.reading != self._reading(scope, context):
                 meaning = self._read_again(name, text, scope, context)
-            found += meaning.statements
+            found += meaning.statements if within else self._inside(meaning.statements, scope, context)
+        return found
+
+    def _inside(self, statements: tuple[Statement, ...], scope: Scope, context: NameContext) -> list[Statement]:
+        """Where one says EXECUTE itself, what that runs."""
+        found: list[Statement] = []
+        for each in statements:
+            bodies = []
+            if each.uses:
+                bodies = self._meant(each.uses, "fetch" in each.effects, scope, context, {}, True)
+            found += [both(each, body) for body in bodies] or [each]
         return found
 
     def _read_again(self, name: str, text: bytes, scope: Scope, context: NameContext) -> Meaning:
@@ -360,7 +383,7 @@ class SqlJudge(Judge):
             self.names.define(name, text, meaning)
         return meaning
 
-    def _with_names(self, facts: Facts, text: bytes, scope: Scope) -> Facts:
+    def _with_names(self, facts: Facts, text: bytes, scope: Scope, within: bool = False, bound: int = 0) -> Facts:
         """EXECUTE and FETCH are judged by what the name stands for, here or earlier in the text; a name that was not
         seen keeps its `uses`, and is refused by `built_in`."""
         if not any(statement.uses for statement in facts.statements):
@@ -372,7 +395,10 @@ class SqlJudge(Judge):
             meant = [statement]
             if statement.uses:
                 key = "fetch" in statement.effects, statement.uses
-                bodies = self._meant(statement.uses, key[0], scope, context, told.get(key, {}))
+                if bound:
+                    bodies = self._inside(self.names.bound(bound), scope, context)
+                else:
+                    bodies = self._meant(statement.uses, key[0], scope, context, told.get(key, {}), within)
                 meant = [both(statement, body) for body in bodies]
             if not meant:
                 meant = [replace(statement, unknown=(*statement.unknown, unseen(statement.uses)))]

@@ -71,7 +71,8 @@ class Names(LiveCase):
         self.assertEqual(self.shown(before, LATIN1, b"deallocate " + ONE, again, UTF8, b"execute " + TWO), b"7")
 
     def test_prepared_by_execute(self) -> None:
-        """must-survive 17: EXECUTE of what was prepared as a PREPARE, with the name that it defines behind it."""
+        """must-survive 17: EXECUTE of what was prepared as a PREPARE, with the name that it defines behind it, which is
+        what it has become."""
         self.link.prepare(b"s", b"select 7")
         self.link.prepare(b"x", b"prepare s as " + MASKED)
         self.link.enter_pipeline_mode()
@@ -84,8 +85,8 @@ class Names(LiveCase):
             if result.status == pq.ExecStatus.PIPELINE_SYNC:
                 break
             told.append(result.error_message)
-        self.assertEqual(told[:2], [b"", b""])
-        self.assertIn(b"has not seen", told[2])
+            shown = result.get_value(0, 0)
+        self.assertEqual((told, shown), ([b"", b"", b""], b"********"))
 
     def test_table(self) -> None:
         """must-survive 16: a table's name is the target's, not what its bytes are elsewhere."""
@@ -156,3 +157,17 @@ class Names(LiveCase):
                     said += heard.read(int.from_bytes(size, "big") - 4)
         self.assertEqual(tags, b"TDCZ")
         self.assertNotIn(b"4242", said)
+
+    def test_by_sql_and_by_message(self) -> None:
+        """What SQL prepared is bound, and a cursor of SQL executed, by the protocol: masked as it would be by SQL, also
+        where the name has been given to something else meanwhile."""
+        self.link.exec_(b"prepare q as " + MASKED)
+        self.assertEqual(self.link.exec_prepared(b"q", []).get_value(0, 0), b"********")
+        self.link.prepare(b"mine", b"select 7")
+        for text in (b"deallocate q", b"prepare q as select 8"):
+            self.link.exec_(text)
+        for name, shown in ((b"q", b"8"), (b"mine", b"7")):
+            self.assertEqual(self.link.exec_prepared(name, []).get_value(0, 0), shown)
+        self.link.exec_(b"deallocate all")
+        refused = self.link.exec_prepared(b"mine", []).error_field(pq.DiagnosticField.SQLSTATE)
+        self.assertEqual(refused, b"26000")

@@ -8,6 +8,7 @@ from hoopgw.model.answer import GO, Answer, Decision, Denial
 from hoopgw.model.operation import Operation
 from hoopgw.relay.effects import Ask, Completed, Effect, Hangup, Observed, ToClient, ToTarget
 from hoopgw.relay.postgres import PostgresRelay
+from hoopgw.relay.postgres_planner import EXECUTES, FETCHES, UNSEEN
 from hoopgw.wire.pgmessages import message
 
 SYNC = message(b"S", b"")
@@ -176,6 +177,11 @@ def to_target(effects: list[Effect]) -> bytes:
 
 def of(effects: list[Effect], kind: type[Effect]) -> list[Effect]:
     return [effect for effect in effects if isinstance(effect, kind)]
+
+
+def known(operation: Operation) -> bytes:
+    """Its text; UNSEEN where that only says the name of what the relay has not seen."""
+    return UNSEEN if operation.text.startswith((EXECUTES + b'"', FETCHES + b'"')) else operation.text
 
 
 def always(answer: Answer) -> Callable[[Operation], Answer]:

@@ -52,6 +52,7 @@ from tests.relay.pgbytes import (
     execute,
     failed,
     function,
+    known,
     of,
     parameter,
     parse,
@@ -150,7 +151,7 @@ class Asked(SynchronousTestCase):
         """must-survive 17: a statement or portal that nobody was seen to define has no text, so that it is refused."""
         session = Session(relay())
         session.client(bind(b"", b"elsewhere") + execute(b"cursor"))
-        self.assertEqual([each.text for each in session.operations], [UNSEEN, UNSEEN])
+        self.assertEqual([known(each) for each in session.operations], [UNSEEN, UNSEEN])
 
     def test_redacted(self) -> None:
         """The record's form of an Ask has other texts, no parameters, and valid framing."""
@@ -267,7 +268,7 @@ class Denied(SynchronousTestCase):
         ]
         for asked, sent in cases:
             with self.subTest(asked=asked):
-                session = Session(relay(), lambda each: refused() if each.text in (b"drop", UNSEEN, b"7") else GO)
+                session = Session(relay(), lambda each: refused() if known(each) in (b"drop", UNSEEN, b"7") else GO)
                 effects = session.client(EXTENDED + asked + EXTENDED)
                 self.assertEqual(to_target(effects), EXTENDED + sent + EXTENDED)
                 passed = PARSED + BOUND + columns(b"a") + row(b"1") + complete(b"SELECT 1") + ready()
@@ -396,7 +397,7 @@ class Named(SynchronousTestCase):
         self.assertEqual(to_target(effects)[-5:], FLUSH)
         self.assertEqual(len(session.operations), 3)
         session.target(PARSED + BOUND + complete(b"PREPARE"))
-        self.assertEqual(session.operations[3].text, UNSEEN)
+        self.assertEqual(known(session.operations[3]), UNSEEN)
 
     def test_two_failures(self) -> None:
         """Several failed redefinitions give the first meaning back."""
@@ -444,7 +445,7 @@ class Named(SynchronousTestCase):
             else:
                 session.client(SYNC + bind(b"", b"s") + execute(b"p") + SYNC)
                 session.target(ready())
-            self.assertEqual([each.text for each in session.operations[-2:]], [b"one", UNSEEN])
+            self.assertEqual([known(each) for each in session.operations[-2:]], [b"one", UNSEEN])
             session.target(BOUND + failed(b"34000", b"no such portal") + ready())
             self.assertTrue(session.relay.idle)
 
@@ -460,7 +461,7 @@ class Named(SynchronousTestCase):
             self.assertEqual([each.text for each in session.operations[-4:]][1::2], [b"one", b"one"])
             session.client(SYNC + bind(b"", b"s"))
             session.target(ready())
-            self.assertEqual(session.operations[-1].text, UNSEEN)
+            self.assertEqual(known(session.operations[-1]), UNSEEN)
 
     def test_skipped_up_to_a_sync_of_the_same_read(self) -> None:
         """What stands behind that Sync is asked at once: nothing that was skipped is answered."""
@@ -469,7 +470,7 @@ class Named(SynchronousTestCase):
         session.target(failed(b"42601", b"wrong"))
         session.client(parse(b"s", b"one"))
         session.client(SYNC + bind(b"", b"s"))
-        self.assertEqual([(each.kind, each.text) for each in session.operations[2:]], [("bind", UNSEEN)])
+        self.assertEqual([(each.kind, known(each)) for each in session.operations[2:]], [("bind", UNSEEN)])
 
     def test_names_that_the_target_takes_for_others(self) -> None:
         """PostgreSQL cuts names at 63 bytes, in its own encoding: one that would be cut or converted ends the session
@@ -491,7 +492,7 @@ class Named(SynchronousTestCase):
                 self.assertEqual(session.operations[-1].text, b"one")
             session = Session(relay())
             session.client(bind(b"", name) + execute(name) + SYNC)
-            self.assertEqual([each.text for each in session.operations], [UNSEEN, UNSEEN])
+            self.assertEqual([known(each) for each in session.operations], [UNSEEN, UNSEEN])
 
     def test_skipped_without_end(self) -> None:
         """However much a client sends for the target to skip, only the last of each name is kept."""
@@ -537,7 +538,7 @@ class Named(SynchronousTestCase):
         effects = session.client(query(b"deallocate s; prepare s as delete from t") + bind(b"", b"s"))
         self.assertEqual(to_target(effects), query(b"deallocate s; prepare s as delete from t"))
         session.target(complete(b"DEALLOCATE") + complete(b"PREPARE") + ready())
-        self.assertEqual(session.operations[-1].text, UNSEEN)
+        self.assertEqual(known(session.operations[-1]), UNSEEN)
 
     def test_prepared_by_execute(self) -> None:
         """EXECUTE may run a PREPARE that was prepared: names wait for its answer as for that of PREPARE itself."""
@@ -547,7 +548,7 @@ class Named(SynchronousTestCase):
         effects = session.client(query(b"deallocate s") + query(b"Execute x") + bind(b"", b"s"))
         self.assertEqual(to_target(effects), query(b"deallocate s") + query(b"Execute x"))
         session.target(complete(b"DEALLOCATE") + ready() + complete(b"PREPARE") + ready())
-        self.assertEqual(session.operations[-1].text, UNSEEN)
+        self.assertEqual(known(session.operations[-1]), UNSEEN)
 
     def test_discard_all(self) -> None:
         """All names are gone, but for those that were sent behind it."""
@@ -557,7 +558,7 @@ class Named(SynchronousTestCase):
         session.client(query(b"discard all") + parse(b"new", b"two") + SYNC)
         session.target(complete(b"DISCARD ALL") + ready() + PARSED + ready())
         session.client(bind(b"", b"new") + bind(b"", b"old") + SYNC)
-        self.assertEqual([each.text for each in session.operations[-2:]], [b"two", UNSEEN])
+        self.assertEqual([known(each) for each in session.operations[-2:]], [b"two", UNSEEN])
 
     def test_cursor_with_a_portals_name(self) -> None:
         """A portal that SQL closed and declared anew has no known text."""
@@ -569,7 +570,7 @@ class Named(SynchronousTestCase):
         session.client(query(b"rollback to s; declare p cursor for select 2"))
         session.target(complete(b"ROLLBACK") + complete(b"DECLARE CURSOR") + ready(b"T"))
         session.client(execute(b"p") + SYNC)
-        self.assertEqual(session.operations[-1].text, UNSEEN)
+        self.assertEqual(known(session.operations[-1]), UNSEEN)
 
     def test_portals_end_with_the_transaction(self) -> None:
         """A portal's name means nothing after its transaction."""
@@ -580,7 +581,7 @@ class Named(SynchronousTestCase):
         self.assertEqual(session.operations[-1].text, b"one")
         session.target(complete(b"SELECT 1") + ready(b"I"))
         session.client(execute(b"p") + SYNC)
-        self.assertEqual(session.operations[-1].text, UNSEEN)
+        self.assertEqual(known(session.operations[-1]), UNSEEN)
 
     def test_bounded(self) -> None:
         """Names are bounded; closed ones do not count."""
@@ -881,8 +882,20 @@ class Settings(SynchronousTestCase):
         session = Session(relay())
         session.client(parse(b"s", b"x") + bind(b"c", b"s") + bind(b"", b"s") + SYNC)
         self.assertEqual([each.portal for each in session.operations], [b"", b"c", b""])
-        session.target(PARSED + BOUND + BOUND + ready())
-        for tag, told in ((b"PREPARE", [4]), (b"DECLARE CURSOR", [5]), (b"PREPARE TRANSACTION", []), (b"SELECT 1", [])):
+        for asked, wanted in (
+            (
+                bind(b"", b"q") + execute(b""),
+                [(b'EXECUTE "q"', 0, b""), (b'FETCH ALL FROM "<unnamed portal>"', 1, b"")],
+            ),
+            (bind(b"p", b'q"') + execute(b"p"), [(b'EXECUTE "q"""', 0, b"p"), (b'FETCH ALL FROM "p"', 1, b"")]),
+            (execute(b"r"), [(b'FETCH ALL FROM "r"', 0, b"")]),
+            (bind(b"", b"") + bind(b"", b"n" * 64), [(UNSEEN, 0, b"")] * 2),
+        ):
+            session = Session(relay())
+            session.client(asked)
+            self.assertEqual([(each.text, each.bound, each.portal) for each in session.operations], wanted)
+        session = Session(relay())
+        for tag, told in ((b"PREPARE", [1]), (b"DECLARE CURSOR", [2]), (b"PREPARE TRANSACTION", []), (b"SELECT 1", [])):
             session.client(query(b"x"))
             effects = session.target(complete(tag) + ready())
             self.assertEqual([each.number for each in of(effects, Defined)], told)

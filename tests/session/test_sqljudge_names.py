@@ -169,7 +169,7 @@ class Kept(SynchronousTestCase):
 
     def asked(self, session: SqlJudge, number: int, text: str, kind: str = QUERY, **more: bytes) -> set[str]:
         operation = Operation("postgresql", kind, text.encode(), more.get("name", b""), number=number)
-        operation.portal = more.get("portal", b"")
+        operation.portal, operation.bound = more.get("portal", b""), int(more.get("bound", b"0"))
         verdict = session.judge(operation)
         assert isinstance(verdict, Verdict)
         return refused(verdict)
@@ -214,6 +214,19 @@ class Kept(SynchronousTestCase):
         session.defined(9001)
         self.assertEqual(self.asked(session, 9003, "execute p"), set())
 
+    def test_prepared_that_executes(self) -> None:
+        """What Parse has prepared may be an EXECUTE itself: judged by what that runs then; a circle is refused."""
+        session = judge(ALL_ROWS)
+        self.asked(session, 1, "execute p", PARSE, name=b"runs")
+        self.asked(session, 2, "execute round", PARSE, name=b"round")
+        self.asked(session, 3, "prepare p as select 1")
+        self.assertEqual(self.asked(session, 4, 'EXECUTE "runs"', BIND, name=b"runs", portal=b"c"), set())
+        self.assertEqual(self.asked(session, 5, 'FETCH ALL FROM "c"', EXECUTE, name=b"c"), set())
+        self.asked(session, 6, "prepare p as delete from t")
+        self.assertEqual(self.asked(session, 7, "execute runs"), {"all-rows"})
+        self.assertEqual(self.asked(session, 8, 'FETCH ALL FROM "c"', EXECUTE, name=b"c"), {"all-rows"})
+        self.assertIn("built-in:names", self.asked(session, 9, "execute round"))
+
     def test_portals(self) -> None:
         """must-survive 17: what Bind gives a name to can be fetched from; a prepared statement is no cursor."""
         session = judge(NO_DELETE)
@@ -222,7 +235,16 @@ class Kept(SynchronousTestCase):
         self.assertEqual(self.asked(session, 3, "execute c"), {"built-in:names", "no-delete"})
         loose = judge()
         self.asked(loose, 1, "delete from t", BIND, portal=b"c")
+        self.asked(loose, 10, "prepare p as delete from t")
+        self.asked(loose, 11, 'EXECUTE "p"', BIND, name=b"p", portal=b"d")
+        self.asked(loose, 20, 'EXECUTE "p"', BIND, name=b"p")
+        self.asked(loose, 12, "prepare p as select 1")
+        loose.defined(12)
         later = loose.successor(Selection((NO_DELETE,), (), "later"), access())
+        self.assertEqual(self.asked(later, 13, 'FETCH ALL FROM "d"', EXECUTE, name=b"d"), {"no-delete"})
+        self.assertEqual(self.asked(later, 14, "execute p"), set())
+        self.assertEqual(self.asked(later, 15, 'FETCH ALL FROM "x"', EXECUTE, bound=b"20"), {"no-delete"})
+        self.assertIn("built-in:names", self.asked(later, 16, 'FETCH ALL FROM "x"', EXECUTE, bound=b"21"))
         self.asked(later, 2, "declare c cursor for select 1")
         self.assertEqual(self.asked(later, 3, "fetch c"), {"no-delete"})
 
