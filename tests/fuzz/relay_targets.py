@@ -117,7 +117,9 @@ def pg_relay(data: bytes) -> None:
 
 
 def _violated(session: Session) -> bool:
-    return any(isinstance(each, Hangup) and each.code is Code.PROTOCOL_VIOLATED for each in session.effects)
+    """Also where its end waits for that of a message that the client has a part of."""
+    effects = session.effects + session.relay._ending
+    return any(isinstance(each, Hangup) and each.code is Code.PROTOCOL_VIOLATED for each in effects)
 
 
 def _asked(session: Session) -> list[tuple[str, bytes, bool]]:
