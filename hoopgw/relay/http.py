@@ -16,6 +16,7 @@ from hoopgw.relay import http_words as words
 from hoopgw.relay.effects import RECORDED, Effect, EndTarget, Observed, Renew, ToClient, ToTarget
 from hoopgw.relay.http_answers import HELD
 from hoopgw.relay.http_exchange import ASKING, IDLE, UNDER_WAY, Exchange
+from hoopgw.relay.http_grpc import denied_lines, failed_lines
 from hoopgw.relay.http_requests import Requests
 from hoopgw.relay.http_scope import HttpScope
 from hoopgw.relay.http_signing import MAX_HASHED
@@ -168,6 +169,7 @@ class HttpRelay(Relay):
         self._exchange.phase = UNDER_WAY
         self._answering.allowed(answer, self._exchange.operations)
         self._answering.opening = outgoing.opening
+        self._answering.grpc = outgoing.grpc
         if outgoing.otherwise:
             effects.append(self._exchange.sent(dict(outgoing.otherwise)))
         effects.append(ToTarget(data, RECORDED))
@@ -295,6 +297,10 @@ class HttpRelay(Relay):
             own = self._outgoing
             said = own.failed(503, reason, True) if denial is None else own.denied(denial, False, True)
             effects.append(ToClient(said))
+        elif denial is not None:
+            self._exchange.break_off(denied_lines(denial), effects)
+        else:
+            self._exchange.break_off(failed_lines(503, reason), effects)
         self._exchange.hang_up(code, reason, effects)
         return effects
 

@@ -40,7 +40,9 @@ class Answering:
     reusable      the target's connection can take another request after it
     until_close   the body ends with the connection, and so must the client's
     denial        the answer may not even begin: this goes to the client instead
-    cut           why it may not go on, in its middle; "" otherwise
+    cut           why it may not go on, in its middle; None otherwise
+    grpc          it is to end with a status of gRPC
+    even          one can be put behind what the client has of it: no chunk is open
     renews        what becomes of a 401: NOTED, HELD, or 0 for nothing
     unauthorized  the target does not take the credential (401): NOTED, or HELD where nothing of that goes on; else 0
     opening       the request asks for a WebSocket with this
@@ -49,8 +51,8 @@ class Answering:
 
     __slots__ = (
         "unauthorized", "continued", "begun", "reusable", "until_close", "denial", "cut", "opening", "switch", "rest",
-        "meter", "masks", "_scope", "_blocks", "_prepared", "_block", "_last", "_method", "_minor", "_number",
-        "_body", "_masked", "_chunked", "_partial", "_interim", "_place", "_echo", "_echoed",
+        "meter", "masks", "grpc", "even", "_scope", "_blocks", "_prepared", "_block", "_last", "_method", "_minor",
+        "_number", "_body", "_masked", "_chunked", "_partial", "_interim", "_place", "_echo", "_echoed",
         "renews",
     )  # fmt: skip
 
@@ -87,7 +89,9 @@ class Answering:
         self.reusable = False
         self.until_close = False
         self.denial: Denial | None = None
-        self.cut = ""
+        self.cut: Denial | None = None
+        self.grpc = False
+        self.even = False
 
     def allowed(self, answer: Answer, number: int) -> None:
         """The request goes to the target now."""
@@ -212,6 +216,8 @@ class Answering:
         if not self._fits(end - read.end):
             return end
         self.begun = True
+        if self.grpc:
+            self.even = self._body.between and (shown is None or len(shown) == end - read.end)
         same = shown is None or (self._echo.found == 0 and len(shown) == end - read.end)
         if same and prepared.plain and read.minor == 1 and not self.until_close and self.masks is None:
             effects.append(ToClient(data if start == 0 and end == len(data) else data[start:end]))
@@ -235,6 +241,7 @@ class Answering:
         self.until_close = self.until_close or (self._minor == 0 and read.framing != NO_BODY)
         body = self._fed(masked, content)
         self.begun = True
+        self.even = self._chunked
         framing = b"Transfer-Encoding: chunked\r\n" if self._chunked else b""
         first = self._first(read)
         close = b"Connection: close\r\n\r\n" if self.until_close else b"\r\n"
@@ -276,8 +283,11 @@ class Answering:
         end, shown = self._content(data, here)
         if shown is None:
             shown = data if here == 0 and end == len(data) else data[here:end]
-        if end > here and self._fits(end - here) and shown:
-            effects.append(ToClient(shown))
+        if end > here and self._fits(end - here):
+            if self.grpc:
+                self.even = self._body.between and len(shown) == end - here
+            if shown:
+                effects.append(ToClient(shown))
         return end
 
     def _fed(self, masked: IMaskedBody, content: list[bytes]) -> bytes:
@@ -295,7 +305,7 @@ class Answering:
         masked = self._masked
         if masked is None or self.cut:
             return
-        self._masked = None
+        self._masked, self.even = None, False
         last = self._framed(self._echo.passed(masked.finish(), True))
         if self._chunked:
             behind = () if self.masks is None else self.masks.trailers(tuple(self._body.trailers))
@@ -314,7 +324,7 @@ class Answering:
             return True
         denial = _over(meter.exceeded, self._scope)
         if self.begun:
-            self.cut = denial.reason
+            self.cut = denial
         else:
             self.denial = denial
         return False

@@ -25,6 +25,11 @@ class Body:
         """The fields behind the last chunk, as far as they are here."""
         return [] if self._chunks is None else self._chunks.trailers
 
+    @property
+    def between(self) -> bool:
+        """It is in chunks, and none is open."""
+        return self._chunks is not None and self._chunks.between
+
     def take(self, data: bytes, start: int, content: list[bytes] | None = None) -> int:
         """Follow `data` from `start`; gives where the body ended in it, or its length.
 

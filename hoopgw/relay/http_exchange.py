@@ -13,6 +13,7 @@ from hoopgw.model.events import Code
 from hoopgw.relay import http_words as words
 from hoopgw.relay.effects import Completed, Effect, EndTarget, Hangup, Observed, ToClient
 from hoopgw.relay.http_answers import Answering
+from hoopgw.relay.http_grpc import denied_lines, failed_lines
 from hoopgw.relay.http_outgoing import Outgoing
 from hoopgw.relay.http_scope import HttpScope
 from hoopgw.wire.httpfields import CHUNKED
@@ -108,16 +109,21 @@ class Exchange:
         if denial is not None:
             self.deny(denial, effects)
             return
+        cut = self.answering.cut
+        assert cut is not None
+        self.break_off(denied_lines(cut), effects)
         effects.append(Completed(self.operations, 0, 0, "over-budget: cut"))
-        self.hang_up(Code.BUDGET_EXCEEDED, self.answering.cut, effects)
+        self.hang_up(Code.BUDGET_EXCEEDED, cut.reason, effects)
 
     def unmaskable(self, reason: str, effects: list[Effect]) -> None:
         effects.append(EndTarget())
         effects.append(Observed(Code.OPERATION_REFUSED, {"operation": self.operations, "reason": reason}))
+        told = f"what must be masked cannot be read: {reason}"
         if self.answering.begun:
+            self.break_off(failed_lines(500, told), effects)
             self.hang_up(Code.OPERATION_REFUSED, reason, effects)
         else:
-            self.refuse(502, f"what must be masked cannot be read: {reason}", effects)
+            self.refuse(500 if self.outgoing.grpc else 502, told, effects)
 
     def target_violated(self, reason: str, effects: list[Effect]) -> None:
         effects.append(EndTarget())
@@ -127,10 +133,17 @@ class Exchange:
         """The client is told what it may know; the rest is for event and record."""
         fields: dict[str, object] = {"operation": self.operations, "side": "target", "reason": reason}
         if self.answering.begun:
+            self.break_off(failed_lines(status, "the target broke off in the middle of its answer"), effects)
             self.hang_up(code, f"in the middle of an answer: {reason}", effects)
             return
         effects.append(Observed(code, fields))
         self.refuse(status, told, effects)
+
+    def break_off(self, lines: bytes, effects: list[Effect]) -> None:
+        """An answer of gRPC that has begun ends with the status in `lines`, where that can be put behind it."""
+        if self.answering.begun and self.answering.grpc and self.answering.even:
+            self.answering.even = False
+            effects.append(ToClient(b"0\r\n" + lines + b"\r\n"))
 
     # ---- of the client
 

@@ -1,4 +1,4 @@
-"""The gateway's own answers in gRPC: a status without messages, with details that programs can read.
+"""The gateway's own answers in gRPC, and ends of others: a status, with details that programs can read.
 
 Shapes: "gRPC over HTTP2" (grpc/grpc, doc/PROTOCOL-HTTP2.md) and google/rpc/status.proto, error_details.proto.
 """
@@ -29,12 +29,14 @@ OF_HTTP: Final[dict[int, int]] = {
     408: 4,
     414: INVALID,
     431: INVALID,
+    500: INVALID,  # its target has done it: UNAVAILABLE would have clients send it again
     501: 12,
 }
 UNAVAILABLE: Final = 14  # of what else may fail between client and target
 DOMAIN: Final = "hoopgw"
 MAX_WORDS: Final = 500  # characters of one field: clients take 8 KiB of metadata in all (gRPC's own default)
 
+_ANSWER: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nContent-Length: 0\r\n"
 _INFO: Final = b"type.googleapis.com/google.rpc.ErrorInfo"
 _RETRY: Final = b"type.googleapis.com/google.rpc.RetryInfo"
 _AS_THEY_ARE: Final = frozenset(range(0x20, 0x7F)) - {0x25}
@@ -42,30 +44,36 @@ _AS_THEY_ARE: Final = frozenset(range(0x20, 0x7F)) - {0x25}
 
 def denied(denial: Denial, more: dict[str, Any] | None = None) -> bytes:
     """The whole answer, in HTTP/1.1; `more` fields stand beside the object's own."""
+    return _ANSWER + denied_lines(denial, more) + b"\r\n"
+
+
+def denied_lines(denial: Denial, more: dict[str, Any] | None = None) -> bytes:
+    """Its status as fields, which may stand behind messages."""
     code = STATUSES[denial.decision]
     details = [_any(_INFO, _error_info(denial, more or {}))]
     if denial.retry_after is not None:
         details.append(_any(_RETRY, _field(1, _number(1, denial.retry_after))))
-    return _answer(code, f"{denial.decision.value}: {denial.reason}", details)
+    return _lines(code, f"{denial.decision.value}: {denial.reason}", details)
 
 
 def failed(status: int, reason: str) -> bytes:
-    """The same for what is no decision of a rule; `status` is HTTP's."""
-    return _answer(OF_HTTP.get(status, UNAVAILABLE), reason, [])
+    """The same as `denied` for what is no decision of a rule; `status` is HTTP's."""
+    return _ANSWER + failed_lines(status, reason) + b"\r\n"
 
 
-def _answer(code: int, reason: str, details: list[bytes]) -> bytes:
+def failed_lines(status: int, reason: str) -> bytes:
+    return _lines(OF_HTTP.get(status, UNAVAILABLE), reason, [])
+
+
+def _lines(code: int, reason: str, details: list[bytes]) -> bytes:
     words = _short(reason).encode("utf-8", "backslashreplace")
     status = _number(1, code) + _field(2, words) + b"".join([_field(3, each) for each in details])
     lines = [
-        b"HTTP/1.1 200 OK",
-        b"Content-Type: application/grpc",
-        b"Content-Length: 0",
         b"grpc-status: %d" % code,
         b"grpc-message: " + percent(words),
         b"grpc-status-details-bin: " + base64.b64encode(status).rstrip(b"="),
     ]
-    return b"\r\n".join(lines) + b"\r\n\r\n"
+    return b"\r\n".join(lines) + b"\r\n"
 
 
 def percent(words: bytes) -> bytes:

@@ -384,18 +384,19 @@ class Outgoing:
     # ---- the gateway's own answers to it
 
     def denied(self, denial: Denial, patient: bool, close: bool) -> bytes:
-        return words.denied(denial, patient=patient, close=close, head=self._to_head, grpc=self._grpc)
+        return words.denied(denial, patient=patient, close=close, head=self._to_head, grpc=self.grpc)
 
     def failed(self, status: int, reason: str, close: bool) -> bytes:
         session = self._scope.session
-        return words.failed(status, reason, close=close, head=self._to_head, session=session, grpc=self._grpc)
+        return words.failed(status, reason, close=close, head=self._to_head, session=session, grpc=self.grpc)
 
     @property
     def _to_head(self) -> bool:
         return self.line.startswith(b"HEAD ")
 
     @property
-    def _grpc(self) -> bool:
+    def grpc(self) -> bool:
+        """What refuses it is a status of gRPC."""
         return self.head is not None and self.head.grpc
 
     def forget(self) -> None:

@@ -51,6 +51,11 @@ class Chunks:
     def ended(self) -> bool:
         return self._state == _ENDED
 
+    @property
+    def between(self) -> bool:
+        """Nothing of a chunk has come that is not whole, nor the last one."""
+        return self._state == _AT_SIZE and not self._kept
+
     def take(self, data: bytes, start: int, content: list[bytes] | None = None) -> int:
         """Follow `data` from `start`; gives where the body ended in it, or its length where it goes on.
 

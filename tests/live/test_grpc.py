@@ -6,7 +6,7 @@ import atexit
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from typing import Any, ClassVar
 
@@ -22,6 +22,13 @@ grpc_service = ["pay.*"]
 grpc_method = ["Delete*", "Stream*"]
 then = "refuse"
 reason = "Users are not deleted."
+
+[guardrail.no-floods]
+protocol = "http"
+target = { name = "users" }
+grpc_method = ["Flood"]
+then = { limit = { bytes = "100 KiB" } }
+reason = "Floods are not for agents."
 
 [guardrail.ask-first]
 protocol = "http"
@@ -50,6 +57,8 @@ class Users(grpc.GenericRpcHandler):
             return grpc.unary_unary_rpc_method_handler(self._fail)
         if name == "List":
             return grpc.unary_stream_rpc_method_handler(self._list)
+        if name == "Flood":
+            return grpc.unary_stream_rpc_method_handler(self._flood)
         if name == "Save":
             return grpc.stream_unary_rpc_method_handler(lambda requests, context: b"%d" % sum(map(len, requests)))
         if name == "Chat":
@@ -64,6 +73,11 @@ class Users(grpc.GenericRpcHandler):
     def _list(self, request: bytes, context: Any) -> Iterator[bytes]:
         for number in range(int(request)):
             yield b"%d" % number * 1000
+
+    def _flood(self, request: bytes, context: Any) -> Iterator[bytes]:
+        while context.is_active():
+            yield b"x" * 1000
+            time.sleep(float(request))
 
     def _chat(self, requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
         for request in requests:
@@ -194,6 +208,36 @@ versions = ["h2"]
             self.assertEqual(error.code(), grpc.StatusCode.PERMISSION_DENIED)
         self.assertLess(len(sent), 1000)
         self.assertEqual(self.users.called, [])
+        self.assertEqual(self.unary("Get"), b"got x")
+
+    def flooded(self, wait: bytes, meanwhile: Callable[[], object] = lambda: None) -> tuple[int, Any]:
+        """How many messages of a stream came, and how it ended; `meanwhile` is called at the first."""
+        count = 0
+        with self.assertRaises(grpc.RpcError) as caught:
+            for each in self.channel.unary_stream("/pay.Users/Flood")(wait, metadata=self.token, timeout=TURN):
+                self.assertEqual(each, b"x" * 1000)
+                if not count:
+                    meanwhile()
+                count += 1
+        return count, caught.exception
+
+    def test_cut_in_the_middle(self) -> None:
+        """A stream that reaches a limit, or is killed, ends with a status that says so; its channel goes on."""
+        count, error = self.flooded(b"0")
+        self.assertTrue(50 < count <= 102, count)
+        self.assertEqual(error.code(), grpc.StatusCode.RESOURCE_EXHAUSTED)
+        self.assertIn("over-budget: ", error.details())
+        self.assertIn(b"no-floods", dict(error.trailing_metadata())["grpc-status-details-bin"])
+
+        def kill() -> None:
+            (row,) = [
+                each for each in self.listed("--live", "--target", "users") if "POST /pay.Users/Flood" in each["tables"]
+            ]
+            self.hoopgw("sessions", "kill", row["id"])
+
+        _, error = self.flooded(b"0.1", kill)
+        self.assertEqual(error.code(), grpc.StatusCode.UNAVAILABLE)
+        self.assertIn("ended by", error.details())
         self.assertEqual(self.unary("Get"), b"got x")
 
     def test_who_may_not(self) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.model.answer import Answer, Decision, Denial
+from hoopgw.model.answer import Allowance, Answer, Decision, Denial, Meter
+from hoopgw.model.events import Code
 from hoopgw.relay.http_grpc import MAX_WORDS, denied, failed, percent
 from hoopgw.wire.http2_heads import is_grpc
 from hoopgw.wire.httphead import Blocks, read_response
-from tests.relay.test_http import Course
+from tests.relay.test_http import Course, Masks
 
 CALL = (
     b"POST /shop/pay.Users/Delete HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer secret-token\r\n"
@@ -124,3 +126,48 @@ class Refusals(SynchronousTestCase):
         course.send(CALL)
         course.do(course.relay.target_gone("refused"))
         self.assertEqual(fields(course.client)[b"grpc-status"], b"14")
+
+    def test_an_answer_that_breaks_off(self) -> None:
+        """Ends with a status where no chunk is open; in the middle of one, or of another answer, nothing is added."""
+        begun = b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab"
+        ends: dict[bytes, Callable[[Course], None]] = {
+            b"8": lambda course: course.reply(b"9\r\n123456789\r\n"),
+            b"14": lambda course: course.do(course.relay.target_gone("closed")),
+            b"7": lambda course: course.do(course.relay.ended("no", Code.SESSION_STOPPED, REFUSED)),
+        }
+        for status, end in ends.items():
+            for request, more, told in (
+                (CALL, b"\r\n", True),
+                (CALL, b"", False),
+                (CALL, b"\r\n2", False),
+                (CALL.replace(b"application/grpc", b"text/plain"), b"\r\n", False),
+            ):
+                course = Course(Answer(meter=Meter((Allowance("10 bytes", None, 10, "a-limit"),))))
+                course.send(request)
+                course.reply(begun)
+                course.reply(more)
+                before = course.client
+                end(course)
+                self.assertIsNotNone(course.ended)
+                added = course.client.removeprefix(before)
+                self.assertEqual(added.startswith(b"0\r\ngrpc-status: " + status + b"\r\n"), told)
+                self.assertEqual(added.endswith(b"\r\n\r\n"), told)
+                self.assertEqual(bool(added), told)
+
+    def test_an_answer_that_is_whole(self) -> None:
+        """Nothing is put behind it when its session ends."""
+        whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\ngrpc-status: 0\r\n\r\n"
+        for bodies in (None, Masks()):
+            course = Course(Answer(bodies=bodies))
+            course.send(CALL)
+            course.reply(whole)
+            before = course.client
+            course.do(course.relay.ended("no", Code.SESSION_KILLED, None))
+            self.assertEqual(course.client, before)
+
+    def test_what_cannot_be_masked(self) -> None:
+        """Was done: INTERNAL, for clients send again what is UNAVAILABLE."""
+        course = Course(Answer(bodies=Masks()))
+        course.send(CALL)
+        course.reply(b"HTTP/1.1 200 OK\r\nContent-Encoding: x\r\nContent-Length: 2\r\n\r\nab")
+        self.assertEqual(fields(course.client)[b"grpc-status"], b"13")
