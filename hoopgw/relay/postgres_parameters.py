@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, final
 
 from hoopgw.policy.sql_folding import UNFOLDED
-from hoopgw.relay.postgres_settings import ENCODINGS
+from hoopgw.relay.postgres_settings import CODECS, ENCODINGS
 
 UTF8: Final = "UTF8"
 SQL_ASCII: Final = "SQL_ASCII"
@@ -34,6 +34,12 @@ class Parameters:
         if self._server_encoding == SQL_ASCII:
             return UTF8
         return self._server_encoding if self.encoding == SQL_ASCII else self.encoding
+
+    @property
+    def codec(self) -> str:
+        """By which Python reads the client's texts as the target does; "" where it converts them in another way."""
+        name = self.texts
+        return CODECS.get(name, "") if self._server_encoding in (UTF8, name) else ""
 
     def changed(self, name: bytes, value: bytes, own: bool) -> bool:
         """`own`: in answer to our own SET.  Gives whether the client must not see it."""

@@ -197,7 +197,7 @@ class Planner:
         shown = expect.name if name is None else name
         operation = Operation(PROTOCOL, kind, meaning.text, shown, meaning.parameters, self._number)
         if (expect.kind == expecting.QUERY or expect.kind == expecting.PARSE) and not meaning.text.isascii():
-            operation.encoding, operation.folds = self._encoding(plan), self._results.parameters.folds
+            self._read(plan, operation, meaning)
         plan.operations.append(operation)
         return expect
 
@@ -211,6 +211,18 @@ class Planner:
         if expect.hints & COPIES:
             self.gate = expect
         return self._asked(plan, kind, expect, meaning)
+
+    def _read(self, plan: Plan, operation: Operation, meaning: Meaning) -> None:
+        """By which encoding the target does.  One of one byte a character is judged in UTF-8, where it is known."""
+        parameters = self._results.parameters
+        operation.encoding, operation.folds = self._encoding(plan), parameters.folds
+        codec = parameters.codec
+        if codec and not plan.messages and self._results.at_rest:
+            try:
+                meaning.text = operation.text = meaning.text.decode(codec).encode()
+                operation.encoding = UTF8
+            except UnicodeDecodeError:  # the target does not read it either
+                pass
 
     def _encoding(self, plan: Plan) -> str:
         """Of the text that is read now.  UTF-8 may be taken back by what is before it and not answered, also by an

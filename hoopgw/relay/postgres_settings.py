@@ -29,6 +29,14 @@ _BY_LETTERS: Final = (
     | {"UNICODE": "UTF8", "KOI8": "KOI8R"}
 )
 
+# Those of one byte a character, by which Python reads each byte as PostgreSQL does (tested with it)
+CODECS: Final = (
+    {f"LATIN{number}": f"iso8859-{part}" for part, number in _LATIN.items()}
+    | {f"ISO_8859_{part}": f"iso8859-{part}" for part in range(5, 9)}
+    | {f"WIN{page}": f"cp{page}" for page in (866, 874, *range(1250, 1259))}
+    | {"KOI8R": "koi8-r", "KOI8U": "koi8-u"}
+)
+
 # How values are shown, and bounds that a client sets itself.
 PASSED: Final = frozenset(
     (

@@ -68,7 +68,7 @@ class Names(LiveCase):
     def test_prepared_by_sql(self) -> None:
         """must-survive 16: so it has in a text."""
         before, again = b"prepare " + TWO + b" as select 7", b"prepare " + ONE + b" as " + MASKED
-        self.assertEqual(self.shown(before, LATIN1, b"deallocate " + ONE, again, UTF8, b"execute " + TWO), b"7")
+        self.assertEqual(self.shown(before, LATIN1, b"deallocate " + ONE, again, UTF8, b"execute " + TWO), b"********")
 
     def test_prepared_by_execute(self) -> None:
         """must-survive 17: EXECUTE of what was prepared as a PREPARE, with the name that it defines behind it, which is
@@ -92,17 +92,27 @@ class Names(LiveCase):
         """must-survive 16: a table's name is the target's, not what its bytes are elsewhere."""
         made = (b"create temp table " + ONE + b" as " + PLAIN, b"create temp table " + TWO + b" as " + MASKED)
         self.assertEqual(self.shown(*made, b"select email from " + TWO), b"********")
-        refused = [self.link.exec_(text) for text in (LATIN1, b"select email from " + ONE)][-1]
-        self.assertEqual(refused.status, pq.ExecStatus.FATAL_ERROR)
-        self.assertIn(b"another encoding than UTF-8", refused.error_message)
+        self.assertEqual(self.shown(LATIN1, b"select email from " + ONE), b"********")
+        self.assertEqual(self.shown(b"select email from \xe9"), b"plain")
         self.assertEqual(self.shown(UTF8, b"select email from " + ONE), b"plain")
 
     def test_login_in_another_encoding(self) -> None:
-        """A client that speaks LATIN1 is judged by what is ASCII of its texts; results come in its encoding."""
+        """A client that speaks LATIN1 is judged by what the target reads; results come in its encoding.  Behind what is
+        not answered it is not known whether that is still so."""
         link = self.connect("writer", client_encoding="latin1").pgconn
         self.assertEqual(link.exec_(b"select chr(233)").get_value(0, 0), b"\xe9")
-        for text in (b"select '\xe9'", b"select '" + ONE + b"'"):
-            self.assertIn(b"another encoding than UTF-8", link.exec_(text).error_message)
+        for text in (b"\xe9", ONE):
+            self.assertEqual(link.exec_(b"select '" + text + b"'").get_value(0, 0), text)
+        self.assertEqual(link.exec_(b"select '\xe9' || email from pay.people").get_value(0, 0), None)
+        link.enter_pipeline_mode()
+        for text in (b"select 1", b"select '\xe9'"):
+            link.send_query_params(text, [])
+        link.pipeline_sync()
+        told = [(link.get_result() or link.get_result()) for _ in range(3)]
+        self.assertIn(b"another encoding than UTF-8", told[1].error_message if told[1] else b"")
+        while link.get_result() is not None:
+            pass
+        link.exit_pipeline_mode()
         link.exec_(UTF8)
         self.assertEqual(link.exec_(b"select '" + ONE + b"'").get_value(0, 0), ONE)
 

@@ -859,15 +859,28 @@ class Settings(SynchronousTestCase):
         read = query(text) + parse(b"s", text) + bind(b"", b"s") + execute(b"") + query(b"select 1")
         latin, plain = (b"client_encoding", b"LATIN1"), (b"client_encoding", b"SQL_ASCII")
         self.assertEqual(encodings(read=read), ["UTF8", "", "", "", ""])
-        self.assertEqual(encodings(latin, read=read), ["LATIN1", "LATIN1", "", "", ""])
+        self.assertEqual(encodings(latin, read=read), ["UTF8", "LATIN1", "", "", ""])
+        self.assertEqual(encodings(latin, read=read, server="LATIN9"), ["LATIN1", "LATIN1", "", "", ""])
         self.assertEqual(encodings(latin, (b"client_encoding", b"UTF8"), read=read[:21]), ["UTF8"])
         self.assertEqual(encodings(plain, read=read), ["UTF8", "", "", "", ""])
-        self.assertEqual(encodings(plain, read=read, server="LATIN2"), ["LATIN2", "LATIN2", "", "", ""])
+        self.assertEqual(encodings(plain, read=read, server="LATIN2"), ["UTF8", "LATIN2", "", "", ""])
         self.assertEqual(encodings(latin, read=read, server="SQL_ASCII"), ["UTF8", "", "", "", ""])
         session = Session(relay())
         session.client(query(b"select 1"))
         session.client(query(text))
         self.assertEqual([each.encoding for each in session.operations], ["", ""])
+
+    def test_texts_of_one_byte_a_character(self) -> None:
+        """What is judged is UTF-8, what goes on are the bytes that came; a portal has the same text."""
+        session = Session(relay())
+        session.client(query(b"set"))
+        session.target(complete(b"SET") + parameter(b"client_encoding", b"WIN1252") + ready())
+        sent = parse(b"", b"select '\x80\xe9'") + bind(b"", b"") + execute(b"") + SYNC
+        self.assertEqual(to_target(session.client(sent)), sent)
+        self.assertEqual([each.text.decode() for each in session.operations[1:]], ["select '\u20ac\u00e9'"] * 3)
+        session.target(PARSED + BOUND + complete(b"SELECT 1") + ready())
+        session.client(query(b"select '\x81'"))  # there is no such character
+        self.assertEqual((session.operations[-1].encoding, session.operations[-1].text), ("WIN1252", b"select '\x81'"))
 
     def test_names_that_are_folded(self) -> None:
         """Where the server's encoding has one byte a character its names may be others: the operation says so."""

@@ -14,6 +14,7 @@ from hoopgw.policy.masks import SqlMasks
 from hoopgw.relay.effects import CancelTarget, CatalogueChanged, Completed
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.relay.postgres_planner import UNSEEN
+from hoopgw.relay.postgres_settings import CODECS
 from hoopgw.wire.pgmessages import report_fields
 from tests.programs import SERVER, found
 from tests.relay.bridge import Bridge, RawClient
@@ -478,3 +479,21 @@ class Identity(Live):
             connection.execute("set client_encoding to 'SJIS'")
             connection.execute("select 1")
         self.assertTrue(connection.broken)
+
+
+class Encodings(Live):
+    def test_as_the_target_reads(self) -> None:
+        """must-survive 16: each byte of an encoding of one byte a character is to Python what it is to PostgreSQL."""
+        text = "select convert_from(set_byte('x', 0, %s), %s)"
+        with psycopg.connect(self.dsn(self.cluster.port), autocommit=True) as connection:
+            for name, codec in CODECS.items():
+                for byte in range(0x80, 0x100):
+                    try:
+                        wanted = bytes((byte,)).decode(codec)
+                    except UnicodeDecodeError:
+                        wanted = ""
+                    try:
+                        (found,) = connection.execute(text, (byte, name)).fetchone() or ("",)
+                    except psycopg.Error:
+                        found = ""
+                    self.assertEqual(found, wanted, (name, byte))
