@@ -81,6 +81,11 @@ class HttpRelay(Relay):
         return self._socket is not None
 
     @property
+    def owed(self) -> bool:
+        """It is a WebSocket whose client has not said goodbye."""
+        return self._socket is not None and self._socket.owed
+
+    @property
     def idle(self) -> bool:
         """Nothing is under way, and no part of a request is there."""
         return self._at_rest and not self._requests.waiting

@@ -104,6 +104,11 @@ class WebSocketRelay:
         return bool(self._asked)
 
     @property
+    def owed(self) -> bool:
+        """The client has not said goodbye: it may still send, and read why it is to end only behind that."""
+        return not self._client.closed
+
+    @property
     def starred(self) -> int:
         """Values of secret members that the record does not have."""
         return self._secrets.found

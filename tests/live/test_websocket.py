@@ -194,6 +194,15 @@ class Sockets(HttpCase):
         self.assertEqual((code, said["decision"], said["guardrails"]), (1008, "refused", ["no-delete"]))
         self.assertEqual(self.talks.heard, ['{"op": "read"}'])
 
+    def test_a_message_that_is_too_long(self) -> None:
+        """Its sender reads why (1009) though it was still sending: its library reads behind what it writes."""
+        for _ in range(4):
+            connection = self.open("live", compression=None)
+            with contextlib.suppress(ConnectionClosed):
+                connection.send('{"a": "' + "x" * 3_000_000)
+            self.assertEqual(self.closed(connection)[0], 1009)
+        self.assertEqual(self.talks.heard, [])
+
     def test_tricks(self) -> None:
         """The same in fragments, as bytes, with escapes, twice: none of it reaches the service."""
         for trick in (

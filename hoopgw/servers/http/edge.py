@@ -26,9 +26,11 @@ from hoopgw.servers.http.own import OwnPages
 from hoopgw.servers.http.patience import Late, Patience, Terms
 from hoopgw.servers.http.scoping import Calls, HttpLogin, scope_of
 from hoopgw.servers.http.upstream import Upstream
+from hoopgw.servers.http_streams import StreamTransport
 from hoopgw.servers.pump import Pump
 from hoopgw.session.interfaces import IEdge
 
+LINGER = 1.0  # seconds in which a client that still sends can read why its WebSocket ends
 _log = Logger("hoopgw.servers.http.edge")
 
 
@@ -66,10 +68,11 @@ class HttpShared:
 class ClientLeg:
     """The client's connection, as long as the session has it: it may go on with another one."""
 
-    def __init__(self, transport: Any, over: Callable[[], bool]) -> None:
-        """`over` is asked when the session ends: True where the connection is not its any more."""
+    def __init__(self, transport: Any, over: Callable[[], bool], lose: Callable[[], None] | None = None) -> None:
+        """`over` is asked when the session ends: True where the connection is not its any more; else `lose` ends it."""
         self._transport = transport
         self._over = over
+        self._lose = lose or transport.loseConnection
         self._left = False
         self.write = transport.write
         self.sink = sink_of(transport)
@@ -86,7 +89,7 @@ class ClientLeg:
     def loseConnection(self) -> None:
         self._left = self._left or self._over()
         if not self._left:
-            self._transport.loseConnection()
+            self._lose()
 
     def abortConnection(self) -> None:
         if not self._left:
@@ -135,7 +138,7 @@ class HttpEdge:
         relay = self._relay = HttpRelay(scope_of(login, calls, bearer, session.judge.masks))
         renew = _nothing if bearer is None else bearer.renew
         upstream = self._upstream = Upstream(self._shared.links, access, relay, renew)
-        leg = ClientLeg(self._transport, self._over)
+        leg = ClientLeg(self._transport, self._over, self._lose)
         session.opened({"target": str(access.target.addresses[0])})
         self._access = access
         self._patience = Patience(_terms(gateway.settings.limits, access.target), gateway.reactor.seconds())
@@ -169,6 +172,15 @@ class HttpEdge:
             return False
         self._gateway.reactor.callLater(0, self._go_on, rest)  # when this session has been taken down
         return True
+
+    def _lose(self) -> None:
+        """A WebSocket that its client did not end: what that still sends is read and dropped for a while.  Left unread,
+        it would reset the connection, and take the Close from a client that reads behind what it writes."""
+        relay, transport = self._relay, self._transport
+        if relay is None or not relay.owed or isinstance(transport, StreamTransport):
+            transport.loseConnection()
+        else:
+            self._gateway.reactor.callLater(LINGER, transport.loseConnection)
 
     @property
     def until_close(self) -> bool:

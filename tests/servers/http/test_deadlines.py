@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.target import TlsMode
 from hoopgw.servers.http import links
+from hoopgw.servers.http.edge import LINGER
 from hoopgw.servers.http.links import TLS_SECONDS
 from hoopgw.servers.http.patience import IDLE_SECONDS, UNTAKEN_SECONDS
 from hoopgw.service import HTTP_CHECK
@@ -237,6 +238,7 @@ class Targets(Case):
         edge.said()
         edge.turns(40)
         self.assertEqual(edge.said(), b"\x88\x14\x03\xf6the target is gone")
+        edge.turns(LINGER + 1)  # what the client still sends is read meanwhile
         self.closed(edge, "timed out: silent for 30 s")
 
     def test_one_look_that_fails(self) -> None:
