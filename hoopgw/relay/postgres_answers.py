@@ -59,7 +59,8 @@ class Answers:
         head = self._sent[self._first]
         self._first += 1
         if self._first == len(self._sent):
-            self._sent, self._first = [], 0
+            self._sent.clear()
+            self._first = 0
         elif self._first == ANSWERED:
             del self._sent[:ANSWERED]
             self._first = 0

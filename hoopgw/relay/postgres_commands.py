@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final, final
 
+from librt.strings import read_i64_le
+from mypy_extensions import i64
+
 from hoopgw.relay.postgres_hints import CREATES
 from hoopgw.relay.postgres_names import Names
 
@@ -13,7 +16,20 @@ _DDL: Final = (
     b"SECURITY", b"REASSIGN", b"DISCARD",
 )  # fmt: skip
 _MAKES: Final = (b"SELECT", b"EXPLAIN")  # of CREATE TABLE AS, and of EXPLAIN ANALYZE of one
-_PLAIN: Final = frozenset((b"SELECT", b"INSERT", b"UPDATE", b"DELETE", b"BEGIN"))  # the usual ones say nothing of names
+_SIX: Final = 0xFFFFFFFFFFFF  # bytes
+# The usual ones, the lowest byte first, say nothing of names
+_SELECT: Final = 0x5443454C4553
+_INSERT: Final = 0x545245534E49
+_UPDATE: Final = 0x455441445055
+_DELETE: Final = 0x4554454C4544
+_BEGIN: Final = 0x4E49474542  # and its NUL
+
+
+def is_usual(data: bytes, start: i64) -> bool:
+    """Whether the tag that begins there says nothing of names, where the statement's words do not."""
+    if start + 8 > len(data):
+        return False
+    return read_i64_le(data, start) & _SIX in (_SELECT, _INSERT, _UPDATE, _DELETE, _BEGIN)
 
 
 @final
@@ -33,8 +49,6 @@ class Commands:
 
         A removed name that the client gives again by SQL would have another text than the one known here.
         """
-        if command[:6] in _PLAIN and not hints & CREATES:
-            return False
         if command.startswith(_DDL) or (command.startswith(_MAKES) and hints & CREATES):
             self.changed = True
         if command in (b"DISCARD ALL", b"DEALLOCATE ALL"):

@@ -13,8 +13,9 @@ from hoopgw.model.events import Code
 from hoopgw.relay import postgres_words as words
 from hoopgw.relay.effects import Defined, Effect, Observed, ToClient
 from hoopgw.relay.postgres_answers import Answers, report
-from hoopgw.relay.postgres_commands import Commands
+from hoopgw.relay.postgres_commands import Commands, is_usual
 from hoopgw.relay.postgres_expect import BIND, CLOSE, DESCRIBE, EXECUTE, FUNCTION, PARSE, QUERY, SYNC, Expect
+from hoopgw.relay.postgres_hints import CREATES
 from hoopgw.relay.postgres_names import Names
 from hoopgw.relay.postgres_parameters import UTF8, Parameters, text_of
 from hoopgw.relay.postgres_rows import COPY_DATA, FUNCTION_RESULT, ROW, Rows, cut, looked_at, receives
@@ -239,7 +240,7 @@ class Results:
                 dropped = True
             elif self._muted and head is not None:
                 report(head, effects, "ran, and was not shown")
-            self._result_ended(head, data[start + HEADER : end - 1] if tag == 67 else b"", effects)
+            self._result_ended(head, data, start, end, effects)
         elif tag == 69:  # E
             self._pass(data, start, effects)
             self._begin = end
@@ -287,10 +288,11 @@ class Results:
         else:
             raise ProtocolViolation(f"the target sent a message of the kind {tag}, which has no place here")
 
-    def _result_ended(self, head: Expect | None, command: bytes, effects: list[Effect]) -> None:
+    def _result_ended(self, head: Expect | None, data: bytes, start: int, end: int, effects: list[Effect]) -> None:
         if head is None or (head.kind != EXECUTE and head.kind != QUERY):
             raise ProtocolViolation("the target completed what was not asked")
-        if self._commands.completed(command, head.hints):
+        usual = data[start] != 67 or (not head.hints & CREATES and is_usual(data, start + HEADER))
+        if not usual and self._commands.completed(data[start + HEADER : end - 1], head.hints):
             effects.append(Defined(head.number))
         head.results += 1
         head.copying = head.sends = head.described = False

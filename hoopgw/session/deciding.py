@@ -91,6 +91,7 @@ class Decider:
         self._open = True
         self.over_budget: set[int] = set()  # operations whose denial was said; the relay reports them again
         self._rulings = Rulings(partial(journal.append, Kind.VERDICT))
+        self._ruling: Ruling | None = None  # the last one that let an operation pass
         self._approvals = Approvals(
             id=id,
             access=access,
@@ -139,16 +140,17 @@ class Decider:
         operations = ask.operations
         judge, rulings = self._judge, self._rulings.by_id
         references: list[int] = []
-        ruling: Ruling | None = None
+        ruling = self._ruling
         for operation in operations:
             verdict = judge.judge(operation)
-            if ruling is None or ruling.verdict is not verdict:  # of a Bind and its Execute it is the same
+            if ruling is None or ruling.verdict is not verdict:  # of what is asked again and again it is the same
                 ruling = rulings.get(id(verdict))
             if ruling is None:
                 ruling = self._new_ruling(verdict)
             if ruling is None or not ruling.plain:
                 return self._carefully(Course(ask), references, verdict)
             references.append(ruling.reference)
+        self._ruling = ruling
         count = len(operations)
         if count > USUAL:
             return self._carefully(Course(ask), references)
