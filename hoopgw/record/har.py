@@ -104,7 +104,7 @@ class _Exchange:
         self._asked = asked
         self._target = str(opening.get("target", ""))
         self._version = str(opening.get("http", "HTTP/1.1"))  # recordings of before 1.0 do not say it
-        self._ending = _Ending("http" in opening)
+        self._ending = _Ending("http" in opening, asked.fields["kind"] == "tunnel")
         self._sent = _Body()
         self._received = _Body()
         self._answer: Happening | None = None
@@ -206,9 +206,11 @@ class _Exchange:
 class _Ending:
     """Whether an answer came to its end, and why it did not."""
 
-    def __init__(self, told: bool) -> None:
-        """`told`: it is noted where an answer that ends with its connection was whole."""
+    def __init__(self, told: bool, tunnel: bool) -> None:
+        """`told`: it is noted where an answer that ends with its connection was whole.  What a `tunnel` carries is not
+        here, and ends as its two sides like."""
         self._told = told
+        self._tunnel = tunnel
         self._whole = False
         self._switched = False  # a WebSocket ends by a message
         self._why = "it was not over when this was exported"
@@ -223,7 +225,7 @@ class _Ending:
         fields = each.fields
         if each.what == "answer":
             self._switched = fields["status"] == SWITCHED
-            self._whole = not self._told and _until_close(fields)
+            self._whole = (self._tunnel or not self._told) and _until_close(fields)
         elif each.what == "message":
             self._whole = self._whole or fields["kind"] == "close"
         elif each.what == "done" or (each.what == "completed" and not (fields["note"] or self._switched)):

@@ -208,6 +208,9 @@ class Archive(SynchronousTestCase):
         ):
             response = archive(operation(GET), *entries)[0]["response"]
             self.assertEqual((response.get("_error"), "comment" in response), (why, why is not None), entries)
+        opened = answer(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        (tunnel,) = archive(operation(b"CONNECT a:1 HTTP/1.1\r\n", kind="tunnel"), opened, over)
+        self.assertEqual((tunnel["response"]["status"], tunnel["response"].get("_error")), (200, None))
         (old,) = archive(operation(GET), endless, over, version="")  # in which nobody can know
         self.assertNotIn("_error", old["response"])
 
