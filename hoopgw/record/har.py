@@ -42,6 +42,8 @@ def _entries(happenings: Iterable[Happening]) -> Iterator[_Exchange]:
     for each in happenings:
         if each.what == "open":
             opening = each.fields
+        elif each.what == "note" and each.fields.get("code") == Code.SESSION_OPENED.value:
+            opening = {**opening, "scheme": each.fields.get("scheme", "http")}
         elif each.what == "operation" and each.fields["kind"] in ("request", "tunnel"):
             if current is not None:
                 yield current
@@ -103,6 +105,7 @@ class _Exchange:
     def __init__(self, asked: Happening, opening: dict[str, Any]) -> None:
         self._asked = asked
         self._target = str(opening.get("target", ""))
+        self._scheme = str(opening.get("scheme", "http"))  # that the target speaks
         self._version = str(opening.get("http", "HTTP/1.1"))  # recordings of before 1.0 do not say it
         self._ending = _Ending("http" in opening, asked.fields["kind"] == "tunnel")
         self._sent = _Body()
@@ -155,10 +158,11 @@ class _Exchange:
     def _request(self) -> dict[str, Any]:
         method, _, path = self._asked.fields["text"].partition(" ")
         headers = self._headers()
+        place = path if method == "CONNECT" else f"{_header(headers, 'host') or self._target}{path}"
         pairs = parse_qsl(path.partition("?")[2], keep_blank_values=True)  # heads are bounded
         found = {
             "method": method,
-            "url": f"http://{_header(headers, 'host') or self._target}{path}",
+            "url": f"{self._scheme}://{place}",
             "httpVersion": self._version,
             "cookies": [],  # no cookie is in the record
             "headers": [{"name": name, "value": value} for name, value in headers],

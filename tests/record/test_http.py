@@ -211,8 +211,15 @@ class Archive(SynchronousTestCase):
         opened = answer(b"HTTP/1.1 200 Connection established\r\n\r\n")
         (tunnel,) = archive(operation(b"CONNECT a:1 HTTP/1.1\r\n", kind="tunnel"), opened, over)
         self.assertEqual((tunnel["response"]["status"], tunnel["response"].get("_error")), (200, None))
+        self.assertEqual(tunnel["request"]["url"], "http://a:1")
         (old,) = archive(operation(GET), endless, over, version="")  # in which nobody can know
         self.assertNotIn("_error", old["response"])
+
+    def test_the_scheme(self) -> None:
+        """Is the target's."""
+        opened = entry(Kind.NOTE, b'{"code": "session.opened", "target": "10.0.0.1:443", "scheme": "https"}')
+        (found,) = archive(opened, operation(GET), answer(OK))
+        self.assertEqual(found["request"]["url"], "https://shop.internal/a?b=1&c=")
 
     def test_as_it_was_sent(self) -> None:
         """What was left out or added when it was sent, and that it was sent again."""

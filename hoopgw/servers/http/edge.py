@@ -14,7 +14,7 @@ from hoopgw.model.answer import Denial
 from hoopgw.model.events import Code
 from hoopgw.model.http import HttpRequest
 from hoopgw.model.settings import LimitSettings
-from hoopgw.model.target import Target
+from hoopgw.model.target import Target, TlsMode
 from hoopgw.relay.http import TIMED_OUT, HttpRelay
 from hoopgw.relay.http_scope import Route, no_identity
 from hoopgw.servers.conduit import sink_of
@@ -139,7 +139,8 @@ class HttpEdge:
         renew = _nothing if bearer is None else bearer.renew
         upstream = self._upstream = Upstream(self._shared.links, access, relay, renew)
         leg = ClientLeg(self._transport, self._over, self._lose)
-        session.opened({"target": str(access.target.addresses[0])})
+        scheme = "http" if access.target.tls is TlsMode.DISABLE else "https"
+        session.opened({"target": str(access.target.addresses[0]), "scheme": scheme})
         self._access = access
         self._patience = Patience(_terms(gateway.settings.limits, access.target), gateway.reactor.seconds())
         pump = self.pump = upstream.pump = Pump(
