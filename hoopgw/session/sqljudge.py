@@ -282,9 +282,9 @@ class SqlJudge(Judge):
         self._named_by(operation, facts, scope)
         if not verdict.refusals and operation.kind in (QUERY, EXECUTE):
             self._happens(meant, operation.text, scope, operation.number)
-            (first, *more) = facts.statements or (None,)
-            if first is not None and first.defines and not first.uses and not more:
-                self.names.told(first.defines, "prepare" not in first.effects, operation.number)
+            if len(facts.statements) == 1 and facts.statements[0].defines and not facts.statements[0].uses:
+                (only,) = facts.statements
+                self.names.told(only.defines, "prepare" not in only.effects, operation.number)
         return verdict
 
     def _guardrails(self, facts: Facts, scope: Scope) -> tuple[IGuardrail, ...]:
