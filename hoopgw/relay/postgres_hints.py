@@ -48,7 +48,7 @@ def _letters(at: int) -> bytes:
     bits = bytearray(256)
     for word, _ in _WORDS:
         for letter in (word[at], word[at] - 32):
-            bits[letter] |= 1 << first.index(word[0])
+            bits[letter] |= 2 ** first.index(word[0])
     return bytes(bits)
 
 
