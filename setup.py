@@ -41,6 +41,7 @@ PATH = (
     "session/supervision",
     "session/sqlbuiltin",
     "session/sqljudge",
+    "session/sqlnaming",
     "session/sqlscopes",
     "session/sqlstatements",
     "servers/conduit",

@@ -22,7 +22,7 @@ from hoopgw.policy.policyset import Selection
 from hoopgw.policy.sql import MAX_IN_PROCESS, Unreadable, analyse, analyse_by
 from hoopgw.policy.sql_calls import RUNS_TEXT, with_parameters
 from hoopgw.policy.sql_folding import may_fold
-from hoopgw.policy.sql_names import Meaning, NameContext, SessionNames, context_of
+from hoopgw.policy.sql_names import Meaning, SessionNames, context_of
 from hoopgw.policy.touched import expanded
 from hoopgw.relay import postgres_replication
 from hoopgw.relay.postgres_parameters import UTF8
@@ -30,9 +30,10 @@ from hoopgw.relay.postgres_settings import encoding_name
 from hoopgw.session.catalogues import CatalogueCache
 from hoopgw.session.interfaces import IJudge
 from hoopgw.session.parser_process import ParserProcess
-from hoopgw.session.sqlbuiltin import built_in, refused, unreadable, unseen
+from hoopgw.session.sqlbuiltin import built_in, refused, unreadable
+from hoopgw.session.sqlnaming import reading_of, with_names
 from hoopgw.session.sqlscopes import Held, Scope, Scopes, Told
-from hoopgw.session.sqlstatements import both, changes, for_others, loud, makes, own_types, quiet
+from hoopgw.session.sqlstatements import changes, for_others, loud, makes, own_types, quiet
 from hoopgw.session.supervision import Judge
 
 # Settings that change nothing of what a statement does; drivers set them as they please
@@ -266,7 +267,7 @@ class SqlJudge(Judge):
         return reading.addCallbacks(read, unread)
 
     def _weighed(self, operation: Operation, facts: Facts, scope: Scope) -> Verdict | Deferred[Verdict]:
-        meant = self._with_names(facts, operation.text, scope, bound=operation.bound)
+        meant = with_names(self.names, facts, operation.text, scope, self._context, bound=operation.bound)
         if scope.casts:
             meant = with_parameters(meant, scope.catalogue, own_types(operation))
         verdict = judge(self._guardrails(facts, scope), operation, meant) & built_in(meant)
@@ -297,11 +298,11 @@ class SqlJudge(Judge):
     def _named_by(self, operation: Operation, facts: Facts, scope: Scope) -> None:
         """Parse gives a name that EXECUTE can use, and Bind one for FETCH."""
         if operation.kind == PARSE and operation.name:
-            meaning = Meaning(facts.statements, self._reading(scope, self._context))
+            meaning = Meaning(facts.statements, reading_of(scope, self._context))
             self._define(operation.name.decode("utf-8", "replace"), operation.text, meaning, operation.number)
         elif operation.kind == BIND:
             # what its statement executes in its turn is looked up when that runs
-            named = self._with_names(facts, operation.text, scope, within=True)
+            named = with_names(self.names, facts, operation.text, scope, self._context, within=True)
             if named is not facts:
                 self.names.bind(operation.number, named.statements)
             if operation.portal:
@@ -315,13 +316,10 @@ class SqlJudge(Judge):
     def defined(self, number: int) -> None:
         self.names.settle(number)
 
-    def _reading(self, scope: Scope, context: NameContext) -> tuple[int, NameContext]:
-        return scope.catalogue.generation if scope.catalogue is not None else -1, context
-
     def _happens(self, facts: Facts, text: bytes, scope: Scope, number: int = 0) -> None:
         """What the session's names may mean from now on."""
         context = self._context
-        reading = self._reading(scope, context)
+        reading = reading_of(scope, context)
         for statement in facts.statements:
             context = context.after(statement)
             self._for_others = self._for_others or for_others(statement)
@@ -344,74 +342,6 @@ class SqlJudge(Judge):
         if context != self._context:
             self._context = context
             self._held = Held(None)
-
-    def _meant(
-        self,
-        name: str,
-        cursor: bool,
-        scope: Scope,
-        context: NameContext,
-        told: Mapping[bytes, Meaning],
-        within: bool = False,
-    ) -> list[Statement]:
-        """What a name stands for in `context`: a prepared text is read again where its names may mean something else.
-        `told`: what the text that uses it has made of it before.  `within`: what it stands for itself says EXECUTE."""
-        found: list[Statement] = []
-        for text, meaning in (*self.names.of(name, cursor), *told.items()):
-            if meaning.reading is not None and meaning.reading != self._reading(scope, context):
-                meaning = self._read_again(name, text, scope, context)
-            found += meaning.statements if within else self._inside(meaning.statements, scope, context)
-        return found
-
-    def _inside(self, statements: tuple[Statement, ...], scope: Scope, context: NameContext) -> list[Statement]:
-        """Where one says EXECUTE itself, what that runs."""
-        found: list[Statement] = []
-        for each in statements:
-            bodies = []
-            if each.uses:
-                bodies = self._meant(each.uses, "fetch" in each.effects, scope, context, {}, True)
-            found += [both(each, body) for body in bodies] or [each]
-        return found
-
-    def _read_again(self, name: str, text: bytes, scope: Scope, context: NameContext) -> Meaning:
-        if len(text) > MAX_IN_PROCESS:
-            return Meaning((Statement(frozenset(), unknown=(f"{name!r} was prepared before names changed",)),))
-        read = analyse(text, scope.catalogue, context, scope.follows).statements
-        held = tuple(body for each in read if each.defines == name for body in each.body)
-        meaning = Meaning(held or read, self._reading(scope, context))
-        if any(known == text for known, _ in self.names.of(name, cursor=False)):
-            self.names.define(name, text, meaning)
-        return meaning
-
-    def _with_names(self, facts: Facts, text: bytes, scope: Scope, within: bool = False, bound: int = 0) -> Facts:
-        """EXECUTE and FETCH are judged by what the name stands for, here or earlier in the text; a name that was not
-        seen keeps its `uses`, and is refused by `built_in`."""
-        if not any(statement.uses for statement in facts.statements):
-            return facts
-        statements: list[Statement] = []
-        context = self._context
-        told: dict[tuple[bool, str], dict[bytes, Meaning]] = {}  # by whether it is a cursor, and its name
-        for statement in facts.statements:
-            meant = [statement]
-            if statement.uses:
-                key = "fetch" in statement.effects, statement.uses
-                if bound:
-                    bodies = self._inside(self.names.bound(bound), scope, context)
-                else:
-                    bodies = self._meant(statement.uses, key[0], scope, context, told.get(key, {}), within)
-                meant = [both(statement, body) for body in bodies]
-            if not meant:
-                meant = [replace(statement, unknown=(*statement.unknown, unseen(statement.uses)))]
-            if statement.defines:
-                reading = self._reading(scope, context) if "prepare" in statement.effects else None
-                key = reading is None, statement.defines
-                earlier = told.get(key, {}).get(text)
-                held = statement.body if earlier is None else earlier.statements + statement.body
-                told[key] = {text: Meaning(held, reading)}
-            for each in meant:
-                context = context.after(each)
-            statements += meant
-        return Facts(tuple(statements), facts.redacted)
 
     def _again(self, operation: Operation) -> Deferred[Verdict]:
         self._refresh(ended=False)
