@@ -166,19 +166,18 @@ def without_bulk(events: list[tuple[int, int]], bulk: set[int]) -> tuple[list[tu
 
 
 def read_all(events: list[tuple[int, int]], flows: list[Flow | None], reactor: Any) -> None:
-    """Everything that can be read is read; of other events `reactor.other_event` knows.  One that fails ends alone."""
+    """Everything that can be read is read; of other events `reactor.reader` knows.  One that fails ends alone."""
     for descriptor, event in events:
         flow = flows[descriptor] if event == EPOLLIN and descriptor < len(flows) else None
-        if flow is None:
-            reactor.other_event(descriptor, event)
+        reader = flow.transport if flow is not None else reactor.reader(descriptor, event)
+        if reader is None:
             continue
-        transport = flow.transport
         try:
-            why = flow.read()
+            why = flow.read() if flow is not None else reader.doRead()
         except Exception as error:
-            why = reactor.failed(transport, error)
+            why = reactor.failed(reader, error)
         if why:
-            reactor.ended(transport, why, True)
+            reactor.ended(reader, why, True)
 
 
 def turns(reactor: Any, poll: Callable[[float, int], list[tuple[int, int]]], timeout: float | None) -> None:

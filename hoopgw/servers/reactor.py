@@ -103,20 +103,13 @@ class LeanEPollReactor(EPollReactor):
         if self.unsent:
             send_all(self.unsent, self)
 
-    def other_event(self, descriptor: int, event: int) -> None:
-        """Of what has no short way: read at once, or in Twisted's way."""
+    def reader(self, descriptor: int, event: int) -> Any:
+        """Who has no short way and is to be read now; None where there is nobody, or it was done in Twisted's way."""
         selectable = self._selectables.get(descriptor)
-        if selectable is None:
-            return
-        if event != EPOLLIN:
-            log.callWithLogger(selectable, self._doReadOrWrite, selectable, descriptor, event)
-            return
-        try:
-            why = selectable.doRead()
-        except Exception as error:
-            why = self.failed(selectable, error)
-        if why:
-            self.ended(selectable, why, True)
+        if selectable is None or event == EPOLLIN:
+            return selectable
+        log.callWithLogger(selectable, self._doReadOrWrite, selectable, descriptor, event)
+        return None
 
     doIteration = doPoll
 

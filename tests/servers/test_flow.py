@@ -100,7 +100,7 @@ class Turns(Case):
     def turn(self) -> list[tuple[int, int]]:
         """Of whom nobody here knew how to read them."""
         others: list[tuple[int, int]] = []
-        reactor = SimpleNamespace(other_event=lambda *event: others.append(event))
+        reactor = SimpleNamespace(reader=lambda *event: others.append(event))
         read_all([(self.socket.fileno(), EPOLLIN)], self.flows, reactor)
         return others
 
