@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hoopgw.cli.demo.children import Child, ChildFailed
@@ -24,10 +24,14 @@ class Gateway:
         self.config, self.port, self.admin, self.log = config, port, admin, log
         self._child: Child | None = None
 
-    def start(self, extra: Mapping[str, str] | None = None) -> None:
-        """Accepts connections when this returns.  Raises ChildFailed with the end of its log."""
+    def start(self, extra: Mapping[str, str] | None = None, within: Sequence[str] = ()) -> None:
+        """Accepts connections when this returns.  `within` are words of a program that becomes it, as `env` does.
+
+        Raises ChildFailed with the end of its log.
+        """
         twistd = Path(sys.executable).with_name("twistd")
         command: list[str | Path] = [
+            *within,
             sys.executable,
             twistd,
             "--nodaemon",
