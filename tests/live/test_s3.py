@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import io
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from typing import Any, ClassVar
 import boto3
 import botocore.config
 import botocore.exceptions
+from boto3.s3.transfer import TransferConfig
 
 from tests.live.s3_servers import LACKING, Child, Moto, Versity, until
 from tests.live.test_http import HttpCase
@@ -55,6 +57,16 @@ target = { name = ["s3", "secrets", "wrong"] }
 roles = ["user"]
 """
 MANY = 20 << 20  # bytes of what goes in parts
+
+
+class Once:
+    """A file that cannot be sought in."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = io.BytesIO(data)
+
+    def read(self, size: int = -1) -> bytes:
+        return self._data.read(size)
 
 
 class Course(HttpCase):
@@ -149,6 +161,26 @@ class Course(HttpCase):
         s3.complete_multipart_upload(Bucket="papers", Key="many", UploadId=upload, MultipartUpload={"Parts": done})
         found = hashlib.sha256(s3.get_object(Bucket="papers", Key="many")["Body"].read())
         self.assertEqual(found.digest(), hashlib.sha256(body).digest())
+
+    def test_managed(self) -> None:
+        """Parts that boto3 sends and asks for side by side, of bodies that can be read once."""
+        s3, body = self.client(), os.urandom(MANY)
+        s3.create_bucket(Bucket="managed")
+        side = TransferConfig(multipart_threshold=5 << 20, multipart_chunksize=5 << 20, max_concurrency=4)
+        s3.upload_fileobj(Once(body), "managed", "parts", Config=side)
+        found = io.BytesIO()
+        s3.download_fileobj("managed", "parts", found, Config=side)
+        self.assertTrue(found.getvalue() == body)
+        tag = s3.head_object(Bucket="managed", Key="parts")["ETag"]
+        with self.assertRaises(botocore.exceptions.ClientError) as unchanged:
+            s3.get_object(Bucket="managed", Key="parts", IfNoneMatch=tag)
+        self.assertEqual(unchanged.exception.response["Error"]["Code"], "304")
+
+    def test_security_presigned(self) -> None:
+        """An address with a signature would be somebody else's right: it is refused, and told how to ask."""
+        url = self.client().generate_presigned_url("get_object", Params={"Bucket": "papers", "Key": "a"})
+        status, _, said = self.curl(url=url)
+        self.assertEqual((status, b"ask without it" in said), (400, True))
 
     def test_curl(self) -> None:
         """A client that knows nothing of AWS, bodies of known and unknown length."""
