@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
+from time import monotonic
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, succeed
@@ -155,7 +156,16 @@ class Session(Supervision):
         timer = self._timers.pop(code, None)
         if timer is not None and timer.active():
             timer.cancel()
-        self._timers[code] = self._clock.callLater(max(0.0, at - self._clock.seconds()), call)
+        left = max(0.0, at - self._clock.seconds())
+        self._timers[code] = self._clock.callLater(left, self._due, code, at, monotonic() + left, call)
+
+    def _due(self, code: Code, at: float, latest: float, call: Callable[[], None]) -> None:
+        """Timers move with a clock that is set back: once it is right again they are early by as much."""
+        left = min(at - self._clock.seconds(), latest - monotonic())
+        if left > 0:
+            self._timers[code] = self._clock.callLater(left, self._due, code, at, latest, call)
+        else:
+            call()
 
     def _expired(self) -> None:
         self.end(Code.SESSION_EXPIRED, "the login's time is up; log in again")

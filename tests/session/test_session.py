@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from time import monotonic
 from typing import Any
 
 import orjson
@@ -33,6 +34,7 @@ from hoopgw.relay.effects import (
     Typed,
 )
 from hoopgw.session import rulings
+from hoopgw.session import session as session_module
 from hoopgw.session.budgets import Budgets
 from hoopgw.session.deciding import PATIENCE
 from hoopgw.session.holds import Holds
@@ -414,6 +416,31 @@ class Ending(Case):
         self.assertEqual(answer.denial.decision, Decision.UNAVAILABLE)
         session.kill("ann", "late")
         self.assertEqual(len(self.edge.ends), 1)
+
+    def test_expires_while_clocks_are_set(self) -> None:
+        """must-survive 59: a timer that came before its time, as it does once a clock that was set back is right again,
+        ends nobody."""
+        self.session(access=access(expires=7200.0))
+        self.move_timers(-3600)
+        self.clock.advance(3700)
+        self.assertEqual(self.edge.ends, [])
+        self.clock.advance(3501)
+        self.assertEqual([end[0] for end in self.edge.ends], [Code.SESSION_EXPIRED])
+
+    def test_time_that_has_passed(self) -> None:
+        """must-survive 59: a clock that was set back lets no session last longer than its login."""
+        self.session(access=access(expires=7200.0))
+        self.clock.rightNow -= 86400
+        self.move_timers(-86400)
+        passed = monotonic() + 7201
+        self.patch(session_module, "monotonic", lambda: passed)
+        self.clock.advance(7201)
+        self.assertEqual([end[0] for end in self.edge.ends], [Code.SESSION_EXPIRED])
+
+    def move_timers(self, seconds: float) -> None:
+        """As the reactor does where its clock is set."""
+        for call in self.clock.getDelayedCalls():
+            call.reset(call.getTime() - self.clock.seconds() + seconds)
 
     def test_session_seconds(self) -> None:
         """A session lasts no longer than its budget."""
