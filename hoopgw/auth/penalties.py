@@ -25,7 +25,7 @@ class Penalties:
         self._clock = clock
         self._each = each
         self._together = together
-        self._until: OrderedDict[str, float] = OrderedDict()
+        self._owed: OrderedDict[str, tuple[float, float]] = OrderedDict()  # since when, how many seconds
         self._pending: dict[str, int] = {}
         self._all = 0
 
@@ -53,14 +53,14 @@ class Penalties:
         """It was the client's fault.  An issuer that is down is not."""
         source = source_of(address)
         total = min(self._left(source) + seconds, LONGEST)
-        self._until[source] = self._clock.seconds() + total
-        self._until.move_to_end(source)
-        if len(self._until) > MAX_SOURCES:
-            self._until.popitem(last=False)
+        self._owed[source] = self._clock.seconds(), total
+        self._owed.move_to_end(source)
+        if len(self._owed) > MAX_SOURCES:
+            self._owed.popitem(last=False)
 
     def succeeded(self, address: str) -> None:
         """Somebody from there is known: many share an address, and one stale token must not lock them all out."""
-        self._until.pop(source_of(address), None)
+        self._owed.pop(source_of(address), None)
 
     def blocked(self, address: str) -> bool:
         """For what has no login of its own, as a cancel request."""
@@ -71,13 +71,17 @@ class Penalties:
         return max(0, int(self._left(source_of(address)) - ENFORCED_FROM)) + 1
 
     def _left(self, source: str) -> float:
-        until = self._until.get(source)
-        if until is None:
+        owed = self._owed.get(source)
+        if owed is None:
             return 0.0
-        left = until - self._clock.seconds()
+        since, seconds = owed
+        now = self._clock.seconds()
+        if now < since:  # the clock was set back: it lasts as long as it would have, from now
+            self._owed[source] = since, _ = now, seconds
+        left = since + seconds - now
         if left <= 0:
-            del self._until[source]
-        return min(max(left, 0.0), LONGEST)  # a clock that was set back must not lengthen it
+            del self._owed[source]
+        return max(left, 0.0)
 
 
 def source_of(address: str) -> str:
