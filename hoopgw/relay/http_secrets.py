@@ -11,26 +11,35 @@ from mypy_extensions import i64
 from hoopgw.wire.httpfields import CHUNKED, Block, Field
 from hoopgw.wire.secretform import SecretForm, has_secret
 from hoopgw.wire.secretnames import SecretNames
+from hoopgw.wire.secretpairs import may_have_pairs
 from hoopgw.wire.secretparts import SecretParts
 from hoopgw.wire.secretplaces import mentions
 from hoopgw.wire.secrettext import SecretText
+from hoopgw.wire.secretxml import SecretXml
 
 # How a body is looked through
-NONE: Final = 0  # by its type it has no named fields, or none that are known here, unless it begins as JSON does
+NONE: Final = 0  # by its type it has no named fields, unless it begins as JSON or XML does
 TEXT: Final = 1
 FORM: Final = 2
 PARTS: Final = 3
 WITHHELD: Final = 4  # it has some, and they cannot be found
 LINES: Final = 5  # text whose lines have names as well
 UNTYPED: Final = 6
+MARKUP: Final = 7  # XML
 
-_TEXTUAL: Final = re.compile(rb"text/|[^;]*(?:json|graphql|javascript|ya?ml|x-amz-cbor-1\.0)\b")
+_TEXTUAL: Final = re.compile(rb"text/|[^;]*(?:json|graphql|javascript|ya?ml)\b")
+_MARKED_UP: Final = re.compile(rb"[^;]*\bxml\b")
+# They have named fields and are not read here
+_BINARY: Final = re.compile(
+    rb"[^;]*\b(?:x-)?(?:cbor(?:-seq)?|x-amz-cbor-1\.[01]|msgpack|messagepack|bson|smile|ubjson|ion|amf|hessian|plist|xop)\b"
+)
 _LINED: Final = re.compile(rb"[^;]*ya?ml\b|(?:application|message)/http\b")
 _BOUNDARY: Final = re.compile(rb";[ \t]*boundary=(?:\"([^\"]+)\"|([^\"; \t]+))", re.IGNORECASE)
 _CHARSET: Final = re.compile(rb";[ \t]*charset=\"?([^\"; \t]*)", re.IGNORECASE)
 _ASCII: Final = frozenset((b"utf-8", b"utf8", b"us-ascii", b"ascii", b"iso-8859-1", b"latin1", b"windows-1252"))
 _PAIR: Final = re.compile(rb"[A-Za-z0-9_.%+\[\]-]+(?:=|\Z)")  # how a form begins
 _PROTOCOLS: Final = re.compile(rb"(?im)^(sec-websocket-protocol:)([^\r\n]*)")
+_TAG: Final = b"<"  # how XML begins
 _OPENS: Final = (b"{", b"[")  # how a text of JSON begins
 _BLANKS: Final = b" \t\r\n"
 _MARKED: Final = b"\xef\xbb\xbf"  # what may stand before it
@@ -54,7 +63,7 @@ _PLAIN: Final = BodyKind(TEXT)
 
 def kind_of(block: Block) -> BodyKind:
     """By Content-Type and Content-Encoding.  A body without a type, or with several, is text, or a form where it begins
-    as one."""
+    as one; a text may be XML as well."""
     types = block.values(b"content-type")
     told = types[0].strip(b" \t").lower() if types else b""
     if len(types) != 1 or not told:
@@ -65,10 +74,14 @@ def kind_of(block: Block) -> BodyKind:
         found = _BOUNDARY.search(types[0])
         boundary = b"" if found is None else found.group(1) or found.group(2)
         way = PARTS if boundary else WITHHELD
+    elif _MARKED_UP.match(told) and b"xop" not in told:
+        way, boundary = MARKUP, b""
     elif _LINED.match(told):
         way, boundary = LINES, b""
     elif _TEXTUAL.match(told):
         way, boundary = TEXT, b""
+    elif _BINARY.match(told):
+        way, boundary = WITHHELD, b""
     else:
         return _NONE
     charset = _CHARSET.search(told)
@@ -82,7 +95,9 @@ def is_clean(kind: BodyKind, body: bytes, names: SecretNames) -> bool:
     """Nothing of a body that is whole is kept out of the record: most bodies need no more than this."""
     if kind.way == FORM:
         return b" " < body[:1] < b"\x80" and body[:1] not in _OPENS and not has_secret(body, names)
-    if kind.way in (PARTS, WITHHELD) or (kind.way == UNTYPED and _PAIR.match(body)):
+    if kind.way in (PARTS, WITHHELD) or (kind.way == UNTYPED and _PAIR.match(body)) or _is_markup(body):
+        return False
+    if kind.way == LINES and may_have_pairs(body):
         return False
     return not mentions(body, names) and not _is_wide(body)
 
@@ -108,9 +123,13 @@ def _starred_list(value: bytes, names: SecretNames) -> bytes:
 
 
 def may_open(body: bytes) -> bool:
-    """Whether it begins as JSON does, or has not begun."""
+    """Whether it begins as JSON or XML does, or has not begun."""
     first = body[:4].removeprefix(_MARKED).lstrip(_BLANKS) or body.removeprefix(_MARKED).lstrip(_BLANKS)
-    return first[:1] in _OPENS or not first or first == _MARKED[: len(first)]
+    return first[:1] in _OPENS or first[:1] == _TAG or not first or first == _MARKED[: len(first)]
+
+
+def _is_markup(body: bytes) -> bool:
+    return body.removeprefix(_MARKED).lstrip(_BLANKS)[:1] == _TAG
 
 
 def _is_wide(body: bytes) -> bool:
@@ -130,7 +149,7 @@ class BodySecrets:
     withheld  the record has no more of it than its length
     """
 
-    __slots__ = ("_chunked", "_first", "_form", "_kind", "_names", "_parts", "_single", "_text", "withheld")
+    __slots__ = ("_chunked", "_first", "_form", "_kind", "_names", "_parts", "_single", "_text", "_xml", "withheld")
 
     def __init__(self, kind: BodyKind, names: SecretNames, framing: int) -> None:
         self._kind = kind
@@ -139,13 +158,14 @@ class BodySecrets:
         self._first = b""  # byte of it
         self._single = False  # and there is no other yet
         self._text: SecretText | None = None
+        self._xml: SecretXml | None = None
         self._form: SecretForm | None = None
         self._parts: SecretParts | None = None
         self.withheld = False
 
     @property
     def found(self) -> int:
-        for each in (self._text, self._form, self._parts):
+        for each in (self._text, self._form, self._parts, self._xml):
             if each is not None:
                 return each.found
         return 0
@@ -169,7 +189,8 @@ class BodySecrets:
             self._single = len(data) == 1
         elif self._single and data:
             self._single = False
-            self.withheld = self.withheld or (self._text is not None and _is_wide(self._first + data[:1]))
+            known = self._text is not None or self._xml is not None
+            self.withheld = self.withheld or (known and _is_wide(self._first + data[:1]))
         if self.withheld:
             return b"*" * len(data)
         if self._text is not None:
@@ -178,6 +199,10 @@ class BodySecrets:
             return self._form.feed(data)
         if self._parts is not None:
             return self._parts.feed(data)
+        if self._xml is not None:
+            shown = self._xml.feed(data)
+            self.withheld = self._xml.withheld
+            return shown
         return data
 
     def _begin(self, data: bytes) -> None:
@@ -188,6 +213,8 @@ class BodySecrets:
             self._parts = SecretParts(self._names, self._kind.boundary)
         elif way == WITHHELD or (way != FORM and _is_wide(data)):
             self.withheld = True
+        elif (way == MARKUP and not opens) or (way in (NONE, TEXT, UNTYPED) and _is_markup(data)):
+            self._xml = SecretXml(self._names)
         elif (way == FORM and not opens) or (way == UNTYPED and _PAIR.match(data)):
             self._form = SecretForm(self._names)
         else:

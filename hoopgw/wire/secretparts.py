@@ -14,6 +14,7 @@ from typing import Final, final
 from hoopgw.wire.secretform import SecretForm
 from hoopgw.wire.secretnames import SecretNames
 from hoopgw.wire.secrettext import SecretText
+from hoopgw.wire.secretxml import SecretXml
 
 MAX_HEAD: Final = 8192  # bytes of a part's head; of a part with a longer one nothing is in the record
 
@@ -24,6 +25,7 @@ _NAME: Final = re.compile(
 _TYPE: Final = re.compile(rb"^content-type:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 _JSON: Final = re.compile(rb"[^;]*json\b")
 _LINES: Final = re.compile(rb"(?:application|message)/http\b|[^;]*ya?ml\b")
+_XML: Final = re.compile(rb"[^;]*\bxml\b")
 _FORM: Final = b"application/x-www-form-urlencoded"
 _WIDE: Final = re.compile(rb"multipart/|.*charset=[\"']?(?:utf-?16|utf-?32|utf-?7|ucs)", re.DOTALL)
 _FILE: Final = re.compile(rb"filename\*?[0-9]*\*?[ \t]*=", re.IGNORECASE)
@@ -45,7 +47,7 @@ class SecretParts:
         self._head = b""
         self._state = _CONTENT
         self._hidden = True  # the part in hand is starred; before the first one there is none that is read
-        self._text: SecretText | SecretForm | None = None  # what looks through it
+        self._text: SecretText | SecretForm | SecretXml | None = None  # what looks through it
         self.found = 0
 
     def feed(self, data: bytes) -> bytes:
@@ -101,6 +103,8 @@ class SecretParts:
             self._text = None
         elif told.startswith(_FORM):
             self._text = SecretForm(self._names)
+        elif _XML.match(told):
+            self._text = SecretXml(self._names)
         else:
             self._text = SecretText(self._names, _LINES.match(told) is not None)
         self._state = _CONTENT

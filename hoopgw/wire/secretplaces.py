@@ -8,6 +8,7 @@ from librt.strings import read_i64_le
 from mypy_extensions import i64
 
 from hoopgw.wire.secretnames import KINDS, MAX_NAME, SecretNames
+from hoopgw.wire.secretpairs import colons, may_have_pairs
 
 _COLONS: Final = 0x3A3A3A3A3A3A3A3A
 _ONES: Final = 0x0101010101010101
@@ -19,8 +20,10 @@ _DASH: Final = 45
 
 
 def mentions(data: bytes, names: SecretNames) -> bool:
-    """Whether there is a secret name before a colon, in a text that is whole."""
-    return behind(data, 0, len(data), names, b"\\u" in data) >= 0
+    """Whether there is a secret name before a colon, or in a pair, in a text that is whole."""
+    if behind(data, 0, len(data), names, b"\\u" in data) >= 0:
+        return True
+    return may_have_pairs(data) and bool(colons(data, names, False))
 
 
 def behind(data: bytes, start: i64, end: i64, names: SecretNames, escaped: bool) -> i64:
@@ -126,9 +129,9 @@ def indent(data: bytes, end: i64) -> i64:
     return begin - here if here == 0 or data[here - 1] == _LF else -1
 
 
-def last_of(data: bytes) -> bytes:
-    """The last of its bytes among which a name may stand whose colon is still to come; blanks behind it are one."""
+def last_of(data: bytes, count: i64) -> bytes:
+    """So many of its last bytes, among which a name may stand whose colon is to come; blanks behind it are one."""
     size = len(data)
     if size and IS_BLANK[data[size - 1]]:
-        return data.rstrip(_BLANKS)[-MAX_NAME:] + b" "
-    return data[-MAX_NAME:]
+        return data.rstrip(_BLANKS)[-count:] + b" "
+    return data[-count:]

@@ -1,8 +1,8 @@
 """Text in pieces -> the same text, at the same length, with the values of secret members starred.  Compiled.
 
 Members are known by their names, wherever they stand: in JSON, in JSON that is a text of JSON, in the arguments of a
-document of GraphQL, and in texts of lines (YAML, fields of a head) at the begin of one.  Nothing is held back, nothing
-is refused: what is none of these goes on as it is.
+document of GraphQL, and in texts of lines (YAML, fields of a head) at the begin of one; those called `value` by the
+name beside them.  Nothing is held back, nothing is refused: what is none of these goes on as it is.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
-from hoopgw.wire.secretnames import MAX_NAME, SecretNames
+from hoopgw.wire.secretnames import SecretNames
+from hoopgw.wire.secretpairs import REACH, colons, may_have_pairs
 from hoopgw.wire.secretplaces import IS_BLANK, behind, indent, is_quote, last_of
 
 _PLAIN: Final = 0
@@ -41,7 +42,7 @@ class SecretText:
 
     __slots__ = (
         "_before", "_column", "_depth", "_empty", "_escaped", "_in_text", "_indent", "_level", "_lines", "_names",
-        "_quote", "_quotes", "_run", "_state", "found",
+        "_pairs", "_quote", "_quotes", "_run", "_state", "found",
     )  # fmt: skip
 
     def __init__(self, names: SecretNames, lines: bool = False) -> None:
@@ -59,6 +60,7 @@ class SecretText:
         self._depth: i64 = 0
         self._in_text = False
         self._escaped = False  # there are escapes in the bytes in hand
+        self._pairs: list[int] = []  # colons of secret pairs in them, the first one last
         self.found = 0
 
     def feed(self, data: bytes) -> bytes:
@@ -68,10 +70,11 @@ class SecretText:
         end: i64 = len(text)
         here: i64 = start
         self._escaped = b"\\u" in text
+        self._pairs = colons(text, self._names, self._lines) if may_have_pairs(text) else []
         if self._state == _PLAIN:
             here = self._behind_name(text, start, end)
             if here < 0:
-                self._before = text[-MAX_NAME:] if self._lines else last_of(text)
+                self._before = self._kept(text)
                 return data
         shown = bytearray(text)
         while 0 <= here < end:
@@ -96,14 +99,23 @@ class SecretText:
         if self._state != _PLAIN:
             self._before = b""
         else:
-            self._before = text[-MAX_NAME:] if self._lines else last_of(text)
+            self._before = self._kept(text)
         return bytes(shown[start:]) if start else bytes(shown)
+
+    def _kept(self, data: bytes) -> bytes:
+        """Of what was read, what has to be known for the next bytes."""
+        return data[-REACH:] if self._lines else last_of(data, REACH)  # a pair may have begun
 
     # ---- names
 
     def _behind_name(self, data: bytes, start: i64, end: i64) -> i64:
         """Behind the colon of the next secret name; -1 where there is none."""
-        here: i64 = behind(data, start, end, self._names, self._escaped)
+        while self._pairs and self._pairs[-1] < start:
+            self._pairs.pop()
+        pair: i64 = self._pairs[-1] if self._pairs else -1
+        here: i64 = behind(data, start, end if pair < 0 else pair, self._names, self._escaped)
+        if here < 0:
+            here = pair
         if here < 0:
             return -1
         stop: i64 = here

@@ -21,6 +21,7 @@ from hoopgw.wire.secretform import SecretForm, starred_target
 from hoopgw.wire.secretnames import secret_names
 from hoopgw.wire.secretparts import SecretParts
 from hoopgw.wire.secrettext import SecretText
+from hoopgw.wire.secretxml import SecretXml
 from tests.fuzz.choices import Choices, cut
 from tests.wire.test_jsonmask import PATTERNS, hidden, maker
 from tests.wire.test_textmask import events
@@ -133,6 +134,7 @@ def secret_fields(data: bytes) -> None:
     for made, text in (
         (lambda: SecretText(names), json.dumps({"a": junk.decode("latin-1"), "token": secret.decode()}).encode()),
         (lambda: SecretForm(names), b"a=" + quote(junk).encode() + b"&token=" + secret + b"&b"),
+        (lambda: SecretXml(names), b"<a>" + junk.translate(None, b"<>&") + b"<token>" + secret + b"</token>"),
         (lambda: SecretParts(names, b"b"), b"--b\r\nX: y\r\n\r\n" + junk.replace(b"--b", b"") + part),
     ):
         shown = b"".join(map(made().feed, cut(text, places)))

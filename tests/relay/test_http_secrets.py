@@ -67,6 +67,13 @@ class Secrets(SynchronousTestCase):
             (b"", b'{"token": "%s"}'),
             (b"", b"user=ada&password=%s"),
             (b"application/yaml", b"user: ada\npassword: %s\nz: 1\n"),
+            (b"application/yaml", b"- name: a\n  value: b\n- name: DB_PASSWORD\n  value: %s\n"),
+            (JSON, b'{"env": [{"name": "DB_PASSWORD", "value": "%s"}, {"name": "A", "value": "b"}]}'),
+            (b"application/json-patch+json", b'[{"op": "add", "path": "/password", "value": "%s"}]'),
+            (b"application/soap+xml", b"<s:Body><w:Password>%s</w:Password><w:User>ada</w:User></s:Body>"),
+            (b"text/xml", b'<?xml version="1.0"?><login password="%s" user="ada"/>'),
+            (b"", b"<login><token>%s</token></login>"),
+            (b"application/octet-stream", b"<login><token>%s</token></login>"),
             (b"text/plain", b'{"token": "%s"}'),
             (b"application/x-www-form-urlencoded", b'{"token": "%s"}'),
             (b"application/x-www-form-urlencoded", b"user=ada&password=%s&z=1"),
@@ -98,6 +105,9 @@ class Secrets(SynchronousTestCase):
             (post(body.decode().encode("utf-16-le"), b"text/plain"), 2 * len(body)),
             (post(body, b"application/json; charset=utf-7"), len(body)),
             (post(body, b"multipart/form-data"), len(body)),
+            (post(b"\xa1\x65token\x69hush-hush", b"application/cbor"), 17),
+            (post(b"\x81\xa5token\xa9hush-hush", b"application/vnd.msgpack"), 17),
+            (post(b"\xa1\x65token\x69hush-hush", b"application/x-amz-cbor-1.1"), 17),
         ):
             course = self.sent(data)
             self.assertEqual(self.content(course), b"*" * size)
