@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
@@ -21,10 +21,14 @@ Place = tuple[BinaryIO, int, int]  # a file, an offset, a size
 
 
 class Cutter:
-    """`failure` says why the last try failed, "" where it did not; nothing is lost by that: the segments stay."""
+    """`failure` says why the last try failed, "" where it did not; nothing is lost by that: the segments stay.
 
-    def __init__(self, recordings: Recordings) -> None:
+    `told(failure)` is called in the thread that cuts, where it has changed.
+    """
+
+    def __init__(self, recordings: Recordings, told: Callable[[str], None] = lambda failure: None) -> None:
         self._recordings = recordings
+        self._told = told
         self._known: dict[bytes, tuple[int, int]] = {}  # by session: the journal's last chunk, and its size
         self._todo: list[Path] = []
         self._lock = threading.Lock()
@@ -62,31 +66,52 @@ class Cutter:
         """In the caller's thread.  Sets `failure`."""
         with self._lock:
             segments = sorted(self._todo)
+        done: list[Path] = []
         try:
-            if segments:
-                self._cut(segments)
+            why = self._cut(segments, done) if segments else ""
         except OSError as error:
-            self.failure = f"{error.filename or self._recordings.directory}: {error.strerror or error}"
-            return
-        self.failure = ""
+            why = self._words(error)
+        self._ended(why)
         with self._lock:
-            self._todo = [path for path in self._todo if path not in segments]
+            self._todo = [path for path in self._todo if path not in done]
 
-    def _cut(self, segments: list[Path]) -> None:
+    def _words(self, error: OSError) -> str:
+        return f"{error.filename or self._recordings.directory}: {error.strerror or error}"
+
+    def _ended(self, failure: str) -> None:
+        before, self.failure = self.failure, failure
+        if failure != before:
+            self._told(failure)
+
+    def _cut(self, segments: list[Path], done: list[Path]) -> str:
+        """Adds those that are in journals now to `done`; says why others are not.
+
+        A journal that cannot be written keeps the segments that have something for it, and no others.
+        """
         by_session: dict[bytes, dict[int, Place]] = {}
         damaged: list[Path] = []
+        kept: set[str] = set()
+        why = ""
         with ExitStack() as opened:
             for path in segments:
                 file = opened.enter_context(path.open("rb"))
                 if not _sorted(file, by_session):
                     damaged.append(path)
             for session, places in by_session.items():
-                self._append(session, places)
+                try:
+                    self._append(session, places)
+                except OSError as error:
+                    why = why or self._words(error)
+                    kept |= {file.name for file, _, _ in places.values()}
         for path in segments:
+            if str(path) in kept:
+                continue
             if path in damaged:  # what is not as it was written stays here, for those who want to look
                 path.rename(path.with_suffix(".damaged"))
             else:
                 path.unlink()
+            done.append(path)
+        return why
 
     def _append(self, session: bytes, places: dict[int, Place]) -> None:
         """To the session's journal, what it does not have yet."""

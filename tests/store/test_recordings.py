@@ -13,6 +13,7 @@ from hoopgw.store.cutting import Cutter
 from hoopgw.store.recordings import GATEWAY, Recordings, located, session_bytes, session_id
 
 SESSION = b"s" * 16
+OTHER = b"t" * 16
 
 
 def chunk(number: int, session: bytes = SESSION) -> bytes:
@@ -46,6 +47,29 @@ class Places(SynchronousTestCase):
             "s_" + "a" * 21 + "/",
         ):
             self.assertRaises(ValueError, session_bytes, name)
+
+    def test_one_journal_that_cannot_be_written(self) -> None:
+        """must-survive 60: it keeps its own segments, told once; others are cut, and it is once that can be done."""
+        told: list[str] = []
+        cutter = Cutter(self.recordings, told.append)
+        in_the_way = self.recordings.journal(SESSION)
+        in_the_way.mkdir(parents=True)
+        both = self.segment(chunk(0), chunk(0, OTHER))
+        alone = self.recordings.directory / "segments/00000002.hgs"
+        alone.write_bytes(chunk(1, OTHER))
+        cutter.add([both, alone])
+        for _ in range(2):
+            cutter.cut()
+        self.assertEqual(told, [f"{in_the_way}: Is a directory"])
+        self.assertTrue(both.exists())
+        self.assertFalse(alone.exists())
+        self.assertEqual(self.recordings.journal(OTHER).read_bytes(), chunk(0, OTHER) + chunk(1, OTHER))
+        in_the_way.rmdir()
+        cutter.cut()
+        self.assertEqual(told[1:], [""])
+        self.assertFalse(both.exists())
+        self.assertEqual(self.recordings.journal(SESSION).read_bytes(), chunk(0))
+        self.assertEqual(self.recordings.journal(OTHER).read_bytes(), chunk(0, OTHER) + chunk(1, OTHER))
 
     def test_a_planted_link(self) -> None:
         """must-survive 37: a symbolic link in a journal's place is not followed, and the segment stays."""
