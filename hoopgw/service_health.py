@@ -23,7 +23,10 @@ def add_gauges(metrics: CollectorRegistry, registry: Registry, recorder: Recorde
 def health(
     why_not: str, policy: str, registry: Registry, recorder: Recorder, reloads: Reloads
 ) -> tuple[bool, dict[str, Any]]:
-    """Whether sessions can open, and the answer's body.  `why_not`: why the gateway is not ready; "" where it is."""
+    """Whether sessions can open, and the answer's body.  `why_not`: why the gateway is not ready; "" where it is.
+
+    `behind` in it: what is written later, and why; sessions go on.
+    """
     why = why_not
     if not why:
         try:
@@ -31,5 +34,6 @@ def health(
         except OperatorError as error:
             why = str(error)
     body = {"healthy": not why, "version": __version__, "sessions": len(registry)}
-    body |= {"policy": policy, **reloads.shown()}
+    behind = {"index": registry.behind, "recordings": recorder.backlog}
+    body |= {"policy": policy, "behind": {what: said for what, said in behind.items() if said}, **reloads.shown()}
     return not why, {**body, "reason": why} if why else body

@@ -34,6 +34,8 @@ def running(path: str, policy: str = "", named: str = "") -> Iterator[Finding]:
         yield Finding("gateway", f"is still {said.get('version')}, and {__version__} is installed", RESTART)
     else:
         yield Finding("gateway", f"{said.get('version')}, {said.get('sessions')} sessions")
+    for what, why in said.get("behind", {}).items():
+        yield Finding(what, f"cannot be written, and is written later: {why}", "docs/troubleshooting.md")
     if named and path != named:
         words = f"the gateway still answers at {path}; {named} of the files is taken up by a start only"
         yield Finding("admin socket", words, RESTART)

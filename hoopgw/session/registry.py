@@ -42,6 +42,7 @@ class Registry:
         self._closed: dict[str, SessionRow] = {}  # the last rows of ended sessions, not written yet
         self._left_out = LeftOut(store, rebuild)
         self.aftermath = Aftermath(store)
+        self.behind = ""  # why the index could not be written; "" where it could
         self._turn = DeferredLock()
         self._loop = LoopingCall(self.write)
         self._loop.clock = clock
@@ -133,8 +134,17 @@ class Registry:
             self._put(closed, seen)
             await self._left_out.write()
             await self.aftermath.write(self._is_busy)
+            self._told("")
         except StoreUnavailable as error:
-            self.log.warn("The index could not be written and is written later: {why}", why=str(error))
+            self._told(str(error))
+
+    def _told(self, why: str) -> None:
+        """Once for each reason, not each second for as long as the store is away."""
+        if why and why != self.behind:
+            self.log.warn("The index could not be written and is written later: {why}", why=why)
+        elif self.behind and not why:
+            self.log.info("The index is written again")
+        self.behind = why
 
     def _is_busy(self, id: str) -> bool:
         """Its own last row is not in the index."""

@@ -12,6 +12,7 @@ from queue import Empty, Queue
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
 from hoopgw.model.errors import OperatorError, RecordingFailed
 from hoopgw.model.settings import RecordingSettings
@@ -38,6 +39,8 @@ class Recorder:
     `gap(session, gap)` hears of every best-effort gap when it ends; `sealed(session, digest)` of every final seal;
     `failed(why)` when nothing can be written from now on: once, until something could.
     """
+
+    log = Logger()
 
     def __init__(
         self,
@@ -83,7 +86,7 @@ class Recorder:
         self.spool = Spool(self._spool_path(), self._settings.spool)
         chains = Chains(self._key, self._settings.seal_every)
         self.segments = Segments(self.recordings)
-        self.cutter = Cutter(self.recordings)
+        self.cutter = Cutter(self.recordings, lambda why: self._call_from_thread(self._cut, why))
         self.cutter.add(self.recordings.segments())
         self.writer = Writer(self.spool, chains, self.segments, self._told, self._rolled)
         interrupted = self._recovered(chains)
@@ -162,6 +165,13 @@ class Recorder:
     def backlog(self) -> str:
         """Why segments could not be cut into journals, "" where they could; nothing is lost by that."""
         return self.cutter.failure
+
+    def _cut(self, failure: str) -> None:
+        if failure:
+            words = "Recordings stay in segments, which take room, until their journals can be written: {why}"
+            self.log.warn(words, why=failure)
+        else:
+            self.log.info("The journals of recordings are written again")
 
     def when_synced(self) -> Deferred[None]:
         """Fires when everything that is in the spool now is on disk; the next round begins at once."""

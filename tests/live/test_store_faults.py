@@ -31,6 +31,7 @@ class Away(LiveCase):
         for _ in range(200):
             self.assertEqual(there.execute("select 1").fetchone(), (1,))
         self.assertEqual(self.connect().execute("select count(*) from customers").fetchone(), (200,))
+        self.assertTrue(until(lambda: "WRONG  index: cannot be written" in self.hoopgw("doctor").stdout))
         writer = self.connect("writer")
         error = self.assertRaises(psycopg.Error, writer.execute, HELD)
         assert isinstance(error, psycopg.Error)

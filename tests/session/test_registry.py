@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
-from twisted.logger import formatEvent, globalLogPublisher
+from twisted.logger import capturedLogs, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.errors import LoginRefused, NotAllowed
@@ -106,6 +106,20 @@ class Living(Case):
         self.assertEqual(self.index(), ())
         self.clock.advance(1)
         self.assertEqual([(found.id, found.reason) for found in self.index()], [("s_1", "session.closed: left")])
+
+    def test_said_once(self) -> None:
+        """must-survive 59: that the store is away is in the log once, not each second, and known for as long."""
+        session = self.add("s_1")
+        self.store.down = True
+        with capturedLogs() as lines:
+            for _ in range(3):
+                session.decide(ask(b"a"))
+                self.clock.advance(1)
+            self.assertNotEqual(self.registry.behind, "")
+            self.store.down = False
+            self.clock.advance(1)
+        self.assertEqual(self.registry.behind, "")
+        self.assertEqual([line["log_level"].name for line in lines], ["warn", "info"])
 
     def test_store_back_after_an_hour(self) -> None:
         """Sessions that began, went on and ended in the hour are all in the index soon after it, each once."""
