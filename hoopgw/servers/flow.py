@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Final
 
+from mypy_extensions import i64
 from twisted.internet import main
 
 from hoopgw.servers.conduit import Receiver, Sink, Unsent
@@ -21,7 +22,7 @@ TINY_READ: Final = 472
 EPOLLIN: Final = 1  # select.EPOLLIN, as a constant of the compiled code
 TURN_SIZE: Final = 32 * 1024  # bytes that wait for the end of the turn; more is worth the switch of readers
 MAX_EVENTS: Final = 256  # of one poll; the others come with the next
-BULK_READS: Final = 2  # of a turn, beside others: each takes as long as ten statements do
+BULK_READS: Final = 2  # of a turn, and until a rest, beside others: each takes as long as ten statements do
 
 
 # read(2) and write(2) of a socket are recv(2) and send(2) without flags; Python has a shorter way to them
@@ -36,6 +37,7 @@ class Flow(Sink):
     tls        its TLS; None while bytes go as they are
     clear      nothing stands before a send: no queue, no end
     receiver   who is given what was read; None: the transport's protocol
+    sent       bytes that were sent since it was read: a peer that is sent much says little but that it takes it
     """
 
     def __init__(
@@ -54,12 +56,14 @@ class Flow(Sink):
         self.transport = transport
         self.tls: TlsLayer | None = None
         self.clear = False
+        self.sent: i64 = 0
         self._turn = turn
         self._waiting = b""
         self._size = TINY_READ
 
     def write(self, data: bytes) -> None:
         """Send what the socket takes, at the end of this turn; queue the rest."""
+        self.sent += len(data)
         if self._waiting:
             self._waiting += data
         elif self.transport is None:
@@ -129,6 +133,7 @@ class Flow(Sink):
 
     def read(self) -> Any:
         """What Twisted's `doRead` gives."""
+        self.sent = 0
         try:
             data = _read(self._descriptor, self._size)
         except BlockingIOError:
@@ -165,6 +170,15 @@ def without_bulk(events: list[tuple[int, int]], bulk: set[int]) -> tuple[list[tu
     return short, long
 
 
+def has_others(short: list[tuple[int, int]], flows: list[Flow | None]) -> bool:
+    """Whether one of these says more than that it takes what it is sent, as SSH and HTTP/2 do beside their own bulk."""
+    for descriptor, _ in short:
+        flow = flows[descriptor] if descriptor < len(flows) else None
+        if flow is not None and flow.sent <= TURN_SIZE:
+            return True
+    return False
+
+
 def read_all(events: list[tuple[int, int]], flows: list[Flow | None], reactor: Any) -> None:
     """Everything that can be read is read; of other events `reactor.reader` knows.  One that fails ends alone."""
     for descriptor, event in events:
@@ -196,8 +210,11 @@ def turns(reactor: Any, poll: Callable[[float, int], list[tuple[int, int]]], tim
             events = poll(-1.0 if timeout is None else timeout, MAX_EVENTS)
         except InterruptedError:
             return
-        if bulk and len(events) > 1:
-            events = reactor.short_first(events)
+        if bulk and events:
+            if len(events) > 1 or events[0][0] in bulk:
+                events = reactor.short_first(events)
+            elif not reactor.others:
+                reactor.others = has_others(events, flows)
         read_all(events, flows, reactor)
         if unsent:
             send_all(unsent, reactor)

@@ -5,7 +5,9 @@ EPOLLIN takes Twisted's way.
 
 What connections send waits for the end of the turn.  A `send` wakes its reader, which often runs at once on this CPU
 and leaves its caches full of something else; all reads of a turn judged in a row find them warm (docs/performance.md).
-Sockets whose last read was large come after that: what is short is read and sent without them.
+Sockets whose last read was large come after that: what is short is read and sent without them.  While there is such
+they rest after every few reads.  Else the gateway, whoever sends so much and whoever takes it are busy without a pause,
+and Linux lets each of them go on for milliseconds before it wakes what serves a short statement.
 
 A turn that was about sockets alone is followed by the next without a look at what threads and timers want, where
 neither has anything to say.
@@ -20,8 +22,10 @@ until it has caught up; here they move with it.
 from __future__ import annotations
 
 import sys
+import time
 from collections import deque
 from collections.abc import Callable
+from select import EPOLLOUT
 from typing import Any
 
 from twisted.internet.base import DelayedCall
@@ -31,9 +35,11 @@ from twisted.logger import Logger
 from twisted.python import log
 
 from hoopgw.servers.conduit import Unsent
-from hoopgw.servers.flow import BULK_READS, EPOLLIN, Flow, read_all, send_all, turns, without_bulk
+from hoopgw.servers.flow import BULK_READS, EPOLLIN, Flow, has_others, read_all, send_all, turns, without_bulk
 
 ENDS = 16  # connections whose peer has left that end at once in a turn, and as many of those that wait
+REST = 0.001  # seconds without large reads: as short as epoll can wait
+BESIDE = 0.005  # seconds since the last short read of another, for which large ones rest
 TOLD = 1.0  # seconds that the clock may be set back without a word: time daemons do
 _log = Logger("hoopgw.servers.reactor")
 
@@ -42,13 +48,18 @@ class LeanEPollReactor(EPollReactor):
     """Twisted's epoll reactor with a shorter way for readable sockets.
 
     `unsent` holds what wants `send_now` called before the reactor sleeps; `flows` the short ways of connections that
-    are read and have one, and `bulk` those whose last read was large, by their descriptors.
+    are read and have one, and `bulk` those whose last read was large, by their descriptors.  `others`: what is short
+    was read beside them.
     """
 
     def __init__(self) -> None:
         self.unsent: list[Unsent] = []
         self.flows: list[Flow | None] = []
         self.bulk: set[int] = set()
+        self.others = False
+        self._others_at = self._large_at = -BESIDE  # monotonic: when that was, and the last look at large reads
+        self._large = 0  # reads since the last rest
+        self._resting: set[int] = set()
         self._first = 0  # which of the large reads of a turn comes first: each has its turn
         self.looked = 0.0  # at the clock: what it said last
         self.leaving: deque[tuple[Any, Exception]] = deque()  # peers that have left, beyond ENDS of a turn
@@ -63,13 +74,43 @@ class LeanEPollReactor(EPollReactor):
         turn.  A statement beside a large result else waits for its reads, and for those of all others."""
         short, long = without_bulk(events, self.bulk)
         if short:
+            self.others = self.others or has_others(short, self.flows)
             read_all(short, self.flows, self)
             if self.unsent:
                 send_all(self.unsent, self)
+        if long and self._rests(len(long)):
+            self._rest(long)
         if len(long) <= BULK_READS:
             return long
         self._first = (self._first + BULK_READS) % len(long)
         return (long[self._first :] + long[: self._first])[:BULK_READS]
+
+    def _rests(self, count: int) -> bool:
+        """Whether these large reads are the last ones before a rest."""
+        now = time.monotonic()
+        if self.others and now - self._large_at < BESIDE:  # what was before them may have asked for them
+            self._others_at = now
+        self.others, self._large_at = False, now
+        if now - self._others_at >= BESIDE:
+            self._large = 0
+            return False
+        self._large += count
+        return self._large >= BULK_READS
+
+    def _rest(self, long: list[tuple[int, int]]) -> None:
+        self._large = 0
+        resting = {descriptor for descriptor, _ in long} - self._writes
+        for descriptor in resting:
+            self._poller.modify(descriptor, 0)
+        self._resting |= resting
+        self.callLater(REST, self._rested, resting)
+
+    def _rested(self, resting: set[int]) -> None:
+        """They are read again, unless it was stopped meanwhile."""
+        for descriptor in resting & self._resting:
+            self._resting.remove(descriptor)
+            if descriptor in self._reads:
+                self._poller.modify(descriptor, EPOLLIN | (EPOLLOUT if descriptor in self._writes else 0))
 
     # ---- what a turn needs of it
 
@@ -105,6 +146,9 @@ class LeanEPollReactor(EPollReactor):
 
     def reader(self, descriptor: int, event: int) -> Any:
         """Who has no short way and is to be read now; None where there is nobody, or it was done in Twisted's way."""
+        if descriptor in self._resting:  # the peer is gone: what it sent before is read first
+            self._rested({descriptor})
+            return None
         selectable = self._selectables.get(descriptor)
         if selectable is None or event == EPOLLIN:
             return selectable

@@ -6,8 +6,11 @@ import contextlib
 import os
 import select
 import socket
+import struct
 import threading
+import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.error import ConnectionLost
@@ -15,9 +18,10 @@ from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from hoopgw.servers import reactor
 from hoopgw.servers.eager import EagerServer
 from hoopgw.servers.flow import BULK_READS, SMALL_READ, TURN_SIZE
-from hoopgw.servers.reactor import ENDS, LeanEPollReactor
+from hoopgw.servers.reactor import BESIDE, ENDS, REST, LeanEPollReactor
 
 UNTIL = 60.0  # seconds that a slow machine may take
 
@@ -77,6 +81,8 @@ class Connected(SynchronousTestCase):
 
 
 class Turns(Connected):
+    now = 0.0
+
     def turn(self) -> None:
         for peer in self.peers:
             peer.sendall(b"?")
@@ -129,6 +135,67 @@ class Turns(Connected):
         self.assertEqual(self.reactor.bulk, {self.transports[0].fileno()})
         self.transports[0].connectionLost(Failure(ConnectionLost()))
         self.assertEqual(self.reactor.bulk, set())
+
+    def beside(self, turns: int) -> list[int]:
+        """How often the first connection, whose reads are large, was read in each turn, the second one short beside."""
+        counts = []
+        self.patch(reactor, "time", SimpleNamespace(monotonic=lambda: self.now))
+        large = self.transports[0].protocol
+        for _ in range(turns):
+            before = len(large.seen)
+            self.fill(0)
+            self.peers[1].sendall(b"?")
+            select.select([self.transports[1].socket], [], [], UNTIL)
+            self.reactor.doPoll(0)
+            counts.append(len(large.seen) - before)
+        return counts
+
+    def test_large_reads_rest_beside_short_ones(self) -> None:
+        """After every few, for as long as something else is read; what is short is read all the time."""
+        quick = Answers([], b"")
+        self.accepted(Answers([], b""))
+        self.accepted(quick)
+        self.fill(0)
+        self.reactor.doPoll(UNTIL)
+        self.assertEqual(self.beside(6), [1, 1, 1, 0, 0, 0])  # the first one began it
+        self.assertEqual(len(quick.seen), 6)
+        time.sleep(REST)
+        self.reactor.runUntilCurrent()
+        self.assertEqual(self.beside(3), [1, 1, 0])
+        time.sleep(REST)
+        self.reactor.runUntilCurrent()
+        self.now += BESIDE  # the last short one was long ago
+        self.fill(0)
+        for _ in range(4):
+            self.fill(0)
+            self.reactor.doPoll(0)
+        self.assertEqual(self.reactor._resting, set())
+
+    def test_large_reads_alone(self) -> None:
+        """Nobody else is there, or nobody but one that says that it takes what it is sent: nothing rests."""
+        taking = Answers([], b"x" * (TURN_SIZE + 1))
+        self.accepted(Answers([], b""))
+        self.accepted(taking)
+        self.beside(1)
+        self.assertEqual(self.beside(10), [1] * 10)
+
+    def test_a_peer_that_leaves_while_it_rests(self) -> None:
+        """What it sent before is read, then its end."""
+        gone: list[Any] = []
+        self.accepted(Answers([], b""))
+        self.accepted(Answers([], b""))
+        self.fill(0)
+        self.reactor.doPoll(UNTIL)
+        large = self.transports[0].protocol
+        self.beside(4)
+        self.assertEqual(len(self.reactor._resting), 1)
+        seen = len(large.seen)
+        large.connectionLost = gone.append
+        self.peers[0].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.peers[0].close()
+        while not gone:
+            self.reactor.doPoll(UNTIL)
+        self.assertGreater(len(large.seen), seen)
 
     def fill(self, number: int) -> None:
         """So much lies in its socket that a read is large."""
