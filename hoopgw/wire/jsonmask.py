@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from librt.strings import read_i64_le
+from librt.strings import read_i32_le, read_i64_le
 from mypy_extensions import i64
 
 from hoopgw.model.errors import Unmaskable
@@ -19,7 +19,7 @@ from hoopgw.wire.jsonskips import CLASS, bare_end, list_behind, string_behind
 from hoopgw.wire.jsonstrings import ABOUT, ends_in_escape, string_end
 from hoopgw.wire.jsontoken import PartialToken
 from hoopgw.wire.jsonvalues import JsonValues
-from hoopgw.wire.jsonways import NEAR, STRAYS, Open
+from hoopgw.wire.jsonways import NEAR, NOWHERE, STRAYS, Open
 from hoopgw.wire.masking import Action, ValueMask
 
 MAX_DEPTH: Final = 512  # objects and lists in one another
@@ -34,6 +34,7 @@ _FIRST_NAME: Final = 3  # a name, or the end of the object
 _COLON: Final = 4
 _COMMA: Final = 5  # or the end of what is open
 
+_NEXT_ROW: Final = 0x7B202C7D  # b"}, {", the lowest byte first
 _MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -288,12 +289,14 @@ class JsonMask:
 
         One that is reached, and whose value is not for here, is left where that begins.
         """
-        inside = self._open
-        way = last = inside.way
-        first = self._expect == _FIRST_NAME
-        busy = self._busy
         if self._dropped:
             return here
+        inside = self._open
+        way = last = inside.way
+        around = self._all[self._depth - 1]
+        turns = not (around.in_object or around.numbered)  # where elements are not told apart
+        first = self._expect == _FIRST_NAME
+        busy = self._busy
         while True:
             at: i64 = here
             turned = False
@@ -302,33 +305,35 @@ class JsonMask:
                     break
                 at = here + 1
                 if data[here] != 44:
+                    if not turns or inside.brace.strays >= STRAYS:
+                        break
                     at = self._turn(data, here, end)
                     if at < 0:
                         break
                     turned = True
+                    last = way
                     way = inside.brace
-            ahead = way.ahead
+            one = way.ahead
             looked: i64 = 0
-            while ahead is not None:
-                one = ahead
-                size = one.size
-                if (
-                    at + one.reach <= end
-                    and not (read_i64_le(data, at) ^ one.word) & one.mask
-                    and (size <= 8 or read_i64_le(data, at + size - 8) == one.last)
-                    and (size <= 16 or not one.differs(data, at))
-                ):
-                    break
+            while (
+                at + one.reach > end
+                or (read_i64_le(data, at) ^ one.word) & one.mask
+                or (one.size > 8 and read_i64_le(data, at + one.size - 8) != one.last)
+                or (one.size > 16 and one.differs(data, at))
+            ):
                 looked += 1
-                ahead = one.ahead if looked < NEAR else None
-            if ahead is None:
+                if looked == NEAR:
+                    one = NOWHERE
+                    break
+                one = one.ahead
+            if one.size == 0:
                 if turned:  # back to before the turn: what comes there is learned
                     way = last
                 break
             if turned:
-                self._all[self._depth - 1].number += 1
+                around.number += 1
             first = False
-            way = last = ahead
+            way = one
             here = at + way.size
             step = way.step
             stop: i64 = -1
@@ -356,24 +361,24 @@ class JsonMask:
         return here
 
     def _turn(self, data: bytes, here: i64, end: i64) -> i64:
-        """From the brace that ends an object, behind that of the next element, which stands where this one does; -1:
-        there is none, or it is not for here.
+        """From the brace that ends an object, behind that of the next element; -1: there is none, or it is not here.
 
-        Where elements are not told apart nothing has to be done for it but to count it.
+        That stands where this one does, so nothing has to be done for it but to count it.
         """
-        if data[here] != 125:
-            return -1
-        around = self._all[self._depth - 1]
-        if around.in_object or around.numbered or self._open.brace.strays >= STRAYS:
+        if here + 4 > end or data[here] != 125:
             return -1
         at: i64 = here + 1
         if self._depth > 1:
-            if at >= end or data[at] != 44:
+            if read_i32_le(data, here) == _NEXT_ROW:  # as nearly everybody writes it
+                return here + 4
+            if data[at] != 44:
                 return -1
             at += 1
         while at < end and CLASS[data[at]] == 1:
             at += 1
-        return at + 1 if at < end and data[at] == 123 else -1
+        if at < end and data[at] == 123:
+            return at + 1
+        return -1
 
     # ---- names and values
 

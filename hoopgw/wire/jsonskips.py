@@ -111,16 +111,15 @@ def list_behind(data: bytes, start: i64, end: i64) -> i64:
             return here + 1
         else:
             here = bare_end(data, here, end)
-        if here < 0:
-            return -1
-        while here < end and table[data[here]] == 1:
-            here += 1
-        if here >= end:
+        if here < 0 or here >= end:
             return -1
         c = data[here]
+        while c != 44 and c != 93:
+            here += 1
+            if table[c] != 1 or here >= end:
+                return -1
+            c = data[here]
         here += 1
         if c == 93:
             return here
-        if c != 44:
-            return -1
     return -1

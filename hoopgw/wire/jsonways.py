@@ -16,6 +16,7 @@ MOST: Final = 1024  # members that are kept: about 300 KiB
 NEAR: Final = 8  # members ahead that are compared with what comes: some may be left out
 PATIENCE: Final = 4  # times that another member comes than those that are known, until one more is
 STRAYS: Final = 32  # members of one object that came so, until all of it is learned anew
+_ENDLESS: Final = 0x7FFFFFFFFFFF  # bytes, more than there ever are
 FAR: Final = 32  # members ahead among which one is looked for by its text
 
 
@@ -27,7 +28,7 @@ class Way:
     change, and may be wrong: what they lead to is compared before it is believed.
 
     step    where the member leads, as `KeyTable.step` has it
-    ahead   the next of the members of such objects that are known
+    ahead   the next of the members of such objects that are known; NOWHERE behind the last one
     within  the brace of the objects that were its value, or in the list that was
     end     of a brace: the last of the members that are known; None while there is none
     missed  of a brace: how many members came that were none of those, since one was learned
@@ -38,7 +39,8 @@ class Way:
         "ahead", "end", "last", "mask", "missed", "place", "reach", "size", "step", "strays", "text", "within", "word",
     )  # fmt: skip
 
-    def __init__(self, text: bytes, place: i64, step: i64) -> None:
+    def __init__(self, text: bytes, place: i64, step: i64, ahead: Way | None) -> None:
+        """`ahead`: None for what stands behind the last one, itself."""
         size: i64 = len(text)
         padded = text + bytes(8)
         mask: i64 = 0
@@ -56,9 +58,9 @@ class Way:
         self.step = step
         self.missed: i64 = 0
         self.strays: i64 = 0
-        self.ahead: Way | None = None
         self.within: Way | None = None
         self.end: Way | None = None
+        self.ahead: Way = self if ahead is None else ahead
 
     def differs(self, data: bytes, here: i64) -> bool:
         """Whether what is between the first and the last eight bytes is another text."""
@@ -68,6 +70,10 @@ class Way:
                 return True
             at += 8
         return False
+
+
+NOWHERE: Final = Way(b"", 0, 0, None)  # behind the last member that is known; no text is it
+NOWHERE.reach = _ENDLESS
 
 
 @final
@@ -106,7 +112,7 @@ class Ways:
     __slots__ = ("_braces", "_count", "text")
 
     def __init__(self) -> None:
-        self.text = Way(b"", 0, 0)  # what holds a whole text
+        self.text = Way(b"", 0, 0, NOWHERE)  # what holds a whole text
         self._braces: list[Way] = []
         self._count: i64 = 0
 
@@ -115,7 +121,7 @@ class Ways:
         if self._count >= MOST:
             self._count = 0
             self._braces = []
-            self.text = Way(b"", 0, 0)
+            self.text = Way(b"", 0, 0, NOWHERE)
         return self.text
 
     def into(self, held: Way, place: i64) -> Way:
@@ -125,20 +131,20 @@ class Ways:
             return self._ready(brace)
         if brace is None and self._count < MOST:
             self._count += 1
-            brace = held.within = Way(b"", place, 0)
+            brace = held.within = Way(b"", place, 0, NOWHERE)
             return brace
         while place >= len(self._braces):
-            self._braces.append(Way(b"", len(self._braces), 0))
+            self._braces.append(Way(b"", len(self._braces), 0, NOWHERE))
         return self._ready(self._braces[place])
 
     def _ready(self, brace: Way) -> Way:
         """Its members are learned anew, in the order in which they come now, where too many came out of it."""
         if brace.strays >= STRAYS:
             each = brace.ahead
-            while each is not None:
+            while each is not NOWHERE:
                 self._count -= 1
                 each = each.ahead
-            brace.ahead = brace.end = None
+            brace.ahead, brace.end = NOWHERE, None
             brace.strays = 0
         return brace
 
@@ -148,14 +154,14 @@ class Ways:
         size: i64 = len(text)
         each = way.ahead
         looked: i64 = 0
-        while each is not None and looked < FAR:
+        while each is not NOWHERE and looked < FAR:
             if each.size == size and each.text == text:
                 return each
             each = each.ahead
             looked += 1
         if size > LONGEST or self._count >= MOST:
             return way
-        if way.ahead is not None:
+        if way.ahead is not NOWHERE:
             brace.missed += 1
             if brace.missed < PATIENCE:
                 return way
@@ -163,7 +169,7 @@ class Ways:
             brace.strays += 1
         self._count += 1
         end = brace.end
-        found = Way(text, brace.place, step)
+        found = Way(text, brace.place, step, NOWHERE)
         if end is None:
             brace.ahead = found
         else:

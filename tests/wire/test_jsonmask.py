@@ -15,7 +15,7 @@ from hoopgw.model.errors import Unmaskable
 from hoopgw.wire.jsonkeys import KeyRule, KeyTable
 from hoopgw.wire.jsonmask import JsonMask
 from hoopgw.wire.jsontoken import MAX_TEXT
-from hoopgw.wire.jsonways import Way
+from hoopgw.wire.jsonways import NOWHERE, Way
 from hoopgw.wire.masking import HASH, LAST4, NONE, Action, Hashes, ValueMask
 from hoopgw.wire.scanners import EMAIL, PAYMENT_CARD, Scanner
 
@@ -312,7 +312,7 @@ class Ways(SynchronousTestCase):
 def _known(brace: Way) -> list[str]:
     """The members of the objects with that brace."""
     found, each = [], brace.ahead
-    while each is not None:
+    while each is not NOWHERE:
         found.append(each.text.decode())
         each = each.ahead
     return found

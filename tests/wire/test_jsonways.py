@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.wire.jsonways import LONGEST, MOST, PATIENCE, STRAYS, Way, Ways
+from hoopgw.wire.jsonways import LONGEST, MOST, NOWHERE, PATIENCE, STRAYS, Way, Ways
 
 
 def known(brace: Way) -> list[bytes]:
     found, each = [], brace.ahead
-    while each is not None:
+    while each is not NOWHERE:
         found.append(each.text)
         each = each.ahead
     return found
@@ -66,7 +66,7 @@ class Kept(SynchronousTestCase):
     def test_a_brace_is_of_one_place(self) -> None:
         """An element of a list may stand at a place of its own: what is known of another one does not count there."""
         ways = Ways()
-        held = Way(b'"rows":', 1, 0)
+        held = Way(b'"rows":', 1, 0, NOWHERE)
         brace = ways.into(held, 2)
         self.assertIs(ways.into(held, 2), brace)
         other = ways.into(held, 5)
