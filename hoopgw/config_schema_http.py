@@ -224,8 +224,9 @@ HTTP_TARGET: dict[str, Key] = {
         values.texts, (), "HTTP: files with its OpenAPI 3 documents, in JSON or YAML, whose operations rules can name."
     ),
     "path_case": Key(
-        one_of("sensitive", "insensitive"),
-        "sensitive",
-        "HTTP: whether it tells upper from lower case in paths and parameters: `sensitive`, `insensitive` (IIS).",
+        one_of("unknown", "sensitive", "insensitive"),
+        "unknown",
+        "HTTP: whether it tells upper from lower case in paths and parameters: `sensitive`, `insensitive` (IIS, "
+        "Express); unless it is said, what differs from a rule in that alone is in doubt.",
     ),
 }

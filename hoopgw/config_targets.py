@@ -118,6 +118,7 @@ def _target(
         tunnel_idle=given["tunnel_idle"],
         tunnel_longest=given["tunnel_longest"],
         folds_case=given["path_case"] == "insensitive",
+        cased=given["path_case"] == "sensitive",
         versions=given["versions"],
     )
 
@@ -145,7 +146,7 @@ _ONLY: dict[str, tuple[Any, tuple[str, ...]]] = {
     "answer_timeout": (300.0, ("http",)),
     "answer_longest": (86400.0, ("http",)),
     "openapi": ((), ("http",)),
-    "path_case": ("sensitive", ("http",)),
+    "path_case": ("unknown", ("http",)),
     "versions": (("http/1.1",), ("http",)),
     "egress": (False, ("http",)),
     "tunnel_idle": (300.0, ("http",)),

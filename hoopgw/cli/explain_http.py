@@ -38,7 +38,8 @@ def judged_http(
     selection = loaded.policy.select(access.identity, access.target, access.role.name, access.grant.features)
     judge = HttpJudge(selection, access, HttpMaskBuilder(MaskBuilder(b"")))  # nothing is hashed: no answer comes
     verdict = judge.judge(Operation("http", kind, line.encode(), request=asked))
-    facts = HttpFacts(asked, access.target.folds_case, access.target.api or NO_API)
+    known = access.target
+    facts = HttpFacts(asked, known.folds_case, known.api or NO_API, cased=known.cased)
     return verdict, _shown(facts, verdict, selection.masks)
 
 

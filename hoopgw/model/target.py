@@ -144,6 +144,7 @@ class Target:
     tunnel_idle: float = 300.0  # seconds in which nothing passes through a tunnel
     tunnel_longest: float = 43200.0  # seconds that one lasts
     folds_case: bool = False  # HTTP: it does not tell upper from lower case in paths and parameters
+    cased: bool = False  # HTTP: it does; where it is neither, nobody has said
 
 
 @dataclass(frozen=True, slots=True)

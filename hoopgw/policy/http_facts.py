@@ -46,15 +46,19 @@ _MARKS = (b"\xef\xbb", b"\xff\xfe", b"\xfe\xff")  # of byte order
 
 
 class HttpFacts:
-    """Of one request to a target that tells upper from lower case in paths and names, or does not (`folds`).
+    """Of one request to a target that tells upper from lower case in paths and names (`cased`), or does not (`folds`);
+    with neither nobody knows.
 
     `api` is what the target's OpenAPI documents name.  `message` ("text", "binary") makes them those of a message of
     a WebSocket: its payload is the body of the request that opened it.
     """
 
-    def __init__(self, request: HttpRequest, folds: bool = False, api: Api = NO_API, message: str = "") -> None:
+    def __init__(
+        self, request: HttpRequest, folds: bool = False, api: Api = NO_API, message: str = "", cased: bool = True
+    ) -> None:
         self.request = request
         self.folds = folds
+        self.cased = cased or folds
         self.message = message
         self._api = api
 
@@ -203,6 +207,12 @@ class HttpFacts:
     def _operations(self, methods: frozenset[str]) -> tuple[frozenset[str], ...]:
         readings = sorted(self.path.readings)
         return tuple(self._api.operations(method, each) for method in sorted(methods) for each in readings)
+
+    @property
+    def other_operations(self) -> tuple[frozenset[str], ...]:
+        """Those that it may be to a target whose routes take more than its documents can say."""
+        methods = sorted(self.methods if self.form_waits else self.overrides | {self.method})
+        return tuple(self._api.loosely(method, each) for method in methods for each in sorted(self.path.readings))
 
 
 def _procedure(path: str) -> tuple[str, str]:

@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import takewhile
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -21,6 +23,7 @@ SHOWN = 80  # characters of a path in a mistake
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 MAX_VALUES = 16  # of one variable of a server's address
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
+_EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,8}$")
 _PARAMETER = re.compile(r"\{[^{}/]+\}")
 
 
@@ -30,6 +33,11 @@ class Template:
 
     segments: tuple[Any, ...]  # str, or a compiled re2 pattern: requests are matched in linear time
     operations: Mapping[str, str]  # method -> operationId
+
+    def takes(self, path: str) -> bool:
+        """With parameters that take slashes, and letters in upper and lower case alike."""
+        parts = tuple(re2.escape(each) if isinstance(each, str) else each.pattern for each in self.segments)
+        return _loose(parts).fullmatch(path.rstrip("/")) is not None
 
     def matches(self, segments: tuple[str, ...]) -> bool:
         return all(
@@ -44,11 +52,14 @@ class Api:
 
     by_length: Mapping[int, tuple[Template, ...]] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
+    by_begin: Mapping[str, tuple[Template, ...]] = field(default_factory=dict)
 
     def __and__(self, other: Api) -> Api:
-        lengths = {*self.by_length, *other.by_length}
-        both = {each: self.by_length.get(each, ()) + other.by_length.get(each, ()) for each in lengths}
-        return Api(both, self.names | other.names)
+        return api((*self.templates, *other.templates))
+
+    @property
+    def templates(self) -> tuple[Template, ...]:
+        return tuple(template for each in self.by_length.values() for template in each)
 
     def operations(self, method: str, path: str) -> frozenset[str]:
         """Every operation that this could be: which template a target prefers is its own affair."""
@@ -61,12 +72,45 @@ class Api:
             names = {each.operations["GET"] for each in found if "GET" in each.operations}
         return frozenset(names)
 
+    def loosely(self, method: str, path: str) -> frozenset[str]:
+        """What else a path may mean that is none of the documents': to some frameworks a parameter takes slashes too
+        (`{path:path}` of FastAPI, `{path...}` of Go), `.json` is no part of a name (Rails, Spring), or letters are the
+        same in upper and lower case (Express, ASP.NET).  A document says none of that."""
+        segments = _split(path)
+        if not self.by_length or any(each.matches(segments) for each in self.by_length.get(len(segments), ())):
+            return self.operations(method, path)
+        names: set[str] = set()
+        for text in {path, _EXTENSION.sub("", path)}:
+            parts = _split(text.casefold())
+            found = [each for end in range(len(parts) + 1) for each in self.by_begin.get("/".join(parts[:end]), ())]
+            names.update(each.operations[method] for each in found if method in each.operations and each.takes(text))
+        return frozenset(names)
+
     def folded(self) -> Api:
         """For a target that does not tell upper from lower case in paths."""
-        return Api({length: tuple(map(_folded, each)) for length, each in self.by_length.items()}, self.names)
+        return api(tuple(map(_folded, self.templates)))
 
 
 NO_API = Api()
+
+
+@lru_cache(maxsize=MAX_OPERATIONS)
+def _loose(parts: tuple[str, ...]) -> Any:
+    return re2.compile("(?is)/" + "/".join(parts).replace("[^/]+", ".+"))
+
+
+def api(templates: Iterable[Template]) -> Api:
+    by_length: dict[int, list[Template]] = {}
+    by_begin: dict[str, list[Template]] = {}
+    for each in templates:
+        by_length.setdefault(len(each.segments), []).append(each)
+        begin = takewhile(lambda part: isinstance(part, str), each.segments)
+        by_begin.setdefault("/".join(map(str.casefold, begin)), []).append(each)
+    return Api(
+        {length: tuple(each) for length, each in by_length.items()},
+        frozenset(name for length in by_length.values() for each in length for name in each.operations.values()),
+        {begin: tuple(each) for begin, each in by_begin.items()},
+    )
 
 
 def read_openapi(text: bytes) -> Api:
@@ -79,15 +123,15 @@ def read_openapi(text: bytes) -> Api:
     paths = document.get("paths", {})
     if not isinstance(paths, dict):
         raise ValueError("has paths that are no object")
-    found: dict[int, list[Template]] = {}
+    found: list[Template] = []
     for path, item in paths.items():
         if str(path).startswith("x-"):  # an extension (OpenAPI 3.1, 4.8.8)
             continue
         for base in _bases_of(item, document.get("servers")):
-            template = _template(base, path, item)
-            found.setdefault(len(template.segments), []).append(template)
-    names = _names(template for each in found.values() for template in each)
-    return Api({length: tuple(each) for length, each in found.items()}, names)
+            found.append(_template(base, path, item))
+    if sum(len(each.operations) for each in found) > MAX_OPERATIONS:
+        raise ValueError(f"has more than {MAX_OPERATIONS} operations")
+    return api(found)
 
 
 def _json(text: bytes) -> Any:
@@ -95,13 +139,6 @@ def _json(text: bytes) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError("is not JSON, as which it begins") from error
-
-
-def _names(templates: Iterable[Template]) -> frozenset[str]:
-    names = [name for each in templates for name in each.operations.values()]
-    if len(names) > MAX_OPERATIONS:
-        raise ValueError(f"has more than {MAX_OPERATIONS} operations")
-    return frozenset(names)
 
 
 def _bases_of(item: Any, servers: Any) -> list[str]:

@@ -37,6 +37,11 @@ class Pairs:
         """All that some target could take for the value of `name`: first, last, or several of them."""
         return tuple(value for known, value in (*self.sure, *self.other) if known == name)
 
+    def alike(self, name: str) -> tuple[str, ...]:
+        """Of names that are another in upper or lower case alone."""
+        pairs = (*self.sure, *self.other)
+        return tuple(value for known, value in pairs if known != name and known.casefold() == name.casefold())
+
     def folded(self) -> Pairs:
         """For a target that does not tell upper from lower case in names."""
         return Pairs(

@@ -20,6 +20,7 @@ from hoopgw.policy.http_graphql import GraphqlOperation
 from hoopgw.policy.http_json import Pointer
 from hoopgw.policy.http_members import member
 from hoopgw.policy.http_path import matches
+from hoopgw.policy.http_query import Pairs
 from hoopgw.policy.http_values import ValueTest
 
 MAX_SHOWN = 80  # characters of a path in a reason
@@ -136,7 +137,7 @@ class HttpConditions:
         for pointer, test in self.json:
             yield self._inside(member(facts, pointer, test), facts)
         for name, test in self.forms:
-            yield self._inside(test.of(facts.form.values(_name(name, facts)), bool(facts.form.doubt)), facts)
+            yield self._inside(_named(test, facts.form, name, facts), facts)
         if self.graphql is not None:
             yield self._inside(self._asks(facts, self.graphql), facts)
 
@@ -163,9 +164,9 @@ class HttpConditions:
         if self.services or self.calls:
             yield self._procedure(facts)
         for name, test in self.queries:
-            yield test.of(facts.query.values(_name(name, facts)), bool(facts.query.doubt))
+            yield _named(test, facts.query, name, facts)
         for field, test in self.headers:
-            yield test.of((value.decode("utf-8", "backslashreplace") for value in facts.fields(field)), False)
+            yield test.of(_elements(facts.fields(field)), False)
 
     def _does(self, facts: HttpFacts) -> Match:
         if facts.method in self.methods:
@@ -181,6 +182,8 @@ class HttpConditions:
         words = set()
         for path in (facts.path, *facts.others):
             found = {self._reads(method, each, *paths, pattern) for each in path.readings for method in methods}
+            if found == {False} and self.paths and not facts.cased:
+                found.update(self._reads_alike(method, each) for each in path.readings for method in methods)
             words.add(Match.DOUBT if path.doubt or len(found) > 1 else Match.YES if found.pop() else Match.NO)
         return next((each for each in (Match.YES, Match.DOUBT) if each in words), Match.NO)
 
@@ -191,8 +194,14 @@ class HttpConditions:
             return False
         return pattern is None or bool(pattern.search(f"{method} {text}".encode("utf-8", "replace")))
 
+    def _reads_alike(self, method: str, text: str) -> bool:
+        """The same where upper and lower case are one: to Express and ASP.NET they are."""
+        pattern = None if self.pattern is None else _folded(self.pattern)
+        paths, paths_not = ([glob.casefold() for glob in each] for each in (self.paths, self.paths_not))
+        return self._reads(method, text.casefold(), paths, paths_not, pattern)
+
     def _means(self, facts: HttpFacts) -> Match:
-        found = {self._is_one(each) for each in facts.possible_operations}
+        found = {self._is_one(each) for each in (*facts.possible_operations, *facts.other_operations)}
         return Match.DOUBT if facts.path.doubt or len(found) > 1 else Match.YES if found.pop() else Match.NO
 
     def _is_one(self, operations: frozenset[str]) -> bool:
@@ -257,8 +266,17 @@ def _folded(pattern: Any) -> Any:
     return re2.compile(pattern.pattern, options)
 
 
-def _name(name: str, facts: HttpFacts) -> str:
-    return name.casefold() if facts.folds else name
+def _named(test: ValueTest, pairs: Pairs, name: str, facts: HttpFacts) -> Match:
+    """Of the values of a name; of those of one in other letters too, where the target may take it for the same."""
+    word = test.of(pairs.values(name.casefold() if facts.folds else name), bool(pairs.doubt))
+    alike = () if facts.cased or word is Match.YES else pairs.alike(name)
+    return Match.DOUBT if alike and test.of(alike, False) is not Match.NO else word
+
+
+def _elements(values: list[bytes]) -> list[str]:
+    """Of a field as it stands, and of the list that it may be (RFC 9110, 5.6.1): fields of one name may be joined."""
+    texts = [value.decode("utf-8", "backslashreplace") for value in values]
+    return [*texts, *(part.strip(' \t"') for text in texts if "," in text for part in text.split(","))]
 
 
 @implementer(IGuardrail)

@@ -41,6 +41,7 @@ class HttpJudge(Judge):
         self._destination = access.destination
         self._egress = access.target.egress
         self._folds = access.target.folds_case
+        self._cased = access.target.cased
         api: Api = access.target.api or NO_API
         self._api = api.folded() if self._folds else api
         self._holds = tuple(rule for rule in self._rules if isinstance(rule, HttpRule) and rule.action.hold is not None)
@@ -100,7 +101,7 @@ class HttpJudge(Judge):
             return _refused("http:connect", "only tunnels go through this target")
         if operation.kind == MESSAGE:
             kind = operation.name.decode("ascii", "replace")
-            facts = HttpFacts(request, self._folds, self._api, kind)
+            facts = HttpFacts(request, self._folds, self._api, kind, self._cased)
             said = judge(self._rules, operation, facts)
             return said if self._masking is None else said & self._masking.names(facts)
         if operation.kind != REQUEST:
@@ -155,7 +156,7 @@ class HttpJudge(Judge):
         """HTTP has none."""
 
     def _facts(self, request: HttpRequest) -> HttpFacts:
-        return HttpFacts(request, self._folds, self._api)
+        return HttpFacts(request, self._folds, self._api, cased=self._cased)
 
     def _tunnel(self, operation: Operation) -> Verdict:
         """What goes through it is opaque: no rule can be kept there but on whether it is opened."""

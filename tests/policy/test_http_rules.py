@@ -67,6 +67,35 @@ class OfTheHead(SynchronousTestCase):
         self.match(rule, YES, b"DELETE /", b"PUT /", b"delete /")
         self.match(rule, NO, b"GET /", b"POST /", b"DELETED /")
 
+    def test_letters_that_nobody_knows_about(self) -> None:
+        """A target of which it is not said whether it tells upper from lower case may or may not: that is in doubt."""
+        for conditions, line in (
+            (HttpConditions(paths=("/admin/*",)), b"GET /ADMIN/x"),
+            (HttpConditions(paths=("/Admin/*",)), b"GET /admin/x"),
+            (HttpConditions(queries=(("role", ADMIN),)), b"GET /x?Role=admin"),
+            (HttpConditions(pattern=re2.compile("^GET /admin"), paths=("/*",)), b"GET /ADMIN"),
+        ):
+            asked = request(line)
+            self.assertIs(conditions.match(HttpFacts(asked, cased=False)), DOUBT, line)
+            self.assertIs(conditions.match(HttpFacts(asked)), NO, line)
+            self.assertIs(conditions.match(HttpFacts(asked, True)), YES, line)
+        form = request(b"POST /x", FORM, body=b"ROLE=admin")
+        conditions = HttpConditions(forms=(("role", ADMIN),))
+        self.assertEqual([conditions.match(HttpFacts(form, cased=each)) for each in (False, True)], [DOUBT, NO])
+        for conditions, line in (
+            (HttpConditions(paths=("/admin/*",)), b"GET /users/x"),
+            (HttpConditions(queries=(("role", ADMIN),)), b"GET /x?Role=user"),
+        ):
+            self.assertIs(conditions.match(HttpFacts(request(line), cased=False)), NO)
+
+    def test_header_fields_that_are_lists(self) -> None:
+        """Fields of one name may be joined to one, and targets split it."""
+        rule = HttpConditions(headers=((b"x-role", ADMIN),))
+        for values in ((b"admin",), (b"user", b"admin"), (b"user, admin",), (b"admin,user",), (b'user,"admin"',)):
+            self.assertIs(rule.match(facts(b"GET /", *((b"x-role", each) for each in values))), YES, values)
+        for value in (b"user", b"user,administrator", b"", b","):
+            self.assertIs(rule.match(facts(b"GET /", (b"x-role", value))), NO, value)
+
     def test_another_method_by_override_is_in_doubt(self) -> None:
         """Frameworks take it from a field, from the query or from a form."""
         rule = HttpConditions(methods=frozenset(("DELETE",)))
@@ -227,7 +256,8 @@ class OfTheHead(SynchronousTestCase):
         """By method and path template; a path that could mean another operation is in doubt."""
         rule = HttpConditions(operations=frozenset(("deletePet",)))
         self.match(rule, YES, b"DELETE /v1/pets/7", b"DELETE /v1/pets/7/")
-        self.match(rule, NO, b"GET /v1/pets/7", b"DELETE /v1/pets", b"DELETE /pets/7", b"DELETE /v1/pets/7/x")
+        self.match(rule, NO, b"GET /v1/pets/7", b"DELETE /v1/pets", b"DELETE /pets/7", b"DELETE /v1/cats/7/x")
+        self.match(rule, DOUBT, b"DELETE /v1/pets/7/x", b"DELETE /V1/Pets/7", b"DELETE /v1/pets/7/x.json")
         self.match(rule, DOUBT, b"DELETE /v1/pets/x/../7", b"GET /v1/pets/7?_method=DELETE", b"DELETE /v1//pets/7")
         other = HttpConditions(operations_not=frozenset(("listPets", "getPet")))
         self.match(other, NO, b"GET /v1/pets", b"GET /v1/pets/7", b"HEAD /v1/pets/7")
