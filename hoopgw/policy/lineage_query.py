@@ -11,6 +11,7 @@ from hoopgw.policy.catalogue import Catalogue
 from hoopgw.policy.lineage import CHOSEN, COMPUTED, EQUAL, NOTHING, Lineage, Sources, Traced, union
 from hoopgw.policy.lineage_ctes import Columns, Ctes
 from hoopgw.policy.lineage_from import FromClause, Lost
+from hoopgw.policy.lineage_quiet import WAITS, constant
 from hoopgw.policy.lineage_scope import NOWHERE, Scope, both
 from hoopgw.policy.lineage_terms import Term, Terms
 from hoopgw.policy.sql_tree import Node, words
@@ -27,7 +28,9 @@ class Queries:
         self._stored: set[Sources] = set()
         self.filled: Columns = ()  # what CREATE TABLE AS and CREATE VIEW make
         self._deciding: list[set[Sources]] = []  # of each subquery in an expression that is being read
-        self.terms = Terms(self._subquery, self._windowed)
+        self._functions = catalogue.functions
+        self._schemas = schemas
+        self.terms = Terms(self._subquery, self._windowed, self._keeps, lambda sources: self.store((sources,)))
         self._count = 0
         self.clause = FromClause(catalogue, schemas, self.terms, self.query, self.use)
         self._ctes: list[Ctes] = []  # of the queries that are being read, the innermost last
@@ -76,6 +79,14 @@ class Queries:
         deciding = union(self._deciding.pop())
         plain = all(each.plain or not each.sources for each in outputs)
         return (deciding if rows else union(each.sources for each in outputs) | deciding), plain
+
+    def _keeps(self, names: list[str], arguments: list[Any]) -> bool:
+        """A volatile function may keep what it is given: in a setting, a sequence, a lock."""
+        *schema, name = names
+        if name in WAITS or all(constant(each) for each in arguments):
+            return False
+        schemas = schema[-1:] or ("pg_catalog", *self._schemas)
+        return any(each.volatile == "v" for one in schemas for each in self._functions.get((one, name), ()))
 
     # ---- queries
 

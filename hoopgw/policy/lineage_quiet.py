@@ -33,6 +33,8 @@ _KINDS = frozenset(
 )
 _TEXTS = frozenset(("text", "varchar", "bpchar", "name"))
 
+# Volatile, and they keep nothing
+WAITS = frozenset(("pg_sleep", "pg_sleep_for", "pg_sleep_until"))
 # Nodes that decide by a value whether another part is computed at all
 FORKS = frozenset(("CaseExpr", "CoalesceExpr", "BoolExpr", "agg_filter"))
 # Comparisons of parts, that end at the first one that decides (so do those of rows)

@@ -13,6 +13,8 @@ from hoopgw.policy.sql_tree import Node, words
 
 Subquery = Callable[[Node, Scope, bool], tuple[Sources, bool]]
 Window = Callable[[Node, Scope], Sources]
+Keeps = Callable[[list[str], list[Any]], bool]
+Kept = Callable[[Sources], None]
 
 _FOLDS = frozenset(("lower", "upper", "btrim"))  # what is compared without regard to case or blanks
 AGGREGATES = frozenset(("count", "sum", "avg", "min", "max"))  # whose results a rule may let be shown
@@ -31,16 +33,22 @@ class Term:
 
 class Terms:
     """`subquery` says what the value of a subquery in a scope depends on (with `rows`: whether there are rows), and
-    whether its columns are plain; `window` the same of a window's definition."""
+    whether its columns are plain; `window` the same of a window's definition.
 
-    def __init__(self, subquery: Subquery, window: Window) -> None:
+    `keeps` says of a function and its arguments whether it may put them where they can be read again; `kept` hears of
+    their columns, those of the whole expression.
+    """
+
+    def __init__(self, subquery: Subquery, window: Window, keeps: Keeps, kept: Kept) -> None:
         self._subquery = subquery
         self._window = window
+        self._keeps = keeps
+        self._kept = kept
 
     def read(self, node: Any, scope: Scope) -> Term:
         """Iterative: no depth of nesting exhausts anything but that of subqueries."""
         found: list[Sources] = []
-        noisy = forking = late = False  # late: may fail or wait where a fork asks for it
+        noisy = forking = late = keeping = False  # late: may fail or wait where a fork asks for it
         stack: list[tuple[str, Any]] = [("", node)]
         while stack:
             key, value = stack.pop()
@@ -59,8 +67,13 @@ class Terms:
                 found.append(field.sources)
                 late = late or field.lazy
                 continue
-            noisy = noisy or (key == "A_Indirection" and bool(words(value.get("indirection"))))  # (x).f may be f(x)
+            if key == "A_Indirection":  # (x).f may be f(x)
+                fields = words(value.get("indirection"))
+                noisy = noisy or bool(fields)
+                keeping = keeping or any(self._keeps([name], [value.get("arg")]) for name in fields)
             forking = forking or forks(key, value)
+            if key == "FuncCall":
+                keeping = keeping or self._keeps(words(value.get("funcname")), value.get("args", []))
             if key == "SubLink":
                 late = True
                 rows = value.get("subLinkType") == "EXISTS_SUBLINK"
@@ -76,6 +89,8 @@ class Terms:
                     found.append(scope.windows | self._window(value["over"], scope))
                 stack.extend(item for item in value.items() if item[0] not in _APART)
         sources = NOTHING.union(*found) if found else NOTHING
+        if keeping:
+            self._kept(sources)
         return Term(sources, sources if noisy or (late and forking) else NOTHING, noisy or late)
 
     def _columns(self, node: Node, scope: Scope) -> tuple[Traced, ...]:

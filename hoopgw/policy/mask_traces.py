@@ -68,7 +68,7 @@ def _instead(how: str, masked: Masked) -> str:
 
 def _stored(table: MaskTable, sources: Sources) -> Refused | None:
     for origin in masked_of(table.masked, sources):
-        reason = "is masked, and may not be copied into a table, a column or a file"
+        reason = "is masked, and may not be copied into a table, a column, a file or a setting"
         return Refused(origin, reason, f'leave the column out, or ask for a grant with features = ["{COPY_MASKED}"]')
     return None
 

@@ -36,13 +36,16 @@ def relation(oid: int, name: str, columns: str, schema: str = "public", kind: st
 FUNCTIONS = {
     **dict.fromkeys("upper lower concat row_to_json to_jsonb md5 string_agg array_agg max min now".split(), TEXT),
     **dict.fromkeys("left replace quote_literal quote_ident quote_nullable".split(), TEXT),
-    **dict.fromkeys("count length row_number generate_series sum ascii pg_sleep abs lag".split(), INT),
+    **dict.fromkeys("count length row_number generate_series sum ascii pg_sleep abs lag setval nextval".split(), INT),
+    "set_config": TEXT,
     "unnest": ANYELEMENT,
     "json_each": RECORD,
     "regexp_split_to_table": TEXT,
     "substring": TEXT,
     "jsonb_build_object": TEXT,
 }
+
+VOLATILE = frozenset("pg_sleep setval nextval set_config".split())
 
 
 def view(oid: int, name: str, columns: str, depends: tuple[int, ...], definition: str | None, **more: Any) -> Relation:
@@ -93,7 +96,9 @@ def shop() -> Catalogue:
         for text, kind in enumerate((INT, TEXT))
     ]
     functions = {
-        ("pg_catalog", name): (Function(oid, "pg_catalog", name, "f", "internal", "s", result=result),)
+        ("pg_catalog", name): (
+            Function(oid, "pg_catalog", name, "f", "internal", "v" if name in VOLATILE else "s", result=result),
+        )
         for oid, (name, result) in enumerate(FUNCTIONS.items(), 5000)
     }
     return Catalogue(
@@ -417,6 +422,23 @@ STORED = (
     "copy customers to '/tmp/x'",
     "copy (select upper(email) from customers) to program 'cat'",
 )
+# What keeps it: a setting, a sequence.  From there it could be read again
+KEPT = (
+    "select set_config('my.x', email, false) from customers",
+    "select set_config('my.x', (select email from customers limit 1), false)",
+    "select upper(pg_catalog.set_config('my.x', lower(email), false)) from customers",
+    "select set_config('my.x', e, false) from (select upper(email) as e from customers) q",
+    "select id from customers where set_config('my.x', email, false) is null",
+    "select id from customers order by set_config('my.x', email, false)",
+    "select * from customers c, set_config('my.x', c.email, false)",
+    "select * from orders o join customers c on set_config('my.x', c.email, false) = o.note",
+    "select count(*) from customers having set_config('my.x', max(email), false) is null",
+    "select 1 limit (select setval('s', ascii(email)) from customers limit 1)",
+    "update customers set name = 'x' where set_config('my.x', email, false) is null",
+    "delete from orders returning (select set_config('my.x', email, false) from customers limit 1)",
+    "insert into orders(id) values (1) returning (select setval('s', length(email)) from customers limit 1)",
+    "select (email).nextval from customers",
+)
 # What does none of it, though it touches the table
 FREE = (
     "insert into orders(note) select name from customers",
@@ -531,11 +553,27 @@ class Stored(SynchronousTestCase):
             with self.subTest(text):
                 self.assertIn("copied", judged(text).refusals[0].reason)
 
+    def test_kept(self) -> None:
+        """A volatile function is given no masked value, also where those may decide anything: what it keeps can be read
+        from there.  A query beside it may be anything."""
+        free = rule("customers.email", predicates="allow")
+        for text in KEPT:
+            with self.subTest(text):
+                self.assertIn("copied", judged(text, free).refusals[0].reason)
+        for text, wanted in (
+            ("select nextval('s'), set_config('my.x', 'a', false), email from customers", "..n"),
+            ("select email, set_config('my.x', name, false) from customers", "n."),
+            ("select pg_sleep(length(email)) from customers", "w"),
+        ):
+            with self.subTest(text):
+                self.assertEqual(shows(text, free), wanted)
+
     def test_granted(self) -> None:
         """A grant with `copy-masked` lets them be copied, and what is shown stays masked."""
-        for text in STORED:
+        free = rule("customers.email", predicates="allow")
+        for text in (*STORED, *KEPT):
             with self.subTest(text):
-                self.assertNotEqual(shows(text, copies=True), "refused")
+                self.assertNotEqual(shows(text, free, copies=True), "refused")
         text = "insert into orders(note) select email from customers returning (select max(email) from customers)"
         self.assertEqual(shows(text, copies=True), "w")
 
