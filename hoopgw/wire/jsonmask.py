@@ -294,15 +294,16 @@ class JsonMask:
         inside = self._open
         way = last = inside.way
         around = self._all[self._depth - 1]
-        turns = not (around.in_object or around.numbered)  # where elements are not told apart
-        first = self._expect == _FIRST_NAME
+        turns = not (around.in_object or around.numbered)  # where elements are not told apart, nor counted
         busy = self._busy
+        at: i64 = here
+        begins = self._expect == _FIRST_NAME
         while True:
-            at: i64 = here
-            turned = False
-            if not first:
-                if here >= end:
-                    break
+            if begins:
+                begins = False
+            elif here >= end:
+                break
+            else:
                 at = here + 1
                 if data[here] != 44:
                     if not turns or inside.brace.strays >= STRAYS:
@@ -310,7 +311,6 @@ class JsonMask:
                     at = self._turn(data, here, end)
                     if at < 0:
                         break
-                    turned = True
                     last = way
                     way = inside.brace
             one = way.ahead
@@ -327,12 +327,9 @@ class JsonMask:
                     break
                 one = one.ahead
             if one.size == 0:
-                if turned:  # back to before the turn: what comes there is learned
+                if way is inside.brace:  # back to before the turn: what comes there is learned
                     way = last
                 break
-            if turned:
-                around.number += 1
-            first = False
             way = one
             here = at + way.size
             step = way.step
@@ -363,7 +360,7 @@ class JsonMask:
     def _turn(self, data: bytes, here: i64, end: i64) -> i64:
         """From the brace that ends an object, behind that of the next element; -1: there is none, or it is not here.
 
-        That stands where this one does, so nothing has to be done for it but to count it.
+        That stands where this one does, so nothing has to be done for it.
         """
         if here + 4 > end or data[here] != 125:
             return -1
