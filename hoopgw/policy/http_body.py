@@ -23,6 +23,7 @@ _INSTEAD = re.compile(
 )
 # GraphQL that is neither in JSON nor in a form, whatever type it is sent under
 _BARE = re.compile(rb"[\s,]*(?:query|mutation|subscription|fragment)\b")
+_DOCUMENT = re.compile(r"\b(?:query|mutation|subscription)\b|^[\s,]*\{\s*\w", re.IGNORECASE)
 _UTF8 = (b"", b"utf-8", b"utf8", b"us-ascii")
 
 PAYLOAD = "payload"  # of a message: the request
@@ -107,7 +108,23 @@ def graphql_message(found: JsonBody) -> GraphqlFacts:
     facts = GraphqlFacts()
     for each in found.value if isinstance(found.value, list) else [found.value]:
         facts &= _message(each)
+    if not facts.operations and not facts.doubt and _holds_document(found.value):
+        return GraphqlFacts(doubt="a message in a form that is not known, with what looks like GraphQL in it")
     return facts
+
+
+def _holds_document(value: Any) -> bool:
+    """Anywhere in it, in JSON that is a text of it as well (Action Cable)."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            waiting += [*each, *each.values()]
+        elif isinstance(each, list):
+            waiting += each
+        elif isinstance(each, str) and "{" in each and _DOCUMENT.search(each):
+            return True
+    return False
 
 
 def _message(value: Any) -> GraphqlFacts:
@@ -126,6 +143,8 @@ def _pairs(pairs: Pairs) -> GraphqlFacts | None:
     """None where they have nothing of GraphQL."""
     if pairs.doubt:
         return GraphqlFacts(doubt=pairs.doubt)
+    if pairs.alike("query") or pairs.alike("operationName"):  # GraphQL.NET takes any letters
+        return GraphqlFacts(doubt="GraphQL in a query whose names are in other letters")
     documents, names = pairs.values("query"), pairs.values("operationName")
     if not documents:
         persisted = any(pairs.values(name) for name in PERSISTED)

@@ -576,6 +576,9 @@ class OfGraphql(SynchronousTestCase):
             (b'{"type":"start","payload":{},"PAYLOAD":{"query":"mutation{deleteUser}"}}', DOUBT),
             (b'{"type":"subscribe","payload":{"id":"abc"}}', DOUBT),
             (b'42["subscribe",{}]', DOUBT),
+            (b'{"command":"message","data":"{\\"query\\":\\"mutation{deleteUser}\\"}"}', DOUBT),  # Action Cable
+            (b'{"arguments":[{"query":"mutation{deleteUser}"}]}', DOUBT),
+            (b'{"type":"chat","text":"no query at all"}', NO),
         ):
             found = HttpFacts(request(b"GET /x", (b"upgrade", b"websocket"), body=text), message="text")
             self.assertIs(path.match(found), expected, text)
@@ -587,6 +590,10 @@ class OfGraphql(SynchronousTestCase):
         self.assertEqual(needed_of_messages(rules, opening), path.buffer)
         self.assertEqual(needed_of_messages(rules, facts(b"GET /y")), 0)
         self.assertIs(path.match(opening), NO)
+
+    def test_security_names_in_other_letters(self) -> None:
+        """GraphQL.NET takes them in a query."""
+        self.assertIs(self.DELETES.match(facts(b"GET /x?Query=mutation%7BdeleteUser%7D")), DOUBT)
 
     def test_a_persisted_document_beside_the_document_is_that_document(self) -> None:
         """Apollo's servers look whether the hash is the document's."""
