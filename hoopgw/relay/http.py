@@ -25,6 +25,7 @@ from hoopgw.relay.relay import Relay
 from hoopgw.relay.websocket import WebSocketRelay
 
 TIMED_OUT: Final = "timed out"  # how a `target_gone` begins whose cause is time
+RESET: Final = "reset"  # and one where the target did not end the connection, but broke it
 
 
 @final
@@ -93,6 +94,12 @@ class HttpRelay(Relay):
     @property
     def asking(self) -> bool:
         return self._socket.asking if self._socket is not None else self._exchange.phase == ASKING
+
+    @property
+    def unfinished(self) -> bool:
+        """An answer whose end is the connection's ended before that of the target's: the client may not take it for
+        whole (RFC 9112, 8)."""
+        return self._exchange.gone and self._exchange.phase == UNDER_WAY and self._answering.until_close
 
     @property
     def in_head(self) -> bool:
@@ -279,7 +286,7 @@ class HttpRelay(Relay):
         if self._exchange.gone or self._exchange.phase != UNDER_WAY:
             return effects
         try:
-            if self._answering.closed(effects):
+            if not reason.startswith((RESET, TIMED_OUT)) and self._answering.closed(effects):
                 self._exchange.ended(True, effects)
                 return self._next(effects)
         except Unmaskable as error:

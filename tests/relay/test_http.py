@@ -30,7 +30,7 @@ from hoopgw.relay.effects import (
     ToClient,
     ToTarget,
 )
-from hoopgw.relay.http import TIMED_OUT, HttpRelay
+from hoopgw.relay.http import RESET, TIMED_OUT, HttpRelay
 from hoopgw.relay.http_backlog import MAX_KEPT
 from hoopgw.relay.http_exchange import MAX_DISCARDED
 from hoopgw.relay.http_outgoing import MAX_REPEATED
@@ -623,6 +623,20 @@ class Answers(SynchronousTestCase):
         course.do(course.relay.target_gone("closed"))
         self.assertEqual(course.client, b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello")
         self.assertIsNotNone(course.ended)
+
+    def test_until_close_and_cut(self) -> None:
+        """It is not taken for whole where the target broke off, or was waited for too long, or a kill came."""
+        for cut in (f"{RESET}: 10.0.0.7", f"{TIMED_OUT}: silent", ""):
+            course = self.answered(b"HTTP/1.0 200 OK\r\n\r\nhello")
+            if cut:
+                course.do(course.relay.target_gone(cut))
+            else:
+                course.do(course.relay.ended("killed", Code.SESSION_KILLED, None))
+            self.assertIsNotNone(course.ended)
+            self.assertTrue(course.relay.unfinished)
+        course = self.answered(b"HTTP/1.0 200 OK\r\n\r\nhello")
+        course.do(course.relay.target_gone("closed"))
+        self.assertFalse(course.relay.unfinished)
 
     def test_head(self) -> None:
         """An answer to HEAD has no body, whatever its length says."""

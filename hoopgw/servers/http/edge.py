@@ -176,9 +176,12 @@ class HttpEdge:
 
     def _lose(self) -> None:
         """A WebSocket that its client did not end: what that still sends is read and dropped for a while.  Left unread,
-        it would reset the connection, and take the Close from a client that reads behind what it writes."""
+        it would reset the connection, and take the Close from a client that reads behind what it writes.  Of an answer
+        that is cut, and whose end is the connection's, only a reset says so."""
         relay, transport = self._relay, self._transport
-        if relay is None or not relay.owed or isinstance(transport, StreamTransport):
+        if relay is not None and relay.unfinished:
+            transport.abortConnection()
+        elif relay is None or not relay.owed or isinstance(transport, StreamTransport):
             transport.loseConnection()
         else:
             self._gateway.reactor.callLater(LINGER, transport.loseConnection)

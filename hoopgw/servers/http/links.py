@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, inlineCallbacks
-from twisted.internet.error import ConnectError, ConnectionDone, TimeoutError
+from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost, TimeoutError
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 
@@ -17,7 +17,7 @@ from hoopgw.auth.access import Access
 from hoopgw.model.errors import TargetUnavailable
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import Address, Role, SecretReference, Target, TlsMode
-from hoopgw.relay.http import TIMED_OUT
+from hoopgw.relay.http import RESET, TIMED_OUT
 from hoopgw.servers import tls
 from hoopgw.servers.conduit import Receiver, deliver
 from hoopgw.servers.http_calls import Call, Calls
@@ -144,7 +144,8 @@ class Link(Protocol):
         self.receive, self.lost = self._surplus, lambda reason: None
 
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
-        why = f"{self.place.address}: {reason.getErrorMessage()}"
+        reset = f"{RESET}: " if reason.check(ConnectionLost) else ""
+        why = f"{reset}{self.place.address}: {reason.getErrorMessage()}"
         self._fail(why)
         self.lost(why)
 
