@@ -59,7 +59,7 @@ class SessionBatch:
             return
         if not self.first_operation:
             self.first_operation = first
-        last = first + (count if count > 1 else 1) - 1
+        last = first if count < 1 else first + count - 1
         self.last_operation = max(self.last_operation, last)
 
 

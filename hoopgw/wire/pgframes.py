@@ -29,7 +29,9 @@ def message_end(data: bytes, start: int, limit: int) -> int:
     if length < 4 or length > limit:
         raise MalformedFrame(f"a message's length {length} is not in 4..{limit}")
     end: i64 = here + 1 + length
-    return end if end <= size else 0
+    if end > size:  # no expression with `if`: its value would be an object
+        return 0
+    return end
 
 
 def needed(data: bytes, start: int, limit: int) -> int:

@@ -150,7 +150,9 @@ def _values_end(data: bytes, start: i64, end: i64) -> i64:
     here += 2
     while count > 0:
         length = _long(data, here, end)
-        here += 4 if length == NULL else 4 + length
+        here += 4
+        if length != NULL:
+            here += length
         count -= 1
     return here
 
