@@ -23,7 +23,6 @@ from bench.weight import weighed
 from hoopgw.cli.demo.programs import Programs
 from hoopgw.cli.demo.stage import Stage
 
-
 MANY = 5  # times as many rounds of what takes a tenth of a second: the machine's moods are in each of them
 
 
