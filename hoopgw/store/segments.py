@@ -19,12 +19,14 @@ class Segments:
         self._file = -1
         self._size = 0  # of what is synced
         self._path = Path()
+        self._number = 0  # of the last one
         self._closed: list[Path] = []
 
     def write(self, stored: list[bytes]) -> None:
         """On disk when this returns.  Raises OSError; then `abandon` it."""
         if self._file < 0:
             self._open()
+        os.stat(self._path)  # moved, deleted, or another file system lies over it: nobody would find what is written
         data = b"".join(stored)
         view = memoryview(data)
         while view:
@@ -64,7 +66,8 @@ class Segments:
         directory = self._recordings.directory / "segments"
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         existing = self._recordings.segments()
-        number = int(existing[-1].stem) + 1 if existing else 1
+        number = max(int(existing[-1].stem) if existing else 0, self._number) + 1
         path = self._path = directory / f"{number:08d}.hgs"
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         synced(directory)
+        self._number = number

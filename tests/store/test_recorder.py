@@ -356,6 +356,33 @@ class Recording(TestCase):
         self.assertEqual([kind for kind, _ in self.written(recorder, id)], [Kind.OPEN, Kind.NOTE, Kind.CLOSE])
 
     @inlineCallbacks
+    def test_segments_moved_away(self) -> Any:
+        """must-survive 59, 60: what nobody would find any more is no recording: it fails, goes on in another file, and
+        where the first is put back all of it verifies."""
+        recorder = self.recorder(Path(self.mktemp()))
+        recorder.start()
+        self.addCleanup(recorder.stop)
+        id = new_session()
+        journal = recorder.open(id, {}, Mode.STRICT)
+        yield journal.synced(journal.append(Kind.NOTE, b"before"))
+        segments = recorder.recordings.directory / "segments"
+        away = segments.rename(segments.with_name("away"))
+        yield self.assertFailure(journal.synced(journal.append(Kind.NOTE, b"moved")), RecordingFailed)
+        while recorder.failure:
+            yield recorder.when_synced().addErrback(lambda failure: failure.trap(RecordingFailed) and None)
+        journal.close({})
+        yield recorder.when_synced()
+        key = recorder._key.public_key()
+        self.assertFalse(self.verify(recorder.recordings, key)[id].good)
+        for path in away.iterdir():
+            self.assertFalse((segments / path.name).exists())
+            path.rename(segments / path.name)
+        result = self.verify(recorder.recordings, key)[id]
+        self.assertTrue(result.good and result.final, result)
+        notes = [payload for kind, payload in self.written(recorder, id) if kind == Kind.NOTE]
+        self.assertEqual(notes, [b"before", b"moved"])
+
+    @inlineCallbacks
     def test_a_backlog_does_not_wait(self) -> Any:
         """Where more is in the spool than a round takes, the next one follows at once: else readers are paused."""
         self.patch(writer, "ROUND", 3600.0)
