@@ -1,4 +1,4 @@
-"""A disk whose syncs do not come back, under a real gateway: sessions wait, and nothing that was answered is lost."""
+"""A disk whose syncs do not come back, or fail, under a real gateway: nothing that was answered is lost."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from hoopgw.record.chunks import DATA, Joined
 from hoopgw.store.recordings import Recordings, session_bytes
 from tests.live.harness import UNTIL, LiveCase, until
 
-# the gateway's Python reads this at its start: fdatasync(2) comes back once the file is gone
+# the gateway's Python reads this at its start: fdatasync(2) comes back once the one file is gone, and fails while there
+# is the other
 SITE = """
 import os, time
 real = os.fdatasync
 def fdatasync(file):
     while os.path.exists({flag!r}):
         time.sleep(0.02)
+    if os.path.exists({broken!r}):
+        raise OSError(5, "Input/output error")
     real(file)
 os.fdatasync = fdatasync
 """
@@ -67,12 +70,14 @@ class SlowDisk(LiveCase):
     def setUp(self) -> None:
         super().setUp()
         self.flag = self.stage.place / "the-disk-hangs"
-        self.addCleanup(self.flag.unlink, missing_ok=True)
+        self.broken = self.stage.place / "the-disk-is-broken"
+        for flag in (self.flag, self.broken):
+            self.addCleanup(flag.unlink, missing_ok=True)
         site = self.stage.place / "site"
         self.python = {"PYTHONPATH": f"{site}:{tree()}"}
         if not site.exists():  # the first test of all
             site.mkdir()
-            (site / "sitecustomize.py").write_text(SITE.format(flag=str(self.flag)))
+            (site / "sitecustomize.py").write_text(SITE.format(flag=str(self.flag), broken=str(self.broken)))
             self.stage.gateway.start(self.python)
 
     def hanging(self) -> Asking:
@@ -117,6 +122,33 @@ class SlowDisk(LiveCase):
         self.assertEqual(asking.error, "")
         self.assertEqual(self.connect().execute("select 1").fetchone(), (1,))
         self.kept(asking.answered)
+
+    def test_broken_and_well_again(self) -> None:
+        """must-survive 59: EIO of each sync: sessions end and say why, none begins, doctor tells it; what was answered
+        is there, also where the gateway is killed meanwhile, and sessions begin once the disk is well."""
+        for killed in (False, True):
+            asking = Asking(self.connect())
+            asking.start()
+            self.assertTrue(until(lambda asking=asking: asking.answered > 3), asking.error)
+            self.broken.touch()
+            asking.join(UNTIL)
+            self.assertIn("recording failed: [Errno 5]", asking.error)
+            self.assertRaises(psycopg.OperationalError, self.connect)
+            self.assertIn("WRONG  gateway: is not well: recordings cannot be written", self.hoopgw("doctor").stdout)
+            if killed:
+                os.kill(self.stage.gateway.pid, signal.SIGKILL)
+                self.stage.gateway.stop()
+            self.broken.unlink()
+            if killed:
+                self.stage.gateway.start(self.python)
+            self.assertTrue(until(self.opens))
+            self.kept(asking.answered)
+
+    def opens(self) -> bool:
+        try:
+            return self.connect().execute("select 1").fetchone() == (1,)
+        except psycopg.OperationalError:
+            return False
 
     def test_killed_while_it_hangs(self) -> None:
         """must-survive 59: what was answered and is on no disk yet when the gateway is killed is found by the next."""
