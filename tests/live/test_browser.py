@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from hoopgw.cli.demo.stage import Options
 from tests.live.chromium import TURN, Chromium, pin
-from tests.live.harness import LiveCase
-from tests.live.web_site import Site
+from tests.live.harness import LiveCase, until
+from tests.live.web_site import FILE, Site
 
 RULES = """
 [guardrail.site-secret]
@@ -88,10 +88,29 @@ class Browsers(LiveCase):
         self.browser.visit(f"{self.place}secret/plan")
         self.assertIn("Plans are not for agents.", self.browser.run("document.body.textContent"))
 
+    def logged_in(self) -> None:
+        """At the site itself, by a form: its cookie and its redirect lead home."""
+        self.browser.visit(f"{self.place}login")
+        submitted = "document.querySelector('[name=password]').value = 'hush-hush'; document.forms[0].submit()"
+        self.browser.run(submitted)
+        self.assertTrue(until(lambda: self.browser.run("location.pathname") == f"{self.path}home"))
+        self.assertEqual(self.browser.run("document.querySelector('h1').textContent"), "ada")
+        self.browser.visit(self.place)
+
+    def worked(self, wide: str) -> None:
+        """Parts of a file, a stream that is read as it comes, and a service worker: of this site, and of no other."""
+        run = self.browser.run
+        self.assertEqual(run("part('file', 'bytes=254-257')"), [206, [254, 255, 0, 1]])
+        self.assertEqual(run("fetch('file').then(each => each.arrayBuffer()).then(each => each.byteLength)"), len(FILE))
+        self.assertEqual(run("streamed('stream', 'home')"), ["one", "two"])
+        self.assertEqual(run("worked('worker.js', '/')"), [self.path, wide, "by the worker"])
+
     def test_by_host_name(self) -> None:
         """A site under a host name of its own."""
         self.log_in("site.gw.localhost")
         self.used()
+        self.logged_in()
+        self.worked(self.place)
         self.refused()
 
     def test_by_path(self) -> None:
@@ -100,6 +119,8 @@ class Browsers(LiveCase):
         self.log_in("127.0.0.1")
         self.used()
         self.assertEqual(self.cookies()["told"], "domain")
+        self.logged_in()
+        self.worked("SecurityError")
         self.refused()
         self.browser.visit(f"https://127.0.0.1:{self.stage.https_port}/echo/x")
         told = self.browser.run("document.body.textContent")

@@ -1,4 +1,5 @@
-"""A small site as a target for browsers: a page with a script, an API, events, a WebSocket, cookies and redirects."""
+"""A small site as a target for browsers: a page with a script, an API, events, a WebSocket, cookies and redirects; a
+login by a form, a service worker, a stream and a file of which parts may be asked for."""
 
 from __future__ import annotations
 
@@ -36,9 +37,37 @@ function socket(path, words) {
     socket.onerror = () => {};
   });
 }
+async function streamed(path, between) {
+  const reader = (await fetch(path)).body.getReader(), found = [], words = new TextDecoder();
+  for (let each = await reader.read(); !each.done; each = await reader.read()) {
+    found.push(words.decode(each.value));
+    if (found.length === 1) await fetch(between);
+  }
+  return found;
+}
+async function part(path, range) {
+  const answer = await fetch(path, {headers: {Range: range}});
+  return [answer.status, [...new Uint8Array(await answer.arrayBuffer())]];
+}
+async function worked(path, wide) {
+  const own = (await navigator.serviceWorker.register(path)).scope;
+  const all = await navigator.serviceWorker.register(path, {scope: wide}).then(each => each.scope, each => each.name);
+  await navigator.serviceWorker.ready;
+  while (!navigator.serviceWorker.controller) await new Promise(done => setTimeout(done, 50));
+  return [new URL(own).pathname, all, await (await fetch('of-the-worker')).text()];
+}
 const hops = () => performance.getEntriesByType('resource').map(each => each.nextHopProtocol);
 document.body.append('the script ran');
 """
+WORKER = """
+self.addEventListener('install', () => self.skipWaiting());
+self.addEventListener('activate', each => each.waitUntil(clients.claim()));
+self.addEventListener('fetch', each => {
+  if (each.request.url.includes('of-the-worker')) each.respondWith(new Response('by the worker'));
+});
+"""
+FORM = "<form method=post action=login><input name=password type=password></form>"
+FILE = bytes(range(256)) * 4096
 
 
 class Site:
@@ -50,6 +79,7 @@ class Site:
         self.paths: list[str] = []
         self.port = 0
         self._loop = asyncio.new_event_loop()
+        self._read = asyncio.Event()  # somebody was at home
         self._up = threading.Event()
         threading.Thread(target=self._run, daemon=True).start()
         assert self._up.wait(60)
@@ -68,6 +98,11 @@ class Site:
         app.router.add_get("/old", self._old)
         app.router.add_get("/events", self._events)
         app.router.add_get("/socket", self._socket)
+        app.router.add_get("/worker.js", self._worker)
+        app.router.add_get("/file", self._file)
+        app.router.add_get("/stream", self._stream)
+        app.router.add_route("*", "/login", self._login)
+        app.router.add_get("/home", self._home)
         app.router.add_route("*", "/{rest:.*}", self._api)
         runner = web.AppRunner(app)
         await runner.setup()
@@ -95,6 +130,39 @@ class Site:
         self.paths.append(request.path)
         body = await request.text()
         return web.json_response({"method": request.method, "path": request.path, "body": body})
+
+    async def _worker(self, request: web.Request) -> web.Response:
+        return web.Response(text=WORKER, content_type="text/javascript", headers={"Service-Worker-Allowed": "/"})
+
+    async def _file(self, request: web.Request) -> web.Response:
+        asked = request.http_range
+        if asked.start is None:
+            return web.Response(body=FILE)
+        told = {"Content-Range": f"bytes {asked.start}-{asked.stop - 1}/{len(FILE)}"}
+        return web.Response(status=206, body=FILE[asked], headers=told)
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        self._read.clear()
+        await answer.write(b"one")
+        await self._read.wait()
+        await answer.write(b"two")
+        return answer
+
+    async def _login(self, request: web.Request) -> web.Response:
+        if request.method != "POST":
+            return web.Response(text=FORM, content_type="text/html")
+        if (await request.post()).get("password") != "hush-hush":
+            return web.Response(status=401)
+        home = web.HTTPSeeOther("/home")
+        home.set_cookie("session", "of-ada", httponly=True, secure=True, samesite="Strict", path="/")
+        raise home
+
+    async def _home(self, request: web.Request) -> web.Response:
+        self._read.set()
+        who = "ada" if request.cookies.get("session") == "of-ada" else "nobody"
+        return web.Response(text=f"<h1>{who}</h1>", content_type="text/html")
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
