@@ -1,4 +1,5 @@
-"""Connections to targets that are full for a while: whoever waits there, or shares one, is served as before."""
+"""Connections that are full for a while, to targets and to clients: whoever waits there, or shares one, is served as
+before."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from h2.settings import SettingCodes
 
 from hoopgw.cli.demo.place import free_port
 from hoopgw.cli.demo.stage import Options
+from tests.live.h2_by_hand import Hand
 from tests.live.harness import UNTIL
 from tests.live.test_http import HttpCase
 
@@ -34,6 +36,13 @@ address = ["127.0.0.1:{PORT}"]
 [target.early.role.caller]
 """
 GRANTS = '[grant.full]\ngroups = ["agents"]\ntarget = { name = ["many", "early"] }\nroles = ["caller"]\n'
+HELD = """
+[guardrail.full-held]
+protocol = "http"
+path = ["/held/*"]
+then = { hold = { approvers = ["dba"], wait = "120s" } }
+"""
+FILES = {"targets.d/full.toml": TARGETS, "grants.d/full.toml": GRANTS, "guardrails.d/90-full.toml": HELD}
 WINDOW = 1 << 30  # no window is full before the socket is
 LARGE = 48 << 20  # bytes, more than sockets take
 FULL = 1.5  # seconds in which a connection fills
@@ -95,7 +104,7 @@ def early(connection: socket.socket) -> None:
 
 
 class Full(HttpCase):
-    options: ClassVar[Options] = Options(more={"targets.d/full.toml": TARGETS, "grants.d/full.toml": GRANTS})
+    options: ClassVar[Options] = Options(more=FILES)
 
     def listen(self, port: int, serve: Any) -> None:
         listening = socket.create_server(("127.0.0.1", port))
@@ -138,6 +147,40 @@ class Full(HttpCase):
         self.assertEqual(self.told(beside, "/many/beside"), (200, b"ok"))
         time.sleep(2 * FULL)  # there is room again
         self.assertEqual(self.told(beside, "/many/after"), (200, b"ok"))
+
+    def hand(self) -> Hand:
+        """A client of HTTP/2 whose windows are never full before its socket is."""
+        context = ssl.create_default_context(cafile=str(self.stage.ca))
+        context.set_alpn_protocols(["h2"])
+        plain = socket.create_connection(("127.0.0.1", self.stage.https_port), UNTIL)
+        connection = context.wrap_socket(plain, server_hostname="127.0.0.1")
+        self.addCleanup(connection.close)
+        hand = Hand(connection)
+        wide(hand.h2)
+        return hand
+
+    def test_a_client_of_http2(self) -> None:
+        """It takes nothing for a while, in which the gateway itself answers another of its requests: of the next ones
+        that run together all are answered, also that which is carried as that one was."""
+        hand = self.hand()
+
+        def ask(method: str, path: str, *more: tuple[str, str]) -> int:
+            proof = ("authorization", f"Bearer {self.stage.agent}")
+            head = [(":method", method), (":scheme", "https"), (":authority", "127.0.0.1"), (":path", f"/echo/{path}")]
+            return hand.ask([*head, proof, *more], True)
+
+        waiting = ask("DELETE", "held/9")
+        hold = self.held("held/9")["id"]
+        large = ask("GET", f"bytes/{LARGE}")
+        time.sleep(FULL)
+        self.assertEqual(self.hoopgw("approvals", "deny", hold, "--reason", "no").returncode, 0)
+        time.sleep(FULL)
+        self.assertEqual(len(hand.received(large, LARGE)), LARGE)
+        self.assertEqual(hand.answered(waiting), 403)
+        events = ask("GET", "events", ("x-wait", "1"))  # carried as the large one was, until somebody says /go
+        self.assertEqual(hand.answered(events), 200)
+        self.assertEqual(hand.answered(ask("GET", "go")), 200)
+        hand.over(events)
 
     def test_an_answer_before_the_body(self) -> None:
         """The target takes nothing of an upload and answers: its client is read to the end, and has the answer."""
