@@ -20,7 +20,8 @@ MAX_OPERATIONS = 20_000
 MAX_PATH = 2048  # characters of one path
 
 SHOWN = 80  # characters of a path in a mistake
-METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
+MAX_REFERENCES = 8  # of one path, each leading to the next
 MAX_VALUES = 16  # of one variable of a server's address
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,8}$")
@@ -127,6 +128,7 @@ def read_openapi(text: bytes) -> Api:
     for path, item in paths.items():
         if str(path).startswith("x-"):  # an extension (OpenAPI 3.1, 4.8.8)
             continue
+        item = _led_to(item, path, document)
         for base in _bases_of(item, document.get("servers")):
             found.append(_template(base, path, item))
     if sum(len(each.operations) for each in found) > MAX_OPERATIONS:
@@ -136,9 +138,37 @@ def read_openapi(text: bytes) -> Api:
 
 def _json(text: bytes) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_object)
+    except _TwiceError:
+        raise
     except (ValueError, RecursionError) as error:
         raise ValueError("is not JSON, as which it begins") from error
+
+
+class _TwiceError(ValueError):
+    """Readers differ about which of the two it is."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise _TwiceError(f"has {max(names, key=names.count)[:SHOWN]!r} twice in one object")
+    return found
+
+
+def _led_to(item: Any, path: Any, document: dict[str, Any]) -> Any:
+    """What a path's reference inside the document leads to (OpenAPI 3.1, 4.8.9.1).  Raises ValueError."""
+    for _ in range(MAX_REFERENCES):
+        if not isinstance(item, dict) or "$ref" not in item:
+            return item
+        place, beside = item["$ref"], len(item) > 1
+        if not isinstance(place, str) or not place.startswith("#/") or beside:
+            break
+        item = document
+        for part in unquote(place[2:]).split("/"):
+            item = item.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(item, dict) else None
+    raise ValueError(f"has a path that is described elsewhere: {str(path)[:SHOWN]}")
 
 
 def _bases_of(item: Any, servers: Any) -> list[str]:
@@ -205,14 +235,16 @@ def _template(base: str, path: Any, item: Any) -> Template:
         raise ValueError(f"has a path with a query or fragment, by which no request is known: {path[:SHOWN]}")
     if len(base) + len(path) > MAX_PATH:
         raise ValueError(f"has a path of more than {MAX_PATH} characters: {path[:SHOWN]}")
-    if not isinstance(item, dict) or "$ref" in item:
+    if not isinstance(item, dict):
         raise ValueError(f"has a path that is described elsewhere: {path[:SHOWN]}")
     operations: dict[str, str] = {}
-    for method in METHODS:
-        described = item.get(method)
+    others = item.get("additionalOperations")  # of OpenAPI 3.2
+    methods = {**(others if isinstance(others, dict) else {}), **{each: item.get(each) for each in METHODS}}
+    for method, described in methods.items():
         if isinstance(described, dict):
             name = described.get("operationId")
-            operations[method.upper()] = name if isinstance(name, str) and name else f"{method.upper()} {path}"
+            verb = str(method).upper()
+            operations[verb] = name if isinstance(name, str) and name else f"{verb} {path}"
     return Template(tuple(_segment(part) for part in _split(base + path)), operations)
 
 

@@ -117,6 +117,34 @@ class ReadOpenapi(SynchronousTestCase):
         both = api({"/a": {"get": {"operationId": "a"}}}) & api({"/b": {"get": {"operationId": "b"}}})
         self.assertEqual((both.operations("GET", "/a"), both.operations("GET", "/b")), ({"a"}, {"b"}))
 
+    def test_references_inside_the_document(self) -> None:
+        """A path may be one of its components, or be as another path is."""
+        item = {"get": {"operationId": "getIt"}}
+        paths = {"/a": {"$ref": "#/components/pathItems/A%20b"}, "/b": {"$ref": "#/paths/~1a"}}
+        found = api(paths, components={"pathItems": {"A b": item}})
+        self.assertEqual([found.operations("GET", path) for path in ("/a", "/b")], [{"getIt"}, {"getIt"}])
+
+    def test_methods_of_openapi_3_2(self) -> None:
+        found = api(
+            {"/a": {"query": {"operationId": "ask"}, "additionalOperations": {"COPY": {"operationId": "copy"}}}}
+        )
+        self.assertEqual([found.operations(each, "/a") for each in ("QUERY", "COPY")], [{"ask"}, {"copy"}])
+
+    def test_what_a_document_cannot_say(self) -> None:
+        """Paths that some frameworks take for one that it has; what it has itself is only that."""
+        found = api({"/files/{path}": {"get": {"operationId": "file"}}, "/pets": {"get": {"operationId": "pets"}}})
+        for path, names in (
+            ("/files/a", {"file"}),
+            ("/files/a/b.txt", {"file"}),
+            ("/FILES/a", {"file"}),
+            ("/pets.json", {"pets"}),
+            ("/files", set()),
+            ("/pets/x", set()),
+            ("/other", set()),
+        ):
+            self.assertEqual(found.loosely("GET", path), names, path)
+        self.assertEqual(found.operations("GET", "/files/a/b"), set())
+
     def test_yaml(self) -> None:
         """A document in YAML says the same as in JSON; names and versions are the texts that they are written as."""
         found = read_openapi(YAML)
@@ -138,6 +166,9 @@ class ReadOpenapi(SynchronousTestCase):
             (b'{"openapi": "3.0.0", "servers": [{"url": "v1"}], "paths": {"/a": {}}}', "relative: v1"),
             (b'{"openapi": "3.0.0", "servers": [{"url": "{x}/v1"}], "paths": {"/a": {}}}', "relative: {x}/v1"),
             (b'{"openapi": "3.0.0", "paths": {"/a": {"$ref": "x.json"}}}', "described elsewhere"),
+            (b'{"openapi": "3.1.0", "paths": {"/a": {"$ref": "#/paths/~1a"}}}', "described elsewhere"),
+            (b'{"openapi": "3.1.0", "paths": {"/a": {"$ref": "#/x", "get": {}}}}', "described elsewhere"),
+            (b'{"openapi": "3.1.0", "paths": {"/a": {"get": {}}, "/a": {"delete": {}}}}', "'/a' twice"),
             (json.dumps({"openapi": "3.0.0", "paths": many}).encode(), "more than 3"),
             (json.dumps({"openapi": "3.0.0", "paths": {"/{a}" * 9000: {}}}).encode(), "more than 2048 characters"),
             (b" " * (http_openapi.MAX_DOCUMENT + 1), "more than 16 MiB"),
