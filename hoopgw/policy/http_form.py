@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hoopgw.policy.http_query import MAX_PAIRS, Pairs, read_query
+from hoopgw.policy.http_query import MAX_PAIRS, Pairs, others, read_query
 
 MAX_BODY = 16 << 20  # bytes of a form: what a rule may buffer at most
 MAX_PART_HEAD = 2048  # bytes of the fields of one part
@@ -36,7 +36,7 @@ def read_multipart(body: bytes, boundary: bytes) -> Pairs:
         if isinstance(part, str):
             return Pairs(tuple(found), doubt=part)
         found.append(part)
-    return Pairs(tuple(found), tuple((name[:-2], value) for name, value in found if name.endswith("[]")))
+    return Pairs(tuple(found), tuple((other, value) for name, value in found for other in others(name)))
 
 
 def _part(piece: bytes) -> tuple[str, str] | str:

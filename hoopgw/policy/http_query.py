@@ -16,7 +16,7 @@ _BROKEN = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _CUT = re.compile(rb"%(?:25)*3[fF]")
 _ALONE = re.compile(r"\[([^\[\]]+)\]")
 _ODD = re.compile(r"[ .\[]")
-_INDEX = re.compile(r"\[[^\[\]]*\]$")
+_INDEX = re.compile(r"\[[^\[\]]*\]?$")  # qs of Express takes one that is not closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +76,15 @@ def _read(raw: bytes, bound: int) -> Pairs:
         return Pairs(doubt=f"more than {MAX_PAIRS} names")
     sure, doubt = _pairs(raw.split(b"&"))
     split, _ = _pairs(re.split(rb"[&;]", raw)) if b";" in raw else ((), "")
-    bare = tuple((other, value) for name, value in (*sure, *split) for other in _others(name))
+    bare = tuple((other, value) for name, value in (*sure, *split) for other in others(name))
     kept = set(sure)
     other = tuple(pair for pair in dict.fromkeys((*split, *bare)) if pair not in kept)
     return Pairs(sure, other, doubt)
 
 
-def _others(name: str) -> list[str]:
+def others(name: str) -> list[str]:
     """What else some framework calls it."""
-    found = [_INDEX.sub("", name)] if name.endswith("]") else []
+    found = [_INDEX.sub("", name)] if _INDEX.search(name) else []
     alone = _ALONE.match(name)
     if alone is not None:  # qs of Express
         found.append(alone[1])

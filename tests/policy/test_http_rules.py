@@ -227,7 +227,12 @@ class OfTheHead(SynchronousTestCase):
         self.match(
             rule, YES, b"GET /?%20role=admin", b"GET /?[role]=admin", b"GET /?+role=admin", b"GET /a%3frole=admin"
         )
-        self.match(rule, YES, b"GET /a%253Frole=admin?role=user", b"GET /?[role][]=admin")
+        self.match(rule, YES, b"GET /a%253Frole=admin?role=user", b"GET /?[role][]=admin", b"GET /?role[=admin")
+        of_form = HttpConditions(forms=(("role", ADMIN),))
+        part = b'--b\r\nContent-Disposition: form-data; name="%b"\r\n\r\nadmin\r\n--b--\r\n'
+        for name in (b"role", b"role[]", b"role[a]", b"role[0]", b"[role]"):
+            found = posted(part % name, (b"content-type", b"multipart/form-data; boundary=b"))
+            self.assertIs(of_form.match(found), YES, name)
         self.match(
             HttpConditions(queries=(("user_role", ADMIN),)), YES, b"GET /?user.role=admin", b"GET /?user%5Brole=admin"
         )
