@@ -8,12 +8,14 @@ import re
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import jwt
 
+from hoopgw.cli.demo import configuration
 from hoopgw.cli.demo.stage import Options
 from tests.live.harness import UNTIL, LiveCase, environment, until
 
@@ -335,6 +337,27 @@ class Rules(HttpCase):
         free = self.curl("-H", f"X-Hoopgw-Hold: {hold}", path="free")
         self.assertEqual((free[0], json.loads(free[2])["code"]), (409, "hold-mismatch"))
         self.assertEqual(self.named(hold, *words), (200, ""))
+        self.assertEqual(self.named(hold, *words), (409, "hold-used"))
+
+    def test_security_an_approval_is_for_one(self) -> None:
+        """Sent several times at once it runs once; by another person, who may ask as much, and after a restart never
+        again."""
+        words = ["-H", "Prefer: respond-async", "-d", "n=7"]
+        hold = json.loads(self.curl("-X", "DELETE", *words, path="held/4")[2])["hold"]
+        place = f"https://127.0.0.1:{self.stage.https_port}/holds/{hold}"
+        self.assertEqual(self.curl("-d", "{}", url=f"{place}/approve", token=self.stage.approver)[0], 200)
+        other = self.stage.issuer.mint("other@demo", configuration.AGENT, 600.0)
+        self.assertEqual(self.named(hold, *words, token=other), (409, "hold-unknown"))
+        self.assertEqual(self.curl(url=place, token=other)[0], 404)
+        found: list[tuple[int, str]] = []
+        asking = [threading.Thread(target=lambda: found.append(self.named(hold, *words))) for _ in range(6)]
+        for each in asking:
+            each.start()
+        for each in asking:
+            each.join(UNTIL)
+        self.assertEqual(sorted(found), [(200, ""), *[(409, "hold-used")] * 5])
+        self.stage.gateway.stop()
+        self.stage.gateway.start()
         self.assertEqual(self.named(hold, *words), (409, "hold-used"))
 
     def test_a_body_that_is_too_long_to_approve(self) -> None:
