@@ -8,7 +8,9 @@ from hoopgw.wire import websocket as ws
 from hoopgw.wire.secretnames import SecretNames
 from hoopgw.wire.secretplaces import mentions
 from hoopgw.wire.secrettext import SecretText
+from hoopgw.wire.secretxml import SecretXml
 
+_TAG: Final = b"<"  # how XML begins (XMPP: RFC 7395)
 _STOMP: Final = (b"CONNECT", b"STOMP", b"SEND")  # how a message of STOMP begins that has fields
 
 
@@ -20,7 +22,7 @@ class MessageSecrets:
 
     def __init__(self, names: SecretNames) -> None:
         self._names = names
-        self._text = SecretText(names)  # of the message in hand
+        self._text: SecretText | SecretXml = SecretText(names)  # of the message in hand
         self.found = 0
 
     def piece(self, piece: ws.Piece) -> ws.Piece:
@@ -28,9 +30,9 @@ class MessageSecrets:
         if piece.kind >= ws.CLOSE:
             return piece
         if piece.first:
-            if piece.last and not mentions(piece.data, self._names):
+            if piece.last and not (mentions(piece.data, self._names) or _TAG in piece.data):
                 return piece
-            self._text = SecretText(self._names, piece.data.startswith(_STOMP))
+            self._text = self._reader(piece.data)
         before = self._text.found
         shown = self._text.feed(piece.data)
         self.found += self._text.found - before
@@ -38,7 +40,7 @@ class MessageSecrets:
 
     def run(self, frames: bytes) -> bytes:
         """Messages that are one frame each, without masks (`wire.websocket_runs`)."""
-        if not mentions(frames, self._names):
+        if not (mentions(frames, self._names) or _TAG in frames):
             return frames
         shown: list[bytes] = []
         here = 0
@@ -49,8 +51,14 @@ class MessageSecrets:
                 start += 2 if size == 126 else 8
                 size = int.from_bytes(frames[here + 2 : start], "big")
             message = frames[start : start + size]
-            text = SecretText(self._names, message.startswith(_STOMP))
+            text = self._reader(message)
             shown += (frames[here:start], text.feed(message))
             self.found += text.found
             here = start + size
         return b"".join(shown)
+
+    def _reader(self, begin: bytes) -> SecretText | SecretXml:
+        """For the message that begins so."""
+        if begin.lstrip()[:1] == _TAG:
+            return SecretXml(self._names)
+        return SecretText(self._names, begin.startswith(_STOMP))

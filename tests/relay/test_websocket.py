@@ -489,6 +489,16 @@ class Secrets(SynchronousTestCase):
             self.assertEqual(record, [(ws.TEXT, shown), (ws.TEXT, stars), (ws.BINARY, b'{"a": "b"}'), (ws.TEXT, shown)])
             self.assertEqual(talk.relay.coverage()["starred"], 3)
 
+    def test_xml_and_pairs(self) -> None:
+        """XMPP's messages are XML (RFC 7395); whole or in pieces."""
+        for body in (b"<auth mechanism='*****'>hush-hush</auth>", b'{"name": "token", "value": "hush-hush"}'):
+            talk = Talk(named=secret_names())
+            talk.say(ws.TEXT, body)
+            talk.say(ws.TEXT, body[:12], True, False)
+            talk.say(ws.TEXT, body[12:], False, True)
+            self.assertEqual(talk.arrived(), [(ws.TEXT, body)] * 2)
+            self.assertEqual(talk.recorded(), [(ws.TEXT, body.replace(b"hush-hush", b"*" * 9))] * 2)
+
     def test_what_an_approver_sees(self) -> None:
         """No more than the record."""
         talk = Talk(named=secret_names(), judged=1000)
