@@ -26,12 +26,14 @@ WITHHELD: Final = 4  # it has some, and they cannot be found
 LINES: Final = 5  # text whose lines have names as well
 UNTYPED: Final = 6
 MARKUP: Final = 7  # XML
+PLAIN: Final = 8  # text as in LINES, unless it is XML
 
 _TEXTUAL: Final = re.compile(rb"text/|[^;]*(?:json|graphql|javascript|ya?ml)\b")
 _MARKED_UP: Final = re.compile(rb"[^;]*\bxml\b")
 # They have named fields and are not read here
-_BINARY: Final = re.compile(
-    rb"[^;]*\b(?:x-)?(?:cbor(?:-seq)?|x-amz-cbor-1\.[01]|msgpack|messagepack|bson|smile|ubjson|ion|amf|hessian|plist|xop)\b"
+_UNREAD: Final = re.compile(
+    rb"[^;]*\b(?:x-)?(?:cbor(?:-seq)?|x-amz-cbor-1\.[01]|msgpack|messagepack|bson|smile|ubjson|ion|amf|hessian|plist|xop"
+    rb"|toml|hjson|java-properties|ini)\b"
 )
 _LINED: Final = re.compile(rb"[^;]*ya?ml\b|(?:application|message)/http\b")
 _BOUNDARY: Final = re.compile(rb";[ \t]*boundary=(?:\"([^\"]+)\"|([^\"; \t]+))", re.IGNORECASE)
@@ -78,9 +80,11 @@ def kind_of(block: Block) -> BodyKind:
         way, boundary = MARKUP, b""
     elif _LINED.match(told):
         way, boundary = LINES, b""
+    elif told.partition(b";")[0].rstrip() == b"text/plain":
+        way, boundary = PLAIN, b""
     elif _TEXTUAL.match(told):
         way, boundary = TEXT, b""
-    elif _BINARY.match(told):
+    elif _UNREAD.match(told):
         way, boundary = WITHHELD, b""
     else:
         return _NONE
@@ -97,7 +101,7 @@ def is_clean(kind: BodyKind, body: bytes, names: SecretNames) -> bool:
         return b" " < body[:1] < b"\x80" and body[:1] not in _OPENS and not has_secret(body, names)
     if kind.way in (PARTS, WITHHELD) or (kind.way == UNTYPED and _PAIR.match(body)) or _is_markup(body):
         return False
-    if kind.way == LINES and may_have_pairs(body):
+    if kind.way in (LINES, PLAIN) and may_have_pairs(body):
         return False
     return not mentions(body, names) and not _is_wide(body)
 
@@ -213,9 +217,9 @@ class BodySecrets:
             self._parts = SecretParts(self._names, self._kind.boundary)
         elif way == WITHHELD or (way != FORM and _is_wide(data)):
             self.withheld = True
-        elif (way == MARKUP and not opens) or (way in (NONE, TEXT, UNTYPED) and _is_markup(data)):
+        elif (way == MARKUP and not opens) or (way in (NONE, TEXT, UNTYPED, PLAIN) and _is_markup(data)):
             self._xml = SecretXml(self._names)
         elif (way == FORM and not opens) or (way == UNTYPED and _PAIR.match(data)):
             self._form = SecretForm(self._names)
         else:
-            self._text = SecretText(self._names, way == LINES and not opens)
+            self._text = SecretText(self._names, way in (LINES, PLAIN) and not opens)

@@ -16,7 +16,7 @@ from hoopgw.wire.secretnames import SecretNames
 REACH: Final = 512  # bytes between the begin of an object and its value
 LONGEST: Final = 8192  # bytes of an object that are looked through
 
-_VALUE: Final = re.compile(rb"(?i)values?\\*[\"']?[ \t\r\n]*(?=:)")
+_VALUE: Final = re.compile(rb"(?i)(?:values?|val)\\*[\"']?[ \t\r\n]*(?=:)")
 _TEXT: Final = re.compile(rb":\s*\\*[\"']([^\"'\\]{1,128})\\*[\"']")
 _LINE: Final = re.compile(
     rb"(?im)^[ \t-]*[\w-]{1,64}:[ \t]*[\"']?([\w./-]{1,128})[\"']?[ \t]*\r?\n[ \t]*[\w-]{0,64}values?[ \t]*(?=:)"
@@ -24,7 +24,7 @@ _LINE: Final = re.compile(
 
 
 def may_have_pairs(data: bytes) -> bool:
-    return b"alue" in data or b"ALUE" in data
+    return b"val" in data or b"Val" in data or b"VAL" in data
 
 
 def colons(data: bytes, names: SecretNames, lines: bool) -> list[int]:

@@ -1,6 +1,6 @@
 """A form of several parts (RFC 7578) in pieces -> the same, at the same length, with secret values starred.
 
-Files go on as they are, unless the form's name for one is secret or they are JSON (browsers call each blob a file);
+Files go on as they are, unless the form's name for one is secret or they are JSON or XML (browsers call each blob so);
 other parts are looked through as text: some hold JSON, or requests of a batch.  Of what stands before the first
 delimiter, and of parts that have parts themselves or another character set, nothing is shown.  Nothing is held back,
 nothing is refused; a delimiter that a read cuts may be starred with what is before it.
@@ -99,7 +99,7 @@ class SecretParts:
         named = any(self._names.hides(each.strip(b"\"'")) for each in _NAME.findall(head[:stop]))
         self._hidden = end is None or named or _WIDE.match(told) is not None
         self.found += self._hidden
-        if self._hidden or (_FILE.search(head, 0, stop) and not _JSON.match(told)):
+        if self._hidden or (_FILE.search(head, 0, stop) and not (_JSON.match(told) or _XML.match(told))):
             self._text = None
         elif told.startswith(_FORM):
             self._text = SecretForm(self._names)

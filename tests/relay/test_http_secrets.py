@@ -61,6 +61,8 @@ class Secrets(SynchronousTestCase):
     def test_bodies(self) -> None:
         """JSON, forms, forms of parts; whole, in pieces, in chunks."""
         part = b'--b\r\nContent-Disposition: form-data; name="password"\r\n\r\n%s\r\n--b--\r\n'
+        file = b'; name="x"; filename="x.xml"\r\nContent-Type: text/xml\r\n\r\n<token>%s</token>\r\n--b--\r\n'
+        xml = b"--b\r\nContent-Disposition: form-data" + file
         for kind, body in (
             (JSON, b'{"user": "ada", "password": "%s"}'),
             (b"application/vnd.api+json; charset=UTF-8", b'{"data": {"apiKey": "%s"}}'),
@@ -75,6 +77,10 @@ class Secrets(SynchronousTestCase):
             (b"", b"<login><token>%s</token></login>"),
             (b"application/octet-stream", b"<login><token>%s</token></login>"),
             (b"text/plain", b'{"token": "%s"}'),
+            (b"text/plain", b"user: ada\ntoken: %s\nz: 1\n"),
+            (b"text/plain; charset=utf-8", b"<login><token>%s</token></login>"),
+            (b"application/yaml", b"<<: *a\ntoken: %s\n"),
+            (b'multipart/form-data; boundary="b"', xml),
             (b"application/x-www-form-urlencoded", b'{"token": "%s"}'),
             (b"application/x-www-form-urlencoded", b"user=ada&password=%s&z=1"),
             (b'multipart/form-data; boundary="b"', part),
@@ -106,6 +112,7 @@ class Secrets(SynchronousTestCase):
             (post(body, b"application/json; charset=utf-7"), len(body)),
             (post(body, b"multipart/form-data"), len(body)),
             (post(b"\xa1\x65token\x69hush-hush", b"application/cbor"), 17),
+            (post(b'token = "hush-hush"', b"application/toml"), 19),
             (post(b"\x81\xa5token\xa9hush-hush", b"application/vnd.msgpack"), 17),
             (post(b"\xa1\x65token\x69hush-hush", b"application/x-amz-cbor-1.1"), 17),
         ):

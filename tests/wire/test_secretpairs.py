@@ -24,6 +24,7 @@ class Pairs(SynchronousTestCase):
             '{"env": [{"name": "A", "value": "b"}, {"name": "DB_PASSWORD", "value": "%s"}, {"name": "C"}]}',
             '{"op": "replace", "path": "/password", "value": "%s"}',
             '{"type": "password", "value": "%s", "temporary": false}',
+            '{"key": "password", "val": "%s"}',
             '{"ParameterKey": "DbPassword", "ParameterValue": "%s"}',
             '{"name": "token", "type": "text", "hidden": true, "value": "%s"}',
             '{"password": "%s", "name": "token", "value": "%s"}',
