@@ -251,8 +251,9 @@ class WebSocketRelay:
 
     def _answered(self, piece: ws.Piece, effects: list[Effect]) -> None:
         if piece.kind >= ws.CLOSE:
-            self._show(piece, effects)
-            if piece.kind == ws.CLOSE:
+            closes = piece.kind == ws.CLOSE
+            self._show(self._farewell(piece) if closes else piece, effects)
+            if closes:
                 self._both_closed(effects)
             return
         meter = self._scope.meter
@@ -280,6 +281,18 @@ class WebSocketRelay:
         if shown != message:
             effects.append(Completed(self._scope.number, 0, 1))
         return shown
+
+    def _farewell(self, piece: ws.Piece) -> ws.Piece:
+        """A Close of the target, whose words are masked as a message is; what cannot be is left out."""
+        bodies, words = self._scope.bodies, piece.data[2:]
+        if bodies is None or not words:
+            return piece
+        try:
+            shown = bodies.message(words)
+        except Unmaskable:
+            shown = b""
+        code = int.from_bytes(piece.data[:2], "big")
+        return ws.Piece(ws.CLOSE, ws.close_payload(code, shown.decode("utf-8", "replace")))
 
     def _show(self, piece: ws.Piece, effects: list[Effect]) -> None:
         if self._echo.words.each:

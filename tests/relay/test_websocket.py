@@ -422,6 +422,14 @@ class Masks(SynchronousTestCase):
             self.assertEqual(talk.recorded(), [(1, b"*" * 9), (9, b"there?")])
             self.assertEqual([effect.masked for effect in talk.others if isinstance(effect, Completed)], [1])
 
+    def test_words_of_a_close(self) -> None:
+        """They are masked as a message is; where they cannot be the code goes on alone."""
+        for words, shown in ((b"card 4111", b"*" * 9), (b"", b""), (b"?", b"")):
+            talk = Talk(opened=Answer(bodies=Stars()))
+            talk.tell(ws.CLOSE, b"\x0f\xa1" + words)
+            self.assertEqual(talk.seen(), [(8, b"\x0f\xa1" + shown)])
+            self.assertEqual(talk.recorded(), [(8, b"\x0f\xa1" + shown)])
+
     def test_fields_of_the_handshake(self) -> None:
         """A 101 has fields as any other answer has: masks see them too."""
         self.assertEqual(Talk().answer.block.one(b"set-cookie"), b"a=secret; Path=/shop/")
