@@ -81,7 +81,8 @@ UNSHARE = shutil.which("unshare")
 def lacking() -> str | None:
     if os.geteuid() != 0 or UNSHARE is None:
         return "a process with a resolv.conf of its own needs root and unshare"
-    if subprocess.run([UNSHARE, "--mount", "true"], capture_output=True, check=False).returncode != 0:
+    trying = [UNSHARE, "--mount", "mount", "--bind", "/dev/null", "/etc/resolv.conf"]
+    if subprocess.run(trying, capture_output=True, check=False).returncode != 0:
         return "this machine lets nobody have mounts of his own"
     return None if OWN else "this machine has no address but loopback"
 
