@@ -13,7 +13,7 @@ from psycopg import pq
 
 from hoopgw.cli.demo.stage import Options
 from tests.live.harness import LiveCase, until
-from tests.policy.test_lineage import CHOSEN, EQUAL, FORMS, FREE, STORED
+from tests.policy.test_lineage import CHOSEN, EQUAL, FORMS, FREE, KEPT, STORED
 
 SECRET = "sekret"  # in every masked value, and in nothing else
 SHOP = """
@@ -385,6 +385,22 @@ class Allowed(Connected):
                 self.assertNotIn(SECRET, str(error).lower())
                 continue
             self.assertNotIn(SECRET, repr(found).lower(), text)
+
+    def test_nothing_keeps_them(self) -> None:
+        """Not in a setting, a sequence, a lock or a notification, from where another statement would read them."""
+        through = self.connect("writer")
+        through.execute("listen ears")
+        for text in (
+            *KEPT,
+            "select pg_notify('ears', email) from customers",
+            "select pg_advisory_lock(hashtext(email)) from customers",
+            "select (hashtext(email)::bigint).pg_advisory_lock from customers",
+        ):
+            error = self.assertRaises(psycopg.Error, through.execute, text.encode())
+            assert isinstance(error, psycopg.Error)
+            self.assertIn("copied", refusal(error), text)
+        self.assertEqual(self.rows(through, "select current_setting('my.x', true)"), [(None,)])
+        self.assertEqual(list(through.notifies(timeout=0)), [])
 
     def test_decides(self) -> None:
         """Rows are chosen and counted by what is not shown."""
