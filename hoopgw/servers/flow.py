@@ -20,7 +20,8 @@ SMALL_READ: Final = 64 * 1024
 # As long as less comes: what fits there is of Python's own small blocks, whose memory is warm (pymalloc: 512 bytes).
 TINY_READ: Final = 472
 EPOLLIN: Final = 1  # select.EPOLLIN, as a constant of the compiled code
-TURN_SIZE: Final = 32 * 1024  # bytes that wait for the end of the turn; more is worth the switch of readers
+TURN_SIZE: Final[i64] = 32 * 1024  # bytes that wait for the end of the turn; more is worth the switch of readers
+MUCH: Final[i64] = 1024 * 1024  # bytes: what else was sent to a peer does not count
 MAX_EVENTS: Final = 256  # of one poll; the others come with the next
 BULK_READS: Final = 2  # of a turn, and until a rest, beside others: each takes as long as ten statements do
 
@@ -37,7 +38,8 @@ class Flow(Sink):
     tls        its TLS; None while bytes go as they are
     clear      nothing stands before a send: no queue, no end
     receiver   who is given what was read; None: the transport's protocol
-    sent       bytes that were sent since it was read: a peer that is sent much says little but that it takes it
+    sent       bytes that were sent of late, less TURN_SIZE for each read: a peer that is sent much says little but that
+               it takes it, though often more than once for what it was sent at once
     """
 
     def __init__(
@@ -133,7 +135,8 @@ class Flow(Sink):
 
     def read(self) -> Any:
         """What Twisted's `doRead` gives."""
-        self.sent = 0
+        if self.sent:
+            self.sent = max(min(self.sent, MUCH) - TURN_SIZE, i64(0))
         try:
             data = _read(self._descriptor, self._size)
         except BlockingIOError:

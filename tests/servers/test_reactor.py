@@ -179,6 +179,15 @@ class Turns(Connected):
         self.beside(1)
         self.assertEqual(self.beside(10), [1] * 10)
 
+    def test_a_peer_that_says_several_times_that_it_takes_much(self) -> None:
+        """As SSH and HTTP/2 do between two reads of their bulk: nothing rests for it."""
+        self.accepted(Answers([], b""))
+        self.accepted(Answers([], b""))
+        self.beside(1)
+        self.transports[1].write(b"x" * (8 * TURN_SIZE))
+        self.assertEqual(self.beside(6), [1] * 6)
+        self.assertEqual(self.beside(4), [1, 1, 1, 0])  # now it says more than that
+
     def test_a_peer_that_leaves_while_it_rests(self) -> None:
         """What it sent before is read, then its end."""
         gone: list[Any] = []
