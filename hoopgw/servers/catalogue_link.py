@@ -12,9 +12,17 @@ from hoopgw.wire import pgmessages
 
 MAX_RESULT = 256 << 20  # bytes of all results together: a million columns are about 100 MB
 MAX_MESSAGE = 1 << 20  # bytes of one message: names are short
+# Bodies of views are shown under locks of what they read.  A client that waits for one of these while it holds another
+# would be the one that PostgreSQL ends, after deadlock_timeout, a second: the gateway gives up long before.
+LOCK_TIMEOUT = "400ms"
+LOCKED = (b"55P03", b"40P01")  # lock_not_available, deadlock_detected
 
 Row = tuple[bytes | None, ...]
 Results = tuple[tuple[Row, ...], ...]
+
+
+class LocksHeld(TargetUnavailable):
+    """Somebody holds a lock for longer than LOCK_TIMEOUT: the reading may be tried again."""
 
 
 class Link:
@@ -29,8 +37,8 @@ class Link:
         connection.lost = self._lost
 
     def run(self, queries: tuple[str, ...]) -> Deferred[Results]:
-        """The rows of each, all in one read-only transaction.  Fails with TargetUnavailable; cancelled, the connection
-        ends."""
+        """The rows of each, all in one read-only transaction.  Fails with TargetUnavailable, or with LocksHeld; cancelled,
+        the connection ends."""
         self._forget()
         self._wanted = len(queries)
         done = self._done = Deferred(lambda _: self._abort())
@@ -38,7 +46,7 @@ class Link:
             (
                 "BEGIN READ ONLY",
                 "SET LOCAL statement_timeout = '15s'",
-                "SET LOCAL lock_timeout = '2s'",
+                f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'",
                 *queries,
                 "COMMIT",
             )
@@ -89,7 +97,9 @@ class Link:
                 self._rows = []
         elif tag == 69:  # E: also of a connection that was idle, as at the target's shutdown
             fields = dict(pgmessages.report_fields(body))
-            self._fail(f"{fields.get(b'C', b'').decode()} {fields.get(b'M', b'').decode('utf-8', 'replace')}"[:300])
+            code = fields.get(b"C", b"")
+            why = f"{code.decode()} {fields.get(b'M', b'').decode('utf-8', 'replace')}"[:300]
+            self._fail(why, LocksHeld if code in LOCKED else TargetUnavailable)
         elif tag == 90:  # Z
             self._ready(body)
 
@@ -103,9 +113,9 @@ class Link:
         if done is not None:
             done.callback(results)
 
-    def _fail(self, why: str) -> None:
+    def _fail(self, why: str, kind: type[TargetUnavailable] = TargetUnavailable) -> None:
         self.usable = False
-        self._end(f"the catalogue could not be read: {why}")
+        self._end(kind(f"the catalogue could not be read: {why}"))
         self._abort()
 
     def _abort(self) -> None:
@@ -114,12 +124,12 @@ class Link:
 
     def _lost(self, reason: str) -> None:
         self.usable = False
-        self._end(f"the target closed while its catalogue was read: {reason}")
+        self._end(TargetUnavailable(f"the target closed while its catalogue was read: {reason}"))
 
-    def _end(self, why: str) -> None:
+    def _end(self, error: TargetUnavailable) -> None:
         done, self._done = self._done, None
         if done is not None and not done.called:  # it is where it was cancelled
-            done.errback(TargetUnavailable(why))
+            done.errback(error)
 
 
 KEPT_ROWS = 16_384  # most are the same at each reading

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +14,13 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from hoopgw.model.errors import TargetUnavailable
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import Role, SecretReference, Target
-from hoopgw.servers.catalogue_link import Link, Results, Row
+from hoopgw.servers.catalogue_link import Link, LocksHeld, Results, Row
 from hoopgw.servers.dial import Dialer, wanted_as
 
 NAME = "hoopgw:catalogue"
 MAX_KEPT = 32  # idle connections, of all targets together; the one kept longest goes
 IDLE = 2.0  # seconds: DROP DATABASE waits five for others to leave (CountOtherDBBackends)
+TRIES = 5  # of a reading that locks are in the way of: two seconds and more
 LIFETIME = 10.0  # seconds: a role that may not log in any more, a server that is not the first any more
 # What a connection began with and ALTER ROLE or ALTER DATABASE has changed since: its search path among it
 BEGAN_WITH = (
@@ -55,6 +57,17 @@ class CatalogueSource:
         self, target: Target, role: Role, database: str, queries: tuple[str, ...]
     ) -> Generator[Deferred[Any], Any, Results]:
         """The rows of each query.  Fails with TargetUnavailable."""
+        for _ in range(TRIES - 1):
+            with suppress(LocksHeld):
+                results: Results = yield self._read(target, role, database, queries)
+                return results
+        last: Results = yield self._read(target, role, database, queries)
+        return last
+
+    @inlineCallbacks
+    def _read(
+        self, target: Target, role: Role, database: str, queries: tuple[str, ...]
+    ) -> Generator[Deferred[Any], Any, Results]:
         key = target.name, database, role.name
         kept = self._taken(key, target, role)
         if kept is not None:

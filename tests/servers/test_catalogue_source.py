@@ -10,6 +10,7 @@ import psycopg
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.task import Clock, deferLater
+from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SkipTest, TestCase
 
 from hoopgw.model.errors import TargetUnavailable
@@ -88,6 +89,25 @@ class Kept(TestCase):
         shown = {value for rows in results[:-1] for row in rows for value in row if value and b"public.locked" in value}
         self.assertEqual(len(shown), 3)  # the bodies of view, rule and function
         self.assertEqual(results[-1], ())
+
+    @inlineCallbacks
+    def test_no_deadlock_with_a_client(self) -> Generator[Deferred[Any], Any, None]:
+        """Who locks what a reading shows, in another order, goes on, and the reading when that is done.  PostgreSQL
+        ended the client: one of its regression scripts, once in many runs of them."""
+        for name in ("one", "two"):
+            self.primary.execute(f"create table {name} (id int)")
+            self.addCleanup(self.primary.execute, f"drop table {name} cascade")
+            self.primary.execute(f"create view of_{name} as select id from {name}")
+        shown = [f"SELECT pg_catalog.pg_get_viewdef('of_{name}'::pg_catalog.regclass)" for name in ("one", "two")]
+        with self.direct() as direct:
+            direct.execute("begin; lock table two in access exclusive mode")
+            reading = self.source.run(self.at(), READER, "postgres", (shown[0], "SELECT pg_sleep(0.5)", shown[1]))
+            while not direct.execute("select 1 from pg_locks where relation = 'one'::regclass").fetchall():
+                yield deferLater(reactor, 0.02, lambda: None)  # type: ignore[arg-type]
+            yield deferToThread(direct.execute, "lock table one in access exclusive mode")
+            direct.execute("commit")
+            results = yield reading
+        self.assertEqual(len(results), 3)
 
     @inlineCallbacks
     def test_not_for_long(self) -> Generator[Deferred[Any], Any, None]:
