@@ -37,8 +37,8 @@ class Link:
         connection.lost = self._lost
 
     def run(self, queries: tuple[str, ...]) -> Deferred[Results]:
-        """The rows of each, all in one read-only transaction.  Fails with TargetUnavailable, or with LocksHeld; cancelled,
-        the connection ends."""
+        """The rows of each, all in one read-only transaction.  Fails with TargetUnavailable, or with LocksHeld.  The
+        connection ends where it is cancelled."""
         self._forget()
         self._wanted = len(queries)
         done = self._done = Deferred(lambda _: self._abort())
