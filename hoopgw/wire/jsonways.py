@@ -80,7 +80,7 @@ NOWHERE.reach = _ENDLESS
 class Open:
     """An object or list that is open; the outermost one is what the whole text stands in.
 
-    number   of the next element
+    number   of the next element, where elements are told apart; else 0 before the first
     inner    what was open in it last
     numbered it matters which element it is
     element  where elements stand, and what becomes of them
