@@ -99,7 +99,7 @@ class LeanEPollReactor(EPollReactor):
 
     def _rest(self, long: list[tuple[int, int]]) -> None:
         self._large = 0
-        resting = {descriptor for descriptor, _ in long} - self._writes
+        resting = {descriptor for descriptor, _ in long} & self._reads - self._writes  # one may have ended just now
         for descriptor in resting:
             self._poller.modify(descriptor, 0)
         self._resting |= resting

@@ -188,6 +188,21 @@ class Turns(Connected):
         self.assertEqual(self.beside(6), [1] * 6)
         self.assertEqual(self.beside(4), [1, 1, 1, 0])  # now it says more than that
 
+    def test_one_that_is_ended_as_it_would_rest(self) -> None:
+        """By what was short in that turn: its descriptor is nobody's."""
+        self.accepted(Answers([], b""))
+        quick = Answers([], b"")
+        self.accepted(quick)
+        self.beside(3)
+        lost = Failure(ConnectionLost())
+        self.patch(quick, "dataReceived", lambda data: self.transports[0].connectionLost(lost))
+        self.reactor._large = BULK_READS
+        self.fill(0)
+        self.peers[1].sendall(b"?")
+        select.select([self.transports[1].socket], [], [], UNTIL)
+        self.reactor.doPoll(0)
+        self.assertEqual(self.reactor._resting, set())
+
     def test_a_peer_that_leaves_while_it_rests(self) -> None:
         """What it sent before is read, then its end."""
         gone: list[Any] = []
