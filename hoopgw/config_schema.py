@@ -134,7 +134,9 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "spool": Key(values.size, 64 << 20, "Size of the ring in shared memory."),
         "spool_directory": Key(values.text, "", "Where it lies. Default: the runtime directory."),
         "retention": Key(
-            values.duration_or_never, 400 * 86400.0, 'Closed recordings older than this go; or `"never"`.'
+            values.duration_or_never,
+            400 * 86400.0,
+            'Closed recordings older than this go, whatever a wrong clock says (docs/operations.md); or `"never"`.',
         ),
         "signing_key": Key(
             values.signing_key,

@@ -72,6 +72,7 @@ RECENT = 600.0  # seconds before the last word of an earlier gateway: sessions t
 HTTP_CHECK = 5.0  # seconds between looks for HTTP clients and targets that are silent for too long
 REVOCATIONS_EVERY = 10.0  # seconds between looks that end sessions of what was revoked; a login looks by itself
 RETENTION_EVERY = 3600.0  # seconds between looks for recordings that are past their age
+AGES_EVERY = 60.0  # seconds between ticks of the clock for that
 DAY = 86400.0
 
 
@@ -147,7 +148,11 @@ class GatewayService(Service):
         interrupted, recent = self._start_recorder()
         self._make_sessions()
         await self._listen()
-        self.retention = Retention(self.recorder.retire_before, self.registry, self.events, self._reactor)
+        self.retention = Retention(
+            self.recorder.retire_before, self.recorder.ages, self.registry, self.events, self._reactor
+        )
+        self.retention.tick()
+        self._every(AGES_EVERY, self.retention.tick)
         self._every(RETENTION_EVERY, self._retire)
         self._repair.begin(interrupted, recent)
         self._why_not = ""

@@ -25,7 +25,7 @@ def health(
 ) -> tuple[bool, dict[str, Any]]:
     """Whether sessions can open, and the answer's body.  `why_not`: why the gateway is not ready; "" where it is.
 
-    `behind` in it: what is written later, and why; sessions go on.
+    `behind` in it: what is written later, and why; sessions go on.  `retention`: why its clock is not the machine's.
     """
     why = why_not
     if not why:
@@ -35,5 +35,7 @@ def health(
             why = str(error)
     body = {"healthy": not why, "version": __version__, "sessions": len(registry)}
     behind = {"index": registry.behind, "recordings": recorder.backlog}
+    if recorder.ages.doubt:
+        body["retention"] = recorder.ages.doubt
     body |= {"policy": policy, "behind": {what: said for what, said in behind.items() if said}, **reloads.shown()}
     return not why, {**body, "reason": why} if why else body

@@ -36,6 +36,8 @@ def running(path: str, policy: str = "", named: str = "") -> Iterator[Finding]:
         yield Finding("gateway", f"{said.get('version')}, {said.get('sessions')} sessions")
     for what, why in said.get("behind", {}).items():
         yield Finding(what, f"cannot be written, and is written later: {why}", "docs/troubleshooting.md")
+    if "retention" in said:
+        yield Finding("retention", str(said["retention"]), "timedatectl; docs/operations.md, Retention")
     if named and path != named:
         words = f"the gateway still answers at {path}; {named} of the files is taken up by a start only"
         yield Finding("admin socket", words, RESTART)

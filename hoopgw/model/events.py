@@ -56,6 +56,7 @@ class Code(Enum):
     RECORDING_VIEWED = "recording.viewed"
     RECORDING_RETIRED = "recording.retired"
     RETENTION_FAILED = "retention.failed"  # a recording past its age could not be deleted; the next look tries again
+    RETENTION_DOUBTED = "retention.doubted"  # the machine's clock is days apart from what ages are judged by
     RECORDING_GAP = "recording.gap"
     RECORDING_FAILED = "recording.failed"
     RECORDING_RECOVERED = "recording.recovered"  # the spool of a gateway that died was drained

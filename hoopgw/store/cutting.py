@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
+from hoopgw.store.ages import Ages
 from hoopgw.store.recordings import Recordings, located, synced, whole
 
 RETRY = 5.0  # seconds between tries where the journals cannot be written
@@ -26,8 +27,8 @@ class Cutter:
     `told(failure)` is called in the thread that cuts, where it has changed.
     """
 
-    def __init__(self, recordings: Recordings, told: Callable[[str], None] = lambda failure: None) -> None:
-        self._recordings = recordings
+    def __init__(self, recordings: Recordings, ages: Ages, told: Callable[[str], None] = lambda failure: None) -> None:
+        self._recordings, self._ages = recordings, ages
         self._told = told
         self._known: dict[bytes, tuple[int, int]] = {}  # by session: the journal's last chunk, and its size
         self._todo: list[Path] = []
@@ -127,6 +128,7 @@ class Cutter:
                 for number in numbers:
                     end = _copied(places[number], file, end)
                 os.ftruncate(file, end)
+                self._ages.date(file)
                 os.fdatasync(file)
                 self._know(session, numbers[-1], end)
         finally:

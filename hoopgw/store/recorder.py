@@ -19,6 +19,7 @@ from hoopgw.model.settings import RecordingSettings
 from hoopgw.model.target import Mode
 from hoopgw.record.entries import Kind
 from hoopgw.record.seals import SealKey
+from hoopgw.store.ages import Ages
 from hoopgw.store.chains import Chains, Sealed
 from hoopgw.store.cutting import Cutter
 from hoopgw.store.journal import Journal
@@ -86,7 +87,8 @@ class Recorder:
         self.spool = Spool(self._spool_path(), self._settings.spool)
         chains = Chains(self._key, self._settings.seal_every)
         self.segments = Segments(self.recordings)
-        self.cutter = Cutter(self.recordings, lambda why: self._call_from_thread(self._cut, why))
+        self.ages = Ages(directory / "ages")
+        self.cutter = Cutter(self.recordings, self.ages, lambda why: self._call_from_thread(self._cut, why))
         self.cutter.add(self.recordings.segments())
         self.writer = Writer(self.spool, chains, self.segments, self._told, self._rolled)
         interrupted = self._recovered(chains)

@@ -24,6 +24,7 @@ from hoopgw.record.replay import replayed
 from hoopgw.record.telling import told
 from hoopgw.record.verify import GATEWAY, Result, SessionVerifier
 from hoopgw.relay.ssh_typing import MAX_BEFORE, MAX_OUT, Typing, hidden
+from hoopgw.store.ages import Ages
 from hoopgw.store.chains import Chains
 from hoopgw.store.cutting import Cutter
 from hoopgw.store.recordings import Recordings, read_chunks, session_id
@@ -185,7 +186,7 @@ def segment(data: bytes) -> None:
     (_PLACE / "recordings/segments/00000001.hgs").write_bytes(damaged)
     recordings = Recordings(_PLACE / "recordings")
     _others_are_there(recordings, damaged)
-    cutter = Cutter(recordings)
+    cutter = Cutter(recordings, Ages(recordings.directory / "ages"))
     cutter.add(recordings.segments())
     cutter.cut()
     assert not cutter.failure, cutter.failure

@@ -17,6 +17,16 @@ from tests.session.fakes import Emitted
 from tests.session.memory_store import MemoryStore
 
 
+class FixedAges:
+    doubt = ""
+
+    def now(self) -> float:
+        return 1000.0
+
+    def before(self, age: float) -> float:
+        return 1000.0 - age
+
+
 class Looks(SynchronousTestCase):
     def setUp(self) -> None:
         clock = Clock()
@@ -25,7 +35,8 @@ class Looks(SynchronousTestCase):
         self.asked: list[tuple[Any, ...]] = []
         self.thread: Deferred[Any] = Deferred()
         registry = Registry(MemoryStore(clock), clock, LimitSettings(), self.events, lambda id: succeed(None))
-        self.retention = Retention(self.retire, registry, self.events, clock, self.in_thread)
+        self.ages = FixedAges()
+        self.retention = Retention(self.retire, self.ages, registry, self.events, clock, self.in_thread)
 
     def retire(self, before: float, live: frozenset[str]) -> tuple[list[str], list[str]]:
         raise NotImplementedError
@@ -60,3 +71,10 @@ class Looks(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(done))
         self.assertIn("Input/output error", str(self.events.events[2][1]["reason"]))
         self.assertIsNotNone(self.retention.look(400.0))
+
+    def test_doubts(self) -> None:
+        """A clock that is not the machine's is said once for each time that it begins."""
+        for self.ages.doubt in ("", "so far apart", "further apart", "", "again"):
+            self.retention.tick()
+        said = [(Code.RETENTION_DOUBTED, {"reason": reason}) for reason in ("so far apart", "again")]
+        self.assertEqual(self.events.events, said)

@@ -7,6 +7,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.record.chunks import DATA, NO_DIGEST, Chunk, Header
+from hoopgw.store.ages import Ages
 from hoopgw.store.cutting import Cutter
 from hoopgw.store.following import LAST_LOOKS, Following, followed
 from hoopgw.store.recordings import GATEWAY, Recordings, session_id
@@ -32,7 +33,7 @@ class Growing(SynchronousTestCase):
         return path
 
     def cut(self, *paths: Path) -> None:
-        cutter = Cutter(self.recordings)
+        cutter = Cutter(self.recordings, Ages(self.recordings.directory / "ages"))
         cutter.add(list(paths))
         cutter.cut()
         self.assertEqual(cutter.failure, "")

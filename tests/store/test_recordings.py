@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.record.chunks import DATA, NO_DIGEST, Chunk, Header
 from hoopgw.store import recordings
+from hoopgw.store.ages import Ages
 from hoopgw.store.cutting import Cutter
 from hoopgw.store.recordings import GATEWAY, Recordings, located, session_bytes, session_id
 
@@ -32,7 +33,7 @@ class Places(SynchronousTestCase):
         return path
 
     def cut(self, path: Path) -> Cutter:
-        cutter = Cutter(self.recordings)
+        cutter = Cutter(self.recordings, Ages(self.recordings.directory / "ages"))
         cutter.add([path])
         cutter.cut()
         return cutter
@@ -51,7 +52,7 @@ class Places(SynchronousTestCase):
     def test_one_journal_that_cannot_be_written(self) -> None:
         """must-survive 60: it keeps its own segments, told once; others are cut, and it is once that can be done."""
         told: list[str] = []
-        cutter = Cutter(self.recordings, told.append)
+        cutter = Cutter(self.recordings, Ages(self.recordings.directory / "ages"), told.append)
         in_the_way = self.recordings.journal(SESSION)
         in_the_way.mkdir(parents=True)
         both = self.segment(chunk(0), chunk(0, OTHER))
