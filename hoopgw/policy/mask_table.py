@@ -98,6 +98,10 @@ class MaskTable:
     known: bool = True  # there was a catalogue to resolve them by
     sources: Mapping[str, Source] = field(default_factory=dict)
 
+    def by_name(self, name: str) -> str:
+        """What is shown of an output column of which nothing but its name is known; "" for all of it."""
+        return next((show for glob, show in self.names if fnmatchcase(name.lower(), glob)), "")
+
 
 def stricter(one: str | None, other: str) -> str:
     return other if one is None or _STRICTNESS[other] > _STRICTNESS[one] else one

@@ -24,11 +24,16 @@ class Refused:
 @dataclass(frozen=True, slots=True)
 class Shown:
     """What is shown of one output column: "" all of it, else none, last4, hash or whole; the name that PostgreSQL gives
-    it, "" where that is not known; and what of JSON or hstore that is about, nothing being all of it."""
+    it, "" where that is not known; and what of JSON or hstore that is about, nothing being all of it.  `known`: what it
+    is made of is, and then its name says nothing."""
 
     show: str
     name: str
     keys: frozenset[str] = frozenset()
+    known: bool = False
+
+
+KNOWN = Shown("", "", known=True)  # alone: every column of a result, however many, is made of nothing that is masked
 
 
 def refused(table: MaskTable, lineage: Lineage, copies: bool, inherited: bool = False) -> Refused | None:
@@ -86,17 +91,22 @@ def _not_told_apart(table: MaskTable, outputs: tuple[Traced, ...]) -> Refused | 
     return None
 
 
-def shown(table: MaskTable, lineage: Lineage | None) -> tuple[Shown, ...]:
-    """By position; empty where no output column depends on a masked one, or where the target's own words tell."""
+def shown(table: MaskTable, lineage: Lineage | None, known: bool = False) -> tuple[Shown, ...]:
+    """By position; empty where no output column depends on a masked one or is called like one, or where the target's
+    own words tell.  `known`: all that it is made of is followed."""
     if lineage is None or any(output.many for output in lineage.outputs):
         return ()
-    found = tuple(_shown(table, output) for output in lineage.outputs)
-    return found if any(each.show for each in found) else ()
+    known = known and not lineage.lost
+    found = tuple(_shown(table, output, known) for output in lineage.outputs)
+    said = any(each.show for each in found) or (known and any(table.by_name(each.name) for each in lineage.outputs))
+    return found if said else ()
 
 
-def _shown(table: MaskTable, output: Traced) -> Shown:
+def _shown(table: MaskTable, output: Traced, known: bool = False) -> Shown:
     found = masked_by(table.masked, output)
-    return Shown(found.show, output.name, found.keys) if found is not None else Shown("", output.name)
+    if found is None:
+        return Shown("", output.name, known=known)
+    return Shown(found.show, output.name, found.keys, known)
 
 
 _SHOWN = {WHOLE: "NULL", "none": "none of it", "last4": "its last 4 characters", "hash": "its hash"}

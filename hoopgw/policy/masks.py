@@ -34,7 +34,7 @@ from hoopgw.policy.mask_table import (
     resolve,
     stricter,
 )
-from hoopgw.policy.mask_traces import Shown, column_name, refused, shown
+from hoopgw.policy.mask_traces import KNOWN, Shown, column_name, refused, shown
 from hoopgw.policy.sql_calls import COMPILED
 
 __all__ = ("BUILT_IN_PATTERNS", "MaskGuardrail", "MaskRule", "MaskTable", "SqlMasks", "custom_pattern", "resolve")
@@ -62,6 +62,11 @@ def shows_others(relation: RelationName) -> bool:
 def reads_by_text(function: FunctionName) -> bool:
     """Whether it is one of PostgreSQL's own that may read tables which the statement does not name."""
     return any(fnmatchcase(function.name, glob) for glob in _READERS)
+
+
+def _touches_nothing(statement: Statement) -> bool:
+    """No relation, and nothing that was prepared or declared before."""
+    return not (statement.reads or statement.writes or statement.body or statement.uses or statement.unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +135,7 @@ def _both(one: tuple[Shown, ...], other: tuple[Shown, ...]) -> tuple[Shown, ...]
             stricter(a.show, b.show) if a.show and b.show else a.show or b.show,
             a.name if a.name == b.name else "",
             both_keys(a.keys, b.keys) if a.show and b.show else a.keys | b.keys,
+            a.known and b.known,
         )
         for a, b in zip(one, other, strict=True)
     )
@@ -169,8 +175,7 @@ class MaskGuardrail:
         """Whether something of its results is masked by column.  The relation decides, not what was traced in it:
         which columns of it come is what the target itself says of its result."""
         return self._touches(statement) or any(
-            not output.relation and any(fnmatchcase(output.name.lower(), glob) for glob, _ in self._table.names)
-            for output in statement.outputs
+            not output.relation and self._table.by_name(output.name) for output in statement.outputs
         )
 
     def _touches(self, statement: Statement) -> bool:
@@ -205,7 +210,9 @@ class MaskGuardrail:
     def _masks(self, statement: Statement) -> SqlMasks:
         table = self._table
         copy, copied = self._copy(statement)
-        places = shown(table, statement.lineage)
+        knows = self._knows(statement)
+        alone = (KNOWN,) if knows and _touches_nothing(statement) else ()
+        places = shown(table, statement.lineage, knows) or alone
         return SqlMasks(
             table.columns,
             table.names,
@@ -219,6 +226,10 @@ class MaskGuardrail:
             table.keys,
             self._layouts,
         )
+
+    def _knows(self, statement: Statement) -> bool:
+        """Whether all that its values are made of is followed: nothing computes with what it was not given."""
+        return not statement.opaque and not any(each.schema not in OWN for each in statement.functions)
 
     def _copy(self, statement: Statement) -> tuple[Copy | None, tuple[Shown, ...]]:
         """A COPY's fields have no origin of their own: they are those that were followed."""

@@ -9,7 +9,7 @@ from typing import Final, final
 from hoopgw.policy.catalogue_types import FIRST_OWN
 from hoopgw.policy.layouts import Layouts
 from hoopgw.policy.mask_table import WHOLE, both_keys, stricter
-from hoopgw.policy.mask_traces import Shown
+from hoopgw.policy.mask_traces import KNOWN, Shown
 from hoopgw.policy.masks import SqlMasks, custom_pattern
 from hoopgw.relay.postgres_mask_types import masked_by_column, searched
 from hoopgw.wire import masking, scanners
@@ -124,6 +124,8 @@ def _shows(fields: Sequence[tuple[bytes, int, int, int, int]], followed: tuple[S
     catalogue was read) shows nothing at all."""
     if followed is None:
         return (_ALL,) * len(fields)
+    if followed == (KNOWN,):
+        return followed * len(fields)
     same = len(followed) == len(fields) and all(
         not each.name or not each.name.isascii() or each.name.encode() == field[0]
         for each, field in zip(followed, fields, strict=True)
@@ -148,8 +150,8 @@ def _action(
         found = masks.keys.get((table, attribute), frozenset())
         keys = both_keys(keys, found) if show else found
         show = stricter(show or None, by_origin)
-    if not show and not table:
-        column = name.decode("utf-8", "replace")
+    if not show and not table and not shown.known:
+        column = name.decode("utf-8", "replace").lower()
         show = next((show for glob, show in masks.names if fnmatchcase(column, glob)), "")
     if show:
         return masked_by_column(layouts, kind, binary, show, keys)

@@ -19,6 +19,7 @@ SECRET = "sekret"  # in every masked value, and in nothing else
 SHOP = """
 DROP TABLE customers, orders, products CASCADE;
 CREATE SCHEMA crm;
+CREATE EXTENSION intarray;
 CREATE TABLE customers (id integer PRIMARY KEY, email text UNIQUE, name text);
 CREATE TABLE orders (id integer PRIMARY KEY, customer text, note text);
 CREATE TABLE crm.people (id integer PRIMARY KEY, email text, city text);
@@ -222,6 +223,31 @@ class Shown(Connected):
             while cursor.nextset():
                 pass
             return cursor.fetchall() if cursor.description is not None else []
+
+    def test_called_like_a_masked_column(self) -> None:
+        """What an output is called says nothing where it is known what it is made of; beside an operator that
+        is not PostgreSQL's own it does."""
+        through = self.connect("writer")
+        for text, wanted in {
+            "select 1 as email": 1,
+            "select count(*) as email from orders": 9,
+            "select count(*) as email from customers": 9,
+            "select x as email from (values ('a')) as v (x)": "a",
+            "with a as (select id as email from orders) select max(email) as email from a": 9,
+            "select 2 as email union all select 2": 2,
+            "select email from generate_series(5, 5) as email": 5,
+            "insert into orders values (77) returning id + 1 as email": 78,
+            "select upper(email) as email from customers where id = 1": None,
+            "select * from (select email as x from customers union all select '' limit 1) as y (email)": "*" * 21,
+            "prepare p as select 3 as email; execute p": 3,
+            "select email from customers where id = 7; select 4 as email": 4,
+            "select ('{1}'::int[] + 2)::text as email": "*****",
+        }.items():
+            for binary in (False, True) if ";" not in text else (False,):
+                with self.subTest(text):
+                    found = self.last(through, text) if not binary else self.rows(through, text, True)
+                    self.assertEqual(found[0][0], wanted, text)
+            through.execute("deallocate all")
 
     def test_refused(self) -> None:
         """must-survive 20: what would decide by a masked column, or copy it, never reaches the target."""

@@ -135,7 +135,7 @@ def shows(text: str, *rules: MaskRule, copies: bool = False) -> str:
     if not isinstance(verdict.masks, SqlMasks) or not verdict.masks.places:
         return "-"
     (place,) = verdict.masks.places.values()
-    return "".join(each.show[:1] or "." for each in place)
+    return "".join(each.show[:1] or "." for each in place) if any(each.show for each in place) else "-"
 
 
 # Output columns: n the column's own values, as its rule shows them; w computed with it, NULL; . shown; - none masked

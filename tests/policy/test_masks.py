@@ -14,6 +14,7 @@ from hoopgw.model.target import Selector
 from hoopgw.model.verdict import Source, Verdict
 from hoopgw.policy.catalogue import Catalogue, Column, Function, Relation
 from hoopgw.policy.guardrail import IGuardrail
+from hoopgw.policy.mask_traces import KNOWN
 from hoopgw.policy.masks import MaskGuardrail, MaskRule, SqlMasks, custom_pattern, mask_key, resolve
 from hoopgw.policy.sql import analyse
 from hoopgw.policy.sql_names import context_of
@@ -343,8 +344,18 @@ class Passed(SynchronousTestCase):
         self.assertIsNone(judged("select query from pg_stat_activity", rule()).masks)
 
     def test_output_names(self) -> None:
-        """An output without an origin is masked by its name; a rule on all columns of a table says nothing of names."""
-        self.assertEqual(masks("select 'a' as Email").names, (("email", "none"),))
+        """What is known to be made of no masked column is shown, whatever it is called; a rule on all columns
+        of a table says nothing of names."""
+        for text in (
+            "select count(*) as email from orders",
+            "select max(note) as email from orders group by id",
+        ):
+            found = masks(text)
+            self.assertEqual(found.names, (("email", "none"),))
+            self.assertEqual([(each.show, each.known) for each in found.places[0]], [("", True)], text)
+        for text in ("select 'a' as Email", "select email from (values (1)) as v (email)"):
+            found = masks(f"select email from customers; {text}")
+            self.assertEqual(found.places[1], (KNOWN,))
         self.assertIsNone(judged("select count(*) from orders", rule("customers.*")).masks)
 
 
