@@ -131,12 +131,12 @@ class Holds:
         request = waiting.request
         if request.policy != self._policy:
             return self._denial(waiting, Decision.EXPIRED, Ending.POLICY.value)
-        named = await self._named(waiting) if request.resumes else None
-        if isinstance(named, Denial):
-            return named
         claimed = await self._claim(waiting)
         if claimed is not None:
             return claimed
+        named = await self._named(waiting) if request.resumes else None
+        if isinstance(named, Denial):
+            return named
         asked = self._new(request, waiting.digest)
         hold = waiting.hold = named or await self._store.create_hold(asked)
         self._waiting.setdefault(hold.id, []).append(waiting)
@@ -154,7 +154,7 @@ class Holds:
                 timer.cancel()
 
     async def _named(self, waiting: Waiting) -> Hold | Denial:
-        """The hold that the client names, where it may still let this run."""
+        """The hold that the client names and that could not be claimed, where it may still let this run."""
         hold = await self._store.hold(waiting.request.resumes)
         wrong = misnamed(hold, waiting.request, waiting.digest, self._clock.seconds())
         if wrong is None and hold is not None:
@@ -170,17 +170,21 @@ class Holds:
     async def _ended(self, waiting: Waiting, why: Hold | Ending) -> Hold | Denial:
         if isinstance(why, Ending):
             return await self._given_up(waiting, why)
-        if why.state is HoldState.APPROVED:
-            claimed = await self._claim(waiting)
-            return claimed or self._denial(waiting, Decision.EXPIRED, "the approval was used by another session")
+        claimed = await self._claim(waiting) if why.state is HoldState.APPROVED else None
+        if claimed is not None:
+            return claimed
+        named = await self._named(waiting) if waiting.request.resumes else None
+        if isinstance(named, Denial):
+            return named
         if why.state is HoldState.DENIED:
             return self._denial(waiting, Decision.DENIED, refused_by(why))
         reasons = {
             HoldState.EXPIRED: "nobody approved it in time",
             HoldState.WITHDRAWN: "it was withdrawn",
-            HoldState.CLAIMED: "the approval was used by another session",
         }
-        return self._denial(waiting, Decision.EXPIRED, reasons[why.state])
+        return self._denial(
+            waiting, Decision.EXPIRED, reasons.get(why.state, "the approval was used by another session")
+        )
 
     async def _given_up(self, waiting: Waiting, why: Ending) -> Denial:
         hold = waiting.hold

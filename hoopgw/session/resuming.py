@@ -30,9 +30,9 @@ class Misnamed:
 
 
 def misnamed(hold: Hold | None, request: Request, digest: str, now: float) -> Misnamed | None:
-    """None where it waits, is approved, or was denied: then it goes on as any other.
+    """None where it waits, was approved this moment, or was denied: then it goes on as any other.
 
-    Whether somebody else's exists is not told.  Asked of the store before, so a claim may still find it used.
+    Whether somebody else's exists is not told.
     """
     identity = request.access.identity
     if hold is None or (hold.issuer, hold.subject) != (identity.issuer, identity.subject):

@@ -688,6 +688,34 @@ class Named(HoldCase):
         self.assertEqual(self.refused_as(self.resume(id)), (Decision.EXPIRED, "hold-used", id))
         self.assertEqual(self.one_hold().state, HoldState.CLAIMED)
 
+    def test_approved_meanwhile(self) -> None:
+        """Named by several at once one runs, and the others are told that it was used, whether they came before the
+        approval or behind it."""
+        id = self.waited()
+        waiting = [self.resume(id), self.resume(id)]
+        self.store.slow = []
+        coming = [self.resume(id), self.resume(id)]
+        self.store.slow, kept = None, self.store.slow
+        self.successResultOf(self.approve())
+        for later, value in kept:
+            later.callback(value)
+        found = [self.successResultOf(each) for each in (*waiting, *coming)]
+        self.assertEqual(found.count((ONCE,)), 1)
+        used = [self.refused_as(each) for each in found if each != (ONCE,)]
+        self.assertEqual(used, [(Decision.EXPIRED, "hold-used", id)] * 3)
+
+    def test_approved_before(self) -> None:
+        """Approved, and named by several at once: none of the others begins to wait."""
+        id = self.waited()
+        self.successResultOf(self.approve())
+        self.store.slow = []
+        asked = [self.resume(id) for _ in range(3)]
+        while self.store.slow:
+            self.store.go()
+        self.store.slow = None
+        self.assertEqual(self.successResultOf(asked[0]), (ONCE,))
+        self.assertEqual([self.refused_as(each) for each in asked[1:]], [(Decision.EXPIRED, "hold-used", id)] * 2)
+
     def test_waits(self) -> None:
         """Undecided, it is waited for, and the approval lets it run."""
         id = self.waited()
@@ -747,19 +775,14 @@ class Named(HoldCase):
         self.assertEqual(self.now(self.session().decide(ask(b"a"))), (GO,))
 
     def test_that_one_alone(self) -> None:
-        """Used by another session while this one looks: an approval of a later hold is not taken for it."""
+        """Used by another session: an approval of a later hold is not taken for it."""
         id = self.waited()
         self.successResultOf(self.approve())
-        self.store.slow = []
-        answers = self.resume(id)
-        self.store.slow, kept = None, self.store.slow
         self.assertEqual(self.now(self.waited_again()), (ONCE,))
         self.waiting()
         (second,) = self.successResultOf(self.store.holds(frozenset((HoldState.WAITING,)), 2))
         self.successResultOf(self.approve(hold=second.id))
-        for later, value in kept:
-            later.callback(value)
-        self.assertEqual(self.denial(answers).decision, Decision.EXPIRED)
+        self.assertEqual(self.refused_as(self.resume(id)), (Decision.EXPIRED, "hold-used", id))
 
     def waited_again(self) -> Any:
         self.judge.verdicts[b"held"] = HELD
