@@ -143,6 +143,9 @@ class IMaskedBody(Protocol):
     def feed(self, data: bytes) -> bytes:
         """What may go on now of the body, whose chunks are taken off.  Raises Unmaskable: the rest must not pass."""
 
+    def chunk(self, data: bytes) -> bytes:
+        """The same as one chunk (RFC 9112, 7.1); nothing where nothing may go on."""
+
     def finish(self) -> bytes:
         """What is left at the body's end.  Raises Unmaskable."""
 

@@ -16,6 +16,7 @@ from hoopgw.relay.http_heads import MAX_PREPARED, ResponseHead, recorded_line
 from hoopgw.relay.http_masked_body import MaskedBody, Passed
 from hoopgw.relay.http_scope import HttpScope
 from hoopgw.relay.http_upgrade import Switch, switched
+from hoopgw.wire.httpchunks import chunk_of
 from hoopgw.wire.httpfields import CHUNKED, NO_BODY, UNTIL_CLOSE, Block
 from hoopgw.wire.httphead import Blocks, Response, read_response
 from hoopgw.wire.websocket_handshake import Opening
@@ -294,12 +295,12 @@ class Answering:
         if not content:
             return b""
         data = content[0] if len(content) == 1 else b"".join(content)
+        if self._chunked and not self._echo.words.each:
+            return masked.chunk(data)
         return self._framed(self._echo.passed(masked.feed(data), False))
 
     def _framed(self, piece: bytes) -> bytes:
-        if not piece or not self._chunked:
-            return piece
-        return b"".join((b"%x\r\n" % len(piece), piece, b"\r\n"))  # `%` takes room for more, and copies twice
+        return chunk_of(piece) if self._chunked else piece
 
     def _end(self, effects: list[Effect]) -> None:
         masked = self._masked

@@ -9,6 +9,7 @@ from typing import Any, Final, final
 from hoopgw.model.errors import Unmaskable
 from hoopgw.wire.codings import Decoding
 from hoopgw.wire.eventmask import EventMask
+from hoopgw.wire.httpchunks import chunk_of
 from hoopgw.wire.jsonkeys import KeyTable
 from hoopgw.wire.jsonmask import JsonMask
 from hoopgw.wire.masking import Action, ValueMask
@@ -36,9 +37,14 @@ class MaskedBody:
 
     def feed(self, data: bytes) -> bytes:
         """What may go on now.  Raises Unmaskable: the rest must not pass."""
-        if self._decoding is not None:
-            data = self._decoding.feed(data)
-        found: bytes = self._walk.feed(data)
+        return self._fed(data, self._walk.feed)
+
+    def chunk(self, data: bytes) -> bytes:
+        """The same as one chunk (RFC 9112, 7.1).  Raises Unmaskable."""
+        return self._fed(data, self._walk.chunk) if isinstance(self._walk, JsonMask) else chunk_of(self.feed(data))
+
+    def _fed(self, data: bytes, walked: Callable[[bytes], bytes]) -> bytes:
+        found = walked(data if self._decoding is None else self._decoding.feed(data))
         self.masked = self._walk.masked
         return found
 

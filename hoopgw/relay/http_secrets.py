@@ -8,6 +8,7 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
+from hoopgw.wire.httpchunks import chunk_of
 from hoopgw.wire.httpfields import CHUNKED, Block, Field
 from hoopgw.wire.secretform import SecretForm, has_secret
 from hoopgw.wire.secretnames import SecretNames
@@ -180,7 +181,7 @@ class BodySecrets:
         if not self._chunked:
             return self._starred(data)
         whole = self._starred(content[0] if len(content) == 1 else b"".join(content))
-        framed = b"".join((b"%x\r\n" % len(whole), whole, b"\r\n")) if whole else b""
+        framed = chunk_of(whole)
         if ended:
             lines = [name + b": " + value + b"\r\n" for name, value in trailers]
             framed += b"0\r\n" + b"".join(lines) + b"\r\n"

@@ -26,6 +26,7 @@ from hoopgw.wire.http2_values import (
     RateLimit,
     StreamAborted,
 )
+from hoopgw.wire.httpchunks import chunk_of
 from hoopgw.wire.httpfields import CHUNKED, NO_BODY
 from hoopgw.wire.httphead import Blocks
 from hoopgw.wire.httpmessage import Parts, Start
@@ -176,8 +177,8 @@ class Multiplexed:
             self._idle.earn(1.0)
             if found.owed >= 0:
                 found.owed -= len(data)
-        if data and found.framing == CHUNKED:
-            data = b"%x\r\n%b\r\n" % (len(data), data)
+        if found.framing == CHUNKED:
+            data = chunk_of(data)
         self._came.append(MessagePart(came.stream, data, came.size, False))
 
     def _trailed(self, stream: int, head: Head) -> None:

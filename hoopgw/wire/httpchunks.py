@@ -30,6 +30,13 @@ _ENDED: Final = 4
 _LONGEST: Final = (MAX_SIZE_DIGITS + 2, 0, 2, MAX_TRAILERS + 2, 0)  # bytes of a line in each state, CR LF included
 
 
+def chunk_of(data: bytes) -> bytes:
+    """`data` as one chunk; nothing for nothing, which would end the body."""
+    return (
+        b"".join((b"%x\r\n" % len(data), data, b"\r\n")) if data else b""
+    )  # `%` alone takes room for more, and copies
+
+
 @final
 class Chunks:
     """Follows one chunked body over any cut of its bytes.  Chunk extensions are refused: no program reads them, and

@@ -14,6 +14,7 @@ from librt.strings import read_i32_le, read_i64_le
 from mypy_extensions import i64
 
 from hoopgw.model.errors import Unmaskable
+from hoopgw.wire.httpchunks import chunk_of
 from hoopgw.wire.jsonkeys import ACTION_BITS, DEAD, KeyTable
 from hoopgw.wire.jsonskips import CLASS, bare_end, list_behind, string_behind
 from hoopgw.wire.jsonstrings import ABOUT, ends_in_escape, string_end
@@ -73,6 +74,13 @@ class JsonMask:
 
     def feed(self, data: bytes) -> bytes:
         """What may go on now.  Raises Unmaskable."""
+        return self._fed(data, False)
+
+    def chunk(self, data: bytes) -> bytes:
+        """The same as one chunk of a body (RFC 9112, 7.1), copied once; nothing where nothing may go on."""
+        return self._fed(data, True)
+
+    def _fed(self, data: bytes, chunk: bool) -> bytes:
         if not data:
             return b""
         before = b""
@@ -81,25 +89,26 @@ class JsonMask:
             here = self._pieces.takes(data)
             if here < 0:
                 return b""
-            before = self._walked(self._pieces.taken(), 0, b"")
+            before = self._walked(self._pieces.taken(), 0, b"", False)
             if here == len(data):
-                return before
+                return chunk_of(before) if chunk else before
             if self._pieces.waiting:  # what ended it begins another one
-                return before + self.feed(data[here:])
-        return self._walked(data, here, before)
+                before += self._fed(data[here:], False)
+                return chunk_of(before) if chunk else before
+        return self._walked(data, here, before, chunk)
 
     def finish(self) -> bytes:
         """What is left.  Raises Unmaskable for a text without its end."""
         out = b""
         if self._pieces.waiting:  # a number ends with the text
-            out = self._walked(self._pieces.taken() + b"\n", 0, b"")[:-1]
+            out = self._walked(self._pieces.taken() + b"\n", 0, b"", False)[:-1]
         if self._pieces.waiting or self._passing or self._depth or self._expect != _VALUE:
             raise Unmaskable("a JSON text that ends too early")
         return out
 
     # ---- the walk
 
-    def _walked(self, data: bytes, start: i64, before: bytes) -> bytes:
+    def _walked(self, data: bytes, start: i64, before: bytes, chunk: bool) -> bytes:
         """What of `data` is shown from `start` on, behind what was shown before."""
         end: i64 = len(data)
         here: i64 = start
@@ -110,7 +119,7 @@ class JsonMask:
             self._begun = True
             if data.startswith(_MARK):
                 here = 3
-        self._values.begin(data, start, end)
+        self._values.begin(data, start, end, chunk)
         run = self._values.run
         if before:
             run.put(start, start, before)
@@ -125,7 +134,8 @@ class JsonMask:
         changed = run.result_until(stopped)
         if changed is not None:
             return changed
-        return data if start == 0 and stopped == end else data[start:stopped]
+        same = data if start == 0 and stopped == end else data[start:stopped]
+        return chunk_of(same) if chunk else same
 
     def _on(self, data: bytes, start: i64, end: i64) -> i64:
         """The rest of a string that goes on as it comes."""

@@ -35,9 +35,9 @@ class JsonValues:
         self._stars = bytes([0, *(action.kind == NONE for action in actions)])  # of each action: a text is all stars
         self._value = value
 
-    def begin(self, data: bytes, start: i64, end: i64) -> None:
-        """Another piece: `data[start:end]`."""
-        self.run.begin(data, start, end)
+    def begin(self, data: bytes, start: i64, end: i64, chunk: bool) -> None:
+        """Another piece: `data[start:end]`; `chunk`: it is shown as one."""
+        self.run.begin(data, start, end, chunk)
 
     def text(self, data: bytes, start: i64, end: i64, action: i64, escaped: bool) -> None:
         """A string between the quotes at `start` and `end`; `escaped`: a backslash is in it.  Raises Unmaskable."""

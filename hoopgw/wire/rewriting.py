@@ -11,6 +11,8 @@ from typing import Final, final
 from librt.strings import BytesWriter, read_i64_le, write_i32_be, write_i64_le
 from mypy_extensions import i64, u8
 
+from hoopgw.wire.httpchunks import chunk_of
+
 _STARS: Final = 0x2A2A2A2A2A2A2A2A
 SHORT: Final[i64] = 96  # bytes: pieces up to this are copied by words, longer ones by a slice
 
@@ -24,7 +26,7 @@ class Rewriting:
     `whole`: nothing will change its length, so that the first change copies the whole run at once.
     """
 
-    __slots__ = ("_copied", "_data", "_end", "_out", "_shift", "_start", "_whole", "hits")
+    __slots__ = ("_copied", "_data", "_end", "_front", "_out", "_shift", "_start", "_whole", "hits")
 
     def __init__(self, data: bytes, start: i64, end: i64, whole: bool) -> None:
         self.hits: i64 = 0  # changes so far
@@ -32,22 +34,31 @@ class Rewriting:
         self._start: i64 = start
         self._end: i64 = end
         self._whole = whole
+        self._front: i64 = 0  # bytes before the run: where the size of a chunk comes
         self._out = BytesWriter()
         self._copied: i64 = start  # up to where `data` is in `_out`, or replaced there
         self._shift: i64 = -start  # what `data[i]` is at in `_out`: i + _shift
 
-    def begin(self, data: bytes, start: i64, end: i64) -> None:
-        """Another run.  The room that the copy of the last one took is used again, unless it was large."""
-        if len(self._out) > MOST_ROOM:
-            self._out = BytesWriter()
+    def begin(self, data: bytes, start: i64, end: i64, chunk: bool = False) -> None:
+        """Another run.  The room that the copy of the last one took is used again, unless it was large.
+
+        `chunk`: what it becomes is given as one of RFC 9112, 7.1.
+        """
+        out = self._out
+        if len(out) > MOST_ROOM:
+            self._out = out = BytesWriter()
         else:
-            self._out.truncate(0)
+            out.truncate(0)
+        self._front = 0
+        if chunk:  # its size comes there: most runs stay as long as they are
+            out.write(b"%x\r\n" % (end - start))
+            self._front = len(out)
         self.hits = 0
         self._data = data
         self._start = start
         self._end = end
         self._copied = start
-        self._shift = -start
+        self._shift = self._front - start
 
     def stars(self, start: i64, end: i64) -> None:
         """A star for every byte."""
@@ -116,7 +127,19 @@ class Rewriting:
             self._out.truncate(end + self._shift)
         else:
             self._copy(end)
-        return self._out.getvalue()
+        return self._out.getvalue() if self._front == 0 else self._chunk()
+
+    def _chunk(self) -> bytes:
+        out = self._out
+        size = b"%x\r\n" % (len(out) - self._front)
+        if len(size) != self._front or len(out) == self._front:
+            return chunk_of(out.getvalue()[self._front :])
+        here: i64 = 0
+        while here < self._front:
+            out[here] = size[here]
+            here += 1
+        out.write(b"\r\n")
+        return out.getvalue()
 
     def _copy(self, end: i64) -> None:
         data, out = self._data, self._out

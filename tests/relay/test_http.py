@@ -35,6 +35,7 @@ from hoopgw.relay.http_backlog import MAX_KEPT
 from hoopgw.relay.http_exchange import MAX_DISCARDED
 from hoopgw.relay.http_outgoing import MAX_REPEATED
 from hoopgw.relay.http_scope import HttpScope, route_of
+from hoopgw.wire.httpchunks import chunk_of
 from hoopgw.wire.httpfields import read_block
 from hoopgw.wire.httphead import MAX_HEAD, MAX_TARGET
 
@@ -511,6 +512,9 @@ class Masked:
             raise Unmaskable("bad")
         self.masked += data.count(b"ok")
         return data.replace(b"ok", b"**")
+
+    def chunk(self, data: bytes) -> bytes:
+        return chunk_of(self.feed(data))
 
     def finish(self) -> bytes:
         return b"!"

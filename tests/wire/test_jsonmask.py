@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.errors import Unmaskable
+from hoopgw.wire.httpchunks import chunk_of
 from hoopgw.wire.jsonkeys import KeyRule, KeyTable
 from hoopgw.wire.jsonmask import JsonMask
 from hoopgw.wire.jsontoken import MAX_TEXT
@@ -188,6 +189,19 @@ class Properties(SynchronousTestCase):
         text = json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode()
         scanner = PATTERNS if find else None
         self.assertEqual(in_pieces(text, cuts, *RULES, scanner=scanner), masked(text, *RULES, scanner=scanner))
+
+    @given(VALUES, st.lists(st.integers(0, 400), max_size=6), st.booleans(), st.sampled_from([b"", b"\xef\xbb\xbf"]))
+    def test_chunks_hold_what_is_shown(self, value: Any, cuts: list[int], find: bool, mark: bytes) -> None:
+        """For any cut, where values get longer or shorter, and where nothing changes."""
+        text = mark + json.dumps([value, {"k": 1, "other": "x" * 20, "secret": "y" * 30}] * 2).encode()
+        made = maker(*RULES, scanner=PATTERNS if find else None)
+        one, other = made(), made()
+        here = 0
+        for cut in [*sorted(cuts), len(text)]:
+            piece = text[here : max(here, cut)]
+            self.assertEqual(one.chunk(piece), chunk_of(other.feed(piece)))
+            here = max(here, cut)
+        self.assertEqual(one.finish(), other.finish())
 
     @given(VALUES, st.booleans(), st.sampled_from([None, 1]))
     def test_what_is_masked_and_nothing_else(self, value: Any, ascii_only: bool, indent: int | None) -> None:

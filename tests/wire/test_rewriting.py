@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from hoopgw.wire.httpchunks import chunk_of
 from hoopgw.wire.rewriting import MOST_ROOM, Rewriting
 
 _SPANS = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 40)), max_size=12)
@@ -34,6 +37,20 @@ class Stars(SynchronousTestCase):
             run.stars(3, 9)
             run.put(12, 14, b"other")
             self.assertEqual(run.result(), data[2:3] + b"******" + data[9:12] + b"other" + data[14:-1])
+
+    @given(st.lists(st.integers(20, 400), max_size=5).map(sorted), st.binary(max_size=300), st.integers(0, 20))
+    def test_as_chunks(self, places: list[int], other: bytes, start: int) -> None:
+        """The size in front is that of what the run becomes, longer, shorter, or nothing at all."""
+        data = bytes(range(1, 41)) * 10
+        one, plain = Rewriting(b"", 0, 0, False), Rewriting(b"", 0, 0, False)
+        for _ in range(2):
+            one.begin(data, start, len(data), True)
+            plain.begin(data, start, len(data))
+            for begin, end in pairwise(places):
+                one.put(begin, end, other)
+                plain.put(begin, end, other)
+            found = plain.result()
+            self.assertEqual(one.result(), None if found is None else chunk_of(found))
 
     @given(_SPANS, st.binary(max_size=20))
     def test_beside_what_changes_its_length(self, spans: list[tuple[int, int]], other: bytes) -> None:
