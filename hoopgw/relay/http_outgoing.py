@@ -19,12 +19,13 @@ from hoopgw.relay.http_origin import REASON, may_ask
 from hoopgw.relay.http_otherwise import AS_ASKED, LEFT_OUT, otherwise
 from hoopgw.relay.http_query_secret import brings, shown, with_query
 from hoopgw.relay.http_scope import PROOFS, HttpScope
-from hoopgw.relay.http_secrets import NONE, BodySecrets, is_clean, may_open, starred_protocols
+from hoopgw.relay.http_secrets import BodySecrets, is_clean, starred_protocols
 from hoopgw.relay.http_signing import CODED, MAX_HASHED, WHOLE, Signing
 from hoopgw.relay.http_trace import Traces
 from hoopgw.relay.http_upgrade import WEBSOCKET, asking, opened
 from hoopgw.wire.httpfields import CHUNKED, LENGTH, NO_BODY, Block
 from hoopgw.wire.httphead import Request
+from hoopgw.wire.secretbody import NONE, may_open
 from hoopgw.wire.secretform import is_plain, starred_target
 from hoopgw.wire.secretnames import NO_NAMES
 from hoopgw.wire.websocket_handshake import Opening

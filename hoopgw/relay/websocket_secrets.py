@@ -5,24 +5,30 @@ from __future__ import annotations
 from typing import Final, final
 
 from hoopgw.wire import websocket as ws
+from hoopgw.wire.secretbinary import SecretBinary, names_one
+from hoopgw.wire.secretbody import is_json, is_markup
 from hoopgw.wire.secretnames import SecretNames
-from hoopgw.wire.secretplaces import mentions
+from hoopgw.wire.secretpairs import may_have_pairs
+from hoopgw.wire.secretplaces import may_mention, mentions
 from hoopgw.wire.secrettext import SecretText
 from hoopgw.wire.secretxml import SecretXml
 
 _TAG: Final = b"<"  # how XML begins (XMPP: RFC 7395)
 _STOMP: Final = (b"CONNECT", b"STOMP", b"SEND")  # how a message of STOMP begins that has fields
+_KIND: Final = 0x0F  # of a frame, in its first byte
+_BINARY: Final = b"\x82"
+_MQTT: Final = b"\x10"  # how a login of it begins
 
 
 @final
 class MessageSecrets:
     """`found` counts the values."""
 
-    __slots__ = ("_names", "_text", "found")
+    __slots__ = ("_names", "_reader", "found")
 
     def __init__(self, names: SecretNames) -> None:
         self._names = names
-        self._text: SecretText | SecretXml = SecretText(names)  # of the message in hand
+        self._reader: SecretText | SecretXml | SecretBinary = SecretText(names)  # of the message in hand
         self.found = 0
 
     def piece(self, piece: ws.Piece) -> ws.Piece:
@@ -30,17 +36,17 @@ class MessageSecrets:
         if piece.kind >= ws.CLOSE:
             return piece
         if piece.first:
-            if piece.last and not (mentions(piece.data, self._names) or _TAG in piece.data):
+            if piece.last and self._is_clean(piece.kind, piece.data):
                 return piece
-            self._text = self._reader(piece.data)
-        before = self._text.found
-        shown = self._text.feed(piece.data)
-        self.found += self._text.found - before
+            self._reader = self._opened(piece.kind, piece.data)
+        before = self._reader.found
+        shown = self._reader.feed(piece.data)
+        self.found += self._reader.found - before
         return piece if shown is piece.data else ws.Piece(piece.kind, shown, piece.first, piece.last)
 
     def run(self, frames: bytes) -> bytes:
         """Messages that are one frame each, without masks (`wire.websocket_runs`)."""
-        if not (mentions(frames, self._names) or _TAG in frames):
+        if not (_BINARY in frames or _TAG in frames or may_have_pairs(frames) or may_mention(frames, self._names)):
             return frames
         shown: list[bytes] = []
         here = 0
@@ -51,14 +57,27 @@ class MessageSecrets:
                 start += 2 if size == 126 else 8
                 size = int.from_bytes(frames[here + 2 : start], "big")
             message = frames[start : start + size]
-            text = self._reader(message)
-            shown += (frames[here:start], text.feed(message))
-            self.found += text.found
+            kind = frames[here] & _KIND
+            shown.append(frames[here:start])
+            if self._is_clean(kind, message):
+                shown.append(message)
+            else:
+                reader = self._opened(kind, message)
+                shown.append(reader.feed(message))
+                self.found += reader.found
             here = start + size
         return b"".join(shown)
 
-    def _reader(self, begin: bytes) -> SecretText | SecretXml:
+    def _is_clean(self, kind: int, message: bytes) -> bool:
+        """Nothing of a message that is whole is kept out of the record."""
+        if kind == ws.BINARY:
+            return message[:1] != _MQTT and not names_one(message, self._names) and not is_markup(message)
+        return not mentions(message, self._names) and _TAG not in message
+
+    def _opened(self, kind: int, begin: bytes) -> SecretText | SecretXml | SecretBinary:
         """For the message that begins so."""
-        if begin.lstrip()[:1] == _TAG:
+        if is_markup(begin):
             return SecretXml(self._names)
+        if kind == ws.BINARY and not is_json(begin):
+            return SecretBinary(self._names)
         return SecretText(self._names, begin.startswith(_STOMP))

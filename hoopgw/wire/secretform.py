@@ -1,7 +1,7 @@
 """A query or an urlencoded form in pieces -> the same, at the same length, with the values of secret names starred.
 
-A value may hold JSON or GraphQL, encoded or not: from a secret name in it on, all of it is starred.  Nothing is held
-back, nothing is refused.  Compiled.
+A value may hold JSON or GraphQL, encoded or not: from a secret name in it on, all of it is starred; pairs and XML in
+one as `secretvalues` has them.  Nothing is held back, nothing is refused.  Compiled.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes
 from mypy_extensions import i64
 
 from hoopgw.wire.secretnames import MAX_NAME, SecretNames
+from hoopgw.wire.secretvalues import SecretValues, may_hold
 
 _PATH_PARAMETER: Final = re.compile(rb";([^=;/?]*)=([^;/?]*)")
 # What stands behind an encoded one is a query to those that decode first
@@ -29,9 +30,9 @@ _STAR: Final = 42
 
 @final
 class SecretForm:
-    """One form or query.  `found` counts the values."""
+    """One form or query.  `found` counts the values; `more`: what it is fed is not the last of it."""
 
-    __slots__ = ("_before", "_encoded", "_hiding", "_holds", "_names", "found")
+    __slots__ = ("_before", "_encoded", "_hiding", "_holds", "_names", "_values", "found", "more")
 
     def __init__(self, names: SecretNames) -> None:
         self._names = names
@@ -39,10 +40,28 @@ class SecretForm:
         self._hiding = False
         self._encoded = False  # something is encoded in the bytes in hand
         self._holds = False  # a value in them may be JSON
+        self._values: SecretValues | None = None
+        self.more = False
         self.found = 0
 
     def feed(self, data: bytes) -> bytes:
         """As it may be recorded; the same object where nothing is to be starred."""
+        shown = self._by_names(data)
+        values = self._values
+        if values is None:
+            if not self.more and not may_hold(data):
+                return shown
+            values = self._values = SecretValues(self._names)
+        starred = bytearray(shown)
+        found = values.found
+        values.star(data, starred, self.more)
+        if starred == shown:
+            return shown
+        if shown is data and values.found > found:  # the others were counted
+            self.found += 1
+        return bytes(starred)
+
+    def _by_names(self, data: bytes) -> bytes:
         text = self._before + data if self._before else data
         start: i64 = len(self._before)
         end: i64 = len(text)

@@ -1,9 +1,9 @@
 """A form of several parts (RFC 7578) in pieces -> the same, at the same length, with secret values starred.
 
-Files go on as they are, unless the form's name for one is secret or they are JSON or XML (browsers call each blob so);
-other parts are looked through as text: some hold JSON, or requests of a batch.  Of what stands before the first
-delimiter, and of parts that have parts themselves or another character set, nothing is shown.  Nothing is held back,
-nothing is refused; a delimiter that a read cuts may be starred with what is before it.
+Each part is looked through as a body of its type would be; one without a type is text, or a file, which has no names
+unless it begins as what has some.  A part that holds a secret name has those called `value` behind it secret.  Of what
+stands before the first delimiter, and of parts that have parts themselves or another character set, nothing is shown.
+Nothing is held back, nothing is refused; a delimiter that a read cuts may be starred with what is before it.
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ from __future__ import annotations
 import re
 from typing import Final, final
 
-from hoopgw.wire.secretform import SecretForm
-from hoopgw.wire.secretnames import SecretNames
-from hoopgw.wire.secrettext import SecretText
-from hoopgw.wire.secretxml import SecretXml
+from hoopgw.wire.secretbody import NONE, PARTS, TEXT, WITHHELD, SecretBody, way_of
+from hoopgw.wire.secretnames import MAX_NAME, SecretNames
 
 MAX_HEAD: Final = 8192  # bytes of a part's head; of a part with a longer one nothing is in the record
 
@@ -23,11 +21,6 @@ _NAME: Final = re.compile(
     rb"(?<![A-Za-z0-9])name\*?[0-9]*\*?[ \t]*=[ \t]*(\"(?:[^\"\\]|\\.)*\"?|[^; \t\r\n]+)", re.IGNORECASE
 )
 _TYPE: Final = re.compile(rb"^content-type:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
-_JSON: Final = re.compile(rb"[^;]*json\b")
-_LINES: Final = re.compile(rb"(?:application|message)/http\b|[^;]*ya?ml\b")
-_XML: Final = re.compile(rb"[^;]*\bxml\b")
-_FORM: Final = b"application/x-www-form-urlencoded"
-_WIDE: Final = re.compile(rb"multipart/|.*charset=[\"']?(?:utf-?16|utf-?32|utf-?7|ucs)", re.DOTALL)
 _FILE: Final = re.compile(rb"filename\*?[0-9]*\*?[ \t]*=", re.IGNORECASE)
 
 _CONTENT: Final = 0
@@ -38,7 +31,7 @@ _HEAD: Final = 1
 class SecretParts:
     """One form.  `found` counts the values."""
 
-    __slots__ = ("_before", "_delimiter", "_head", "_hidden", "_names", "_state", "_text", "found")
+    __slots__ = ("_before", "_body", "_delimiter", "_head", "_held", "_hidden", "_names", "_said", "_state", "found")
 
     def __init__(self, names: SecretNames, boundary: bytes) -> None:
         self._names = names
@@ -47,7 +40,9 @@ class SecretParts:
         self._head = b""
         self._state = _CONTENT
         self._hidden = True  # the part in hand is starred; before the first one there is none that is read
-        self._text: SecretText | SecretForm | SecretXml | None = None  # what looks through it
+        self._body: SecretBody | None = None  # what looks through it
+        self._held = b""  # what came of it, as long as that may be a name
+        self._said = False  # a part held a secret one
         self.found = 0
 
     def feed(self, data: bytes) -> bytes:
@@ -78,12 +73,14 @@ class SecretParts:
         if self._hidden:
             ends = piece[-1:] == b"\r"  # of the line before a delimiter
             shown.append(b"*" * (len(piece) - ends) + b"\r" * ends)
-        elif self._text is None or not piece:
+        elif self._body is None or not piece:
             shown.append(piece)
         else:
-            found = self._text.found
-            shown.append(self._text.feed(piece))
-            self.found += self._text.found - found
+            found = self._body.found
+            fed = self._body.feed(piece)
+            shown.append(fed[:-1] + b"\r" if piece[-1:] == b"\r" and fed is not piece else fed)
+            self.found += self._body.found - found
+            self._held = (self._held + piece[: MAX_NAME + 3])[: MAX_NAME + 3]
 
     def _in_head(self, data: bytes, here: int, shown: list[bytes]) -> int:
         known = len(self._head)
@@ -96,18 +93,21 @@ class SecretParts:
         stop = len(head) if end is None else end.end()
         found = _TYPE.search(head, 0, stop)
         told = b"" if found is None else found[1].lower()
-        named = any(self._names.hides(each.strip(b"\"'")) for each in _NAME.findall(head[:stop]))
-        self._hidden = end is None or named or _WIDE.match(told) is not None
+        way = way_of(told) if told else NONE if _FILE.search(head, 0, stop) else TEXT
+        self._hidden = end is None or way in (PARTS, WITHHELD) or self._is_secret(head[:stop])
         self.found += self._hidden
-        if self._hidden or (_FILE.search(head, 0, stop) and not (_JSON.match(told) or _XML.match(told))):
-            self._text = None
-        elif told.startswith(_FORM):
-            self._text = SecretForm(self._names)
-        elif _XML.match(told):
-            self._text = SecretXml(self._names)
-        else:
-            self._text = SecretText(self._names, _LINES.match(told) is not None)
+        self._body = None if self._hidden else SecretBody(way, self._names)
+        self._held = b""
         self._state = _CONTENT
         self._before = b"\n"  # an empty part's delimiter follows at once
         shown.append(data[here : here + stop - known])
         return here + stop - known
+
+    def _is_secret(self, head: bytes) -> bool:
+        """By its name, or by the part before it."""
+        held = self._held.partition(b"\n")[0].strip()
+        self._said = self._said or (0 < len(held) <= MAX_NAME and self._names.hides(held))
+        names = [each.strip(b"\"'") for each in _NAME.findall(head)]
+        if any(map(self._names.hides, names)):
+            return True
+        return self._said and any(each.lower().rstrip(b"]").endswith((b"value", b"val")) for each in names)

@@ -8,7 +8,7 @@ from librt.strings import read_i64_le
 from mypy_extensions import i64
 
 from hoopgw.wire.secretnames import KINDS, MAX_NAME, SecretNames
-from hoopgw.wire.secretpairs import colons, may_have_pairs
+from hoopgw.wire.secretpairs import lists_one, may_have_pairs, pairs
 
 _COLONS: Final = 0x3A3A3A3A3A3A3A3A
 _ONES: Final = 0x0101010101010101
@@ -20,10 +20,35 @@ _DASH: Final = 45
 
 
 def mentions(data: bytes, names: SecretNames) -> bool:
-    """Whether there is a secret name before a colon, or in a pair, in a text that is whole."""
-    if behind(data, 0, len(data), names, b"\\u" in data) >= 0:
+    """Whether there is a secret name before a colon or `=`, or in a pair, in a text that is whole."""
+    if may_mention(data, names):
         return True
-    return may_have_pairs(data) and bool(colons(data, names, False))
+    return may_have_pairs(data) and bool(pairs(data, names))
+
+
+def may_mention(data: bytes, names: SecretNames) -> bool:
+    """Whether there is one anywhere, by what stands beside it: in whatever else it is."""
+    size: i64 = len(data)
+    if behind(data, 0, size, names, b"\\u" in data) >= 0 or assigned(data, 0, size, names) >= 0:
+        return True
+    return lists_one(data, names)
+
+
+def assigned(data: bytes, start: i64, end: i64, names: SecretNames) -> i64:
+    """Where the `=` stands behind the next secret name; -1 for none."""
+    here: i64 = data.find(b"=", start, end)
+    while here >= 0:
+        stop: i64 = here
+        while stop > 0 and (data[stop - 1] == _BLANK or data[stop - 1] == 9):
+            stop -= 1
+        quoted = stop > 0 and (data[stop - 1] == 34 or data[stop - 1] == 39)
+        stop -= quoted
+        if names.may_hide(data, stop):
+            name = _name(data, stop, quoted)
+            if name and names.hides(name):
+                return here
+        here = data.find(b"=", here + 1, end)
+    return -1
 
 
 def behind(data: bytes, start: i64, end: i64, names: SecretNames, escaped: bool) -> i64:

@@ -2,7 +2,9 @@
 
 Members are known by their names, wherever they stand: in JSON, in JSON that is a text of JSON, in the arguments of a
 document of GraphQL, and in texts of lines (YAML, fields of a head) at the begin of one; those called `value` by the
-name beside them.  Nothing is held back, nothing is refused: what is none of these goes on as it is.
+name beside them, and what follows a name in a list.  Of what is set with `=` all is starred up to the end of the text
+that it is in, or of the line where that is no JSON.  Nothing is held back, nothing is refused: what is none of these
+goes on as it is.
 """
 
 from __future__ import annotations
@@ -12,8 +14,8 @@ from typing import Final, final
 from mypy_extensions import i64
 
 from hoopgw.wire.secretnames import SecretNames
-from hoopgw.wire.secretpairs import REACH, colons, may_have_pairs
-from hoopgw.wire.secretplaces import IS_BLANK, behind, indent, is_quote, last_of
+from hoopgw.wire.secretpairs import REACH, Pairs, lines
+from hoopgw.wire.secretplaces import IS_BLANK, assigned, behind, indent, is_quote, last_of
 
 _PLAIN: Final = 0
 _VALUE: Final = 1  # it begins here
@@ -26,12 +28,16 @@ _CLOSED: Final = 7  # a text without anything in it, or the begin of one with th
 _TRIPLE: Final = 8
 _REST: Final = 9  # of the text that the name is in: its quotes are written as \u0022
 _LINES: Final = 10  # all of a line, and of those behind it that are indented deeper
+_SET: Final = 11  # behind `=`: in quotes, or the rest of the line
+_LINE: Final = 12
 
 _STAR: Final = 42
 _ZERO: Final = 48
 _BLANK: Final = 32
 _LF: Final = 10
 _DASH: Final = 45
+_OPENS: Final = b'{["'
+_MARK: Final = b"\xef\xbb\xbf"
 # What a bare word ends at
 _ENDS: Final = bytes(1 if c in b",}])&<;\"' \t\r\n" else 0 for c in range(256))
 
@@ -41,8 +47,8 @@ class SecretText:
     """One text; `lines`: each of its lines may be a name, a colon and a value.  `found` counts the values."""
 
     __slots__ = (
-        "_before", "_column", "_depth", "_empty", "_escaped", "_in_text", "_indent", "_level", "_lines", "_names",
-        "_pairs", "_quote", "_quotes", "_run", "_state", "found",
+        "_before", "_begun", "_column", "_depth", "_empty", "_escaped", "_in_text", "_indent", "_json", "_level",
+        "_lines", "_names", "_pairs", "_places", "_quote", "_quotes", "_run", "_state", "found",
     )  # fmt: skip
 
     def __init__(self, names: SecretNames, lines: bool = False) -> None:
@@ -60,7 +66,10 @@ class SecretText:
         self._depth: i64 = 0
         self._in_text = False
         self._escaped = False  # there are escapes in the bytes in hand
-        self._pairs: list[int] = []  # colons of secret pairs in them, the first one last
+        self._begun = False
+        self._json = False
+        self._pairs = Pairs(names)
+        self._places: list[int] = []  # signs before the values of secret pairs in them, the first one last
         self.found = 0
 
     def feed(self, data: bytes) -> bytes:
@@ -70,7 +79,12 @@ class SecretText:
         end: i64 = len(text)
         here: i64 = start
         self._escaped = b"\\u" in text
-        self._pairs = colons(text, self._names, self._lines) if may_have_pairs(text) else []
+        if not self._begun:
+            self._begin_as(data)
+        self._places = self._pairs.places(text, start)
+        if self._lines:
+            self._places += lines(text, self._names)
+        self._places.sort(reverse=True)
         if self._state == _PLAIN:
             here = self._behind_name(text, start, end)
             if here < 0:
@@ -94,6 +108,10 @@ class SecretText:
                 here = self._in_triple(text, here, end, shown)
             elif self._state == _CLOSED:
                 here = self._behind_closed(text, here, end)
+            elif self._state == _SET:
+                here = self._set(text, here)
+            elif self._state == _LINE:
+                here = self._in_line(text, here, end, shown)
             else:
                 here = self._in_word(text, here, end, shown)
         if self._state != _PLAIN:
@@ -102,6 +120,11 @@ class SecretText:
             self._before = self._kept(text)
         return bytes(shown[start:]) if start else bytes(shown)
 
+    def _begin_as(self, data: bytes) -> None:
+        first = data.removeprefix(_MARK).lstrip()[:1]
+        self._begun = bool(first)
+        self._json = self._begun and first in _OPENS
+
     def _kept(self, data: bytes) -> bytes:
         """Of what was read, what has to be known for the next bytes."""
         return data[-REACH:] if self._lines else last_of(data, REACH)  # a pair may have begun
@@ -109,13 +132,20 @@ class SecretText:
     # ---- names
 
     def _behind_name(self, data: bytes, start: i64, end: i64) -> i64:
-        """Behind the colon of the next secret name; -1 where there is none."""
-        while self._pairs and self._pairs[-1] < start:
-            self._pairs.pop()
-        pair: i64 = self._pairs[-1] if self._pairs else -1
-        here: i64 = behind(data, start, end if pair < 0 else pair, self._names, self._escaped)
-        if here < 0:
-            here = pair
+        """Behind the sign of the next secret name; -1 where there is none."""
+        while self._places and self._places[-1] < start:
+            self._places.pop()
+        here: i64 = self._places[-1] if self._places else -1
+        found: i64 = behind(data, start, end if here < 0 else here, self._names, self._escaped)
+        if found >= 0:
+            here = found
+        found = assigned(data, start, end if here < 0 else here, self._names)
+        if found >= 0:
+            self.found += 1
+            self._state = _REST if self._json else _SET
+            self._level = 1  # up to a quote without backslashes
+            self._run = 0
+            return found + 1
         if here < 0:
             return -1
         stop: i64 = here
@@ -277,6 +307,30 @@ class SecretText:
                 self._column = -1
                 if c != _BLANK:
                     shown[here] = _STAR
+            here += 1
+        return end
+
+    def _set(self, data: bytes, here: i64) -> i64:
+        c: i64 = data[here]
+        if c == _BLANK or c == 9 or c == 61 or c == 62:  # == and => as well
+            return here + 1
+        if c == 34 or c == 39:
+            self._state = _TEXT
+            self._level = 0
+            self._run = 0
+            self._quote = c
+            self._empty = True
+            return here + 1
+        self._state = _LINE
+        return here
+
+    def _in_line(self, data: bytes, here: i64, end: i64, shown: bytearray) -> i64:
+        while here < end:
+            if data[here] == _LF:
+                self._state = _PLAIN
+                return here
+            if data[here] != 13:
+                shown[here] = _STAR
             here += 1
         return end
 

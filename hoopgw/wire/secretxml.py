@@ -1,8 +1,9 @@
 """XML in pieces -> the same, at the same length, with what elements and attributes with a secret name hold starred.
 
 An element that holds a secret name has the next one secret (`<key>password</key><string>…`), and an attribute all that
-its element holds (`<param name="password">…`).  With a document type anything may mean anything: from there on all is
-starred.  Nothing is held back, nothing is refused: HTML is looked through as well.  Compiled.
+its element holds (`<param name="password">…`); where a read cuts a tag, a `value` in it is taken for secret whose name
+has not come.  With a document type anything may mean anything: from there on all is starred.  Nothing is held back,
+nothing is refused: HTML is looked through as well.  Compiled.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ class SecretXml:
     """One document.  `found` counts what was starred; `withheld`: nothing more of it is shown."""
 
     __slots__ = (
-        "_depth", "_held", "_last", "_names", "_next", "_quote", "_said", "_secret", "_slash", "_span", "_state",
-        "_valued", "_word", "found", "withheld",
+        "_depth", "_held", "_last", "_named", "_names", "_next", "_quote", "_said", "_secret", "_slash", "_span",
+        "_state", "_valued", "_word", "found", "withheld",
     )  # fmt: skip
 
     def __init__(self, names: SecretNames) -> None:
@@ -53,6 +54,7 @@ class SecretXml:
         self._quote: i64 = 34
         self._slash = False  # the last byte of a tag was one
         self._said = False  # an attribute of this tag says that another is secret, and what its element holds
+        self._named = False  # one has named what is no secret
         self._secret = False  # all of this tag's are, by the element's name
         self._valued = False  # the attribute in hand is
         self._next = False  # the next element is
@@ -72,6 +74,8 @@ class SecretXml:
             else:
                 self._take(data[here], here, shown)
                 here += 1
+        if self._span >= 0 and not (self._said or self._named) and _NAME <= self._state <= _BARE:
+            self._say_all(shown, end)
         return data if shown == data else bytes(shown)
 
     def _in_text(self, data: bytes, here: i64, end: i64, shown: bytearray) -> i64:
@@ -121,7 +125,7 @@ class SecretXml:
         elif c != 60:
             self._state = _NAME
             self._word.append(c)
-            self._secret, self._said = self._next, False
+            self._secret, self._said, self._named = self._next, False, False
             self._next = False
             self._span = -1
 
@@ -168,6 +172,7 @@ class SecretXml:
             self._state = _TAG
             if not self._valued and not self._said and self._is_secret_name():
                 self._say(shown)
+            self._named = self._named or self._word.endswith((b"name", b"key"))
             if c == 62:
                 self._begun()
         elif self._valued:
@@ -185,6 +190,16 @@ class SecretXml:
             stop += 1
         _star(shown, self._span, stop)
         self.found += stop > self._span
+
+    def _say_all(self, shown: bytearray, end: i64) -> None:
+        """What is read ends in a tag that may still name what its `value` is, and that what its element holds."""
+        here: i64 = self._span
+        while here < end and shown[here] != self._quote and not (self._state == _BARE and IS_BLANK[shown[here]]):
+            here += 1
+        _star(shown, self._span, here)
+        self.found += here > self._span
+        if (self._state == _QUOTED or self._state == _BARE) and self._word.endswith(b"value"):
+            self._valued = True
 
     def _is_secret_name(self) -> bool:
         held = bytes(self._held).removesuffix(b"]]>").strip()

@@ -17,9 +17,11 @@ from hoopgw.policy.http_path import matches, read_path
 from hoopgw.policy.http_rules import GraphqlTest, HttpConditions
 from hoopgw.policy.http_values import ValueTest
 from hoopgw.wire.codings import Decoding
+from hoopgw.wire.secretbinary import SecretBinary
 from hoopgw.wire.secretform import SecretForm, starred_target
 from hoopgw.wire.secretnames import secret_names
 from hoopgw.wire.secretparts import SecretParts
+from hoopgw.wire.secretrows import SecretRows
 from hoopgw.wire.secrettext import SecretText
 from hoopgw.wire.secretxml import SecretXml
 from tests.fuzz.choices import Choices, cut
@@ -129,10 +131,15 @@ def secret_fields(data: bytes) -> None:
     choices, names = Choices(data), secret_names()
     places = choices.piece(6)
     junk = _words(choices, SECRETS)
+    word = junk.decode("latin-1")
     secret = b"hush-hush"
     part = b'\r\n--b\r\nContent-Disposition: form-data; name="token"\r\n\r\n' + secret + b"\r\n--b--"
     for made, text in (
-        (lambda: SecretText(names), json.dumps({"a": junk.decode("latin-1"), "token": secret.decode()}).encode()),
+        (lambda: SecretText(names), json.dumps({"a": word, "token": secret.decode()}).encode()),
+        (lambda: SecretText(names), json.dumps({"value": "hush-hush", "a": word, "name": "token"}).encode()),
+        (lambda: SecretText(names), json.dumps({"a": [word, {"b": word}], "q": ["--token", "hush-hush"]}).encode()),
+        (lambda: SecretRows(names), b"token," + junk + b"\nhush-hush,"),
+        (lambda: SecretBinary(names), b"\x82" + junk + b"\xa5token\xa9hush-hush"),
         (lambda: SecretForm(names), b"a=" + quote(junk).encode() + b"&token=" + secret + b"&b"),
         (lambda: SecretXml(names), b"<a>" + junk.translate(None, b"<>&") + b"<token>" + secret + b"</token>"),
         (lambda: SecretParts(names, b"b"), b"--b\r\nX: y\r\n\r\n" + junk.replace(b"--b", b"") + part),

@@ -84,6 +84,10 @@ class Secrets(SynchronousTestCase):
             (b"application/x-www-form-urlencoded", b'{"token": "%s"}'),
             (b"application/x-www-form-urlencoded", b"user=ada&password=%s&z=1"),
             (b'multipart/form-data; boundary="b"', part),
+            (b"application/graphql+json", b'{"query": "mutation { set(key: \\"token\\", value: \\"%s\\") }"}'),
+            (JSON, b'{"argv": ["mysql", "--password", "%s", "-u", "ada"]}'),
+            (JSON, b'{"args": ["--password=%s"], "url": "http://x/?a=b"}'),
+            (b"text/plain", b"A=b\npassword=%s\nB=c\n"),
             (b"application/graphql+json", b'{"query": "{ login(token: \\"%s\\") }"}'),
         ):
             body, shown = body % HUSH, body % (b"*" * len(HUSH))
@@ -119,6 +123,29 @@ class Secrets(SynchronousTestCase):
             course = self.sent(data)
             self.assertEqual(self.content(course), b"*" * size)
             self.assertEqual(course.relay.coverage()["opaque"], ["the content of 1 requests, but for its length"])
+
+    def test_what_is_withheld_from_a_name_on(self) -> None:
+        """Tables; what is packed and has a secret name in it, whatever its type; pairs and XML in forms."""
+        table = b'--b\r\nContent-Disposition: form-data; name="f"; filename="u.csv"\r\nContent-Type: text/csv\r\n\r\n'
+        for kind, body in (
+            (b"text/csv", b"user,password\nada,hush-hush\n"),
+            (b"text/tab-separated-values; charset=utf-8", b"token\thush-hush\n"),
+            (b"multipart/form-data; boundary=b", table + b"user,password\r\nada,hush-hush\r\n--b--\r\n"),
+            (b"application/octet-stream", b"\x81\xa5token\xa9hush-hush"),
+            (b"application/octet-stream", b"\xa1\x65token\x69hush-hush"),
+            (b"", b"\x82\xa1a\x01\xa5token\xa9hush-hush"),
+            (b"application/x-www-form-urlencoded", b"name=password&value=hush-hush"),
+            (b"application/x-www-form-urlencoded", b"x=%3Ca%3E%3Ctoken%3Ehush-hush%3C/token%3E%3C/a%3E"),
+            (b"application/x-www-form-urlencoded", b"value=hush-hush&name=password"),
+            (b"application/x-www-form-urlencoded", b"p=%7B%22value%22%3A%22hush-hush%22%2C%22name%22%3A%22token%22%7D"),
+        ):
+            for size in (0, 1, 7):
+                course = self.sent(post(body, kind, chunked=size))
+                self.assertEqual(len(self.content(course)), len(body))
+            data = post(body, kind)
+            for cut in range(len(data) - len(body), len(data)):
+                self.sent(data[:cut], data[cut:])
+            self.assertEqual(course.relay.coverage()["starred"], 1)
 
     def test_what_has_no_fields(self) -> None:
         """By its type: it is recorded as it came, unless it begins as JSON does: many servers ask for no type."""

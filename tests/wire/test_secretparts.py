@@ -28,23 +28,36 @@ class Parts(SynchronousTestCase):
             (b'"user[password]"', b"a\r\n-b\r\n--", b"*" * 9),
             (b'"token"', b"", b""),
             (b'"meta"', b'{"token": "x"}', b'{"token": "*"}'),
-            (b'"f"; filename="token.json"', b'{"token": "x"}', b'{"token": "x"}'),
+            (b'"f"; filename="token.json"', b'{"token": "x"}', b'{"token": "*"}'),
+            (b'"f"; filename="a.csv"\r\nContent-Type: text/csv', b"user,password\nada,x\n", b"user,password*******"),
+            (b'"f"; filename="a.env"\r\nContent-Type: text/plain', b"A=b\nPASSWORD=x\n", b"A=b\nPASSWORD=*\n"),
+            (b'"f"; filename="a.bin"', b"token: x", b"token: x"),
             (b'"token"; filename="a"', b"x", b"*"),
             (b"'token'", b"x", b"*"),
             (b'"plainPassword[first]"', b"x", b"*"),
             (b'"f"; filename="blob"\r\nContent-Type: application/json', b'{"token": "x"}', b'{"token": "*"}'),
             (b'"f"\r\ncontent-type: application/x-www-form-urlencoded', b"a=1&token=x", b"a=1&token=*"),
-            (b'"f"\r\nContent-Type: multipart/mixed; boundary=c', b"--c\r\nX: y\r\n\r\nz", b"***\r\n****\r\n\r\n*"),
+            (b'"f"\r\nContent-Type: multipart/mixed; boundary=c', b"--c\r\nX: y\r\n\r\nz", b"*" * 14),
             (b'"f"\r\nContent-Type: application/json; charset="utf-16le"', b"{\0", b"**"),
             (b"f\r\nContent-Type: application/http", b"GET /\r\nAuthorization: a b\r\n\r\nc",
              b"GET /\r\nAuthorization: * *\r\n\r\nc"),
         ):  # fmt: skip
             whole = FIELD % (name, value) + b"--b--\r\n"
             self.assertEqual(len(starred(whole, *range(1, len(whole)))), len(whole))
-        for name, value, expected in ((b'"f"; filename="token.json"', b'{"token": "x"}', b'{"token": "x"}'),):
             form = FIELD % (b'"a"', b"1") + FIELD % (name, value) + FIELD % (b'"z"', b"2") + b"--b--\r\n"
             shown = FIELD % (b'"a"', b"1") + FIELD % (name, expected) + FIELD % (b'"z"', b"2") + b"--b--\r\n"
             self.assertEqual(starred(form), shown)
+
+    def test_pairs_of_parts(self) -> None:
+        """A part that holds a secret name has those called `value` behind it secret."""
+        form = (
+            FIELD % (b'"key"', b"password") + FIELD % (b'"value"', b"hunter2") + FIELD % (b'"z"', b"2") + b"--b--\r\n"
+        )
+        shown = form.replace(b"hunter2", b"*" * 7)
+        for cut in range(len(form)):
+            self.assertEqual(len(starred(form, cut)), len(form))
+            self.assertNotIn(b"hunter2", starred(form, cut))
+        self.assertEqual(starred(form), shown)
 
     def test_a_head_that_is_too_long(self) -> None:
         """Nothing of its part is shown: its name may be anything."""
