@@ -14,7 +14,7 @@ from hoopgw.relay.http_destinations import LEADING as ADDRESSES
 from hoopgw.relay.http_echoes import REDACTED, Words, redacted
 from hoopgw.relay.http_origin import asker
 from hoopgw.relay.http_query_secret import without
-from hoopgw.relay.http_redirects import scoped_location, scoped_refresh
+from hoopgw.relay.http_redirects import scoped_link, scoped_location, scoped_refresh
 from hoopgw.relay.http_scope import HOLD, IDENTITY, HttpScope, is_proof, no_identity, route_of
 from hoopgw.relay.http_secrets import kind_of, starred_protocols
 from hoopgw.wire.http2_heads import is_grpc
@@ -54,11 +54,14 @@ PROTOCOL: Final = b"sec-websocket-protocol"
 # them, a wish to forget or to encrypt, an address that is told of each failure
 _OF_HOST: Final = frozenset(
     (b"service-worker-allowed", b"clear-site-data", b"strict-transport-security", b"public-key-pins", b"expect-ct",
-     b"nel", b"report-to")
+     b"nel", b"report-to", b"reporting-endpoints", b"speculation-rules")
 )  # fmt: skip
-_LOCATIONS: Final = frozenset((b"location", b"content-location"))
+# Addresses by themselves: what is there, where it goes on, how an operation goes on (Azure), what a script was made of
+_LOCATIONS: Final = frozenset(
+    (b"location", b"content-location", b"operation-location", b"azure-asyncoperation", b"sourcemap", b"x-sourcemap")
+)
 _ADDRESSES: Final = frozenset((b"referer", b"destination", *_LOCATIONS))  # whose queries have names as well
-_LEADING: Final = frozenset((*_LOCATIONS, b"refresh"))
+_LEADING: Final = frozenset((*_LOCATIONS, b"refresh", b"link"))
 
 
 @final
@@ -244,6 +247,8 @@ def _scoped(name: bytes, value: bytes, scope: HttpScope, place: bytes) -> bytes 
         return scoped_cookie(value, scope)
     if name == b"refresh":
         return scoped_refresh(value, scope, place)
+    if name == b"link":
+        return scoped_link(value, scope, place)
     if name in _OF_HOST and scope.prefix:
         return b""
     return None

@@ -16,6 +16,8 @@ from hoopgw.relay.http_scope import HttpScope
 # As browsers read it (HTML, 4.2.4.3): seconds, then an address with or without `url=`
 _REFRESH: Final = re.compile(rb"[ \t]*[0-9.]*[ \t]*(?:[;,][ \t]*)?(?:url[ \t]*=[ \t]*)?", re.IGNORECASE)
 _SCHEME: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*):")
+# Of a Link (RFC 8288, 3): an address, or what stands in quotes, in which anything may be
+_LINK: Final = re.compile(rb"<([^<>\"]*)>|\"(?:[^\"\\]|\\.)*\"?")
 _HOST_ENDS: Final = re.compile(rb"[/\\?#]")
 _PATH_ENDS: Final = re.compile(rb"[?#]")
 _SLASHES: Final = b"/\\"
@@ -52,6 +54,17 @@ def scoped_refresh(value: bytes, scope: HttpScope, place: bytes) -> bytes | None
     if found is None:
         return None
     return value[: begin.end()] + (quote + found + quote if quote in _QUOTES else found)
+
+
+def scoped_link(value: bytes, scope: HttpScope, place: bytes) -> bytes | None:
+    """A Link (`</x?page=2>; rel="next", …`) for the client; None: as it is."""
+
+    def scoped(found: re.Match[bytes]) -> bytes:
+        told = None if found.group(1) is None else scoped_location(found.group(1), scope, place)
+        return found.group() if told is None else b"<" + told + b">"
+
+    shown = _LINK.sub(scoped, value)
+    return None if shown == value else shown
 
 
 def _split(text: bytes) -> tuple[bytes, bytes]:

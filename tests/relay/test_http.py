@@ -564,6 +564,13 @@ class Answers(SynchronousTestCase):
         }.items():
             course = self.answered(b"HTTP/1.1 200 OK\r\nRefresh: %s\r\nContent-Length: 0\r\n\r\n" % value)
             self.assertIn(b"\r\nRefresh: " + expected + b"\r\n", course.client)
+        for line, expected in (
+            (b'Link: </b?page=2>; rel="next"', b'\r\nLink: </shop/b?page=2>; rel="next"\r\n'),
+            (b"Operation-Location: https://shop.internal/op/1", b"\r\nOperation-Location: /shop/op/1\r\n"),
+            (b'Reporting-Endpoints: a="/b"', b" 200 OK\r\nContent-Length: 0\r\n"),
+        ):
+            course = self.answered(b"HTTP/1.1 200 OK\r\n%s\r\nContent-Length: 0\r\n\r\n" % line)
+            self.assertIn(expected, course.client)
         cookies = {
             b"a=1; Domain=.internal; Path=/x; Secure": b"a=1; Secure; Path=/shop/x",
             b"a=1": b"a=1; Path=/shop/",

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.relay.http_redirects import own_names, scoped_location, scoped_refresh
+from hoopgw.relay.http_redirects import own_names, scoped_link, scoped_location, scoped_refresh
 from hoopgw.relay.http_scope import HttpScope
 
 NAMES = own_names(frozenset(("shop.internal:8080", "[2001:db8::1]:443")))
@@ -97,6 +97,21 @@ class Locations(SynchronousTestCase):
             (b"soon", None),
         ):
             self.assertEqual(scoped_refresh(value, SHOP, b"/a/b"), expected, value)
+
+    def test_links(self) -> None:
+        """Each address of one; what stands in quotes is none."""
+        for value, expected in (
+            (b'</items?page=2>; rel="next"', b'</shop/items?page=2>; rel="next"'),
+            (b'<?page=2>; rel="next"', None),
+            (b'</a>;rel=x,<https://shop.internal:8080/b>; rel="x, </y>"', b'</shop/a>;rel=x,</shop/b>; rel="x, </y>"'),
+            (b"</../other/x>; rel=preload; as=script", b"</shop/other/x>; rel=preload; as=script"),
+            (b"<https://cdn.example.org/x.js>; rel=preload", None),
+            (b'rel="next"', None),
+            (b"", None),
+        ):
+            self.assertEqual(scoped_link(value, SHOP, b"/a/b"), expected, value)
+        link = b'<https://shop.internal:8080/b?page=2>; rel="next"'
+        self.assertEqual(scoped_link(link, BY_HOST, b"/a"), b'</b?page=2>; rel="next"')
 
     @settings(max_examples=300)
     @given(st.lists(st.sampled_from(WORDS), max_size=9).map("".join), st.sampled_from(["/", "/a", "/a/b/", "/a?x=/y"]))
