@@ -1,13 +1,35 @@
-"""The end of a connection whose peer still takes what was written to it: waited for as long as it does so."""
+"""The end of a connection whose peer still takes what was written to it, or still sends: waited for meanwhile."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.internet.interfaces import IReactorTime
 
 LINGER: Final = 30.0  # seconds between looks at a peer that is slow
 RATE: Final = 500  # bytes a second that it takes meanwhile, as `request_rate` wants of the other way
+QUIET: Final = 1.0  # seconds without a byte from a peer that was sending: it has sent all, and reads
+
+
+def hear_out(clock: IReactorTime, transport: Any, heard: Callable[[], int], first: float, seconds: float) -> None:
+    """Let `transport` lose its connection when its peer sends no more, after LINGER in any case.
+
+    Where bytes are left unread a close is a reset, and many clients read nothing of what was written before it.
+    `heard` counts what comes; the first look is after `first` seconds.  Then it has `seconds` to take what is left.
+    """
+    clock.callLater(first, _listen, clock, transport, heard, heard(), seconds, clock.seconds() + LINGER)
+
+
+def _listen(
+    clock: IReactorTime, transport: Any, heard: Callable[[], int], before: int, seconds: float, until: float
+) -> None:
+    now = heard()
+    if now != before and clock.seconds() < until and not transport.disconnected:
+        clock.callLater(QUIET, _listen, clock, transport, heard, now, seconds, until)
+    else:
+        transport.loseConnection()
+        part(clock, transport, seconds)
 
 
 def part(clock: IReactorTime, transport: Any, seconds: float = LINGER) -> None:

@@ -292,6 +292,7 @@ class PostgresServer(Protocol):
             gateway.registry.remove,
             gateway.reactor,
             gateway.endings,
+            hears_out=True,
         )
         process, key = self._new_key()
         target.lost = pump.target_gone

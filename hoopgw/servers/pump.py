@@ -38,12 +38,13 @@ from hoopgw.relay.effects import (
 from hoopgw.relay.relay import Relay
 from hoopgw.servers.conduit import Receiver, sink_of
 from hoopgw.servers.endings import Endings
-from hoopgw.servers.parting import LINGER, part
+from hoopgw.servers.parting import LINGER, QUIET, hear_out, part
 from hoopgw.servers.timers import Timers
 from hoopgw.session.supervision import Supervision
 
 ROOM: Final = 0.01  # seconds between tries when the spool is full: the writer empties it every 10 to 20 ms
 PATIENCE: Final = 30.0  # seconds that an effect may wait for room: a writer that slow has failed
+SOON: Final = 0.05  # seconds after which a client that sends nothing has read why its session ends
 LINGER_KILLED: Final = 0.5  # seconds for what was sent before an end by the gateway: a kill is done within a second
 _log: Final = Logger("hoopgw.servers.pump")
 
@@ -53,6 +54,7 @@ class Pump:
 
     `cancel_target` opens a connection of its own to the target and fires when that closed; `closed` is called with the
     session when its last entry is written.  `endings` says when an end has its turn; nothing is forwarded meanwhile.
+    `hears_out`: a client that still sends at the end of a session reads why, when it does read.
     """
 
     def __init__(
@@ -65,6 +67,8 @@ class Pump:
         closed: Callable[[Any], None],
         clock: IReactorTime,
         endings: Endings,
+        *,
+        hears_out: bool = False,
     ) -> None:
         self._session = session
         self._relay = relay
@@ -86,6 +90,9 @@ class Pump:
         self._timers = Timers(clock, self._target_pauses, self._is_due)
         self._typed: list[Typed] = []  # what nobody has looked at yet
         self.ended = False
+        self._linger = LINGER
+        self._hears_out = hears_out
+        self._unheard = 0  # bytes of the client that came after the end
         client.registerProducer(self.reading_target, True)
         target.registerProducer(self.reading_client, True)
 
@@ -106,6 +113,8 @@ class Pump:
             self._inputs.append((True, data))
         elif not self.ended:
             self._carry_out(self._relay.from_client(data))
+        else:
+            self._unheard += len(data)
 
     def target_bytes(self, data: bytes) -> None:
         if self._waiting:
@@ -372,13 +381,14 @@ class Pump:
             return
         if self._relay.in_flight:
             self._cancel_target().addErrback(self._cancel_failed)
+        self._linger = LINGER_KILLED
         self._carry_out(self._relay.ended(reason, code, denial))
         if self._waiting:  # the spool is full: the end does not wait for room
-            self._hang_up(code, reason, LINGER_KILLED)
-        else:
-            self._abort_after(LINGER_KILLED)
+            self._hang_up(code, reason)
+        elif not self.ended:  # it waits for the rest of a message
+            self._abort_later(self._client, self._target)
 
-    def _hang_up(self, code: Code, reason: str, linger: float = LINGER) -> None:
+    def _hang_up(self, code: Code, reason: str) -> None:
         if self.ended:
             return
         if self._typed:
@@ -391,23 +401,29 @@ class Pump:
         for deciding in list(self._deciding.values()):
             deciding.cancel()
         self._timers.end()
-        self._endings.add(partial(self._end, code, reason, linger))
+        self._endings.add(partial(self._end, code, reason))
 
-    def _end(self, code: Code, reason: str, linger: float) -> None:
+    def _end(self, code: Code, reason: str) -> None:
         closing = self._session.close(code, reason, self._relay.coverage())
         closing.addErrback(self._unclosed).addCallback(lambda _: self._closed(self._session))
         for transport in (self._client, self._target):
             transport.unregisterProducer()
             transport.resumeProducing()  # a paused transport would not notice that its peer is gone
-            transport.loseConnection()
-        self._abort_after(linger)
+        self._target.loseConnection()
+        if code is Code.SESSION_CLOSED or not self._hears_out:
+            self._client.loseConnection()
+            self._abort_later(self._client, self._target)
+            return
+        self._abort_later(self._target)
+        first = QUIET if code is Code.PROTOCOL_VIOLATED else SOON
+        hear_out(self._clock, self._client, lambda: self._unheard, first, self._linger)
 
     def _unclosed(self, failure: Failure) -> None:
         _log.failure("a session could not be closed", failure=failure)
 
-    def _abort_after(self, seconds: float) -> None:
-        for transport in (self._client, self._target):
-            part(self._clock, transport, seconds)
+    def _abort_later(self, *transports: Any) -> None:
+        for transport in transports:
+            part(self._clock, transport, self._linger)
 
 
 class Reading(Receiver):

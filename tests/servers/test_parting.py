@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.servers.parting import LINGER, RATE, part
+from hoopgw.servers.parting import LINGER, QUIET, RATE, hear_out, part
 
 
 class Transport:
@@ -17,6 +17,9 @@ class Transport:
 
     def untaken(self) -> int:
         return self.left
+
+    def loseConnection(self) -> None:
+        self.disconnected = not self.left
 
     def abortConnection(self) -> None:
         self.disconnected = True
@@ -67,3 +70,25 @@ class Parting(SynchronousTestCase):
         part(self.clock, transport)
         self.clock.advance(LINGER)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_who_still_sends(self) -> None:
+        """Is heard out until nothing comes any more, and then has read why: a close before is a reset."""
+        transport, heard = Transport(), 0
+        hear_out(self.clock, transport, lambda: heard, 0.1, 0.5)
+        for wait in (0.1, QUIET, QUIET):
+            heard += 1
+            self.clock.advance(wait)
+            self.assertFalse(transport.disconnected)
+        self.clock.advance(QUIET)
+        self.assertTrue(transport.disconnected)
+
+    def test_who_sends_without_end(self) -> None:
+        """Is heard out for LINGER, and one that takes nothing then for as long as it was to have."""
+        transport, heard = Transport(1000), 0
+        hear_out(self.clock, transport, lambda: heard, 0.1, 0.5)
+        for _ in range(int(LINGER)):
+            heard += 1
+            self.assertFalse(transport.disconnected)
+            self.clock.advance(QUIET)
+        self.clock.advance(QUIET + 0.5)
+        self.assertTrue(transport.disconnected)
