@@ -126,29 +126,33 @@ class HttpWays:
     def rate(self, way: str, stage: Stage, what: str = "big", target: str = "bench") -> float:
         """MB/s of one large answer.  Raises BenchFailed."""
         url, header = self._where(way, stage, target)
-        begun = time.perf_counter()
-        size = self._curl(url + what, "/dev/null", *header)
-        if size != (self._place / "target" / what).stat().st_size:
-            raise BenchFailed(f"curl ({way}) got {size} bytes of {what}")
-        return size / (time.perf_counter() - begun) / 1e6
+        done = self._curl(url + what, "/dev/null", *header)
+        if done is None or done[0] != (self._place / "target" / what).stat().st_size:
+            raise BenchFailed(f"curl ({way}) got {done and done[0]} bytes of {what}")
+        return done[0] / done[1] / 1e6
 
     def taken(self, way: str, stage: Stage) -> float:
         """MB/s of one large body to a target.  Raises BenchFailed."""
         url, header = self._where(way, stage, "bench-talk")
-        begun = time.perf_counter()
         file = str(self._place / "target/big")
-        if (
-            self._curl(url if way == "ours" else f"{url}take/", "/dev/null", *header, "-H", "Expect:", "-T", file)
-            is None
-        ):
+        place = url if way == "ours" else f"{url}take/"
+        done = self._curl(place, "/dev/null", *header, "-H", "Expect:", "-T", file)
+        if done is None:
             raise BenchFailed(f"curl ({way}) could not send {file}")
-        return SIZE / (time.perf_counter() - begun) / 1e6
+        return SIZE / done[1] / 1e6
 
-    def _curl(self, url: str, to: str, *words: str) -> int | None:
-        """Bytes of the body; None where there was no answer."""
-        command = ["curl", "-sS", "--fail", "--noproxy", "*", "-o", to, "-w", "%{size_download}", *words, url]
+    def _curl(self, url: str, to: str, *words: str) -> tuple[int, float] | None:
+        """(bytes of the body, seconds from the connection to the last of them); None where there was no answer.
+
+        The time that a process takes to start is not in it.
+        """
+        told = "%{size_download} %{time_total}"
+        command = ["curl", "-sS", "--fail", "--noproxy", "*", "-o", to, "-w", told, *words, url]
         done = subprocess.run(command, env=surroundings(), capture_output=True, text=True, timeout=TIMEOUT, check=False)
-        return int(done.stdout) if done.returncode == 0 else None
+        if done.returncode:
+            return None
+        size, seconds = done.stdout.split()
+        return int(size), float(seconds)
 
 
 def _row(number: int) -> dict[str, object]:
