@@ -69,7 +69,7 @@ PIN_REFUSED = 78  # exit status (EX_CONFIG) that the unit does not restart after
 # of the reactor may wait for the recorder, and the recorder, several times for each chunk, for a busy reactor.
 SWITCH = 0.0005
 RECENT = 600.0  # seconds before the last word of an earlier gateway: sessions that its index may not have
-HTTP_CHECK = 5.0  # seconds between looks for HTTP clients and targets that are silent for too long
+HTTP_CHECK = 0.5  # seconds between looks for HTTP clients and targets that are silent for too long
 REVOCATIONS_EVERY = 10.0  # seconds between looks that end sessions of what was revoked; a login looks by itself
 RETENTION_EVERY = 3600.0  # seconds between looks for recordings that are past their age
 AGES_EVERY = 60.0  # seconds between ticks of the clock for that

@@ -31,6 +31,7 @@ from hoopgw.servers.pump import Pump
 from hoopgw.session.interfaces import IEdge
 
 LINGER = 1.0  # seconds in which a client that still sends can read why its WebSocket ends
+REST = 5.0  # seconds in which a connection that nothing is asked on, as most are, is not looked at again
 _log = Logger("hoopgw.servers.http.edge")
 
 
@@ -119,6 +120,8 @@ class HttpEdge:
         self.pump: Pump | None = None
         self.session: Any = None
         self._patience: Patience | None = None
+        self._moved = -1  # bytes at the last look
+        self._next = 0.0  # and when there has to be another, though there are no others
 
     def open(self, access: Access, route: Route, prefix: bytes, client: str) -> Pump:
         """The session may begin.  Raises SecretUnavailable, SpoolFull or RecordingFailed."""
@@ -199,6 +202,10 @@ class HttpEdge:
         if relay.asking:
             patience.waiting(now)
             return
+        moved = relay.moved
+        if moved == self._moved and now < self._next and relay.idle:
+            return
+        self._moved, self._next = moved, now + REST
         untaken = self._transport.untaken()
         late = patience.look(relay, now, pump.holds_client_back, untaken, pump.holds_target_back)
         if late is Late.SILENT:

@@ -11,10 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.target import TlsMode
 from hoopgw.servers.http import links
-from hoopgw.servers.http.edge import LINGER
+from hoopgw.servers.http.edge import LINGER, REST
 from hoopgw.servers.http.links import TLS_SECONDS
 from hoopgw.servers.http.patience import IDLE_SECONDS, UNTAKEN_SECONDS
-from hoopgw.service import HTTP_CHECK
 from hoopgw.wire.websocket_handshake import accept
 from tests.servers.http.edges import GET, HEAD, LIMITS, OK, Edge
 
@@ -105,7 +104,7 @@ class Clients(Case):
         self.assertEqual(edge.said(), OK)
         edge.turns(IDLE_SECONDS)
         self.assertFalse(edge.wire.over)
-        edge.turns(2 * HTTP_CHECK)
+        edge.turns(2 * REST)
         self.assertEqual(edge.said(), b"")
         self.closed(edge, "nothing was asked for a while")
 
@@ -120,7 +119,7 @@ class Clients(Case):
     def test_a_body_that_stops(self) -> None:
         """Its target saw the begin of it, and sees the end of its connection."""
         edge = self.asked(POST + b"x", b"")
-        edge.turns(LIMITS.request_body + 2 * HTTP_CHECK)
+        edge.turns(LIMITS.request_body + 2)
         self.assertEqual(edge.problem()[0], 408)
         self.closed(edge, "the client took too long with the body of a request")
         self.assertTrue(edge.targets.wires[0].disconnected)
@@ -137,7 +136,7 @@ class Clients(Case):
             edge = self.asked(request)
             edge.turns(LIMITS.request_body - 1)
             self.assertFalse(edge.wire.over)
-            edge.turns(2 * HTTP_CHECK + 1)
+            edge.turns(2 * REST + 1)
             self.assertEqual(edge.said(), OK)
             self.closed(edge, "the client took too long with the body of a request")
 
@@ -157,7 +156,7 @@ class Clients(Case):
         edge.target().dataReceived(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + bytes(500_000))
         edge.turns(UNTAKEN_SECONDS - 1)
         self.assertEqual(edge.told(), [])
-        edge.turns(3 * HTTP_CHECK)
+        edge.turns(3 * REST)
         self.closed(edge, "the client takes nothing of an answer")
 
     def test_an_answer_that_is_taken_slowly(self) -> None:
@@ -171,18 +170,18 @@ class Clients(Case):
                 edge.wire.took(10)
                 edge.turns(1)
         self.assertEqual((edge.told(), edge.wire.over), ([], False))
-        edge.turns(UNTAKEN_SECONDS + 2 * HTTP_CHECK)
+        edge.turns(UNTAKEN_SECONDS + 2 * REST)
         self.closed(edge, "the client takes nothing of an answer")
 
 
 class Targets(Case):
     def test_silent(self) -> None:
-        """Before its answer, or in the middle of its head."""
+        """Before its answer, or in the middle of its head: for so long, and no two seconds longer."""
         for answer in (b"", OK[:20]):
             edge = self.asked(GET, answer, answer_seconds=30.0)
             edge.turns(30)
             self.assertEqual(edge.told(), [])
-            edge.turns(2 * HTTP_CHECK)
+            edge.turns(2)
             self.silent(edge, 30)
             edge.send(GET)
             edge.target().dataReceived(OK)

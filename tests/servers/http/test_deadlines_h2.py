@@ -11,10 +11,10 @@ from h2.events import ConnectionTerminated, DataReceived, Event, ResponseReceive
 from hyperframe.frame import GoAwayFrame, SettingsFrame
 from twisted.trial.unittest import SynchronousTestCase
 
+from hoopgw.servers.http.edge import REST
 from hoopgw.servers.http.patience import IDLE_SECONDS, UNTAKEN_SECONDS
 from hoopgw.servers.http_streams import IDLE_SECONDS as UNUSED_SECONDS
 from hoopgw.servers.http_streams import STALLED_SECONDS
-from hoopgw.service import HTTP_CHECK
 from hoopgw.wire.http2_ends import LINGER_SECONDS
 from hoopgw.wire.http2_outbound import PREFACE
 from tests.servers.http.edges import GET, LIMITS, OK, Edge
@@ -105,7 +105,7 @@ class Clients(Case):
         client.answers(OK)
         client.peer.send_headers(3, [*HEAD, TOKEN], end_stream=True)
         client.edge.send(client.peer.data_to_send()[:-3])
-        client.waits(UNUSED_SECONDS + 2 * HTTP_CHECK)
+        client.waits(UNUSED_SECONDS + 2 * REST)
         self.assertEqual((client.said()[-1], client.edge.wire.over), ("goodbye", True))
         self.closed(client, "nothing was asked for a while")
 
@@ -114,9 +114,9 @@ class Clients(Case):
         client = self.client()
         client.ask(1)
         client.answers(OK)
-        client.waits(IDLE_SECONDS + 2 * HTTP_CHECK)
+        client.waits(IDLE_SECONDS + 2 * REST)
         self.closed(client, "nothing was asked for a while")
-        client.waits(UNUSED_SECONDS - IDLE_SECONDS + 2 * HTTP_CHECK)
+        client.waits(UNUSED_SECONDS - IDLE_SECONDS + 2 * REST)
         self.assertEqual((client.said(), client.edge.wire.over), (["head", "data", "end", "goodbye"], True))
         self.closed(client, "nothing was asked for a while")
 
@@ -124,7 +124,7 @@ class Clients(Case):
         """Its stream is answered and ended; the connection goes on."""
         client = self.client()
         client.ask(1, ended=False)
-        client.waits(LIMITS.request_body + LINGER_SECONDS + 4 * HTTP_CHECK)
+        client.waits(LIMITS.request_body + LINGER_SECONDS + 4 * REST)
         self.assertEqual(client.problem(), (408, "the client took too long with the body of a request"))
         self.assertEqual((client.said()[-1], client.edge.wire.over), ("reset", False))
         self.closed(client, "the client took too long with the body of a request")
@@ -136,7 +136,7 @@ class Clients(Case):
         client.answers(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + bytes(400_000))
         client.waits(UNTAKEN_SECONDS - 1)
         self.assertEqual(client.edge.told(), [])
-        client.waits(3 * HTTP_CHECK)
+        client.waits(3 * REST)
         self.closed(client, "the client takes nothing of an answer")
         self.assertEqual((client.said()[-1], client.edge.wire.over), ("reset", False))
 
@@ -149,7 +149,7 @@ class Clients(Case):
         client.turn()
         client.edge.wire.full = True
         client.edge.target().dataReceived(b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n" + bytes(400_000))
-        client.edge.turns(UNTAKEN_SECONDS + 3 * HTTP_CHECK)
+        client.edge.turns(UNTAKEN_SECONDS + 3 * REST)
         self.closed(client, "the client takes nothing of an answer")
 
     def test_the_rest_of_an_answer_is_not_taken(self) -> None:
@@ -157,7 +157,7 @@ class Clients(Case):
         client = self.client()
         client.ask(1)
         client.answers(b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + bytes(200_000))
-        client.waits(UNTAKEN_SECONDS + 3 * HTTP_CHECK)
+        client.waits(UNTAKEN_SECONDS + 3 * REST)
         self.closed(client, "the client takes nothing of an answer")
         client.waits(STALLED_SECONDS - UNTAKEN_SECONDS)
         self.assertEqual(client.said()[-1], "reset")
