@@ -85,9 +85,12 @@ def list_(
     found: list[dict[str, Any]] = []
     before: str | None = None
     while len(found) < limit:
-        page = gateway.get(
+        answer = gateway.get(
             "/v1/sessions", **wanted, live="true" if live else None, before=before, limit=min(PAGE, limit)
-        )["sessions"]
+        )
+        page = answer["sessions"]
+        if "behind" in answer and before is None:
+            click.echo(f"the index is behind, and some may be missing: {escaped(answer['behind'])}", err=True)
         found += [row for row in page if looked_for.everything or _fits(looked_for, gateway, row["id"])]
         if len(page) < min(PAGE, limit):
             break

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from hoopgw.auth.access import AdminAccess, IAdminAccess
 from hoopgw.auth.credentials import BearerToken
-from hoopgw.model.errors import LoginRefused, NotAllowed, OperatorError
+from hoopgw.model.errors import LoginRefused, NotAllowed, OperatorError, StoreUnavailable
 from hoopgw.model.escaping import escaped
 from hoopgw.model.events import Code
 from hoopgw.model.secret import Secret
@@ -97,8 +97,18 @@ class Admin:
 
     async def sessions(self, access: AdminAccess, query: dict[str, str]) -> dict[str, Any]:
         self._need(access, "list", "list sessions")
-        rows = await self._store.sessions(_filter(query))
-        return {"sessions": [self._shown(row) for row in rows]}
+        wanted = _filter(query)
+        found, known = self._registry.listed(wanted)
+        behind = self._registry.behind
+        try:
+            found += [row for row in await self._store.sessions(wanted) if not known(row.id)]
+        except StoreUnavailable as error:
+            if not wanted.live:
+                raise
+            behind = str(error)
+        found.sort(key=SessionRow.place, reverse=True)
+        said = {"behind": behind} if behind else {}
+        return {"sessions": [self._shown(row) for row in found[: wanted.limit]], **said}
 
     async def session(self, access: AdminAccess, id: str) -> dict[str, Any]:
         self._need(access, "list", f"show session {id}")

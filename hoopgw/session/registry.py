@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from heapq import nlargest
+from itertools import chain, islice
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
@@ -18,7 +20,7 @@ from hoopgw.session.cancels import CancelKeys
 from hoopgw.session.interfaces import IEvents
 from hoopgw.session.left_out import LeftOut, Rebuild
 from hoopgw.session.session import Session
-from hoopgw.store.interface import IStore, SessionRow
+from hoopgw.store.interface import IStore, SessionFilter, SessionRow
 
 WRITE_EVERY = 1.0  # seconds between writes of what changed to the index
 MAX_CLOSED = 20_000  # rows of ended sessions kept while the store is away; of older ones the ids alone: see LeftOut
@@ -118,6 +120,19 @@ class Registry:
         return self._keys.cancel(number, key, address)
 
     # ---- the index
+
+    def listed(self, wanted: SessionFilter) -> tuple[list[SessionRow], Callable[[str], bool]]:
+        """Of what the index may not have, or not as it is, the newest that fit; and whether an id is one of all these.
+
+        Live sessions where those are asked for; all that was not written while the index is behind.
+        """
+        live = filter(wanted.fits, (each.row() for each in reversed(self._sessions.values())))
+        if wanted.live:
+            return list(islice(live, wanted.limit)), self._is_busy
+        if not self.behind:
+            return [], lambda id: False
+        ended = filter(wanted.fits, self._closed.values())
+        return nlargest(wanted.limit, chain(live, ended), key=SessionRow.place), self._is_busy
 
     def write(self) -> Deferred[None]:
         """What changed since the last time, to the store.  One at a time; never fails: what was not written stays."""

@@ -45,6 +45,10 @@ class SessionRow:
     retired: float | None = None
     digest: str = ""  # of the final seal, hex
 
+    def place(self) -> tuple[float, str]:
+        """By which lists are in order, newest first."""
+        return self.opened, self.id
+
 
 @dataclass(frozen=True, slots=True)
 class SessionFilter:
@@ -60,6 +64,19 @@ class SessionFilter:
     live: bool | None = None
     before: tuple[float, str] | None = None  # the page after this (opened, id), newest first
     limit: int = 50
+
+    def fits(self, row: SessionRow) -> bool:
+        """Whether the index would give this row, were it there."""
+        same = ((self.subject, row.subject), (self.target, row.target), (self.protocol, row.protocol))
+        return (
+            all(wanted in ("", found) for wanted, found in same)
+            and (self.since is None or row.opened >= self.since)
+            and (self.until is None or row.opened < self.until)
+            and (self.before is None or row.place() < self.before)
+            and (not self.verdict or getattr(row, self.verdict) > 0)
+            and (not self.table or self.table in row.tables)
+            and (self.live is None or (row.closed is None) is self.live)
+        )
 
 
 class HoldState(Enum):

@@ -38,6 +38,10 @@ class Away(LiveCase):
         said = json.loads(error.diag.message_detail or "{}")
         self.assertEqual(said["decision"], "unavailable", said)
         self.assertEqual(writer.execute("select 1").fetchone(), (1,))
+        listed = self.hoopgw("sessions", "list", "--live", "--json")
+        self.assertIn("the index is behind, and some may be missing: ", listed.stderr)
+        found = [row for row in json.loads(listed.stdout) if row["role"] == "writer"]
+        self.assertEqual([(row["live"], row["closed"]) for row in found], [(True, None)])
 
     def after_it(self, before: set[str]) -> None:
         """Sessions of that time, live and ended, are in the index; approvals can be asked for again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
@@ -106,6 +107,28 @@ class Living(Case):
         self.assertEqual(self.index(), ())
         self.clock.advance(1)
         self.assertEqual([(found.id, found.reason) for found in self.index()], [("s_1", "session.closed: left")])
+
+    def test_listed_while_the_index_is_behind(self) -> None:
+        """Live sessions are known here, whatever the index has; ended ones too for as long as it has them not."""
+        self.store.down = True
+        one, _ = self.add("s_1"), self.add("s_2", "other")
+        one.close(Code.SESSION_CLOSED, "it is over")
+        self.registry.remove(one)
+
+        def listed(**wanted: Any) -> list[tuple[str, bool]]:
+            rows, known = self.registry.listed(SessionFilter(**wanted))
+            self.assertTrue(all(known(row.id) for row in rows))
+            return sorted((row.id, row.closed is None) for row in rows)
+
+        self.assertEqual(listed(live=True), [("s_2", True)])
+        self.assertEqual(listed(), [])  # the index is written within a second, and gives them
+        self.clock.advance(1)
+        self.assertEqual(listed(), [("s_1", False), ("s_2", True)])
+        self.assertEqual(len(listed(limit=1)), 1)
+        self.assertEqual((listed(live=False), listed(subject="none")), ([("s_1", False)], []))
+        self.store.down = False
+        self.clock.advance(1)
+        self.assertEqual((listed(), listed(live=True)), ([], [("s_2", True)]))
 
     def test_said_once(self) -> None:
         """must-survive 59: that the store is away is in the log once, not each second, and known for as long."""

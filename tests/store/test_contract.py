@@ -124,7 +124,11 @@ class Contract:
         await self.store.put_sessions((plain, told, held, masked))
 
         async def ids(**wanted: Any) -> list[str]:
-            return [row.id for row in await self.store.sessions(SessionFilter(**wanted))]
+            asked = SessionFilter(**wanted)
+            found = [row.id for row in await self.store.sessions(asked)]
+            every = await self.store.sessions(SessionFilter())
+            self.assertEqual(found, [row.id for row in every if asked.fits(row)][: asked.limit], wanted)
+            return found
 
         self.assertEqual(await ids(subject="ci"), ["s_2"])
         self.assertEqual(await ids(target="web"), ["s_2"])
