@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
+from hoopgw.policy.http_body import keeps, kept_by_path
 from hoopgw.policy.http_facts import FORMS, HttpFacts
 from hoopgw.policy.http_graphql import MAX_DOCUMENT
 from hoopgw.policy.http_json import Pointer, read_json
@@ -24,6 +25,7 @@ _BEGINS = re.compile(
     r"(?:[\s,\ufeff]|#[^\n\r]*[\n\r])*(?:(?:query|mutation|subscription|fragment)\b|\{[\s,]*[A-Za-z_.#])"
 )
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_MAY_KEEP = re.compile(rb"(?i)persisted|variables|operationname|\\u")
 _CARRIES = ("json", "graphql", "form", "text/plain")  # what a GraphQL server may take, whatever it says it does
 _SAYS_SO = re.compile(r"graphql|gql", re.IGNORECASE)
 
@@ -46,6 +48,8 @@ def renamed(facts: HttpFacts, pointers: Iterable[Pointer]) -> str:
     if facts.request.body and facts.media.doubt and not facts.message and _may_carry(facts):
         return f"{facts.media.doubt} could be GraphQL with other names for what is masked"
     documents = [text for text in _documents(facts) if ":" in text and _BEGINS.match(text)]
+    if not documents and _is_kept(facts):
+        return "a GraphQL document that the target keeps could have other names for what is masked"
     if len(documents) > MAX_DOCUMENTS:
         return f"more than {MAX_DOCUMENTS} GraphQL documents"
     return next(filter(None, (_in_document(text, parts) for text in documents)), "")
@@ -65,6 +69,34 @@ def _unread(facts: HttpFacts) -> str:
     if not says or not _may_carry(facts):
         return ""
     return f"more than {MAX_BODY >> 20} MiB could be GraphQL with other names for what is masked"
+
+
+def _is_kept(facts: HttpFacts) -> bool:
+    """Only the target knows the document."""
+    pairs = [*facts.query.sure, *facts.query.other]
+    if not facts.message:
+        if kept_by_path(facts.path.readings):
+            return True
+        if facts.media.type == "application/x-www-form-urlencoded":
+            pairs += [*facts.form.sure, *facts.form.other]
+    if keeps([name for name, _ in pairs], dict(pairs).get("extensions")):
+        return True
+    body = facts.request.body or b""
+    if _MAY_KEEP.search(body) is None:
+        return False
+    found = read_json(body)
+    return not found.doubt and any(keeps(each, each.get("extensions")) for each in _objects(found.value))
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            yield each
+            waiting += each.values()
+        elif isinstance(each, list):
+            waiting += each
 
 
 def _documents(facts: HttpFacts) -> Iterator[str]:
@@ -93,14 +125,8 @@ def _texts(body: bytes) -> Iterator[str]:
 
 
 def _queries(value: Any) -> Iterator[str]:
-    waiting = [value]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, dict):
-            yield from (text for name, text in each.items() if name.casefold() == "query" and isinstance(text, str))
-            waiting += each.values()
-        elif isinstance(each, list):
-            waiting += each
+    for each in _objects(value):
+        yield from (text for name, text in each.items() if name.casefold() == "query" and isinstance(text, str))
 
 
 def _in_document(text: str, parts: frozenset[str]) -> str:

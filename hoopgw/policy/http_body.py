@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,15 @@ _UTF8 = (b"", b"utf-8", b"utf8", b"us-ascii")
 PAYLOAD = "payload"  # of a message: the request
 # What a request has that names a document which the target keeps (persisted queries of Apollo, Relay, Hasura …)
 KEPT = ("documentId", "docId", "doc_id", "queryId")  # of these some targets run what they name, whatever stands beside
-PERSISTED = ("id", "extensions", "hash", "sha256Hash", "operationId", *KEPT)
+PERSISTED = (
+    "id", "extensions", "hash", "sha256Hash", "operationId", "persistedQuery", "persistedQueryId", "queryHash",
+    "query_hash", "query_id", "documentHash", "docHash", *KEPT,
+)  # fmt: skip
+# What stands beside a document, and says where it stands alone that there is one elsewhere
+BESIDE = frozenset(("operationname", "variables"))
+# Segments of a path behind, or in, which such a document is named (`/graphql/persisted/HASH`, `/graphql/HASH`)
+_ENDPOINTS = frozenset(("graphql", "gql"))
+_KEPT_THERE = re.compile(r"(?:persisted|trusted)(?:[-_]?(?:quer(?:y|ies)|documents?|operations?))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,25 @@ def graphql_facts(
     return _batch(found.value) & (in_form or GraphqlFacts())
 
 
+def keeps(names: Iterable[str], extensions: object) -> bool:
+    """Whether something without a document, that has these names, is clearly about one that the target keeps."""
+    known = frozenset(map(str.casefold, names))
+    if "query" in known:
+        return False
+    if "persistedquery" in str(extensions).casefold():
+        return True
+    return not (known.isdisjoint(BESIDE) or known.isdisjoint(map(str.casefold, PERSISTED)))
+
+
+def kept_by_path(paths: Iterable[str]) -> bool:
+    """Whether one of these may name a document that the target keeps."""
+    for path in paths:
+        parts = path.casefold().split("/")
+        if not _ENDPOINTS.isdisjoint(parts[:-1]) or any(map(_KEPT_THERE.fullmatch, parts)):
+            return True
+    return False
+
+
 def graphql_message(found: JsonBody) -> GraphqlFacts:
     """Of one message of a WebSocket (graphql-transport-ws and its predecessor): the request is its payload."""
     if found.doubt:
@@ -147,7 +174,7 @@ def _pairs(pairs: Pairs) -> GraphqlFacts | None:
         return GraphqlFacts(doubt="GraphQL in a query whose names are in other letters")
     documents, names = pairs.values("query"), pairs.values("operationName")
     if not documents:
-        persisted = any(pairs.values(name) for name in PERSISTED)
+        persisted = any(pairs.values(name) for name in (*PERSISTED, "operationName", "variables"))
         return GraphqlFacts(doubt="a GraphQL document that the target keeps") if persisted else None
     if len(documents) > 1 or len(names) > 1:
         return GraphqlFacts(doubt="several GraphQL documents or names in one query")
@@ -177,7 +204,9 @@ def _one(value: Any) -> GraphqlFacts:
     names = {name.casefold() for name in value}
     text, name = value.get("query"), value.get("operationName")
     if text is None and not names & {"query", *map(str.casefold, PERSISTED)}:
-        return GraphqlFacts()
+        if "operationname" not in names and not (names and names <= BESIDE):
+            return GraphqlFacts()
+        return GraphqlFacts(doubt="a GraphQL request without a document: the target keeps it")
     kept = not names.isdisjoint(map(str.casefold, KEPT))
     if kept or not isinstance(text, str) or not (name is None or isinstance(name, str)) or len(names) != len(value):
         return GraphqlFacts(doubt="a GraphQL document that the target keeps, or that is no text")

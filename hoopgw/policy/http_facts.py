@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from hoopgw.model.http import HttpRequest, alike
-from hoopgw.policy.http_body import Media, graphql_facts, graphql_message, media_of
+from hoopgw.policy.http_body import Media, graphql_facts, graphql_message, kept_by_path, media_of
 from hoopgw.policy.http_form import read_form, read_multipart
 from hoopgw.policy.http_graphql import GraphqlFacts
 from hoopgw.policy.http_json import JsonBody, read_json
@@ -192,7 +192,10 @@ class HttpFacts:
     def graphql(self) -> GraphqlFacts:
         if self.message:
             return graphql_message(self.json)
-        return graphql_facts(self.request, self.media, self.query, lambda: self.json, lambda: self.form)
+        found = graphql_facts(self.request, self.media, self.query, lambda: self.json, lambda: self.form)
+        if not (found.operations or found.doubt) and kept_by_path(self.path.readings):
+            return GraphqlFacts(doubt="a path that may name a GraphQL document that the target keeps")
+        return found
 
     @once
     def operations(self) -> tuple[frozenset[str], ...]:

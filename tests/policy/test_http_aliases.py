@@ -44,6 +44,24 @@ class Renamed(SynchronousTestCase):
         ):
             self.assertIn("another name", renamed(asked(text), MASKED), text)
 
+    def test_a_document_that_the_target_keeps(self) -> None:
+        """It may have any names: a hash in the body, the query, a form or the path, in a batch or a message."""
+        kept = b'{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"ab"}}}'
+        for found in (
+            facts(kept),
+            facts(b"[%s]" % kept),
+            facts(b'{"documentId":"ab","variables":{}}'),
+            facts(b'{"id":"ab","operationName":"A"}'),
+            facts(b"doc_id=1&variables=%7B%7D", FORM),
+            facts(None, b"", b"/graphql?extensions=%7B%22persistedQuery%22%3A1%7D", method=b"GET", size=0),
+            facts(None, b"", b"/graphql/persisted/ab", method=b"GET", size=0),
+            facts(b'{"type":"subscribe","payload":%s}' % kept, message="text"),
+        ):
+            self.assertIn("keeps", renamed(found, MASKED), found.request.body)
+            self.assertEqual(renamed(found, ()), "")
+        for body in (b'{"documentId":"7"}', b'{"id":1,"name":"x"}', b'{"query":"{ user { ssn } }","extensions":{}}'):
+            self.assertEqual(renamed(facts(body, target=b"/documents"), MASKED), "")
+
     def test_own_names_pass(self) -> None:
         """Arguments, variables, directives and aliases of what is not masked; and aliases that are masked too."""
         for text in (

@@ -548,6 +548,16 @@ class OfGraphql(SynchronousTestCase):
             posted(b"--a\r\n", (b"content-type", b"multipart/mixed; boundary=a")),
             facts(b"POST /x?operationName=B", JSON, body=two),
             posted(b'{"query":"{x}","documentId":"ab"}'),
+            posted(b'{"operationName":"Wipe","variables":{}}'),
+            posted(b'{"variables":{"a":1}}'),
+            posted(b'[{"operationName":"Wipe"}]'),
+            posted(b'{"queryHash":"ab"}'),
+            posted(b"operationName=Wipe&variables=%7B%7D", FORM),
+            facts(b"GET /x?operationName=Wipe"),
+            facts(b"GET /x?query_hash=ab&variables={}"),
+            facts(b"POST /graphql/ab12", JSON, body=b"{}"),
+            facts(b"GET /api/GraphQL/persisted/ab12/Wipe"),
+            facts(b"POST /api/persisted-queries/ab12", JSON, body=b'{"a":1}'),
             posted(b'{"query":"{x}","DocId":"ab"}'),
             self.asks("mutation {"),
             self.asks("{ ...F } fragment F on Q { ...F }"),
@@ -608,7 +618,9 @@ class OfGraphql(SynchronousTestCase):
 
     def test_what_is_no_graphql_is_no_match(self) -> None:
         """An empty request, or an object that has nothing of it."""
-        for found in (facts(b"GET /x"), facts(b"GET /x?a=b"), posted(b"{}"), posted(b'{"name":"x"}')):
+        texts = b"{}", b'{"name":"x"}', b'{"variables":{},"ref":"main"}'
+        paths = b"GET /x", b"GET /x?a=b", b"GET /graphql", b"GET /graphql/", b"GET /docs/graphql"
+        for found in (*map(posted, texts), *map(facts, paths)):
             self.assertIs(self.DELETES.match(found), NO)
 
 
