@@ -22,6 +22,8 @@ _BEGINS_JSON: Final = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*(?:\{[ \t\r\n]*[\
 # A style sheet begins with no brace, and with a bracket only before a name; images, sound and fonts with neither
 _HOLDS_JSON: Final = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*(?:\{|\[[ \t\r\n]*[\[\]{\"0-9])")
 LOOKED_AT: Final = 64  # bytes of a body behind its blanks, by which it is told whether it is JSON
+# Of control characters, those of lines and terminals
+_TEXT: Final = re.compile(rb"[^\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]*")
 _ENDS: Final = frozenset((b"[DONE]", b""))  # what streams of language models and keep-alives send beside JSON
 
 
@@ -150,6 +152,52 @@ class Sniffed:
 
 
 @final
+class Unknown:
+    """A body whose type says nothing: JSON or text by how it begins, else passed."""
+
+    def __init__(self, sniffed: Callable[[], Any]) -> None:
+        self._sniffed = sniffed
+        self._begin = b""
+        self._walk: Any = None
+
+    @property
+    def masked(self) -> int:
+        return 0 if self._walk is None else int(self._walk.masked)
+
+    def feed(self, data: bytes) -> bytes:
+        if self._walk is None:
+            self._begin += data
+            text = _is_text(self._begin[:MAX_BLANK])
+            if text and len(self._begin) < LOOKED_AT:
+                return b""
+            data = self._chosen(text)
+        found: bytes = self._walk.feed(data)
+        return found
+
+    def _chosen(self, text: bool) -> bytes:
+        """What came so far, for what reads it."""
+        self._walk = self._sniffed() if text else Passed()
+        data, self._begin = self._begin, b""
+        return data
+
+    def finish(self) -> bytes:
+        data = self._chosen(True) if self._walk is None else b""
+        found: bytes = self._walk.feed(data) + self._walk.finish()
+        return found
+
+
+def _is_text(begin: bytes) -> bool:
+    """UTF-8; its last character may be cut."""
+    if _TEXT.fullmatch(begin) is None:
+        return False
+    try:
+        begin.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return len(begin) - error.start < 4 and error.reason == "unexpected end of data"
+    return True
+
+
+@final
 class Bodies:
     """Makes what walks through bodies of each kind.  `strict`: what is not JSON must not pass."""
 
@@ -173,6 +221,9 @@ class Bodies:
 
     def sniffed(self) -> Sniffed:
         return Sniffed(self.json, self._refused if self._strict else self.text)
+
+    def unknown(self) -> Unknown:
+        return Unknown(lambda: Sniffed(self.json, self.text))
 
     def message(self, data: bytes) -> bytes:
         """One whole message: JSON, or text where that may pass."""

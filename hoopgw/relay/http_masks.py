@@ -7,7 +7,8 @@ JSON, NDJSON, JSON sequences            its members; what is not JSON is refused
 server-sent events                      the JSON of their data                      the same; other data, lines
 other text                              refused, or passed where a rule says so     its lines
 images, sound, fonts, style sheets      passed; refused where they are JSON         passed
-anything else                           refused, or passed where a rule says so     passed
+archives, PDF, gRPC and the like        refused, or passed where a rule says so     passed
+anything else                           the same, unless it begins as JSON          passed, unless it begins as text
 ======================================  ==========================================  =============================
 
 What is refused is a response of the gateway's own; of an error page (400 and above) only the body is withheld.
@@ -58,6 +59,13 @@ _SAFE: Final = re.compile(rb"(?:image/(?!svg)|audio/|video/|font/|text/css$)")
 _TEXT: Final = re.compile(
     rb"(?:text/|message/|multipart/(?:mixed|form-data|alternative)"
     rb"|[^/]+/(?:[^;]*\+)?(?:xml|yaml|x-yaml|javascript|x-javascript|graphql|sql|csv|x-www-form-urlencoded|toml)$)"
+)
+# They may begin as text does (git's, packages), and what is taken for a value in one would break it
+_BINARY: Final = re.compile(
+    rb"application/(?:grpc|pdf|zip|x-zip|gzip|x-gzip|x-tar|x-7z|x-bzip|x-xz|zstd|java-archive|wasm|(?:x-)?protobuf|msword"
+    rb"|vnd\.(?:openxmlformats|oasis|ms-|google\.protobuf|debian|docker\.image|oci\.image|android|rar)"
+    rb"|x-(?:git|rpm|redhat|debian|rar|executable|sharedlib|iso9660|apple-diskimage|msdownload|java-)|cbor|msgpack|x-msgpack"
+    rb"|vnd\.(?:msgpack|amazon\.eventstream|apache\.(?:arrow|parquet|thrift)))"
 )
 _CHARSETS: Final = (b"", b"utf-8", b"utf8", b"us-ascii", b"ascii", b"iso-8859-1", b"latin1", b"windows-1252")
 
@@ -167,7 +175,7 @@ class HttpMasks:
             return self._text(kind)
         if self._named and not self._passes:
             raise Unmaskable(f"a body of type {kind.decode('ascii', 'backslashreplace')}, which cannot be read")
-        return None
+        return None if _BINARY.match(kind) else self._bodies.unknown()
 
     def _text(self, kind: bytes) -> object:
         """JSON may come as text, or without a type."""

@@ -147,6 +147,20 @@ class Responses(SynchronousTestCase):
         )
         self.assertEqual(shown(self.found, b"%PDF a@example.com", "application/pdf")[1], b"%PDF a@example.com")
 
+    def test_patterns_are_found_in_text_whose_type_says_nothing(self) -> None:
+        """A download, or whatever a client asks for: by how it begins."""
+        for kind in ("application/octet-stream", "application/force-download", "x/y"):
+            for more in (b"", b"b" * 100 + b"\n"):
+                self.assertEqual(shown(self.found, b"a,a@example.com\n" + more, kind)[1], b"a,*************\n" + more)
+            self.assertEqual(shown(self.found, b'{"a":"a@example.com"}', kind)[1], b'{"a":"*************"}')
+            for begin in (b"\x7fELF", b"\0\1", b"\x89PNG", b"\x1f\x8b\x08", b"PK\3\4", b"!<arch>\n\xff", b""):
+                self.assertEqual(shown(self.found, begin + b"\0 a@example.com", kind)[1], begin + b"\0 a@example.com")
+        data = b"0008NAK\nPACK a@example.com"
+        self.assertEqual(shown(self.found, data, "application/x-git-upload-pack-result"), (None, data))
+        masks = BUILDER.build((HttpMask(json=(pointer("ssn"),), passes=True),))
+        self.assertEqual(shown(masks, b'{"ssn":"1"}', "application/octet-stream")[1], b'{"ssn":"*"}')
+        self.assertEqual(shown(masks, b"ssn: 1", "application/octet-stream")[1], b"ssn: 1")
+
     def test_a_rule_may_let_pass_what_is_not_json(self) -> None:
         """Then what begins as JSON is still masked."""
         masks = BUILDER.build((HttpMask(json=(pointer("ssn"),), passes=True),))
