@@ -6,8 +6,9 @@ cannot happen.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
+import re2
 from librt.strings import read_i32_le
 from mypy_extensions import i64
 
@@ -69,6 +70,20 @@ _EXEC_4: Final = 0x63657865
 _END_3: Final = 0x646E65
 
 
+def _together() -> Any:
+    """All words at once, in one pass: a text that is full of their letters costs no more than another."""
+    options = re2.Options()
+    options.literal, options.case_sensitive, options.encoding = True, False, re2.Options.Encoding.LATIN1
+    together = re2.Set.SearchSet(options)
+    for word, _ in _WORDS:
+        together.Add(word)
+    together.Compile()
+    return together
+
+
+_SET: Final = _together()
+
+
 def hints(text: bytes) -> int:
     """What the words of a statement may mean, together."""
     words = _walked(text) if len(text) <= WALKED else _searched(text)
@@ -115,9 +130,7 @@ def _begun(text: bytes, here: i64) -> int:
 
 
 def _searched(text: bytes) -> int:
-    lowered = text.lower()
     found = 0
-    for word, meaning in _WORDS:
-        if word in lowered:
-            found |= meaning
+    for number in _SET.Match(text) or ():
+        found |= _WORDS[number][1]
     return found
