@@ -25,6 +25,7 @@ from hoopgw.servers import tls
 from hoopgw.servers.conduit import Receiver, deliver
 from hoopgw.servers.departures import Departures
 from hoopgw.servers.derivations import Derivations
+from hoopgw.servers.parting import own_failure
 from hoopgw.servers.reach import Place, connected
 from hoopgw.servers.resolve import resolve
 from hoopgw.wire import pglogin, pgmessages, scram
@@ -197,7 +198,7 @@ class TargetConnection(Protocol):
                 self.ready.callback(result)
 
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
-        why = reason.getErrorMessage()
+        why = own_failure(reason) or reason.getErrorMessage()
         if self._finished:
             self.gone = why
             self.lost(why)

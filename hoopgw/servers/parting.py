@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
 LINGER: Final = 30.0  # seconds between looks at a peer that is slow
 RATE: Final = 500  # bytes a second that it takes meanwhile, as `request_rate` wants of the other way
 QUIET: Final = 1.0  # seconds without a byte from a peer that was sending: it has sent all, and reads
+
+
+def own_failure(reason: Failure) -> str:
+    """Why a connection ended that neither its peer nor the network ended: what failed in reading it; else ""."""
+    if reason.check(ConnectionClosed, OSError) is not None:
+        return ""
+    return f"the gateway failed: {type(reason.value).__name__}"
 
 
 def hear_out(clock: IReactorTime, transport: Any, heard: Callable[[], int], first: float, seconds: float) -> None:

@@ -46,7 +46,8 @@ from hoopgw.servers import dial, tls
 from hoopgw.servers.conduit import deliver
 from hoopgw.servers.entrance import Entrance
 from hoopgw.servers.gateway import Gateway
-from hoopgw.servers.pump import Pump
+from hoopgw.servers.parting import own_failure
+from hoopgw.servers.pump import CLIENT_CLOSED, Pump
 from hoopgw.session.interfaces import IEdge
 
 PROTOCOL = "postgresql"
@@ -108,7 +109,7 @@ class PostgresServer(Protocol):
             self._note(refused)
         self._entrance.leave()
         if self._pump is not None:
-            self._pump.client_gone()
+            self._pump.client_gone(own_failure(reason) or CLIENT_CLOSED)
         elif self._session is not None:
             self._entrance.close(self._session, Code.SESSION_CLOSED, "the client left before its session was open")
         if self._deciding is not None:

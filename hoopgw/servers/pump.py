@@ -46,6 +46,7 @@ ROOM: Final = 0.01  # seconds between tries when the spool is full: the writer e
 PATIENCE: Final = 30.0  # seconds that an effect may wait for room: a writer that slow has failed
 SOON: Final = 0.05  # seconds after which a client that sends nothing has read why its session ends
 LINGER_KILLED: Final = 0.5  # seconds for what was sent before an end by the gateway: a kill is done within a second
+CLIENT_CLOSED: Final = "the client closed the connection"
 _log: Final = Logger("hoopgw.servers.pump")
 
 
@@ -366,10 +367,10 @@ class Pump:
 
     # ---- ends
 
-    def client_gone(self) -> None:
+    def client_gone(self, reason: str = CLIENT_CLOSED) -> None:
         if not self.ended:
             self._session.client_left()
-            self._hang_up(Code.SESSION_CLOSED, "the client closed the connection")
+            self._hang_up(Code.SESSION_CLOSED, reason)
 
     def target_gone(self, reason: str) -> None:
         if not self.ended:

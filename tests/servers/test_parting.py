@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
+
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.servers.parting import LINGER, QUIET, RATE, hear_out, part
+from hoopgw.servers.parting import LINGER, QUIET, RATE, hear_out, own_failure, part
 
 
 class Transport:
@@ -27,6 +31,14 @@ class Transport:
 
 class Uncounted(Transport):
     untaken = None  # type: ignore[assignment]
+
+
+class Why(SynchronousTestCase):
+    def test_what_failed_here(self) -> None:
+        """Is nothing that the peer did, nor the network."""
+        for error in (ConnectionDone(), ConnectionLost(), ConnectionAborted(), ConnectionResetError(), ssl.SSLError()):
+            self.assertEqual(own_failure(Failure(error)), "")
+        self.assertEqual(own_failure(Failure(MemoryError())), "the gateway failed: MemoryError")
 
 
 class Parting(SynchronousTestCase):
