@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 LINGER: Final = 30.0  # seconds between looks at a peer that is slow
 RATE: Final = 500  # bytes a second that it takes meanwhile, as `request_rate` wants of the other way
+HEARD: Final = 64 << 20  # bytes of one that sends and sends
 QUIET: Final = 1.0  # seconds without a byte from a peer that was sending: it has sent all, and reads
 
 
@@ -22,23 +23,24 @@ def own_failure(reason: Failure) -> str:
 
 
 def hear_out(clock: IReactorTime, transport: Any, heard: Callable[[], int], first: float, seconds: float) -> None:
-    """Let `transport` lose its connection when its peer sends no more, after LINGER in any case.
+    """Let `transport` lose its connection when its peer sends no more; soon after `seconds`, or when HEARD bytes have
+    come, in any case.
 
     Where bytes are left unread a close is a reset, and many clients read nothing of what was written before it.
     `heard` counts what comes; the first look is after `first` seconds.  Then it has `seconds` to take what is left.
     """
-    clock.callLater(first, _listen, clock, transport, heard, heard(), seconds, clock.seconds() + LINGER)
+    before, until = heard(), clock.seconds() + seconds
+    enough = before + HEARD
 
+    def look(before: int) -> None:
+        now = heard()
+        if before != now < enough and clock.seconds() < until and not transport.disconnected:
+            clock.callLater(QUIET, look, now)
+        else:
+            transport.loseConnection()
+            part(clock, transport, seconds)
 
-def _listen(
-    clock: IReactorTime, transport: Any, heard: Callable[[], int], before: int, seconds: float, until: float
-) -> None:
-    now = heard()
-    if now != before and clock.seconds() < until and not transport.disconnected:
-        clock.callLater(QUIET, _listen, clock, transport, heard, now, seconds, until)
-    else:
-        transport.loseConnection()
-        part(clock, transport, seconds)
+    clock.callLater(first, look, before)
 
 
 def part(clock: IReactorTime, transport: Any, seconds: float = LINGER) -> None:

@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.servers.parting import LINGER, QUIET, RATE, hear_out, own_failure, part
+from hoopgw.servers.parting import HEARD, LINGER, QUIET, RATE, hear_out, own_failure, part
 
 
 class Transport:
@@ -86,7 +86,7 @@ class Parting(SynchronousTestCase):
     def test_who_still_sends(self) -> None:
         """Is heard out until nothing comes any more, and then has read why: a close before is a reset."""
         transport, heard = Transport(), 0
-        hear_out(self.clock, transport, lambda: heard, 0.1, 0.5)
+        hear_out(self.clock, transport, lambda: heard, 0.1, LINGER)
         for wait in (0.1, QUIET, QUIET):
             heard += 1
             self.clock.advance(wait)
@@ -95,12 +95,23 @@ class Parting(SynchronousTestCase):
         self.assertTrue(transport.disconnected)
 
     def test_who_sends_without_end(self) -> None:
-        """Is heard out for LINGER, and one that takes nothing then for as long as it was to have."""
-        transport, heard = Transport(1000), 0
-        hear_out(self.clock, transport, lambda: heard, 0.1, 0.5)
-        for _ in range(int(LINGER)):
+        """Is heard out for as long as it was to have, and so long has one then that takes nothing."""
+        for seconds in (LINGER, 0.5):
+            transport, heard = Transport(1000), 0
+            hear_out(self.clock, transport, lambda: heard, 0.1, seconds)
+            self.clock.advance(0.1)
+            for _ in range(int(seconds)):
+                heard += 1
+                self.assertFalse(transport.disconnected)
+                self.clock.advance(QUIET)
             heard += 1
-            self.assertFalse(transport.disconnected)
-            self.clock.advance(QUIET)
-        self.clock.advance(QUIET + 0.5)
+            self.clock.pump([QUIET, seconds])
+            self.assertTrue(transport.disconnected)
+
+    def test_who_sends_much(self) -> None:
+        """Is heard out no longer when so much has come: to read it is work for others' cost."""
+        transport, heard = Transport(), 0
+        hear_out(self.clock, transport, lambda: heard, 0.1, LINGER)
+        heard += HEARD
+        self.clock.advance(0.1)
         self.assertTrue(transport.disconnected)
