@@ -315,6 +315,9 @@ class Rules(HttpCase):
         self.assertEqual((deep[0], json.loads(deep[2])["detail"]), (400, "JSON of too many levels"))
         approved = self.curl("-d", '{"reason": "fine"}', url=f"{place}/approve", token=self.stage.approver)
         self.assertEqual((approved[0], json.loads(approved[2])["state"]), (200, "approved"))
+        late = self.curl("-d", '{"reason": "no"}', url=f"{place}/deny", token=self.stage.approver)
+        self.assertEqual(late[0], 409)
+        self.assertIn(json.loads(late[2])["state"], ("approved", "claimed"))
         self.assertEqual(self.curl(*other, path="held/1")[0], 202)  # another body is another request
         self.assertEqual(json.loads(self.curl(*words, path="held/1")[2])["method"], "DELETE")
         self.assertEqual(self.curl(*words, path="held/1")[0], 202)

@@ -4,7 +4,7 @@
 path                                  what
 ====================================  =======================================================================
 GET  /holds/ID                        a hold that the caller made or may decide; anybody else learns nothing
-POST /holds/ID/approve                {"reason": "..."}; the rule's `approvers` decide who may
+POST /holds/ID/approve                {"reason": "..."}; the rule's `approvers` decide who may.  409: it came too late
 POST /holds/ID/deny                   the same
 GET  /.well-known/hoopgw/jwks.json    keys that verify X-Hoopgw-Identity (RFC 7517); needs no token
 POST /.well-known/hoopgw/probes       what `hoopgw bypass probe` found on the caller's host: it becomes an event
@@ -42,6 +42,11 @@ MAX_PROBES: Final = 64  # addresses in one event
 MAX_NAME: Final = 256  # characters: a DNS name has 253
 Shown = BearerToken | ClientCertificate | None  # by who asks
 JSON: Final = b"application/json"
+# The states of a hold that say that a word counts; others were there before it
+TAKEN: Final = {
+    "approve": (HoldState.WAITING, HoldState.APPROVED, HoldState.CLAIMED),
+    "deny": (HoldState.DENIED,),
+}
 PROXY_CHALLENGE: Final = b'Proxy-Authenticate: Bearer realm="hoopgw"\r\nProxy-Authenticate: Basic realm="hoopgw"\r\n'
 CHALLENGE: Final = b'WWW-Authenticate: Bearer realm="hoopgw"\r\nWWW-Authenticate: Basic realm="hoopgw"\r\n'
 
@@ -113,10 +118,10 @@ class OwnPages:
         except Exception:
             self._log.failure("a page of the gateway's own failed")
             return words.failed(500, "the gateway failed", close=True, head=head)
-        if status != 200:
+        if not found:
             return words.failed(status, words.REASONS[status], close=True, head=head)
         more = b"Retry-After: %d\r\n" % RETRY_AFTER if found.get("state") == HoldState.WAITING.value else b""
-        return words.answer(200, JSON, json.dumps(found).encode() + b"\n", more=more, close=True, head=head)
+        return words.answer(status, JSON, json.dumps(found).encode() + b"\n", more=more, close=True, head=head)
 
     async def _route(
         self, method: str, path: tuple[str, ...], credentials: Shown, body: bytes, address: str
@@ -137,7 +142,8 @@ class OwnPages:
         if method != "POST":
             return 405, {}
         decide = self._holds.approve if path[2] == "approve" else self._holds.deny
-        return 200, shown(await decide(path[1], access, _reason(body)))
+        hold = await decide(path[1], access, _reason(body))
+        return 200 if hold.state in TAKEN[path[2]] else 409, shown(hold)
 
     async def _probed(self, credentials: Shown, body: bytes, address: str) -> tuple[int, dict[str, Any]]:
         access = await self._access(credentials, address)
