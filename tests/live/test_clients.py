@@ -6,11 +6,9 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -23,7 +21,7 @@ from tests.live.clients.by_asyncpg import by_asyncpg
 from tests.live.clients.by_psycopg import by_psycopg2, by_psycopg3
 from tests.live.clients.by_sqlalchemy import by_sqlalchemy
 from tests.live.clients.course import MASKS, REFUSED, SLEEP, Checked, held
-from tests.live.harness import LiveCase
+from tests.live.harness import LiveCase, built
 
 MISTAKES = (
     "selec 1",
@@ -37,7 +35,6 @@ MISTAKES = (
     "select U&'\\+110000'",
     "select '" + 20_000 * "ÿ" + "' as a b c",  # read by the child process
 )
-COMMANDS = Path(sys.prefix).parent / ".cache/clients/commands.json"  # packaging/clients.py
 
 
 class Clients(LiveCase, Checked):
@@ -71,14 +68,14 @@ class Clients(LiveCase, Checked):
 
     def by_program(self, name: str, number: int) -> dict[str, Any]:
         """What the driver's own program found.  Skips the test where it could not be built."""
-        commands: dict[str, list[str]] = json.loads(COMMANDS.read_text()) if COMMANDS.exists() else {}
-        if name not in commands:
+        command = built(name)
+        if not command:
             raise SkipTest(f"the program of {name} is not built: `make test` tries to, and says why it cannot")
         settings = {"PORT": self.stage.gateway.port, "CA": self.stage.ca, "TOKEN": self.stage.agent, "NUMBER": number}
         texts = {"SLEEP": SLEEP, "REFUSED": REFUSED, "HELD": held(number)}
         env = dict(os.environ) | texts | {key: str(value) for key, value in settings.items()}
         with self.approving():
-            ran = subprocess.run(commands[name], env=env, capture_output=True, text=True, timeout=240, check=False)
+            ran = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240, check=False)
         self.assertEqual(ran.returncode, 0, ran.stderr)
         found: dict[str, Any] = json.loads(ran.stdout)
         return found
