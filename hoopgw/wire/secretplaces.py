@@ -17,6 +17,7 @@ IS_BLANK: Final = bytes(1 if c in _BLANKS else 0 for c in range(256))
 _BLANK: Final = 32
 _LF: Final = 10
 _DASH: Final = 45
+LONGEST_TYPE: Final = 64  # bytes of one of GraphQL, with blanks
 
 
 def mentions(data: bytes, names: SecretNames) -> bool:
@@ -43,6 +44,8 @@ def assigned(data: bytes, start: i64, end: i64, names: SecretNames) -> i64:
             stop -= 1
         quoted = stop > 0 and (data[stop - 1] == 34 or data[stop - 1] == 39)
         stop -= quoted
+        if not quoted:
+            stop = _typed(data, stop)
         if names.may_hide(data, stop):
             name = _name(data, stop, quoted)
             if name and names.hides(name):
@@ -87,6 +90,21 @@ def behind(data: bytes, start: i64, end: i64, names: SecretNames, escaped: bool)
                 if (not careful or names.every or b"\\" in name or names.may_hide(data, stop)) and names.hides(name):
                     return here
         here += 1
+
+
+def _typed(data: bytes, end: i64) -> i64:
+    """Where the name ends whose type, behind a colon, ends at `end` (`$password: String! = …`); `end` where there is
+    none."""
+    here: i64 = end
+    least: i64 = max(end - LONGEST_TYPE, 0)
+    while here > least and (KINDS[data[here - 1]] != 0 or data[here - 1] == 33 or data[here - 1] == _BLANK):
+        here -= 1
+    if here == end or here == 0 or data[here - 1] != 58:
+        return end
+    here -= 1
+    while here > 0 and data[here - 1] == _BLANK:
+        here -= 1
+    return here
 
 
 def _is_harmless(word: i64, ends: bytes) -> bool:

@@ -114,7 +114,7 @@ class SecretText:
                 here = self._in_line(text, here, end, shown)
             else:
                 here = self._in_word(text, here, end, shown)
-        if self._state != _PLAIN:
+        if self._state > _QUOTED:
             self._before = b""
         else:
             self._before = self._kept(text)

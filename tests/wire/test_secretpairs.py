@@ -70,6 +70,16 @@ class Pairs(SynchronousTestCase):
         for text in ('{"type": "password", "z": 1}', '["a", "password"]', '{"a": "b=c", "sort": "token"}'):
             self.assertEqual(starred(text.encode()), text.encode())
 
+    def test_what_a_variable_is_unless_it_is_given(self) -> None:
+        """In GraphQL its type stands between."""
+        for text in (
+            '{"q": "query($password: String = \\"hunter2\\") { a }"}',
+            '{"q": "($a: I = 1, $token: [T!]! = hunter2)"}',
+        ):
+            self.assertTrue(mentions(text.encode(), NAMES))
+            for cut in range(len(text)):
+                self.assertNotIn(b"hunter2", starred(text.encode(), cut), (text, cut))
+
     def test_a_value_that_stands_first(self) -> None:
         """Where a read cuts its object, it is taken for secret, as long as nothing has named it."""
         for text in (
