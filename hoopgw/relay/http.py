@@ -15,7 +15,7 @@ from hoopgw.model.events import Code
 from hoopgw.relay import http_words as words
 from hoopgw.relay.effects import RECORDED, Effect, EndTarget, Observed, Renew, ToClient, ToTarget
 from hoopgw.relay.http_answers import HELD
-from hoopgw.relay.http_exchange import ASKING, IDLE, UNDER_WAY, Exchange
+from hoopgw.relay.http_exchange import ASKING, IDLE, READING, UNDER_WAY, Exchange
 from hoopgw.relay.http_grpc import denied_lines, failed_lines
 from hoopgw.relay.http_requests import Requests
 from hoopgw.relay.http_scope import HttpScope
@@ -26,6 +26,7 @@ from hoopgw.relay.websocket import WebSocketRelay
 
 TIMED_OUT: Final = "timed out"  # how a `target_gone` begins whose cause is time
 RESET: Final = "reset"  # and one where the target did not end the connection, but broke it
+STREAMS: Final = "a call that streams: a rule holds or reads calls of this method, and waits for all of it"
 
 
 @final
@@ -317,11 +318,15 @@ class HttpRelay(Relay):
         return effects
 
     def too_slow(self, reason: str) -> list[Effect]:
-        """Of the client, with a request."""
+        """Of the client, with a request.  A call of gRPC is: it streams, and a rule waits for its end."""
         effects: list[Effect] = []
-        if self._exchange.gone:
+        exchange = self._exchange
+        if exchange.gone:
             return effects
-        if self._exchange.unanswered:
+        if exchange.phase == READING and self._outgoing.grpc:
+            effects.append(Observed(Code.OPERATION_REFUSED, {"operation": exchange.operations + 1, "reason": STREAMS}))
+            effects.append(ToClient(self._outgoing.failed(403, STREAMS, True)))
+        elif exchange.unanswered:
             effects.append(ToClient(words.failed(408, reason, close=True, session=self._scope.session)))
         self._exchange.hang_up(Code.SESSION_CLOSED, reason, effects)
         return effects

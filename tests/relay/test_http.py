@@ -407,6 +407,15 @@ class Decisions(SynchronousTestCase):
             course.send(POST[:-2].replace(b"\r\n\r\n", b"\r\nContent-Type: " + kind + b"\r\n\r\n"))
             self.assertIs(course.relay.paces, paces)
 
+    def test_a_stream_of_grpc_that_a_rule_waits_for_is_told(self) -> None:
+        """By a status of gRPC: it would wait for its end without end."""
+        course = Course(needs=lambda request: 1000)
+        course.send(POST[:-2].replace(b"\r\n\r\n", b"\r\nContent-Type: application/grpc\r\n\r\n"))
+        course.do(course.relay.too_slow("too slowly"))
+        self.assertIn(b"\r\ngrpc-status: 7\r\n", course.client)
+        self.assertIn(b"a call that streams", course.client)
+        self.assertEqual(course.asked, [])
+
     def test_a_rule_may_have_it_answered_at_once(self) -> None:
         """202 whatever the client prefers; a tunnel gets none, for it would be open."""
         held = Denial(Decision.HELD, "why", hold="h_1", status="https://gw/holds/h_1", accepted=True)
