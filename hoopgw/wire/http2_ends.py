@@ -32,7 +32,8 @@ class ClientSide(Multiplexed):
 
     def __init__(self, now: float) -> None:
         super().__init__(False, now)
-        self._answered: dict[int, float] = {}  # whose question has not ended; since when, as far as `tidy` saw
+        # Whose question has not ended: since when, as far as `tidy` saw, and how much of it is owed
+        self._answered: dict[int, tuple[float, int]] = {}
         self._lines = Lines()
         # The last answer's head, and what it became: most are like the one before
         self._said: Block | None = None
@@ -72,7 +73,7 @@ class ClientSide(Multiplexed):
         if found.sent:
             self._forget(stream)
             if not found.given:
-                self._answered[stream] = -1.0
+                self._answered[stream] = -1.0, found.owed
 
     # Where the answer is whole nobody reads the rest of the question (RFC 9113, 8.1).  To say so at once loses the
     # answer with clients that see a reset first (curl, and Git with it); so it is said when they had time to read.
@@ -80,22 +81,38 @@ class ClientSide(Multiplexed):
 
     def tidy(self, now: float) -> None:
         """To be called from time to time: ends streams that were answered a while ago, and not asked to their end."""
-        for stream, since in tuple(self._answered.items()):
+        for stream, (since, owed) in tuple(self._answered.items()):
             if since < 0:
-                self._answered[stream] = now
+                self._answered[stream] = now, owed
             elif now - since > LINGER_SECONDS:
                 del self._answered[stream]
                 self._end(stream, NO_ERROR)
 
     def _content(self, came: DataReceived) -> None:
-        if came.stream in self._answered:
-            self._out.credit(came.size)
-        else:
+        if came.stream not in self._answered:
             super()._content(came)
+            return
+        self._out.credit(came.size)
+        since, owed = self._answered[came.stream]
+        size = len(came.data)
+        if 0 <= owed < size:  # more than its Content-Length (RFC 9113, 8.1.1), which is wrong of an answered one too
+            del self._answered[came.stream]
+            self._wrong(came.stream)
+        elif owed > 0:
+            self._answered[came.stream] = since, owed - size
 
     def _ended(self, stream: int) -> None:
-        self._answered.pop(stream, None)
+        _, owed = self._answered.pop(stream, (0.0, 0))
+        if owed > 0:
+            self._wrong(stream)
         super()._ended(stream)
+
+    def _wrong(self, stream: int) -> None:
+        """Of a stream that has ended, maybe on both sides."""
+        if self._out.lanes.get(stream) is None:
+            self._out.again(stream, PROTOCOL_ERROR)
+        else:
+            self._end(stream, PROTOCOL_ERROR)
 
     def _broken(self, stream: int, code: int) -> None:
         self._answered.pop(stream, None)

@@ -18,7 +18,7 @@ from h2.events import (
 )
 from h2.settings import SettingCodes
 from hpack import Encoder
-from hyperframe.frame import ContinuationFrame, GoAwayFrame, HeadersFrame, PingFrame, SettingsFrame
+from hyperframe.frame import ContinuationFrame, GoAwayFrame, HeadersFrame, PingFrame, RstStreamFrame, SettingsFrame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -173,6 +173,33 @@ class Messages(SynchronousTestCase):
         pair.turn()
         self.assertEqual(unchunked(pair.said[first]), (b"all of it", b""))
         self.assertEqual([(gone.stream, gone.untouched) for gone in pair.gone], [(second, False)])
+
+    def test_a_length_that_is_wrong_behind_its_answer(self) -> None:
+        """Of a request that was answered before it had come: too long, and too short (RFC 9113, 8.1.1)."""
+        for sizes, wrong in (
+            ((4, 4), True),
+            ((8,), True),
+            ((2,), True),
+            ((4,), False),
+            ((2, 2), False),
+            ((2, 0, 2), False),
+        ):
+            end = ClientSide(0.0)
+            peer = client(end)
+            peer.send_headers(1, [*POST, ("content-length", "4")])
+            plain(peer, end)
+            end.write(1, b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno")
+            events = peer.receive_data(end.outgoing())
+            self.assertIn(StreamEnded, map(type, events))
+            for number, size in enumerate(sizes):
+                peer.send_data(1, b"x" * size, end_stream=number == len(sizes) - 1)
+            end.receive(peer.data_to_send(), 0.0)
+            frames = end.outgoing()
+            self.assertEqual(RstStreamFrame(1, error_code=1).serialize() in frames, wrong, sizes)
+            self.assertEqual(end.streams, 0)
+            end.tidy(0.0)
+            end.tidy(1000.0)
+            self.assertEqual(end.outgoing(), b"")
 
     def test_an_early_answer(self) -> None:
         """The answer is whole before the question: the client is told to stop, and no stream is left behind."""
