@@ -24,13 +24,13 @@ _BODY = ("form", "json", "graphql")
 
 
 def http_conditions(
-    reader: Reader, values: dict[str, Any], key: Key, chosen: list[Target], pattern: Any
+    reader: Reader, values: dict[str, Any], key: Key, chosen: list[Target], pattern: Any, holds: bool
 ) -> HttpConditions:
-    """`chosen` are the targets that the rule is about, `pattern` its compiled `regex`."""
+    """`chosen` are the targets that the rule is about, `pattern` its compiled `regex`; `holds`: it wants approvals."""
     if not any(values[condition] for condition in CONDITIONS) and values["size"] is None:
         reader.wrong(key, "has no condition: give one of " + ", ".join(CONDITIONS))
-    if values["buffer"] != BUFFER and not any(values[each] for each in _BODY):
-        reader.wrong((*key, "buffer"), "does nothing without " + ", ".join(_BODY))
+    if values["buffer"] != BUFFER and not (holds or any(values[each] for each in _BODY)):
+        reader.wrong((*key, "buffer"), "does nothing without " + ", ".join(_BODY) + ", or a hold")
     _paths(reader, values, key)
     _operations(reader, values, key, chosen)
     _procedures(reader, values, key)

@@ -92,7 +92,7 @@ def guardrail(reader: Reader, name: str, values: dict[str, Any], known: Known) -
         if action.rows is not None:
             reader.wrong((*key, "then", "limit", "rows"), "is of result rows, which HTTP has none of: give bytes")
         pattern = expression(reader, values["regex"], (*key, "regex")) if values["regex"] else None
-        of_http = http_conditions(reader, values, key, known.selected(chosen), pattern)
+        of_http = http_conditions(reader, values, key, known.selected(chosen), pattern, action.hold is not None)
         of_tunnels(reader, key, of_http, known.selected(chosen))
         rule = HttpRule(name, of_http, action, values["reason"], values["would_pass"], source)
     else:

@@ -127,7 +127,10 @@ HTTP_CONDITIONS: dict[str, Key] = {
     "graphql": Key(table, None, "HTTP: what of GraphQL is asked for; needs `path`."),
     "size": Key(values.size, None, "HTTP: bodies of requests that are longer."),
     "buffer": Key(
-        buffer, BUFFER, "HTTP: how much of a body is read for `json`, `form` and `graphql`. A longer one is refused."
+        buffer,
+        BUFFER,
+        "HTTP: how much of a body is read for `json`, `form` and `graphql`, and kept for an approval; a longer one is "
+        "refused.",
     ),
 }
 

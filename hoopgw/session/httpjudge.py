@@ -16,7 +16,7 @@ from hoopgw.policy.guardrail import judge
 from hoopgw.policy.http_facts import HttpFacts
 from hoopgw.policy.http_masks import HttpMaskGuardrail
 from hoopgw.policy.http_openapi import NO_API, Api
-from hoopgw.policy.http_rules import BUFFER, HttpRule, needed, needed_of_messages
+from hoopgw.policy.http_rules import HttpRule, needed, needed_of_messages
 from hoopgw.policy.policyset import Selection
 from hoopgw.relay.http_masks import HttpMaskBuilder
 from hoopgw.session.interfaces import IJudge
@@ -74,11 +74,14 @@ class HttpJudge(Judge):
         wanted = needed(self._rules, facts)
         if self._masking is not None:
             wanted = max(wanted, self._masking.needs(facts))
-        if wanted or not self._holds:
+        if not self._holds:
             return wanted
-        asked = Operation("http", REQUEST, b"", request=request)
-        held = any(rule.judge(asked, facts).holds for rule in self._holds)
-        return BUFFER if held and (request.size is None or request.size <= BUFFER) else 0
+        kept = self._kept(Operation("http", REQUEST, b"", request=request), facts)
+        return max(wanted, kept if request.size is None else request.size if request.size <= kept else 0)
+
+    def _kept(self, operation: Operation, facts: HttpFacts) -> int:
+        """How many bytes of a body an approval may be for."""
+        return max((rule.conditions.buffer for rule in self._holds if rule.judge(operation, facts).holds), default=0)
 
     def messages(self, request: HttpRequest) -> int:
         """How many bytes of each message of a client must be there before it is judged, in a WebSocket that this
@@ -119,7 +122,8 @@ class HttpJudge(Judge):
             facts = self._facts(request)
             verdict = judge(self._guardrails, operation, facts) & Verdict(tables=_names(facts))
             if verdict.holds and request.body is None and request.size != 0:
-                why = f"an approval is for a whole body, and only {BUFFER} bytes of one are kept for it"
+                kept = self._kept(operation, facts)
+                why = f"an approval is for a whole body, and only {kept} bytes of one are kept for it"
                 verdict &= _refused(verdict.holds[0].guardrail, why, "send less at a time")
             if len(known[0]) + len(known[1]) <= MAX_KNOWN_BYTES and verdict.keep:
                 if len(self._known) >= MAX_KNOWN:

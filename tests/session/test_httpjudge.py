@@ -15,6 +15,7 @@ from hoopgw.model.http import HttpRequest
 from hoopgw.model.identity import Identity
 from hoopgw.model.operation import MESSAGE, REQUEST, TUNNEL, Operation
 from hoopgw.model.target import Address, Role, Selector, Target, TlsMode
+from hoopgw.model.verdict import HoldTerms
 from hoopgw.policy.guardrails import Action
 from hoopgw.policy.http_json import pointer
 from hoopgw.policy.http_masks import HttpMask
@@ -92,6 +93,18 @@ class Judging(SynchronousTestCase):
         for number in range(2 * MAX_KNOWN):
             name = f"GET /{number}"
             self.assertEqual(found.judge(asked(name.encode())).tables, frozenset((name,)))
+
+    def test_how_much_of_a_body_an_approval_may_be_for(self) -> None:
+        """As the rule's `buffer` says; what is longer is refused, and nobody is asked."""
+        hold = Action(hold=HoldTerms("", "", frozenset(("dba",))))
+        rules = [HttpRule("h", HttpConditions(frozenset(("PUT",)), buffer=size), hold) for size in (1 << 20, 4 << 20)]
+        for rule, size, needs in ((rules[0], 2 << 20, 0), (rules[1], 2 << 20, 2 << 20), (rules[1], 5 << 20, 0)):
+            found = judge(rule)
+            operation = asked(b"PUT /a", None if needs == 0 else b"x" * size, size=size)
+            assert operation.request is not None
+            self.assertEqual(found.needs(HttpRequest(b"PUT", b"/a", b"gw", (), None, size)), needs)
+            self.assertEqual(refused(found, operation), [] if needs else ["h"])
+            self.assertEqual(len(found.judge(operation).holds), 1)
 
     def test_a_hold_that_is_named(self) -> None:
         """Its id goes with the verdict, with rules and without: what names one never runs as if it named none."""
