@@ -306,14 +306,15 @@ class HttpRelay(Relay):
         effects: list[Effect] = []
         if self._exchange.gone:
             return effects
+        status = 401 if code is Code.SESSION_EXPIRED else 503
         if self._exchange.phase != IDLE and not self._answering.begun:
             own = self._outgoing
-            said = own.failed(503, reason, True) if denial is None else own.denied(denial, False, True)
+            said = own.failed(status, reason, True) if denial is None else own.denied(denial, False, True)
             effects.append(ToClient(said))
         elif denial is not None:
             self._exchange.break_off(denied_lines(denial), effects)
         else:
-            self._exchange.break_off(failed_lines(503, reason), effects)
+            self._exchange.break_off(failed_lines(status, reason), effects)
         self._exchange.hang_up(code, reason, effects)
         return effects
 

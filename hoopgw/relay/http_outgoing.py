@@ -389,7 +389,8 @@ class Outgoing:
 
     def failed(self, status: int, reason: str, close: bool) -> bytes:
         session = self._scope.session
-        return words.failed(status, reason, close=close, head=self._to_head, session=session, grpc=self.grpc)
+        more = words.CHALLENGE if status == 401 else b""
+        return words.failed(status, reason, close=close, head=self._to_head, more=more, session=session, grpc=self.grpc)
 
     @property
     def _to_head(self) -> bool:

@@ -91,6 +91,10 @@ def resuming(denial: Denial) -> dict[str, Any]:
     return {"resume": {HOLD_FIELD: denial.hold}} if held else {}
 
 
+# What a login may be by (RFC 9110, 11.6.1)
+CHALLENGE: Final = b'WWW-Authenticate: Bearer realm="hoopgw"\r\nWWW-Authenticate: Basic realm="hoopgw"\r\n'
+
+
 def failed(
     status: int,
     reason: str,

@@ -644,6 +644,15 @@ class Answers(SynchronousTestCase):
         self.assertEqual(course.client, b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello")
         self.assertIsNotNone(course.ended)
 
+    def test_a_login_whose_time_is_up(self) -> None:
+        """401, by which programs know that they want another token; what else ends a session is 503."""
+        for code, status, challenged in ((Code.SESSION_EXPIRED, 401, True), (Code.SESSION_KILLED, 503, False)):
+            course = Course()
+            course.send(GET)
+            course.do(course.relay.ended("over", code, None))
+            self.assertEqual((course.problem()[0], course.problem()[1]["detail"]), (status, "over"))
+            self.assertIs(b"\r\nWWW-Authenticate: Bearer " in course.client, challenged)
+
     def test_until_close_and_cut(self) -> None:
         """It is not taken for whole where the target broke off, or was waited for too long, or a kill came."""
         for cut in (f"{RESET}: 10.0.0.7", f"{TIMED_OUT}: silent", ""):

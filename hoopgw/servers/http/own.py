@@ -48,7 +48,6 @@ TAKEN: Final = {
     "deny": (HoldState.DENIED,),
 }
 PROXY_CHALLENGE: Final = b'Proxy-Authenticate: Bearer realm="hoopgw"\r\nProxy-Authenticate: Basic realm="hoopgw"\r\n'
-CHALLENGE: Final = b'WWW-Authenticate: Bearer realm="hoopgw"\r\nWWW-Authenticate: Basic realm="hoopgw"\r\n'
 
 
 class OwnRequest:
@@ -108,7 +107,7 @@ class OwnPages:
         try:
             status, found = await self._route("GET" if head else method, path, shown, body, address)
         except LoginRefused as error:
-            return words.failed(401, str(error), close=True, head=head, more=CHALLENGE)
+            return words.failed(401, str(error), close=True, head=head, more=words.CHALLENGE)
         except NotAllowed as error:  # in the same words, whether it exists or not
             return words.failed(404 if method == "GET" else 403, str(error), close=True, head=head)
         except OperatorError as error:

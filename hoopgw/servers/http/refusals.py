@@ -6,7 +6,7 @@ from typing import Final
 
 from hoopgw.model.errors import HeadTooLong, HoopgwError, LoginRefused, NotGranted, OperatorError, TargetTooLong
 from hoopgw.relay import http_words as words
-from hoopgw.servers.http.own import CHALLENGE, PROXY_CHALLENGE
+from hoopgw.servers.http.own import PROXY_CHALLENGE
 
 UNSHOWN: Final = "no token"  # detail of a refusal
 # What is no guess at anything: programs try places that are not granted, browsers /favicon.ico; load balancers look at
@@ -32,7 +32,7 @@ def answer(error: HoopgwError, status: int, wait: int, *, tunnel: bool, head: bo
     told = str(error) if not isinstance(error, OperatorError) else "not available now; try again later"
     if status == 401 and tunnel:
         status = 407
-    more = CHALLENGE if status == 401 else PROXY_CHALLENGE if status == 407 else b""
+    more = words.CHALLENGE if status == 401 else PROXY_CHALLENGE if status == 407 else b""
     if status == 429:
         more = b"Retry-After: %d\r\n" % wait
     return words.failed(status, told, close=True, head=head, more=more)
