@@ -65,6 +65,9 @@ def rfc3339(posix: float) -> str:
     return datetime.fromtimestamp(posix, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+NEXT_STATEMENT: Final = "the next statement"  # with which a bound of one statement begins anew
+
+
 class Meter:
     """What is left of rows and bytes for the results of one operation.  Counters only; no clock, no store.
 
@@ -94,6 +97,11 @@ class Meter:
             allowance.rows_used += passed
             allowance.bytes_used += share
         return passed
+
+    def go_on(self, before: "Meter") -> None:
+        """Of the same statement, which runs on: what one statement may fetch is counted where `before` counts it."""
+        begun = {each.what: each for each in before.allowances if each.renews == NEXT_STATEMENT}
+        self.allowances = tuple(begun.get(each.what, each) for each in self.allowances)
 
     def take_bytes(self, size: int) -> bool:
         """Count `size` bytes of what has no rows; False, and nothing counted, where a bound has no room for them."""
@@ -128,6 +136,11 @@ class Allowance:
         self.rows_used = 0
         self.bytes_used = 0
         self.resets = resets  # POSIX seconds
+
+    @property
+    def what(self) -> tuple[str, str, int | None, int | None, str]:
+        """All of it but what was used."""
+        return self.guardrail, self.name, self.rows, self.bytes, self.renews
 
     def fits(self, rows: int, size: int) -> int:
         passed = rows

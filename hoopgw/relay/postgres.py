@@ -264,6 +264,8 @@ class PostgresRelay(Relay):
                 begin = end
             elif answer is not GO:
                 expect.answer = answer
+                if answer.meter is not None and expect.portal is not None:
+                    expect.portal.count(answer.meter)
                 if answer.denial is not None:
                     _forward(data, begin, start, effects)
                     begin = end

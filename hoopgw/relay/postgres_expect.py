@@ -32,6 +32,7 @@ class Expect:
     number    of the operation; 0 where the message is none
     hints     what its text's words may mean
     meaning   what the message defined or removed, to be settled or undone
+    portal    what an Execute runs
     denial    the target was sent a substitute that fails, quoting `nonce`
     own       the gateway asked: the client sees nothing of the answer
     cut       the client gets no more of this result: `cut_by` says why, else the meter
@@ -39,8 +40,8 @@ class Expect:
 
     __slots__ = (
         "answer", "copy_mask", "copying", "cut", "cut_by", "denial", "described", "done", "drop", "end", "failed",
-        "hints", "kind", "masked", "meaning", "name", "nonce", "number", "operation", "own", "results", "row_mask",
-        "rows", "sends", "start", "tag",
+        "hints", "kind", "masked", "meaning", "name", "nonce", "number", "operation", "own", "portal", "results",
+        "row_mask", "rows", "sends", "start", "tag",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +57,7 @@ class Expect:
         self.number: i64 = 0
         self.hints: i64 = 0
         self.meaning: Meaning | None = None
+        self.portal: Meaning | None = None
         self.answer: Answer = GO
         self.denial: Denial | None = None
         self.nonce = b""

@@ -12,6 +12,7 @@ from typing import Final, final
 
 from mypy_extensions import mypyc_attr
 
+from hoopgw.model.answer import Meter
 from hoopgw.model.errors import ProtocolViolation
 
 MAX_NAMES: Final = 10_000  # of one connection, statements and portals each: drivers keep some hundred
@@ -37,10 +38,11 @@ class Meaning:
 
     `hints` are what the text's words may mean (postgres_hints).
     `bound` is a portal's: the number of its Bind, where that was of a statement that is known by name alone.
+    `meter` is a portal's: by which its rows are counted, once it ran under a bound.
     `segment` counts Syncs.  Whoever learns the target's answer calls `settle` or `skip`, once.
     """
 
-    __slots__ = ("before", "bound", "gone", "hints", "parameters", "segment", "settled", "skipped", "text")
+    __slots__ = ("before", "bound", "gone", "hints", "meter", "parameters", "segment", "settled", "skipped", "text")
 
     def __init__(self, text: bytes, parameters: bytes, segment: int, hints: int, gone: bool = False) -> None:
         self.text = text
@@ -49,6 +51,7 @@ class Meaning:
         self.hints = hints
         self.gone = gone
         self.bound = 0
+        self.meter: Meter | None = None
         self.settled = False
         self.skipped: Skipped | None = None
         self.before: Meaning | None = None  # what the name goes back to; None once settled
@@ -57,6 +60,13 @@ class Meaning:
     def undone(self) -> bool:
         """The name does not mean this any more, and never did at the target."""
         return self.skipped is not None and self.skipped.over
+
+    def count(self, meter: Meter) -> None:
+        """A portal runs, or runs on after as many rows as were asked for: that is one statement."""
+        if self.meter is None:
+            self.meter = meter
+        else:
+            meter.go_on(self.meter)
 
     def settle(self) -> None:
         """The target has done it."""

@@ -130,6 +130,7 @@ class Planner:
             expect = Expect(expecting.EXECUTE, tag, start, end, index, name)
             if portal is None:
                 portal = Meaning(by_name(FETCHES, name), b"", self._segment, 0)
+            expect.portal = portal
             self._runs(plan, EXECUTE, expect, portal)
             if portal.bound:
                 plan.operations[-1].bound = portal.bound

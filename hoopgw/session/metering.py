@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hoopgw.model.answer import Allowance, Meter
+from hoopgw.model.answer import NEXT_STATEMENT, Allowance, Meter
 from hoopgw.model.verdict import Verdict
 from hoopgw.session.budgets import Spending
 
@@ -15,7 +15,7 @@ def meter_of(verdict: Verdict, spending: Spending | None) -> Meter | None:
             limit.rows,
             limit.bytes,
             limit.guardrail,
-            renews="the next statement",
+            renews=NEXT_STATEMENT,
         )
         for limit in verdict.limits
     )

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.model.answer import GO, Allowance, Answer, Meter
+from hoopgw.model.answer import GO, NEXT_STATEMENT, Allowance, Answer, Meter
 from hoopgw.model.errors import MalformedFrame
+from hoopgw.model.operation import EXECUTE, Operation
 from hoopgw.relay.effects import CancelTarget, CatalogueChanged, Completed, Hangup, ToClient
 from hoopgw.wire.pgmessages import message, report_fields
 from tests.relay.pgbytes import (
@@ -303,6 +304,33 @@ class Limited(SynchronousTestCase):
         answer = columns(b"x") + row(b"a" * 1000) + row(b"b") + complete(b"SELECT 2") + ready()
         told = b"".join(to_client(session.target(answer[at : at + 100])) for at in range(0, len(answer), 100))
         self.assertEqual(told, answer)
+
+    def test_in_parts(self) -> None:
+        """A portal that is asked for some rows at a time, in one pipeline or over Syncs, is one statement; another Bind
+        of the same name is another, and other bounds are counted by whoever made them."""
+        asked: list[Allowance] = []
+
+        def few(operation: Operation) -> Answer:
+            if operation.kind != EXECUTE:
+                return GO
+            asked.append(Allowance("three", 3, None, "few", renews=NEXT_STATEMENT))
+            return Answer(meter=Meter((asked[-1], Allowance("five", 5, None, "of this one"))))
+
+        two = row(b"1") * 2 + SUSPENDED
+        for name in (b"", b"p"):
+            session = Session(relay(), few)
+            session.client(query(b"begin"))
+            session.target(complete(b"BEGIN") + ready(b"T"))
+            session.client(parse(b"s", b"select") + bind(name, b"s") + execute(name, 2) + execute(name, 2) + SYNC)
+            told = to_client(session.target(PARSED + BOUND + two + two + ready(b"T")))
+            self.assertEqual((told.count(row(b"1")), told.count(b"CZG005")), (3, 1))
+            session.client(execute(name, 2) + SYNC)
+            told = to_client(session.target(two + ready(b"T")))
+            self.assertEqual((told.count(row(b"1")), told.count(b"CZG005")), (0, 1))
+            session.client((bind(name, b"s") + execute(name, 2)) * 3 + SYNC)
+            told = to_client(session.target((BOUND + two) * 3 + ready(b"T")))
+            self.assertEqual((told.count(row(b"1")), told.count(b"CZG005")), (6, 0))
+        self.assertEqual([each.rows_used for each in asked], [3, 0, 0, 2, 2, 2] * 2)
 
     def test_completed_before_the_cancel(self) -> None:
         """What the target had completed is said to be; what ran behind it in the pipeline is noted, and not shown."""
