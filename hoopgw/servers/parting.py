@@ -23,13 +23,13 @@ def own_failure(reason: Failure) -> str:
 
 
 def hear_out(clock: IReactorTime, transport: Any, heard: Callable[[], int], first: float, seconds: float) -> None:
-    """Let `transport` lose its connection when its peer sends no more; soon after `seconds`, or when HEARD bytes have
-    come, in any case.
+    """Let `transport` lose its connection when its peer sends no more; after LINGER, or when HEARD bytes have come,
+    in any case.
 
     Where bytes are left unread a close is a reset, and many clients read nothing of what was written before it.
     `heard` counts what comes; the first look is after `first` seconds.  Then it has `seconds` to take what is left.
     """
-    before, until = heard(), clock.seconds() + seconds
+    before, until = heard(), clock.seconds() + LINGER
     enough = before + HEARD
 
     def look(before: int) -> None:

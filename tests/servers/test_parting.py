@@ -95,12 +95,12 @@ class Parting(SynchronousTestCase):
         self.assertTrue(transport.disconnected)
 
     def test_who_sends_without_end(self) -> None:
-        """Is heard out for as long as it was to have, and so long has one then that takes nothing."""
+        """Is heard out for LINGER, and one that takes nothing then has as long as it was to have."""
         for seconds in (LINGER, 0.5):
             transport, heard = Transport(1000), 0
             hear_out(self.clock, transport, lambda: heard, 0.1, seconds)
             self.clock.advance(0.1)
-            for _ in range(int(seconds)):
+            for _ in range(int(LINGER)):
                 heard += 1
                 self.assertFalse(transport.disconnected)
                 self.clock.advance(QUIET)
