@@ -99,6 +99,7 @@ class Parting(SynchronousTestCase):
         for seconds in (LINGER, 0.5):
             transport, heard = Transport(1000), 0
             hear_out(self.clock, transport, lambda: heard, 0.1, seconds)
+            heard += 1
             self.clock.advance(0.1)
             for _ in range(int(LINGER)):
                 heard += 1
