@@ -215,10 +215,13 @@ class Rules(LiveCase):
             ("-H", "Content-Type: application/json", "-d", '{"user": "ada", "password": "hush-hush"}'),
             ("-d", "user=ada&client_secret=hush-hush"),
             ("-F", "user=ada", "-F", "api_key=hush-hush"),
+            ("-H", "Content-Type: application/json", "-d", '{"argv": ["mysql", "--password", "hush-hush"]}'),
+            ("-H", "Content-Type: text/plain", "-d", "DB_PASSWORD=hush-hush"),
+            ("-d", "name=password&value=hush-hush"),
         )
         for words in sent:
             self.assertEqual(self.curl("/secrets?access_token=hush-hush", *words)[0], 200)
-        self.assertEqual([each.count("hush-hush") for each in SEEN], [2] * 3)
+        self.assertEqual([each.count("hush-hush") for each in SEEN], [2] * 6)
         running = self.start("/orders?sig=hush-hush", "-H", "Content-Type: application/json", "-d",
                              '{"total": 5000, "card": {"cvv": "hush-hush"}}')  # fmt: skip
         hold = self.held("5000")
@@ -228,13 +231,28 @@ class Rules(LiveCase):
         self.assertEqual(self.ended(running)[0], 200)
         self.assertIn("hush-hush", SEEN[-1])
         for path in ("/secrets", "/orders"):
-            for session in self.listed("--path", path, count=3 if path == "/secrets" else 1):
+            for session in self.listed("--path", path, count=6 if path == "/secrets" else 1):
                 for words in (("export", "--format", "har"), ("replay",), ("show",)):
                     told = self.hoopgw("sessions", *words, session["id"]).stdout
                     self.assertTrue(told)
                     self.assertNotIn("hush", told)
                 if path == "/secrets":
                     self.assertIn("2 values of secret fields are stars", told)
+
+    def test_secrets_that_have_only_a_place(self) -> None:
+        """From a secret name on the record has the length, and says so."""
+        form = ("-F", "f=user,password\nada,hush-hush\n;filename=u.csv;type=text/csv")
+        for words in (
+            ("-H", "Content-Type: text/csv", "--data-binary", "user,password\nada,hush-hush\n"),
+            ("-H", "Content-Type: application/octet-stream", "--data-binary", "\u00a1\u00a5token\u00a9hush-hush"),
+            form,
+        ):
+            self.assertEqual(self.curl("/placed", *words)[0], 200)
+        for session in self.listed("--path", "/placed", count=3):
+            for words in (("export", "--format", "har"), ("replay",)):
+                told = self.hoopgw("sessions", *words, session["id"]).stdout
+                self.assertTrue(told)
+                self.assertNotIn("hush", told)
 
     def test_masked_json(self) -> None:
         """In chunks of any size, in every coding: the same text, without entity tag and coding."""
