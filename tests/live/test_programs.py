@@ -16,6 +16,7 @@ update products set price = price where id = :id;
 select 1;
 \\endpipeline
 """
+OBJECTS = "pg_largeobject_metadata"
 # of a dump, what two runs of the program do not share
 RUN = re.compile(r"^\\(un)?restrict .*$|^-- (Started|Completed) on .*$", re.MULTILINE)
 
@@ -66,16 +67,23 @@ class Programs(OwnerCase):
         self.same_rows("restored")
 
     def test_archives(self) -> None:
-        """Custom and directory formats, these with three connections at once, restored with three."""
-        for kind, jobs in (("c", ()), ("d", ("-j", "3"))):
+        """Custom and directory formats, these with four connections at once, restored with four; large objects, small
+        and of many pieces, are in them."""
+        made = "select lo_from_bytea(0, convert_to(repeat('large ' || n, n * n * 1000), 'UTF8'))"
+        self.stage.cluster.run(f"{made} from generate_series(1, 20) n", database="shop")
+        self.addCleanup(self.stage.cluster.run, f"select lo_unlink(oid) from {OBJECTS}", database="shop")
+        for kind, jobs in (("c", ()), ("d", ("-j", "4"))):
             archive = Path(self.mktemp()).resolve()
             self.dump(machines(), address(self.stage), f"-F{kind}", *jobs, "-f", str(archive))
             where = address(self.stage, database=self.fresh("restored"))
-            done = ran(self.stage, machines(), "pg_restore", "-j", "3", "-d", where, str(archive))
+            done = ran(self.stage, machines(), "pg_restore", "-j", "4", "-d", where, str(archive))
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             self.same_rows("restored")
 
     def same_rows(self, database: str) -> None:
+        """Of tables, and large objects."""
+        text = f"select count(*), md5(string_agg(md5(lo_get(oid)), '|' order by oid)) from {OBJECTS}"
+        self.assertEqual(*(self.stage.cluster.run(text, database=each) for each in (database, "shop")))
         for table in ("customers", "products", "orders"):
             text = f"select count(*), md5(string_agg(t::text, '|' order by id)) from {table} as t"
             self.assertEqual(
