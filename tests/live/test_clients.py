@@ -136,7 +136,7 @@ class Clients(LiveCase, Checked):
         self.assertEqual(connection.execute("select 1").fetchone(), (1,))
 
     def test_node_pg(self) -> None:
-        """The course by node-pg, its cursor, and its cancel in the clear."""
+        """The course by node-pg, its cursor, its pool, and its cancel in the clear."""
         self.check(self.by_program("node", 1_600_000), 1_600_000)
 
     def test_jdbc(self) -> None:

@@ -3,7 +3,7 @@
 const fs = require("fs");
 const { pipeline } = require("stream/promises");
 const { Readable } = require("stream");
-const { Client } = require("pg");
+const { Client, Pool } = require("pg");
 const Cursor = require("pg-cursor");
 const copy = require("pg-copy-streams");
 
@@ -64,6 +64,24 @@ async function copied(client, found) {
   found.copied_out = text.split("\n").filter((line) => line === "a\\tb\\\\").length;
 }
 
+// a pool whose connections share names of statements, errors among them; and a cursor that is read in parts to its end
+async function pooled() {
+  const pool = new Pool({ ...settings, max: 4 });
+  const asked = Array.from({ length: 120 }, (_, n) =>
+    n % 10 ? rows(pool, `select $1::int * 10 + ${n % 7}`, [n], `of${n % 7}`) : failed(pool, "select 1 / 0"),
+  );
+  (await Promise.all(asked)).forEach((found, n) => {
+    if (n % 10 ? found[0][0] !== n * 10 + (n % 7) : found.code !== "22012") throw new Error(`the pool: ${n}`);
+  });
+  const client = await pool.connect();
+  const cursor = client.query(new Cursor("select n from generate_series(1, 5000) n"));
+  let read = 0;
+  for (let part = await cursor.read(700); part.length; part = await cursor.read(700)) read += part.length;
+  if (read !== 5000) throw new Error(`the cursor gave ${read} rows`);
+  client.release();
+  await pool.end();
+}
+
 async function main() {
   const client = new Client(settings);
   await client.connect();
@@ -93,6 +111,7 @@ async function main() {
   await cursor.close();
   found.cancelled = await cancelled(client);
   await copied(client, found);
+  await pooled();
   await client.end();
   process.stdout.write(JSON.stringify(found));
 }
