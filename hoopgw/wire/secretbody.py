@@ -37,7 +37,9 @@ _UNREAD: Final = re.compile(
     rb"|toml|hjson|java-properties|ini)\b"
 )
 _LINED: Final = re.compile(rb"[^;]*ya?ml\b|(?:application|message)/http\b")
-_ROWS: Final = re.compile(rb"[^;]*\b(?:csv|tab-separated-values)\b")
+_ROWS: Final = re.compile(
+    rb"[^;]*\b(?:csv|tab-separated-values|vnd\.ms-excel(?![.\w]))\b"
+)  # Windows calls CSV the last
 _CHARSET: Final = re.compile(rb";[ \t]*charset=[\"']?([^\"'; \t]*)", re.IGNORECASE)
 _ASCII: Final = frozenset((b"utf-8", b"utf8", b"us-ascii", b"ascii", b"iso-8859-1", b"latin1", b"windows-1252"))
 _PAIR: Final = re.compile(rb"[A-Za-z0-9_.%+\[\]-]+(?:=|\Z)")  # how a form begins

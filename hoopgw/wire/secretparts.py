@@ -1,7 +1,7 @@
 """A form of several parts (RFC 7578) in pieces -> the same, at the same length, with secret values starred.
 
-Each part is looked through as a body of its type would be; one without a type is text, or a file, which has no names
-unless it begins as what has some.  A part that holds a secret name has those called `value` behind it secret.  Of what
+Each part is looked through as a body of its type would be; one without a type is text, or a file, which is known by how
+it is called, and by how it begins.  A part that holds a secret name has those called `value` behind it secret.  Of what
 stands before the first delimiter, and of parts that have parts themselves or another character set, nothing is shown.
 Nothing is held back, nothing is refused; a delimiter that a read cuts may be starred with what is before it.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Final, final
 
-from hoopgw.wire.secretbody import NONE, PARTS, TEXT, WITHHELD, SecretBody, way_of
+from hoopgw.wire.secretbody import NONE, PARTS, PLAIN, ROWS, TEXT, WITHHELD, SecretBody, way_of
 from hoopgw.wire.secretnames import MAX_NAME, SecretNames
 
 MAX_HEAD: Final = 8192  # bytes of a part's head; of a part with a longer one nothing is in the record
@@ -25,6 +25,13 @@ _FILE: Final = re.compile(rb"filename\*?[0-9]*\*?[ \t]*=", re.IGNORECASE)
 
 _CONTENT: Final = 0
 _HEAD: Final = 1
+
+# Of files that clients send as anything: curl and browsers do not know these, or take them for a spreadsheet's
+_ENDING: Final = re.compile(
+    rb"filename\*?[0-9]*\*?[ \t]*=[^\r\n]*?\.(?:(csv|tsv)|env|ya?ml|properties|ini|conf|cfg|toml|tfvars|txt|sh|netrc)"
+    rb"[\"']?[ \t]*[;\r\n]",
+    re.IGNORECASE,
+)
 
 
 @final
@@ -94,6 +101,8 @@ class SecretParts:
         found = _TYPE.search(head, 0, stop)
         told = b"" if found is None else found[1].lower()
         way = way_of(told) if told else NONE if _FILE.search(head, 0, stop) else TEXT
+        if way == NONE:
+            way = _way_of_file(head[:stop])
         self._hidden = end is None or way in (PARTS, WITHHELD) or self._is_secret(head[:stop])
         self.found += self._hidden
         self._body = None if self._hidden else SecretBody(way, self._names)
@@ -111,3 +120,8 @@ class SecretParts:
         if any(map(self._names.hides, names)):
             return True
         return self._said and any(each.lower().rstrip(b"]").endswith((b"value", b"val")) for each in names)
+
+
+def _way_of_file(head: bytes) -> int:
+    found = _ENDING.search(head)
+    return NONE if found is None else PLAIN if found[1] is None else ROWS
