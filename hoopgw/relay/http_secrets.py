@@ -15,13 +15,14 @@ from hoopgw.wire.secretbody import (
     PARTS,
     PLAIN,
     ROWS,
+    TABULAR,
     TEXT,
     UNTYPED,
     WITHHELD,
     SecretBody,
     is_form,
-    is_json,
     is_markup,
+    is_table,
     is_wide,
     way_of,
 )
@@ -72,8 +73,10 @@ def is_clean(kind: BodyKind, body: bytes, names: SecretNames) -> bool:
     """Nothing of a body that is whole is kept out of the record: most bodies need no more than this."""
     way = kind.way
     if way == FORM:
-        return b" " < body[:1] < b"\x80" and not is_json(body) and not has_secret(body, names)
+        return is_form(body) and not has_secret(body, names)
     if way in (PARTS, WITHHELD, ROWS) or is_markup(body) or (way == UNTYPED and (is_form(body) or body[:1] >= b"\x80")):
+        return False
+    if way in TABULAR and is_table(body, names):
         return False
     if way == NONE or (way in (LINES, PLAIN) and may_have_pairs(body)):
         return False

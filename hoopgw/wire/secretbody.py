@@ -13,7 +13,7 @@ from mypy_extensions import i64
 
 from hoopgw.wire.secretbinary import SecretBinary, is_packed
 from hoopgw.wire.secretform import SecretForm
-from hoopgw.wire.secretnames import SecretNames
+from hoopgw.wire.secretnames import MAX_NAME, SecretNames
 from hoopgw.wire.secretrows import SecretRows
 from hoopgw.wire.secrettext import SecretText
 from hoopgw.wire.secretxml import SecretXml
@@ -43,6 +43,10 @@ _ROWS: Final = re.compile(
 _CHARSET: Final = re.compile(rb";[ \t]*charset=[\"']?([^\"'; \t]*)", re.IGNORECASE)
 _ASCII: Final = frozenset((b"utf-8", b"utf8", b"us-ascii", b"ascii", b"iso-8859-1", b"latin1", b"windows-1252"))
 _PAIR: Final = re.compile(rb"[A-Za-z0-9_.%+\[\]-]+(?:=|\Z)")  # how a form begins
+TABULAR: Final = (TEXT, PLAIN, UNTYPED)  # they may be tables
+MAX_LINE: Final = 8192  # bytes of one that names columns
+_APART: Final = re.compile(rb"[,;\t|]")
+_AROUND: Final = b" \"'\r\xef\xbb\xbf"
 _TAG: Final = b"<"  # how XML begins
 _OPENS: Final = (b"{", b"[")  # how a text of JSON begins
 _BLANKS: Final = b" \t\r\n"
@@ -86,6 +90,15 @@ def may_open(body: bytes) -> bool:
 
 def is_form(body: bytes) -> bool:
     return _PAIR.match(body) is not None
+
+
+def is_table(body: bytes, names: SecretNames) -> bool:
+    """Whether its first line has a secret name among others."""
+    line = body[: MAX_LINE + 1].partition(b"\n")[0]
+    if len(line) > MAX_LINE or len(line) == len(body) or is_json(body):
+        return False
+    cells = _APART.split(line)
+    return len(cells) > 1 and any(names.hides(each.strip(_AROUND)) for each in cells if len(each) <= MAX_NAME)
 
 
 def is_markup(body: bytes) -> bool:
@@ -182,9 +195,13 @@ class SecretBody:
         return data
 
     def _begin(self, data: bytes) -> None:
-        """A form may be JSON: curl says that all it sends are forms."""
+        """A form may be anything: curl says that all it sends are forms."""
         way = self._way
         opens = is_json(data)
+        if way == FORM and not opens and (is_markup(data) or not is_form(data)):
+            way = PLAIN
+        if way in TABULAR and is_table(data, self._names):
+            way = ROWS
         if way == WITHHELD or (way not in (FORM, NONE) and is_wide(data)):
             self.withheld = True
         elif (way == MARKUP and not opens) or (way in (NONE, TEXT, UNTYPED, PLAIN) and is_markup(data)):

@@ -82,6 +82,8 @@ class Secrets(SynchronousTestCase):
             (b"application/yaml", b"<<: *a\ntoken: %s\n"),
             (b'multipart/form-data; boundary="b"', xml),
             (b"application/x-www-form-urlencoded", b'{"token": "%s"}'),
+            (b"application/x-www-form-urlencoded", b"<login><token>%s</token></login>"),
+            (b"application/x-www-form-urlencoded", b"user: ada\ntoken: %s\n"),
             (b"application/x-www-form-urlencoded", b"user=ada&password=%s&z=1"),
             (b'multipart/form-data; boundary="b"', part),
             (b"application/graphql+json", b'{"query": "mutation { set(key: \\"token\\", value: \\"%s\\") }"}'),
@@ -146,6 +148,20 @@ class Secrets(SynchronousTestCase):
             for cut in range(len(data) - len(body), len(data)):
                 self.sent(data[:cut], data[cut:])
             self.assertEqual(course.relay.coverage()["starred"], 1)
+
+    def test_tables_by_their_first_line(self) -> None:
+        """Under whatever type text is sent: curl calls all of it a form."""
+        for kind, body in (
+            (b"application/x-www-form-urlencoded", b"user,password\nada,hush-hush\n"),
+            (b"text/plain", b'"user";"password"\r\n"ada";"hush-hush"\r\n'),
+            (b"", b"password\tuser\nhush-hush\tada\n"),
+        ):
+            for size in (0, 1000):
+                course = self.sent(post(body, kind, chunked=size))
+                self.assertEqual(course.relay.coverage()["starred"], 1)
+        course = Course(named=NAMES)
+        course.send(post(b"user,city\nada,london\n", b"text/plain"))
+        self.assertTrue(course.journal[0].endswith(b"ada,london\n"))
 
     def test_what_has_no_fields(self) -> None:
         """By its type: it is recorded as it came, unless it begins as JSON does: many servers ask for no type."""
