@@ -37,6 +37,10 @@ _UNREAD: Final = re.compile(
     rb"|toml|hjson|java-properties|ini)\b"
 )
 _LINED: Final = re.compile(rb"[^;]*ya?ml\b|(?:application|message)/http\b")
+_PLAIN: Final = re.compile(
+    rb"(?:text/(?:plain|x-[\w-]*)|application/(?:sql|x-sql|x-sh|x-csh|x-shellscript|x-python|x-perl|x-php|x-httpd-php))"
+    rb"[ \t]*(?:;|\Z)"
+)
 _ROWS: Final = re.compile(
     rb"[^;]*\b(?:csv|tab-separated-values|vnd\.ms-excel(?![.\w]))\b"
 )  # Windows calls CSV the last
@@ -73,7 +77,7 @@ def _named(told: bytes) -> int:
         return ROWS
     if _LINED.match(told):
         return LINES
-    if told.partition(b";")[0].rstrip() == b"text/plain":
+    if _PLAIN.match(told):
         return PLAIN
     if _TEXTUAL.match(told):
         return TEXT

@@ -90,6 +90,8 @@ class Secrets(SynchronousTestCase):
             (JSON, b'{"argv": ["mysql", "--password", "%s", "-u", "ada"]}'),
             (JSON, b'{"args": ["--password=%s"], "url": "http://x/?a=b"}'),
             (b"text/plain", b"A=b\npassword=%s\nB=c\n"),
+            (b"application/x-sh", b"#!/bin/sh\nPASSWORD=%s\nB=c\n"),
+            (b"text/x-python; charset=utf-8", b"a: 1\npassword = '%s'\n"),
             (b"application/graphql+json", b'{"query": "{ login(token: \\"%s\\") }"}'),
         ):
             body, shown = body % HUSH, body % (b"*" * len(HUSH))
