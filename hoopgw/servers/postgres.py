@@ -52,6 +52,7 @@ from hoopgw.session.interfaces import IEdge
 
 PROTOCOL = "postgresql"
 TLS_HANDSHAKE = 0x16  # first byte of a TLS record that begins a connection (RFC 8446, 5.1): direct TLS
+MAX_NUMBER = 0x7FFFFFFF  # of a process: clients read a signed one
 
 
 class _State(Enum):
@@ -307,13 +308,14 @@ class PostgresServer(Protocol):
             pump.target_bytes(ready.rest)
 
     def _new_key(self) -> tuple[int, bytes]:
-        """A number and a key that only this client knows."""
+        """The number of the target's process, or another one where a session has that, and a key that only this client
+        knows.  Clients ask `pg_stat_activity` about that number, and tell their own notifications by it."""
         registry, length = self._gateway.registry, self._client_login().key_bytes
-        while True:
-            process, key = int.from_bytes(os.urandom(4), "big") & 0x7FFFFFFF, os.urandom(length)
-            if registry.register_key(process, key, self._cancelled):
-                self._cancel_key = process, key
-                return process, key
+        process, key = self._key[0], os.urandom(length)
+        while not (0 < process <= MAX_NUMBER and registry.register_key(process, key, self._cancelled)):
+            process = int.from_bytes(os.urandom(4), "big") & MAX_NUMBER
+        self._cancel_key = process, key
+        return process, key
 
     def _cancel_upstream(self) -> Deferred[None]:
         assert self._target is not None

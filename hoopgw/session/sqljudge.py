@@ -270,6 +270,9 @@ class SqlJudge(Judge):
         meant = with_names(self.names, facts, operation.text, scope, self._context, bound=operation.bound)
         if scope.casts:
             meant = with_parameters(meant, scope.catalogue, own_types(operation))
+        if operation.kind == PARSE and [bool(each.uses) for each in meant.statements] == [True]:
+            self._named_by(operation, facts, scope)
+            return Verdict(keep=False)  # of a name that is not there yet: nothing is done before it is judged by it
         verdict = judge(self._guardrails(facts, scope), operation, meant) & built_in(meant)
         missing = bool(verdict.refusals) and _missing(meant)
         if missing and self._catalogues.may_ask(self._entry):

@@ -140,6 +140,22 @@ class Promises(LiveCase):
 
         self.assertTrue(until(known), names())
 
+    def test_process_of_the_target(self) -> None:
+        """The number that a client has of its process is the target's: what it hears and asks of itself."""
+        one, other = self.connect("writer"), self.connect("writer")
+        for link in (one, other):
+            self.assertEqual(link.execute("select pg_backend_pid()").fetchone(), (link.info.backend_pid,))
+        one.execute("listen news")
+        one.execute("notify news")
+        (heard,) = one.notifies(timeout=UNTIL, stop_after=1)
+        self.assertEqual(heard.pid, one.info.backend_pid)
+        running = threading.Timer(0.5, one.cancel_safe)
+        running.start()
+        with self.assertRaises(psycopg.errors.QueryCanceled):
+            one.execute("select pg_sleep(60)")
+        running.join()
+        self.assertEqual(other.execute("select 1").fetchone(), (1,))
+
     def test_held_by_cancel(self) -> None:
         """must-survive 12: a CancelRequest withdraws what waits for approval; it can be asked anew."""
         connection = self.connect("writer")

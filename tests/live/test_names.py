@@ -70,6 +70,31 @@ class Names(LiveCase):
         before, again = b"prepare " + TWO + b" as select 7", b"prepare " + ONE + b" as " + MASKED
         self.assertEqual(self.shown(before, LATIN1, b"deallocate " + ONE, again, UTF8, b"execute " + TWO), b"********")
 
+    def test_prepared_before_what_it_names(self) -> None:
+        """Drivers prepare a FETCH before they declare its cursor, and an EXECUTE before its PREPARE: judged when they
+        run, by what the name stands for then, and refused where it stands for nothing."""
+        self.link.prepare(b"f", b"fetch all in c")
+        self.link.prepare(b"x", b"execute p")
+        for name in (b"f", b"x"):
+            found = self.link.exec_prepared(name, [])
+            self.assertIn(b"names nothing that was prepared or declared", found.error_message)
+        for text, shown in ((PLAIN, b"plain"), (MASKED, b"*" * 8), (PLAIN, b"plain")):
+            self.shown(b"begin", b"declare c cursor for " + text, b"prepare p as " + text)
+            for name in (b"f", b"x"):
+                self.assertEqual(self.link.exec_prepared(name, []).get_value(0, 0), shown)
+            self.shown(b"commit", b"deallocate p")
+        self.link.enter_pipeline_mode()
+        for text in (b"begin", b"declare c cursor for " + MASKED):
+            self.link.send_query_params(text, [])
+        self.link.send_query_prepared(b"f", [])
+        self.link.pipeline_sync()
+        rows: list[bytes | None] = []
+        while (result := self.link.get_result() or self.link.get_result()) is not None:
+            if result.status == pq.ExecStatus.PIPELINE_SYNC:
+                break
+            rows.append(result.get_value(0, 0) if result.ntuples else None)
+        self.assertEqual(rows, [None, None, b"*" * 8])
+
     def test_prepared_by_execute(self) -> None:
         """must-survive 17: EXECUTE of what was prepared as a PREPARE, with the name that it defines behind it, which is
         what it has become."""

@@ -114,7 +114,10 @@ class Names(SynchronousTestCase):
             self.assertEqual(refused(verdict), {"built-in:names"}, text)
             self.assertFalse(verdict.keep)
         self.assertEqual(refused(said(judge(), "create table t as execute p")), {"built-in:names"})
-        self.assertEqual(refused(said(judge(), "execute p", PARSE, b"s")), {"built-in:names"})
+        for text in ("execute p", "fetch all from c"):  # nothing is done yet
+            session = judge()
+            self.assertEqual(refused(said(session, text, PARSE, b"s")), set())
+            self.assertEqual(refused(said(session, text, EXECUTE)), {"built-in:names"})
 
     def test_unseen_with_a_rule(self) -> None:
         """A rule that cannot know whether it is meant refuses as well."""
