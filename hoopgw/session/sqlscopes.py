@@ -53,7 +53,7 @@ class Scope:
     def keep(self, text: bytes, verdict: Verdict, facts: Facts) -> None:
         if len(text) > MAX_KEPT_TEXT:
             return
-        formed = shape(text) if self.by_shape and not _literal(facts) else None
+        formed = shape(text) if self.by_shape and not by_literal(facts) else None
         if formed is not None:
             if len(self.shapes) >= MAX_VERDICTS:
                 self.shapes.clear()
@@ -66,7 +66,7 @@ class Scope:
         self.known[text] = verdict, facts
 
     def remember(self, text: bytes, facts: Facts) -> None:
-        if len(text) <= MAX_FACTS_TEXT and not _literal(facts):
+        if len(text) <= MAX_FACTS_TEXT and not by_literal(facts):
             if len(self.facts) >= MAX_FACTS:
                 self.facts.clear()
             self.facts[text] = facts
@@ -79,9 +79,13 @@ class Scope:
         return self.shapes.get(formed) if formed is not None else None
 
 
-def _literal(facts: Facts) -> bool:
-    """Whether a literal decides something: how COPY writes its rows, and what is kept out of the record."""
-    return any(statement.copy is not None or statement.secret for statement in facts.statements)
+_COPIES = frozenset(("copy-from", "copy-to"))
+
+
+def by_literal(facts: Facts) -> bool:
+    """Whether a literal decides something: how COPY writes its rows, and of which file (the grammar gives that of
+    `FROM ''` as none); and what is kept out of the record."""
+    return any(statement.secret or statement.effects & _COPIES for statement in facts.statements)
 
 
 class Held:

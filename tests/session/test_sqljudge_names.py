@@ -22,6 +22,7 @@ from hoopgw.session.sqlscopes import MAX_FACTS, MAX_FACTS_TEXT, Scope, Scopes
 from tests.session.fakes import Emitted, access
 
 NO_DELETE = SqlRule("no-delete", Conditions(effects=frozenset(("delete",))), Action(refuse=True))
+NO_FILES = SqlRule("no-files", Conditions(effects=frozenset(("copy-file",))), Action(refuse=True))
 NO_PREPARE = SqlRule("no-prepare", Conditions(effects=frozenset(("prepare",))), Action(refuse=True))
 ALL_ROWS = SqlRule("all-rows", Conditions(where=frozenset((Where.MISSING,))), Action(refuse=True))
 
@@ -118,6 +119,13 @@ class Names(SynchronousTestCase):
             session = judge()
             self.assertEqual(refused(said(session, text, PARSE, b"s")), set())
             self.assertEqual(refused(said(session, text, EXECUTE)), {"built-in:names"})
+
+    def test_file_of_copy(self) -> None:
+        """Each COPY is judged by its own file: what was decided of one without says nothing of another."""
+        for text in ("copy t from %s", "copy t to %s"):
+            session = judge(NO_FILES)
+            self.assertEqual(refused(said(session, text % "''")), set())
+            self.assertEqual(refused(said(session, text % "'/etc/passwd'")), {"no-files"})
 
     def test_unseen_with_a_rule(self) -> None:
         """A rule that cannot know whether it is meant refuses as well."""
