@@ -19,8 +19,8 @@ from twisted.trial.unittest import SkipTest
 from hoopgw.auth.ssh_keys import fingerprint
 from hoopgw.cli.demo.host import new_key
 from hoopgw.cli.demo.stage import Options
+from tests.live.harness import built
 from tests.live.ssh_clients import TIMEOUT, SshCase
-from tests.live.test_clients import COMMANDS
 
 USER, PUBLIC = new_key()
 KEYS = f"""
@@ -153,8 +153,8 @@ class Makes(SshCase):
     def test_go(self) -> None:
         """golang.org/x/crypto/ssh, which Terraform and many tools of agents use: by token, key and certificate; several
         commands at once, a terminal, forwards that are refused, and new keys every 128 KiB while data flows."""
-        commands = json.loads(COMMANDS.read_text()) if COMMANDS.exists() else {}
-        if "gossh" not in commands:
+        command = built("gossh")
+        if not command:
             raise SkipTest("the program is not built: `make test` tries to, and says why it cannot")
         private, public = new_key()
         files = {"KEY": USER, "CERTIFIED": private, "CERTIFIED.pub": public}
@@ -164,7 +164,7 @@ class Makes(SshCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         env = {name: str(self.scratch / name) for name in files} | {"PORT": str(self.stage.ssh_port)}
         env |= {"CERTIFICATE": str(self.scratch / "CERTIFIED-cert.pub"), "TOKEN": self.stage.agent}
-        ran = self.ran(commands["gossh"], env=env | {"HOST_KEY": self.line.partition(" ")[2]})
+        ran = self.ran(command, env=env | {"HOST_KEY": self.line.partition(" ")[2]})
         self.assertEqual(ran.returncode, 0, ran.stderr)
         found = json.loads(ran.stdout)
         self.assertEqual(found["plain"], {"Out": "in\n", "Err": "out\n", "Status": 7})
