@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import Final, final
 
+from mypy_extensions import i64
+
 from hoopgw.wire import websocket as ws
-from hoopgw.wire.secretbinary import SecretBinary, names_one
+from hoopgw.wire.secretbinary import SecretBinary, is_login, packs_one
 from hoopgw.wire.secretbody import is_json, is_markup
 from hoopgw.wire.secretnames import SecretNames
 from hoopgw.wire.secretpairs import may_have_pairs
-from hoopgw.wire.secretplaces import may_mention, mentions
+from hoopgw.wire.secretplaces import mentions, mentions_within, signs_of
 from hoopgw.wire.secrettext import SecretText
 from hoopgw.wire.secretxml import SecretXml
 
 _TAG: Final = b"<"  # how XML begins (XMPP: RFC 7395)
 _STOMP: Final = (b"CONNECT", b"STOMP", b"SEND")  # how a message of STOMP begins that has fields
 _KIND: Final = 0x0F  # of a frame, in its first byte
-_BINARY: Final = b"\x82"
-_MQTT: Final = b"\x10"  # how a login of it begins
+_BINARY: Final = 0x82
+_LOGIN: Final = 0x10  # MQTT's begins so
 
 
 @final
@@ -46,38 +48,78 @@ class MessageSecrets:
 
     def run(self, frames: bytes) -> bytes:
         """Messages that are one frame each, without masks (`wire.websocket_runs`)."""
-        if not (_BINARY in frames or _TAG in frames or may_have_pairs(frames) or may_mention(frames, self._names)):
+        if self._passes(frames):
             return frames
         shown: list[bytes] = []
-        here = 0
+        here: i64 = 0
         while here < len(frames):
-            start = here + 2
-            size = frames[here + 1]
-            if size >= 126:
-                start += 2 if size == 126 else 8
-                size = int.from_bytes(frames[here + 2 : start], "big")
-            message = frames[start : start + size]
-            kind = frames[here] & _KIND
-            shown.append(frames[here:start])
+            begin: i64 = _begin(frames, here)
+            stop: i64 = begin + _size(frames, here)
+            message = frames[begin:stop]
+            kind: i64 = frames[here] & _KIND
+            shown.append(frames[here:begin])
             if self._is_clean(kind, message):
                 shown.append(message)
             else:
                 reader = self._opened(kind, message)
                 shown.append(reader.feed(message))
                 self.found += reader.found
-            here = start + size
+            here = stop
         return b"".join(shown)
 
-    def _is_clean(self, kind: int, message: bytes) -> bool:
-        """Nothing of a message that is whole is kept out of the record."""
-        if kind == ws.BINARY:
-            return message[:1] != _MQTT and not names_one(message, self._names) and not is_markup(message)
-        return not mentions(message, self._names) and _TAG not in message
+    def _passes(self, frames: bytes) -> bool:
+        """All of a run is clean, by what is to be seen without an object for each message."""
+        names = self._names
+        if _TAG in frames or may_have_pairs(frames):
+            return False
+        signs: i64 = signs_of(frames)
+        here: i64 = 0
+        end: i64 = len(frames)
+        while here < end:
+            begin: i64 = _begin(frames, here)
+            stop: i64 = begin + _size(frames, here)
+            if frames[here] == _BINARY and stop > begin:
+                login = frames[begin] == _LOGIN and is_login(frames[begin:stop])
+                if login or packs_one(frames, begin, stop, names):
+                    return False
+            if mentions_within(frames, begin, stop, names, signs):
+                return False
+            here = stop
+        return True
 
-    def _opened(self, kind: int, begin: bytes) -> SecretText | SecretXml | SecretBinary:
+    def _is_clean(self, kind: i64, message: bytes) -> bool:
+        """Nothing of a message that is whole is kept out of the record."""
+        if mentions(message, self._names):
+            return False
+        if kind != ws.BINARY:
+            return _TAG not in message
+        return not (is_markup(message) or is_login(message) or packs_one(message, 0, len(message), self._names))
+
+    def _opened(self, kind: i64, begin: bytes) -> SecretText | SecretXml | SecretBinary:
         """For the message that begins so."""
         if is_markup(begin):
             return SecretXml(self._names)
         if kind == ws.BINARY and not is_json(begin):
             return SecretBinary(self._names)
         return SecretText(self._names, begin.startswith(_STOMP))
+
+
+def _begin(frames: bytes, here: i64) -> i64:
+    """Where the message begins whose frame, without a mask, is `here` (RFC 6455, 5.2)."""
+    size: i64 = frames[here + 1]
+    if size < 126:
+        return here + 2
+    return here + 4 if size == 126 else here + 10
+
+
+def _size(frames: bytes, here: i64) -> i64:
+    size: i64 = frames[here + 1]
+    if size < 126:
+        return size
+    size = 0
+    at: i64 = here + 2
+    end: i64 = _begin(frames, here)
+    while at < end:
+        size = size << 8 | frames[at]
+        at += 1
+    return size

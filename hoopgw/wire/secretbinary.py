@@ -12,6 +12,7 @@ from mypy_extensions import i64
 from hoopgw.wire.secretnames import KINDS, MAX_NAME, SecretNames
 from hoopgw.wire.secretplaces import may_mention
 
+_KINDS: Final = bytes(0 if c >= 0x80 else kind for c, kind in enumerate(KINDS))  # as here no name has other letters
 _MAX_MARK: Final = 8  # bytes before the first name of what is packed
 _LEAST: Final = 2  # letters of it
 
@@ -33,10 +34,14 @@ class SecretBinary:
         if not self.withheld:
             first = not self._before
             text = self._before + data
-            self.withheld = (first and _is_login(data)) or names_one(text, self._names)
+            self.withheld = (first and is_login(data)) or self._names_one(text)
             self.found += self.withheld
             self._before = text[-MAX_NAME - 4 :]
         return b"*" * len(data) if self.withheld else data
+
+    def _names_one(self, text: bytes) -> bool:
+        """As a text with its length, or with a sign behind it."""
+        return packs_one(text, 0, len(text), self._names) or may_mention(text, self._names)
 
 
 def is_packed(data: bytes) -> bool:
@@ -56,20 +61,61 @@ def is_packed(data: bytes) -> bool:
     return False
 
 
-def names_one(data: bytes, names: SecretNames) -> bool:
-    """Whether a secret name stands somewhere, as a text or with a sign behind it."""
-    here: i64 = 0
-    end: i64 = len(data)
+def packs_one(data: bytes, start: i64, end: i64, names: SecretNames) -> bool:
+    """Whether a secret name stands in data[start:end] with its length before it."""
+    kinds, ends, every = _KINDS, names.ends, names.every
+    here: i64 = start
+    letters: i64 = 0  # in a row, but for what parts words
+    last: i64 = 0  # three of them
+    digits = False  # have come behind them
+    read = False  # an escape or a bracket is before them: the name has to be
+    may = False  # it ends here
     while here < end:
-        begin: i64 = _begin(data, here)
-        if begin > 0 and begin <= end:
-            size: i64 = data[here] & 0x1F if begin == here + 1 else data[here + 1]
-            stop: i64 = begin + size
-            fits = 0 < size <= MAX_NAME and stop <= end
-            if fits and names.may_hide(data, stop) and _text(data, begin, stop) and names.hides(data[begin:stop]):
-                return True
+        c: i64 = data[here]
+        kind: i64 = kinds[c]
         here += 1
-    return may_mention(data, names)
+        if kind == 1:
+            if digits:
+                letters = 0
+                digits = False
+                read = False
+            last = (last << 5 | (c & 31)) & 0x7FFF
+            letters += 1
+            may = read
+            if letters >= 3:
+                may = ends[last] != 0
+        elif kind == 0:
+            letters = 0
+            digits = False
+            read = False
+            may = False
+        elif kind == 3:
+            digits = True
+        elif kind == 4:
+            letters = 0
+            digits = False
+            read = True
+            may = True
+        if (may or every) and _packed(data, start, here, names):
+            return True
+    return False
+
+
+def _packed(data: bytes, start: i64, end: i64, names: SecretNames) -> bool:
+    """Whether a secret name ends there whose length is told."""
+    begin: i64 = end - 1
+    while begin > start:
+        c: i64 = data[begin - 1]
+        size: i64 = end - begin
+        told = (0xA1 <= c <= 0xBF or 0x61 <= c <= 0x77) and c & 31 == size
+        if not told and c == size and begin - 1 > start:
+            told = data[begin - 2] == 0xD9 or data[begin - 2] == 0x78
+        if told and names.hides(data[begin:end]):
+            return True
+        if _KINDS[c] == 0 or size == MAX_NAME:
+            return False
+        begin -= 1
+    return False
 
 
 def _begin(data: bytes, here: i64) -> i64:
@@ -85,13 +131,12 @@ def _text(data: bytes, begin: i64, end: i64) -> bool:
     if end > len(data):
         return False
     while begin < end:
-        kind: i64 = KINDS[data[begin]]
-        if kind == 0 or data[begin] >= 0x80:
+        if _KINDS[data[begin]] == 0:
             return False
         begin += 1
     return True
 
 
-def _is_login(data: bytes) -> bool:
-    """That of MQTT has its password by its place."""
+def is_login(data: bytes) -> bool:
+    """Whether it begins as that of MQTT, which has its password by its place."""
     return data[:1] == b"\x10" and (b"\x00\x04MQTT" in data[:12] or b"\x00\x06MQIsdp" in data[:14])

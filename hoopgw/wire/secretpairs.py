@@ -45,18 +45,18 @@ def may_have_pairs(data: bytes) -> bool:
     return b"val" in data or b"Val" in data or b"VAL" in data
 
 
-def lists_one(data: bytes, names: SecretNames) -> bool:
+def lists_one(data: bytes, start: i64, end: i64, names: SecretNames) -> bool:
     """Whether a secret name stands before a comma, in quotes."""
-    here: i64 = data.find(b'",')
+    here: i64 = data.find(b'",', start, end)
     while here >= 0:
         stop: i64 = here
-        while stop > 0 and data[stop - 1] == _BACKSLASH:
+        while stop > start and data[stop - 1] == _BACKSLASH:
             stop -= 1
         if names.may_hide(data, stop):
-            begin: i64 = max(data.rfind(b'"', 0, stop), stop - MAX_NAME - 1)
-            if names.hides(data[begin + 1 : stop]):
+            begin: i64 = max(data.rfind(b'"', start, stop) + 1, start, stop - MAX_NAME)
+            if names.hides(data[begin:stop]):
                 return True
-        here = data.find(b'",', here + 1)
+        here = data.find(b'",', here + 1, end)
     return False
 
 

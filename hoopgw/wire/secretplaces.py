@@ -17,6 +17,9 @@ IS_BLANK: Final = bytes(1 if c in _BLANKS else 0 for c in range(256))
 _BLANK: Final = 32
 _LF: Final = 10
 _DASH: Final = 45
+_ESCAPED: Final = 1
+_ASSIGNED: Final = 2
+_LISTED: Final = 4
 LONGEST_TYPE: Final = 64  # bytes of one of GraphQL, with blanks
 
 
@@ -29,33 +32,55 @@ def mentions(data: bytes, names: SecretNames) -> bool:
 
 def may_mention(data: bytes, names: SecretNames) -> bool:
     """Whether there is one anywhere, by what stands beside it: in whatever else it is."""
-    size: i64 = len(data)
-    if behind(data, 0, size, names, b"\\u" in data) >= 0 or assigned(data, 0, size, names) >= 0:
+    return mentions_within(data, 0, len(data), names, signs_of(data))
+
+
+def signs_of(data: bytes) -> i64:
+    """Which of the signs by which a name may be told are in it at all."""
+    signs: i64 = 0
+    if b"\\u" in data:
+        signs |= _ESCAPED
+    if b"=" in data:
+        signs |= _ASSIGNED
+    if b'",' in data:
+        signs |= _LISTED
+    return signs
+
+
+def mentions_within(data: bytes, start: i64, end: i64, names: SecretNames, signs: i64) -> bool:
+    """`may_mention` of data[start:end], where what is around it has no part in its names.  `signs`: those of `data`."""
+    if behind(data, start, end, names, signs & _ESCAPED != 0, start) >= 0:
         return True
-    return lists_one(data, names)
+    if signs & _ASSIGNED and assigned(data, start, end, names, start) >= 0:
+        return True
+    return signs & _LISTED != 0 and lists_one(data, start, end, names)
 
 
-def assigned(data: bytes, start: i64, end: i64, names: SecretNames) -> i64:
-    """Where the `=` stands behind the next secret name; -1 for none."""
+def assigned(data: bytes, start: i64, end: i64, names: SecretNames, least: i64 = 0) -> i64:
+    """Where the `=` stands behind the next secret name; -1 for none.  `least`: no name begins before it."""
     here: i64 = data.find(b"=", start, end)
     while here >= 0:
         stop: i64 = here
-        while stop > 0 and (data[stop - 1] == _BLANK or data[stop - 1] == 9):
+        while stop > least and (data[stop - 1] == _BLANK or data[stop - 1] == 9):
             stop -= 1
-        quoted = stop > 0 and (data[stop - 1] == 34 or data[stop - 1] == 39)
+        quoted = stop > least and (data[stop - 1] == 34 or data[stop - 1] == 39)
         stop -= quoted
         if not quoted:
-            stop = _typed(data, stop)
+            stop = _typed(data, stop, least)
         if names.may_hide(data, stop):
-            name = _name(data, stop, quoted)
+            name = _name(data, stop, quoted, least)
             if name and names.hides(name):
                 return here
         here = data.find(b"=", here + 1, end)
     return -1
 
 
-def behind(data: bytes, start: i64, end: i64, names: SecretNames, escaped: bool) -> i64:
-    """Where the colon stands behind the next secret name; -1 for none.  `escaped`: some names may be."""
+def behind(data: bytes, start: i64, end: i64, names: SecretNames, escaped: bool, least: i64 = 0) -> i64:
+    """Where the colon stands behind the next secret name; -1 for none.
+
+    escaped  some names may be
+    least    none of them begins before it
+    """
     careful = names.every or escaped
     ends = names.ends
     here: i64 = start
@@ -67,42 +92,42 @@ def behind(data: bytes, start: i64, end: i64, names: SecretNames, escaped: bool)
             here += 1
             continue
         stop: i64 = here
-        while stop > 0 and IS_BLANK[data[stop - 1]]:
+        while stop > least and IS_BLANK[data[stop - 1]]:
             stop -= 1
-        if stop > 0:
+        if stop > least:
             c: i64 = data[stop - 1]
             quoted = c == 34 or c == 39
             if quoted:
                 stop -= 1
-                while stop > 0 and data[stop - 1] == 92:
+                while stop > least and data[stop - 1] == 92:
                     stop -= 1
             elif escaped and is_quote(data, stop):
                 stop -= 5
-                while stop > 0 and data[stop - 1] == 92:
+                while stop > least and data[stop - 1] == 92:
                     stop -= 1
-                stop = _escaped_name(data, stop, names) if stop > 0 else 0
-                if stop > 0:
+                if _names_escaped(data, stop, names, least):
                     return here
+                stop = least
             elif KINDS[c] == 0:
-                stop = 0
-            if stop > 0 and (careful or names.may_hide(data, stop)):
-                name = _name(data, stop, quoted)
+                stop = least
+            if stop > least and (careful or names.may_hide(data, stop)):
+                name = _name(data, stop, quoted, least)
                 if (not careful or names.every or b"\\" in name or names.may_hide(data, stop)) and names.hides(name):
                     return here
         here += 1
 
 
-def _typed(data: bytes, end: i64) -> i64:
+def _typed(data: bytes, end: i64, least: i64) -> i64:
     """Where the name ends whose type, behind a colon, ends at `end` (`$password: String! = …`); `end` where there is
     none."""
     here: i64 = end
-    least: i64 = max(end - LONGEST_TYPE, 0)
-    while here > least and (KINDS[data[here - 1]] != 0 or data[here - 1] == 33 or data[here - 1] == _BLANK):
+    longest: i64 = max(end - LONGEST_TYPE, least)
+    while here > longest and (KINDS[data[here - 1]] != 0 or data[here - 1] == 33 or data[here - 1] == _BLANK):
         here -= 1
-    if here == end or here == 0 or data[here - 1] != 58:
+    if here >= end or here <= least or data[here - 1] != 58:
         return end
     here -= 1
-    while here > 0 and data[here - 1] == _BLANK:
+    while here > least and data[here - 1] == _BLANK:
         here -= 1
     return here
 
@@ -138,11 +163,11 @@ def _colon(data: bytes, start: i64, end: i64) -> i64:
     return -1
 
 
-def _name(data: bytes, end: i64, quoted: bool) -> bytes:
+def _name(data: bytes, end: i64, quoted: bool, least: i64) -> bytes:
     """The name that ends there: between quotes, or of what names without quotes have."""
     here: i64 = end
-    least: i64 = max(end - MAX_NAME, 0)
-    while here > least:
+    longest: i64 = max(end - MAX_NAME, least)
+    while here > longest:
         c: i64 = data[here - 1]
         if c == 34 or c == 39 or (not quoted and (KINDS[c] == 0 or c == 32)):
             break
@@ -155,10 +180,10 @@ def is_quote(data: bytes, end: i64) -> bool:
     return end >= 6 and data[end - 6 : end] == b"\\u0022"
 
 
-def _escaped_name(data: bytes, end: i64, names: SecretNames) -> i64:
-    """Where the secret name begins that ends there, between quotes that are written so; 0 for none."""
-    begin: i64 = data.rfind(b"\\u0022", max(end - MAX_NAME, 0), end) + 6
-    return begin if begin > 5 and names.hides(data[begin:end]) else 0
+def _names_escaped(data: bytes, end: i64, names: SecretNames, least: i64) -> bool:
+    """Whether a secret name ends there, between quotes that are written so."""
+    begin: i64 = data.rfind(b"\\u0022", max(end - MAX_NAME, least), end)
+    return begin >= 0 and names.hides(data[begin + 6 : end])
 
 
 def indent(data: bytes, end: i64) -> i64:

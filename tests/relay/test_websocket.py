@@ -17,6 +17,7 @@ from hoopgw.model.http import HttpRequest
 from hoopgw.relay.effects import Completed, Observed, PauseClient, ResumeClient, Withdraw
 from hoopgw.relay.http_echoes import spellings
 from hoopgw.relay.websocket import EACH, MAX_KEPT, MAX_MASKED
+from hoopgw.relay.websocket_secrets import MessageSecrets
 from hoopgw.relay.websocket_words import closing
 from hoopgw.wire import websocket as ws
 from hoopgw.wire.httphead import Blocks, read_request, read_response
@@ -30,6 +31,11 @@ from tests.wire.test_websocket import joined
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 OFFER = b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, x-other\r\n"
 REFUSED = Denial(Decision.REFUSED, "no deletes", ("no-delete",), session="s_1", policy="p")
+WORDS = (
+    b"auth", b"pass", b"password", b"otp", b"value", b"name", b": ", b"=", b'"', b'",', b"{", b"}", b"<", b">", b"\n",
+    b"\x10", b"\xa4", b"\x64", b"\xd9", b"\x08", b"hush-hush", b"\\u0022", b"\\", b" ", b"h" * 90,
+)  # fmt: skip
+MESSAGES = st.lists(st.sampled_from(WORDS), max_size=12).map(b"".join)
 HELD = Denial(Decision.HELD, "waits", ("ask-first",), hold="h_1", session="s_1", policy="p")
 
 
@@ -527,3 +533,33 @@ class Secrets(SynchronousTestCase):
         kept = [messages[0].replace(b"hush-hush", b"*" * 9), b'{"token": "' + b"*" * 300 + b'"}', messages[2]]
         kept += [stomp.replace(b"hush-hush", b"*" * 9), messages[4]]
         self.assertEqual([data for _, data in talk.recorded()], kept)
+
+    def test_a_name_at_the_begin_of_a_message(self) -> None:
+        """Its frame's head, which may end in a letter, is no part of it; nor is what ends the message before."""
+        for size in (40, *range(96, 124), 0x161, 0x178):
+            for sign in (b': "', b"="):
+                for kind in (ws.TEXT, ws.BINARY):
+                    message = b"auth" + sign + b"h" * (size - 4 - len(sign))
+                    talk, alone = Talk(named=secret_names()), Talk(named=secret_names())
+                    talk.send(ws.frame(ws.TEXT, b"my ", b"abcd", True) + ws.frame(kind, message, b"abcd", True))
+                    alone.say(kind, message[:10], True, False)
+                    alone.say(kind, message[10:], False, True)
+                    self.assertNotIn(b"hhh", talk.recorded()[1][1])
+                    self.assertEqual(talk.recorded()[1:], alone.recorded())
+
+    def test_pairs_in_bytes(self) -> None:
+        """Many send JSON so; the name may come behind the value."""
+        for body in (b'{"name": "token", "value": "hush-hush"}', b'{"value": "hush-hush", "name": "token"}'):
+            talk = Talk(named=secret_names())
+            talk.say(ws.BINARY, body)
+            talk.say(ws.BINARY, body[:12], True, False)
+            talk.say(ws.BINARY, body[12:], False, True)
+            self.assertEqual(talk.recorded(), [(ws.BINARY, body.replace(b"hush-hush", b"*" * 9))] * 2)
+
+    @given(st.lists(st.tuples(st.sampled_from((ws.TEXT, ws.BINARY)), MESSAGES), min_size=1, max_size=6))
+    def test_runs_are_as_each_alone(self, messages: list[tuple[int, bytes]]) -> None:
+        run, alone = MessageSecrets(secret_names()), MessageSecrets(secret_names())
+        shown = run.run(b"".join(ws.frame(kind, message, b"", True) for kind, message in messages))
+        each = [alone.piece(ws.Piece(kind, message)) for kind, message in messages]
+        self.assertEqual(shown, b"".join(ws.frame(one.kind, one.data, b"", True) for one in each))
+        self.assertEqual(run.found, alone.found)

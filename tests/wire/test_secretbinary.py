@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.wire.secretbinary import SecretBinary, is_packed
-from hoopgw.wire.secretnames import secret_names
+from hoopgw.wire.secretbinary import SecretBinary, is_packed, packs_one
+from hoopgw.wire.secretnames import KINDS, MAX_NAME, SecretNames, secret_names
 
 NAMES = secret_names()
 PACKED = (
@@ -18,6 +20,11 @@ PACKED = (
     b"\x95\x01\x80\xa1x\xa5login\x91\x81\xa6secret\xa7hunter2",  # of SignalR
     b"\x81\xa4pass\xa7hunter2",
 )
+PIECES = (
+    b"\xa8", b"\x68", b"\xd9\x08", b"\x78\x09", b"\xa4", b"\x64", b"\xa7", b"\xaa", b"\xb0", b"\xa2", b"\0", b"\xff",
+    b"password", b"auth", b"pass", b"word", b"2", b"_", b"-", b"api", b"key", b"new[", b"]", b"passwor%64", b"%",
+    b"\\", b"x" * 120, b"d", b"pw",
+)  # fmt: skip
 
 
 class Binary(SynchronousTestCase):
@@ -51,6 +58,22 @@ class Binary(SynchronousTestCase):
         """Of images, archives and the like nothing is looked for."""
         for data in (b"\x89PNG\r\n\x1a\n\0", b"\xff\xd8\xff\xe0\x00\x10JFIF", b"\x1f\x8b\x08", b"PK\x03\x04", b""):
             self.assertFalse(is_packed(data))
+
+    @given(st.lists(st.sampled_from(PIECES), max_size=10).map(b"".join), st.booleans())
+    def test_names_are_found_by_their_ends(self, data: bytes, every: bool) -> None:
+        """As they are where each length is tried."""
+        names = SecretNames(("*password", "auth", "api_key", "pw")) if every else NAMES
+        found = False
+        for here, c in enumerate(data):
+            begin = here + 2 if c in (0xD9, 0x78) else here + 1
+            size = data[begin - 1] if c in (0xD9, 0x78) and begin <= len(data) else c & 0x1F
+            name = data[begin : begin + size]
+            told = c in (0xD9, 0x78) or 0xA1 <= c <= 0xBF or 0x61 <= c <= 0x77
+            whole = told and 0 < size <= MAX_NAME and len(name) == size and all(b < 0x80 and KINDS[b] for b in name)
+            found = found or (whole and names.hides(name))
+        self.assertEqual(packs_one(data, 0, len(data), names), found)
+        around = b"\x68pass" + data + b"word"
+        self.assertEqual(packs_one(around, 5, 5 + len(data), names), found)
 
     def test_junk(self) -> None:
         for size in range(64):
