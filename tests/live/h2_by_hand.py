@@ -85,3 +85,6 @@ class Hand:
     def over(self, stream: int) -> None:
         while stream not in self.ended | self.reset:
             self.read()
+
+    def close(self) -> None:
+        self._socket.close()

@@ -6,7 +6,6 @@ import contextlib
 import json
 import socket
 import ssl
-import threading
 from typing import Any, ClassVar
 
 import httpx
@@ -40,25 +39,15 @@ class Archives(HttpCase):
 
     def setUp(self) -> None:
         super().setUp()
-        listening = socket.create_server(("127.0.0.1", PORT))
-        self.addCleanup(listening.close)
-        self.addCleanup(listening.shutdown, socket.SHUT_RDWR)
-        threading.Thread(target=self._accept, args=(listening,), daemon=True).start()
-
-    def _accept(self, listening: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # the test is over
-            while True:
-                connection, _ = listening.accept()
-                threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+        self.listen(PORT, self._answer)
 
     @staticmethod
     def _answer(connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
-            head = connection.recv(65536)
-            path = head.split(b"/")[1].decode()
-            connection.sendall(ANSWERS[path])
-            if path == "waits":
-                connection.recv(1)
+        head = connection.recv(65536)
+        path = head.split(b"/")[1].decode()
+        connection.sendall(ANSWERS[path])
+        if path == "waits":
+            connection.recv(1)
 
     def archive(self, request: str) -> dict[str, Any]:
         """What a session's archive says of its one exchange."""

@@ -35,25 +35,16 @@ class Cut(HttpCase):
         super().setUp()
         self.waits = threading.Event()
         self.addCleanup(self.waits.set)
-        listening = socket.create_server(("127.0.0.1", PORT))
-        self.addCleanup(listening.close)
-        self.addCleanup(listening.shutdown, socket.SHUT_RDWR)
-        threading.Thread(target=self._accept, args=(listening,), daemon=True).start()
-
-    def _accept(self, listening: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # the test is over
-            while True:
-                threading.Thread(target=self._serve, args=(listening.accept()[0],), daemon=True).start()
+        self.listen(PORT, self._serve)
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
-            path = connection.recv(65536).split(b" ")[1]
-            connection.sendall(HEAD + b"hello")
-            if path == b"/reset":
-                time.sleep(0.5)  # what it said has arrived
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
-            elif path != b"/whole":
-                self.waits.wait(60)
+        path = connection.recv(65536).split(b" ")[1]
+        connection.sendall(HEAD + b"hello")
+        if path == b"/reset":
+            time.sleep(0.5)  # what it said has arrived
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+        elif path != b"/whole":
+            self.waits.wait(60)
 
     def asked(self, path: str, *words: str, **_: Any) -> Any:
         """A curl that was started."""

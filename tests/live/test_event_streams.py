@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import subprocess
-import threading
 import time
 from pathlib import Path
 from typing import Any, ClassVar
@@ -47,26 +45,17 @@ class Streams(HttpCase):
         super().setUp()
         self.sent = 0
         self.over: list[str] = []  # paths whose client has gone
-        listening = socket.create_server(("127.0.0.1", PORT))
-        self.addCleanup(listening.close)
-        self.addCleanup(listening.shutdown, socket.SHUT_RDWR)
-        threading.Thread(target=self._accept, args=(listening,), daemon=True).start()
-
-    def _accept(self, listening: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # the test is over
-            while True:
-                threading.Thread(target=self._serve, args=(listening.accept()[0],), daemon=True).start()
+        self.listen(PORT, self._serve)
 
     def _serve(self, connection: socket.socket) -> None:
         """Events from behind the last that its client knows."""
         path = ""
         try:
-            with connection:
-                head = connection.recv(65536).decode()
-                path = head.split(" ")[1]
-                _, known, last = head.lower().partition("last-event-id: ")
-                connection.sendall(HEAD)
-                self._tell(connection, path, int(last.split("\r\n")[0]) + 1 if known else 0)
+            head = connection.recv(65536).decode()
+            path = head.split(" ")[1]
+            _, known, last = head.lower().partition("last-event-id: ")
+            connection.sendall(HEAD)
+            self._tell(connection, path, int(last.split("\r\n")[0]) + 1 if known else 0)
         except OSError:
             self.over.append(path)
 

@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 import time
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -106,22 +106,6 @@ def early(connection: socket.socket) -> None:
 class Full(HttpCase):
     options: ClassVar[Options] = Options(more=FILES)
 
-    def listen(self, port: int, serve: Any) -> None:
-        listening = socket.create_server(("127.0.0.1", port))
-        self.addCleanup(listening.close)
-        self.addCleanup(listening.shutdown, socket.SHUT_RDWR)
-
-        def one(connection: socket.socket) -> None:
-            with connection, contextlib.suppress(OSError):  # the gateway left
-                serve(connection)
-
-        def accept() -> None:
-            with contextlib.suppress(OSError):  # the test is over
-                while True:
-                    threading.Thread(target=one, args=(listening.accept()[0],), daemon=True).start()
-
-        threading.Thread(target=accept, daemon=True).start()
-
     def connection(self) -> http.client.HTTPSConnection:
         context = ssl.create_default_context(cafile=str(self.stage.ca))
         found = http.client.HTTPSConnection("127.0.0.1", self.stage.https_port, timeout=UNTIL, context=context)
@@ -150,12 +134,7 @@ class Full(HttpCase):
 
     def hand(self) -> Hand:
         """A client of HTTP/2 whose windows are never full before its socket is."""
-        context = ssl.create_default_context(cafile=str(self.stage.ca))
-        context.set_alpn_protocols(["h2"])
-        plain = socket.create_connection(("127.0.0.1", self.stage.https_port), UNTIL)
-        connection = context.wrap_socket(plain, server_hostname="127.0.0.1")
-        self.addCleanup(connection.close)
-        hand = Hand(connection)
+        hand = super().hand()
         wide(hand.h2)
         return hand
 

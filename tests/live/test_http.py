@@ -17,6 +17,7 @@ import jwt
 
 from hoopgw.cli.demo import configuration
 from hoopgw.cli.demo.stage import Options
+from tests.live.h2_by_hand import Hand
 from tests.live.harness import UNTIL, LiveCase, environment, until
 
 RULES = """
@@ -103,8 +104,31 @@ class HttpCase(LiveCase):
         found: dict[str, Any] = json.loads(body)
         return found
 
-    def raw(self) -> ssl.SSLSocket:
+    def listen(self, port: int, serve: Callable[[socket.socket], None]) -> None:
+        """A target in a thread for each of its connections, until the test is over: `serve` may raise OSError."""
+        listening = socket.create_server(("127.0.0.1", port))
+        self.addCleanup(listening.close)
+        self.addCleanup(listening.shutdown, socket.SHUT_RDWR)
+
+        def one(connection: socket.socket) -> None:
+            with connection, contextlib.suppress(OSError):  # the gateway left
+                serve(connection)
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):  # the test is over
+                while True:
+                    threading.Thread(target=one, args=(listening.accept()[0],), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+
+    def hand(self) -> Hand:
+        """A client of HTTP/2."""
+        return Hand(self.raw("h2"))
+
+    def raw(self, *protocols: str) -> ssl.SSLSocket:
         context = ssl.create_default_context(cafile=str(self.stage.ca))
+        if protocols:
+            context.set_alpn_protocols(list(protocols))
         plain = socket.create_connection(("127.0.0.1", self.stage.https_port), UNTIL)
         connection = context.wrap_socket(plain, server_hostname="127.0.0.1")
         self.addCleanup(connection.close)

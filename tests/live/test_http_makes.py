@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import time
@@ -21,7 +20,6 @@ import requests
 from hoopgw.cli.demo.place import free_port
 from hoopgw.cli.demo.stage import Options
 from tests.live.git_server import git_server
-from tests.live.h2_by_hand import Hand
 from tests.live.harness import UNTIL, environment
 from tests.live.test_http import HttpCase
 
@@ -159,12 +157,7 @@ class Makes(HttpCase):
 
     def test_the_archive_of_interleaved_streams(self) -> None:
         """Streams of one connection whose answers come in pieces, in turn: each session's HAR has its own, whole."""
-        context = ssl.create_default_context(cafile=str(self.stage.ca))
-        context.set_alpn_protocols(["h2"])
-        plain = socket.create_connection(("127.0.0.1", self.stage.https_port), UNTIL)
-        connection = context.wrap_socket(plain, server_hostname="127.0.0.1")
-        self.addCleanup(connection.close)
-        hand = Hand(connection)
+        hand = self.hand()
         usual = [(":scheme", "https"), (":authority", "127.0.0.1"), ("authorization", f"Bearer {self.stage.agent}")]
         streams = {}
         for number in range(4):
@@ -177,7 +170,7 @@ class Makes(HttpCase):
         for stream in streams.values():
             self.assertEqual(hand.answered(stream), 200)
             hand.over(stream)
-        connection.close()
+        hand.close()
         exchanges = self.archived(len(streams))
         self.assertEqual(len(exchanges), len(streams))
         for number, stream in streams.items():

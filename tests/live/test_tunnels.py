@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-import ssl
 import subprocess
 import threading
 import time
@@ -14,7 +13,6 @@ from typing import Any, ClassVar
 
 from hoopgw.cli.demo.place import free_port
 from hoopgw.cli.demo.stage import Options
-from tests.live.h2_by_hand import Hand
 from tests.live.harness import UNTIL, environment, until
 from tests.live.test_http import HttpCase
 
@@ -264,14 +262,6 @@ class Tunnels(HttpCase):
             self.assertEqual(hand.received(two, 14), b"b" * 10 + b"more")
         unproven = hand.ask([(":method", "CONNECT"), (":authority", place)])
         self.assertEqual(hand.answered(unproven), 407)
-
-    def hand(self) -> Hand:
-        context = ssl.create_default_context(cafile=str(self.stage.ca))
-        context.set_alpn_protocols(["h2"])
-        plain = socket.create_connection(("127.0.0.1", self.stage.https_port), UNTIL)
-        connection = context.wrap_socket(plain, server_hostname="127.0.0.1")
-        self.addCleanup(connection.close)
-        return Hand(connection)
 
     def test_a_client_that_does_not_read(self) -> None:
         """What a destination sends ahead is bounded by sockets, over either version; then it waits, and all comes."""

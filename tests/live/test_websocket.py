@@ -6,7 +6,6 @@ import atexit
 import contextlib
 import json
 import os
-import socket
 import ssl
 import subprocess
 import threading
@@ -18,7 +17,6 @@ from websockets.sync.server import Server, ServerConnection, serve
 from websockets.typing import Subprotocol
 
 from hoopgw.cli.demo.stage import Options
-from tests.live.h2_by_hand import Hand
 from tests.live.harness import UNTIL, environment, until
 from tests.live.test_http import HttpCase
 
@@ -140,12 +138,7 @@ class Sockets(HttpCase):
 
     def test_over_http2(self) -> None:
         """An extended CONNECT (RFC 8441) is the same WebSocket: several beside one another, judged and recorded."""
-        context = ssl.create_default_context(cafile=str(self.stage.ca))
-        context.set_alpn_protocols(["h2"])
-        plain = socket.create_connection(("127.0.0.1", self.stage.https_port), TURN)
-        connection = context.wrap_socket(plain, server_hostname="127.0.0.1")
-        self.addCleanup(connection.close)
-        hand = Hand(connection)
+        hand = self.hand()
         while not hand.h2.remote_settings.enable_connect_protocol:
             hand.read()
         usual = [(":scheme", "https"), (":authority", "127.0.0.1"), ("sec-websocket-version", "13")]
