@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
-import time
 
 import psycopg
 
 from hoopgw.cli.demo.stage import Options
 from hoopgw.cli.demo.surroundings import tree
-from hoopgw.record.chunks import DATA, Joined
-from hoopgw.store.recordings import Recordings, session_bytes
-from tests.live.harness import UNTIL, LiveCase, until
+from tests.live.asking import TOLD, Asking, AskingCase
+from tests.live.harness import UNTIL, until
 
 # the gateway's Python reads this at its start: fdatasync(2) comes back once the one file is gone, and fails while there
 # is the other
@@ -28,43 +25,9 @@ def fdatasync(file):
     real(file)
 os.fdatasync = fdatasync
 """
-STILL = 2.0  # seconds without an answer: it waits.  A gateway gives up after 30
 
 
-class Asking(threading.Thread):
-    """Statement after statement; `answered` are those that were, `error` what ended it."""
-
-    def __init__(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
-        super().__init__(daemon=True)
-        self._connection = connection
-        self.answered = 0
-        self.enough = False
-        self.error = ""
-
-    def run(self) -> None:
-        while not self.enough:
-            try:
-                self._connection.execute(f"select 'slow disk {self.answered}'".encode())
-            except psycopg.OperationalError as error:
-                self.error = str(error)
-                return
-            self.answered += 1
-            time.sleep(0.01)
-
-    def waits(self) -> bool:
-        """Soon: no statement is answered any more."""
-        last, since = -1, time.monotonic()
-
-        def still() -> bool:
-            nonlocal last, since
-            if self.answered != last:
-                last, since = self.answered, time.monotonic()
-            return last > 0 and time.monotonic() - since > STILL
-
-        return bool(until(still))
-
-
-class SlowDisk(LiveCase):
+class SlowDisk(AskingCase):
     options = Options(gateway=False)
 
     def setUp(self) -> None:
@@ -80,35 +43,20 @@ class SlowDisk(LiveCase):
             (site / "sitecustomize.py").write_text(SITE.format(flag=str(self.flag), broken=str(self.broken)))
             self.stage.gateway.start(self.python)
 
+    def asking(self) -> Asking:
+        """A session of which some is answered."""
+        found = Asking(self.connect(), "slow disk", pause=0.01)
+        found.start()
+        self.assertTrue(until(lambda: found.answered > 3), found.error)
+        return found
+
     def hanging(self) -> Asking:
         """A session that asks, of which some is answered, on a disk that hangs since then."""
-        asking = Asking(self.connect())
-        asking.start()
-        self.assertTrue(until(lambda: asking.answered > 3), asking.error)
+        asking = self.asking()
         self.flag.touch()
         self.assertTrue(asking.waits(), f"{asking.answered} were answered: {asking.error}")
         self.assertEqual(asking.error, "")
         return asking
-
-    def recorded(self) -> bytes:
-        recordings, found = Recordings(self.stage.state / "recordings"), b""
-        for id in recordings.sessions():
-            joined = Joined()
-            for chunk in recordings.chunks(session_bytes(id)):
-                if chunk.header.kind == DATA:
-                    found += b"".join(entry.payload for entry in joined.of(chunk.raw()))
-        return found
-
-    def kept(self, answered: int) -> None:
-        """All that was answered is in a recording, and they verify."""
-
-        def lacking() -> list[int]:
-            found = self.recorded()
-            return [number for number in range(answered) if b"'slow disk %d'" % number not in found]
-
-        self.assertTrue(until(lambda: not lacking()), lacking())
-        ran = self.hoopgw("sessions", "verify", str(self.stage.state / "recordings"))
-        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
 
     def test_well_again(self) -> None:
         """must-survive 59: sessions wait, the gateway itself does not, and once syncs come back they go on."""
@@ -121,20 +69,18 @@ class SlowDisk(LiveCase):
         asking.join(UNTIL)
         self.assertEqual(asking.error, "")
         self.assertEqual(self.connect().execute("select 1").fetchone(), (1,))
-        self.kept(asking.answered)
+        self.kept(asking)
 
     def test_broken_and_well_again(self) -> None:
         """must-survive 59: EIO of each sync: sessions end and say why, none begins, doctor tells it; what was answered
         is there, also where the gateway is killed meanwhile, and sessions begin once the disk is well."""
         for killed in (False, True):
-            asking = Asking(self.connect())
-            asking.start()
-            self.assertTrue(until(lambda asking=asking: asking.answered > 3), asking.error)
+            asking = self.asking()
             self.broken.touch()
             asking.join(UNTIL)
             self.assertIn("recording failed: [Errno 5]", asking.error)
             self.assertRaises(psycopg.OperationalError, self.connect)
-            self.assertIn("WRONG  gateway: is not well: recordings cannot be written", self.hoopgw("doctor").stdout)
+            self.assertIn(TOLD, self.hoopgw("doctor").stdout)
             if killed:
                 os.kill(self.stage.gateway.pid, signal.SIGKILL)
                 self.stage.gateway.stop()
@@ -142,13 +88,7 @@ class SlowDisk(LiveCase):
             if killed:
                 self.stage.gateway.start(self.python)
             self.assertTrue(until(self.opens))
-            self.kept(asking.answered)
-
-    def opens(self) -> bool:
-        try:
-            return self.connect().execute("select 1").fetchone() == (1,)
-        except psycopg.OperationalError:
-            return False
+            self.kept(asking)
 
     def test_killed_while_it_hangs(self) -> None:
         """must-survive 59: what was answered and is on no disk yet when the gateway is killed is found by the next."""
@@ -159,4 +99,4 @@ class SlowDisk(LiveCase):
         self.flag.unlink()
         self.assertNotEqual(asking.error, "")
         self.stage.gateway.start(self.python)
-        self.kept(asking.answered)
+        self.kept(asking)
