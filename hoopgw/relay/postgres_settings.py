@@ -1,11 +1,12 @@
-"""What a client may set as it logs in: the closed list of start-up parameters that go on to the target.
+"""What a client may set as it logs in: start-up parameters that go on to the target.
 
-Nothing here is judged by a guardrail, so what could change names, rights or what text means is not on the list:
-`search_path`, `role`, `session_authorization`, `session_replication_role` and all that nobody thought of.
+Those of a closed list are not judged by a guardrail: they change nothing of names, rights or what text means.  All
+others are judged as the SET that they stand for (session/starting.py) before anything goes to the target.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from hoopgw.model.errors import LoginRefused
@@ -37,17 +38,20 @@ CODECS: Final = (
     | {"KOI8R": "koi8-r", "KOI8U": "koi8-u"}
 )
 
-# How values are shown, and bounds that a client sets itself.
+# How values are shown, and bounds that a client sets itself: what drivers send unasked.
 PASSED: Final = frozenset(
     (
         "datestyle intervalstyle timezone extra_float_digits bytea_output client_min_messages "
         "statement_timeout lock_timeout idle_in_transaction_session_timeout idle_session_timeout transaction_timeout "
-        "default_transaction_isolation default_transaction_deferrable geqo jit"
+        "default_transaction_isolation default_transaction_deferrable geqo jit client_encoding"
     ).split()
 )
-# A role's default may say that it only reads: a client may add to that and not take it back.
-_ONLY_ON: Final = frozenset(("default_transaction_read_only",))
-_TRUE: Final = frozenset(("on", "true", "yes", "1"))
+_NAME: Final = re.compile(r"[a-z_][a-z0-9_$]*(\.[a-z_][a-z0-9_$]*)*")
+# What the login itself says, and is no setting: by such a name it would be said to the target in the client's words
+_OWN: Final = frozenset("user database options replication application_name".split())
+_OWN_ROOMS: Final = ("_pq_.", "hoopgw.")
+# At login they load a library into the session; a SET of them would only be of the next
+_LOADS: Final = frozenset(("local_preload_libraries", "session_preload_libraries"))
 
 
 def encoding_name(said: str) -> str:
@@ -60,7 +64,7 @@ def target_settings(parameters: dict[str, str]) -> dict[str, str]:
     """The settings for the target's StartupMessage, from a client's parameters without those that the login itself
     reads (user, database, options, replication, application_name, `_pq_.`).
 
-    `client_encoding` is always among them.  Raises LoginRefused for one that is not on the list, by name.
+    `client_encoding` is always among them.  Raises LoginRefused for one that cannot be, by name.
     """
     settings = {"client_encoding": "UTF8"}
     seen: set[str] = set()
@@ -79,10 +83,10 @@ def _setting(said: str, name: str, value: str) -> str:
         if not encoding:
             raise refused(said, "names an encoding that is not allowed")
         return encoding
-    if name in _ONLY_ON and value.lower() in _TRUE:
-        return "on"
-    if name not in PASSED:
-        raise refused(said, "is not taken at login; SET it once connected")
+    if name in _OWN or name in _LOADS or name.startswith(_OWN_ROOMS) or not _NAME.fullmatch(name):
+        raise refused(said, "is not taken at login")
+    if name == "search_path" and not value.isascii():  # which names these bytes are is the database's encoding's to say
+        raise refused(said, "is not ASCII; SET it once connected")
     return value
 
 

@@ -47,6 +47,8 @@ _TOLD: Final = {
     "28000": "the target refused the gateway's login",
     "28P01": "the target refused the gateway's login",
 }
+# Once it let us in: a setting that there is not, that has no such value, or that cannot be set.  Its words name that
+_OF_SETTINGS: Final = frozenset(("22023", "42704", "42602", "55P02"))
 
 
 class _State(Enum):
@@ -326,6 +328,8 @@ class TargetLogin:
         found = {part[:1]: part[1:].decode("utf-8", "replace") for part in body.split(b"\0") if part}
         sqlstate, text = found.get(b"C", ""), found.get(b"M", "")
         words = _TOLD.get(sqlstate)
+        if self._state is _State.AUTHENTICATED and sqlstate in _OF_SETTINGS:  # the client's own
+            words = _without(text, self._password)
         code = sqlstate if words else "08001"
         message, detail = words or "the target refused the gateway's login", f"{sqlstate[:5]} {text}"
         self._fail(effects, code, message, detail, code == _ELSEWHERE)

@@ -49,6 +49,7 @@ from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.parting import own_failure
 from hoopgw.servers.pump import CLIENT_CLOSED, Pump
 from hoopgw.session.interfaces import IEdge
+from hoopgw.session.starting import judged_settings, started
 
 PROTOCOL = "postgresql"
 TLS_HANDSHAKE = 0x16  # first byte of a TLS record that begins a connection (RFC 8446, 5.1): direct TLS
@@ -231,10 +232,11 @@ class PostgresServer(Protocol):
             raise NotGranted("the grant does not let this identity replicate", detail="replication")
         shown_by = "SASLInitialResponse" if self._client_login().by_bearer else "PasswordMessage"
         size = len(asked.token.reveal())
+        judged = judged_settings(asked.settings)
         opening = {
             "tls": self._tls,
             "application_name": asked.application_name,
-            "settings": asked.settings,
+            "settings": {name: value for name, value in asked.settings.items() if name not in judged},
             "replication": asked.replication,
             "login": ["StartupMessage", *([f"{shown_by} ({size} bytes)"] if size else [])],
             **({"certificate": {"subject": proven.subject, "proof": list(proven.proof)}} if proven is not None else {}),
@@ -242,17 +244,21 @@ class PostgresServer(Protocol):
         yield self._gateway.room()
         self._session = session = self._gateway.open_session(access, self, self._address, opening)
         session.accepted(PROTOCOL)
+        if judged:
+            yield session.judge.ready()
+            judged = yield Deferred.fromCoroutine(started(session.judge, judged))
         named = ""
         if access.target.application_name:
             named = application_name(session.id, access.identity.subject, asked.application_name)
         target, ready = yield self._gateway.dialer.dial(self._wanted(access, asked, named))
         self._target = target
         yield session.ready()
-        yield session.judge.ready()
+        if not judged:
+            yield session.judge.ready()
         yield self._gateway.room()
         if target.gone:
             raise TargetUnavailable(f"the target closed the connection: {target.gone}")
-        self._open(access, target, ready, named)
+        self._open(access, target, ready, named, judged)
 
     def _shown(self, asked: Login) -> tuple[BearerToken | ClientCertificate, Identity | None]:
         """What logs in; and whom the certificate names that stands there or beside it.  Raises LoginRefused."""
@@ -269,7 +275,9 @@ class PostgresServer(Protocol):
 
     # ---- the session
 
-    def _open(self, access: Access, target: dial.TargetConnection, ready: Ready, named: str) -> None:
+    def _open(
+        self, access: Access, target: dial.TargetConnection, ready: Ready, named: str, judged: dict[str, str]
+    ) -> None:
         gateway, session, limits = self._gateway, self._session, self._gateway.settings.limits
         self._state, self._deciding = _State.OPEN, None
         self._entrance.leave()
@@ -301,7 +309,8 @@ class PostgresServer(Protocol):
         target.hand_over(pump.target_bytes, pump.reading_target)
         self.dataReceived = pump.client_bytes  # type: ignore[method-assign]
         deliver(self.transport, pump.reading_client)
-        session.opened({"target": str(target.place.address), "tls": target.tls, "parameters": ready.parameters})
+        facts = {"target": str(target.place.address), "tls": target.tls, "parameters": ready.parameters}
+        session.opened({**facts, **({"set": judged} if judged else {})})
         self._login = None  # it has the token
         self.transport.write(welcome(ready.parameters, process, key))
         if ready.rest:

@@ -101,6 +101,7 @@ class SqlJudge(Judge):
     def successor(self, selection: Selection, access: Access) -> SqlJudge:
         """After a reload: the same session's names, other rules."""
         after = SqlJudge(selection, access, self._catalogues, self._scopes, self._parser, self.names)
+        after._started, after._named, after._settings = self._started, self._named, self._settings
         after._context = self._context
         after._for_others, after._loud = self._for_others, True
         after.replication, after._recoded = self.replication, self._recoded

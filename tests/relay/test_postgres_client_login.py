@@ -437,31 +437,42 @@ class Settings(SynchronousTestCase):
         self.assertEqual(self.ask(("application_name", "psql"), ("replication", "off")), utf8)
         self.assertEqual(self.ask(("client_encoding", "iso-8859-15")), {"client_encoding": "LATIN9"})
 
-    def test_settings_that_change_meaning(self) -> None:
-        """must-survive 9: search_path, role, session_authorization and the like are refused by name, in any case, also
-        inside `options`."""
-        for name in (
-            "search_path",
-            "Search_Path",
-            "role",
-            "session_authorization",
-            "session_replication_role",
-            "standard_conforming_strings",
-            "local_preload_libraries",
-            "default_tablespace",
-            "row_security",
-            "is_superuser",
-            "User",
-            "nobody.thought",
-        ):
+    def test_settings_that_are_judged(self) -> None:
+        """What is on no list is told to the edge as it was said, which has it judged as a SET."""
+        for name in ("search_path", "role", "row_security", "default_transaction_read_only", "app.tenant"):
+            wanted = {"client_encoding": "UTF8", name: "x"}
             for said in (
-                ((name, "x"),),
-                (("options", f"-c {name}=x"),),
-                (("options", f"--{name.replace('_', '-')}=x"),),
+                (name.upper(), "x"),
+                ("options", f"-c {name}=x"),
+                ("options", f"--{name.replace('_', '-')}=x"),
             ):
-                words = self.ask(*said)
-                assert isinstance(words, str), said
-                self.assertIn(name.lower(), words.lower())
+                self.assertEqual(self.ask(said), wanted, said)
+
+    def test_names_that_are_the_logins_own(self) -> None:
+        """must-survive 9: in other letters, or in `options`, what the login says itself would be another user or
+        database to the target; libraries are loaded before a statement is judged; and a name is a name."""
+        for name in (
+            "User",
+            "Database",
+            "OPTIONS",
+            "Replication",
+            "Application_name",
+            "_PQ_.x",
+            "hoopgw.login",
+            "session_preload_libraries",
+            "local_preload_libraries",
+            "session authorization",
+            'x" TO y; --',
+            "a..b",
+            "caf\u00e9",
+        ):
+            words = self.ask((name, "x"))
+            assert isinstance(words, str), name
+            self.assertIn("parameter", words)
+            option = name.replace(" ", "\\ ")
+            if name != "Application_name":
+                self.assertIsInstance(self.ask(("options", f"-c {option}=x")), str, name)
+        self.assertIn("not ASCII", str(self.ask(("search_path", "stra\u00dfe"))))
 
     def test_encodings_with_ascii_in_their_tails(self) -> None:
         """must-survive 16: encodings in which a quote can be half a character are refused, however they are written."""
@@ -520,12 +531,6 @@ class Settings(SynchronousTestCase):
         for said in ("-E", "-c", "-c x", "--", "-S 1", "-d 5", "-c jit=off -c JIT=on", "postgres", "-ojit=off"):
             self.assertIsInstance(self.ask(("options", said)), str, said)
         self.assertIsInstance(self.ask(("jit", "on"), ("options", "-c jit=off")), str)
-
-    def test_reading_role_stays_so(self) -> None:
-        """A client may ask to only read, and may not take a role's read-only default back at login."""
-        on = ("default_transaction_read_only", "on")
-        self.assertEqual(self.ask(on), {"client_encoding": "UTF8", "default_transaction_read_only": "on"})
-        self.assertIsInstance(self.ask(("default_transaction_read_only", "off")), str)
 
     def test_missing_names(self) -> None:
         """Without role or target nobody is asked for a token."""

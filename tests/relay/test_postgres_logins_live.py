@@ -259,6 +259,6 @@ class Live(SynchronousTestCase):
         self.assertIn("channel binding", str(caught.exception))
 
     def test_driver_that_sets_what_it_must_not(self) -> None:
-        """must-survive 9: a driver that sets search_path at login sees which parameter it was."""
-        words = self.refused(" user=reader dbname=pay options='-c search_path=evil'" + self._trusting())
-        self.assertIn("search_path", words)
+        """must-survive 9: a driver that loads a library at login sees which parameter it was."""
+        words = self.refused(" user=reader dbname=pay options='-c local_preload_libraries=evil'" + self._trusting())
+        self.assertIn("local_preload_libraries", words)

@@ -298,6 +298,14 @@ class Words(SynchronousTestCase):
             self.assertNotIn("pay_ro", failed.message)
             self.assertIn("pay_ro", failed.detail)
 
+    def test_words_about_a_setting(self) -> None:
+        """must-survive 11: what the target says of a setting is told once it let us in, and not before."""
+        words = {"C": "42704", "M": 'unrecognized configuration parameter "no_such_thing"'}
+        self.assertNotIn("no_such_thing", self.failed(**words).message)
+        effects = started(None).from_target(OK + error(**words))
+        failed: Failed = only(effects, Failed)
+        self.assertEqual((failed.sqlstate, failed.message), ("42704", words["M"]))
+
     def test_errors_of_any_shape(self) -> None:
         """must-survive 8: an error without SQLSTATE, with unknown fields or with none is a failure like any other."""
         for fields in ({}, {"M": "x"}, {"?": "y", "C": "XX000"}, {"C": "Z" * 5000}):
