@@ -40,6 +40,7 @@ class Denial:
     accepted: bool = False  # of what is held: its rule has clients of HTTP answered at once
     code: str = ""  # of a client's own mistake with a hold that it named (docs/for-agents.md)
     position: int = 0  # not 0: a mistake in the text, at this character from 1 on, or -1: in no one place
+    sqlstate: str = ""  # of a mistake for which PostgreSQL has one, and `reason` its words
 
     def fields(self) -> dict[str, Any]:
         """The JSON object, in the order in which people read it; empty fields are left out."""

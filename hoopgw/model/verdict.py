@@ -25,6 +25,7 @@ class Refusal:
     source: Source = Source()
     # not 0: the grammar does not accept the text, at this character from 1 on, or -1: in no one place
     position: int = 0
+    sqlstate: str = ""  # of a mistake for which PostgreSQL has one, and `reason` its words
 
 
 @dataclass(frozen=True, slots=True)

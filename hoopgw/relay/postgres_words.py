@@ -63,7 +63,7 @@ def _fields(denial: Denial, encoding: str, extra: dict[str, object] | None) -> l
         ]
     hint = denial.would_pass or _HINTS.get(denial.decision, "")
     return [
-        (b"C", SQLSTATES[denial.decision]),
+        (b"C", denial.sqlstate.encode() or SQLSTATES[denial.decision]),
         (b"M", encoded(denial.reason, encoding)),
         (b"D", _json(denial, extra)),
         (b"H", encoded(hint, encoding)),

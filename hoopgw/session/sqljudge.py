@@ -30,7 +30,7 @@ from hoopgw.relay.postgres_settings import encoding_name
 from hoopgw.session.catalogues import CatalogueCache
 from hoopgw.session.interfaces import IJudge
 from hoopgw.session.parser_process import ParserProcess
-from hoopgw.session.sqlbuiltin import built_in, refused, unreadable
+from hoopgw.session.sqlbuiltin import built_in, of_names, refused, unreadable
 from hoopgw.session.sqlnaming import reading_of, with_names
 from hoopgw.session.sqlscopes import Held, Scope, Scopes, Told
 from hoopgw.session.sqlstatements import changes, for_others, loud, makes, own_types, quiet
@@ -274,7 +274,7 @@ class SqlJudge(Judge):
         if operation.kind == PARSE and [bool(each.uses) for each in meant.statements] == [True]:
             self._named_by(operation, facts, scope)
             return Verdict(keep=False)  # of a name that is not there yet: nothing is done before it is judged by it
-        verdict = judge(self._guardrails(facts, scope), operation, meant) & built_in(meant)
+        verdict = of_names(judge(self._guardrails(facts, scope), operation, meant) & built_in(meant), meant)
         missing = bool(verdict.refusals) and _missing(meant)
         if missing and self._catalogues.may_ask(self._entry):
             return self._again(operation)

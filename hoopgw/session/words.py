@@ -23,6 +23,7 @@ def refusal(verdict: Verdict, session: str, policy: str) -> Denial:
         session=session,
         policy=policy,
         position=refusals[0].position if len(refusals) == 1 else 0,
+        sqlstate=refusals[0].sqlstate if len(refusals) == 1 else "",
     )
 
 

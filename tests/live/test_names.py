@@ -77,7 +77,8 @@ class Names(LiveCase):
         self.link.prepare(b"x", b"execute p")
         for name in (b"f", b"x"):
             found = self.link.exec_prepared(name, [])
-            self.assertIn(b"names nothing that was prepared or declared", found.error_message)
+            self.assertIn(b"does not exist", found.error_message)
+            self.assertIn(found.error_field(pq.DiagnosticField.SQLSTATE), (b"34000", b"26000"))
         for text, shown in ((PLAIN, b"plain"), (MASKED, b"*" * 8), (PLAIN, b"plain")):
             self.shown(b"begin", b"declare c cursor for " + text, b"prepare p as " + text)
             for name in (b"f", b"x"):
@@ -153,7 +154,7 @@ class Names(LiveCase):
                 self.assertRaises(psycopg.Error, connection.execute, text)
                 connection.execute(b"rollback to here")
         for text in ("execute q", "fetch q"):
-            with self.assertRaisesRegex(psycopg.DatabaseError, "names nothing"):
+            with self.assertRaisesRegex(psycopg.DatabaseError, "does not exist"):
                 self.assertNotIn("4242", str(connection.execute(text).fetchall()))
             connection.execute(b"rollback to here")
 

@@ -128,8 +128,17 @@ class Names(SynchronousTestCase):
             self.assertEqual(refused(said(session, text % "'/etc/passwd'")), {"no-files"})
 
     def test_unseen_with_a_rule(self) -> None:
-        """A rule that cannot know whether it is meant refuses as well."""
-        self.assertEqual(refused(said(judge(NO_DELETE), "execute p")), {"built-in:names", "no-delete"})
+        """A rule that cannot know whether it is meant has nothing to add: PostgreSQL's own words and SQLSTATE tell the
+        client to prepare it anew.  Beside another statement it has."""
+        for text, words, sqlstate in (
+            ("execute p", 'prepared statement "p" does not exist', "26000"),
+            ("explain execute p", 'prepared statement "p" does not exist', "26000"),
+            ("fetch c", 'cursor "c" does not exist', "34000"),
+            ("move all in c", 'cursor "c" does not exist', "34000"),
+        ):
+            (refusal,) = said(judge(NO_DELETE), text).refusals
+            self.assertEqual((refusal.reason, refusal.sqlstate), (words, sqlstate))
+        self.assertEqual(refused(said(judge(NO_DELETE), "execute p; select 1")), {"built-in:names", "no-delete"})
 
     def test_seen(self) -> None:
         """PREPARE, DECLARE and a Parse of that name define it, in this session and no other."""
@@ -172,7 +181,7 @@ class Names(SynchronousTestCase):
         """A PREPARE that was refused did not happen."""
         session = judge(NO_PREPARE)
         self.assertEqual(refused(said(session, "prepare p as select 1")), {"no-prepare"})
-        self.assertEqual(refused(said(session, "execute p")), {"built-in:names", "no-prepare"})
+        self.assertEqual(refused(said(session, "execute p")), {"built-in:names"})
 
 
 class Kept(SynchronousTestCase):
@@ -243,7 +252,7 @@ class Kept(SynchronousTestCase):
         session = judge(NO_DELETE)
         self.asked(session, 1, "select 1", BIND, portal=b"c")
         self.assertEqual(self.asked(session, 2, "fetch c"), set())
-        self.assertEqual(self.asked(session, 3, "execute c"), {"built-in:names", "no-delete"})
+        self.assertEqual(self.asked(session, 3, "execute c"), {"built-in:names"})
         loose = judge()
         self.asked(loose, 1, "delete from t", BIND, portal=b"c")
         self.asked(loose, 10, "prepare p as delete from t")
