@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import pwd
 import shutil
@@ -12,11 +13,12 @@ import threading
 from pathlib import Path
 
 import psycopg
+from twisted.trial.unittest import SkipTest
 
 from hoopgw.cli.demo.authority import Authority
 from hoopgw.cli.demo.place import free_port
 from hoopgw.cli.demo.programs import Programs
-from tests.programs import environment
+from tests.programs import SERVER, environment, found
 
 TIMEOUT = 60.0  # seconds that a slow machine may take
 HBA = """
@@ -40,6 +42,20 @@ ALTER ROLE reading SET default_transaction_read_only = on;
 SET password_encryption = 'md5';
 CREATE ROLE old LOGIN PASSWORD 'old';
 """
+
+
+_RUNNING: dict[bool, Cluster] = {}
+
+
+def running(*, standby: bool = False) -> Cluster:
+    """One for all tests of this process.  Raises SkipTest where no PostgreSQL is installed."""
+    programs = found(*SERVER)
+    if programs is None:
+        raise SkipTest("no PostgreSQL server is installed")
+    if standby not in _RUNNING:
+        _RUNNING[standby] = Cluster(programs, standby=standby)
+        atexit.register(_RUNNING[standby].stop)  # trial knows no tearDownClass
+    return _RUNNING[standby]
 
 
 class Cluster:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -21,6 +23,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.cli.demo.stage import DEMO, Options, Stage, on_stage
 from hoopgw.cli.demo.surroundings import forget_misleading, surroundings
+from hoopgw.wire.pglogin import SSL_REQUEST
 
 UNTIL = 60.0  # seconds that a slow machine may take
 
@@ -96,6 +99,27 @@ class LiveCase(SynchronousTestCase):
         connection = psycopg.connect(self.stage.gateway_url(role), **given)
         self.addCleanup(connection.close)
         return connection
+
+    def by_hand(self) -> ssl.SSLSocket:
+        """A session of `writer`, ready for a statement.  Client libraries send in pieces of their own choice, and read
+        meanwhile."""
+        context = ssl.create_default_context(cafile=str(self.stage.ca))
+        plain = socket.create_connection(("127.0.0.1", self.stage.gateway.port), timeout=4 * UNTIL)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plain.sendall((8).to_bytes(4, "big") + SSL_REQUEST.to_bytes(4, "big"))
+        self.assertEqual(plain.recv(1), b"S")
+        session = context.wrap_socket(plain, server_hostname="127.0.0.1")
+        self.addCleanup(session.close)
+        settings = b"\0\x03\0\0user\0writer\0database\0shop\0\0"
+        session.sendall((len(settings) + 4).to_bytes(4, "big") + settings)
+        token = self.stage.agent.encode() + b"\0"
+        session.sendall(b"p" + (len(token) + 4).to_bytes(4, "big") + token)
+        seen = b""
+        while not seen.endswith(b"Z\0\0\0\x05I"):
+            piece = session.recv(65536)
+            self.assertTrue(piece, seen)
+            seen += piece
+        return session
 
     def hoopgw(self, *words: str, token: str = "") -> subprocess.CompletedProcess[str]:
         """The command, as the approver unless `token` says otherwise."""

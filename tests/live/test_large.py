@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -103,23 +102,6 @@ class Large(OwnerCase):
         ((size, digest),) = connection.execute("select length(t), sha256(b) from wide").fetchall()
         self.assertEqual((size, digest), (VALUE, hashlib.sha256(data).digest()))
 
-    def connected(self) -> ssl.SSLSocket:
-        """A session, by hand: the client library would send a statement in pieces of its own choice."""
-        context = ssl.create_default_context(cafile=str(self.stage.ca))
-        plain = socket.create_connection(("127.0.0.1", self.stage.gateway.port), timeout=240)
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        plain.sendall((8).to_bytes(4, "big") + (80877103).to_bytes(4, "big"))
-        self.assertEqual(plain.recv(1), b"S")
-        session = context.wrap_socket(plain, server_hostname="127.0.0.1")
-        self.addCleanup(session.close)
-        settings = b"\0\x03\0\0user\0writer\0database\0shop\0\0"
-        session.sendall((len(settings) + 4).to_bytes(4, "big") + settings)
-        self.until(session, b"R")
-        token = self.stage.agent.encode() + b"\0"
-        session.sendall(b"p" + (len(token) + 4).to_bytes(4, "big") + token)
-        self.until(session, b"Z")
-        return session
-
     def until(self, session: ssl.SSLSocket, tag: bytes) -> list[bytes]:
         """Tags of the messages up to this one."""
         seen: list[bytes] = []
@@ -139,7 +121,7 @@ class Large(OwnerCase):
 
     def seconds(self, size: int, piece: int) -> float:
         """Of the CPU, that the gateway needs for a statement of this size that comes in such pieces."""
-        session = self.connected()
+        session = self.by_hand()
         text = b"select length('" + b"a" * size + b"')\0"
         message = memoryview(b"Q" + (len(text) + 4).to_bytes(4, "big") + text)
         before = cpu(self.stage.gateway.pid)

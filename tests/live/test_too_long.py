@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 import time
 
 from hoopgw.cli.demo.stage import Options
-from tests.live.harness import UNTIL, LiveCase
+from tests.live.harness import LiveCase
 
 SENT = 48 << 20
 
 
 class TooLong(LiveCase):
     options = Options(more={"hoopgw.toml": '[limits]\nmax_statement = "1 MiB"\n'})
-
-    def connected(self) -> ssl.SSLSocket:
-        """A session by hand: a client library reads while it sends."""
-        context = ssl.create_default_context(cafile=str(self.stage.ca))
-        plain = socket.create_connection(("127.0.0.1", self.stage.gateway.port), timeout=UNTIL)
-        plain.sendall((8).to_bytes(4, "big") + (80877103).to_bytes(4, "big"))
-        self.assertEqual(plain.recv(1), b"S")
-        session = context.wrap_socket(plain, server_hostname="127.0.0.1")
-        self.addCleanup(session.close)
-        settings = b"\0\x03\0\0user\0writer\0database\0shop\0\0"
-        session.sendall((len(settings) + 4).to_bytes(4, "big") + settings)
-        token = self.stage.agent.encode() + b"\0"
-        session.sendall(b"p" + (len(token) + 4).to_bytes(4, "big") + token)
-        seen = b""
-        while not seen.endswith(b"Z\0\0\0\x05I"):
-            seen += session.recv(65536)
-        return session
 
     def told(self, session: ssl.SSLSocket) -> bytes:
         """All that comes up to the end; an end without a word of TLS is none."""
@@ -42,7 +24,7 @@ class TooLong(LiveCase):
     def test_a_statement(self) -> None:
         """must-survive 5, 78: one message beyond max_statement, all of it sent first, and others behind it."""
         for behind in (b"", b"Q\0\0\0\x0dselect 1\0" * 100_000):
-            session = self.connected()
+            session = self.by_hand()
             session.sendall(b"Q" + (SENT + 5).to_bytes(4, "big") + b" " * SENT + b"\0" + behind)
             said = self.told(session)
             self.assertIn(b"C08P01", said)
@@ -50,7 +32,7 @@ class TooLong(LiveCase):
 
     def test_killed_in_a_copy(self) -> None:
         """must-survive 77: who is killed while it sends, and reads later, reads why."""
-        session = self.connected()
+        session = self.by_hand()
         text = b"copy products (id, name, price) from stdin\0"
         session.sendall(b"Q" + (len(text) + 4).to_bytes(4, "big") + text)
         self.assertEqual(session.recv(1), b"G")

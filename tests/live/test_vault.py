@@ -12,10 +12,8 @@ import signal
 import ssl
 import subprocess
 import tempfile
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -36,6 +34,7 @@ from hoopgw.model.events import Code
 from hoopgw.model.settings import Settings, VaultSettings
 from hoopgw.model.target import SecretReference
 from tests.live.harness import LiveCase, until_later
+from tests.live.s3_servers import until
 
 PROGRAM = os.environ.get("HOOPGW_VAULT") or shutil.which("bao") or shutil.which("vault")
 LACKING = None if PROGRAM else "neither bao nor vault is installed"
@@ -96,15 +95,6 @@ class Server:
         self.process.kill()
         self.process.wait(10)
         shutil.rmtree(self.place)
-
-
-def until(true: Callable[[], Any], seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := true()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not so after {seconds} s")
-        time.sleep(0.1)
-    return found
 
 
 class Keeping(TestCase):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import socket
 import ssl
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.secret import Secret
 from hoopgw.relay import postgres_client_effects as client_side
@@ -21,10 +20,8 @@ from hoopgw.relay.postgres_client_login import ClientLogin
 from hoopgw.relay.postgres_client_words import welcome
 from hoopgw.wire.channel_binding import tls_server_end_point
 from hoopgw.wire.scram import NONCE_BYTES, salted_password
-from tests.pgcluster import TIMEOUT, Cluster
-from tests.programs import SERVER, found
+from tests.pgcluster import TIMEOUT, Cluster, running
 
-CLUSTER: list[Cluster] = []
 READY = target_side.Ready
 PASSWORD = Secret("h\u00e9slo a".encode())  # SASLprep makes it the same as the role's
 
@@ -64,13 +61,7 @@ class Target:
 
 class Live(SynchronousTestCase):
     def setUp(self) -> None:
-        programs = found(*SERVER)
-        if programs is None:
-            raise SkipTest("PostgreSQL 15 is not here")
-        if not CLUSTER:
-            CLUSTER.append(Cluster(programs))
-            atexit.register(CLUSTER[0].stop)  # trial knows no tearDownClass
-        self.cluster = CLUSTER[0]
+        self.cluster = running()
         for name in [name for name in os.environ if name.startswith("PG")]:  # a driver would take them
             self.addCleanup(os.environ.__setitem__, name, os.environ.pop(name))
 

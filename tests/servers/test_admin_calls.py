@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -33,23 +34,17 @@ class Filter(SynchronousTestCase):
             session_page(_filter({"verdict": verdict}))
 
 
+def admin_of(**given: Any) -> Admin:
+    """With what a test needs of it, and nothing else."""
+    return Admin(**dict.fromkeys(inspect.signature(Admin).parameters) | {"events": Emitted()} | given)
+
+
 class Logins(SynchronousTestCase):
     def test_a_token_that_is_not_accepted_is_an_event(self) -> None:
         """As on every other way in."""
         events, nothing = Emitted(), cast(Any, None)
         portal = Portal(GatewayRealm(nothing, nothing), [TokenChecker(nothing, nothing)])
-        admin = Admin(
-            portal=portal,
-            events=events,
-            holds=nothing,
-            registry=nothing,
-            store=nothing,
-            recording=nothing,
-            watch=nothing,
-            metrics=nothing,
-            health=nothing,
-            certifying=nothing,
-        )
+        admin = admin_of(portal=portal, events=events)
         for token in (None, Secret(b"x.y.z"), Secret(b"\xff")):
             self.failureResultOf(Deferred.fromCoroutine(admin.access(token)), LoginRefused)
         self.assertEqual(events.codes(), [Code.LOGIN_REFUSED] * 3)
@@ -60,19 +55,7 @@ class Kill(SynchronousTestCase):
         """must-survive 63: it reaches the client's terminal as part of an error."""
         said: list[tuple[str, str]] = []
         live = SimpleNamespace(kill=lambda by, why: said.append((by, why)))
-        nothing = cast(Any, None)
-        admin = Admin(
-            portal=nothing,
-            events=Emitted(),
-            holds=nothing,
-            registry=cast(Any, SimpleNamespace(find=lambda id: live)),
-            store=nothing,
-            recording=nothing,
-            watch=nothing,
-            metrics=nothing,
-            health=nothing,
-            certifying=nothing,
-        )
+        admin = admin_of(registry=SimpleNamespace(find=lambda id: live))
         access = cast(Any, SimpleNamespace(rights={"kill"}, identity=SimpleNamespace(subject="ann")))
         self.successResultOf(Deferred.fromCoroutine(admin.kill(access, "s_x", "runs\x1b]52;c;eA==\x07 wild")))
         self.assertEqual(said, [("ann", "ended by ann: runs\\x1b]52;c;eA==\\x07 wild")])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 from collections.abc import Generator
 from typing import Any
 
@@ -11,7 +10,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.task import Clock, deferLater
 from twisted.internet.threads import deferToThread
-from twisted.trial.unittest import SkipTest, TestCase
+from twisted.trial.unittest import TestCase
 
 from hoopgw.model.errors import TargetUnavailable
 from hoopgw.model.secret import Secret
@@ -20,12 +19,10 @@ from hoopgw.policy.catalogue_queries import QUERIES, catalogue
 from hoopgw.servers.catalogue_source import IDLE, LIFETIME, CatalogueSource
 from hoopgw.servers.departures import Departures
 from hoopgw.servers.dial import Dialer
-from tests.pgcluster import Cluster
-from tests.programs import SERVER, found
+from tests.pgcluster import running
 
 BACKEND = ("SELECT pg_catalog.pg_backend_pid()",)
 PASSWORD = Secret("h\u00e9slo a".encode())
-CLUSTERS: list[Cluster] = []
 READER = Role("reader", "bound", SecretReference("env", "PASSWORD"))
 
 
@@ -33,13 +30,7 @@ class Kept(TestCase):
     timeout = 180
 
     def setUp(self) -> None:
-        programs = found(*SERVER)
-        if programs is None:
-            raise SkipTest("PostgreSQL 15 is not here")
-        if not CLUSTERS:
-            CLUSTERS.append(Cluster(programs))
-            atexit.register(CLUSTERS[0].stop)  # trial knows no tearDownClass
-        self.primary = CLUSTERS[0]
+        self.primary = running()
         departures = Departures(reactor)
         self.addCleanup(departures.stop)
         self.clock = Clock()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -10,7 +9,7 @@ import psycopg
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.protocol import Factory, Protocol
-from twisted.trial.unittest import SkipTest, TestCase
+from twisted.trial.unittest import TestCase
 
 from hoopgw.cli.demo.place import free_port
 from hoopgw.model.errors import TargetUnavailable
@@ -20,12 +19,10 @@ from hoopgw.relay.postgres_target_effects import Ready
 from hoopgw.servers import dial
 from hoopgw.servers.departures import Departures
 from hoopgw.wire import pglogin, pgmessages
-from tests.pgcluster import Cluster
-from tests.programs import SERVER, found
+from tests.pgcluster import running
 
 PASSWORD = Secret("h\u00e9slo a".encode())
 SETTINGS = {"client_encoding": "UTF8"}
-CLUSTERS: list[Cluster] = []  # a primary, a standby
 
 
 class Saying(Protocol):
@@ -46,15 +43,7 @@ class Dialling(TestCase):
     timeout = 180
 
     def setUp(self) -> None:
-        programs = found(*SERVER)
-        if programs is None:
-            raise SkipTest("PostgreSQL 15 is not here")
-        if not CLUSTERS:
-            for standby in (False, True):
-                cluster = Cluster(programs, standby=standby)
-                atexit.register(cluster.stop)  # trial knows no tearDownClass
-                CLUSTERS.append(cluster)
-        self.primary, self.standby = CLUSTERS
+        self.primary, self.standby = running(), running(standby=True)
         self.departures = Departures(reactor)
         self.departures.start()
         self.addCleanup(self.departures.stop)
