@@ -133,6 +133,8 @@ class Statement:
     ways: tuple[str, ...] = ()  # what leads where: "view public.v -> table public.t"
     secret: bool = False  # the text carries a password
     settings: tuple[tuple[str, str | None], ...] = ()  # (name, literal value; None: not a literal)
+    # of `settings` those that are said by parameters: (index, name or number, value or number)
+    by_parameter: tuple[tuple[int, str | int, str | int | None], ...] = ()
     defines: str = ""  # name of PREPARE or DECLARE
     uses: str = ""  # name of EXECUTE, FETCH
     body: "tuple[Statement, ...]" = ()  # of PREPARE and DECLARE: what the name will stand for

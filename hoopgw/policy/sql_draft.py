@@ -36,6 +36,7 @@ class Draft:
         self.lost: set[tuple[int, int]] = set()
         self.outputs: tuple[Output, ...] = ()
         self.settings: list[tuple[str, str | None]] = []
+        self.by_parameter: list[tuple[int, str | int, str | int | None]] = []
         self.by_name = ""  # the setting that set_config(name, …) sets
         self.runs: set[tuple[int, str]] = set()
         self.named: list[tuple[Function, Node]] = []  # functions of one's own that may be called by name
@@ -75,6 +76,7 @@ class Draft:
             calls=frozenset(self.calls),
             secret=self.secret,
             settings=tuple(self.settings),
+            by_parameter=tuple(self.by_parameter),
             defines=self.defines,
             uses=self.uses,
             body=self.body,

@@ -10,6 +10,7 @@ from hoopgw.policy.sql_calls import RUNS_TEXT, unread
 from hoopgw.policy.sql_draft import Draft
 from hoopgw.policy.sql_implicit import Implicit
 from hoopgw.policy.sql_relations import resolve
+from hoopgw.policy.sql_settings import text_parameter
 from hoopgw.policy.sql_tree import Node, literal
 
 
@@ -135,4 +136,14 @@ def set_config_call(draft: Draft, node: Node) -> None:
     arguments = node.get("args", [])
     name = (literal(arguments[0]) if arguments else None) or draft.by_name or None
     value = literal(arguments[1]) if len(arguments) > 1 else None
+    if name is None or value is None:
+        _note_parameters(draft, name, value, arguments)
     draft.settings.append((name.lower() if name is not None else "*", value if name is not None else None))
+
+
+def _note_parameters(draft: Draft, name: str | None, value: str | None, arguments: list[Node]) -> None:
+    """Where these are parameters: what is bound to them tells."""
+    first, second = [*(text_parameter(draft, each) for each in arguments[:2]), 0, 0][:2]
+    if (name is not None or first) and (first or second):
+        said = value if value is not None else second or None
+        draft.by_parameter.append((len(draft.settings), name if name is not None else first, said))

@@ -1,10 +1,13 @@
-"""Which setting a `set_config` changes whose name is no literal: the one form of it that pg_dump sends."""
+"""Which setting a `set_config` changes whose name is no literal: the one form of it that pg_dump sends, and parameters
+whose values are known once they are bound."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+from hoopgw.policy.sql_draft import Draft
 from hoopgw.policy.sql_names import NameContext
+from hoopgw.policy.sql_tree import words
 
 Node = dict[str, Any]
 # It narrows what a session can be made to read (CVE-2024-7348); pg_dump sets it only where the server knows it, so by
@@ -51,3 +54,30 @@ def _column(node: Any) -> list[str]:
 def _text(node: Any) -> str:
     constant = node.get("A_Const", {}) if isinstance(node, dict) else {}
     return str(constant.get("sval", {}).get("sval", ""))
+
+
+def text_parameter(draft: Draft, node: Any) -> int:
+    """The number of the parameter that this argument of a `set_config` is, also with a cast to text; 0: it is none.
+
+    It has no type but text, unless Parse declares one: so it may stand nowhere else, as `$1::bpchar` it would lose its
+    blanks on its way here.
+    """
+    if isinstance(node, dict) and "TypeCast" in node and _is_text(draft, node["TypeCast"].get("typeName", {})):
+        node = node["TypeCast"].get("arg")
+    number = int(node.get("ParamRef", {}).get("number", 0)) if isinstance(node, dict) else 0
+    same = [each for key, each in draft.nodes if key == "ParamRef" and each.get("number", 0) == number]
+    return number if len(same) == 1 else 0
+
+
+def _is_text(draft: Draft, type_name: Node) -> bool:
+    """PostgreSQL's own type, whatever else has that name."""
+    if "typmods" in type_name or "arrayBounds" in type_name:
+        return False
+    names = words(type_name.get("names"))
+    if names in (["pg_catalog", "varchar"], ["pg_catalog", "text"]):
+        return True
+    catalogue, context = draft.catalogue, draft.context
+    if names != ["text"] or catalogue is None or catalogue.types is None or context.path_unknown or context.types:
+        return False
+    hidden = any((schema, "text") in catalogue.types.by_name for schema in context.schemas if schema != "pg_catalog")
+    return not (hidden or context.calls_changing)

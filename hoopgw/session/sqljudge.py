@@ -33,7 +33,7 @@ from hoopgw.session.parser_process import ParserProcess
 from hoopgw.session.sqlbuiltin import built_in, of_names, refused, unreadable
 from hoopgw.session.sqlnaming import reading_of, with_names
 from hoopgw.session.sqlscopes import Held, Scope, Scopes, Told
-from hoopgw.session.sqlstatements import changes, for_others, loud, makes, own_types, quiet
+from hoopgw.session.sqlstatements import changes, for_others, loud, makes, own_types, quiet, with_values
 from hoopgw.session.supervision import Judge
 
 # Settings that change nothing of what a statement does; drivers set them as they please
@@ -268,7 +268,8 @@ class SqlJudge(Judge):
         return reading.addCallbacks(read, unread)
 
     def _weighed(self, operation: Operation, facts: Facts, scope: Scope) -> Verdict | Deferred[Verdict]:
-        meant = with_names(self.names, facts, operation.text, scope, self._context, bound=operation.bound)
+        said = with_values(facts, operation)
+        meant = with_names(self.names, said, operation.text, scope, self._context, bound=operation.bound)
         if scope.casts:
             meant = with_parameters(meant, scope.catalogue, own_types(operation))
         if operation.kind == PARSE and [bool(each.uses) for each in meant.statements] == [True]:
@@ -286,7 +287,9 @@ class SqlJudge(Judge):
             scope.remember(operation.text, facts)
         self._named_by(operation, facts, scope)
         if not verdict.refusals and operation.kind in (QUERY, EXECUTE):
-            self._happens(meant, operation.text, scope, operation.number)
+            self._happens(
+                meant, operation.text, scope, operation.number, operation.parameters if said is not facts else b""
+            )
             if len(facts.statements) == 1 and facts.statements[0].defines and not facts.statements[0].uses:
                 (only,) = facts.statements
                 self.names.told(only.defines, "prepare" not in only.effects, operation.number)
@@ -320,7 +323,7 @@ class SqlJudge(Judge):
     def defined(self, number: int) -> None:
         self.names.settle(number)
 
-    def _happens(self, facts: Facts, text: bytes, scope: Scope, number: int = 0) -> None:
+    def _happens(self, facts: Facts, text: bytes, scope: Scope, number: int = 0, values: bytes = b"") -> None:
         """What the session's names may mean from now on."""
         context = self._context
         reading = reading_of(scope, context)
@@ -342,7 +345,7 @@ class SqlJudge(Judge):
                 if name == ENCODING and value is not None and encoding_name(value) != UTF8:
                     self._recoded = True
                 if name not in NO_MEANING:
-                    self._settings.add(name, text)
+                    self._settings.add(name, text + values)
         if context != self._context:
             self._context = context
             self._held = Held(None)

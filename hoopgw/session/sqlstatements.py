@@ -7,7 +7,7 @@ from typing import Final
 
 from hoopgw.model.operation import BIND, EXECUTE, PARSE, Operation
 from hoopgw.policy.catalogue_types import FIRST_OWN
-from hoopgw.policy.facts import Statement
+from hoopgw.policy.facts import Facts, Statement
 from hoopgw.policy.lineage import Lineage
 from hoopgw.policy.sql_names import NEW_ALONE
 from hoopgw.policy.sql_nodes import DDL
@@ -26,6 +26,58 @@ def own_types(operation: Operation) -> list[int]:
         return []
     ends = range(2, 2 + 4 * int.from_bytes(parameters[:2], "big"), 4)
     return [oid for at in ends for oid in [int.from_bytes(parameters[at : at + 4], "big")] if oid >= FIRST_OWN]
+
+
+# Of what is text on its way to a function that takes it: text, varchar, and what Parse leaves to PostgreSQL
+TEXTS: Final = frozenset((0, 25, 1043))
+
+
+def with_values(facts: Facts, operation: Operation) -> Facts:
+    """With the settings that parameters say: nothing of them at Parse, which does nothing yet; what was bound at Bind
+    and Execute.  The same object where there are none."""
+    if operation.kind not in (PARSE, BIND, EXECUTE) or not any(each.by_parameter for each in facts.statements):
+        return facts
+    values = [] if operation.kind == PARSE else bound_texts(operation.parameters)
+    return Facts(tuple(_with_values(each, operation.kind, values) for each in facts.statements), facts.redacted)
+
+
+def _with_values(statement: Statement, kind: str, values: list[str | None]) -> Statement:
+    settings = dict(enumerate(statement.settings))
+    for index, name, value in statement.by_parameter:
+        if kind == PARSE:
+            del settings[index]
+            continue
+        said = _value(name, values)
+        settings[index] = ("*", None) if said is None else (said.lower(), _value(value, values))
+    return replace(statement, settings=tuple(settings.values()))
+
+
+def _value(said: str | int | None, values: list[str | None]) -> str | None:
+    if isinstance(said, int):
+        return values[said - 1] if said <= len(values) else None
+    return said
+
+
+def bound_texts(parameters: bytes) -> list[str | None]:
+    """Of an operation's `parameters` with all their values: each as text; None for NULL, for what is not ASCII (in
+    which encoding is not known here) and for other types."""
+    types = int.from_bytes(parameters[:2], "big")
+    here = 2 + 4 * types
+    here += 2 + 2 * int.from_bytes(parameters[here : here + 2], "big")  # text is the same bytes in both formats
+    count = int.from_bytes(parameters[here : here + 2], "big")
+    here += 2
+    found: list[str | None] = []
+    for index in range(count):
+        length = int.from_bytes(parameters[here : here + 4], "big")
+        here += 4
+        if length == 0xFFFFFFFF:
+            found.append(None)
+            continue
+        value = parameters[here : here + length]
+        here += length
+        oid = int.from_bytes(parameters[2 + 4 * index : 6 + 4 * index], "big") if index < types else 0
+        found.append(value.decode() if oid in TEXTS and value.isascii() else None)
+    return found
 
 
 def both(using: Statement, body: Statement) -> Statement:
