@@ -115,11 +115,10 @@ class Withheld:
 
 @final
 class Sniffed:
-    """What begins as JSON is read as JSON; `other` makes what reads the rest."""
+    """How it begins says what reads it: `choose` gives that, or None where more has to come of what has not ended."""
 
-    def __init__(self, json: Callable[[], Any], other: Callable[[], Any]) -> None:
-        self._json = json
-        self._other = other
+    def __init__(self, choose: Callable[[bytes, bool], Any]) -> None:
+        self._choose = choose
         self._begin = b""
         self._walk: Any = None
 
@@ -130,60 +129,28 @@ class Sniffed:
     def feed(self, data: bytes) -> bytes:
         if self._walk is None:
             self._begin += data
-            stripped = self._begin.removeprefix(b"\xef\xbb\xbf").lstrip()
-            if len(stripped) < 2 and len(self._begin) < MAX_BLANK:
+            self._walk = self._choose(self._begin, False)
+            if self._walk is None:
                 return b""
-            if stripped[:1] in (b"{", b"[") and not stripped[1:].strip() and len(self._begin) < MAX_BLANK:
-                return b""
-            data = self._chosen()
+            data, self._begin = self._begin, b""
         found: bytes = self._walk.feed(data)
         return found
 
-    def _chosen(self) -> bytes:
-        """What came so far, for what reads it."""
-        self._walk = self._json() if _BEGINS_JSON.match(self._begin) else self._other()
-        data, self._begin = self._begin, b""
-        return data
-
     def finish(self) -> bytes:
-        data = self._chosen() if self._walk is None else b""
-        found: bytes = self._walk.feed(data) + self._walk.finish()
-        return found
-
-
-@final
-class Unknown:
-    """A body whose type says nothing: JSON or text by how it begins, else passed."""
-
-    def __init__(self, sniffed: Callable[[], Any]) -> None:
-        self._sniffed = sniffed
-        self._begin = b""
-        self._walk: Any = None
-
-    @property
-    def masked(self) -> int:
-        return 0 if self._walk is None else int(self._walk.masked)
-
-    def feed(self, data: bytes) -> bytes:
+        data = b""
         if self._walk is None:
-            self._begin += data
-            text = _is_text(self._begin[:MAX_BLANK])
-            if text and len(self._begin) < LOOKED_AT:
-                return b""
-            data = self._chosen(text)
-        found: bytes = self._walk.feed(data)
-        return found
-
-    def _chosen(self, text: bool) -> bytes:
-        """What came so far, for what reads it."""
-        self._walk = self._sniffed() if text else Passed()
-        data, self._begin = self._begin, b""
-        return data
-
-    def finish(self) -> bytes:
-        data = self._chosen(True) if self._walk is None else b""
+            self._walk = self._choose(self._begin, True)
+            data, self._begin = self._begin, b""
         found: bytes = self._walk.feed(data) + self._walk.finish()
         return found
+
+
+def _is_short(begin: bytes) -> bool:
+    """Too short to tell whether it is JSON."""
+    if len(begin) >= MAX_BLANK:
+        return False
+    stripped = begin.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return len(stripped) < 2 or (stripped[:1] in (b"{", b"[") and not stripped[1:].strip())
 
 
 def _is_text(begin: bytes) -> bool:
@@ -220,10 +187,11 @@ class Bodies:
         return EventMask(self.message, self._line)
 
     def sniffed(self) -> Sniffed:
-        return Sniffed(self.json, self._refused if self._strict else self.text)
+        return Sniffed(self._json_alone if self._strict else self._json_or_text)
 
-    def unknown(self) -> Unknown:
-        return Unknown(lambda: Sniffed(self.json, self.text))
+    def unknown(self) -> Sniffed:
+        """Of a type that says nothing."""
+        return Sniffed(self._text_alone)
 
     def message(self, data: bytes) -> bytes:
         """One whole message: JSON, or text where that may pass."""
@@ -247,5 +215,20 @@ class Bodies:
         scanner = self._value.scanner
         return line if scanner is None else scanner.masked(line)
 
-    def _refused(self) -> Any:
+    def _json_alone(self, begin: bytes, ended: bool) -> JsonMask | None:
+        if not ended and _is_short(begin):
+            return None
+        if _BEGINS_JSON.match(begin):
+            return self.json()
         raise Unmaskable("a body that is not JSON")
+
+    def _json_or_text(self, begin: bytes, ended: bool) -> JsonMask | TextMask | Passed | None:
+        if not ended and _is_short(begin):
+            return None
+        return self.json() if _BEGINS_JSON.match(begin) else self.text()
+
+    def _text_alone(self, begin: bytes, ended: bool) -> Sniffed | Passed | None:
+        """What is neither JSON nor other text passes."""
+        if not _is_text(begin[:MAX_BLANK]):
+            return Passed()
+        return Sniffed(self._json_or_text) if ended or len(begin) >= LOOKED_AT else None
