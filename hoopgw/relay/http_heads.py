@@ -94,33 +94,10 @@ class RequestHead:
 
     def __init__(self, block: Block, scope: HttpScope) -> None:
         self.same_route = route_of(block) == scope.route
-        fields: list[Field] = []
-        lines: list[bytes] = []
-        shown: list[bytes] = []
-        self.astray = ""
         self.upgrade = block.one(b"upgrade").lower()
         opens = self.upgrade == b"websocket"
         drops_authorization = not scope.keep_authorization or is_proof(block.one(b"authorization"), scope.route)
-        for index, field in enumerate(block.fields):
-            name = field[0]
-            plain = alike(name)
-            if plain in HOP or name in block.hops or is_ours(plain) or plain in scope.replaced:
-                continue
-            if opens and is_concerned(name):
-                continue
-            if drops_authorization and plain == b"authorization":
-                continue
-            line = block.lines[index] + b"\r\n"
-            if name in ADDRESSES:
-                address = for_target(name, field[1], scope)
-                if address is None:
-                    self.astray = f"{name.decode()}: {ASTRAY}"
-                elif address != field[1]:
-                    line = line[: len(name)] + b": " + address + b"\r\n"
-                    field = (name, address)
-            lines.append(line)
-            fields.append(field)
-            shown.append(recorded_line(name, line, scope))
+        fields, lines, shown, self.astray = _going_on(block, scope, opens, drops_authorization)
         said = scope.told
         self.fields = tuple(fields)
         asked = _asked(block) if opens else b""  # who approves a GET has not approved a WebSocket
@@ -143,6 +120,40 @@ class RequestHead:
         self.asker = asker(block, scope.route)
         self.resumes = b",".join(block.values(HOLD))
         self.grpc = any(is_grpc(value) for value in block.values(b"content-type"))
+
+
+def _going_on(
+    block: Block, scope: HttpScope, opens: bool, drops_authorization: bool
+) -> tuple[list[Field], list[bytes], list[bytes], str]:
+    """What of the client's fields goes on: those, their lines, the same lines for the record; and `astray`.
+
+    `opens`: it asks for a WebSocket.
+    """
+    fields: list[Field] = []
+    lines: list[bytes] = []
+    shown: list[bytes] = []
+    astray = ""
+    for index, field in enumerate(block.fields):
+        name = field[0]
+        plain = alike(name)
+        if plain in HOP or name in block.hops or is_ours(plain) or plain in scope.replaced:
+            continue
+        if opens and is_concerned(name):
+            continue
+        if drops_authorization and plain == b"authorization":
+            continue
+        line = block.lines[index] + b"\r\n"
+        if name in ADDRESSES:
+            address = for_target(name, field[1], scope)
+            if address is None:
+                astray = f"{name.decode()}: {ASTRAY}"
+            elif address != field[1]:
+                line = line[: len(name)] + b": " + address + b"\r\n"
+                field = (name, address)
+        lines.append(line)
+        fields.append(field)
+        shown.append(recorded_line(name, line, scope))
+    return fields, lines, shown, astray
 
 
 def _asked(block: Block) -> bytes:
