@@ -62,10 +62,6 @@ class Penalties:
         """Somebody from there is known: many share an address, and one stale token must not lock them all out."""
         self._owed.pop(source_of(address), None)
 
-    def blocked(self, address: str) -> bool:
-        """For what has no login of its own, as a cancel request."""
-        return self._left(source_of(address)) >= ENFORCED_FROM
-
     def wait(self, address: str) -> int:
         """Seconds until one who was not let `enter` may try again."""
         return max(0, int(self._left(source_of(address)) - ENFORCED_FROM)) + 1

@@ -30,7 +30,6 @@ class Failures(SynchronousTestCase):
             self.assertTrue(self.enters("192.0.2.1"))
         self.penalties.failed("192.0.2.1")
         self.assertFalse(self.enters("192.0.2.1"))
-        self.assertTrue(self.penalties.blocked("192.0.2.1"))
         self.assertTrue(self.enters("192.0.2.2"))
         self.clock.advance(0.1)
         self.assertTrue(self.enters("192.0.2.1"))

@@ -101,7 +101,7 @@ class Login(SynchronousTestCase):
             self.assertIn("HTTP/1.1 403 ", self.answered(NotGranted("not there", detail="http target")))
             self.assertIn("HTTP/1.1 503 ", self.answered(IssuerUnavailable("down")))
             self.assertIn("HTTP/1.1 401 ", self.answered(RevocationsUnavailable("down")))
-        self.assertFalse(self.penalties.blocked("192.0.2.1"))
+        self.assertEqual(self.penalties.enter("192.0.2.1"), "")
 
     def test_requests_that_nobody_sends_count(self) -> None:
         """As failed logins do: what cannot be read.  What names no target does not: a load balancer looks so whether
@@ -144,7 +144,7 @@ class Login(SynchronousTestCase):
         asked = b"POST /holds/h_1/approve HTTP/1.1\r\nHost: gw\r\nAuthorization: Basic eDp5\r\nContent-Length: 0\r\n"
         for line in (b"Origin: http://gw\r\n", b"Sec-Fetch-Site: same-origin\r\n", b"Origin: https://evil.example\r\n"):
             self.assertIn("HTTP/1.1 403 ", self.answered(None, asked + line + b"\r\n"))
-        self.assertFalse(self.penalties.blocked("192.0.2.1"))
+        self.assertEqual(self.penalties.enter("192.0.2.1"), "")
 
     def test_a_gateway_that_stops_says_goodbye(self) -> None:
         """By HTTP/2: what runs goes on, what comes then is refused as untouched, and may be sent elsewhere."""
