@@ -9,8 +9,7 @@ import click
 from hoopgw.cli.output import json_option, moment, place, print_fields, print_json, print_table
 from hoopgw.cli.socket_client import Gateway, Refused, segment
 from hoopgw.model.escaping import escaped
-
-TAKEN = {"approve": ("waiting", "approved", "claimed"), "deny": ("denied",)}  # states of a hold that took the word
+from hoopgw.model.verdict import TAKEN
 
 
 @click.group()

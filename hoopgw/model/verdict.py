@@ -44,6 +44,10 @@ class HoldTerms:
     at_once: bool = False  # HTTP: nobody waits on the line, the answer is 202
 
 
+# The states of a hold (`HoldState`) which say that an approver's word counts; others were there before it
+TAKEN: Final = {"approve": ("waiting", "approved", "claimed"), "deny": ("denied",)}
+
+
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """What a rule says of something that has happened already: an event, and where it `ends`, the session's end."""

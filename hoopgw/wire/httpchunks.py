@@ -32,9 +32,8 @@ _LONGEST: Final = (MAX_SIZE_DIGITS + 2, 0, 2, MAX_TRAILERS + 2, 0)  # bytes of a
 
 def chunk_of(data: bytes) -> bytes:
     """`data` as one chunk; nothing for nothing, which would end the body."""
-    return (
-        b"".join((b"%x\r\n" % len(data), data, b"\r\n")) if data else b""
-    )  # `%` alone takes room for more, and copies
+    # `%` alone takes room for more, and copies
+    return b"".join((b"%x\r\n" % len(data), data, b"\r\n")) if data else b""
 
 
 @final

@@ -27,6 +27,7 @@ from hoopgw.auth.penalties import Penalties
 from hoopgw.model.answer import rfc3339
 from hoopgw.model.errors import LoginRefused, NotAllowed, OperatorError, ProtocolViolation
 from hoopgw.model.events import Code
+from hoopgw.model.verdict import TAKEN
 from hoopgw.relay import http_words as words
 from hoopgw.relay.http_body import Body
 from hoopgw.relay.http_origin import is_unasked, of_page
@@ -42,11 +43,6 @@ MAX_PROBES: Final = 64  # addresses in one event
 MAX_NAME: Final = 256  # characters: a DNS name has 253
 Shown = BearerToken | ClientCertificate | None  # by who asks
 JSON: Final = b"application/json"
-# The states of a hold that say that a word counts; others were there before it
-TAKEN: Final = {
-    "approve": (HoldState.WAITING, HoldState.APPROVED, HoldState.CLAIMED),
-    "deny": (HoldState.DENIED,),
-}
 PROXY_CHALLENGE: Final = b'Proxy-Authenticate: Bearer realm="hoopgw"\r\nProxy-Authenticate: Basic realm="hoopgw"\r\n'
 
 
@@ -142,7 +138,7 @@ class OwnPages:
             return 405, {}
         decide = self._holds.approve if path[2] == "approve" else self._holds.deny
         hold = await decide(path[1], access, _reason(body))
-        return 200 if hold.state in TAKEN[path[2]] else 409, shown(hold)
+        return 200 if hold.state.value in TAKEN[path[2]] else 409, shown(hold)
 
     async def _probed(self, credentials: Shown, body: bytes, address: str) -> tuple[int, dict[str, Any]]:
         access = await self._access(credentials, address)
