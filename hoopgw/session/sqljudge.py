@@ -287,9 +287,8 @@ class SqlJudge(Judge):
             scope.remember(operation.text, facts)
         self._named_by(operation, facts, scope)
         if not verdict.refusals and operation.kind in (QUERY, EXECUTE):
-            self._happens(
-                meant, operation.text, scope, operation.number, operation.parameters if said is not facts else b""
-            )
+            values = operation.parameters if said is not facts else b""
+            self._happens(meant, operation.text, scope, operation.number, values)
             if len(facts.statements) == 1 and facts.statements[0].defines and not facts.statements[0].uses:
                 (only,) = facts.statements
                 self.names.told(only.defines, "prepare" not in only.effects, operation.number)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 FAST, SLOW = 2.0, 0.5  # seconds of ours in a second that passes, behind and ahead of the machine's clock
@@ -27,12 +26,12 @@ class Ages:
     ) -> None:
         self._mark, self._wall, self._passed = mark, wall, passed
         self._at = passed()
+        self._lost = ""  # why the mark cannot be kept
         try:
             self._now = mark.stat().st_mtime
         except OSError:  # the first start
             self._now = wall()
-        with suppress(OSError):  # a disk that is broken is told of elsewhere
-            mark.touch(0o600)
+        self._keep(lambda: mark.touch(0o600))
         self.now()
 
     def now(self) -> float:
@@ -41,9 +40,16 @@ class Ages:
         since, self._at = at - self._at, at
         ahead = self._now < wall
         self._now = min(wall, self._now + since * FAST) if ahead else max(wall, self._now + since * SLOW)
-        with suppress(OSError):
-            os.utime(self._mark, (self._now, self._now))
+        self._keep(lambda: os.utime(self._mark, (self._now, self._now)))
         return self._now
+
+    def _keep(self, write: Callable[[], None]) -> None:
+        """Where that fails time passes all the same, and `doubt` says so."""
+        try:
+            write()
+            self._lost = ""
+        except OSError as error:
+            self._lost = error.strerror or type(error).__name__
 
     @property
     def apart(self) -> float:
@@ -63,6 +69,14 @@ class Ages:
     @property
     def doubt(self) -> str:
         """Why recordings stay longer or age by another clock; "" where all is well."""
+        return "; ".join(filter(None, (self._doubt_of_clock(), self._doubt_of_mark())))
+
+    def _doubt_of_mark(self) -> str:
+        if not self._lost:
+            return ""
+        return f"{self._mark} cannot be written ({self._lost}): at the next start recordings age by the machine's clock"
+
+    def _doubt_of_clock(self) -> str:
         if abs(self.apart) < DOUBTED:
             return ""
         words = f"{abs(self.apart) / DAY:.0f} days {'ahead of' if self.apart > 0 else 'behind'}"

@@ -70,6 +70,23 @@ class Names(LiveCase):
         before, again = b"prepare " + TWO + b" as select 7", b"prepare " + ONE + b" as " + MASKED
         self.assertEqual(self.shown(before, LATIN1, b"deallocate " + ONE, again, UTF8, b"execute " + TWO), b"********")
 
+    def test_settings_by_parameters(self) -> None:
+        """set_config of what is bound, as pools and row security use it: judged by that, in text and binary."""
+        for text in (b"select set_config($1, $2, false)", b"select set_config($1::text, $2::varchar, false)"):
+            for formats in (None, [pq.Format.BINARY, pq.Format.TEXT]):
+                for name, value, words in (
+                    (b"app.tenant", b"7", b""),
+                    (b"search_path", b"pay", b""),
+                    (b"client_encoding", b"UTF8", b""),
+                    (b"role", b"postgres", b"stays as the grant says"),
+                    (b"client_encoding", b"SJIS", b"cannot be set to that"),
+                ):
+                    found = self.link.exec_params(text, [name, value], None, formats)
+                    self.assertIn(words, found.error_message)
+                    self.assertEqual(bool(words), bool(found.error_message))
+        self.assertEqual(self.shown(b"select email from people"), b"*" * 8)
+        self.assertEqual(self.shown(b"select current_setting('app.tenant')"), b"7")
+
     def test_prepared_before_what_it_names(self) -> None:
         """Drivers prepare a FETCH before they declare its cursor, and an EXECUTE before its PREPARE: judged when they
         run, by what the name stands for then, and refused where it stands for nothing."""

@@ -92,3 +92,12 @@ class Clocks(SynchronousTestCase):
         self.ages = Ages(Path("/proc/none/ages"), lambda: self.wall, lambda: self.passed)
         self.goes(1)
         self.assertEqual(self.ages.now(), NOW + DAY)
+
+    def test_mark_that_cannot_be_kept(self) -> None:
+        """It is said for as long as it is so."""
+        self.mark.unlink()
+        self.ages.now()
+        self.assertIn("cannot be written (No such file or directory)", self.ages.doubt)
+        self.mark.touch()
+        self.ages.now()
+        self.assertEqual(self.ages.doubt, "")
