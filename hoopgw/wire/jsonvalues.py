@@ -28,7 +28,7 @@ class JsonValues:
 
     def __init__(self, actions: tuple[Action, ...], value: ValueMask) -> None:
         self.masked: int = 0
-        self.run = Rewriting(b"", 0, 0, False)
+        self.run = Rewriting(b"", 0, 0, True)
         self._finds = Finds(self.run)  # which it stars at once
         self._scanner: Scanner | None = value.scanner
         self._actions = actions

@@ -23,7 +23,8 @@ MOST_ROOM: Final = 1 << 20  # bytes: reads have 256 KiB
 class Rewriting:
     """`data[start:end]` with changes.  Offsets are those of `data`.
 
-    `whole`: nothing will change its length, so that the first change copies the whole run at once.
+    `whole`: what changes will most likely keep its length, so that the first change copies the whole run at once; until
+    one is made that does not.
     """
 
     __slots__ = ("_copied", "_data", "_end", "_front", "_out", "_shift", "_start", "_whole", "hits")
@@ -83,7 +84,7 @@ class Rewriting:
     def replace(self, start: i64, end: i64, value: bytes | None) -> None:
         """A value with its length in front (`start` is where that begins) for another; None is NULL."""
         self.hits += 1
-        self._copy(start)
+        self._copy_only(start)
         out = self._out
         if value is None:
             write_i32_be(out, -1)
@@ -96,7 +97,7 @@ class Rewriting:
     def put(self, start: i64, end: i64, value: bytes) -> None:
         """Bytes for others, of any length: none for what is left out."""
         self.hits += 1
-        self._copy(start)
+        self._copy_only(start)
         if value:
             self._out.write(value)
         self._copied = end
@@ -140,6 +141,15 @@ class Rewriting:
             here += 1
         out.write(b"\r\n")
         return out.getvalue()
+
+    def _copy_only(self, end: i64) -> None:
+        """No more than that: what is behind is to change its length, or its place."""
+        if self._copied > end:
+            self._out.truncate(end + self._shift)
+            self._copied = end
+            self._whole = False
+        else:
+            self._copy(end)
 
     def _copy(self, end: i64) -> None:
         data, out = self._data, self._out

@@ -42,21 +42,22 @@ class Stars(SynchronousTestCase):
     def test_as_chunks(self, places: list[int], other: bytes, start: int) -> None:
         """The size in front is that of what the run becomes, longer, shorter, or nothing at all."""
         data = bytes(range(1, 41)) * 10
-        one, plain = Rewriting(b"", 0, 0, False), Rewriting(b"", 0, 0, False)
+        one, plain = Rewriting(b"", 0, 0, True), Rewriting(b"", 0, 0, False)
         for _ in range(2):
             one.begin(data, start, len(data), True)
             plain.begin(data, start, len(data))
             for begin, end in pairwise(places):
-                one.put(begin, end, other)
-                plain.put(begin, end, other)
+                for run in (one, plain):
+                    run.stars(begin, begin + (end - begin) // 2)
+                    run.put(begin + (end - begin) // 2, end, other)
             found = plain.result()
             self.assertEqual(one.result(), None if found is None else chunk_of(found))
 
-    @given(_SPANS, st.binary(max_size=20))
-    def test_beside_what_changes_its_length(self, spans: list[tuple[int, int]], other: bytes) -> None:
+    @given(_SPANS, st.binary(max_size=20), st.booleans())
+    def test_beside_what_changes_its_length(self, spans: list[tuple[int, int]], other: bytes, whole: bool) -> None:
         """In the order of the bytes: every other one is left out or becomes something else."""
         data = bytes(range(1, 41)) * 10
-        run, expected, here = Rewriting(data, 0, len(data), False), b"", 0
+        run, expected, here = Rewriting(data, 0, len(data), whole), b"", 0
         for number, (gap, size) in enumerate(spans):
             begin = min(here + gap % 30, len(data))
             end = min(begin + size, len(data))
