@@ -18,15 +18,14 @@ from hoopgw.relay.http_heads import MAX_PREPARED, SECRET, RequestHead, is_ours
 from hoopgw.relay.http_origin import REASON, may_ask
 from hoopgw.relay.http_otherwise import AS_ASKED, LEFT_OUT, otherwise
 from hoopgw.relay.http_query_secret import brings, shown, with_query
+from hoopgw.relay.http_request_secrets import RequestSecrets
 from hoopgw.relay.http_scope import PROOFS, HttpScope
-from hoopgw.relay.http_secrets import BodySecrets, is_clean, starred_protocols
+from hoopgw.relay.http_secrets import starred_protocols
 from hoopgw.relay.http_signing import CODED, MAX_HASHED, WHOLE, Signing
 from hoopgw.relay.http_trace import Traces
 from hoopgw.relay.http_upgrade import WEBSOCKET, asking, opened
-from hoopgw.wire.httpfields import CHUNKED, LENGTH, NO_BODY, Block
+from hoopgw.wire.httpfields import LENGTH, NO_BODY, Block
 from hoopgw.wire.httphead import Request
-from hoopgw.wire.secretbody import NONE, may_open
-from hoopgw.wire.secretform import is_plain, starred_target
 from hoopgw.wire.secretnames import NO_NAMES
 from hoopgw.wire.websocket_handshake import Opening
 
@@ -59,8 +58,7 @@ class Outgoing:
     __slots__ = (
         "up", "head", "request", "line", "close", "reads", "opening", "once", "repeatable", "_more",
         "_scope", "_prepared", "_block", "_last", "_signing", "_judged", "_content", "_pieces",
-        "_traces", "_trace", "_sent", "renewed", "_untagged", "otherwise", "_starred", "_withheld", "_secrets",
-        "_looks", "_shown", "_line", "_line_shown",
+        "_traces", "_trace", "_sent", "renewed", "_untagged", "otherwise", "_secrets", "_shown",
     )  # fmt: skip
 
     def __init__(self, scope: HttpScope) -> None:
@@ -85,11 +83,8 @@ class Outgoing:
         # send each byte by itself
         self._content = bytearray()
         self._pieces = bytearray()
-        self._starred = self._withheld = 0  # of all requests
-        self._secrets: BodySecrets | None = None  # what the record may not have of the body in hand
-        self._looks = False  # the body that comes is one to be looked through
+        self._secrets = RequestSecrets(scope.named)
         self._shown: bytearray | None = None  # `_pieces` for the record; None: as they are
-        self._line = self._line_shown = b""  # the last method and target that were looked through
         self._traces = Traces(scope.token_bytes)
         self._trace = b""
         self._sent: bytearray | None = None  # the body, where all may be sent once more with another credential
@@ -120,7 +115,7 @@ class Outgoing:
         self.up = Body(block.framing, block.length)
         self.head = head
         self.close = block.close or read.minor == 0
-        self.renewed = self._untagged = self._looks = False
+        self.renewed = self._untagged = self._secrets.looks = False
         self.line = method + b" " + target
         self._empty()
         self._sent = None
@@ -150,7 +145,7 @@ class Outgoing:
             if status:
                 return status, reason
         if not self.up.ended:
-            self._looks = self._scope.named is not NO_NAMES
+            self._secrets.looks = self._scope.named is not NO_NAMES
             self._judged = self._scope.needs(request)
             self.reads = max(self._judged, MAX_HASHED) if signing is not None and signing.way == WHOLE else self._judged
         return 0, ""
@@ -161,37 +156,22 @@ class Outgoing:
             return here
         coded = self._signing is not None and self._signing.way == CODED
         wanted = self.reads > 0 or coded
-        content: list[bytes] | None = [] if wanted or self._looks or self._secrets is not None else None
+        secrets = self._secrets
+        content: list[bytes] | None = [] if wanted or secrets.looks or secrets.found is not None else None
         end = self._followed(data, here, content)
         piece = data[here:end]
         if content is not None:
             if wanted:
                 for each in content:
                     self._content += each
-            shown = self._recorded(piece, content)
+            assert self.head is not None
+            shown = secrets.of_piece(piece, content, self.up, self.head.kind)
             if self._shown is None and shown is not piece:
                 self._shown = bytearray(self._pieces)
             if self._shown is not None:
                 self._shown += shown
         self._pieces += piece
         return end
-
-    def _recorded(self, piece: bytes, content: list[bytes]) -> bytes:
-        """Some of the body as the record has it; the same object where that is all of it."""
-        if self._looks and piece:
-            up, names = self.up, self._scope.named
-            assert self.head is not None
-            kind = self.head.kind
-            if kind.way == NONE:
-                first = next(filter(None, content), b"")
-                if not first or not may_open(first):
-                    self._looks = not first
-                    return piece
-            self._looks = False
-            if up.framing == CHUNKED or not up.ended or not is_clean(kind, piece, names):
-                self._secrets = BodySecrets(kind, names, up.framing)
-        secrets = self._secrets
-        return piece if secrets is None else secrets.recorded(piece, content, self.up.ended, self.up.trailers)
 
     def _followed(self, data: bytes, here: int, content: list[bytes] | None) -> int:
         """Where its body ends in `data`.  Raises WireError, also for a trailer that names what a head may not, for some
@@ -213,7 +193,7 @@ class Outgoing:
         """For the decision."""
         head, known = self.head, self.request
         assert head is not None and known is not None
-        line = self._for_record(self.line)
+        line = self._secrets.of_line(self.line)
         if self._judged and self.up.ended:
             self._know(known)
         request = self.request
@@ -232,18 +212,6 @@ class Outgoing:
             recorded += bytes(self._pieces if self._shown is None else self._shown)
         return Ask(LANE, (operation,), recorded, partial(_redacted, len(recorded)))
 
-    def _for_record(self, line: bytes) -> bytes:
-        """Method and target without secret values; the same object where it has none."""
-        if is_plain(line) or self._scope.named is NO_NAMES:
-            return line
-        if line != self._line:
-            found = starred_target(line, self._scope.named)
-            self._line, self._line_shown = line, b"" if found is line else found
-        if not self._line_shown:
-            return line
-        self._starred += 1
-        return self._line_shown
-
     def _know(self, known: HttpRequest) -> None:
         """The body is there; a rule sees it where it is no longer than rules want."""
         if len(self._content) <= self._judged:
@@ -253,11 +221,9 @@ class Outgoing:
                 known.method, known.target, known.authority, known.fields, body, known.size, known.shown, head.resumes,
                 known.hides,
             )  # fmt: skip
-            secrets = self._secrets
-            if secrets is not None and (secrets.found or secrets.withheld):
-                once = BodySecrets(head.kind, self._scope.named, LENGTH)  # without the chunks it came in
-                self.request.hides = True
-                self.request.content = once.recorded(body, [body], True, [])
+            shown = self._secrets.of_whole(body, head.kind)
+            if shown is not None:
+                self.request.hides, self.request.content = True, shown
 
     # ---- when it may go on
 
@@ -339,12 +305,14 @@ class Outgoing:
         """More of a body whose head the target has; gives where it ends in `data`.  Raises WireError."""
         signing = self._signing
         coded = signing is not None and signing.way == CODED
-        content: list[bytes] | None = [] if coded or self._looks or self._secrets is not None else None
+        secrets = self._secrets
+        content: list[bytes] | None = [] if coded or secrets.looks or secrets.found is not None else None
         end = self._followed(data, here, content)
         piece = data if here == 0 and end == len(data) else data[here:end]
         recorded = None
         if content is not None:
-            shown = self._recorded(piece, content)
+            assert self.head is not None
+            shown = secrets.of_piece(piece, content, self.up, self.head.kind)
             recorded = shown if shown is not piece else None
         if signing is not None and coded and content is not None:
             self.repeatable = b""
@@ -377,10 +345,7 @@ class Outgoing:
 
     def left_out(self) -> tuple[int, int]:
         """(values of secret fields that the record does not have, bodies of which it has no more than their length)."""
-        secrets = self._secrets
-        if secrets is None:
-            return self._starred, self._withheld
-        return self._starred + secrets.found, self._withheld + secrets.withheld
+        return self._secrets.left_out()
 
     # ---- the gateway's own answers to it
 
@@ -404,9 +369,8 @@ class Outgoing:
     def forget(self) -> None:
         """It has its answer."""
         self._empty()
-        if self._secrets is not None:
-            self._starred, self._withheld = self.left_out()
-            self._secrets = None
+        if self._secrets.found is not None:
+            self._secrets.forget()
         self._sent = None
         self.repeatable = b""
         if self._more:
