@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from bench.ssh import DIRECTIONS
 from bench.taking import Bench
 from bench.ways import ways
 from bench.weight import NICE, weighed
-from hoopgw.cli.demo.children import ChildFailed
+from hoopgw.cli.demo.children import TAIL, ChildFailed
 from hoopgw.cli.demo.surroundings import forget_misleading
 
 HTTP_ROWS = (
@@ -31,6 +32,7 @@ HTTP_ROWS = (
 )
 MODES = ("simple", "extended", "prepared")
 CLIENTS = (8, 32)
+_USUAL = re.compile(r'"code":"session\.(?:opened|closed)"')
 NEW_SIZES = (100, 5_000, 30_000)  # bytes of a statement: the last is read in a process of its own
 
 
@@ -48,7 +50,11 @@ def main(rounds: int, seconds: int, only: str, results: Path | None) -> None:
             click.echo(f"this disk takes {disk(stage.place):.0f} MB/s with fdatasync")
             with weighed([stage.gateway.pid]) as done:
                 click.echo(_weight(done))
-            rows = list(_rows(Bench(stage, programs, found, web, rounds, seconds), only))
+            try:
+                rows = list(_rows(Bench(stage, programs, found, web, rounds, seconds), only))
+            except Exception:
+                click.echo(_said(stage.gateway.log), err=True)
+                raise
     except (ChildFailed, BenchFailed) as error:
         raise click.ClickException(str(error)) from error
     click.echo()
@@ -59,6 +65,12 @@ def main(rounds: int, seconds: int, only: str, results: Path | None) -> None:
     if results and not only:  # a part of the rows does not replace all of them
         report.write(rows, results)
         click.echo(f"written: {results}; repeat with: make bench")
+
+
+def _said(log: Path) -> str:
+    """What the gateway had to say, but for sessions that came and went."""
+    lines = [line for line in log.read_text(errors="replace").splitlines() if not _USUAL.search(line)]
+    return "\n".join(["the gateway's last events:", *lines[-TAIL:]])
 
 
 def _rows(bench: Bench, only: str) -> Iterator[report.Row]:
