@@ -32,7 +32,7 @@ HTTP_ROWS = (
 )
 MODES = ("simple", "extended", "prepared")
 CLIENTS = (8, 32)
-_USUAL = re.compile(r'"code":"session\.(?:opened|closed)"')
+_USUAL = re.compile(r'"code":"(?:login\.accepted|session\.(?:opened|closed))"')
 NEW_SIZES = (100, 5_000, 30_000)  # bytes of a statement: the last is read in a process of its own
 
 
