@@ -201,6 +201,9 @@ class GatewayService(Service):
     def _recording_gap(self, id: str, gap: dict[str, Any]) -> None:
         self.events.emit(Code.RECORDING_GAP, session=id, entries=gap["entries"], bytes=gap["bytes"])
 
+    def _target_pooled(self, target: str, reason: str) -> None:
+        self.events.emit(Code.TARGET_POOLED, target=target, reason=reason)
+
     def _make_sessions(self) -> None:
         settings, reactor = self.config.settings, self._reactor
         self.departures = Departures(reactor)
@@ -210,7 +213,7 @@ class GatewayService(Service):
         self.holds = Holds(self.store, self.events, reactor, mask_secret, os.urandom, self._hold_address)
         self.holds.start(self.config.digest)
         self.budgets = Budgets(self.store, reactor)
-        self.catalogue_source = CatalogueSource(self.dialer, self.secrets.get, reactor)
+        self.catalogue_source = CatalogueSource(self.dialer, self.secrets.get, reactor, self._target_pooled)
         catalogues = CatalogueCache(self.catalogue_source.run, reactor, self.events)
         self.parsers = ParserProcess(reactor), ParserProcess(reactor)
         self.logins = Logins(reactor, self.events, self.secrets.get, self._signing_keys, self._revoked)

@@ -70,5 +70,6 @@ class Code(Enum):
     TUNNEL_OPENED = "tunnel.opened"  # CONNECT: what passes through is opaque
     TUNNEL_CLOSED = "tunnel.closed"  # and so much did
     TARGET_UNAVAILABLE = "target.unavailable"
+    TARGET_POOLED = "target.pooled"  # a pooler stands before it
     CATALOGUE_REFRESHED = "catalogue.refreshed"
     CATALOGUE_UNAVAILABLE = "catalogue.unavailable"

@@ -30,6 +30,10 @@ BEGAN_WITH = (
     " AND s.setrole OPERATOR(pg_catalog.=) ANY (ARRAY['0'::pg_catalog.oid, (SELECT r.oid FROM"
     " pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) SESSION_USER)]) ORDER BY 1, 2"
 )
+BACKEND = "SELECT pg_catalog.pg_backend_pid()"
+POOLED = (
+    "it is another process than the login named: a pooler stands before it, which must give each session its own server"
+)
 
 
 @dataclass(slots=True)
@@ -45,7 +49,16 @@ class _Kept:
 class CatalogueSource:
     """Gives `session.catalogues.CatalogueCache` its `run`."""
 
-    def __init__(self, dialer: Dialer, secret: Callable[[SecretReference], Secret], clock: IReactorTime) -> None:
+    def __init__(
+        self,
+        dialer: Dialer,
+        secret: Callable[[SecretReference], Secret],
+        clock: IReactorTime,
+        pooled: Callable[[str, str], None] = lambda target, why: None,
+    ) -> None:
+        """`pooled` is told of a target, and why, behind a pooler: between `forget`s once."""
+        self._pooled = pooled
+        self._told: set[str] = set()
         self._dialer = dialer
         self._secret = secret
         self._clock = clock
@@ -77,18 +90,25 @@ class CatalogueSource:
                 return results
         now = self._round
         settings = {"client_encoding": "UTF8"}
-        connection, _ = yield self._dialer.dial(wanted_as(target, role, database, settings, NAME, self._secret))
+        connection, ready = yield self._dialer.dial(wanted_as(target, role, database, settings, NAME, self._secret))
         link = Link(connection)
-        began_with, *rest = yield link.run((BEGAN_WITH, *queries))
+        began_with, backend, *rest = yield link.run((BEGAN_WITH, BACKEND, *queries))
+        self._look(target, ready.process, backend)
         if now == self._round:
             self._keep(key, _Kept(link, target, role, self._clock.seconds() + LIFETIME, began_with))
         else:
             link.leave()
         return tuple(rest)
 
+    def _look(self, target: Target, process: int, backend: tuple[Row, ...]) -> None:
+        if process and backend != ((str(process).encode(),),) and target.name not in self._told:
+            self._told.add(target.name)
+            self._pooled(target.name, POOLED)
+
     def forget(self) -> None:
         """None is used again that was opened before: credentials may have changed, or the gateway ends."""
         self._round += 1
+        self._told.clear()
         for key in list(self._kept):
             self._close(key)
 

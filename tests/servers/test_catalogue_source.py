@@ -47,6 +47,30 @@ class Kept(TestCase):
         results = yield self.source.run(target or self.at(), READER, "postgres", BACKEND)
         return int(results[0][0][0])
 
+    @inlineCallbacks
+    def test_pooler(self) -> Generator[Deferred[Any], Any, None]:
+        """A server whose process is not the one that the login named stands behind a pooler: it is said once."""
+        told: list[str] = []
+        self.source._pooled = lambda target, why: told.append(target)
+        yield self.backend()
+        self.assertEqual(told, [])
+        dial = self.source._dialer.dial
+        pooler = self.source._dialer = Dialer(reactor, Departures(reactor))
+
+        @inlineCallbacks
+        def dialled(wanted: Any) -> Generator[Deferred[Any], Any, Any]:
+            connection, ready = yield dial(wanted)
+            ready.process += 1
+            return connection, ready
+
+        self.patch(pooler, "dial", dialled)
+        for expected in (["pay"], ["pay"], ["pay", "pay"]):
+            if len(expected) == 2:
+                self.source.forget()
+            self.source._close(("pay", "postgres", "reader")) if self.source._kept else None
+            yield self.backend()
+            self.assertEqual(told, expected)
+
     def direct(self) -> psycopg.Connection[tuple[Any, ...]]:
         where = f"host=127.0.0.1 port={self.primary.port} user=postgres dbname=postgres"
         return psycopg.connect(where, autocommit=True)
