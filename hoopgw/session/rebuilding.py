@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from struct import Struct
 from typing import Any
 
 from hoopgw.model.answer import Decision
 from hoopgw.model.errors import MalformedFrame
 from hoopgw.model.events import Code
 from hoopgw.record.chunks import DATA, Entry, Joined
-from hoopgw.record.entries import DECISIONS, Kind
+from hoopgw.record.entries import DECISIONS, Kind, read_asked, read_completed
 from hoopgw.session.opening import row_of
 from hoopgw.session.totals import MAX_TABLES
 from hoopgw.store.interface import SessionRow
@@ -19,9 +18,6 @@ from hoopgw.store.recordings import Recordings, session_bytes
 
 REFUSED = frozenset(code for decision, code in DECISIONS.items() if decision is not Decision.HELD)
 COUNTERS = ("operations", "refused", "held", "rows", "masked", "bytes_in", "bytes_out")
-_COUNT = Struct("<I")
-_ONE = Struct("<QBBI")  # of an ASKED entry: number, kind, decision, verdict
-_COMPLETED = Struct("<QQQ")  # number, rows, masked
 
 
 def rebuilt(recordings: Recordings, id: str) -> SessionRow | None:
@@ -59,7 +55,7 @@ class _Totals:
         elif entry.kind == Kind.TO_CLIENT:
             self._counts["bytes_out"] += len(entry.payload)
         elif entry.kind == Kind.COMPLETED:
-            self._counts["masked"] += _COMPLETED.unpack_from(entry.payload)[2]
+            self._counts["masked"] += read_completed(entry.payload)[2]
         elif entry.kind == Kind.OPEN:
             self._first = row_of(json.loads(entry.payload))
         elif entry.kind == Kind.CLOSE:
@@ -70,12 +66,10 @@ class _Totals:
             self._counts["held"] += 1
 
     def _asked(self, payload: bytes) -> None:
-        count = _COUNT.unpack_from(payload)[0]
-        self._counts["operations"] += count
-        self._counts["bytes_in"] += len(payload) - _COUNT.size - count * _ONE.size
-        for number in range(count):
-            decision = _ONE.unpack_from(payload, _COUNT.size + number * _ONE.size)[2]
-            self._counts["refused"] += decision in REFUSED
+        operations, data = read_asked(payload)
+        self._counts["operations"] += len(operations)
+        self._counts["bytes_in"] += len(data)
+        self._counts["refused"] += sum(decision in REFUSED for _, _, decision, _ in operations)
 
     def seal(self, digest: str, body: bytes) -> None:
         self._digest = digest if b'"final":true' in body else ""

@@ -60,6 +60,18 @@ class Rebuilt(TestCase):
         self.assertEqual((len(found.digest), found.reason), (64, "interrupted"))
 
     @inlineCallbacks
+    def test_damaged(self) -> Any:
+        """What is too short for what it says is passed over: the row is what the rest tells."""
+        for kind, payload in ((Kind.ASKED, b"\xff\xff\0\0"), (Kind.ASKED, b"\1"), (Kind.COMPLETED, b"\1")):
+            recorder = self.recorder()
+            row, journal = self.recorded(recorder)
+            journal.append(kind, payload)
+            yield recorder.when_synced()
+            found = rebuilt(recorder.recordings, row.id)
+            assert found is not None
+            self.assertEqual((found.operations, found.masked, found.bytes_out), (5, 2, 10))
+
+    @inlineCallbacks
     def test_closed(self) -> Any:
         """A session's own totals count where it closed itself."""
         recorder = self.recorder()
