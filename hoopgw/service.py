@@ -73,7 +73,6 @@ HTTP_CHECK = 0.5  # seconds between looks for HTTP clients and targets that are 
 REVOCATIONS_EVERY = 10.0  # seconds between looks that end sessions of what was revoked; a login looks by itself
 RETENTION_EVERY = 3600.0  # seconds between looks for recordings that are past their age
 AGES_EVERY = 60.0  # seconds between ticks of the clock for that
-DAY = 86400.0
 
 
 class Options(usage.Options):

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
+from hoopgw.auth.keys import MIN_RSA
 from hoopgw.model.errors import LoginRefused, MalformedFrame
 from hoopgw.wire.sshmessages import read_string, read_u32, u32
 
-MIN_RSA = 2048  # bits
 TOUCHED, VERIFIED = 1, 4  # flags of a security key: somebody was there; it knew who (PROTOCOL.u2f)
 _HASHES: dict[bytes, hashes.HashAlgorithm] = {
     b"rsa-sha2-256": hashes.SHA256(),

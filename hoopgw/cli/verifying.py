@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from hoopgw.model.errors import MalformedFrame
-from hoopgw.record.chunks import Chunk, Damage
+from hoopgw.record.chunks import GATEWAY, Chunk, Damage
 from hoopgw.record.coverage import Coverage
 from hoopgw.record.replay import Replay
 from hoopgw.record.verify import Keys, Known, Result, SessionVerifier, against_head, known_sessions, missing
+from hoopgw.store.keys import each_key
 from hoopgw.store.recordings import (
-    GATEWAY,
     SESSION_ID,
     Recordings,
     chunks,
@@ -30,7 +30,6 @@ from hoopgw.store.recordings import (
 )
 
 ROUND = 0.5  # seconds: a running gateway has certainly written what it noted before them
-_END = b"-----END PUBLIC KEY-----\n"
 Verified = tuple[Result, Coverage | None]  # and what the recording says of itself, where there is one
 
 
@@ -40,13 +39,10 @@ def public_keys(path: Path, named: str | None) -> Keys:
     found = Path(named) if named else next((each for each in beside if each.is_file()), None)
     if found is None:
         raise click.UsageError("no recording.pub is beside it: name the public key by --key")
-    keys = []
-    for pem in found.read_bytes().replace(b"\r\n", b"\n").split(_END):
-        if pem.strip():
-            keys.append(_public_key(pem + _END, found))
-    if not keys:
+    known = tuple(_public_key(pem, found) for pem in each_key(found.read_bytes().replace(b"\r\n", b"\n")))
+    if not known:
         raise click.UsageError(f"{found} is empty")
-    return tuple(keys)
+    return known
 
 
 def _public_key(pem: bytes, path: Path) -> Ed25519PublicKey:

@@ -28,7 +28,7 @@ _COOKIELESS = re.compile(r"\((?:[A-Za-z]\([^()]*\))+\)")  # of ASP.NET's session
 _STREAM = re.compile(r":(?=[:$])")  # what follows a name names NTFS's own of it: `::$DATA`, `:$I30:$INDEX_ALLOCATION`
 _SHORT = re.compile(r"(?:^|/)[^/.~]{1,6}~[0-9]{1,6}(?:\.[^/.]{0,3})?(?=/|$)")  # ADMINI~1: a name of 8.3 characters
 _TRIPLET = re.compile(rb"%([0-9A-Fa-f]{2})")
-_BROKEN = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+BROKEN = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _KEPT_ENCODED = {"/": "%2F", "%": "%25"}  # as they stand in a canonical path: a slash that splits nothing, a percent
 _LOOKALIKES = frozenset("/\\%")  # what a target that normalises characters (NFKC) could make of others
 
@@ -85,7 +85,7 @@ def _read(raw: bytes) -> HttpPath:
         return _unread(raw, f"a path of more than {MAX_PATH} bytes")
     if not raw.startswith(b"/"):
         return _unread(raw, "a path that does not begin with a slash")
-    if _BROKEN.search(raw):
+    if BROKEN.search(raw):
         return _unread(raw, "a percent sign that encodes nothing")
     levels = _levels(raw)
     if not levels:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
+from hoopgw.policy.http_path import BROKEN
+
 MAX_QUERY = 64 * 1024  # bytes that are read of a query
 MAX_PAIRS = 1000  # names of one query or form: frameworks stop at about as many
 MAX_KEPT = 512
 KEPT = 4096
 
-_BROKEN = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _CUT = re.compile(rb"%(?:25)*3[fF]")
 _ALONE = re.compile(r"\[([^\[\]]+)\]")
 _ODD = re.compile(r"[ .\[]")
@@ -116,7 +117,7 @@ def _pairs(parts: list[bytes]) -> tuple[tuple[tuple[str, str], ...], str]:
 
 def _text(raw: bytes) -> tuple[str, str]:
     """Decoded, and what is doubtful about it."""
-    if _BROKEN.search(raw):
+    if BROKEN.search(raw):
         return raw.decode("utf-8", "backslashreplace"), "a percent sign that encodes nothing"
     decoded = unquote_to_bytes(raw.replace(b"+", b" "))
     if b"\0" in decoded:

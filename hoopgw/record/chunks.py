@@ -19,6 +19,7 @@ from hoopgw.model.errors import MalformedFrame
 MAGIC = b"HGC1"
 DATA, SEAL = 0, 1
 MAX_RAW = 64 << 20  # bytes of one chunk's entries: a round of the writer takes at most 16 MiB of the spool
+GATEWAY = bytes(16)  # the gateway journal's session
 CHECK = 8  # bytes of the chunk's own digest behind its body
 NO_DIGEST = bytes(32)  # in place of the digest before the first chunk
 _HEADER = Struct("<4sHH16sQ32sQQQQQQII")

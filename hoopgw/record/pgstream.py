@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hoopgw.wire.pgframes import HEADER
+
 MAX_BODY = 1 << 20  # bytes of one message that are kept to be shown; what is behind them is counted
 MAX_LENGTH = 0x40000100  # no message is longer (PostgreSQL's own bound of 1 GiB, and its header)
-HEADER = 5
 FROM_TARGET = frozenset(b"123ACDEGHINRSTVWZcdnstv")  # tags (PostgreSQL documentation, 55.7)
 FROM_CLIENT = frozenset(b"BCDEFHPQSXcdfp")
 

@@ -13,7 +13,7 @@ from hoopgw.record.harmless import Harmless
 
 COLUMNS, ROWS = 80, 24  # where a command had no terminal, or one of no size
 MAX_SIDE = 1000  # columns or rows that a player is told of
-_RUNS = ("exec", "shell")
+RUNS = ("exec", "shell")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def starts(happenings: Iterable[Happening]) -> Iterator[Start]:
     """In order; what was not let through ran on no terminal."""
     for each in happenings:
         fields = each.fields
-        if each.what == "operation" and fields["kind"] in _RUNS and fields["decision"] == "allowed":
+        if each.what == "operation" and fields["kind"] in RUNS and fields["decision"] == "allowed":
             yield Start(fields["number"], each.time, fields["text"], fields.get("terminal", {}))
 
 

@@ -8,9 +8,9 @@ from hoopgw.record.binary import summed
 from hoopgw.record.happenings import Happening
 from hoopgw.record.lines import Lines
 from hoopgw.record.telling import told
+from hoopgw.record.terminals import RUNS
 
 MAX_RUNS = 1024  # commands and shells whose lines are followed: a relay has 256 channels open
-_RUNS = ("exec", "shell")
 _PASSED = ("input", "resize", "row", "copy")  # a terminal shows what was typed; the other exports have it all
 _Place = tuple[int, str]
 
@@ -33,7 +33,7 @@ def transcript(happenings: Iterable[Happening]) -> Iterator[str]:
             continue
         if each.what == "exit":
             yield from _rests(texts, number)
-        elif each.what == "operation" and each.fields["kind"] in _RUNS:
+        elif each.what == "operation" and each.fields["kind"] in RUNS:
             for stream in ("stdout", "stderr"):
                 texts[each.fields["number"], stream] = Lines()
             if len(texts) > 2 * MAX_RUNS:

@@ -14,7 +14,6 @@ from hoopgw.record.chunks import DATA, NO_DIGEST, PIECES, SEAL, Chunk, Damage, J
 from hoopgw.record.covering import NONE, ON, Covered
 from hoopgw.record.seals import Seal, key_id, read_seal, sealed_by
 
-GATEWAY = bytes(16)  # the gateway journal's session
 Keys = tuple[Ed25519PublicKey, ...]  # the one in use, then earlier ones, newest first
 
 

@@ -24,8 +24,6 @@ from hoopgw.relay.http_upgrade import Switch, websocket
 from hoopgw.relay.relay import Relay
 from hoopgw.relay.websocket import WebSocketRelay
 
-TIMED_OUT: Final = "timed out"  # how a `target_gone` begins whose cause is time
-RESET: Final = "reset"  # and one where the target did not end the connection, but broke it
 STREAMS: Final = "a call that streams: a rule holds or reads calls of this method, and waits for all of it"
 
 
@@ -287,13 +285,13 @@ class HttpRelay(Relay):
         if self._exchange.gone or self._exchange.phase != UNDER_WAY:
             return effects
         try:
-            if not reason.startswith((RESET, TIMED_OUT)) and self._answering.closed(effects):
+            if not reason.startswith((words.RESET, words.TIMED_OUT)) and self._answering.closed(effects):
                 self._exchange.ended(True, effects)
                 return self._next(effects)
         except Unmaskable as error:
             self._exchange.unmaskable(str(error), effects)
             return self._next(effects)
-        late = reason.startswith(TIMED_OUT)
+        late = reason.startswith(words.TIMED_OUT)
         told = "the target did not answer in time" if late else "the target cannot be reached"
         self._exchange.target_failed(504 if late else 502, told, reason, Code.TARGET_UNAVAILABLE, effects)
         return self._next(effects)

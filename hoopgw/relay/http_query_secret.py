@@ -6,7 +6,8 @@ import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-REDACTED: Final = b"(redacted)"
+from hoopgw.relay.http_echoes import REDACTED
+
 _APART: Final = re.compile(rb"[&;]")
 
 

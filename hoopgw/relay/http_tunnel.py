@@ -35,7 +35,6 @@ LANE: Final = 0
 NUMBER: Final = 1  # of the one operation
 MAX_KEPT: Final = 64 * 1024  # bytes that a client sends before it was told that it may
 ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
-TIMED_OUT: Final = "timed out"  # how a `target_gone` begins whose cause is time
 
 BEGINNING: Final = 0
 ASKING: Final = 1
@@ -193,7 +192,7 @@ class TunnelRelay(Relay):
         if self._phase == OPEN:
             self._hang_up(Code.SESSION_CLOSED, "the destination closed the tunnel", effects)
         elif self._phase == REACHING:
-            late = reason.startswith(TIMED_OUT)
+            late = reason.startswith(words.TIMED_OUT)
             told = "the destination did not answer in time" if late else "the destination cannot be reached"
             self._refuse(504 if late else 502, told, Code.TARGET_UNAVAILABLE, effects, reason)
         return effects

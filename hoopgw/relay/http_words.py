@@ -11,6 +11,8 @@ from hoopgw.model.errors import HeadTooLong, TargetTooLong, WireError
 from hoopgw.model.escaping import escaped
 from hoopgw.relay import http_grpc
 
+TIMED_OUT: Final = "timed out"  # how a `target_gone` begins whose cause is time
+RESET: Final = "reset"  # and one where the target did not end the connection, but broke it
 STATUSES: Final[dict[Decision, int]] = {
     Decision.REFUSED: 403,
     Decision.DENIED: 403,

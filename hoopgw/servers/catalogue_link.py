@@ -7,6 +7,7 @@ from functools import lru_cache
 from twisted.internet.defer import Deferred
 
 from hoopgw.model.errors import MalformedFrame, TargetUnavailable, WireError
+from hoopgw.policy.catalogue_queries import KEPT_ROWS, Row
 from hoopgw.servers.dial import TargetConnection
 from hoopgw.wire import pgmessages
 
@@ -17,7 +18,6 @@ MAX_MESSAGE = 1 << 20  # bytes of one message: names are short
 LOCK_TIMEOUT = "400ms"
 LOCKED = (b"55P03", b"40P01")  # lock_not_available, deadlock_detected
 
-Row = tuple[bytes | None, ...]
 Results = tuple[tuple[Row, ...], ...]
 
 
@@ -132,7 +132,6 @@ class Link:
             done.errback(error)
 
 
-KEPT_ROWS = 16_384  # most are the same at each reading
 KEPT_ROW = 512  # bytes: longer ones hold texts
 
 

@@ -14,7 +14,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from hoopgw.model.errors import TargetUnavailable
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import Role, SecretReference, Target
-from hoopgw.servers.catalogue_link import Link, LocksHeld, Results, Row
+from hoopgw.policy.catalogue_queries import Row
+from hoopgw.servers.catalogue_link import Link, LocksHeld, Results
 from hoopgw.servers.dial import Dialer, wanted_as
 
 NAME = "hoopgw:catalogue"

@@ -52,7 +52,6 @@ from hoopgw.session.interfaces import IEdge
 from hoopgw.session.starting import judged_settings, started
 
 PROTOCOL = "postgresql"
-TLS_HANDSHAKE = 0x16  # first byte of a TLS record that begins a connection (RFC 8446, 5.1): direct TLS
 MAX_NUMBER = 0x7FFFFFFF  # of a process: clients read a signed one
 
 
@@ -99,7 +98,7 @@ class PostgresServer(Protocol):
         """Until the session is open; after that bytes go straight to the pump."""
         if self._state is _State.ENDED:
             return
-        if self._login is None and data[0] == TLS_HANDSHAKE and self._gateway.server_tls is not None:
+        if self._login is None and data[0] == tls.HANDSHAKE and self._gateway.server_tls is not None:
             self._start_tls(data, direct=True)
             return
         self._carry_out(self._client_login().from_client(data))

@@ -13,6 +13,7 @@ from hoopgw.model.target import Target, TlsMode
 
 POSTGRESQL_ALPN = "postgresql"  # PostgreSQL documentation, 55.2.11: what direct TLS must negotiate
 
+HANDSHAKE = 0x16  # first byte of a TLS record that begins a connection (RFC 8446, 5.1)
 _ASKED = "asked_name"
 
 

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from hoopgw.model.settings import DAY
+
 FAST, SLOW = 2.0, 0.5  # seconds of ours in a second that passes, behind and ahead of the machine's clock
-DAY = 86400.0
 DOUBTED = 7 * DAY  # apart so far, somebody should hear of it; and so much longer at most is kept what may be younger
 
 

@@ -9,8 +9,8 @@ from librt.strings import read_i32_le, read_i64_le
 from mypy_extensions import i64
 
 from hoopgw.model.errors import OperatorError
+from hoopgw.record.chunks import GATEWAY
 from hoopgw.record.entries import Kind
-from hoopgw.store.recordings import GATEWAY
 from hoopgw.store.spool import RECORD_SIZE, SKIP, Spool
 
 MOST: Final = 8 << 20  # bytes of the ring in one round

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import zstandard
 
-from hoopgw.record.chunks import DATA, ENTRY, NO_DIGEST, SEAL, Header, written
+from hoopgw.record.chunks import DATA, ENTRY, GATEWAY, NO_DIGEST, SEAL, Header, written
 from hoopgw.record.entries import Kind
 from hoopgw.record.seals import Seal, SealKey, key_id, signed
 from hoopgw.store.batches import Batch, SessionBatch
-from hoopgw.store.recordings import GATEWAY, session_id
+from hoopgw.store.recordings import session_id
 from hoopgw.store.spool import LAST_PIECE
 
 JOIN = 64 * 1024  # bytes that are joined before they are compressed; more is compressed slice by slice

@@ -13,13 +13,18 @@ from hoopgw.store.recordings import synced
 _END = b"-----END PUBLIC KEY-----\n"
 
 
+def each_key(text: bytes) -> list[bytes]:
+    """The keys of such a file, in PEM, one by one."""
+    return [block + _END for block in text.split(_END) if block.strip()]
+
+
 def publish(path: Path, key: Ed25519PublicKey) -> None:
     """Put `key` first in the file; whole or not at all.  Raises OSError."""
     pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     known = path.read_bytes() if path.exists() else b""
     if known.startswith(pem):
         return
-    earlier = [each + _END for each in known.split(_END) if each.strip() and each + _END != pem]
+    earlier = [each for each in each_key(known) if each != pem]
     temporary = path.with_suffix(".new")
     with temporary.open("wb") as file:
         file.write(b"".join([pem, *earlier]))

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 
 from hoopgw.model.errors import OperatorError
-from hoopgw.record.chunks import PIECES
-from hoopgw.store.recordings import GATEWAY, session_id
+from hoopgw.record.chunks import GATEWAY, PIECES
+from hoopgw.store.recordings import session_id
 from hoopgw.store.spool import RECORD_SIZE, SKIP, Spool
 
 Place = tuple[int, int]  # an entry, and one of its pieces

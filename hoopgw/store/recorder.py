@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from hoopgw.model.errors import OperatorError, RecordingFailed
 from hoopgw.model.settings import RecordingSettings
 from hoopgw.model.target import Mode
+from hoopgw.record.chunks import GATEWAY
 from hoopgw.record.entries import Kind
 from hoopgw.record.seals import SealKey
 from hoopgw.store.ages import Ages
@@ -24,7 +25,7 @@ from hoopgw.store.chains import Chains, Sealed
 from hoopgw.store.cutting import Cutter
 from hoopgw.store.journal import Journal
 from hoopgw.store.keys import publish
-from hoopgw.store.recordings import GATEWAY, Recordings, session_bytes, session_id
+from hoopgw.store.recordings import Recordings, session_bytes, session_id
 from hoopgw.store.recovery import ends, recover
 from hoopgw.store.segments import Segments
 from hoopgw.store.spool import Spool

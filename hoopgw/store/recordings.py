@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from hoopgw.model.errors import MalformedFrame
-from hoopgw.record.chunks import CHECK, DATA, HEADER_SIZE, MAGIC, Chunk, Damage, Header, read_header
+from hoopgw.record.chunks import CHECK, DATA, GATEWAY, HEADER_SIZE, MAGIC, Chunk, Damage, Header, read_header
 
 SESSION_ID = re.compile(r"s_[A-Za-z0-9_-]{22}")
-GATEWAY = bytes(16)  # the gateway journal's session
 SEARCHED = 1 << 20  # bytes at a time, for the chunk behind a damaged one
 MAX_HASHED = 256 << 20  # bytes, in one such search: junk may be full of what looks like a header
 

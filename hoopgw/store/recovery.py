@@ -9,11 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from hoopgw.model.errors import MalformedFrame
-from hoopgw.record.chunks import DATA, ENTRY, SEAL, Chunk, Joined
+from hoopgw.record.chunks import DATA, ENTRY, GATEWAY, SEAL, Chunk, Joined
 from hoopgw.record.entries import Kind
 from hoopgw.store.chains import Chain, Chains, Sealed
 from hoopgw.store.leftovers import Left, left_in, must_be_opened, must_follow
-from hoopgw.store.recordings import GATEWAY, Last, Recordings, session_bytes, session_id
+from hoopgw.store.recordings import Last, Recordings, session_bytes, session_id
 from hoopgw.store.spool import Spool
 from hoopgw.store.writer import Writer
 

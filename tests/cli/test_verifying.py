@@ -18,9 +18,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from hoopgw.cli.sessions import sessions
 from hoopgw.model.settings import RecordingSettings
 from hoopgw.model.target import Mode, SecretReference
-from hoopgw.record.chunks import Chunk
+from hoopgw.record.chunks import GATEWAY, Chunk
 from hoopgw.store.recorder import Recorder
-from hoopgw.store.recordings import GATEWAY, Recordings, session_bytes, session_id
+from hoopgw.store.recordings import Recordings, session_bytes, session_id
 from tests.record.chains_for_tests import HEADER, Maker, chained_anew, session
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)

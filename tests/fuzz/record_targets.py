@@ -15,14 +15,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hoopgw.model.errors import OperatorError
 from hoopgw.record import export, typed
-from hoopgw.record.chunks import Chunk
+from hoopgw.record.chunks import GATEWAY, Chunk
 from hoopgw.record.coverage import with_coverage
 from hoopgw.record.entries import Kind, asked
 from hoopgw.record.harmless import Harmless
 from hoopgw.record.lines import MAX_LINE, Lines
 from hoopgw.record.replay import replayed
 from hoopgw.record.telling import told
-from hoopgw.record.verify import GATEWAY, Result, SessionVerifier
+from hoopgw.record.verify import Result, SessionVerifier
 from hoopgw.relay.ssh_typing import MAX_BEFORE, MAX_OUT, Typing, hidden
 from hoopgw.store.ages import Ages
 from hoopgw.store.chains import Chains

@@ -30,11 +30,12 @@ from hoopgw.relay.effects import (
     ToClient,
     ToTarget,
 )
-from hoopgw.relay.http import RESET, TIMED_OUT, HttpRelay
+from hoopgw.relay.http import HttpRelay
 from hoopgw.relay.http_backlog import MAX_KEPT
 from hoopgw.relay.http_exchange import MAX_DISCARDED
 from hoopgw.relay.http_outgoing import MAX_REPEATED
 from hoopgw.relay.http_scope import HttpScope, route_of
+from hoopgw.relay.http_words import RESET, TIMED_OUT
 from hoopgw.wire.httpchunks import chunk_of
 from hoopgw.wire.httpfields import read_block
 from hoopgw.wire.httphead import MAX_HEAD, MAX_TARGET

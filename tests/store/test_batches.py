@@ -7,9 +7,9 @@ from struct import pack
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from hoopgw.record.chunks import GATEWAY
 from hoopgw.record.entries import Kind
 from hoopgw.store.batches import MOST_ENTRIES, WINDOW, SessionBatch, taken
-from hoopgw.store.recordings import GATEWAY
 from hoopgw.store.spool import RECORD_SIZE, Spool
 
 ONE, OTHER = b"1" * 16, b"2" * 16

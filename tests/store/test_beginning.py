@@ -13,10 +13,10 @@ from twisted.trial.unittest import TestCase
 from hoopgw.auth.local import load_or_make_key
 from hoopgw.model.errors import RecordingFailed, SpoolFull
 from hoopgw.model.target import Mode
+from hoopgw.record.chunks import GATEWAY
 from hoopgw.record.entries import Kind
 from hoopgw.record.verify import known_sessions, missing
 from hoopgw.store.recorder import Recorder
-from hoopgw.store.recordings import GATEWAY
 from tests.store.test_recorder import new_session, settings
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.record.chunks import DATA, NO_DIGEST, Chunk, Header
+from hoopgw.record.chunks import DATA, GATEWAY, NO_DIGEST, Chunk, Header
 from hoopgw.store.ages import Ages
 from hoopgw.store.cutting import Cutter
 from hoopgw.store.following import LAST_LOOKS, Following, followed
-from hoopgw.store.recordings import GATEWAY, Recordings, session_id
+from hoopgw.store.recordings import Recordings, session_id
 
 SESSION = b"s" * 16
 

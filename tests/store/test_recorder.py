@@ -26,14 +26,14 @@ from hoopgw.auth.local import load_or_make_key
 from hoopgw.model.errors import RecordingFailed, SpoolFull
 from hoopgw.model.settings import RecordingSettings
 from hoopgw.model.target import Mode, SecretReference
-from hoopgw.record.chunks import DATA, HEADER_SIZE, SEAL, Chunk, Joined
+from hoopgw.record.chunks import DATA, GATEWAY, HEADER_SIZE, SEAL, Chunk, Joined
 from hoopgw.record.entries import Kind
 from hoopgw.record.verify import Known, SessionVerifier, known_sessions, missing
 from hoopgw.store import journal as journal_module
 from hoopgw.store import segments, writer
 from hoopgw.store.keys import publish
 from hoopgw.store.recorder import Recorder
-from hoopgw.store.recordings import GATEWAY, Recordings, located, session_bytes, session_id
+from hoopgw.store.recordings import Recordings, located, session_bytes, session_id
 from hoopgw.store.recovery import gateway_notes
 from hoopgw.store.spool import BOOT, BULK, PAGE
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.record.chunks import DATA, NO_DIGEST, Chunk, Header
+from hoopgw.record.chunks import DATA, GATEWAY, NO_DIGEST, Chunk, Header
 from hoopgw.store import recordings
 from hoopgw.store.ages import Ages
 from hoopgw.store.cutting import Cutter
-from hoopgw.store.recordings import GATEWAY, Recordings, located, session_bytes, session_id
+from hoopgw.store.recordings import Recordings, located, session_bytes, session_id
 
 SESSION = b"s" * 16
 OTHER = b"t" * 16

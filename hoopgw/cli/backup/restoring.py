@@ -18,9 +18,8 @@ from typing import IO
 from hoopgw.cli.backup.archive import PIECE, Checked
 from hoopgw.cli.backup.contents import CONFIG, RECORDINGS, STATE, Item
 from hoopgw.model.errors import OperatorError
+from hoopgw.store.keys import each_key
 from hoopgw.store.recordings import Recordings, synced
-
-_END = b"-----END PUBLIC KEY-----\n"
 
 
 class InTheWay(OperatorError):
@@ -180,6 +179,4 @@ def _belong(descriptor: int, item: Item, owner: bool = True) -> None:
 
 def _joined(first: bytes, then: bytes) -> bytes:
     """The public keys of both: the backup's signs from now on, and what was recorded here stays verifiable."""
-    known = [block + _END for block in first.split(_END) if block.strip()]
-    known += [block + _END for block in then.split(_END) if block.strip() and block + _END not in known]
-    return b"".join(known)
+    return b"".join(dict.fromkeys([*each_key(first), *each_key(then)]))

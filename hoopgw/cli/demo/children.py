@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
+READY = 120.0  # seconds from a program's start until it accepts connections
+ATTEMPTS = 3  # at a free port: another program may take it first
 PATIENCE = 20.0  # seconds from the polite signal to what follows
 URGENT_PATIENCE = 20.0  # seconds from the urgent one to SIGKILL: PostgreSQL gives its own children 5
 TAIL = 20  # lines of a child's log that an error shows

@@ -11,13 +11,11 @@ from pathlib import Path
 import psycopg
 
 from hoopgw.cli.demo.authority import Authority
-from hoopgw.cli.demo.children import Child, ChildFailed, Unprivileged
+from hoopgw.cli.demo.children import ATTEMPTS, READY, Child, ChildFailed, Unprivileged
 from hoopgw.cli.demo.place import free_port, new_password, write_secret
 from hoopgw.cli.demo.programs import Programs
 from hoopgw.cli.demo.surroundings import surroundings
 
-READY = 120.0  # seconds for the server's start
-ATTEMPTS = 3  # another program may take the free port first
 HBA = "".join(
     f"{how} {what} all 127.0.0.1/32 scram-sha-256\n"
     for how in ("hostssl", "hostnossl")

@@ -7,11 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from hoopgw.cli.demo.children import Child, ChildFailed
+from hoopgw.cli.demo.children import READY, Child, ChildFailed
 from hoopgw.cli.demo.place import free_port, new_password, write_secret
 from hoopgw.cli.demo.surroundings import surroundings
-
-READY = 120.0  # seconds from its start until it accepts connections
 
 
 class EchoService:

@@ -9,10 +9,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hoopgw.cli.demo.children import Child, ChildFailed
+from hoopgw.cli.demo.children import READY, Child, ChildFailed
 from hoopgw.cli.demo.surroundings import surroundings
 
-READY = 120.0  # seconds from the start until it accepts connections
 COMMAND = 240.0  # seconds for one `hoopgw` command
 MAIN = "from hoopgw.cli.main import main; main()"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hoopgw.cli.demo.children import Child, ChildFailed, Unprivileged
+from hoopgw.cli.demo.children import ATTEMPTS, READY, Child, ChildFailed, Unprivileged
 from hoopgw.cli.demo.place import free_port, write_secret
 from hoopgw.cli.demo.programs import Programs
 from hoopgw.cli.demo.surroundings import surroundings
@@ -21,8 +21,6 @@ PROGRAMS = ("sshd", "sftp-server", "ssh")
 # shows sshd its user with a home here and a shell: the caller's own home is not the demo's to write in, and `nobody`,
 # whom root runs it as, has neither
 WRAPPER = "libnss_wrapper.so"
-READY = 120.0  # seconds for its start
-ATTEMPTS = 3  # another program may take the free port first
 
 
 def new_key() -> tuple[str, str]:

@@ -16,7 +16,7 @@ from hoopgw.auth.kept_secrets import FETCHED
 from hoopgw.auth.keyring import Keyring
 from hoopgw.cli.finding import Finding
 from hoopgw.cli.setup.kept import Secrets, TrialSecrets
-from hoopgw.cli.setup.trying_http import http_looked_at, http_tried
+from hoopgw.cli.setup.trying_http import NAME, http_looked_at, http_tried
 from hoopgw.config import Config
 from hoopgw.config_secrets import read_for_service
 from hoopgw.config_signing import SigningKeys
@@ -33,7 +33,6 @@ from hoopgw.servers.ssh.dial import SshDialer
 
 PATIENCE = 45.0  # seconds for one issuer or target: of several addresses each may take its time
 REKEY = 1 << 30
-NAME = "hoopgw:setup"
 _FIXES = {
     "28P01": "the password that the role's `password` names is not this user's",
     "28000": "pg_hba.conf of the target must let this user in from this machine, by scram-sha-256",

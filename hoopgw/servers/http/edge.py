@@ -15,8 +15,9 @@ from hoopgw.model.events import Code
 from hoopgw.model.http import HttpRequest
 from hoopgw.model.settings import LimitSettings
 from hoopgw.model.target import Target, TlsMode
-from hoopgw.relay.http import TIMED_OUT, HttpRelay
+from hoopgw.relay.http import HttpRelay
 from hoopgw.relay.http_scope import Route, no_identity
+from hoopgw.relay.http_words import TIMED_OUT
 from hoopgw.servers.conduit import sink_of
 from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.http.bearer import kept_bearer

@@ -17,7 +17,7 @@ from hoopgw.auth.access import Access
 from hoopgw.model.errors import TargetUnavailable
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import Address, Role, SecretReference, Target, TlsMode
-from hoopgw.relay.http import RESET, TIMED_OUT
+from hoopgw.relay.http_words import RESET, TIMED_OUT
 from hoopgw.servers import tls
 from hoopgw.servers.conduit import Receiver, deliver
 from hoopgw.servers.http_calls import Call, Calls

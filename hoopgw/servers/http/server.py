@@ -40,7 +40,6 @@ from hoopgw.wire.httphead import MAX_HEAD, Blocks, Request, read_request
 
 PROTOCOL = "http"
 HTTPS_ALPN = (H2_ALPN, HTTP_ALPN)  # what clients are offered
-TLS_HANDSHAKE = 0x16  # first byte of a TLS record that begins a connection (RFC 8446, 5.1)
 # All that TLS can be told without a handshake, which is what an address must not cost that is barred: a fatal alert
 ACCESS_DENIED = b"\x15\x03\x03\x00\x02\x02\x31"  # (RFC 8446, 5.1 and 6)
 PAGE = "a page"  # detail of a refusal
@@ -125,11 +124,11 @@ class HttpServer(Protocol):
             self._streams.received(data)
             return
         if self._barred:
-            self._bar(ACCESS_DENIED if data[0] == TLS_HANDSHAKE else b"")
+            self._bar(ACCESS_DENIED if data[0] == tls.HANDSHAKE else b"")
             return
         if not self._begun:
             self._begun = True
-            if data[0] == TLS_HANDSHAKE and self._shared.context is not None:
+            if data[0] == tls.HANDSHAKE and self._shared.context is not None:
                 self.transport.start_tls(
                     self._shared.context, self._secured, self._tls_failed, server_side=True, pending=data
                 )

@@ -18,7 +18,8 @@ from hoopgw.model.errors import TargetUnavailable
 from hoopgw.model.events import Code
 from hoopgw.model.target import Address
 from hoopgw.relay.http_scope import Route
-from hoopgw.relay.http_tunnel import TIMED_OUT, TunnelRelay
+from hoopgw.relay.http_tunnel import TunnelRelay
+from hoopgw.relay.http_words import TIMED_OUT
 from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.http.edge import ClientLeg
 from hoopgw.servers.http.links import Link, forbidden

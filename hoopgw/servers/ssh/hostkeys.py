@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from twisted.conch.ssh import keys
 
+from hoopgw.auth.keys import MIN_RSA
 from hoopgw.auth.secret_file import make_secret_file
 from hoopgw.model.errors import MalformedFrame, OperatorError
 from hoopgw.model.secret import Secret
@@ -21,7 +22,6 @@ from hoopgw.wire.sshcertificates import Certificate, certified_name, plain_name
 from hoopgw.wire.sshmessages import read_string
 
 RSA_BITS = 3072  # of a key that is made here
-MIN_RSA = 2048
 MAX_FILE = 64 * 1024  # bytes of a certificate's file
 RSA_ALGORITHMS = (b"rsa-sha2-512", b"rsa-sha2-256")  # never SHA-1
 
