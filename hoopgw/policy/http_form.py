@@ -12,12 +12,16 @@ MAX_PART_HEAD = 2048  # bytes of the fields of one part
 # RFC 7578, 4.2, as browsers write it (WHATWG HTML, 4.10.21.8): quoted, `"`, CR and LF as %22, %0D and %0A
 _DISPOSITION = re.compile(rb'content-disposition: *form-data; *name="([^"\r\n]*)"(?:; *filename="[^"\r\n]*")?', re.I)
 _OTHER = re.compile(rb"content-(?:type|length): *[\x20-\x7e]*", re.I)
+# RFC 7578, 4.6 and 5.1.2: ASP.NET reads a part by the character set of its type, Jetty a form by that of a field
+_CHARSET = re.compile(rb"charset[^=;]*=[ \"']*([^\"'; ]*)", re.I)
+_CHARSET_FIELD = "_charset_"
+_UTF8 = ("", "utf-8", "utf8", "us-ascii")
 _ENCODED = {b"%22": b'"', b"%0D": b"\r", b"%0A": b"\n", b"%0d": b"\r", b"%0a": b"\n"}
 
 
 def read_form(body: bytes) -> Pairs:
     """application/x-www-form-urlencoded."""
-    return read_query(body, MAX_BODY)
+    return _written(read_query(body, MAX_BODY))
 
 
 def read_multipart(body: bytes, boundary: bytes) -> Pairs:
@@ -36,7 +40,18 @@ def read_multipart(body: bytes, boundary: bytes) -> Pairs:
         if isinstance(part, str):
             return Pairs(tuple(found), doubt=part)
         found.append(part)
-    return Pairs(tuple(found), tuple((other, value) for name, value in found for other in others(name)))
+    return _written(Pairs(tuple(found), tuple((other, value) for name, value in found for other in others(name))))
+
+
+def _written(form: Pairs) -> Pairs:
+    """In doubt where a field of it names another character set."""
+    if all(map(_is_utf8, form.values(_CHARSET_FIELD))):
+        return form
+    return Pairs(form.sure, form.other, form.doubt or "a form in another character set than UTF-8")
+
+
+def _is_utf8(charset: str) -> bool:
+    return charset.strip().lower() in _UTF8
 
 
 def _part(piece: bytes) -> tuple[str, str] | str:
@@ -48,8 +63,11 @@ def _part(piece: bytes) -> tuple[str, str] | str:
     names = [found[1] for line in lines[1:] if (found := _DISPOSITION.fullmatch(line)) is not None]
     if len(names) != 1 or not all(_DISPOSITION.fullmatch(line) or _OTHER.fullmatch(line) for line in lines[1:]):
         return "a part of a form whose head can be read in several ways"
+    types = [line for line in lines[1:] if _OTHER.fullmatch(line)]
+    if not all(_is_utf8(told.decode("ascii")) for line in types for told in _CHARSET.findall(line)):
+        return "a part of a form in another character set than UTF-8"
     name = re.sub(rb"%22|%0[dDaA]", lambda found: _ENCODED[found[0]], names[0])
-    if b"\\" in name or b"\0" in name:
+    if b"\\" in name or b"\0" in name or b"=?" in name:  # Tomcat reads words that are encoded as in mail (RFC 2047)
         return "a part of a form whose name can be read in several ways"
     try:
         return name.decode("utf-8"), value.decode("utf-8", "surrogateescape")  # a file may be any bytes

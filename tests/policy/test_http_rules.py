@@ -457,6 +457,29 @@ class OfTheBody(SynchronousTestCase):
         ):
             self.assertIs(rule.match(posted(body, kind)), expected, body)
 
+    def test_forms_in_other_character_sets(self) -> None:
+        """ASP.NET reads a part by the character set of its type, Jetty a form by what its field `_charset_` says, and
+        Tomcat the name of a part as a word of mail."""
+        rule = HttpConditions(forms=(("role", ADMIN),))
+        multipart = (b"content-type", b"multipart/form-data; boundary=xyz")
+        part = b'--xyz\r\nContent-Disposition: form-data; name="%s"\r\n%s\r\n%s\r\n--xyz--\r\n'
+        typed = b"Content-Type: text/plain; charset=%s\r\n"
+        wide = "admin".encode("utf-16-le")
+        for body, kind, expected in (
+            (part % (b"role", typed % b"UTF-16LE", wide), multipart, DOUBT),
+            (part % (b"role", typed % b'"utf-16le"', wide), multipart, DOUBT),
+            (part % (b"role", typed % b"utf-8; charset=utf-16le", wide), multipart, DOUBT),
+            (part % (b"role", typed % b"UTF-8", b"user"), multipart, NO),
+            (part % (b"x", typed % b'"utf-8"', b"charset=utf-16"), multipart, NO),
+            (part % (b"charset=utf-16", b"", b"x"), multipart, NO),
+            (part % (b"=?utf-8?Q?role?=", b"", b"admin"), multipart, DOUBT),
+            (part % (b"_charset_", b"", b"utf-16le"), multipart, DOUBT),
+            (part % (b"_charset_", b"", b"UTF-8"), multipart, NO),
+            (b"_charset_=utf-7&role=%2BAGE-dmin", FORM, DOUBT),
+            (b"_charset_=utf-8&role=user", FORM, NO),
+        ):
+            self.assertIs(rule.match(posted(body, kind)), expected, body)
+
     def test_size(self) -> None:
         """Known from the head, or from the body where that was read."""
         rule = HttpConditions(size=10)
