@@ -18,14 +18,8 @@ _HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5
 _NAME = re.compile(r"[A-Za-z0-9_.~-]+")  # of a target in a path, of a query parameter: nothing that is encoded there
 # Fields that frame, route or name: a credential in one of them would break the request
 _FRAMING = frozenset(("host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "expect"))
-CREDENTIALS = (
-    "bearer",
-    "header",
-    "query",
-    "value",
-    "sigv4",
-    "oauth",
-)  # of a role, beside user, password, certificate and key
+# Of a role, beside user, password, certificate and key
+CREDENTIALS = ("bearer", "header", "query", "value", "sigv4", "oauth")
 
 
 def http_target(reader: Reader, key: Key, name: str, given: dict[str, Any]) -> None:

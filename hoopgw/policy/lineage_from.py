@@ -88,9 +88,8 @@ class FromClause:
         columns = _own(relation)
         if relation.kind != "v":
             return columns
-        followed = self._catalogue.followed.get(
-            relation.oid
-        )  # none: it shows nothing that is masked, or may do anything
+        # none: it shows nothing that is masked, or may do anything
+        followed = self._catalogue.followed.get(relation.oid)
         lazy = [each.lazy for each in followed] if followed is not None else [True] * len(columns)
         return tuple(replace(each, lazy=late) for each, late in zip(columns, lazy, strict=True))
 

@@ -208,9 +208,8 @@ class Answering:
             fields = (*prepared.fields, EMPTY) if body.ended else prepared.fields
             self._masked = self.masks.response(read.status, fields)
         if self._masked is None and read.framing == CHUNKED and (self.masks is not None or self._minor == 0):
-            self._masked = MaskedBody(
-                prepared.fields, Passed(), None
-            )  # its trailers are masked; HTTP/1.0 has no chunks
+            # its trailers are masked; HTTP/1.0 has no chunks
+            self._masked = MaskedBody(prepared.fields, Passed(), None)
         if self._masked is not None:
             return self._final_masked(read, self._masked, data, effects)
         end, shown = self._content(data, read.end)

@@ -10,9 +10,8 @@ from hoopgw.model.operation import FILE, Operation
 from hoopgw.session.events import escaped
 from hoopgw.wire.sshmessages import read_string
 
-MAX_SHOWN = (
-    64 * 1024
-)  # bytes of text, and of parameters: more than a person reads; what is cut off is named by its digest
+# Bytes of text, and of parameters: more than a person reads; what is cut off is named by its digest
+MAX_SHOWN = 64 * 1024
 SETS = (b"setstat", b"mkdir")  # actions of SFTP that say more than paths
 _ATTRIBUTES = (
     (1, "size {}", (8,)),

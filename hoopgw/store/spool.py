@@ -37,9 +37,8 @@ LOOK_EVERY: Final = 20_000_000  # ns between looks at that
 SMALL: Final = PAGE  # bytes of an entry that finds room where a large one has to wait: a statement, a few rows
 RESERVE: Final = 8  # one part in so many of the ring is for small entries alone: a large result makes nobody else wait
 FEW: Final = 4  # small entries that a session begins with, at most
-BULK: Final = (
-    1 << 20
-)  # bytes: where so much is drained at once, it is cleared when there is time, not before more comes
+# Bytes: where so much is drained at once, it is cleared when there is time, not before more comes
+BULK: Final = 1 << 20
 QUIET: Final = 0.1  # seconds without that: there is time
 LAST_PIECE: Final = 1  # flag of an entry: the payload ends here
 _ZEROS: Final = bytes(MAX_PIECE)

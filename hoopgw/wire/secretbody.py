@@ -41,9 +41,8 @@ _PLAIN: Final = re.compile(
     rb"(?:text/(?:plain|x-[\w-]*)|application/(?:sql|x-sql|x-sh|x-csh|x-shellscript|x-python|x-perl|x-php|x-httpd-php))"
     rb"[ \t]*(?:;|\Z)"
 )
-_ROWS: Final = re.compile(
-    rb"[^;]*\b(?:csv|tab-separated-values|vnd\.ms-excel(?![.\w]))\b"
-)  # Windows calls CSV the last
+# Windows calls CSV the last
+_ROWS: Final = re.compile(rb"[^;]*\b(?:csv|tab-separated-values|vnd\.ms-excel(?![.\w]))\b")
 _CHARSET: Final = re.compile(rb";[ \t]*charset=[\"']?([^\"'; \t]*)", re.IGNORECASE)
 _ASCII: Final = frozenset((b"utf-8", b"utf8", b"us-ascii", b"ascii", b"iso-8859-1", b"latin1", b"windows-1252"))
 _PAIR: Final = re.compile(rb"[A-Za-z0-9_.%+\[\]-]+(?:=|\Z)")  # how a form begins
@@ -132,18 +131,8 @@ class SecretBody:
     """
 
     __slots__ = (
-        "_binary",
-        "_first",
-        "_form",
-        "_names",
-        "_rows",
-        "_single",
-        "_text",
-        "_way",
-        "_xml",
-        "more",
-        "withheld",
-    )
+        "_binary", "_first", "_form", "_names", "_rows", "_single", "_text", "_way", "_xml", "more", "withheld",
+    )  # fmt: skip
 
     def __init__(self, way: int, names: SecretNames) -> None:
         self._way = way

@@ -96,9 +96,8 @@ def sftp_files(data: bytes) -> None:
     in_pieces = _passed(packets, places, junk)
     assert in_pieces[0].startswith(went) and in_pieces[1][: len(questions)] == questions, "a cut changes what passes"
     for packet in _whole(in_pieces[0]):
-        own = packet == OWN_REQUEST or packet == sftp.nothing(
-            sftp.read_header(packet).id
-        )  # in place of what was denied
+        # the second is in place of what was denied
+        own = packet == OWN_REQUEST or packet == sftp.nothing(sftp.read_header(packet).id)
         touches = packet[4] not in QUIET and not own
         if touches and (packet[4] == sftp.FSETSTAT or asked(packet, HOME) is not None):
             assert packet in in_pieces[1] and packet[-1] & 1, "nobody was asked, or it was denied"

@@ -89,9 +89,8 @@ class LiveCase(SynchronousTestCase):
                 LiveCase._stack = stack.pop_all()
             LiveCase._owner = type(self)
             atexit.unregister(_end)
-            atexit.register(
-                _end
-            )  # after those that were registered: the directory is removed by one of them, and not yet
+            # after those that were registered: the directory is removed by one of them, and not yet
+            atexit.register(_end)
 
     def connect(self, role: str = "reader", token: str = "", **settings: Any) -> psycopg.Connection[tuple[Any, ...]]:
         """Through the gateway, as the agent unless `token` says otherwise; closed with the test."""

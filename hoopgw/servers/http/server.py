@@ -26,6 +26,7 @@ from hoopgw.relay.http_scope import Route, route_of
 from hoopgw.servers import tls
 from hoopgw.servers.conduit import deliver
 from hoopgw.servers.entrance import Entrance, code_of
+from hoopgw.servers.flow import READ_SIZE
 from hoopgw.servers.gateway import Gateway
 from hoopgw.servers.http import refusals
 from hoopgw.servers.http.address import Named, credentials_of, named, proxy_route, tunnel_to
@@ -144,9 +145,7 @@ class HttpServer(Protocol):
             self._own_body(data)
             return
         self._buffer += data
-        if (
-            len(self._buffer) > MAX_HEAD + 256 * 1024
-        ):  # one read beyond a head: a session that is not open reads no more
+        if len(self._buffer) > MAX_HEAD + READ_SIZE:  # a session that is not open reads no more
             self._refuse(ProtocolViolation("too much before an answer"), 400)
         elif self._state is _State.HEAD:
             self._look()

@@ -98,9 +98,8 @@ class Exchange(SynchronousTestCase):
             server.algorithms = client.algorithms = Algorithms(ciphers=tuple(algorithms.CTR))
             carry(*connected(server, client))
             self.assertTrue(server.is_secure)
-            self.assertEqual(
-                server._packets.sealer.sequence, 1 if strict else 4
-            )  # EXT_INFO; KEXINIT, the exchange, NEWKEYS
+            # EXT_INFO; KEXINIT, the exchange, NEWKEYS
+            self.assertEqual(server._packets.sealer.sequence, 1 if strict else 4)
             client.rekey()
             carry(server, client)
             self.assertEqual((server.failures, client.failures), ([], []))
