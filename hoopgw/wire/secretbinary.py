@@ -96,7 +96,7 @@ def packs_one(data: bytes, start: i64, end: i64, names: SecretNames) -> bool:
             digits = False
             read = True
             may = True
-        if (may or every) and _packed(data, start, here, names):
+        if (may or (every and kind != 0)) and _packed(data, start, here, names):
             return True
     return False
 
