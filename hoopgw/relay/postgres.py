@@ -38,9 +38,9 @@ from hoopgw.relay.postgres_planner import (
 )
 from hoopgw.relay.postgres_renaming import renaming
 from hoopgw.relay.postgres_results import Results
+from hoopgw.relay.postgres_tail import Tail
 from hoopgw.relay.relay import Relay
 from hoopgw.wire import pgmessages
-from hoopgw.wire.pgframes import HEADER
 
 LANE: Final = 0  # a PostgreSQL connection waits as a whole
 MAX_KEPT: Final = 1 << 20  # bytes of the client's that wait for a decision; beyond them the client is not read
@@ -78,9 +78,7 @@ class PostgresRelay(Relay):
         self._planner = Planner(self._results, max_statement)
         self._token_bytes = token_bytes
         self._skip = 0  # bytes of a CopyData that are still to come
-        self._tail: list[bytes] = []  # of a message that is not whole: at most max_statement and one read
-        self._tail_size = 0
-        self._tail_need = 0
+        self._tail = Tail()  # at most max_statement and one read
         self._kept: list[bytes] = []  # behind a decision or an answer: at most MAX_KEPT and two reads
         self._kept_size = 0
         self._asked: Plan | None = None
@@ -113,7 +111,7 @@ class PostgresRelay(Relay):
     @property
     def idle(self) -> bool:
         """Nothing runs, waits or is half sent, and no pipeline is open."""
-        waits = self._asked is not None or self._blocked or bool(self._tail) or self._skip > 0
+        waits = self._asked is not None or self._blocked or self._tail.held or self._skip > 0
         return self._results.at_rest and not waits
 
     @property
@@ -166,13 +164,11 @@ class PostgresRelay(Relay):
                 return
             start, self._skip = self._skip, 0
             effects.append(ToTarget(data[:start]))
-        elif self._tail:
-            self._tail.append(data)
-            self._tail_size += len(data)
-            if self._tail_size < self._tail_need:
+        elif self._tail.held:
+            whole = self._tail.joined(data)
+            if whole is None:
                 return
-            data = b"".join(self._tail)
-            self._tail = []
+            data = whole
         plan = self._planner.plan(data, start)
         self._keep_rest(plan, effects)
         if plan.operations:
@@ -201,9 +197,7 @@ class PostgresRelay(Relay):
             self._skip = need - (len(data) - here)
             plan.stop = len(data)
             return
-        self._tail = [data[here:]]
-        self._tail_size = len(data) - here
-        self._tail_need = need or HEADER
+        self._tail.keep(data[here:], need)
 
     # ---- to the target
 
@@ -421,7 +415,8 @@ class PostgresRelay(Relay):
         if self._gone:
             return []
         self._gone = True
-        self._kept, self._kept_size, self._tail = [], 0, []
+        self._kept, self._kept_size = [], 0
+        self._tail.drop()
         said = words.fatal(sqlstate, reason, self._results.parameters.encoding, denial)
         effects: list[Effect] = [ToClient(said), Hangup(code, reason)]
         if not self._results.left:

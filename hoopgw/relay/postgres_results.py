@@ -20,6 +20,7 @@ from hoopgw.relay.postgres_names import Names
 from hoopgw.relay.postgres_parameters import UTF8, Parameters, text_of
 from hoopgw.relay.postgres_rows import COPY_DATA, FUNCTION_RESULT, ROW, Rows, cut, looked_at, receives
 from hoopgw.relay.postgres_screen import Fields, ends_session, noticed, notification, screened, without_text
+from hoopgw.relay.postgres_tail import Tail
 from hoopgw.wire import pgmessages
 from hoopgw.wire.pgframes import HEADER, Run, after_rows, needed
 
@@ -57,9 +58,7 @@ class Results:
         self._commands = Commands(self.statements, self.portals)
         self._rows = Rows(session, policy, max_masked_row)
         self._max_masked_row = max_masked_row
-        self._tail: list[bytes] = []  # of a message that is kept whole: at most MAX_CONTROL, or max_masked_row
-        self._tail_size = 0
-        self._tail_need = 0
+        self._tail = Tail()  # of a message that is kept whole: at most MAX_CONTROL, or max_masked_row
         self._run = Run()
         self._walked = 0  # up to where this read was whole and right
         self._begin = 0  # where in this read the bytes begin that have neither gone on nor been dropped
@@ -108,13 +107,11 @@ class Results:
             if self._skip_dropped:
                 self._skip_dropped = False
                 self._begin = here
-        elif self._tail:
-            self._tail.append(data)
-            self._tail_size += len(data)
-            if self._tail_size < self._tail_need:
+        elif self._tail.held:
+            whole = self._tail.joined(data)
+            if whole is None:
                 return
-            data = b"".join(self._tail)
-            self._tail = []
+            data = whole
         try:
             self._walk(data, here, effects)
         finally:  # also what was whole and right before something that was not
@@ -163,9 +160,7 @@ class Results:
                 return
         elif need > MAX_CONTROL:
             raise MalformedFrame(f"a message of {need} bytes that has to be read whole")
-        self._tail = [data[here:]]
-        self._tail_size = size - here
-        self._tail_need = need or HEADER
+        self._tail.keep(data[here:], need)
 
     def _pass_part(self, data: bytes, here: int, need: int, head: Expect, effects: list[Effect]) -> None:
         """The beginning of a row that nobody looks at: counted now, the rest goes on as it comes."""
