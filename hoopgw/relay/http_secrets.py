@@ -8,6 +8,7 @@ from typing import Final, final
 
 from hoopgw.wire.httpchunks import chunk_of
 from hoopgw.wire.httpfields import CHUNKED, Block, Field
+from hoopgw.wire.secretaddresses import has_password
 from hoopgw.wire.secretbody import (
     FORM,
     LINES,
@@ -73,14 +74,14 @@ def is_clean(kind: BodyKind, body: bytes, names: SecretNames) -> bool:
     """Nothing of a body that is whole is kept out of the record: most bodies need no more than this."""
     way = kind.way
     if way == FORM:
-        return is_form(body) and not has_secret(body, names)
+        return is_form(body) and not has_secret(body, names) and not has_password(body)
     if way in (PARTS, WITHHELD, ROWS) or is_markup(body) or (way == UNTYPED and (is_form(body) or body[:1] >= b"\x80")):
         return False
     if way in TABULAR and is_table(body, names):
         return False
     if way == NONE or (way in (LINES, PLAIN) and may_have_pairs(body)):
         return False
-    return not mentions(body, names) and not is_wide(body)
+    return not mentions(body, names) and not is_wide(body) and not has_password(body)
 
 
 def starred_protocols(lines: bytes, names: SecretNames) -> bytes:

@@ -11,6 +11,7 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
+from hoopgw.wire.secretaddresses import SecretAddresses
 from hoopgw.wire.secretbinary import SecretBinary, is_packed
 from hoopgw.wire.secretform import SecretForm
 from hoopgw.wire.secretnames import MAX_NAME, SecretNames
@@ -131,7 +132,8 @@ class SecretBody:
     """
 
     __slots__ = (
-        "_binary", "_first", "_form", "_names", "_rows", "_single", "_text", "_way", "_xml", "more", "withheld",
+        "_addresses", "_binary", "_first", "_form", "_line", "_names", "_rows", "_single", "_text", "_way", "_xml",
+        "more", "withheld",
     )  # fmt: skip
 
     def __init__(self, way: int, names: SecretNames) -> None:
@@ -139,11 +141,13 @@ class SecretBody:
         self._names = names
         self._first = b""  # byte of it
         self._single = False  # and there is no other yet
+        self._line = b""  # what came of the first line, where it may name columns and has not ended
         self._text: SecretText | None = None
         self._xml: SecretXml | None = None
         self._form: SecretForm | None = None
         self._rows: SecretRows | None = None
         self._binary: SecretBinary | None = None
+        self._addresses: SecretAddresses | None = None
         self.withheld = False
         self.more = True
 
@@ -151,7 +155,7 @@ class SecretBody:
     def found(self) -> int:
         for each in (self._text, self._form, self._xml, self._rows, self._binary):
             if each is not None:
-                return each.found
+                return each.found + (0 if self._addresses is None else self._addresses.found)
         return 0
 
     def feed(self, data: bytes) -> bytes:
@@ -162,12 +166,28 @@ class SecretBody:
             self._first = data[:1]
             self._begin(data)
             self._single = len(data) == 1
-        elif self._single:
+            return self._shown(data)
+        if self._single:
             self._single = False
             known = self._text is not None or self._xml is not None
             self.withheld = self.withheld or (known and is_wide(self._first + data[:1]))
+        if self._line:
+            self._line_goes_on(data)
+        return self._shown(data)
+
+    def _line_goes_on(self, data: bytes) -> None:
+        line = self._line + data[:MAX_LINE]
+        self.withheld = self.withheld or is_table(line, self._names)
+        self._line = b"" if b"\n" in line or len(line) > MAX_LINE else line
+
+    def _shown(self, data: bytes) -> bytes:
         if self.withheld:
             return b"*" * len(data)
+        shown = self._by_names(data)
+        addresses = self._addresses
+        return shown if addresses is None else addresses.star(data, shown, self.more)
+
+    def _by_names(self, data: bytes) -> bytes:
         if self._text is not None:
             return self._text.feed(data)
         if self._form is not None:
@@ -193,8 +213,11 @@ class SecretBody:
         opens = is_json(data)
         if way == FORM and not opens and (is_markup(data) or not is_form(data)):
             way = PLAIN
-        if way in TABULAR and is_table(data, self._names):
-            way = ROWS
+        if (way in TABULAR or way == FORM) and not opens:
+            if way != FORM and is_table(data, self._names):
+                way = ROWS
+            elif self.more and b"\n" not in data:
+                self._line = data[:MAX_LINE]
         if way == WITHHELD or (way not in (FORM, NONE) and is_wide(data)):
             self.withheld = True
         elif (way == MARKUP and not opens) or (way in (NONE, TEXT, UNTYPED, PLAIN) and is_markup(data)):
@@ -207,3 +230,6 @@ class SecretBody:
             self._binary = SecretBinary(self._names)
         elif way != NONE or may_open(data):
             self._text = SecretText(self._names, way in (LINES, PLAIN) and not opens)
+        else:
+            return  # it is not read
+        self._addresses = SecretAddresses(self._form is not None)

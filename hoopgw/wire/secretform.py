@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from mypy_extensions import i64
 
+from hoopgw.wire.secretaddresses import SecretAddresses
 from hoopgw.wire.secretnames import MAX_NAME, SecretNames
 from hoopgw.wire.secretvalues import SecretValues, may_hold
 
@@ -170,12 +171,12 @@ def has_secret(data: bytes, names: SecretNames) -> bool:
 
 
 def is_plain(line: bytes) -> bool:
-    """Nothing in it is for `starred_target`: no query, no parameter of a path."""
+    """Nothing in it is for `starred_target`: no query, no parameter of a path, no user."""
     here: i64 = 0
     end: i64 = len(line)
     while here < end:
         c: i64 = line[here]
-        if c == 63 or c == 59 or c == 37:
+        if c == 63 or c == 59 or c == 37 or c == 64:
             return False
         here += 1
     return True
@@ -202,7 +203,8 @@ def _inner(name: bytes) -> bytes:
 
 
 def starred_target(line: bytes, names: SecretNames) -> bytes:
-    """A request target, or any other address: its query, and the parameters of its path (`;jsessionid=…`)."""
+    """A request target, or any other address: its query, the parameters of its path (`;jsessionid=…`), and passwords of
+    addresses in it."""
     found = _CUT.search(line)
     cut = len(line) if found is None else found.end()
     path, query = line[:cut], line[cut:]
@@ -211,4 +213,5 @@ def starred_target(line: bytes, names: SecretNames) -> bytes:
             lambda each: b";" + each[1] + b"=" + b"*" * len(each[2]) if names.hides(each[1]) else each[0], path
         )
     shown = SecretForm(names).feed(query) if query else query
-    return line if shown is query and path == line[:cut] else path + shown
+    whole = line if shown is query and path == line[:cut] else path + shown
+    return SecretAddresses(True).star(line, whole, False)

@@ -70,6 +70,8 @@ class SecretParts:
             return len(data)
         end = found + len(self._delimiter) - len(self._before)  # behind it, from `here` on
         begin = max(0, found - len(self._before))
+        if self._body is not None:
+            self._body.more = False
         self._pass(data[here : here + begin], shown)
         shown.append(data[here + begin : here + end])
         self._state = _HEAD

@@ -161,6 +161,11 @@ class Secrets(SynchronousTestCase):
             for size in (0, 1000):
                 course = self.sent(post(body, kind, chunked=size))
                 self.assertEqual(course.relay.coverage()["starred"], 1)
+            data = post(body, kind)
+            for cut in range(len(data) - len(body), len(data)):
+                course = self.sent(data[:cut], data[cut:])
+                self.assertEqual(len(self.content(course)), len(body))
+            self.sent(post(body, kind, chunked=1))
         course = Course(named=NAMES)
         course.send(post(b"user,city\nada,london\n", b"text/plain"))
         self.assertTrue(course.journal[0].endswith(b"ada,london\n"))
