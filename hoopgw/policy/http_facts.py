@@ -99,11 +99,13 @@ class HttpFacts:
 
     @property
     def shown_path(self) -> str:
-        """The same for people and records: without the secret among its parameters (`;jsessionid=…`)."""
+        """The same for people and records: without the secret among its parameters (`;jsessionid=…`), or in an address
+        (`/proxy/https://user:password@host`)."""
         method, _, target = self.request.line.partition(b" ")
-        if b";" not in target or method != self.request.method:
+        path = target.partition(b"?")[0]
+        if method != self.request.method or path == self.request.target.partition(b"?")[0]:
             return self.path.text
-        found = read_path(target.partition(b"?")[0])
+        found = read_path(path)
         return found.folded().text if self.folds else found.text
 
     @once

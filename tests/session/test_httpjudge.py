@@ -68,6 +68,10 @@ class Judging(SynchronousTestCase):
             found = judge(*rules).judge(operation)
             self.assertIn(shown, found.tables)
             self.assertEqual([each.reason for each in found.refusals], [shown] * len(rules))
+        address = asked(b"GET /to/https:%2f%2Fu%3Aabc%40h/b")
+        assert address.request is not None
+        address.request.line = b"GET /to/https:%2f%2Fu%3A***%40h/b"
+        self.assertEqual(judge().judge(address).tables, {"GET /to/https:%2F%2Fu:***@h/b"})
         operation.request.line = b'{"token": "*"}'  # of a message
         self.assertIn("DELETE /A;sid=abc/b", judge().judge(operation).tables)
 
