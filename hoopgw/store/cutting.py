@@ -16,6 +16,7 @@ from hoopgw.store.ages import Ages
 from hoopgw.store.recordings import Recordings, located, synced, whole
 
 RETRY = 5.0  # seconds between tries where the journals cannot be written
+STOPPING = 30.0  # seconds for the last cut
 PIECE = 1 << 20  # bytes of one write
 MAX_KNOWN = 10_000  # journals whose ends are remembered
 Place = tuple[BinaryIO, int, int]  # a file, an offset, a size
@@ -48,20 +49,21 @@ class Cutter:
         self._wake.set()
 
     def stop(self) -> None:
-        """Cuts what there is, once, and ends."""
+        """Cuts what there is, once, and ends; where the disk does not come back, the next start does it."""
         self._stopping = True
         self._wake.set()
         if self._thread.is_alive():
-            self._thread.join()
-        self.cut()
+            self._thread.join(STOPPING)
+        else:
+            self.cut()
 
     def _run(self) -> None:
-        while True:
+        while not self._stopping:
             self._wake.wait(RETRY if self.failure else None)
             self._wake.clear()
-            if self._stopping:
-                return
-            self.cut()
+            if not self._stopping:
+                self.cut()
+        self.cut()
 
     def cut(self) -> None:
         """In the caller's thread.  Sets `failure`."""

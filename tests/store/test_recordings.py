@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.record.chunks import DATA, GATEWAY, NO_DIGEST, Chunk, Header
-from hoopgw.store import recordings
+from hoopgw.store import cutting, recordings
 from hoopgw.store.ages import Ages
 from hoopgw.store.cutting import Cutter
 from hoopgw.store.recordings import Recordings, located, session_bytes, session_id
@@ -71,6 +73,35 @@ class Places(SynchronousTestCase):
         self.assertFalse(both.exists())
         self.assertEqual(self.recordings.journal(SESSION).read_bytes(), chunk(0))
         self.assertEqual(self.recordings.journal(OTHER).read_bytes(), chunk(0, OTHER) + chunk(1, OTHER))
+
+    def test_a_stop_beside_a_cut(self) -> None:
+        """What is added while a cut is under way is cut before the end, which waits a while for a sync."""
+        synced, under_way, well = os.fdatasync, threading.Event(), threading.Event()
+        self.addCleanup(well.set)
+
+        def sync(file: int) -> None:
+            under_way.set()
+            well.wait(60)
+            synced(file)
+
+        self.patch(os, "fdatasync", sync)
+        cutter = Cutter(self.recordings, Ages(self.recordings.directory / "ages"))
+        cutter.start()
+        cutter.add([self.segment(chunk(0))])
+        self.assertTrue(under_way.wait(60))
+        then = self.recordings.directory / "segments/00000002.hgs"
+        then.write_bytes(chunk(1))
+        cutter.add([then])
+        self.patch(cutting, "STOPPING", 0.2)
+        began = time.monotonic()
+        cutter.stop()
+        self.assertLess(time.monotonic() - began, 30)
+        self.assertTrue(then.exists())
+        self.patch(cutting, "STOPPING", 60.0)
+        well.set()
+        cutter.stop()
+        self.assertFalse(then.exists())
+        self.assertEqual(self.recordings.journal(SESSION).read_bytes(), chunk(0) + chunk(1))
 
     def test_a_planted_link(self) -> None:
         """must-survive 37: a symbolic link in a journal's place is not followed, and the segment stays."""
