@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from hoopgw.model.errors import HoopgwError, IssuerUnavailable, LoginRefused, TargetUnavailable, WireError
+from hoopgw.model.errors import (
+    HoopgwError,
+    IssuerUnavailable,
+    LoginRefused,
+    RecordingFailed,
+    SpoolFull,
+    StoreUnavailable,
+    TargetUnavailable,
+    WireError,
+)
 from hoopgw.wire import pglogin
 
+_NOT_NOW: Final = "the gateway cannot take this connection now"
 # PostgreSQL documentation, appendix A; no words here: the error's own
 _SQLSTATES: Final[dict[type[HoopgwError], tuple[str, str]]] = {
     LoginRefused: ("28000", ""),
     WireError: ("08P01", ""),
+    **dict.fromkeys((RecordingFailed, SpoolFull, StoreUnavailable), ("57P03", f"{_NOT_NOW}: try again later")),
     IssuerUnavailable: ("57P03", "tokens cannot be checked at the moment: try again later"),
     TargetUnavailable: ("08001", "the target cannot be reached at the moment"),
 }
@@ -30,7 +41,7 @@ def welcome(parameters: Mapping[str, str], process: int, key: bytes) -> bytes:
 def fatal(error: HoopgwError) -> bytes:
     """The FATAL ErrorResponse for an error that ends a login.  Only LoginRefused and WireError speak in their own
     words: an operator's error may name what the client must not know."""
-    code, words = "58000", "the gateway cannot take this connection now"
+    code, words = "58000", _NOT_NOW
     for kind, (its_code, its_words) in _SQLSTATES.items():
         if isinstance(error, kind):
             code, words = its_code, its_words or str(error)

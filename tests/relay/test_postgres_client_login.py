@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as some
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.model.errors import IssuerUnavailable, LoginRefused, NotGranted, OperatorError, ProtocolViolation, WireError
+from hoopgw.model.errors import (
+    IssuerUnavailable,
+    LoginRefused,
+    NotGranted,
+    OperatorError,
+    ProtocolViolation,
+    RecordingFailed,
+    SpoolFull,
+    StoreUnavailable,
+    WireError,
+)
 from hoopgw.relay.postgres_client_effects import Cancel, Login, LoginEffect, Refuse, Reply, StartTls
 from hoopgw.relay.postgres_client_login import CERTIFICATE_LOGIN, ClientLogin
 from hoopgw.relay.postgres_client_words import fatal, welcome
@@ -173,7 +183,9 @@ class Moves(SynchronousTestCase):
         self.assertEqual(fields(fatal(LoginRefused("no grant", detail="secret detail")))["M"], "no grant")
         for error in (OperatorError("/etc/x is broken"), IssuerUnavailable("idp is at 10.0.0.1")):
             self.assertNotIn(str(error), fields(fatal(error))["M"])
-        self.assertEqual(fields(fatal(IssuerUnavailable("x")))["C"], "57P03")
+        for passing in (IssuerUnavailable, RecordingFailed, SpoolFull, StoreUnavailable):  # libpq tries its next host
+            self.assertEqual(fields(fatal(passing("x")))["C"], "57P03")
+        self.assertEqual(fields(fatal(OperatorError("x")))["C"], "58000")
 
     def test_token_is_not_shown(self) -> None:
         """must-survive 46: the login's token has no repr."""
