@@ -8,7 +8,7 @@ import psycopg
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from hoopgw.policy.catalogue import Catalogue, Relation
-from tests.policy.test_sql_calls_live import read
+from tests.policy.database import read
 from tests.programs import SERVER, found
 from tests.store.cluster import Cluster
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import random
-from typing import ClassVar
 
 import psycopg
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.trial.unittest import SkipTest
 
-from hoopgw.policy.catalogue import Catalogue
-from hoopgw.policy.catalogue_queries import QUERIES, catalogue
 from hoopgw.policy.facts import SOME_FUNCTION, Statement
 from hoopgw.policy.guardrails import Action, Conditions, Match, SqlRule
 from hoopgw.policy.sql import analyse
 from hoopgw.policy.sql_calls import with_parameters
 from hoopgw.policy.sql_names import NameContext
-from tests.programs import SERVER, found
+from tests.policy.database import DatabaseCase, read
 from tests.store.cluster import Cluster
 
 # Every function says that it was called
@@ -164,23 +161,8 @@ def functions(heads: dict[str, str]) -> str:
     )
 
 
-class Case(SynchronousTestCase):
-    """A database of its own for each class, made by its first test."""
-
-    more: ClassVar[str] = ""
-    known: ClassVar[Catalogue]
-    connection: ClassVar[psycopg.Connection[tuple[object, ...]] | None] = None
-
-    def setUp(self) -> None:
-        if found(*SERVER) is None:
-            raise SkipTest("no PostgreSQL server is installed")
-        own = type(self)
-        if own.connection is None:
-            place = Cluster.running().database(f"calls_{own.__name__.lower()}")
-            own.connection = psycopg.connect(**place, autocommit=True)  # type: ignore[arg-type]
-            own.connection.execute(SCHEMA.format(functions=functions(FUNCTIONS)).encode())
-            own.connection.execute(own.more.encode())
-            own.known = read(own.connection)
+class Case(DatabaseCase):
+    schema = SCHEMA.format(functions=functions(FUNCTIONS))
 
     def one(self, text: str, context: NameContext | None = None) -> Statement:
         return analyse(text.encode(), self.known, context or NameContext(self.known.search_path)).statements[-1]
@@ -384,7 +366,7 @@ LITERALS = ("1", "2.5", "99999999999", "'x'", "'sad'", "'1'", "null", "true", "a
 
 
 class Crossing(Case):
-    more = functions(MORE) + CROSSING
+    schema = Case.schema + functions(MORE) + CROSSING
 
     def test_random_statements(self) -> None:
         """Of random statements that the server runs, whatever it calls is named."""
@@ -447,19 +429,3 @@ class Writer:
         if kind == "case":
             return f"(case when {one} = {two} then {two} else {three} end)"
         return f"({one} in ({two}, {three}))" if kind == "in" else f"({one} between {two} and {three})"
-
-
-def read(connection: psycopg.Connection[tuple[object, ...]]) -> Catalogue:
-    """As the gateway reads it: rows of text, in one transaction."""
-    results = []
-    with connection.transaction():
-        connection.execute(b"SET LOCAL lock_timeout = '2s'")
-        for text in QUERIES:
-            cursor = connection.execute(text.encode())
-            while cursor.description is None:  # of a text with savepoints around its query
-                assert cursor.nextset()
-            result = cursor.pgresult
-            assert result is not None
-            width = range(result.nfields)
-            results.append([[result.get_value(row, column) for column in width] for row in range(result.ntuples)])
-    return catalogue(results, 1)

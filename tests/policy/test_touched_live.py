@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-import psycopg
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
-
-from hoopgw.policy.catalogue import Catalogue
 from hoopgw.policy.facts import Statement, Where
 from hoopgw.policy.guardrails import Action, Conditions, Match, SqlRule
 from hoopgw.policy.sql import analyse
 from hoopgw.policy.sql_names import NameContext
-from tests.policy.test_sql_calls_live import read
-from tests.programs import SERVER, found
-from tests.store.cluster import Cluster
+from tests.policy.database import DatabaseCase, read
 
 SCHEMA = """
 CREATE SCHEMA app; CREATE SCHEMA hr; SET search_path = app;
@@ -120,19 +112,8 @@ LEADS = (
 )  # fmt: skip
 
 
-class Case(SynchronousTestCase):
-    known: ClassVar[Catalogue]
-    connection: ClassVar[psycopg.Connection[tuple[object, ...]] | None] = None
-
-    def setUp(self) -> None:
-        if found(*SERVER) is None:
-            raise SkipTest("no PostgreSQL server is installed")
-        own = type(self)
-        if own.connection is None:
-            place = Cluster.running().database(f"touched_{own.__name__.lower()}")
-            own.connection = psycopg.connect(**place, autocommit=True)  # type: ignore[arg-type]
-            own.connection.execute(SCHEMA.encode())
-            own.known = read(own.connection)
+class Case(DatabaseCase):
+    schema = SCHEMA
 
     def one(self, text: str, context: NameContext | None = None) -> Statement:
         return analyse(text.encode(), self.known, context or NameContext(("app",))).statements[-1]
