@@ -17,8 +17,8 @@ SETTINGS = re.compile(
     rb"(replica|off)[ \t]*;"
 )
 ADDED = re.compile(
-    r'^(DETAIL:  \{"decision": "refused", "guardrails": \["built-in:grammar"\].*|HINT:  statements are read'
-    r" here by the grammar of PostgreSQL 17)\n",
+    r'^(DETAIL:  \{"decision": "refused", "guardrails": \["built-in:(grammar|names)"\].*|HINT:  statements are read'
+    r" here by the grammar of PostgreSQL 17|HINT:  PREPARE or DECLARE it in this session: .*)\n",
     re.MULTILINE,
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from hoopgw.session.sqlbuiltin import DECLARED_HERE
 from tests.regress.rewriting import as_postgresql, without_roles
 
 
@@ -37,5 +38,7 @@ class Rewriting(SynchronousTestCase):
         detail = 'DETAIL:  {"decision": "refused", "guardrails": ["built-in:grammar"], "reason": "…"}\n'
         hint = "HINT:  statements are read here by the grammar of PostgreSQL 17\n"
         self.assertEqual(as_postgresql(said + detail + hint), said)
+        names = detail.replace("grammar", "names") + f"HINT:  {DECLARED_HERE}\n"
+        self.assertEqual(as_postgresql(said + names), said)
         other = detail.replace("grammar", "settings")
         self.assertEqual(as_postgresql(said + other), said + other)
