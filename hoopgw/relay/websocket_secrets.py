@@ -7,6 +7,7 @@ from typing import Final, final
 from mypy_extensions import i64
 
 from hoopgw.wire import websocket as ws
+from hoopgw.wire.secretaddresses import SecretAddresses, has_password, may_have_password
 from hoopgw.wire.secretbinary import SecretBinary, is_login, packs_one
 from hoopgw.wire.secretbody import is_json, is_markup
 from hoopgw.wire.secretnames import SecretNames
@@ -26,11 +27,12 @@ _LOGIN: Final = 0x10  # MQTT's begins so
 class MessageSecrets:
     """`found` counts the values."""
 
-    __slots__ = ("_names", "_reader", "found")
+    __slots__ = ("_addresses", "_names", "_reader", "found")
 
     def __init__(self, names: SecretNames) -> None:
         self._names = names
         self._reader: SecretText | SecretXml | SecretBinary = SecretText(names)  # of the message in hand
+        self._addresses = SecretAddresses()  # in it
         self.found = 0
 
     def piece(self, piece: ws.Piece) -> ws.Piece:
@@ -40,10 +42,8 @@ class MessageSecrets:
         if piece.first:
             if piece.last and self._is_clean(piece.kind, piece.data):
                 return piece
-            self._reader = self._opened(piece.kind, piece.data)
-        before = self._reader.found
-        shown = self._reader.feed(piece.data)
-        self.found += self._reader.found - before
+            self._open(piece.kind, piece.data)
+        shown = self._shown(piece.data, not piece.last)
         return piece if shown is piece.data else ws.Piece(piece.kind, shown, piece.first, piece.last)
 
     def run(self, frames: bytes) -> bytes:
@@ -61,16 +61,15 @@ class MessageSecrets:
             if self._is_clean(kind, message):
                 shown.append(message)
             else:
-                reader = self._opened(kind, message)
-                shown.append(reader.feed(message))
-                self.found += reader.found
+                self._open(kind, message)
+                shown.append(self._shown(message, False))
             here = stop
         return b"".join(shown)
 
     def _passes(self, frames: bytes) -> bool:
         """All of a run is clean, by what is to be seen without an object for each message."""
         names = self._names
-        if _TAG in frames or may_have_pairs(frames):
+        if _TAG in frames or may_have_pairs(frames) or may_have_password(frames):
             return False
         signs: i64 = signs_of(frames)
         here: i64 = 0
@@ -89,19 +88,30 @@ class MessageSecrets:
 
     def _is_clean(self, kind: i64, message: bytes) -> bool:
         """Nothing of a message that is whole is kept out of the record."""
-        if mentions(message, self._names):
+        if mentions(message, self._names) or has_password(message):
             return False
         if kind != ws.BINARY:
             return _TAG not in message
         return not (is_markup(message) or is_login(message) or packs_one(message, 0, len(message), self._names))
 
-    def _opened(self, kind: i64, begin: bytes) -> SecretText | SecretXml | SecretBinary:
-        """For the message that begins so."""
+    def _open(self, kind: i64, begin: bytes) -> None:
+        """The message that begins so."""
+        names = self._names
         if is_markup(begin):
-            return SecretXml(self._names)
-        if kind == ws.BINARY and not is_json(begin):
-            return SecretBinary(self._names)
-        return SecretText(self._names, begin.startswith(_STOMP))
+            self._reader = SecretXml(names)
+        elif kind == ws.BINARY and not is_json(begin):
+            self._reader = SecretBinary(names)
+        else:
+            self._reader = SecretText(names, begin.startswith(_STOMP))
+        self._addresses = SecretAddresses()
+
+    def _shown(self, data: bytes, more: bool) -> bytes:
+        """Some of the message in hand; `more` of it may follow."""
+        reader, addresses = self._reader, self._addresses
+        before = reader.found + addresses.found
+        shown = addresses.star(data, reader.feed(data), more)
+        self.found += reader.found + addresses.found - before
+        return shown
 
 
 def _begin(frames: bytes, here: i64) -> i64:

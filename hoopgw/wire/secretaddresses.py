@@ -110,9 +110,16 @@ class SecretAddresses:
             _password(text, sign, begin, here, b"%40" if self._form else b"@", b":", more, found)
 
 
+def may_have_password(text: bytes) -> bool:
+    """Whether `has_password` may be true of it, or of some part."""
+    if b"@" in text:
+        return b"://" in text or b":\\" in text or b"%" in text
+    return b"%" in text and b"40" in text
+
+
 def has_password(text: bytes) -> bool:
     """Whether something of a text that is whole is to be starred."""
-    return (b"@" in text or b"%40" in text) and SecretAddresses().star(text, text, False) is not text
+    return may_have_password(text) and SecretAddresses().star(text, text, False) is not text
 
 
 def _password(

@@ -33,7 +33,8 @@ OFFER = b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, 
 REFUSED = Denial(Decision.REFUSED, "no deletes", ("no-delete",), session="s_1", policy="p")
 WORDS = (
     b"auth", b"pass", b"password", b"otp", b"value", b"name", b": ", b"=", b'"', b'",', b"{", b"}", b"<", b">", b"\n",
-    b"\x10", b"\xa4", b"\x64", b"\xd9", b"\x08", b"hush-hush", b"\\u0022", b"\\", b" ", b"h" * 90,
+    b"://", b"@", b"u:", b"%3a", b"%40", b"\x10", b"\xa4", b"\x64", b"\xd9", b"\x08", b"hush-hush", b"\\u0022", b"\\",
+    b" ", b"h" * 90,
 )  # fmt: skip
 MESSAGES = st.lists(st.sampled_from(WORDS), max_size=12).map(b"".join)
 HELD = Denial(Decision.HELD, "waits", ("ask-first",), hold="h_1", session="s_1", policy="p")
@@ -546,6 +547,24 @@ class Secrets(SynchronousTestCase):
                     alone.say(kind, message[10:], False, True)
                     self.assertNotIn(b"hhh", talk.recorded()[1][1])
                     self.assertEqual(talk.recorded()[1:], alone.recorded())
+
+    def test_addresses(self) -> None:
+        """With a password, in messages of any kind; what a cut leaves unsure is taken for one."""
+        for body in (
+            b'{"dsn": "postgresql://u:hush-hush@h/db"}',
+            b"see https://hush-hush@h/ and a@b.de",
+            b"%253A%252F%252Fu%253Ahush-hush%2540h",
+        ):
+            for kind in (ws.TEXT, ws.BINARY):
+                talk = Talk(named=secret_names())
+                talk.send(ws.frame(kind, b"a@b://", b"abcd", True) + ws.frame(kind, body, b"abcd", True) * 2)
+                shown = (kind, body.replace(b"hush-hush", b"*" * 9))
+                self.assertEqual(talk.recorded(), [(kind, b"a@b://"), shown, shown])
+                self.assertEqual(talk.relay.coverage()["starred"], 2)
+                cut = body.index(b"hush") + 4
+                talk.say(kind, body[:cut], True, False)
+                talk.say(kind, body[cut:], False, True)
+                self.assertEqual(talk.recorded()[3:], [shown])
 
     def test_pairs_in_bytes(self) -> None:
         """Many send JSON so; the name may come behind the value."""

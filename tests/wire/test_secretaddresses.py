@@ -43,6 +43,18 @@ class Addresses(SynchronousTestCase):
             (b"<url>HTTPS://u:p@h</url>", b"<url>HTTPS://u:*@h</url>"),
         ):
             self.assertEqual(shown(text), expected)
+            self.assertTrue(has_password(text))
+
+    def test_a_whole_text(self) -> None:
+        """However often it is encoded, where it is whole and where it comes in pieces."""
+        text, passed = b"postgresql://u:hunter2@h/db", b""
+        for _ in range(4):
+            self.assertTrue(has_password(text), text)
+            self.assertNotIn(b"hunter2", shown(text))
+            self.assertNotIn(b"hunter2", shown(text[:20], text[20:]))
+            text = quote(text, safe="").encode()
+            self.assertFalse(has_password(passed))
+            passed = quote(passed + b"https://h/x", safe="").encode()
 
     def test_others(self) -> None:
         """What has none goes on as the same object."""
