@@ -144,7 +144,7 @@ class Large(OwnerCase):
         """A large Bind of a statement that is refused, and the connection goes on."""
         connection: psycopg.Connection[Any] = self.connect("writer")
         error = self.assertRaises(
-            psycopg.Error, connection.execute, "select set_config(%s, 'x', false)", ("a" * VALUE,)
+            psycopg.Error, connection.execute, "select set_config('role', %s, false)", ("a" * VALUE,)
         )
         assert isinstance(error, psycopg.Error)
         self.assertEqual(error.sqlstate, "ZG001")
