@@ -505,14 +505,18 @@ class Secrets(SynchronousTestCase):
             self.assertEqual(talk.relay.coverage()["starred"], 3)
 
     def test_xml_and_pairs(self) -> None:
-        """XMPP's messages are XML (RFC 7395); whole or in pieces."""
-        for body in (b"<auth mechanism='*****'>hush-hush</auth>", b'{"name": "token", "value": "hush-hush"}'):
+        """XMPP's messages are XML (RFC 7395); many send JSON as binary; whole or in pieces."""
+        pairs = b'{"name": "token", "value": "hush-hush"}', b'{"value": "hush-hush", "name": "token"}'
+        for kind, body in (
+            (ws.TEXT, b"<auth mechanism='*****'>hush-hush</auth>"),
+            *((kind, pair) for kind in (ws.TEXT, ws.BINARY) for pair in pairs),
+        ):
             talk = Talk(named=secret_names())
-            talk.say(ws.TEXT, body)
-            talk.say(ws.TEXT, body[:12], True, False)
-            talk.say(ws.TEXT, body[12:], False, True)
-            self.assertEqual(talk.arrived(), [(ws.TEXT, body)] * 2)
-            self.assertEqual(talk.recorded(), [(ws.TEXT, body.replace(b"hush-hush", b"*" * 9))] * 2)
+            talk.say(kind, body)
+            talk.say(kind, body[:12], True, False)
+            talk.say(kind, body[12:], False, True)
+            self.assertEqual(talk.arrived(), [(kind, body)] * 2)
+            self.assertEqual(talk.recorded(), [(kind, body.replace(b"hush-hush", b"*" * 9))] * 2)
 
     def test_what_an_approver_sees(self) -> None:
         """No more than the record."""
@@ -565,15 +569,6 @@ class Secrets(SynchronousTestCase):
                 talk.say(kind, body[:cut], True, False)
                 talk.say(kind, body[cut:], False, True)
                 self.assertEqual(talk.recorded()[3:], [shown])
-
-    def test_pairs_in_bytes(self) -> None:
-        """Many send JSON so; the name may come behind the value."""
-        for body in (b'{"name": "token", "value": "hush-hush"}', b'{"value": "hush-hush", "name": "token"}'):
-            talk = Talk(named=secret_names())
-            talk.say(ws.BINARY, body)
-            talk.say(ws.BINARY, body[:12], True, False)
-            talk.say(ws.BINARY, body[12:], False, True)
-            self.assertEqual(talk.recorded(), [(ws.BINARY, body.replace(b"hush-hush", b"*" * 9))] * 2)
 
     @given(st.lists(st.tuples(st.sampled_from((ws.TEXT, ws.BINARY)), MESSAGES), min_size=1, max_size=6))
     def test_runs_are_as_each_alone(self, messages: list[tuple[int, bytes]]) -> None:
