@@ -290,12 +290,16 @@ class Clients(HttpCase):
 
     def test_record(self) -> None:
         """The session is in the index, its requests and answers in the record, and no secret is."""
-        self.asked("-H", "Cookie: sid=hush-hush", "-d", "said=aloud", path="recorded")
-        row = self.of("POST /recorded")
+        self.asked("-H", "Cookie: sid=hush-hush", "-d", "said=aloud", path="people/recorded")  # which echoes nothing
+        row = self.of("POST /people/recorded")
         self.assertEqual((row["target"], row["role"], row["subject"]), ("echo", "caller", "agent@demo"))
-        exported = self.hoopgw("sessions", "show", row["id"], "--json").stdout
-        for secret in (self.stage.agent, "hush-hush", self.stage.echo.token if self.stage.echo else ""):
-            self.assertNotIn(secret, exported)
+        assert self.stage.echo is not None
+        for words in (["show", row["id"], "--json"], ["export", row["id"]], ["export", row["id"], "--format", "har"]):
+            shown = self.hoopgw("sessions", *words).stdout
+            self.assertIn("/people/recorded", shown)
+            self.assertEqual("said=aloud" in shown, words[0] == "export", shown)
+            for secret in (self.stage.agent, "hush-hush", self.stage.echo.token):
+                self.assertNotIn(secret, shown)
 
 
 class Rules(HttpCase):

@@ -54,7 +54,7 @@ def frame(text: bytes, code: int = 1) -> bytes:
 
 
 class Talks:
-    """Says what it hears, and more when it is asked for."""
+    """Says what it hears, and more when it is asked for; "heard" where the path is /quiet."""
 
     def __init__(self) -> None:
         self.heard: list[str | bytes] = []
@@ -69,7 +69,8 @@ class Talks:
             while True:
                 message = connection.recv()
                 self.heard.append(message)
-                connection.send(json.dumps({"card": CARD}) if message == "card" else message)
+                answer = "heard" if request.path.endswith("/quiet") else message
+                connection.send(json.dumps({"card": CARD}) if message == "card" else answer)
         self.closed.append(connection.close_code)
 
 
@@ -235,6 +236,38 @@ class Sockets(HttpCase):
             shown = connection.recv(TURN)
             assert isinstance(shown, bytes)
             self.assertNotIn(CARD.encode(), shown)
+
+    def test_secrets(self) -> None:
+        """The service reads them and the record does not: many messages at once, as text or as bytes."""
+        secret = "hush-hush"
+        said = (
+            '{"value": "hush-hush", "name": "token"}',
+            '{"dsn": "postgresql://u:hush-hush@h/db"}',
+            'auth="' + secret * 11 + '"',  # a length of two bytes, the last of which is a letter
+            "nothing of the kind",
+        )
+        for compression in ("deflate", None):
+            connection = self.open("quiet", compression=compression)
+            told: list[str | bytes] = [*said, *(each.encode() for each in said)]
+            for message in told:
+                connection.send(message)
+            self.assertEqual([connection.recv(TURN) for _ in told], ["heard"] * len(told))
+            self.assertEqual(self.talks.heard, told)
+            self.talks.heard.clear()
+            connection.close()
+            shown = self.ended(self.newest())
+            self.assertNotIn(secret, shown)
+            self.assertEqual(shown.count("postgresql://u:*********@h/db"), 2, shown)
+            self.assertEqual(shown.count("nothing of the kind"), 2)
+
+    def ended(self, id: str) -> str:
+        """The record of a session, once it has its end."""
+
+        def all_of_it() -> str:
+            shown = self.hoopgw("sessions", "export", id).stdout
+            return shown if "session.closed" in shown else ""
+
+        return str(until(all_of_it))
 
     def test_killed(self) -> None:
         """Who may kill ends it; the client reads that in its Close."""
