@@ -15,6 +15,7 @@ from hoopgw.wire.secretpairs import may_have_pairs
 from hoopgw.wire.secretplaces import mentions, mentions_within, signs_of
 from hoopgw.wire.secrettext import SecretText
 from hoopgw.wire.secretxml import SecretXml
+from hoopgw.wire.websocket_runs import payload_of
 
 _TAG: Final = b"<"  # how XML begins (XMPP: RFC 7395)
 _STOMP: Final = (b"CONNECT", b"STOMP", b"SEND")  # how a message of STOMP begins that has fields
@@ -52,9 +53,11 @@ class MessageSecrets:
             return frames
         shown: list[bytes] = []
         here: i64 = 0
-        while here < len(frames):
-            begin: i64 = _begin(frames, here)
-            stop: i64 = begin + _size(frames, here)
+        end: i64 = len(frames)
+        while here < end:
+            payload: i64 = payload_of(frames, here, end, 0)
+            begin: i64 = here + (payload & 15)
+            stop: i64 = payload >> 4
             message = frames[begin:stop]
             kind: i64 = frames[here] & _KIND
             shown.append(frames[here:begin])
@@ -75,8 +78,9 @@ class MessageSecrets:
         here: i64 = 0
         end: i64 = len(frames)
         while here < end:
-            begin: i64 = _begin(frames, here)
-            stop: i64 = begin + _size(frames, here)
+            payload: i64 = payload_of(frames, here, end, 0)
+            begin: i64 = here + (payload & 15)
+            stop: i64 = payload >> 4
             if frames[here] == _BINARY and stop > begin:
                 login = frames[begin] == _LOGIN and is_login(frames[begin:stop])
                 if login or packs_one(frames, begin, stop, names):
@@ -112,24 +116,3 @@ class MessageSecrets:
         shown = addresses.star(data, reader.feed(data), more)
         self.found += reader.found + addresses.found - before
         return shown
-
-
-def _begin(frames: bytes, here: i64) -> i64:
-    """Where the message begins whose frame, without a mask, is `here` (RFC 6455, 5.2)."""
-    size: i64 = frames[here + 1]
-    if size < 126:
-        return here + 2
-    return here + 4 if size == 126 else here + 10
-
-
-def _size(frames: bytes, here: i64) -> i64:
-    size: i64 = frames[here + 1]
-    if size < 126:
-        return size
-    size = 0
-    at: i64 = here + 2
-    end: i64 = _begin(frames, here)
-    while at < end:
-        size = size << 8 | frames[at]
-        at += 1
-    return size

@@ -41,7 +41,7 @@ def told_run(data: bytes, start: i64) -> Run | None:
     here: i64 = start
     carried: i64 = 0
     while here < end and here - start < MOST:
-        at: i64 = _payload(data, here, end, 0)
+        at: i64 = payload_of(data, here, end, 0)
         if at < 0:
             break
         stop: i64 = at >> 4
@@ -63,7 +63,7 @@ def said_run(data: bytes, start: i64, keys: Keys) -> Run | None:
     carried: i64 = 0
     out, kept = BytesWriter(), BytesWriter()
     while here < end and here - start < MOST:
-        at: i64 = _payload(data, here, end, _MASKED)
+        at: i64 = payload_of(data, here, end, _MASKED)
         if at < 0:
             break
         stop: i64 = at >> 4
@@ -82,8 +82,11 @@ def said_run(data: bytes, start: i64, keys: Keys) -> Run | None:
     return Run(here, carried, out.getvalue(), kept.getvalue())
 
 
-def _payload(data: bytes, here: i64, end: i64, mask: i64) -> i64:
-    """16 times where the payload ends, and where it begins in the frame at `here`; -1 where it is not for a run."""
+def payload_of(data: bytes, here: i64, end: i64, mask: i64) -> i64:
+    """16 times where the payload ends, and where it begins in the frame at `here`; -1 where it is not for a run.
+
+    `mask`: 0x80 of a client's frame (RFC 6455, 5.2), 0 of a server's, and of one that is recorded.
+    """
     if here + 2 > end:
         return -1
     first: i64 = data[here]
