@@ -123,7 +123,8 @@ def _add_targets(stage: Stage, many: int) -> None:
     directory = stage.gateway.config.parent
     ports = dict.fromkeys(("column", "pattern", "redos"), stage.cluster.port) | {"many": many}
     for name, port in ports.items():
-        pooler = 'max_protocol_version = "3.0"\n' if name == "many" else ""  # pgbouncer before 1.20 knows no other
+        # pgbouncer before 1.20 knows no other; its sessions there set nothing
+        pooler = 'max_protocol_version = "3.0"\nshared_servers = "allow"\n' if name == "many" else ""
         text = TARGETS.format(name=name, port=port, secret=directory / "secrets/reader", more=pooler)
         (directory / f"targets.d/{name}.toml").write_text(text)
 

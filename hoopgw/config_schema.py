@@ -190,9 +190,10 @@ SECTIONS: dict[str, dict[str, Key]] = {
         ),
         "connect_timeout": Key(values.duration, 5.0, "PostgreSQL, HTTP: how long one address may take to connect."),
         "max_protocol_version": Key(
-            one_of("3.0", "3.2"),
-            "3.2",
-            "PostgreSQL: the newest protocol to ask for. `3.0` for a pooler that cannot negotiate.",
+            one_of("3.0", "3.2"), "3.2", "PostgreSQL: the newest to ask for; `3.0` for a pooler that cannot negotiate."
+        ),
+        "shared_servers": Key(
+            one_of("refuse", "allow"), "refuse", "PostgreSQL: of a pooler that lends them by turns: docs/judging.md."
         ),
         "host_keys": Key(
             values.public_keys,

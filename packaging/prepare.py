@@ -45,7 +45,8 @@ X11 = {"xauth": "xauth"}
 SERVICES = {"prometheus": "prometheus"}
 HSM = {"softhsm2-util": "softhsm2", "softhsm/libsofthsm2.so": "libsofthsm2"}
 PROXIES = {"nginx": "nginx", "haproxy": "haproxy", "wrk": "wrk", "h2load": "nghttp2-client"}
-PEERS = ({"pgbench": "postgresql-15"}, {"pgbouncer": "pgbouncer"}, PROXIES)
+POOLER = {"pgbouncer": "pgbouncer"}
+PEERS = ({"pgbench": "postgresql-15"}, POOLER, PROXIES)
 PURPOSES = ("demo", "test", "bench", "fuzz", "regress", "deb")
 
 
@@ -59,7 +60,7 @@ def prepare(purpose: str) -> None:
     environment.link(TREE, tree)
     programs = TESTED if purpose == "test" else POSTGRESQL
     debian.prepare(CACHE / "debian", programs, *(PEERS if purpose == "bench" else ()))
-    debian.prepare(CACHE / "debian", SSH, *((CLIENTS, HSM, X11, SERVICES) if purpose == "test" else ()))
+    debian.prepare(CACHE / "debian", SSH, *((CLIENTS, HSM, X11, SERVICES, POOLER) if purpose == "test" else ()))
     if purpose == "test":
         clients.prepare(TREE, CACHE)
         servers.prepare(TREE, CACHE)

@@ -8,15 +8,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.defer import Deferred, TimeoutError, inlineCallbacks
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
 
 from hoopgw.model.errors import TargetUnavailable
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import Role, SecretReference, Target
 from hoopgw.policy.catalogue_queries import Row
 from hoopgw.servers.catalogue_link import Link, LocksHeld, Results
-from hoopgw.servers.dial import Dialer, wanted_as
+from hoopgw.servers.dial import Dialer, Wanted, wanted_as
 
 NAME = "hoopgw:catalogue"
 MAX_KEPT = 32  # idle connections, of all targets together; the one kept longest goes
@@ -32,8 +33,14 @@ BEGAN_WITH = (
     " pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) SESSION_USER)]) ORDER BY 1, 2"
 )
 BACKEND = "SELECT pg_catalog.pg_backend_pid()"
+ROUNDS = 8  # looks at which server two connections have: others may take one in between
+WAITS = 2.0  # seconds for all of them: with a server for each session one may have to wait until another ends
 POOLED = (
     "it is another process than the login named: a pooler stands before it, which must give each session its own server"
+)
+SHARED = (
+    "its pooler lends one server to several sessions, so that what one leaves there is another's: it needs a server for"
+    ' each (pgbouncer: pool_mode = session), or shared_servers = "allow"'
 )
 
 
@@ -57,9 +64,9 @@ class CatalogueSource:
         clock: IReactorTime,
         pooled: Callable[[str, str], None] = lambda target, why: None,
     ) -> None:
-        """`pooled` is told of a target, and why, behind a pooler: between `forget`s once."""
+        """`pooled` is told of a target, and why, behind a pooler: each of the two between `forget`s once."""
         self._pooled = pooled
-        self._told: set[str] = set()
+        self._told: set[tuple[str, str]] = set()
         self._dialer = dialer
         self._secret = secret
         self._clock = clock
@@ -91,20 +98,52 @@ class CatalogueSource:
                 return results
         now = self._round
         settings = {"client_encoding": "UTF8"}
-        connection, ready = yield self._dialer.dial(wanted_as(target, role, database, settings, NAME, self._secret))
+        wanted = wanted_as(target, role, database, settings, NAME, self._secret)
+        connection, ready = yield self._dialer.dial(wanted)
         link = Link(connection)
         began_with, backend, *rest = yield link.run((BEGAN_WITH, BACKEND, *queries))
-        self._look(target, ready.process, backend)
+        if ready.process and backend != ((str(ready.process).encode(),),):
+            try:
+                yield self._behind_a_pooler(wanted, link)
+            except Exception:  # also of a reading that took too long
+                link.leave()
+                raise
         if now == self._round:
             self._keep(key, _Kept(link, target, role, self._clock.seconds() + LIFETIME, began_with))
         else:
             link.leave()
         return tuple(rest)
 
-    def _look(self, target: Target, process: int, backend: tuple[Row, ...]) -> None:
-        if process and backend != ((str(process).encode(),),) and target.name not in self._told:
-            self._told.add(target.name)
-            self._pooled(target.name, POOLED)
+    @inlineCallbacks
+    def _behind_a_pooler(self, wanted: Wanted, link: Link) -> Generator[Deferred[Any], Any, None]:
+        """Fails with TargetUnavailable where its servers are shared, and the target's settings do not allow that."""
+        target = wanted.target
+        shared = yield self._shared(wanted, link).addTimeout(WAITS, self._clock).addErrback(_not_proven)
+        why = SHARED if shared else POOLED
+        if (target.name, why) not in self._told:
+            self._told.add((target.name, why))
+            self._pooled(target.name, why)
+        if shared and not target.shared_servers:
+            raise TargetUnavailable(why)
+
+    @inlineCallbacks
+    def _shared(self, wanted: Wanted, link: Link) -> Generator[Deferred[Any], Any, bool]:
+        """Two connections that both go on have had the same server, or one of them has had two."""
+        connection, _ = yield self._dialer.dial(wanted)
+        other = Link(connection)
+        try:
+            first: list[Results] = []
+            for _ in range(ROUNDS):
+                seen = []
+                for each in (link, other):
+                    results = yield each.run((BACKEND,))
+                    seen.append(results)
+                first = first or seen
+                if seen != first or seen[0] == seen[1]:
+                    return True
+            return False
+        finally:
+            other.leave()
 
     def forget(self) -> None:
         """None is used again that was opened before: credentials may have changed, or the gateway ends."""
@@ -152,3 +191,9 @@ class CatalogueSource:
         if kept.closing is not None and kept.closing.active():
             kept.closing.cancel()
         kept.link.leave()
+
+
+def _not_proven(failure: Failure) -> bool:
+    """The second connection got no server in time."""
+    failure.trap(TargetUnavailable, TimeoutError)
+    return False

@@ -16,7 +16,7 @@ from hoopgw.model.errors import TargetUnavailable
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import Address, Role, SecretReference, Target, TlsMode
 from hoopgw.policy.catalogue_queries import QUERIES, catalogue
-from hoopgw.servers.catalogue_source import IDLE, LIFETIME, CatalogueSource
+from hoopgw.servers.catalogue_source import IDLE, LIFETIME, POOLED, WAITS, CatalogueSource
 from hoopgw.servers.departures import Departures
 from hoopgw.servers.dial import Dialer
 from tests.pgcluster import running
@@ -70,6 +70,33 @@ class Kept(TestCase):
             self.source._close(("pay", "postgres", "reader")) if self.source._kept else None
             yield self.backend()
             self.assertEqual(told, expected)
+
+    @inlineCallbacks
+    def test_pooler_without_a_free_server(self) -> Generator[Deferred[Any], Any, None]:
+        """One that makes the second connection wait proves nothing: the reading is taken, after a moment."""
+        told: list[str] = []
+        self.source._pooled = lambda target, why: told.append(why)
+        dial = self.source._dialer.dial
+        waiting: list[Deferred[Any]] = []
+
+        @inlineCallbacks
+        def dialled(wanted: Any) -> Generator[Deferred[Any], Any, Any]:
+            if waiting:
+                yield waiting[0]
+            connection, ready = yield dial(wanted)
+            waiting.append(Deferred())
+            ready.process += 1
+            return connection, ready
+
+        self.source._dialer = Dialer(reactor, Departures(reactor))
+        self.patch(self.source._dialer, "dial", dialled)
+        reading = self.backend()
+        while not self.clock.getDelayedCalls():
+            yield deferLater(reactor, 0.01)
+        self.clock.advance(WAITS)
+        found = yield reading
+        self.assertGreater(found, 0)
+        self.assertEqual(told, [POOLED])
 
     def direct(self) -> psycopg.Connection[tuple[Any, ...]]:
         where = f"host=127.0.0.1 port={self.primary.port} user=postgres dbname=postgres"
