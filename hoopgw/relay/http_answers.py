@@ -140,9 +140,7 @@ class Answering:
                 return True
         if not self._body.ended:
             here = self._rest(data, here, effects)
-        if self._echo.found and not self._echoed:
-            self._echoed = True
-            effects.append(Observed(Code.CREDENTIAL_ECHOED, {"operation": self._number, "side": "target"}))
+        self._tell_echo(effects)
         if self._body.ended or self.cut:
             self._end(effects)
             if here < len(data):  # an answer to nothing comes behind: the next request's would be taken for it
@@ -163,6 +161,11 @@ class Answering:
             return True
         return False
 
+    def _tell_echo(self, effects: list[Effect]) -> None:
+        if self._echo.found and not self._echoed:
+            self._echoed = True
+            effects.append(Observed(Code.CREDENTIAL_ECHOED, {"operation": self._number, "side": "target"}))
+
     # ---- heads
 
     def _interim_answer(self, read: Response, effects: list[Effect]) -> None:
@@ -176,7 +179,15 @@ class Answering:
         if read.status == CONTINUE:
             effects.append(ToClient(b"HTTP/1.1 100 Continue\r\n\r\n"))
         elif read.status == EARLY_HINTS and self.masks is None:  # its fields are hints, and nothing masks them
-            effects.append(ToClient(b"HTTP/1.1 103 Early Hints\r\n" + self._prepare(read.block).lines + b"\r\n"))
+            self._hints(self._prepare(read.block), effects)
+
+    def _hints(self, prepared: ResponseHead, effects: list[Effect]) -> None:
+        first = b"HTTP/1.1 103 Early Hints\r\n"
+        same = prepared.recorded == prepared.lines
+        shown = first + prepared.lines + b"\r\n"
+        effects.append(ToClient(shown, None if same else first + prepared.recorded + b"\r\n"))
+        self._echo.found += prepared.echoes
+        self._tell_echo(effects)
 
     def _prepare(self, block: Block) -> ResponseHead:
         last = self._last

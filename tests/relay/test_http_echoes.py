@@ -128,6 +128,17 @@ class Answers(SynchronousTestCase):
             told = [each for each in course.others if isinstance(each, Observed)]
             self.assertEqual([each.code for each in told], [Code.CREDENTIAL_ECHOED])
 
+    def test_early_hints(self) -> None:
+        """Their fields as those of any answer: the credential is said to be echoed, and cookies are not recorded."""
+        hints = b"HTTP/1.1 103 Early Hints\r\nX-Asked: %s\r\nSet-Cookie: sid=of-the-client\r\n\r\n" % SECRET
+        course = self.answered(hints, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        for seen in (course.client, b"".join(course.journal)):
+            self.assertNotIn(b"the-target", seen)
+        self.assertIn(b"\r\nSet-Cookie: sid=of-the-client;", course.client)
+        self.assertNotIn(b"of-the-client", b"".join(course.journal))
+        told = [each for each in course.others if isinstance(each, Observed)]
+        self.assertEqual([each.code for each in told], [Code.CREDENTIAL_ECHOED])
+
     def test_nothing_else_changes(self) -> None:
         """An answer without it goes on byte for byte."""
         for answer in (
