@@ -13,6 +13,7 @@ from hoopgw.policy.http_form import read_form, read_multipart
 from hoopgw.policy.http_graphql import GraphqlFacts
 from hoopgw.policy.http_json import JsonBody, read_json
 from hoopgw.policy.http_openapi import NO_API, Api
+from hoopgw.policy.http_packets import has_packets
 from hoopgw.policy.http_path import HttpPath, read_path
 from hoopgw.policy.http_query import Pairs, read_target
 from hoopgw.policy.once import once
@@ -240,4 +241,5 @@ def _looks_like_json(body: bytes) -> bool:
         start[:1] in (b"{", b"[", b'"', b"/", b"#", b"\x1e")  # the last: a sequence (RFC 7464)
         or start in (b"\xef\xbb", b"\xff\xfe", b"\xfe\xff")
         or b"\0" in start
+        or has_packets(body)
     )

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from hoopgw.policy.guardrails import Match
 from hoopgw.policy.http_facts import HttpFacts
 from hoopgw.policy.http_json import Pointer, read_json
+from hoopgw.policy.http_packets import has_packets
 from hoopgw.policy.http_query import Pairs
 from hoopgw.policy.http_values import ValueTest, at, of_found
 
@@ -33,9 +34,10 @@ def member(facts: HttpFacts, pointer: Pointer, test: ValueTest) -> Match:
 
 def _carried(value: str, pointer: Pointer, test: ValueTest) -> Match:
     """Of JSON in a field of a form: Slack and GitHub send `payload`, Discord `payload_json`, Spring takes parts."""
+    body = value.encode("utf-8", "surrogateescape")
     if value.lstrip("\ufeff \t\r\n")[:1] not in ("{", "["):
-        return Match.NO
-    found = read_json(value.encode("utf-8", "surrogateescape"))
+        return Match.DOUBT if has_packets(body) else Match.NO
+    found = read_json(body)
     if found.doubt:  # "[urgent] call me" is none to any parser
         return Match.DOUBT if "{" in value else Match.NO
     return at(pointer, test, found.value)
