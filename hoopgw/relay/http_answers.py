@@ -11,11 +11,12 @@ from hoopgw.model.verdict import IBodyMasks, IMaskedBody
 from hoopgw.relay import http_words as words
 from hoopgw.relay.effects import Completed, Effect, Observed, ToClient
 from hoopgw.relay.http_body import Body
-from hoopgw.relay.http_echoes import Echo, codings_of, redacted
+from hoopgw.relay.http_echoes import Echo, redacted
 from hoopgw.relay.http_heads import MAX_PREPARED, ResponseHead, recorded_line
 from hoopgw.relay.http_masked_body import MaskedBody, Passed
 from hoopgw.relay.http_scope import HttpScope
 from hoopgw.relay.http_upgrade import Switch, switched
+from hoopgw.wire.codings import codings_of
 from hoopgw.wire.httpchunks import chunk_of
 from hoopgw.wire.httpfields import CHUNKED, NO_BODY, UNTIL_CLOSE, Block
 from hoopgw.wire.httphead import Blocks, Response, read_response

@@ -15,7 +15,6 @@ import re2
 
 from hoopgw.model.errors import Unmaskable
 from hoopgw.wire.codings import Decoding
-from hoopgw.wire.httpfields import Field
 
 SHORTEST: Final = 12  # bytes of a credential that is looked for: a short one is a word of many texts, and stars told it
 FIRST: Final = 8  # bytes of one that nobody guesses
@@ -70,15 +69,6 @@ def redacted(value: bytes, words: Words) -> bytes:
         if word in value:
             value = value.replace(word, REDACTED)
     return value
-
-
-def codings_of(fields: tuple[Field, ...]) -> tuple[bytes, ...]:
-    """Of a body, in the order in which they were applied."""
-    values = [value for name, value in fields if name == b"content-encoding"]
-    if not values:
-        return ()
-    said = b",".join(values).lower().split(b",")
-    return tuple([each for each in [word.strip(b" \t") for word in said] if each not in (b"", b"identity")])
 
 
 @final

@@ -28,7 +28,7 @@ from hoopgw.policy.mask_table import stricter
 from hoopgw.relay.http_masked_body import Bodies, MaskedBody, NoData, Passed, Withheld
 from hoopgw.relay.postgres_masks import MaskBuilder
 from hoopgw.wire import masking
-from hoopgw.wire.codings import Decoding
+from hoopgw.wire.codings import Decoding, codings_of
 from hoopgw.wire.jsonkeys import KeyRule, KeyTable
 from hoopgw.wire.masking import Action
 
@@ -122,7 +122,7 @@ class HttpMasks:
         shown = tuple(self._field(*each) for each in fields)
         if not (self._named or self._scanner is not None):
             return None if shown == fields else MaskedBody(shown, Passed(), None)
-        codings = _codings(fields)
+        codings = codings_of(fields)
         if empty:
             if self._changes(fields, codings):
                 shown = _not_stale(_without(shown, b"content-encoding"))
@@ -212,11 +212,6 @@ def _is_stale(name: bytes) -> bool:
 
 def _not_stale(fields: tuple[Field, ...]) -> tuple[Field, ...]:
     return tuple(each for each in fields if not _is_stale(each[0]))
-
-
-def _codings(fields: tuple[Field, ...]) -> tuple[bytes, ...]:
-    words = b",".join(_values(fields, b"content-encoding")).lower().split(b",")
-    return tuple(word for word in map(bytes.strip, words) if word not in (b"", b"identity"))
 
 
 def _media(fields: tuple[Field, ...]) -> tuple[bytes, bytes]:

@@ -9,6 +9,7 @@ import brotli
 import zstandard
 
 from hoopgw.model.errors import Unmaskable
+from hoopgw.wire.httpfields import Field
 
 MAX_CODINGS: Final = 3  # on one another; more is nothing but an attack
 MAX_RATIO: Final = 500  # times that a body may grow, once it has grown to
@@ -17,6 +18,17 @@ MAX_DECODED: Final = 8 << 30  # bytes of one body
 SLICE: Final = 1024  # bytes that are decoded at a time: what they can become is bounded before the next
 MAX_WINDOW: Final = 8 << 20  # bytes that zstd may look back (RFC 9659)
 _BROTLI_STEP: Final = 64 * 1024
+# `none` is no coding (RFC 9110, 8.4.1): servers say it of event streams, to keep proxies from compressing them
+_AS_IT_IS: Final = (b"", b"identity", b"none")
+
+
+def codings_of(fields: tuple[Field, ...]) -> tuple[bytes, ...]:
+    """Of a body, in the order in which they were applied, in lower case."""
+    values = [value for name, value in fields if name == b"content-encoding"]
+    if not values:
+        return ()
+    said = b",".join(values).lower().split(b",")
+    return tuple([each for each in [word.strip(b" \t") for word in said] if each not in _AS_IT_IS])
 
 
 @final

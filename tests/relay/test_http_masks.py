@@ -58,7 +58,12 @@ class Responses(SynchronousTestCase):
     def test_compressed_bodies_are_masked(self) -> None:
         """And go on without their coding."""
         text, masked = b'{"ssn":"123"}', b'{"ssn":"***"}'
-        for coding, data in (("gzip", gzip.compress(text)), ("br", brotli.compress(text)), ("Identity", text)):
+        for coding, data in (
+            ("gzip", gzip.compress(text)),
+            ("br", brotli.compress(text)),
+            ("Identity", text),
+            ("none", text),
+        ):
             head, body = shown(self.named, data, content_encoding=coding)
             self.assertEqual((head, body), ({b"content-type": b"application/json"}, masked))
 
