@@ -274,6 +274,8 @@ class ClientLogin:
 
     def _asks(self, token: bytes, effects: list[LoginEffect]) -> None:
         target, database = places(self._parameters["database"], self._host)
+        if self._replication == postgres_replication.PHYSICAL:
+            database = ""  # it is of no database: PostgreSQL looks at no name of one there
         role, application = self._parameters["user"], self._parameters.get("application_name", "")
         effects.append(
             Login(role, target, database, self._settings, application, Secret(token), self._replication, self._host)

@@ -46,6 +46,13 @@ class Replication(LiveCase):
         self.assertEqual((place / "PG_VERSION").read_text(), "15\n")
         self.assertTrue((place / "backup_manifest").stat().st_size > 1000)
 
+    def test_backup_from_a_host(self) -> None:
+        """The same by the name of the target's host alone, as from a server of one's own."""
+        place = self.stage.place / "backup-of-host"
+        named = address(self.stage).replace("host=127.0.0.1", "host=shop.gw.localhost hostaddr=127.0.0.1")
+        done = self.run_program("pg_basebackup", "-d", named, "-D", str(place), "-X", "fetch", "-c", "fast")
+        self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_receivewal(self) -> None:
         """pg_receivewal streams both ways and ends where it is told to."""
         place = self.stage.place / "wal"

@@ -528,6 +528,15 @@ class Settings(SynchronousTestCase):
         for more in ([], [("replication", "database")]):
             self.assertEqual(shown(login().from_client(startup_message(where + more))), [("refused", "28000")])
 
+    def test_host_of_physical_replication(self) -> None:
+        """Where the host is a target's, pg_basebackup's `replication` is no database of it, which no grant lists."""
+        for more, place in (([("replication", "true")], ""), ([], "replication")):
+            client = ClientLogin(tls_offered=True, tls_required=True, encrypted=True, host="pay")
+            client.from_client(startup_message([("user", "r"), ("database", "replication"), *more]))
+            (effect,) = client.from_client(password())
+            assert isinstance(effect, Login)
+            self.assertEqual((effect.target, effect.database), ("pay", place))
+
     def test_options(self) -> None:
         """`options` may hold settings from the same list, in each spelling that PostgreSQL takes."""
         for said in (
