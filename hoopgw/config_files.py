@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import stat
@@ -88,6 +89,8 @@ def _content(path: Path) -> bytes | Mistake:
 def _parsed(path: Path, raw: bytes) -> Document | Mistake:
     if len(raw) > MAX_FILE:
         return Mistake(str(path), 1, "", f"is larger than {MAX_FILE} bytes")
+    if raw.startswith(codecs.BOM_UTF8):
+        return Mistake(str(path), 1, "", "begins with a byte order mark: save it as UTF-8 without one")
     try:
         values = tomllib.loads(raw.decode())
     except UnicodeDecodeError as error:

@@ -43,17 +43,17 @@ def http_role(reader: Reader, key: Key, values: dict[str, Any], tls: TlsMode, lo
     if len(ways) > 1:
         reader.wrong(key, f"has more than one credential: {', '.join(ways)}")
     if basic and not (values["user"] and values["password"]):
-        reader.wrong(key, "needs both user and password, or neither")
+        reader.lacks(key, ("user", "password"), "needs both user and password, or neither")
     if values["user"] and ":" in values["user"]:
         reader.wrong((*key, "user"), "has a colon, which ends it in basic authentication")
     if bool(values["value"]) != bool(values["header"] or values["query"]):
-        reader.wrong(key, "needs `value` with `header` or `query`, and only with them")
+        reader.lacks(key, ("value", "header", "query"), "needs `value` with `header` or `query`, and only with them")
     if values["header"] and (not _FIELD.fullmatch(values["header"]) or values["header"].lower() in _FRAMING):
         reader.wrong((*key, "header"), f"{values['header']!r} is no header field for a credential")
     if values["query"] and not _NAME.fullmatch(values["query"]):
         reader.wrong((*key, "query"), f"{values['query']!r} is no name of a query parameter")
     if bool(values["certificate"]) != bool(values["key"]):
-        reader.wrong(key, "needs both certificate and key, or neither")
+        reader.lacks(key, ("certificate", "key"), "needs both certificate and key, or neither")
     if values["certificate"] and tls is TlsMode.DISABLE:
         reader.wrong((*key, "certificate"), "does nothing without TLS")
     if ways and not loopback and tls not in (TlsMode.VERIFY_CA, TlsMode.VERIFY_FULL):

@@ -27,6 +27,12 @@ class Reader:
     def wrong(self, key: Key, message: str) -> None:
         self.mistakes.append(Mistake(self.document.file, self.document.line(key), ".".join(key), message))
 
+    def lacks(self, key: Key, names: tuple[str, ...], message: str) -> None:
+        """The table `key` needs `names`: a mistake, unless one of them is there and is wrong itself."""
+        told = {each.key for each in self.mistakes if each.file == self.document.file}
+        if not any(".".join((*key, name)) in told for name in names):
+            self.wrong(key, message)
+
     def table(self, section: str, values: Any, key: Key) -> dict[str, Any]:
         """The values of one table, every key of its section present."""
         known = SECTIONS[section]

@@ -148,7 +148,7 @@ _DOMAIN = re.compile(r"(?i)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a
 
 def _tls(reader: Reader, tls: dict[str, Any], listening: dict[str, Any]) -> TlsSettings:
     if bool(tls["certificate"]) != bool(tls["key"]):
-        reader.wrong(("tls",), "needs both certificate and key, or neither")
+        reader.lacks(("tls",), ("certificate", "key"), "needs both certificate and key, or neither")
     for protocol in ("postgresql", "https"):
         if tls["required"] and listening[protocol] and not tls["certificate"]:
             words = "clients must use TLS, and [tls] names no certificate and key to offer it with"

@@ -157,10 +157,9 @@ _ONLY: dict[str, tuple[Any, tuple[str, ...]]] = {
 
 
 def _needed(reader: Reader, key: Key, given: dict[str, Any], roles: bool) -> None:
-    told = {each.key for each in reader.mistakes}
     for name, words in (("address", "Where it is."), ("role", "See [target.NAME.role.ROLE].")):
-        if not given[name] and given[name] != {} and ".".join((*key, name)) not in told:
-            reader.wrong(key, f"needs `{name}`: {words}")
+        if not given[name] and given[name] != {}:
+            reader.lacks(key, (name,), f"needs `{name}`: {words}")
     if given["role"] is not None and not roles:
         reader.wrong((*key, "role"), "has no role: nobody could connect")
     for name in ("tunnel_idle", "tunnel_longest"):
@@ -183,29 +182,31 @@ def _of_protocol(reader: Reader, key: Key, given: dict[str, Any], roles: dict[st
     for role, values in roles.items():
         place = (*key, "role", role)
         if not values["user"]:
-            reader.wrong(place, "needs `user`: The user that the target knows.")
+            reader.lacks(place, ("user",), "needs `user`: The user that the target knows.")
         for name in CREDENTIALS:
             if values[name] not in (None, ""):
                 reader.wrong((*place, name), f'does nothing with protocol = "{protocol}"')
         if protocol == "postgresql" and bool(values["key"]) != bool(values["certificate"]):
-            reader.wrong(place, "needs both certificate and key, or neither")
+            reader.lacks(place, ("certificate", "key"), "needs both certificate and key, or neither")
     if protocol == "postgresql":
         if given["database"] is None:
-            reader.wrong(key, "needs `database`: The database when a client names only the target.")
+            reader.lacks(key, ("database",), "needs `database`: The database when a client names only the target.")
     else:
         _of_ssh(reader, key, given, roles)
 
 
 def _of_ssh(reader: Reader, key: Key, given: dict[str, Any], roles: dict[str, dict[str, Any]]) -> None:
     if not given["host_keys"] and not given["host_authorities"]:
-        reader.wrong(key, "needs `host_keys`: who it is must be known; `hoopgw targets scan` shows them")
+        words = "needs `host_keys`: who it is must be known; `hoopgw targets scan` shows them"
+        reader.lacks(key, ("host_keys", "host_authorities"), words)
     for role, values in roles.items():
         if values["certificate"]:
             reader.wrong((*key, "role", role, "certificate"), 'does nothing with protocol = "ssh"')
         if values["certified"] and values["key"] is not None:
             reader.wrong((*key, "role", role, "key"), "does nothing beside `certified`")
         if values["key"] is None and values["password"] is None and not values["certified"]:
-            reader.wrong((*key, "role", role), "has no credential: give key or password, or certified = true")
+            words = "has no credential: give key or password, or certified = true"
+            reader.lacks((*key, "role", role), ("key", "password", "certified"), words)
 
 
 def _user_secret(reader: Reader, key: Key, protocol: str, user: str | None) -> SecretReference | None:

@@ -101,11 +101,12 @@ def moment(value: Any) -> float:
     raise ValueError("must be a date: 2027-06-30, or 2027-06-30T12:00:00Z")
 
 
-def secret(value: Any) -> SecretReference:
+def secret(value: Any, more: str = "") -> SecretReference:
+    """Where a secret is, never the secret.  `more`: what else this one may say, for the mistake."""
     kind, _, name = value.partition(":") if isinstance(value, str) else ("", "", "")
     if kind not in ("credential", "file", "env") or not name:
         raise ValueError(
-            'must say where the secret is: "credential:NAME", "file:/PATH" or "env:NAME"; never the secret'
+            f'must say where the secret is: "credential:NAME", "file:/PATH" or "env:NAME"{more}; never the secret'
         )
     if kind == "file" and not name.startswith("/"):
         raise ValueError('must be "file:" and an absolute path')
@@ -117,7 +118,7 @@ def secret(value: Any) -> SecretReference:
 def signing_key(value: Any) -> SecretReference:
     """As `secret`, or a key that stays in a token (`auth.pkcs11_uri`)."""
     if not isinstance(value, str) or not value.startswith(SCHEME):
-        return secret(value)
+        return secret(value, f' (of a key in a token "{SCHEME}…")')
     try:
         key_uri(value)
     except ValueError as error:
@@ -132,7 +133,7 @@ def role_secret(value: Any) -> SecretReference:
             raise ValueError('must be "aws:NAME/SECRET#FIELD" (or without #FIELD), where NAME is that of an [aws.NAME]')
         return SecretReference("aws", value.removeprefix("aws:"))
     if not isinstance(value, str) or not value.startswith("vault:"):
-        return secret(value)
+        return secret(value, ' (of a vault "vault:…" or "aws:…")')
     name = value.removeprefix("vault:")
     if re.fullmatch(r"[^/#\s]+/[^#\s?%]+#[^#\s]+", name) is None or ".." in name.split("/"):
         raise ValueError('must be "vault:NAME/PATH#FIELD", where NAME is that of a [vault.NAME]')

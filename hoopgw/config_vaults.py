@@ -42,7 +42,7 @@ def aws(tables: Iterator[tuple[Reader, str, dict[str, Any]]]) -> tuple[AwsSettin
     for reader, name, given in tables:
         key: Key = ("aws", name)
         if bool(given["key_id"]) != bool(given["secret"]):
-            reader.wrong(key, "needs both key_id and secret, or neither")
+            reader.lacks(key, ("key_id", "secret"), "needs both key_id and secret, or neither")
         elif bool(given["key_id"]) is given["instance_role"]:
             reader.wrong(key, "needs one way to sign: key_id and secret, or instance_role = true")
         if given["session_token"] and not given["key_id"]:

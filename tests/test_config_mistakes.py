@@ -389,6 +389,20 @@ class Mistakes(SynchronousTestCase):
         path = self.write(**{T: BASE[T] + "[["})
         self.assertEqual([Path(each.file).name for each in config.check(path)], ["a.toml"])
 
+    def test_what_is_wrong_is_not_missing(self) -> None:
+        """A value that is there and wrong is one mistake: nobody looks for a key that stands in the file."""
+        for name, there, instead, key in (
+            (M, 'key = "env:KEY"', 'key = "gateway.key"', "tls.key"),
+            (M, 'key_id = "env:AWS_ID"', "key_id = 1", "aws.main.key_id"),
+            (T, 'database = "pay"', "database = 7", "target.pay.database"),
+            (T, f'["{PUBLIC}"]', '["ssh-ed25519 AAAA"]', "target.web.host_keys"),
+            (T, 'user = "pay_ro"', "user = 7", "target.pay.role.reader.user"),
+            (T, 'user = "pay_ro"', 'user = "x"\ncertificate = "c.pem"\nkey = "c.key"', "target.pay.role.reader.key"),
+        ):
+            self.assertIn(there, BASE[name], key)
+            found = config.check(self.write(**{name: BASE[name].replace(there, instead, 1)}))
+            self.assertEqual([each.key for each in found], [key])
+
     def test_no_secret_in_a_mistake(self) -> None:
         """A password that somebody wrote into a file is not repeated where mistakes are printed."""
         path = self.write(**{T: BASE[T].replace('user = "pay_ro"', 'user = "pay_ro"\npassword = "hunter2"')})
@@ -571,13 +585,15 @@ class Files(SynchronousTestCase):
         (rules / "dangling.toml").symlink_to("nowhere")
         (rules / "huge.toml").write_text("#" * (4 << 20) + "\n")
         (rules / "latin.toml").write_bytes(b'# ok\nx = "\xe9"\n')
+        (rules / "marked.toml").write_bytes(b"\xef\xbb\xbfx = 1\n")
         (rules / "deep.toml").write_text("x = " + "[" * 100_000)
         (rules / "digits.toml").write_text("x = " + "9" * 10_000)
         (rules / "50.toml.dpkg-dist").write_text("ignored [")
         (rules / ".hidden.toml").write_text("ignored [")
         found = {Path(each.file).name: (each.line, each.message) for each in config.check(place / "hoopgw.toml")}
         names = {"fifo.toml", "folder.toml", "dangling.toml", "huge.toml", "latin.toml", "deep.toml", "digits.toml"}
-        self.assertEqual(set(found), names)
+        self.assertEqual(set(found), names | {"marked.toml"})
+        self.assertIn("byte order mark", found["marked.toml"][1])
         self.assertEqual(found["latin.toml"], (2, "is not UTF-8"))
 
     def test_lines(self) -> None:
