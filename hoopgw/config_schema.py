@@ -82,7 +82,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
     },
     "tls": {
         "certificate": Key(values.text, "", "PEM file: the gateway's certificate, then its chain."),
-        "key": Key(values.secret, None, "The certificate's private key (PEM)."),
+        "key": Key(values.secret, None, "Where the certificate's private key (PEM) is, as `credential:gateway.key`."),
         "required": Key(values.boolean, True, "Clients without TLS are refused. Their password is a token: leave it."),
         "domain": Key(
             values.text,

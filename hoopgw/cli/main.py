@@ -71,7 +71,7 @@ class _Lazy(click.Group):
 def main(context: click.Context, config: str, socket_path: str | None) -> None:
     """The gateway that knows who acts, decides what may run, and records all of it.
 
-    Exit status: 0 done; 1 no (refused, not verified, mistakes found); 2 wrong use; 3 nobody can say (bypass probe).
+    Exit status: 0 done; 1 no (refused, not verified, mistakes found); 2 wrong use; `bypass probe` has 3 and 4.
     """
     named = socket_path or admin_socket(config)
     # `named` is where it is to be, `socket` where it is
