@@ -11,7 +11,7 @@ from hoopgw.model.http import HttpRequest, alike
 from hoopgw.policy.http_body import Media, graphql_facts, graphql_message, kept_by_path, media_of
 from hoopgw.policy.http_form import read_form, read_multipart
 from hoopgw.policy.http_graphql import GraphqlFacts
-from hoopgw.policy.http_json import JsonBody, read_json
+from hoopgw.policy.http_json import JsonBody, is_skipped, read_json
 from hoopgw.policy.http_openapi import NO_API, Api
 from hoopgw.policy.http_packets import has_packets
 from hoopgw.policy.http_path import HttpPath, read_path
@@ -241,5 +241,6 @@ def _looks_like_json(body: bytes) -> bool:
         start[:1] in (b"{", b"[", b'"', b"/", b"#", b"\x1e")  # the last: a sequence (RFC 7464)
         or start in (b"\xef\xbb", b"\xff\xfe", b"\xfe\xff")
         or b"\0" in start
+        or is_skipped(body)
         or has_packets(body)
     )

@@ -12,6 +12,9 @@ from typing import Any
 MAX_DEPTH = 64  # objects and arrays in one another: parsers stop between 100 and 1000
 MAX_NUMBER = 40  # characters of a number that a rule may compare
 _SAFE = 15  # digits that every parser keeps (IEEE 754, 53 bits)
+# What stands before JSON to keep it from being a script, which Gson skips in requests as well
+_GUARD = b")]}'"
+_BLANKS = bytes(range(0x21))  # white space to org.json
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,12 @@ def read_json(body: bytes) -> JsonBody:
     except (ValueError, RecursionError):
         return JsonBody(doubt="a body that is not JSON as RFC 8259 has it")
     return _checked(value, "\\ud" in text or "\\uD" in text)
+
+
+def is_skipped(body: bytes) -> bool:
+    """Whether what it begins with is nothing to some parsers of JSON, and JSON follows."""
+    bare = body.lstrip(_BLANKS)
+    return bare.startswith(_GUARD) or (bare[:1] in (b"{", b"[") and body[:1] not in (b"{", b"["))
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from hoopgw.policy.guardrails import Match
 from hoopgw.policy.http_facts import HttpFacts
-from hoopgw.policy.http_json import Pointer, read_json
+from hoopgw.policy.http_json import Pointer, is_skipped, read_json
 from hoopgw.policy.http_packets import has_packets
 from hoopgw.policy.http_query import Pairs
 from hoopgw.policy.http_values import ValueTest, at, of_found
@@ -36,7 +36,7 @@ def _carried(value: str, pointer: Pointer, test: ValueTest) -> Match:
     """Of JSON in a field of a form: Slack and GitHub send `payload`, Discord `payload_json`, Spring takes parts."""
     body = value.encode("utf-8", "surrogateescape")
     if value.lstrip("\ufeff \t\r\n")[:1] not in ("{", "["):
-        return Match.DOUBT if has_packets(body) else Match.NO
+        return Match.DOUBT if is_skipped(body) or has_packets(body) else Match.NO
     found = read_json(body)
     if found.doubt:  # "[urgent] call me" is none to any parser
         return Match.DOUBT if "{" in value else Match.NO

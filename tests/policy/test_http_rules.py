@@ -340,6 +340,10 @@ class OfTheBody(SynchronousTestCase):
             self.assertIs(rule.match(posted(b'{"role":"admin"}', (b"content-type", kind))), YES)
         self.assertIs(rule.match(facts(b"POST /", body=b'{"role":"admin"}')), YES)
         self.assertIs(rule.match(posted(b"// x\n{}", (b"content-type", b"text/plain"))), DOUBT)
+        for before in (b")]}'\n", b"\n)]}'\n", b"\x02 "):  # Gson, org.json
+            body = before + b'{"role":"admin"}'
+            self.assertIs(rule.match(posted(body, (b"content-type", b"text/plain"))), DOUBT)
+            self.assertIs(rule.match(posted(b"a=1&data=" + body, FORM)), DOUBT)
         sequence = (b"content-type", b"application/json-seq")
         self.assertIs(rule.match(posted(b'\x1e{"role":"admin"}\n', sequence)), DOUBT)
 
