@@ -61,6 +61,8 @@ TRICKS = (
     b"/admin/(A(x)F(y))/users",
     b"/admin%5c%28S(x)%29%5cusers.",
     b"/admin.;x/users",
+    b"/\\admin/users",
+    b"/admin\\\\users",
 )
 SHORT = (b"/ADMINI~1/users", b"/a/admin~12", b"/x/WEB~1.CON", b"/%41DMINI%7e1/x", b"/public\\admini~1", b"/A1B2~1.")
 DOUBTED = (
@@ -97,7 +99,21 @@ class ReadPath(SynchronousTestCase):
 
     def test_what_cannot_be_read_is_doubted(self) -> None:
         """Broken encodings, controls, overlong UTF-8, lookalikes, paths above the root, paths without end."""
-        self.assertEqual([raw[:40] for raw in DOUBTED if not read_path(raw).doubt], [])
+        for found in (read_path, lambda raw: read_path(raw).folded()):
+            self.assertEqual([raw[:40] for raw in DOUBTED if not found(raw).doubt], [])
+
+    def test_what_some_do_others_leave(self) -> None:
+        """Each way of reading is there beside the other: a rule about either sees it."""
+        for raw, readings in (
+            (b"/a/../b", {"/b", "/a/../b"}),
+            (b"/a/.;x/b", {"/a/.;x/b", "/a/b", "/a/./b"}),
+            (b"/a%5cb", {"/a\\b", "/a/b"}),
+            (b"/a%2Fb", {"/a%2Fb", "/a/b"}),
+            (b"/a//b", {"/a//b", "/a/b"}),
+            (b"/a%3Fb", {"/a?b", "/a"}),
+            (b"/a%2561", {"/a%2561", "/aa"}),
+        ):
+            self.assertEqual(read_path(raw).readings, readings, raw)
 
     def test_a_reading_without_tricks_is_the_only_one(self) -> None:
         """What every server reads alike leaves no doubt: API paths, versions, sub-delimiters, characters of UTF-8."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from hoopgw.policy.http_query import MAX_PAIRS, MAX_QUERY, read_query
+from hoopgw.policy.http_query import MAX_PAIRS, MAX_QUERY, read_query, read_target
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 
@@ -28,6 +28,26 @@ class ReadQuery(SynchronousTestCase):
         found = read_query(b"role[]=admin&role%5B0%5D=root&filter[role]=x")
         self.assertEqual((found.values("role"), found.values("filter[role]")), (("admin", "root"), ("x",)))
 
+    def test_names_that_are_variables(self) -> None:
+        """As PHP and qs have them."""
+        for raw, name in (
+            (b"a.b=1", "a_b"),
+            (b"+a+b=1", "a_b"),
+            (b"a.b[c]=1", "a_b"),
+            (b"a.b[c=1", "a_b_c"),
+            (b"[a]=1", "a"),
+            (b"a[=1", "a"),
+        ):
+            self.assertEqual(read_query(raw).values(name), ("1",), raw)
+
+    def test_an_encoded_question_mark_may_begin_one(self) -> None:
+        """To targets that decode first; what is doubtful of either is."""
+        found = read_target(b"/x%3Frole=admin&a=%2525?b=1")
+        self.assertEqual((found.sure, found.other, found.doubt), ((("b", "1"),), (("role", "admin"), ("a", "%")), ""))
+        self.assertEqual(read_target(b"/x%253frole=admin").values("role"), ("admin",))
+        for target in (b"/x%3fa=%2500?b=1", b"/x%3fa=1?b=%zz", b"/x?b=%zz"):
+            self.assertTrue(read_target(target).doubt, target)
+
     def test_names_and_values_are_decoded(self) -> None:
         """Percent signs and plus signs; a name without `=` has an empty value."""
         self.assertEqual(read_query(b"%72ole=a+b%2Bc&flag").sure, (("role", "a b+c"), ("flag", "")))
@@ -36,6 +56,8 @@ class ReadQuery(SynchronousTestCase):
         """Broken encodings, NUL, what is not UTF-8, more than is read."""
         for raw in (b"a=%", b"a=%zz", b"%ff=1", b"a=%00", b"a=" + b"x" * MAX_QUERY, b"a&" * MAX_PAIRS):
             self.assertTrue(read_query(raw).doubt, raw[:20])
+        for raw in (b"a" * MAX_QUERY, b"a;" * (MAX_PAIRS - 1)):
+            self.assertEqual(read_query(raw).doubt, "")
 
     def test_case_is_folded_for_targets_that_do(self) -> None:
         """Of names, not of values."""

@@ -55,6 +55,8 @@ REFUSED_REQUESTS = {
     "absolute form": b"GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n",
     "no slash": b"GET a HTTP/1.1\r\nHost: a\r\n\r\n",
     "a star": b"GET * HTTP/1.1\r\nHost: a\r\n\r\n",
+    "no slash behind OPTIONS": b"OPTIONS a HTTP/1.1\r\nHost: a\r\n\r\n",
+    "a long method": b"M" * 33 + b" / HTTP/1.1\r\nHost: a\r\n\r\n",
     "a fragment": b"GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n",
     "a backslash": b"GET /a\\b HTTP/1.1\r\nHost: a\r\n\r\n",
     "bytes above ASCII": b"GET /\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n",

@@ -13,15 +13,17 @@ from hoopgw.wire.httphead import Blocks
 from hoopgw.wire.httpmessage import Message, Parts
 
 ASKED = b"POST /a HTTP/1.1\r\nHost: x\r\n"
+SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
 Shown = tuple[list[tuple[bytes, bytes, int]], bytes, list[tuple[bytes, bytes]], bool]
 
 
-def parts(method: bytes | None, pieces: list[bytes], closed: bool = False) -> Shown:
+def parts(method: bytes | None, pieces: list[bytes], closed: bool = False, switches: bool = False) -> Shown:
     """(heads, content, trailers, whether it ended)"""
-    message = Message(method, Blocks())
+    message = Message(method, Blocks(), switches)
     taken: list[Parts] = [message.take(piece) for piece in pieces]
     if closed:
         taken.append(message.close())
+    assert [each.ended for each in taken].count(True) == message.ended  # told once
     return (
         [(start.method, start.target, start.status) for each in taken for start in each.starts],
         b"".join(b"".join(each.content) for each in taken),
@@ -53,9 +55,19 @@ class Messages(SynchronousTestCase):
             (b"GET", b"HTTP/1.1 304 Not Modified\r\n\r\n", False, [304], b""),
             (b"GET", b"HTTP/1.1 200 OK\r\n\r\nto the end", True, [200], b"to the end"),
             (b"CONNECT", b"HTTP/1.1 200 OK\r\n\r\n\x16\x03", True, [200], b"\x16\x03"),
+            (b"GET", SWITCHED + b"HTTP/1.1 204 No Content\r\n\r\n", True, [101, 204], b""),  # it was not asked for
         ):
-            found = parts(method, [stream], closed)
-            self.assertEqual(([head[2] for head in found[0]], found[1], found[3]), (statuses, content, True))
+            for pieces in ([stream], [stream[here : here + 1] for here in range(len(stream))]):
+                found = parts(method, pieces, closed)
+                self.assertEqual(([head[2] for head in found[0]], found[1], found[3]), (statuses, content, True))
+
+    def test_other_protocols(self) -> None:
+        """Behind a CONNECT, and behind a 101 that was asked for, come bytes until the end."""
+        asked = b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n"
+        self.assertEqual(parts(None, [asked + b"\x16", b"\x03"], True)[1:], (b"\x16\x03", [], True))
+        early = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+        found = parts(b"GET", [early + SWITCHED + b"\x81", b"\0"], True, True)
+        self.assertEqual(found, ([(b"", b"", 103), (b"", b"", 101)], b"\x81\0", [], True))
 
     def test_what_is_too_much_or_too_little(self) -> None:
         """Bytes behind the end, an end inside, and none at all."""

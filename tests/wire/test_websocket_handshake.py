@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.errors import MalformedFrame, ProtocolViolation, WireError
 from hoopgw.wire.websocket_deflate import agreed, passed_offers, read_extensions, written
-from hoopgw.wire.websocket_handshake import Opening, accept, opening
+from hoopgw.wire.websocket_handshake import EXTENSIONS, Opening, accept, opening
 
 SAMPLE = "dGhlIHNhbXBsZSBub25jZQ=="  # RFC 6455, 1.3
 BROWSER = "permessage-deflate; client_max_window_bits"
@@ -59,6 +59,20 @@ class Handshake(SynchronousTestCase):
             [("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), ("sec-websocket-protocol", "superchat")],
         )
         self.assertIsNone(agreed.terms)
+
+    def test_what_was_agreed_is_said_to_the_client(self) -> None:
+        """A subprotocol in its own letters, from whichever field; an extension; nothing that was not chosen."""
+        fields = [*asked(sec_websocket_protocol="a", sec_websocket_extensions=BROWSER, connection="keep-alive")]
+        opened = opening([*fields, ("connection", "Upgrade"), ("sec-websocket-protocol", "Chat")], NONCE)
+        self.assertEqual(opened.protocols, ["a", "Chat"])
+        self.assertEqual(opened.fields()[2:], [("sec-websocket-protocol", "a, Chat"), (EXTENSIONS, BROWSER)])
+        proof = ("sec-websocket-accept", accept(SAMPLE))
+        for changed, said in (
+            ({}, []),
+            ({"sec_websocket_protocol": "Chat"}, [("sec-websocket-protocol", "Chat")]),
+            ({"sec_websocket_extensions": "permessage-deflate"}, [(EXTENSIONS, "permessage-deflate")]),
+        ):
+            self.assertEqual(opened.accepted(answered(opened, **changed)).fields(), [proof, *said])
 
     def test_what_is_no_opening(self) -> None:
         """Another version, another protocol, a key that is none, what only a server says."""
