@@ -59,6 +59,10 @@ class ReadQuery(SynchronousTestCase):
         for raw in (b"a" * MAX_QUERY, b"a;" * (MAX_PAIRS - 1)):
             self.assertEqual(read_query(raw).doubt, "")
 
+    def test_names_in_other_letters(self) -> None:
+        """Are not the name itself, which some targets do not tell from them."""
+        self.assertEqual(read_query(b"role=1&Role=2&ROLE=3&other=4").alike("role"), ("2", "3"))
+
     def test_case_is_folded_for_targets_that_do(self) -> None:
         """Of names, not of values."""
         self.assertEqual(read_query(b"Role=Admin").folded().values("role"), ("Admin",))

@@ -173,6 +173,13 @@ class Requests(SynchronousTestCase):
         self.assertNotIn(b": 1\r\n", course.target[0])
         self.assertNotIn(b"/1", course.target[0].replace(b"HTTP/1.1", b""))
 
+    def test_no_client_brings_the_credential(self) -> None:
+        """Nor in a field that a target takes for its field."""
+        course = Course(replaced=frozenset((b"authorization", b"x-key")), credential=b"X-Key: hidden\r\n")
+        course.send(GET[:-2] + b"X-Key: mine\r\nX_KEY: mine\r\nx.key: mine\r\n\r\n")
+        self.assertNotIn(b"mine", course.target[0])
+        self.assertEqual(course.target[0].count(b"X-Key: hidden\r\n"), 1)
+
     def test_nor_behind_the_body(self) -> None:
         """What a head may not say no trailer says: the body does not end for the target (must-survive 50)."""
         for name in (b"X-Forwarded-For", b"x_hoopgw.identity", b"X-Key", b"X-Hoopgw-Token", b"Forwarded"):

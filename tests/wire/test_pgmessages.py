@@ -49,6 +49,27 @@ class Messages(SynchronousTestCase):
         self.assertEqual(again.parameters, parameters([None] * len(values), formats))
         self.assertEqual(redacted[-len(tail) :], tail)
 
+    def test_counts_that_are_not_those_of_the_message(self) -> None:
+        """What another reader could find behind the end of a Parse or Bind, or past it, is none."""
+        one = b"\0\1\0\0\0\1x"  # a value
+        for read, bodies in (
+            (pgmessages.read_parse, (b"\0\0", b"\0\0\0\1", b"\0\0\0\0x", b"\0\0\0\1\0\0\0\x17\0\0\0\x17")),
+            (
+                pgmessages.read_bind,
+                (
+                    b"\0\0\0\0" + one,
+                    b"\0\0\0\0" + one + b"\0\1",
+                    b"\0\0\0\0" + one + b"\0\0x",
+                    b"\0\0\0\0" + one + b"\0\0\0\0",
+                    b"\0\0\0\0\0\1\0\0\0\2x\0",
+                    b"\0\0\0\0\0\1\x80\0\0\0\0\0",
+                ),
+            ),
+        ):
+            for body in bodies:
+                self.assertRaises(MalformedFrame, read, body, 0, len(body))
+                self.assertRaises(MalformedFrame, read, body + b"\0" * 8, 0, len(body))
+
     @given(st.binary(max_size=80))
     def test_junk(self, data: bytes) -> None:
         """must-survive 5: whatever a body is, readers give values or raise MalformedFrame."""
@@ -90,6 +111,9 @@ class Messages(SynchronousTestCase):
         """Name, table, attribute, type and format of each column."""
         one = b"id\0" + b"\0\0\1\0" + b"\xff\xff" + b"\0\0\0\x17" + b"\0\4" + b"\xff\xff\xff\xff" + b"\0\1"
         self.assertEqual(pgmessages.read_row_description(b"\0\1" + one), [(b"id", 256, -1, 23, 1)])
-        for wrong in (b"\0\2" + one, b"\0\1" + one[:-1], b"\0\1" + one + b"x", b"\x7f\xff" + one):
+        most = pgmessages.MAX_FIELDS
+        many = (most + 1).to_bytes(2, "big") + one * (most + 1)
+        self.assertEqual(len(pgmessages.read_row_description(most.to_bytes(2, "big") + one * most)), most)
+        for wrong in (b"\0\2" + one, b"\0\1" + one[:-1], b"\0\1" + one + b"x", many + one):
             with self.assertRaises(MalformedFrame):
                 pgmessages.read_row_description(wrong)
