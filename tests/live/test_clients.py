@@ -99,6 +99,36 @@ class Clients(LiveCase, Checked):
                 self.assertEqual(error.sqlstate, "ZG001")
             self.assertEqual(connection.execute("select 1").fetchone(), (1,))
 
+    def test_commit_behind_a_hold(self) -> None:
+        """A COMMIT that was sent behind a statement that waits: all or nothing of its transaction stays, every answer
+        comes in its place, and the session goes on."""
+        direct = psycopg.connect(self.stage.direct_url(), autocommit=True)
+        self.addCleanup(direct.close)
+        for number, how, wanted in ((2_100_000, "approve", ""), (2_200_000, "deny", "ZG003")):
+            connection = self.connect("writer")
+            id, text = number + 1, held(number)
+            with self.meanwhile(lambda text=text, how=how: self.decide(text, how)), connection.pipeline() as pipeline:
+                connection.execute("begin")
+                connection.execute("insert into products values (%s, 'behind', 1)", (id,))
+                waits = connection.execute(text.encode())
+                behind = connection.execute("select 'behind'")
+                connection.execute("commit")
+                try:
+                    pipeline.sync()
+                    self.assertGreaterEqual(waits.rowcount, 8)
+                    self.assertEqual(behind.fetchone(), ("behind",))
+                    found = ""
+                except psycopg.Error as error:
+                    found = error.sqlstate or ""
+            self.assertEqual(found, wanted)
+            connection.rollback()
+            self.assertEqual(connection.execute("select 1").fetchone(), (1,))
+            kept = direct.execute("delete from products where id = %s returning name", (id,)).fetchall()
+            self.assertEqual(kept, [("behind",)] if how == "approve" else [])
+
+    def decide(self, text: str, how: str) -> None:
+        self.hoopgw("approvals", how, str(self.held(text)["id"]), "--reason", "a test")
+
     def test_cursors_on_the_server(self) -> None:
         """Named cursors of psycopg 3 and 2: forward, back and to a place, masked, in text and binary."""
         connection = self.connect("writer", autocommit=False)
