@@ -55,6 +55,7 @@ class PostgresqlStore:
         parameters = {"application_name": "hoopgw", "gssencmode": "disable", "connect_timeout": "5", **parameters}
         self._reactor = reactor
         self._watchers = Watchers()
+        self._place = f"{parameters.get('host')}:{parameters.get('port')}/{parameters.get('dbname')}"
         self._seen = 0  # the last change of a hold that the watchers were told
         self._words = Link(reactor, parameters, password, self._prepare, self._notified)
         self._pages = Link(reactor, parameters, password, _page_settings)
@@ -70,9 +71,11 @@ class PostgresqlStore:
             await self._words.run(_migrate, migrations.SECONDS)
             self._seen = await self._words.run(_last_change)
             await self._pages.start()
-        except BaseException:
+        except BaseException as error:
             self._words.stop()
             self._pages.stop()
+            if isinstance(error, StoreUnavailable):
+                raise StoreUnavailable(f"the [store] at {self._place}: {error}") from error
             raise
 
     def stop(self) -> Deferred[None]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
+import socket
 
-from hoopgw.model.errors import OperatorError
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from hoopgw.model.errors import OperatorError, StoreUnavailable
 from hoopgw.model.settings import StoreSettings
 from hoopgw.store.opening import open_store, postgresql_parameters
 from hoopgw.store.postgresql import PostgresqlStore
@@ -54,3 +56,17 @@ class Opening(SynchronousTestCase):
         ):
             error = self.assertRaises(OperatorError, postgresql_parameters, url)
             self.assertNotIn("secret", str(error))
+
+
+class Starting(TestCase):
+    async def test_nobody_there(self) -> None:
+        """A gateway that does not start because of its store says that it is the store, and where that is to be."""
+        from twisted.internet import reactor
+
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))  # and nothing listens
+            place = f"127.0.0.1:{taken.getsockname()[1]}/x"
+            store = open_store(reactor, StoreSettings(f"postgresql://gw@{place}"))
+            error = await self.assertFailure(store.start(), StoreUnavailable)
+        self.assertIn(f"the [store] at {place}: ", str(error))
+        self.assertIn("Connection refused", str(error))
