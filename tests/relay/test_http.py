@@ -818,6 +818,15 @@ class Answers(SynchronousTestCase):
             self.assertNotIn(b"chunked", course.client)
             self.assertIsNotNone(course.ended)
 
+    def test_an_older_client_gets_no_early_answers(self) -> None:
+        """HTTP/1.0 has none: it would take one for the answer."""
+        for version, told in ((b"HTTP/1.0", False), (b"HTTP/1.1", True)):
+            course = Course()
+            course.send(GET.replace(b"HTTP/1.1", version))
+            course.reply(b"HTTP/1.1 103 Early Hints\r\nLink: </shop/a>\r\n\r\n" + OK)
+            self.assertEqual(b" 103 " in course.client, told)
+            self.assertEqual(course.client.count(b" 200 OK\r\n"), 1)
+
     def test_what_cannot_be_masked_is_not_passed_on(self) -> None:
         """502 before the answer; in its middle the end."""
         answer = Answer(bodies=Masks())

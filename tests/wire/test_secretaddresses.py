@@ -88,6 +88,30 @@ class Addresses(SynchronousTestCase):
         line = b"/x?u=http://h:80&mail=a@b.de"
         self.assertIs(starred_target(line, NAMES), line)
 
+    def test_letters_of_passwords(self) -> None:
+        """A colon as it is before one that is encoded; a backslash that is no escape of JSON."""
+        for text, expected, form in (
+            (b"postgresql://u:p%3Aq@h", b"postgresql://u:*****@h", True),
+            (b"u=http://h:80", b"u=http://h:80", True),
+            (rb"postgresql://u:a\xb@h", rb"postgresql://u:****@h", False),
+            (rb"postgresql://u:a\\", rb"postgresql://u:a\\", False),
+            (rb"http://h:80\n a@b", rb"http://h:80\n a@b", False),
+        ):
+            self.assertEqual(shown(text, form=form), expected)
+
+    def test_count(self) -> None:
+        """Of each value once, however many pieces it comes in; what is starred already is none more."""
+        text = b"a redis://:hunter2@h and redis://:hunter3@h"
+        for pieces in ([text], [text[:14], text[14:]]):
+            reader = SecretAddresses()
+            for index, piece in enumerate(pieces):
+                reader.star(piece, piece, index < len(pieces) - 1)
+            self.assertEqual(reader.found, 2)
+        reader = SecretAddresses()
+        hidden = b"a redis://:*******@h and redis://:*******@h"
+        self.assertIs(reader.star(text, hidden, False), hidden)
+        self.assertEqual(reader.found, 0)
+
     def test_bodies(self) -> None:
         """Of every type that is read, also behind names that say nothing."""
         text = b'{"dsn": "postgresql://u:hunter2@h/db", "password": "x"}'

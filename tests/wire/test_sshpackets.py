@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from hoopgw.model.errors import MalformedFrame, WireError
-from hoopgw.wire.sshmessages import framed, message_ends
-from hoopgw.wire.sshpackets import MAX_CLEAR, MAX_PACKET, GcmOpener, GcmSealer, Nonces, Opener, Sealer
+from hoopgw.wire.sshmessages import MAX_MESSAGE, framed, message_ends
+from hoopgw.wire.sshpackets import MAX_CLEAR, MAX_PACKET, SMALL, GcmOpener, GcmSealer, Nonces, Opener, Sealer
 
 KEY, IV = b"k" * 32, b"i" * 4 + b"\xff" * 8  # the counter passes 2^64 with the second packet
 MESSAGES = st.lists(st.binary(min_size=1, max_size=300), max_size=8)
@@ -59,6 +59,22 @@ class Packets(SynchronousTestCase):
         second, left = opened(opener, rest + stream[cut:], lowest)
         self.assertEqual((first + second, left), (messages, b""))
 
+    def test_every_size(self) -> None:
+        """Small ones and large ones, alone and in runs; the numbers of packets go on."""
+        messages = [b"\x5e" + b"x" * (size - 1) for size in (1, *range(SMALL - 24, SMALL + 9), 5000, MAX_MESSAGE)]
+        for opener, sealer in ((GcmOpener(KEY, IV), GcmSealer(KEY, IV)), (Opener(), Sealer())):
+            sent = messages if isinstance(opener, GcmOpener) else messages[:-1]
+            stream = b"".join(map(sealer.seal, sent)) + sealer.seal_run(b"".join(map(framed, sent)))
+            self.assertEqual(opened(opener, stream), (sent * 2, b""))
+            self.assertEqual((opener.sequence, sealer.sequence), (2 * len(sent), 2 * len(sent)))
+
+    def test_a_low_number_ends_a_run(self) -> None:
+        """It is in none: what concerns the transport never goes on among messages of channels."""
+        stream = b"".join(map(Sealer().seal, (b"\x5ea", b"\x50", b"\x02b", b"\x5ec")))
+        run, here, alone = Opener().open_run(stream, 0, 80, 9)
+        self.assertEqual((run, alone), (framed(b"\x5ea") + framed(b"\x50"), b"\x02b"))
+        self.assertEqual(Opener().open_run(stream, here, 80, 9), (framed(b"\x5ec"), len(stream), b""))
+
     @given(st.binary(max_size=200), st.booleans())
     def test_junk(self, data: bytes, keyed: bool) -> None:
         """must-survive 25: junk raises only WireError."""
@@ -81,6 +97,15 @@ class Packets(SynchronousTestCase):
         except MalformedFrame:
             return
         self.assertEqual(found, [])
+
+    def test_changed_behind_a_good_one(self) -> None:
+        """Nothing of the packet before it is opened again, whatever their size."""
+        for size in (20, SMALL + 100):
+            sealer, opener = GcmSealer(KEY, IV), GcmOpener(KEY, IV)
+            packets = [bytearray(sealer.seal(b"\x5e" * size)) for _ in range(2)]
+            packets[1][-1] ^= 1
+            self.assertEqual(opener.open(bytes(packets[0]), 0, len(packets[0])), b"\x5e" * size)
+            self.assertRaises(MalformedFrame, opener.open, bytes(packets[1]), 0, len(packets[1]))
 
     def test_padding(self) -> None:
         """A packet that is all padding, or has less than four bytes of it, is none."""
