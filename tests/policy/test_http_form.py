@@ -46,6 +46,9 @@ class Multipart(SynchronousTestCase):
             "a NUL in a name": form(FIELD % b"a\0" + b"\r\n1"),
             "a name of mail": form(FIELD % b"=?x" + b"\r\n1"),
             "a name that is not UTF-8": form(FIELD % b"\xff" + b"\r\n1"),
+            "no end": form(one).removesuffix(b"--\r\n"),
+            "words behind the end": form(one) + b"x",
+            "a boundary behind a bare LF": form(one).replace(b"\r\n1", b"\r\n1\n--xyz"),
             "too many parts": form(*[one] * (MAX_PAIRS + 1)),
         }.items():
             self.assertTrue(read_multipart(body, b"xyz").doubt, name)

@@ -109,8 +109,8 @@ class Messages(SynchronousTestCase):
 
     def test_row_description(self) -> None:
         """Name, table, attribute, type and format of each column."""
-        one = b"id\0" + b"\0\0\1\0" + b"\xff\xff" + b"\0\0\0\x17" + b"\0\4" + b"\xff\xff\xff\xff" + b"\0\1"
-        self.assertEqual(pgmessages.read_row_description(b"\0\1" + one), [(b"id", 256, -1, 23, 1)])
+        one = b"id\0" + b"\1\2\3\4" + b"\xff\xff" + b"\0\0\0\x17" + b"\0\4" + b"\xff\xff\xff\xff" + b"\0\1"
+        self.assertEqual(pgmessages.read_row_description(b"\0\1" + one), [(b"id", 0x01020304, -1, 23, 1)])
         most = pgmessages.MAX_FIELDS
         many = (most + 1).to_bytes(2, "big") + one * (most + 1)
         self.assertEqual(len(pgmessages.read_row_description(most.to_bytes(2, "big") + one * most)), most)

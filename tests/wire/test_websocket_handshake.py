@@ -144,6 +144,11 @@ class Extensions(SynchronousTestCase):
                 (15, 12, 0, 0),
             ),
             ("permessage-deflate", "permessage-deflate; client_no_context_takeover", (15, 15, True, False)),
+            (
+                "permessage-deflate; server_no_context_takeover",
+                "permessage-deflate; server_no_context_takeover",
+                (15, 15, False, True),
+            ),
         ):
             found = agreed(passed_offers(offer), answer)
             assert found is not None
@@ -155,6 +160,7 @@ class Extensions(SynchronousTestCase):
             ("permessage-deflate; server_max_window_bits=12", "permessage-deflate"),
             ("permessage-deflate; server_max_window_bits=12", "permessage-deflate; server_max_window_bits=13"),
             ("permessage-deflate; server_no_context_takeover", "permessage-deflate"),
+            (BROWSER, "permessage-deflate; zstd"),
             ("", "permessage-deflate"),
         ):
             self.assertRaises(ProtocolViolation, agreed, passed_offers(offer), answer)
