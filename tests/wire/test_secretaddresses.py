@@ -94,7 +94,7 @@ class Addresses(SynchronousTestCase):
             (b"postgresql://u:p%3Aq@h", b"postgresql://u:*****@h", True),
             (b"u=http://h:80", b"u=http://h:80", True),
             (rb"postgresql://u:a\xb@h", rb"postgresql://u:****@h", False),
-            (rb"postgresql://u:a\\", rb"postgresql://u:a\\", False),
+            (rb"a@b http://u:a\\", rb"a@b http://u:a\\", False),
             (rb"http://h:80\n a@b", rb"http://h:80\n a@b", False),
         ):
             self.assertEqual(shown(text, form=form), expected)
