@@ -6,10 +6,16 @@ from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from hoopgw.policy.catalogue import Catalogue
+from hoopgw.policy.catalogue_types import Type, type_system
+from hoopgw.policy.sql import analyse
 from hoopgw.policy.sql_names import NameContext
+from hoopgw.policy.temporaries import Temporaries, Temporary
 from hoopgw.session.sqlbuiltin import built_in
-from tests.policy.test_sql import CONTEXT, facts
+from tests.policy.test_sql import CATALOGUE, CONTEXT, facts
 
+TEXT = Type(25, "pg_catalog", "text", "b")
+TYPED = replace(CATALOGUE, types=type_system((TEXT,), (), ()))
 DUMPS = (
     "SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings"
     " WHERE name = 'restrict_nonsystem_relation_kind'"
@@ -45,6 +51,9 @@ class ByName(SynchronousTestCase):
             ),
             ("FROM pg_settings", "FROM public.pg_settings"),
             ("FROM pg_settings", "FROM pg_settings, orders"),
+            ("FROM pg_settings", ""),
+            ("SELECT", "WITH pg_settings AS (SELECT name, 'role' AS other FROM orders) SELECT"),
+            ("kind'", "kind' GROUP BY name"),
             ("kind'", "kind' union select set_config(name, 'view', false) from orders"),
         ):
             text = DUMPS.replace(old, new)
@@ -55,7 +64,54 @@ class ByName(SynchronousTestCase):
         """A temporary pg_settings, or a path with something before pg_catalog, could mean any setting: refused."""
         for context in (
             replace(CONTEXT, temporary=True),
+            replace(CONTEXT, temporaries=Temporaries((Temporary("pg_settings", "v"),))),
             replace(CONTEXT, path_unknown=True),
             replace(CONTEXT, schemas=("public", "pg_catalog")),
         ):
             self.assertTrue(self.refused(DUMPS, context))
+
+
+class ByParameter(SynchronousTestCase):
+    """Which arguments are a parameter of PostgreSQL's own text, so that what is bound is what the server gets."""
+
+    def said(self, text: str, catalogue: Catalogue | None = TYPED, **context: object) -> tuple[object, ...]:
+        found = analyse(text.encode(), catalogue, replace(CONTEXT, **context))  # type: ignore[arg-type]
+        return tuple(each for each in found.statements for each in each.by_parameter)
+
+    def test_casts(self) -> None:
+        both = ((0, 1, 2),)
+        for first, parameter in (
+            ("$1", True),
+            ("$1::text", True),
+            ("$1::varchar", True),
+            ("cast($1 as pg_catalog.text)", True),
+            ("$1::pg_catalog.varchar", True),
+            ("$1::text[]", False),
+            ("$1::varchar(4)", False),
+            ("$1::bpchar", False),
+            ("$1::name", False),
+            ("$1::app.text", False),
+            ("$1::text::text", False),
+            ("$1 || ''", False),
+            ("lower($1)", False),
+        ):
+            self.assertEqual(self.said(f"select set_config({first}, $2, false)"), both if parameter else (), first)
+
+    def test_what_text_means(self) -> None:
+        """Where something else may have that name, nothing is known of `$1::text`; the quoted and the full name are."""
+        hidden = replace(TYPED, types=type_system((TEXT, Type(20001, "public", "text", "e")), (), ()))
+        for catalogue, context in (
+            (None, {}),
+            (CATALOGUE, {}),
+            (hidden, {}),
+            (TYPED, {"path_unknown": True}),
+            (TYPED, {"types": True}),
+            (TYPED, {"calls_changing": True}),
+        ):
+            self.assertEqual(self.said("select set_config('app.x', $1::text, false)", catalogue, **context), ())
+            self.assertEqual(
+                self.said("select set_config('app.x', $1::pg_catalog.text, false)", catalogue, **context),
+                ((0, "app.x", 1),),
+            )
+        far = {"schemas": ("app", "pg_catalog")}  # where public.text is not found
+        self.assertEqual(len(self.said("select set_config('app.x', $1::text, false)", hidden, **far)), 1)
