@@ -10,7 +10,7 @@ from hoopgw.model.operation import QUERY, Operation
 from hoopgw.model.target import Mode
 from hoopgw.model.verdict import ALLOW, HoldTerms, Source, Verdict
 from hoopgw.policy.catalogue import Catalogue, Column, Function, Relation
-from hoopgw.policy.facts import Facts, Statement, Where
+from hoopgw.policy.facts import SOME_FUNCTION, Facts, FunctionName, RelationName, Statement, Where
 from hoopgw.policy.guardrail import IGuardrail, judge
 from hoopgw.policy.guardrails import Action, Conditions, SqlRule
 from hoopgw.policy.sql import analyse
@@ -56,6 +56,11 @@ def said(
     facts = analyse(text.encode(), CATALOGUE, context)
     rule = SqlRule("rule", conditions, action, source=PLACE, **words)
     return rule.judge(Operation("postgresql", QUERY, text.encode()), facts)
+
+
+def of(conditions: Conditions, statement: Statement) -> Verdict:
+    rule = SqlRule("rule", conditions, REFUSE, source=PLACE)
+    return rule.judge(Operation("postgresql", QUERY, b""), Facts((statement,)))
 
 
 def reason(verdict: Verdict) -> str:
@@ -130,6 +135,7 @@ class Rules(SynchronousTestCase):
         ):
             self.assertEqual(len(said(Conditions(tables=(tables,), access=access), text).refusals), wanted, access)
         self.assertEqual(len(said(Conditions(schemas=("p?y",), access="read"), text).refusals), 1)
+        self.assertIs(said(Conditions(schemas=("p?y",)), "select * from notes"), ALLOW)
 
     def test_all_conditions_must_hold(self) -> None:
         """Conditions of one rule narrow it."""
@@ -179,9 +185,12 @@ class Rules(SynchronousTestCase):
         """A password in a statement keeps its text out of the record."""
         text = "alter role x password 'hush'"
         verdict = said(Conditions(secret=True), text, Action(redact=True))
-        self.assertEqual(verdict.redact, "rule")
-        self.assertTrue(verdict.recorded)
-        self.assertNotIn(b"hush", verdict.recorded)
+        self.assertEqual((verdict.redact, verdict.recorded), ("rule", b"ALTER, ALTER-ROLE (text redacted)"))
+        refused = said(Conditions(secret=True), text)
+        self.assertEqual((refused.redact, refused.recorded), ("", b""))
+        plain = SqlRule("rule", Conditions(effects=frozenset(("select",))), Action(redact=True))
+        verdict = plain.judge(Operation("postgresql", QUERY, b"select 1"), Facts((Statement(frozenset(("select",))),)))
+        self.assertEqual(verdict.recorded, b"(redacted)")  # nobody said what it is otherwise
         self.assertIs(said(Conditions(secret=True), "select 1", Action(redact=True)), ALLOW)
 
 
@@ -219,6 +228,29 @@ class Doubt(SynchronousTestCase):
         rule = Conditions(functions=("elsewhere.export_*",))
         self.assertIn("cannot be known", reason(said(rule, "select export_all()")))
         self.assertIs(said(rule, "select import_all()"), ALLOW)
+        self.assertIs(said(Conditions(functions=("elsewhere.lower",)), "select lower('x')"), ALLOW)  # it is known
+        some = Statement(frozenset(("select",)), functions=frozenset((SOME_FUNCTION,)))
+        self.assertIn("cannot be known", reason(of(rule, some)))
+
+    def test_what_is_not_seen(self) -> None:
+        """What may touch any table without naming one: a rule about tables refuses it, and says what it is."""
+        selects = frozenset(("select",))
+        statistics = frozenset((RelationName("pg_catalog", "pg_stats"),))
+        readers = frozenset((FunctionName("pg_catalog", "table_to_xml"), FunctionName("pg_catalog", "lower")))
+        for statement, why in (
+            (Statement(selects, opaque="function public.f()"), "function public.f() cannot be read"),
+            (Statement(selects, inside="view v -> function f()"), "view v -> function f() cannot be read"),
+            (Statement(selects, beside="trigger t -> function f()"), "trigger t -> function f() cannot be read"),
+            (Statement(selects, functions=readers), ": pg_catalog.table_to_xml reads what no statement names"),
+            (Statement(selects, reads=statistics), ": pg_catalog.pg_stats reads what no statement names"),
+            (Statement(selects, read_below=statistics), ": pg_catalog.pg_stats reads what no statement names"),
+            (Statement(selects, opaque="DO", unknown=("a", "b")), ": a; b"),
+        ):
+            refused = reason(of(self.tables, statement))
+            self.assertIn("cannot be known", refused)
+            self.assertTrue(refused.endswith(why), refused)
+        writes = Conditions(tables=("pay.accounts",), access="write")
+        self.assertIs(of(writes, Statement(selects, reads=statistics)), ALLOW)
 
     def test_not_understood(self) -> None:
         """must-survive 17, 18: EXECUTE of a name that was not seen, a call of an unknown OID, or a statement that is
@@ -270,9 +302,28 @@ class Actions(SynchronousTestCase):
         self.assertEqual((hold.wait, hold.in_transaction, hold.expires), (20.0, 5.0, 600.0))
 
     def test_limit(self) -> None:
-        """Rows and bytes."""
-        verdict = said(Conditions(tables=("pay.*",)), "select * from pay.accounts", Action(rows=5, bytes=100))
-        self.assertEqual([(limit.rows, limit.bytes, limit.guardrail) for limit in verdict.limits], [(5, 100, "rule")])
+        """Rows, bytes, or both."""
+        for rows, size in ((5, 100), (5, None), (None, 100)):
+            action = Action(rows=rows, bytes=size)
+            self.assertEqual(action.controls, frozenset(("limit",)))
+            verdict = said(Conditions(tables=("pay.*",)), "select * from pay.accounts", action)
+            self.assertEqual(
+                [(each.rows, each.bytes, each.guardrail) for each in verdict.limits], [(rows, size, "rule")]
+            )
+        self.assertEqual(said(Conditions(tables=("pay.*",)), "select * from pay.accounts").limits, ())
+
+    def test_reasons(self) -> None:
+        """Of a rule without words of its own they are what was found; what would pass is said where it is known."""
+        for conditions, text, wanted in (
+            (Conditions(), "select 1", "SELECT"),
+            (Conditions(), "select * from notes, pay.accounts", "SELECT on pay.accounts, public.notes"),
+            (Conditions(), "insert into notes select * from pay.accounts", "INSERT on public.notes"),
+            (Conditions(), "do $$ begin end $$", "DO (DO)"),
+            (Conditions(pattern=re2.compile(b"1")), "select 1", "SELECT, and its text matches"),
+            (Conditions(functions=("*.lower",)), "select lower('x')", "SELECT calling pg_catalog.lower"),
+        ):
+            refusal = said(conditions, text).refusals[0]
+            self.assertEqual((refusal.reason, refusal.would_pass), (wanted, ""))
 
     def test_any_order(self) -> None:
         """Adding a guardrail can only tighten, and the order of rules does not matter."""
