@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -13,8 +14,9 @@ from hoopgw.model.secret import Secret
 from hoopgw.model.target import Selector
 from hoopgw.model.verdict import Source, Verdict
 from hoopgw.policy.catalogue import Catalogue, Column, Function, Relation
+from hoopgw.policy.facts import Copy
 from hoopgw.policy.guardrail import IGuardrail
-from hoopgw.policy.mask_traces import KNOWN
+from hoopgw.policy.mask_traces import KNOWN, Shown
 from hoopgw.policy.masks import MaskGuardrail, MaskRule, SqlMasks, custom_pattern, mask_key, resolve
 from hoopgw.policy.sql import analyse
 from hoopgw.policy.sql_names import context_of
@@ -382,6 +384,46 @@ class Tables(SynchronousTestCase):
         self.assertEqual(resolve(rules, SHOP).columns[200, 2], "hash")
         both = masks("select email from customers", rules[0]) & masks("select email from customers", rule("*.email"))
         self.assertEqual(both.columns[200, 2], "none")
+
+    def test_of_two_verdicts(self) -> None:
+        """What either masks is masked, by the stricter way; of columns that may be two things, as both ask together."""
+        one = SqlMasks(
+            {(1, 1): "last4", (1, 2): "none"},
+            (("a*", "hash"),),
+            frozenset(("email",)),
+            frozenset(("x",)),
+            places={0: (Shown("last4", "a", frozenset("k")), Shown("", "b", known=True), Shown("hash", "c"))},
+            keys={(1, 1): frozenset("k"), (1, 2): frozenset("m")},
+        )
+        other = SqlMasks(
+            {(1, 1): "none", (1, 3): "whole"},
+            (("a*", "hash"), ("b", "none")),
+            frozenset(("payment-card",)),
+            frozenset(("y",)),
+            True,
+            Copy(),
+            places={0: (Shown("none", "a", frozenset("l")), Shown("none", "z"), Shown("", "c")), 1: (Shown("", "q"),)},
+            keys={(1, 1): frozenset("l"), (1, 3): frozenset("n")},
+            copy_shown=(Shown("none", ""),),
+        )
+        for found in (one & other, other & one):
+            self.assertEqual(found.columns, {(1, 1): "none", (1, 2): "none", (1, 3): "whole"})
+            self.assertEqual(found.keys, {(1, 1): frozenset("kl"), (1, 2): frozenset("m"), (1, 3): frozenset("n")})
+            self.assertEqual(set(found.names), {("a*", "hash"), ("b", "none")})
+            self.assertEqual(len(found.names), 2)
+            self.assertEqual((found.patterns, found.custom), ({"email", "payment-card"}, {"x", "y"}))
+            self.assertEqual((found.errors, found.copy, found.copy_shown), (True, Copy(), (Shown("none", ""),)))
+            self.assertEqual(
+                found.places[0], (Shown("none", "a", frozenset("kl")), Shown("none", ""), Shown("hash", "c"))
+            )
+            self.assertEqual(found.places[1], (Shown("", "q"),))
+        whole = replace(one, keys={(1, 1): frozenset()})  # nothing named: all of it
+        self.assertEqual((whole & other).keys[(1, 1)], frozenset())
+        longer = replace(one, places={0: (Shown("none", "a"),)})
+        self.assertEqual((longer & other).places[0], ())  # which agrees with no result
+        known = replace(one, places={0: (KNOWN,)})
+        self.assertTrue((known & known).places[0][0].known)
+        self.assertFalse((known & replace(one, places={0: (Shown("", ""),)})).places[0][0].known)
 
     def test_families(self) -> None:
         """A parent shows its children's rows, and a child or a sister can be read itself: all are masked."""
