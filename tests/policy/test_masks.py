@@ -14,8 +14,10 @@ from hoopgw.model.secret import Secret
 from hoopgw.model.target import Selector
 from hoopgw.model.verdict import Source, Verdict
 from hoopgw.policy.catalogue import Catalogue, Column, Function, Relation
-from hoopgw.policy.facts import Copy
+from hoopgw.policy.facts import Copy, Facts, FunctionName, Output, RelationName, Statement
 from hoopgw.policy.guardrail import IGuardrail
+from hoopgw.policy.layouts import Layouts
+from hoopgw.policy.lineage import Lineage
 from hoopgw.policy.mask_traces import KNOWN, Shown
 from hoopgw.policy.masks import MaskGuardrail, MaskRule, SqlMasks, custom_pattern, mask_key, resolve
 from hoopgw.policy.sql import analyse
@@ -254,6 +256,116 @@ class Refused(SynchronousTestCase):
             self.assertEqual(masks(text, asked).patterns, frozenset(("email",)))
 
 
+class Plain(SynchronousTestCase):
+    """By facts alone, whichever text they may be of."""
+
+    SELECTS = frozenset(("select",))
+    OWN = (
+        Function(20000, "ext", "compiled", "f", "c", "i"),
+        Function(20001, "ext", "written", "f", "plpgsql", "i"),
+    )
+
+    def told(self, statement: Statement, *rules: MaskRule, known: bool = True) -> Verdict:
+        names = None
+        if known:
+            names = replace(
+                SHOP, functions={**SHOP.functions, **{(each.schema, each.name): (each,) for each in self.OWN}}
+            )
+        guardrail = MaskGuardrail(resolve(rules or (rule("customers.email"),), names), names, None)
+        return guardrail.judge(Operation("postgresql", QUERY, b""), Facts((statement,)))
+
+    def reason(self, statement: Statement, *rules: MaskRule, known: bool = True) -> str:
+        refusals = self.told(statement, *rules, known=known).refusals
+        return refusals[0].reason if refusals else ""
+
+    def test_without_a_catalogue(self) -> None:
+        """Whatever may touch a table is refused; what touches nothing is not."""
+        orders = frozenset((RelationName("public", "orders", 100),))
+        upper = frozenset((FunctionName("pg_catalog", "upper"),))
+        for statement in (
+            Statement(self.SELECTS, reads=orders),
+            Statement(frozenset(("insert",)), writes=orders),
+            Statement(self.SELECTS, functions=upper),
+            Statement(frozenset(("do",)), opaque="DO"),
+            Statement(self.SELECTS, unknown=("x",)),
+        ):
+            self.assertIn("what names mean is not known now", self.reason(statement, known=False))
+        self.assertEqual(self.reason(Statement(self.SELECTS), known=False), "")
+
+    def test_functions_of_ones_own(self) -> None:
+        """Compiled ones depend on what they are given; a body that is not read may read anything."""
+        for name, why in (("compiled", ""), ("written", "function ext.written may read"), ("gone", "")):
+            called = Statement(self.SELECTS, functions=frozenset((FunctionName("ext", name),)))
+            self.assertEqual(self.reason(called)[: len(why) or None], why, name)
+            found = self.told(called, rule(patterns=("email",))).masks
+            assert isinstance(found, SqlMasks)
+            self.assertEqual(found.places, {}, name)  # so its name counts, and what is found in it
+        ours = self.told(Statement(self.SELECTS), rule(patterns=("email",))).masks
+        assert isinstance(ours, SqlMasks)
+        self.assertEqual(ours.places, {0: (KNOWN,)})
+        for touching in (
+            Statement(self.SELECTS, opaque="DO"),
+            Statement(self.SELECTS, uses="p"),
+            Statement(self.SELECTS, body=(Statement(self.SELECTS),)),
+            Statement(self.SELECTS, writes=frozenset((RelationName("public", "orders", 100),))),
+        ):
+            found = self.told(touching, rule(patterns=("email",))).masks
+            assert isinstance(found, SqlMasks)
+            self.assertEqual(found.places, {}, touching)
+
+    def test_not_followed(self) -> None:
+        """A statement whose lineage is lost, or was never looked for, may show any column of a masked table."""
+        customers = frozenset((RelationName("public", "customers", 200),))
+        read = {"reads": customers, "read": frozenset(((200, 2),))}
+        self.assertIn(
+            "PREPARE or DECLARE it again", self.told(Statement(self.SELECTS, reads=customers)).refusals[0].would_pass
+        )
+        lost = Lineage(lost="a new clause")
+        self.assertIn(
+            "where it goes cannot be known: a new", self.reason(Statement(self.SELECTS, lineage=lost, **read))
+        )
+        self.assertIn(
+            "it shows cannot be known: a new", self.reason(Statement(self.SELECTS, lineage=lost, reads=customers))
+        )
+        self.assertEqual(self.reason(Statement(self.SELECTS, lineage=lost)), "")
+        elsewhere = Statement(frozenset(("alter",)), read=frozenset(((200, 2),)), lost=frozenset(((200, 2),)))
+        self.assertIn("may leave only as an output column", self.reason(elsewhere))
+        self.assertEqual(self.reason(replace(elsewhere, lost=frozenset())), "")
+
+    def test_words_of_bodies(self) -> None:
+        """What runs beside a statement may tell of masked columns where there are any, and only then."""
+        beside = Statement(self.SELECTS, beside="trigger t -> function f()")
+        for rules, errors in (
+            ((rule("customers.email"),), True),
+            ((rule(patterns=("email",)),), False),
+        ):
+            found = self.told(beside, *rules).masks
+            assert isinstance(found, SqlMasks)
+            self.assertEqual(found.errors, errors)
+
+    def test_copy_that_is_not_followed(self) -> None:
+        """All of its fields are looked through; what is no COPY has none."""
+        fields = (Output("a"), Output("b"))
+        for lineage in (None, Lineage(lost="a new clause")):
+            copying = Statement(frozenset(("copy-to",)), copy=Copy(fields=fields), lineage=lineage)
+            found = self.told(copying, rule(patterns=("email",))).masks
+            assert isinstance(found, SqlMasks)
+            self.assertEqual((found.copy, found.copy_shown), (copying.copy, (Shown("", ""),) * 2))
+        found = self.told(Statement(self.SELECTS), replace(rule(), custom=("x",))).masks
+        assert isinstance(found, SqlMasks)
+        self.assertEqual((found.copy, found.copy_shown, found.custom), (None, (), {"x"}))
+
+    def test_what_is_said(self) -> None:
+        """Which rule it was, where there is one; which of the server's things it was."""
+        of_rule = judged("select id from customers where email = 'a'").refusals[0]
+        self.assertEqual((of_rule.guardrail, of_rule.source.line), ("mask:personal", 7))
+        of_none = judged("select * from elsewhere").refusals[0]
+        self.assertEqual((of_none.guardrail, of_none.source), ("mask", Source()))
+        self.assertIn("a file of the server", judged("copy orders from '/tmp/x'").refusals[0].reason)
+        self.assertIn("a program of the server", judged("copy orders from program 'x'").refusals[0].reason)
+        self.assertEqual(judged("copy (select id from customers) to stdout with (null 'x')").refusals, ())
+
+
 class Outside(SynchronousTestCase):
     """What is read past the database's own names may be its tables."""
 
@@ -421,6 +533,14 @@ class Tables(SynchronousTestCase):
         self.assertEqual((whole & other).keys[(1, 1)], frozenset())
         longer = replace(one, places={0: (Shown("none", "a"),)})
         self.assertEqual((longer & other).places[0], ())  # which agrees with no result
+        partly = replace(one, places={0: (Shown("none", "a", frozenset("k")),)})
+        for show, wanted in (("none", frozenset()), ("", frozenset("k"))):  # all of it in one of them; in none
+            single = replace(one, places={0: (Shown(show, "a"),)})
+            for found in (partly & single, single & partly):
+                self.assertEqual(found.places[0], (Shown("none", "a", wanted),))
+        made = replace(one, build="walkers", layouts=Layouts(SHOP))
+        for found in (made & other, other & made):
+            self.assertEqual((found.build, found.layouts), (made.build, made.layouts))
         known = replace(one, places={0: (KNOWN,)})
         self.assertTrue((known & known).places[0][0].known)
         self.assertFalse((known & replace(one, places={0: (Shown("", ""),)})).places[0][0].known)
