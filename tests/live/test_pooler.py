@@ -6,43 +6,25 @@ import json
 import os
 import signal
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import psycopg
 from twisted.trial.unittest import SkipTest
 
 from bench.peers import Kind, Pgbouncer
+from bench.ways import GRANT, TARGETS
 from tests.live.harness import LiveCase, until
 from tests.programs import found
 
-TARGET = """[target.{name}]
-protocol = "postgresql"
-address = ["127.0.0.1:{port}"]
-database = "shop"
-tls = "disable"
-max_protocol_version = "3.0"
-shared_servers = "{shared}"
-labels = {{ behind = "pgbouncer" }}
-
-[target.{name}.role.reader]
-user = "shop_ro"
-password = "file:{secret}"
-"""
-GRANT = """[grant.pooled]
-groups = ["agents"]
-target = { labels = { behind = "pgbouncer" } }
-roles = ["reader"]
-"""
+MORE = 'max_protocol_version = "3.0"\nshared_servers = "{shared}"\n'
 RULE = """[guardrail.no-customers]
-target = { labels = { behind = "pgbouncer" } }
+target = { labels = { env = "bench" } }
 tables = ["public.customers"]
 then = "refuse"
 """
 
 
 class Pooled(LiveCase):
-    _poolers: ClassVar[dict[str, Pgbouncer]] = {}
-
     def setUp(self) -> None:
         if found("pgbouncer") is None:
             raise SkipTest("no pgbouncer is installed")
@@ -52,14 +34,12 @@ class Pooled(LiveCase):
             return
         secret = directory / "secrets/reader"
         for mode in ("session", "transaction"):
-            kind = Kind(mode, "scram-sha-256", 200)
-            stage = self.stage
-            pooler = Pgbouncer(
-                stage.place / mode, stage.authority, stage.cluster.port, "shop_ro", secret.read_text(), kind
-            )
+            kind, stage, password = Kind(mode, "scram-sha-256", 200), self.stage, secret.read_text()
+            pooler = Pgbouncer(stage.place / mode, stage.authority, stage.cluster.port, "shop_ro", password, kind)
             self._stack.callback(pooler.stop)
             for name, shared in {"": "refuse", "-allowed": "allow"}.items():
-                text = TARGET.format(name=mode + name, port=pooler.port, shared=shared, secret=secret)
+                more = MORE.format(shared=shared)
+                text = TARGETS.format(name=mode + name, port=pooler.port, secret=secret, more=more)
                 (directory / f"targets.d/{mode}{name}.toml").write_text(text)
         (directory / "guardrails.d/90-pooled.toml").write_text(RULE)
         (directory / "grants.d/pooled.toml").write_text(GRANT)
