@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from hoopgw.model.target import Mode
+
+
+def together(words: Iterable[str]) -> str:
+    """What several rules say, each once, as one text: some of them end in a full stop."""
+    text = ""
+    for each in dict.fromkeys(filter(None, words)):
+        between = "" if not text else " " if text.endswith((".", "!", "?")) else "; "
+        text += between + each
+    return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from hoopgw.model.errors import MalformedFrame
+from hoopgw.model.verdict import together
 from hoopgw.record.chunks import Entry
 from hoopgw.record.entries import DECISIONS, KINDS
 
@@ -49,5 +50,5 @@ class Verdicts:
         if rules:
             found["guardrails"] = sorted({rule["guardrail"] for rule in rules})
         if verdict.get("refusals"):
-            found["reason"] = "; ".join(dict.fromkeys(rule["reason"] for rule in verdict["refusals"]))
+            found["reason"] = together(rule["reason"] for rule in verdict["refusals"])
         return found | {name: verdict[name] for name in ("masked", "tables", "redacted") if verdict.get(name)}

@@ -21,6 +21,7 @@ from hoopgw.model.errors import NotAllowed, StoreUnavailable
 from hoopgw.model.events import Code
 from hoopgw.model.operation import TERMINAL
 from hoopgw.model.secret import Secret
+from hoopgw.model.verdict import together
 from hoopgw.session.events import escaped
 from hoopgw.session.hold_rights import NO_SUCH, is_by, refused_by, said, same_hands, sets, visible
 from hoopgw.session.interfaces import IEvents
@@ -190,7 +191,7 @@ class Holds:
         hold = waiting.hold
         assert hold is not None
         if why is Ending.TIME:
-            return self._denial(waiting, Decision.HELD, f"{hold.reason}: {why.value}")
+            return self._denial(waiting, Decision.HELD, f"{hold.reason.removesuffix('.')}: {why.value}")
         self._forget(waiting)
         if hold.id not in self._waiting:  # another session of the same identity may wait for the same
             withdrawn = await self._store.withdraw(hold.id, self._clock.seconds())
@@ -223,7 +224,7 @@ class Holds:
             database=request.access.database,
             role=request.access.role.name,
             guardrails=tuple(term.guardrail for term in request.terms),
-            reason=escaped("; ".join(dict.fromkeys(term.reason for term in request.terms))),
+            reason=escaped(together(term.reason for term in request.terms)),
             shown=shown(request.operation, request.redacted),
             approvers=tuple(tuple(sorted(term.approvers)) for term in request.terms),
             counts=tuple(term.count for term in request.terms),
@@ -246,7 +247,7 @@ class Holds:
             decision=decision,
             reason=reason,
             guardrails=tuple(term.guardrail for term in request.terms),
-            would_pass="; ".join(dict.fromkeys(term.would_pass for term in request.terms if term.would_pass)),
+            would_pass=together(term.would_pass for term in request.terms),
             hold=hold.id if hold is not None else "",
             status=self._status(hold.id) if hold is not None else "",
             expires=hold.expires if waits and hold is not None else None,

@@ -17,7 +17,7 @@ from hoopgw.model.answer import Answer, Decision, Denial
 from hoopgw.model.errors import RecordingFailed, SpoolFull
 from hoopgw.model.events import Code
 from hoopgw.model.operation import TYPED, Operation
-from hoopgw.model.verdict import IMasks, Sighting
+from hoopgw.model.verdict import IMasks, Sighting, together
 from hoopgw.record.entries import Kind, completed
 from hoopgw.record.typed import Line, line
 from hoopgw.relay.effects import (
@@ -301,7 +301,7 @@ class Session(Supervision):
         if not seen:
             return [Observed(Code.TERMINAL_TYPED, fields, {})]
         ends = [each for each in seen if each.ends]
-        said = {"guardrails": [each.guardrail for each in seen], "reason": "; ".join(each.reason for each in seen)}
+        said = {"guardrails": [each.guardrail for each in seen], "reason": together(each.reason for each in seen)}
         told = {name: value for name, value in fields.items() if name not in ("text", "keys")}
         effects: list[Effect] = [Observed(Code.TERMINAL_TYPED, {**fields, **said}, {**told, **said})]
         if ends:

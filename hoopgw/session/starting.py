@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 
 from hoopgw.model.errors import LoginRefused
 from hoopgw.model.operation import QUERY, Operation
+from hoopgw.model.verdict import together
 from hoopgw.policy import search_path
 from hoopgw.relay.postgres_settings import PASSED, refused
 from hoopgw.session.interfaces import IJudge
@@ -29,7 +30,7 @@ async def started(judge: IJudge, settings: Mapping[str, str]) -> dict[str, str]:
         if isinstance(verdict, Deferred):
             verdict = await verdict
         if verdict.refusals:
-            raise _refused(name, "; ".join(dict.fromkeys(each.reason for each in verdict.refusals)))
+            raise _refused(name, together(each.reason for each in verdict.refusals))
         if verdict.holds:
             raise _refused(name, "needs an approval: SET it once connected")
         shown[name] = verdict.recorded.decode() if verdict.redact else value

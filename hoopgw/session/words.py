@@ -7,7 +7,7 @@ from typing import Any
 from hoopgw.model.answer import Decision, Denial
 from hoopgw.model.events import Code
 from hoopgw.model.operation import Operation
-from hoopgw.model.verdict import Verdict
+from hoopgw.model.verdict import Verdict, together
 from hoopgw.session.budgets import Over
 from hoopgw.store.interface import Hold
 
@@ -17,9 +17,9 @@ def refusal(verdict: Verdict, session: str, policy: str) -> Denial:
     refusals = verdict.refusals
     return Denial(
         decision=Decision.REFUSED,
-        reason="; ".join(dict.fromkeys(refusal.reason for refusal in refusals)),
+        reason=together(refusal.reason for refusal in refusals),
         guardrails=tuple(dict.fromkeys(refusal.guardrail for refusal in refusals)),
-        would_pass="; ".join(dict.fromkeys(refusal.would_pass for refusal in refusals if refusal.would_pass)),
+        would_pass=together(refusal.would_pass for refusal in refusals),
         session=session,
         policy=policy,
         position=refusals[0].position if len(refusals) == 1 else 0,
