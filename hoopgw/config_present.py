@@ -16,7 +16,7 @@ from hoopgw.model.errors import MalformedFrame, OperatorError, SecretUnavailable
 from hoopgw.model.settings import Settings, TlsSettings
 from hoopgw.model.target import Role, SecretReference, Target
 from hoopgw.servers.ssh.hostkeys import certificate_in, private_key
-from hoopgw.servers.tls import server_context, target_context
+from hoopgw.servers.tls import load_authority, server_context, target_context, words_of
 from hoopgw.wire import sshcertificates
 
 Wrong = Iterator[tuple[Key, str]]  # the place that names it, and what is wrong with it
@@ -135,11 +135,11 @@ def _usable(key: Key, reference: SecretReference, use: Callable[[], object]) -> 
 def _authority(key: Key, path: str) -> Wrong:
     if path:
         try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=Path(path).read_text())
+            load_authority(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), path)
         except PermissionError:
             return
-        except (OSError, ValueError, ssl.SSLError) as error:
-            yield key, f"{path} cannot be used: {_words(error)}"
+        except (OSError, ValueError) as error:
+            yield key, f"{path} cannot be used: {words_of(error)}"
 
 
 def _certificate(tls: TlsSettings, key: SecretReference) -> Wrong:
@@ -181,7 +181,7 @@ def _secret(key: Key, reference: SecretReference | None) -> Wrong:
     except PermissionError:
         return
     except (OSError, ValueError) as error:
-        yield key, f"{reference.name} cannot be read: {_words(error)}"
+        yield key, f"{reference.name} cannot be read: {words_of(error)}"
         return
     if not stat.S_ISREG(found.st_mode):
         yield key, f"{reference.name} is not a file"
@@ -190,9 +190,3 @@ def _secret(key: Key, reference: SecretReference | None) -> Wrong:
         yield key, f"{reference.name} may be read by others (mode {mode:03o}): chmod 600 {reference.name}"
     elif not found.st_size:
         yield key, f"{reference.name} is empty"
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "there is no such file"
-    return getattr(error, "strerror", None) or str(error)

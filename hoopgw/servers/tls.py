@@ -32,8 +32,9 @@ def server_context(
     context.num_tickets = 0  # a resumed session would skip nothing that costs us, and tickets fill idle memory
     try:
         _load_chain(context, certificate, key)
-    except (OSError, ssl.SSLError) as error:
-        raise OperatorError(f"the gateway's certificate {certificate} and its key cannot be used: {error}") from error
+    except (OSError, ValueError) as error:
+        words = _why(error, certificate)
+        raise OperatorError(f"the gateway's certificate {certificate} and its key cannot be used: {words}") from error
     if anchors:
         _ask(context, anchors)
     return context
@@ -76,9 +77,40 @@ def _load_chain(context: ssl.SSLContext, certificate: str, key: Secret) -> None:
     descriptor = os.memfd_create("key", os.MFD_CLOEXEC)
     try:
         os.write(descriptor, key.reveal())
-        context.load_cert_chain(certificate, f"/proc/self/fd/{descriptor}")
+        context.load_cert_chain(certificate, f"/proc/self/fd/{descriptor}", _no_passphrase)
     finally:
         os.close(descriptor)
+
+
+def _no_passphrase() -> str:
+    raise ValueError("the key is encrypted, and nobody is there to type its passphrase")
+
+
+def _why(error: Exception, certificate: str) -> str:
+    """Of a certificate and key that were not taken.  OpenSSL does not say which of the two it cannot read."""
+    if not isinstance(error, ssl.SSLError) or error.reason:
+        return words_of(error)
+    try:
+        load_authority(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), certificate)
+    except (OSError, ValueError) as of_certificate:
+        return words_of(of_certificate)
+    return "the key is no private key in PEM"
+
+
+def load_authority(context: ssl.SSLContext, path: str) -> None:
+    """What is in that file is trusted.  Raises OSError and ValueError, which `words_of` puts into words."""
+    context.load_verify_locations(cadata=Path(path).read_text(encoding="ascii", errors="ignore"))
+
+
+def words_of(error: Exception) -> str:
+    """Why a file of certificates is not taken."""
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, ssl.SSLError):
+        return error.reason.replace("_", " ").lower() if error.reason else "there is no certificate in it, in PEM"
+    if str(error) == "Empty certificate data":
+        return "it is empty"
+    return getattr(error, "strerror", None) or str(error)
 
 
 def target_context(
@@ -93,20 +125,21 @@ def target_context(
     if certificate and key is not None:
         try:
             _load_chain(context, certificate, key)
-        except (OSError, ssl.SSLError) as error:
-            words = f"target {target.name}: the certificate {certificate} and its key cannot be used: {error}"
-            raise OperatorError(words) from error
+        except (OSError, ValueError) as error:
+            words = f"the certificate {certificate} and its key cannot be used: {_why(error, certificate)}"
+            raise OperatorError(f"target {target.name}: {words}") from error
     context.check_hostname = target.tls is TlsMode.VERIFY_FULL
     if target.tls is TlsMode.REQUIRE:
         context.verify_mode = ssl.CERT_NONE
         return context
     try:
         if target.ca:
-            context.load_verify_locations(cadata=Path(target.ca).read_text())
+            load_authority(context, target.ca)
         else:
             context.load_default_certs(ssl.Purpose.SERVER_AUTH)
-    except (OSError, ssl.SSLError) as error:
-        raise OperatorError(f"target {target.name}: the CA file {target.ca} cannot be used: {error}") from error
+    except (OSError, ValueError) as error:
+        words = words_of(error)
+        raise OperatorError(f"target {target.name}: the CA file {target.ca} cannot be used: {words}") from error
     return context
 
 
