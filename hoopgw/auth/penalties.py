@@ -11,7 +11,7 @@ from collections import OrderedDict
 from twisted.internet.interfaces import IReactorTime
 
 FAILED_LOGIN = 5.0  # seconds that one failure adds; a verification costs the gateway about 200 us, a handshake 1 ms
-ENFORCED_FROM = 15.0  # seconds: three failures are a person's mistakes
+ENFORCED_FROM = 15.0  # seconds: three failures are a person's mistakes, as some time passes between them
 LONGEST = 600.0  # seconds
 MAX_SOURCES = 65_536  # about 10 MB; beyond it the source that was heard of least lately is forgotten
 MAX_PENDING_EACH = 256  # logins under way from one source: a pool that reconnects, agents behind one address
@@ -32,9 +32,8 @@ class Penalties:
     def enter(self, address: str) -> str:
         """A login begins: "" and it must be `leave`d, else the reason why it may not begin."""
         source = source_of(address)
-        left = self._left(source)
-        if left >= ENFORCED_FROM:
-            return f"too many failed logins from this address: try again in {round(left)} s"
+        if self._left(source) >= ENFORCED_FROM:
+            return f"too many failed logins from this address: try again in {self.wait(address)} s"
         if self._pending.get(source, 0) >= self._each or self._all >= self._together:
             return "too many logins are under way"
         self._pending[source] = self._pending.get(source, 0) + 1

@@ -24,7 +24,7 @@ class Failures(SynchronousTestCase):
         return not reason
 
     def test_mistakes_are_forgiven(self) -> None:
-        """must-survive 32: two failures stop nobody, the third does, for as long as they add up to."""
+        """must-survive 32: two failures stop nobody, the third at the same moment does."""
         for _ in range(2):
             self.penalties.failed("192.0.2.1")
             self.assertTrue(self.enters("192.0.2.1"))
@@ -32,6 +32,14 @@ class Failures(SynchronousTestCase):
         self.assertFalse(self.enters("192.0.2.1"))
         self.assertTrue(self.enters("192.0.2.2"))
         self.clock.advance(0.1)
+        self.assertTrue(self.enters("192.0.2.1"))
+
+    def test_words(self) -> None:
+        """Who is refused reads when it may try again, and then may."""
+        for _ in range(5):
+            self.penalties.failed("192.0.2.1")
+        self.assertEqual(self.penalties.enter("192.0.2.1").rpartition(": ")[2], "try again in 11 s")
+        self.clock.advance(11)
         self.assertTrue(self.enters("192.0.2.1"))
 
     def test_time_out_is_bounded(self) -> None:
