@@ -195,6 +195,12 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "shared_servers": Key(
             one_of("refuse", "allow"), "refuse", "PostgreSQL: of a pooler that lends them by turns: docs/judging.md."
         ),
+        "trusted_extensions": Key(
+            values.texts,
+            (),
+            "PostgreSQL: extensions whose functions, but the volatile ones, only compute with what they are given: "
+            "docs/guardrails.md.",
+        ),
         "host_keys": Key(
             values.public_keys,
             (),

@@ -371,6 +371,7 @@ CHANGES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("target", "connect_timeout"): (T, "[target.pay]", '[target.pay]\nconnect_timeout = "2s"'),
     ("target", "max_protocol_version"): (T, "[target.pay]", '[target.pay]\nmax_protocol_version = "3.0"'),
     ("target", "shared_servers"): (T, "[target.pay]", '[target.pay]\nshared_servers = "allow"'),
+    ("target", "trusted_extensions"): (T, "[target.pay]", '[target.pay]\ntrusted_extensions = ["postgis"]'),
     ("role", "certificate"): (T, 'user = "pay_ro"', 'user = "pay_ro"\nkey = "env:PAY"\ncertificate = "ro.pem"'),
     ("target", "role"): (T, "[target.pay.role.writer]", "[target.pay.role.editor]"),
     ("role", "user"): (T, "pay_ro", "ro_pay"),

@@ -213,7 +213,7 @@ def _catalogue(access: Access) -> Any:
     try:
         if isinstance(found[0], Failure):
             found[0].raiseException()
-        return catalogue(found[0], 1)
+        return catalogue(found[0], 1, target.trusted_extensions)
     except (HoopgwError, TooLarge, ValueError) as error:
         raise click.ClickException(
             f"the catalogue of {target.name} could not be read: {error} (--offline does without)"

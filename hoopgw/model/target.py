@@ -129,6 +129,7 @@ class Target:
     connect_seconds: float = 5.0  # for one address, until TCP stands
     max_protocol: str = "3.2"  # PostgreSQL: the newest protocol to ask for
     shared_servers: bool = False  # PostgreSQL: its pooler may lend one server to several sessions
+    trusted_extensions: frozenset[str] = frozenset()  # PostgreSQL: their functions only compute
     host_keys: tuple[bytes, ...] = ()  # SSH: the blobs of the keys by which it proves that it is the target
     host_authorities: tuple[bytes, ...] = ()  # SSH: the blobs of keys that sign certificates of its host keys
     compatibility: bool = False  # SSH: it has no curve25519, or neither AES-GCM nor ChaCha20

@@ -85,6 +85,7 @@ class Function:
     definition: str | None = None  # the whole CREATE FUNCTION, of SQL and PL/pgSQL; None: it cannot be read
     owner: str = ""  # of those that have a definition
     calls: frozenset[int] = frozenset()  # functions of one's own that PostgreSQL knows it to call: of an aggregate
+    trusted: bool = False  # of an extension that the operator trusts, and not volatile: it only computes
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -86,6 +86,12 @@ QUERIES: tuple[str, ...] = (
     " OR d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass"
     " AND d.objid OPERATOR(pg_catalog.=) a.attrelid AND d.objsubid OPERATOR(pg_catalog.=) a.attnum)"
     " WHERE a.attgenerated OPERATOR(pg_catalog.<>) ''",
+    # functions of extensions
+    "SELECT d.objid, e.extname FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e"
+    " ON e.oid OPERATOR(pg_catalog.=) d.refobjid"
+    " WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass"
+    " AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass"
+    " AND d.deptype OPERATOR(pg_catalog.=) 'e'",
     *CODE_QUERIES,
 )
 
@@ -106,10 +112,12 @@ class TooLarge(Exception):
     """The database has more objects than a catalogue holds; the words say which."""
 
 
-def catalogue(results: Sequence[Rows], generation: int) -> Catalogue:
-    """From the rows of QUERIES, in their order.  Raises TooLarge, or ValueError for rows that are no such thing."""
+def catalogue(results: Sequence[Rows], generation: int, trusted: Collection[str] = ()) -> Catalogue:
+    """From the rows of QUERIES, in their order; `trusted` are names of extensions.
+
+    Raises TooLarge, or ValueError for rows that are no such thing."""
     relations, columns, depends, inherits, functions, path, types, operators, casts, checks, called, *rest = results
-    generated, *rest = rest
+    generated, extended, *rest = rest
     _bounded(relations, MAX_RELATIONS, "relations")
     _bounded(columns, MAX_COLUMNS, "columns")
     _bounded(functions, MAX_FUNCTIONS, "functions")
@@ -121,7 +129,9 @@ def catalogue(results: Sequence[Rows], generation: int) -> Catalogue:
         columns_of[number(row[0])].append(_column(tuple(row[1:6])))
     attached = code(rest)
     by_oid = _relations(relations, columns_of, (pairs(depends), pairs(inherits), pairs(called)), generated, attached)
-    by_function, overloads = _functions(functions, attached)
+    by_function, overloads = _functions(
+        functions, attached, frozenset(number(row[0]) for row in extended if text(row[1]) in trusted)
+    )
     return Catalogue(
         generation=generation,
         relations={(relation.schema, relation.name): relation for relation in by_oid.values()},
@@ -171,13 +181,18 @@ def _relations(
     return by_oid
 
 
-def _functions(rows: Rows, attached: Code) -> tuple[dict[int, Function], dict[tuple[str, str], tuple[Function, ...]]]:
-    """By oid, and those of each (schema, name)."""
+def _functions(
+    rows: Rows, attached: Code, trusted: frozenset[int]
+) -> tuple[dict[int, Function], dict[tuple[str, str], tuple[Function, ...]]]:
+    """By oid, and those of each (schema, name).  `trusted` are those of extensions that are."""
     by_oid: dict[int, Function] = {}
     overloads: dict[tuple[str, str], list[Function]] = defaultdict(list)
     for row in rows:
         more = attached.of_function(number(row[0]))
-        function = replace(_function(tuple(row)), **more) if more else _function(tuple(row))
+        function = _function(tuple(row))
+        if function.oid in trusted and function.volatile != "v":
+            more["trusted"] = True
+        function = replace(function, **more) if more else function
         by_oid[function.oid] = function
         overloads[function.schema, function.name].append(function)
     return by_oid, {name: tuple(found) for name, found in overloads.items()}

@@ -19,7 +19,8 @@ from zope.interface import implementer
 from hoopgw.model.operation import Operation
 from hoopgw.model.secret import Secret
 from hoopgw.model.verdict import ALLOW, Refusal, Source, Verdict
-from hoopgw.policy.catalogue import Catalogue
+from hoopgw.policy.bodies import BOUND
+from hoopgw.policy.catalogue import Catalogue, Function
 from hoopgw.policy.facts import Copy, Facts, FunctionName, Output, RelationName, Statement
 from hoopgw.policy.guardrail import IGuardrail
 from hoopgw.policy.layouts import Layouts
@@ -36,6 +37,7 @@ from hoopgw.policy.mask_table import (
 )
 from hoopgw.policy.mask_traces import KNOWN, Shown, column_name, refused, shown
 from hoopgw.policy.sql_calls import COMPILED
+from hoopgw.policy.touched_steps import step
 
 __all__ = ("BUILT_IN_PATTERNS", "MaskGuardrail", "MaskRule", "MaskTable", "SqlMasks", "custom_pattern", "resolve")
 
@@ -43,7 +45,8 @@ __all__ = ("BUILT_IN_PATTERNS", "MaskGuardrail", "MaskRule", "MaskTable", "SqlMa
 _READERS = (
     "query_to_xml*", "table_to_xml*", "cursor_to_xml*", "schema_to_xml*", "database_to_xml*", "ts_stat", "ts_rewrite",
     "dblink*", "pg_read_file*", "pg_read_binary_file*", "pg_file_*", "pg_logdir_ls", "pg_ls_*", "lo_*", "loread",
-    "currtid*", "xpath_table", "crosstab*", "connectby*", "pg_logical_slot_*", "get_raw_page*", "heap_page_item*",
+    "currtid*", "xpath_table", "crosstab*", "connectby*", "st_estimatedextent", "_postgis_index_extent",
+    "pg_logical_slot_*", "get_raw_page*", "heap_page_item*",
     "bt_page_items*", "brin_page_items", "gist_page_items*", "hash_page_items", "pg_get_wal_*", "pg_stat_get_activity",
     "pg_stat_get_backend_activity", "pg_stat_statements", "pg_prepared_statement", "pg_cursor",
 )  # fmt: skip
@@ -274,13 +277,22 @@ class MaskGuardrail:
 
     def _unread(self, statement: Statement) -> str:
         """A function of somebody's own: what its result depends on is not followed.  Compiled code was a superuser's
-        choice, and depends on what it is given."""
+        choice, and depends on what it is given; so does that of a trusted extension."""
         known = self._catalogue.functions if self._catalogue is not None else {}
         for function in sorted(statement.functions, key=str):
             found = known.get((function.schema, function.name), ())
-            if function.schema not in OWN and not all(each.language in COMPILED for each in found):
+            if function.schema not in OWN and not all(self._computes(each, statement) for each in found):
                 return f"function {function}"
         return ""
+
+    def _computes(self, function: Function, statement: Statement) -> bool:
+        """With what it is given, and with tables that have no masked column."""
+        if function.language in COMPILED or not function.trusted or self._catalogue is None:
+            return function.language in COMPILED
+        if not self._leads(statement):
+            return True
+        found = step((function.oid, ""), self._catalogue, BOUND)  # something else may lead there: a view
+        return not found.unknown and not any(each.reads or each.opaque for each in found.statements)
 
     def _followed(self, statement: Statement) -> Refusal | None:
         lineage = statement.lineage

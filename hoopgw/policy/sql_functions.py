@@ -53,7 +53,7 @@ def called_by_name(draft: Draft, schema: str, name: str, call: Node) -> None:
     for function in draft.catalogue.functions[schema, name]:
         if schema in ("pg_catalog", "information_schema") and function.oid < FIRST_OWN:
             continue
-        if function.definition is None:
+        if function.definition is None and not function.trusted:
             draft.opaque = draft.opaque or f"function {schema}.{name}"
         draft.named.append((function, call))
     doubt = draft.context.doubt_of_qualified(schema)

@@ -157,7 +157,7 @@ class CatalogueCache:
             reading = read(self._run, entry.target, entry.role, entry.database)
             results = yield reading.addTimeout(DEADLINE, self._clock)
             self._generation += 1
-            entry.current = catalogue(results, self._generation)
+            entry.current = catalogue(results, self._generation, entry.target.trusted_extensions)
         except Exception as error:  # whatever it is: what names mean is not known, and the event says why
             entry.current = None  # rules and masks that name tables refuse
             self._events.emit(Code.CATALOGUE_UNAVAILABLE, **where, reason=f"{type(error).__name__}: {error}")
