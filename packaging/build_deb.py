@@ -49,7 +49,7 @@ def wheels(python: Path) -> Path:
     place.mkdir(parents=True)
     (WORK / "runtime.txt").write_text(locked(files[0].read_text()))
     options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes", "--no-build-isolation"]
-    own = {"PIP_CACHE_DIR": str(TREE / ".cache/pip"), "CFLAGS": "-g0", "SOURCE_DATE_EPOCH": "0"}
+    own = {"PIP_CACHE_DIR": str(TREE / ".cache/pip"), "CFLAGS": "-O2 -g0 -DNDEBUG -fwrapv", "SOURCE_DATE_EPOCH": "0"}
     for file in (WORK / "runtime.txt", files[1]):
         run([python, "-m", "pip", "wheel", *options, "--wheel-dir", place, "--requirement", file], extra=own)
     stamp.set()

@@ -29,6 +29,7 @@ def main(target: Path, wheels: Path, built: Path) -> None:
     site = next(target.glob("lib/python3*/site-packages"))
     (built / "sbom.cdx.json").write_text(json.dumps(sbom.document(site, found), indent=1, sort_keys=True) + "\n")
     _clean(site)
+    must_be_quick(site)
     _settle(target)
 
 
@@ -47,6 +48,13 @@ def _clean(site: Path) -> None:
             path.chmod(0o644)
             if path.suffix == ".py" and path.read_bytes().startswith(b"#!"):  # nobody runs it, nor could: see its mode
                 path.write_bytes(path.read_bytes().partition(b"\n")[2])
+
+
+def must_be_quick(site: Path) -> None:
+    """The compiled modules have none of the assertions of Python's headers, which each look at a byte would pass."""
+    for library in site.glob("*__mypyc*.so"):
+        if b"PyBytes_Check(op)" in library.read_bytes():
+            raise SystemExit(f"{library.name} was compiled without -DNDEBUG: see FLAGS in setup.py")
 
 
 def _settle(target: Path) -> None:

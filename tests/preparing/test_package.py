@@ -79,6 +79,15 @@ class Package(SynchronousTestCase):
         for name in ("preinst", "postinst", "prerm", "postrm"):
             self.assertNotRegex((PACKAGING / "deb" / name).read_text(), r"/usr/s?bin/", name)
 
+    def test_compiled_code_with_assertions_is_not_shipped(self) -> None:
+        site = Path(self.mktemp())
+        site.mkdir()
+        library = site / "0a__mypyc.cpython-311-x86_64-linux-gnu.so"
+        library.write_bytes(b"\x7fELF PyBytes_Check(op)\0")
+        self.assertRaises(SystemExit, module("deb_tree").must_be_quick, site)
+        library.write_bytes(b"\x7fELF")
+        module("deb_tree").must_be_quick(site)
+
     def test_the_list_of_libraries(self) -> None:
         """Name, version, licence and hash of each wheel; the same again for the same wheels."""
         place = Path(self.mktemp())
