@@ -19,6 +19,8 @@ from hoopgw.store.recordings import session_id
 from hoopgw.store.spool import LAST_PIECE
 
 JOIN = 64 * 1024  # bytes that are joined before they are compressed; more is compressed slice by slice
+# level 1 that looks back 128 KiB: what it works on stays in a processor's second cache, a fifth faster than 512 KiB
+_STREAM = zstandard.ZstdCompressionParameters.from_level(1, window_log=17, hash_log=13)
 
 
 class Chain(NamedTuple):
@@ -59,6 +61,7 @@ class Chains:
         self._pending: dict[bytes, Chain] = {}  # as they stand once this batch is synced
         self._unsealed: dict[bytes, float] = {}  # since when, oldest first
         self._compressor = zstandard.ZstdCompressor(level=1)
+        self._streaming = zstandard.ZstdCompressor(compression_params=_STREAM)
 
     def begin(self, session: bytes, chain: Chain) -> None:
         """A chain that an earlier process wrote goes on."""
@@ -159,7 +162,7 @@ class Chains:
         return [made[number].tobytes() for number in range(len(made))]
 
     def _streamed(self, part: SessionBatch) -> bytes:
-        stream = self._compressor.compressobj(size=part.size)
+        stream = self._streaming.compressobj(size=part.size)
         pieces = [stream.compress(piece) for piece in part.pieces]
         pieces.append(stream.flush())  # a statement of its own: compiled, a list's stars come after its other items
         return b"".join(pieces)
