@@ -178,8 +178,8 @@ class JsonMask:
                 here += 1
             elif c == 123:
                 self._opens(here, True)
-                stop = self._members(data, here + 1, end)
-                here = stop if stop != here + 1 else self._ahead(data, stop, end)
+                stop = self._members(data, here, end)
+                here = stop if stop != here else self._ahead(data, here, end)
             elif c == 91:
                 self._opens(here, False)
                 here += 1
@@ -217,11 +217,11 @@ class JsonMask:
         if stop != here:
             return stop
         self._expect = _NAME
-        return self._ahead(data, here + 1, end)
+        return self._ahead(data, here, end)
 
     def _ahead(self, data: bytes, since: i64, end: i64) -> i64:
-        """Behind white space and a name, if they are next."""
-        start: i64 = since
+        """Behind the brace or comma at `since`, white space, and a name, if they are next."""
+        start: i64 = since + 1
         while start < end and CLASS[data[start]] == 1:
             start += 1
         if start < end and data[start] == 34:
@@ -306,23 +306,8 @@ class JsonMask:
         around = self._all[self._depth - 1]
         turns = not (around.in_object or around.numbered)  # where elements are not told apart, nor counted
         busy = self._busy
-        at: i64 = here
-        begins = self._expect == _FIRST_NAME
         while True:
-            if begins:
-                begins = False
-            elif here >= end:
-                break
-            else:
-                at = here + 1
-                if data[here] != 44:
-                    if not turns or inside.brace.strays >= STRAYS:
-                        break
-                    at = self._turn(data, here, end)
-                    if at < 0:
-                        break
-                    last = way
-                    way = inside.brace
+            at: i64 = here
             one = way.ahead
             looked: i64 = 0
             while (
@@ -331,6 +316,16 @@ class JsonMask:
                 or (one.size > 8 and read_i64_le(data, at + one.size - 8) != one.last)
                 or (one.size > 16 and one.differs(data, at))
             ):
+                if looked == 0 and at < end and data[at] == 125:
+                    if turns and inside.brace.strays < STRAYS:
+                        at = self._turn(data, at, end)
+                        if at >= 0:
+                            last = way
+                            way = inside.brace
+                            one = way.ahead
+                            continue
+                    one = NOWHERE
+                    break
                 looked += 1
                 if looked == NEAR:
                     one = NOWHERE
@@ -368,7 +363,7 @@ class JsonMask:
         return here
 
     def _turn(self, data: bytes, here: i64, end: i64) -> i64:
-        """From the brace that ends an object, behind that of the next element; -1: there is none, or it is not here.
+        """From the brace that ends an object, to that of the next element; -1: there is none, or it is not here.
 
         That stands where this one does, so nothing has to be done for it.
         """
@@ -377,14 +372,14 @@ class JsonMask:
         at: i64 = here + 1
         if self._depth > 1:
             if read_i32_le(data, here) == _NEXT_ROW:  # as nearly everybody writes it
-                return here + 4
+                return here + 3
             if data[at] != 44:
                 return -1
             at += 1
         while at < end and CLASS[data[at]] == 1:
             at += 1
         if at < end and data[at] == 123:
-            return at + 1
+            return at
         return -1
 
     # ---- names and values
@@ -392,7 +387,7 @@ class JsonMask:
     def _member(self, data: bytes, since: i64, start: i64, end: i64) -> i64:
         """Behind a name, and its colon where that is next; -1: it is not whole.
 
-        `since`: behind what was before; -1: not here.
+        `since`: where the brace or comma before it is; -1: not here.
         """
         stop: i64 = string_end(data, start + 1, end)
         if stop < 0:

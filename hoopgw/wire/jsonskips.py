@@ -22,9 +22,9 @@ _WORDS: Final = (b"true", b"false", b"null", b"NaN", b"Infinity", b"-Infinity")
 
 _QUOTES: Final = 0x2222222222222222
 _ZEROS: Final = 0x3030303030303030
-_SIXES: Final = 0x0606060606060606
-_LOW: Final = 0x0F0F0F0F0F0F0F0F
+_NINES: Final = 0x0909090909090909
 _ONES: Final = 0x0101010101010101
+_NUMBERS: Final = 0x0001020304050607  # of bytes: times the lowest bit of one, its number is in the highest byte
 
 
 def string_behind(data: bytes, start: i64, end: i64) -> i64:
@@ -38,7 +38,7 @@ def string_behind(data: bytes, start: i64, end: i64) -> i64:
         found: i64 = ((word - _ONES) & ~word) >> 7 & _ONES
         if found:
             # the lowest is exact: how many bytes are below it
-            here += ((((found & -found) - 1) & _ONES) * _ONES) >> 56 & 15
+            here += (found & -found) * _NUMBERS >> 56 & 7
             if here > start and data[here - 1] == 92:
                 return -1
             return here + 1
@@ -74,11 +74,11 @@ def bare_end(data: bytes, start: i64, end: i64) -> i64:
             return here
     elif c >= 48:
         word: i64 = read_i64_le(data, here) ^ _ZEROS
-        found: i64 = ((((word & _LOW) + _SIXES) | word) >> 4) & _LOW  # of no digit: some bit of its four
-        found |= found >> 2
-        found = (found | found >> 1) & _ONES
+        most: i64 = 0x3F3F3F3F3F3F3F3F
+        low: i64 = most + most + _ONES  # seven bits of each byte, which would be too large for a constant
+        found: i64 = (((word & low) + (low - _NINES)) | word) >> 7 & _ONES  # of what is above nine: no digit
         if found:
-            here += ((((found & -found) - 1) & _ONES) * _ONES) >> 56 & 15
+            here += (found & -found) * _NUMBERS >> 56 & 7
             c = data[here]
             if c == 44 or c == 125 or c == 93:  # what nearly all numbers end before
                 return here

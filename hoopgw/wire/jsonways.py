@@ -22,7 +22,7 @@ FAR: Final = 32  # members ahead among which one is looked for by its text
 
 @final
 class Way:
-    """A member: its text from behind a comma or brace up to its value, and where it leads.
+    """A member: its text from the comma or brace before it up to its value, and where it leads.
 
     Without text it stands for the brace of an object at `place`.  What is in it is never another one later; the links
     change, and may be wrong: what they lead to is compared before it is believed.

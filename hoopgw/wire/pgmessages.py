@@ -12,6 +12,7 @@ from hoopgw.model.errors import MalformedFrame
 NULL: Final = 0xFFFFFFFF  # as a value's length: there is none
 WALKED: Final = 512  # bytes in which the end of a text is looked for here, before a search of Python's is called
 _ONES: Final = 0x0101010101010101
+_NUMBERS: Final = 0x0001020304050607  # of bytes: times the lowest bit of one, its number is in the highest byte
 MAX_FIELDS: Final = 1664  # columns of a result: PostgreSQL's own bound (MaxTupleAttributeNumber)
 
 
@@ -180,7 +181,7 @@ def _terminator(data: bytes, start: i64, end: i64) -> i64:
         word = read_i64_le(data, here)
         found: i64 = ((word - _ONES) & ~word) >> 7 & _ONES  # the lowest is exact
         if found:
-            return here + (((((found & -found) - 1) & _ONES) * _ONES) >> 56 & 15)
+            return here + ((found & -found) * _NUMBERS >> 56 & 7)
         here += 8
     while here < near:
         if data[here] == 0:

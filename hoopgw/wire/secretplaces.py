@@ -12,6 +12,7 @@ from hoopgw.wire.secretpairs import lists_one, may_have_pairs, pairs
 
 _COLONS: Final = 0x3A3A3A3A3A3A3A3A
 _ONES: Final = 0x0101010101010101
+_NUMBERS: Final = 0x0001020304050607  # of bytes: times the lowest bit of one, its number is in the highest byte
 _BLANKS: Final = b" \t\r\n"
 IS_BLANK: Final = bytes(1 if c in _BLANKS else 0 for c in range(256))
 _BLANK: Final = 32
@@ -154,7 +155,7 @@ def _colon(data: bytes, start: i64, end: i64) -> i64:
         found: i64 = ((word - _ONES) & ~word) >> 7 & _ONES
         if found:
             # the lowest is exact: how many bytes are below it
-            return here + (((((found & -found) - 1) & _ONES) * _ONES) >> 56 & 15)
+            return here + ((found & -found) * _NUMBERS >> 56 & 7)
         here += 8
     while here < end:
         if data[here] == 58:

@@ -312,7 +312,7 @@ class Ways(SynchronousTestCase):
                 self.assertEqual(b"".join(map(walk.feed, pieces)) + walk.finish(), whole)
         outer = table.ways.begin().within
         assert outer is not None and outer.ahead is not None and outer.ahead.within is not None
-        self.assertEqual(_known(outer.ahead.within), [f' "{name}": '.lstrip(" " * (name == "id")) for name in names])
+        self.assertEqual(_known(outer.ahead.within), [f'{"{" if name == "id" else ", "}"{name}": ' for name in names])
 
     def test_members_that_change_are_learned_anew(self) -> None:
         """Rows with one name that is always another one, and rows of two shapes by turns: what stays is known still."""
