@@ -17,7 +17,7 @@ from hoopgw.model.secret import Secret
 from hoopgw.model.target import Role, SecretReference, Target
 from hoopgw.policy.catalogue_queries import Row
 from hoopgw.servers.catalogue_link import Link, LocksHeld, Results
-from hoopgw.servers.dial import Dialer, Wanted, wanted_as
+from hoopgw.servers.dial import Dialer, TargetConnection, Wanted, wanted_as
 
 NAME = "hoopgw:catalogue"
 MAX_KEPT = 32  # idle connections, of all targets together; the one kept longest goes
@@ -42,6 +42,10 @@ SHARED = (
     "its pooler lends one server to several sessions, so that what one leaves there is another's: it needs a server for"
     ' each (pgbouncer: pool_mode = session), or shared_servers = "allow"'
 )
+FULL = (
+    "its pooler had no server for a second connection, so it is not known whether it lends one to several sessions:"
+    ' it needs room for two beside those of clients, or shared_servers = "allow"'
+)
 
 
 @dataclass(slots=True)
@@ -64,9 +68,10 @@ class CatalogueSource:
         clock: IReactorTime,
         pooled: Callable[[str, str], None] = lambda target, why: None,
     ) -> None:
-        """`pooled` is told of a target, and why, behind a pooler: each of the two between `forget`s once."""
+        """`pooled` is told of a target, and why, behind a pooler: each reason between `forget`s once."""
         self._pooled = pooled
         self._told: set[tuple[str, str]] = set()
+        self._shares: dict[tuple[str, str, str], bool] = {}  # of poolers: what was seen.  That they do, holds
         self._dialer = dialer
         self._secret = secret
         self._clock = clock
@@ -104,7 +109,7 @@ class CatalogueSource:
         began_with, backend, *rest = yield link.run((BEGAN_WITH, BACKEND, *queries))
         if ready.process and backend != ((str(ready.process).encode(),),):
             try:
-                yield self._behind_a_pooler(wanted, link)
+                yield self._behind_a_pooler(key, wanted, connection, link)
             except Exception:  # also of a reading that took too long
                 link.leave()
                 raise
@@ -115,22 +120,30 @@ class CatalogueSource:
         return tuple(rest)
 
     @inlineCallbacks
-    def _behind_a_pooler(self, wanted: Wanted, link: Link) -> Generator[Deferred[Any], Any, None]:
-        """Fails with TargetUnavailable where its servers are shared, and the target's settings do not allow that."""
+    def _behind_a_pooler(
+        self, key: tuple[str, str, str], wanted: Wanted, connection: TargetConnection, link: Link
+    ) -> Generator[Deferred[Any], Any, None]:
+        """Fails with TargetUnavailable where its servers are shared, or may be, and the target's settings do not allow
+        that.  It may have several processes, each with servers of its own: once seen, never disproved."""
         target = wanted.target
-        shared = yield self._shared(wanted, link).addTimeout(WAITS, self._clock).addErrback(_not_proven)
-        why = SHARED if shared else POOLED
+        if not self._shares.get(key):
+            trying = self._shared(connection, link).addTimeout(WAITS, self._clock)
+            shared = yield trying.addErrback(_not_proven)
+            if shared is not None:
+                self._shares[key] = shared
+        shared = self._shares.get(key)
+        why = FULL if shared is None else SHARED if shared else POOLED
         if (target.name, why) not in self._told:
             self._told.add((target.name, why))
             self._pooled(target.name, why)
-        if shared and not target.shared_servers:
+        if shared is not False and not target.shared_servers:
             raise TargetUnavailable(why)
 
     @inlineCallbacks
-    def _shared(self, wanted: Wanted, link: Link) -> Generator[Deferred[Any], Any, bool]:
+    def _shared(self, connection: TargetConnection, link: Link) -> Generator[Deferred[Any], Any, bool]:
         """Two connections that both go on have had the same server, or one of them has had two."""
-        connection, _ = yield self._dialer.dial(wanted)
-        other = Link(connection)
+        beside, _ = yield self._dialer.beside(connection)
+        other = Link(beside)
         try:
             first: list[Results] = []
             for _ in range(ROUNDS):
@@ -149,6 +162,7 @@ class CatalogueSource:
         """None is used again that was opened before: credentials may have changed, or the gateway ends."""
         self._round += 1
         self._told.clear()
+        self._shares.clear()
         for key in list(self._kept):
             self._close(key)
 
@@ -193,7 +207,6 @@ class CatalogueSource:
         kept.link.leave()
 
 
-def _not_proven(failure: Failure) -> bool:
+def _not_proven(failure: Failure) -> None:
     """The second connection got no server in time."""
     failure.trap(TargetUnavailable, TimeoutError)
-    return False

@@ -299,6 +299,12 @@ class Dialer:
                     connection.leave()
         raise problem
 
+    def beside(self, connection: TargetConnection) -> Deferred[tuple[TargetConnection, wants.Ready]]:
+        """Another one to the very place of this one.  Fails with TargetUnavailable."""
+        trying: Deferred[tuple[TargetConnection, wants.Ready]]
+        trying = self._tried(connection.wanted, connection.place, LOGIN_SECONDS)
+        return trying
+
     def _in_order(self, target: Target, places: tuple[_Place, ...]) -> tuple[_Place, ...]:
         return tuple(self._random.sample(places, len(places))) if target.load_balance else places
 

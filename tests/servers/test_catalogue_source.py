@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.internet.task import Clock, deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
@@ -16,7 +16,7 @@ from hoopgw.model.errors import TargetUnavailable
 from hoopgw.model.secret import Secret
 from hoopgw.model.target import Address, Role, SecretReference, Target, TlsMode
 from hoopgw.policy.catalogue_queries import QUERIES, catalogue
-from hoopgw.servers.catalogue_source import IDLE, LIFETIME, POOLED, WAITS, CatalogueSource
+from hoopgw.servers.catalogue_source import FULL, IDLE, LIFETIME, POOLED, SHARED, WAITS, CatalogueSource
 from hoopgw.servers.departures import Departures
 from hoopgw.servers.dial import Dialer
 from tests.pgcluster import running
@@ -71,32 +71,75 @@ class Kept(TestCase):
             yield self.backend()
             self.assertEqual(told, expected)
 
-    @inlineCallbacks
-    def test_pooler_without_a_free_server(self) -> Generator[Deferred[Any], Any, None]:
-        """One that makes the second connection wait proves nothing: the reading is taken, after a moment."""
+    def behind_a_pooler(self) -> list[str]:
+        """Each reading has a connection of its own, to a server that the login did not name; what is told of it."""
         told: list[str] = []
         self.source._pooled = lambda target, why: told.append(why)
         dial = self.source._dialer.dial
-        waiting: list[Deferred[Any]] = []
+        pooler = self.source._dialer = Dialer(reactor, Departures(reactor))
 
         @inlineCallbacks
         def dialled(wanted: Any) -> Generator[Deferred[Any], Any, Any]:
-            if waiting:
-                yield waiting[0]
             connection, ready = yield dial(wanted)
-            waiting.append(Deferred())
             ready.process += 1
             return connection, ready
 
-        self.source._dialer = Dialer(reactor, Departures(reactor))
-        self.patch(self.source._dialer, "dial", dialled)
+        self.patch(pooler, "dial", dialled)
+        return told
+
+    @inlineCallbacks
+    def full(self) -> Generator[Deferred[Any], Any, Any]:
+        """One reading, whose second connection gets no server."""
+        for key in list(self.source._kept):
+            self.source._close(key)
+        beside: Deferred[Any] = Deferred()
+        patched = self.patch(self.source._dialer, "beside", lambda connection: beside)
+        before = len(self.clock.getDelayedCalls())
         reading = self.backend()
-        while not self.clock.getDelayedCalls():
+        while not reading.called and len(self.clock.getDelayedCalls()) == before:
             yield deferLater(reactor, 0.01)
         self.clock.advance(WAITS)
+        patched.restore()
         found = yield reading
+        return found
+
+    @inlineCallbacks
+    def test_security_pooler_without_a_free_server(self) -> Generator[Deferred[Any], Any, None]:
+        """One that makes the second connection wait, as anybody can make a small one do, proves nothing: the reading
+        is refused, unless it was seen before that each session has a server of its own."""
+        told = self.behind_a_pooler()
+        yield self.assertFailure(self.full(), TargetUnavailable)
+        self.assertEqual(told, [FULL])
+        found = yield self.backend()
         self.assertGreater(found, 0)
-        self.assertEqual(told, [POOLED])
+        found = yield self.full()
+        self.assertGreater(found, 0)
+        self.assertEqual(told, [FULL, POOLED])
+        self.source.forget()
+        yield self.assertFailure(self.full(), TargetUnavailable)
+
+    @inlineCallbacks
+    def test_security_pooler_of_several_processes(self) -> Generator[Deferred[Any], Any, None]:
+        """That servers are lent was seen once: that the next two connections have one each disproves nothing."""
+        told = self.behind_a_pooler()
+        self.patch(self.source, "_shared", lambda connection, link: succeed(True))
+        yield self.assertFailure(self.backend(), TargetUnavailable)
+        self.patch(self.source, "_shared", lambda connection, link: succeed(False))
+        yield self.assertFailure(self.backend(), TargetUnavailable)
+        self.assertEqual(told, [SHARED])
+        self.source.forget()
+        found = yield self.backend()
+        self.assertGreater(found, 0)
+
+    @inlineCallbacks
+    def test_second_connection_goes_where_the_first_is(self) -> Generator[Deferred[Any], Any, None]:
+        """Of several addresses each may be a pooler of its own."""
+        self.behind_a_pooler()
+        places = []
+        beside = self.source._dialer.beside
+        self.patch(self.source._dialer, "beside", lambda one: places.append(one.place) or beside(one))
+        yield self.backend()
+        self.assertEqual([(each.address.port, each.numeric) for each in places], [(self.primary.port, "127.0.0.1")])
 
     def direct(self) -> psycopg.Connection[tuple[Any, ...]]:
         where = f"host=127.0.0.1 port={self.primary.port} user=postgres dbname=postgres"
