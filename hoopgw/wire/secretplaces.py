@@ -66,14 +66,20 @@ def assigned(data: bytes, start: i64, end: i64, names: SecretNames, least: i64 =
             stop -= 1
         quoted = stop > least and (data[stop - 1] == 34 or data[stop - 1] == 39)
         stop -= quoted
-        if not quoted:
-            stop = _typed(data, stop, least)
-        if names.may_hide(data, stop):
-            name = _name(data, stop, quoted, least)
-            if name and names.hides(name):
-                return here
+        if _hides(data, stop, names, quoted, least):
+            return here
+        if not quoted and _hides(data, _typed(data, stop, least), names, False, least):
+            return here
         here = data.find(b"=", here + 1, end)
     return -1
+
+
+def _hides(data: bytes, end: i64, names: SecretNames, quoted: bool, least: i64) -> bool:
+    """Whether a secret name ends there."""
+    if not names.may_hide(data, end):
+        return False
+    name = _name(data, end, quoted, least)
+    return len(name) > 0 and names.hides(name)
 
 
 def behind(data: bytes, start: i64, end: i64, names: SecretNames, escaped: bool, least: i64 = 0) -> i64:
@@ -119,14 +125,14 @@ def behind(data: bytes, start: i64, end: i64, names: SecretNames, escaped: bool,
 
 
 def _typed(data: bytes, end: i64, least: i64) -> i64:
-    """Where the name ends whose type, behind a colon, ends at `end` (`$password: String! = …`); `end` where there is
-    none."""
+    """Where the name ends whose type, behind a colon, ends at `end` (`$password: String! = …`); `least`, where no name
+    does, for none."""
     here: i64 = end
     longest: i64 = max(end - LONGEST_TYPE, least)
     while here > longest and (KINDS[data[here - 1]] != 0 or data[here - 1] == 33 or data[here - 1] == _BLANK):
         here -= 1
     if here >= end or here <= least or data[here - 1] != 58:
-        return end
+        return least
     here -= 1
     while here > least and data[here - 1] == _BLANK:
         here -= 1

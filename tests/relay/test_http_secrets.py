@@ -93,6 +93,8 @@ class Secrets(SynchronousTestCase):
             (b"application/x-sh", b"#!/bin/sh\nPASSWORD=%s\nB=c\n"),
             (b"text/x-python; charset=utf-8", b"a: 1\npassword = '%s'\n"),
             (b"application/graphql+json", b'{"query": "{ login(token: \\"%s\\") }"}'),
+            (JSON, b'{"message": "failed: password=%s"}'),
+            (b"application/yaml", b"run: mysql --password=%s\n"),
         ):
             body, shown = body % HUSH, body % (b"*" * len(HUSH))
             for size in (0, 1, 7, 1000):
