@@ -183,6 +183,8 @@ _DEFINES_CODE: dict[str, str] = {
     "OBJECT_TSTEMPLATE": "the functions of a text search template",
 }
 
+_CALLED = ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE", "OBJECT_AGGREGATE")
+
 
 def objects(kind: str, body: dict[str, Any]) -> set[str] | None:
     """What statement node `kind` is about; empty for what is about no object.  None: an object that is not known."""
@@ -206,4 +208,6 @@ def stored_code(kind: str, body: dict[str, Any]) -> str:
     if kind == "CreateRangeStmt":
         named = {each.get("DefElem", {}).get("defname", "").lower() for each in body.get("params", [])}
         return "the functions of a range type" if named & {"canonical", "subtype_diff"} else ""
+    if kind == "AlterExtensionContentsStmt" and body.get("objtype") in _CALLED:
+        return "what an extension is trusted with"
     return STORES_CODE.get(kind, "")

@@ -232,9 +232,16 @@ class Code(SynchronousTestCase):
             "create language l handler h",
             "create conversion c for 'UTF8' to 'LATIN1' from f",
             "load 'x'",
+            "alter extension hstore add function f()",
+            "alter extension hstore add routine f()",
+            "alter extension hstore add procedure f()",
+            "alter extension hstore add aggregate f(int)",
         ):
             self.assertTrue(read(text).opaque, text)
-        for text in ("create type t", "create type r as range (subtype = int)", "create collation c from d"):
+        for text in (
+            "create type t", "create type r as range (subtype = int)", "create collation c from d",
+            "alter extension e add table t",
+        ):  # fmt: skip
             self.assertEqual(read(text).opaque, "", text)
 
 
