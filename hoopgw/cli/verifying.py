@@ -17,7 +17,7 @@ from hoopgw.model.errors import MalformedFrame
 from hoopgw.record.chunks import GATEWAY, Chunk, Damage
 from hoopgw.record.coverage import Coverage
 from hoopgw.record.replay import Replay
-from hoopgw.record.verify import Keys, Known, Result, SessionVerifier, against_head, known_sessions, missing
+from hoopgw.record.verify import Keys, Known, Result, SessionVerifier, against_head, known_sessions, missing, unknown
 from hoopgw.store.keys import each_key
 from hoopgw.store.recordings import (
     SESSION_ID,
@@ -84,15 +84,22 @@ def directory(
     yield gateway, None
     known = _known(recordings, gateway)  # before the sessions are read: what is known then is there then
     present: set[str] = set()
+    foreign: set[str] = set()
     for id in recordings.sessions():
-        present.add(id)
-        yield _session(recordings, id, keys, known.get(id), covered)
-    if missing(known, present):  # or retired since, or opened just before and not there yet
-        time.sleep(ROUND)
-        now = _known(recordings, _gateway(recordings, keys))
-        for id in set(recordings.sessions()) - present:
+        if gateway.good and id not in known:  # or opened since
+            foreign.add(id)
+        else:
             present.add(id)
-            yield _session(recordings, id, keys, now.get(id), covered)
+            yield _session(recordings, id, keys, known.get(id), covered)
+    if foreign or missing(known, present):  # or retired since, or opened just before and not there yet
+        time.sleep(ROUND)
+        later = set(recordings.sessions()) - present
+        gateway = _gateway(recordings, keys)
+        now = _known(recordings, gateway)
+        for id in sorted(later):
+            present.add(id)
+            result, coverage = _session(recordings, id, keys, now.get(id), covered)
+            yield unknown(result) if gateway.good and id in foreign - now.keys() else result, coverage
         retired = {id for id, one in now.items() if one.retired}
         yield from ((result, None) for result in missing(known, present | retired))
     # a copy may lack the directory: it is empty most of the time

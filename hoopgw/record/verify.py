@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Final
 
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -15,6 +16,7 @@ from hoopgw.record.covering import NONE, ON, Covered
 from hoopgw.record.seals import Seal, key_id, read_seal, sealed_by
 
 Keys = tuple[Ed25519PublicKey, ...]  # the one in use, then earlier ones, newest first
+ROUND: Final = 2  # chunks that one round of the writer has of a session at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,8 @@ class Result:
     def words(self) -> str:
         """One line for people."""
         if self.problem:
-            where = f"chunk {self.chunk}{self._covered()}" if self.chunk >= 0 else "the session"
-            return f"{where}: {self.problem}"
+            where = f"chunk {self.chunk}{self._covered()}" if self.chunk >= 0 else ""
+            return f"{where}: {self.problem}" if where else self.problem
         by = f" with the earlier key {self.key}" if self.key else ""
         behind = "; behind it lies a chunk that is not whole" if self.torn else ""
         if self.final:
@@ -131,7 +133,8 @@ class SessionVerifier:
             return Result(self._session, "there is no chunk")
         if self._sealed < self._known.chunk:
             words = f"cut: the gateway journal knows of a seal at chunk {self._known.chunk}"
-            return self._result(f"{words}, and the last one here is {self._sealed}", self._number, self._on())
+            last = f"the last one here is {self._sealed}" if self._sealed >= 0 else "none is here"
+            return self._result(f"{words}, and {last}", self._number, self._on())
         return self._result("", -1, NONE)
 
     # ---- one chunk
@@ -296,6 +299,17 @@ def against_head(result: Result, number: int, digest_there: str, digest: str) ->
         return result
     words = "rolled back: its" if not digest_there else "is another one than was noted: its"
     return replace(result, problem=f"{words} chunk {number} was noted as {digest[:16]}…", chunk=number, digest="")
+
+
+def unknown(result: Result) -> Result:
+    """Of a session that the gateway journal does not know: its note is written with its first chunk, behind it.
+
+    So a machine that is lost may leave what one round of the writer has of it: a chunk, and a seal.
+    """
+    if not result.good or result.chunks <= ROUND:
+        return result
+    words = "not in the gateway journal: that was cut, or this recording comes from elsewhere"
+    return replace(result, problem=words, chunk=-1, digest="")
 
 
 def missing(known: dict[str, Known], present: set[str]) -> list[Result]:

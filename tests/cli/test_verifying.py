@@ -183,6 +183,18 @@ class Tampered(SynchronousTestCase):
         for wrong in ("1", "x:" + "0" * 64, "1:" + "0" * 63):
             self.assertEqual(verify(str(self.place), "--head", wrong).exit_code, 2)
 
+    def test_gateway_journal_cut(self) -> None:
+        """A session that is there, and that a journal which verifies does not know; where a machine was lost between
+        its first chunk and the note behind it, nothing is wrong."""
+        end = next(at for at, chunk in enumerate(self.store.gateway.chunks) if TWO.encode() in chunk.raw())
+        self.store.journal(GATEWAY, self.store.gateway.chunks[:end])
+        found = said(str(self.place))
+        self.assertEqual((found["gateway"]["verified"], found[ONE]["verified"]), (True, True))
+        self.assertIn("not in the gateway journal", found[TWO]["problem"])
+        self.assertEqual(verify(str(self.place)).exit_code, 1)
+        self.store.journal(session_bytes(TWO), self.store.two[:1])
+        self.assertTrue(said(str(self.place))[TWO]["verified"])
+
     def test_gateway_journal(self) -> None:
         """A damaged gateway journal is named; the sessions are held to what stands before the damage."""
         path = self.store.recordings.gateway_journal
