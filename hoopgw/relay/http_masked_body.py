@@ -21,7 +21,8 @@ WITHHELD: Final = b"The body of this response is withheld: it cannot be masked.\
 _BEGINS_JSON: Final = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*(?:\{[ \t\r\n]*[\"}]|\[[ \t\r\n]*[\[\]{\"0-9tfn-])")
 # A style sheet begins with no brace, and with a bracket only before a name; images, sound and fonts with neither
 _HOLDS_JSON: Final = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*(?:\{|\[[ \t\r\n]*[\[\]{\"0-9])")
-LOOKED_AT: Final = 64  # bytes of a body behind its blanks, by which it is told whether it is JSON
+_OPENS: Final = (b"", b"{", b"[")
+LOOKED_AT: Final = 64  # bytes of a body between blanks, by which it is told whether it is JSON
 # Of control characters, those of lines and terminals
 _TEXT: Final = re.compile(rb"[^\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]*")
 _ENDS: Final = frozenset((b"[DONE]", b""))  # what streams of language models and keep-alives send beside JSON
@@ -86,11 +87,11 @@ class NoData:
         if self._known:
             return data
         self._begin += data
-        few = len(self._begin.lstrip()) < LOOKED_AT and len(self._begin) < MAX_BLANK
+        few = len(self._begin.strip()) < LOOKED_AT and len(self._begin) < MAX_BLANK
         return b"" if few else self._looked_at()
 
     def _looked_at(self) -> bytes:
-        if _HOLDS_JSON.match(self._begin):
+        if _HOLDS_JSON.match(self._begin) or _is_padded(self._begin):
             raise Unmaskable("JSON, though its type says that it is none")
         self._known = True
         data, self._begin = self._begin, b""
@@ -151,6 +152,11 @@ def _is_short(begin: bytes) -> bool:
         return False
     stripped = begin.removeprefix(b"\xef\xbb\xbf").lstrip()
     return len(stripped) < 2 or (stripped[:1] in (b"{", b"[") and not stripped[1:].strip())
+
+
+def _is_padded(begin: bytes) -> bool:
+    """So many blanks, and nothing that tells what comes behind them: it is taken for JSON."""
+    return len(begin) >= MAX_BLANK and begin.removeprefix(b"\xef\xbb\xbf").strip() in _OPENS
 
 
 def _is_text(begin: bytes) -> bool:
@@ -218,14 +224,14 @@ class Bodies:
     def _json_alone(self, begin: bytes, ended: bool) -> JsonMask | None:
         if not ended and _is_short(begin):
             return None
-        if _BEGINS_JSON.match(begin):
+        if _BEGINS_JSON.match(begin) or _is_padded(begin):
             return self.json()
         raise Unmaskable("a body that is not JSON")
 
     def _json_or_text(self, begin: bytes, ended: bool) -> JsonMask | TextMask | Passed | None:
         if not ended and _is_short(begin):
             return None
-        return self.json() if _BEGINS_JSON.match(begin) else self.text()
+        return self.json() if _BEGINS_JSON.match(begin) or _is_padded(begin) else self.text()
 
     def _text_alone(self, begin: bytes, ended: bool) -> Sniffed | Passed | None:
         """What is neither JSON nor other text passes."""

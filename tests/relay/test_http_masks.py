@@ -174,6 +174,46 @@ class Responses(SynchronousTestCase):
             self.assertEqual(shown(masks, text, "text/plain")[1], text)
         self.assertEqual(shown(masks, b'{"ssn":"1"}', "text/plain")[1], b'{"ssn":"*"}')
 
+    def test_blanks_without_end(self) -> None:
+        """Some servers send them until they have an answer: JSON behind them is masked, or refused."""
+        passes = BUILDER.build((HttpMask(json=(pointer("ssn"),), passes=True),))
+        for blanks in (b" " * 4095, b"\n" * 5000):
+            for begin in (b"", b"{", b"["):
+                body, kept = b'{"ssn":"123"}' if begin != b"[" else b'{"ssn":"123"}]', begin + blanks
+                body = kept + body if begin != b"{" else kept + body[1:]
+                for kind in ("text/plain", ""):
+                    self.assertEqual(shown(passes, body, kind)[1], body.replace(b"123", b"***"), begin)
+                self.assertRaises(Unmaskable, shown, self.named, body, "image/png")
+            self.assertEqual(shown(passes, blanks, "text/plain")[1], blanks)
+            self.assertEqual(shown(self.named, blanks[:4000] + b"\x89PNG" * 99, "image/png")[1][-4:], b"\x89PNG")
+
+    def test_what_is_cut(self) -> None:
+        """A compressed body without its end was not all looked at; a character may be cut by what is looked at."""
+        body = b'{"ssn":"123"}'
+        self.assertRaises(Unmaskable, shown, self.named, gzip.compress(body)[:-3], content_encoding="gzip")
+        for size in range(55, 70):
+            text = b"x" * size + "\U0001f600 ".encode()
+            self.assertEqual(shown(self.found, text + b"a@example.com\n", "x/y")[1], text + b"*************\n")
+        self.assertEqual(shown(self.found, b"caf\xe9" * 30 + b" a@example.com", "x/y")[1][-13:], b"a@example.com")
+
+    def test_what_is_told_by_its_begin_goes_on_as_it_comes(self) -> None:
+        """No more of it is kept back than says what it is."""
+        passes = BUILDER.build((HttpMask(json=(pointer("ssn"),), passes=True),))
+        for masks, kind, body in (
+            (self.named, "image/png", b"\x89PNG" + bytes(60)),
+            (self.found, "x/y", b"\x7fELF"),
+            (self.found, "x/y", b"text\n" * 13),
+            (passes, "text/plain", b"te"),
+            (passes, "text/plain", b'{"a":"b",'),
+            (passes, "text/plain", b"[x"),
+        ):
+            found = masks.response(200, fields(kind))
+            assert found is not None
+            self.assertEqual((len(found.feed(body)) > 0, found.masked), (True, 0), (kind, body))
+        found = self.named.response(200, fields("image/png"))
+        assert found is not None
+        self.assertEqual((found.feed(b"\x89PNG" + bytes(59)), found.finish()), (b"", b"\x89PNG" + bytes(59)))
+
     def test_fields_are_masked(self) -> None:
         """By name, and by pattern but for those that frame and date."""
         masks = BUILDER.build((HttpMask(headers=("x-user-*",), show="last4"), FOUND))
