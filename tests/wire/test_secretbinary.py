@@ -39,6 +39,30 @@ class Binary(SynchronousTestCase):
                 self.assertNotIn(b"hunter2", shown)
                 self.assertEqual((len(shown), reader.found, reader.withheld), (len(data), 1, True))
 
+    def test_lengths_of_names(self) -> None:
+        """The last of each kind; of one with another length before it nothing is known."""
+        for told, size in (
+            (b"\xa5", 5),
+            (b"\xbf", 31),
+            (b"\x77", 23),
+            (b"\x78\x18", 24),
+            (b"\xd9\x20", 32),
+            (b"\x78\x80", 128),
+        ):
+            name = b"z" * (size - 5) + b"token"
+            self.assertTrue(packs_one(told + name, 0, size + len(told), NAMES), told)
+            for other in (told + b"z" + name, told + name[1:]):
+                self.assertFalse(packs_one(other, 0, len(other), NAMES), told)
+        for name in (b"to_ke_n", b"passwor%64", b"new[password]", b"password2", b"x.token"):
+            data = bytes((0xA0 + len(name),)) + name
+            self.assertTrue(packs_one(data, 0, len(data), NAMES), name)
+        for data in (b"\x08passwordx", b"\x05token", b"\xc0\x05token", b"\x78token"):
+            self.assertFalse(packs_one(data, 0, len(data), NAMES), data)
+        self.assertFalse(packs_one(b"\xa5token", 1, 6, NAMES) or packs_one(b"\xa5token", 0, 5, NAMES))
+        short = SecretNames(("x",))
+        self.assertTrue(packs_one(b"\xa1x", 0, 2, short) and packs_one(b"\x61x", 0, 2, short))
+        self.assertFalse(packs_one(b"\xa0x", 0, 2, short) or packs_one(b"\x60x", 0, 2, short))
+
     def test_what_has_none_stays(self) -> None:
         """The same object."""
         for data in (b"", b"\x81\xa4user\xa3ada", b"\xa1\x64user\x63ada", b"\x00\x00\x00\x01abc", bytes(range(256))):
@@ -53,11 +77,22 @@ class Binary(SynchronousTestCase):
         for version in (b"\x00\x04MQTT\x04", b"\x00\x04MQTT\x05", b"\x00\x06MQIsdp\x03"):
             data = b"\x10\x24" + version + b"\xc2\x00\x3c\x00\x01c\x00\x03ada\x00\x07hunter2"
             self.assertEqual(SecretBinary(NAMES).feed(data), b"*" * len(data))
+            reader = SecretBinary(NAMES)
+            self.assertEqual(reader.feed(b"\x30") + reader.feed(data), b"\x30" + data)
 
     def test_what_is_not_packed(self) -> None:
         """Of images, archives and the like nothing is looked for."""
         for data in (b"\x89PNG\r\n\x1a\n\0", b"\xff\xd8\xff\xe0\x00\x10JFIF", b"\x1f\x8b\x08", b"PK\x03\x04", b""):
             self.assertFalse(is_packed(data))
+        for data in (
+            b"\x7f\xa5token\xa1a",
+            b"\xff\xa1\0\0\0\0\0\0\0",
+            b"\xff" + bytes(8),
+            b"\xff" + bytes(6) + b"\xd9\x05",
+        ):
+            self.assertFalse(is_packed(data), data)
+        for data in (b"\x80\xa5token\xa1a", b"\xff" + bytes(7), b"\xa1\x78\x05token\x61a", b"\xa1\x77" + b"x" * 23):
+            self.assertTrue(is_packed(data), data)
 
     @example(b"\xa8auth22\\\xa8", True)
     @given(st.lists(st.sampled_from(PIECES), max_size=10).map(b"".join), st.booleans())
