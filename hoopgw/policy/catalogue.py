@@ -102,6 +102,7 @@ class Catalogue:
     event_triggers: frozenset[int] = frozenset()  # OIDs of the functions that DDL calls
     composites: Mapping[int, tuple[Column, ...]] = field(default_factory=dict)  # by OID of CREATE TYPE … AS (…)
     memo: Memo = field(default_factory=Memo, compare=False, repr=False)
+    indexes: Mapping[tuple[str, str], int] = field(default_factory=dict)  # of one's own -> OIDs of their tables
     # by OID of a view: what its columns depend on, once somebody asked (policy/lineage_views.py)
     followed: dict[int, tuple[Traced, ...] | None] = field(default_factory=dict, compare=False, repr=False)
     base: Catalogue | None = None  # of one with a session's temporary objects (policy/temporaries.py): that without

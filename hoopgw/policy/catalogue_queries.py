@@ -92,6 +92,12 @@ QUERIES: tuple[str, ...] = (
     " WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass"
     " AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass"
     " AND d.deptype OPERATOR(pg_catalog.=) 'e'",
+    # indexes of one's own, by names that stand beside those of relations
+    "SELECT i.indrelid, n.nspname, c.relname FROM pg_catalog.pg_index i"
+    " JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.indexrelid"
+    " JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace"
+    " WHERE i.indexrelid OPERATOR(pg_catalog.>=) '16384'::pg_catalog.oid"
+    " AND n.nspname OPERATOR(pg_catalog.!~~) 'pg_toast%' AND n.nspname OPERATOR(pg_catalog.!~~) 'pg_temp%'",
     *CODE_QUERIES,
 )
 
@@ -117,9 +123,10 @@ def catalogue(results: Sequence[Rows], generation: int, trusted: Collection[str]
 
     Raises TooLarge, or ValueError for rows that are no such thing."""
     relations, columns, depends, inherits, functions, path, types, operators, casts, checks, called, *rest = results
-    generated, extended, *rest = rest
+    generated, extended, indexes, *rest = rest
     _bounded(relations, MAX_RELATIONS, "relations")
     _bounded(columns, MAX_COLUMNS, "columns")
+    _bounded(indexes, MAX_RELATIONS, "indexes")
     _bounded(functions, MAX_FUNCTIONS, "functions")
     _bounded(types, MAX_TYPES, "types")
     _bounded(operators, MAX_OPERATORS, "operators")
@@ -141,6 +148,7 @@ def catalogue(results: Sequence[Rows], generation: int, trusted: Collection[str]
         search_path=tuple(text(row[0]) for row in path),
         types=_types(types, operators, casts, pairs(checks)),
         event_triggers=attached.event_triggers,
+        indexes={(text(row[1]), text(row[2])): number(row[0]) for row in indexes},
         composites={number(row[0]): _in_order(columns_of.get(number(row[8]), ())) for row in types if row[8] != b"0"},
     )
 

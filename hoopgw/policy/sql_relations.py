@@ -111,11 +111,16 @@ def children(catalogue: Catalogue, oid: int) -> tuple[int, ...]:
 
 
 def resolve(draft: Draft, schema: str, name: str) -> list[Relation]:
+    """What it may name; of an index its table."""
     if draft.catalogue is None:
         return []
     schemas = meant(schema, draft.context.schemas) if schema else ("pg_catalog", *draft.context.schemas)
-    found = [draft.catalogue.relations.get((each, name)) for each in dict.fromkeys(schemas)]
+    found = [_known(draft.catalogue, each, name) for each in dict.fromkeys(schemas)]
     return [relation for relation in found if relation is not None]
+
+
+def _known(catalogue: Catalogue, schema: str, name: str) -> Relation | None:
+    return catalogue.relations.get((schema, name)) or catalogue.by_oid.get(catalogue.indexes.get((schema, name), 0))
 
 
 def object_name(draft: Draft, node: Any) -> tuple[str, str]:

@@ -209,6 +209,21 @@ class Live(Case):
         self.assertEqual(self.one("select plain(1)").opaque, "")
         self.assertEqual(self.one("select plain(1)").effects, {"select"})
 
+    def test_indexes(self) -> None:
+        """The name of an index stands for its table, in whatever schema of the path it is."""
+        path = NameContext(schemas=("hr", "app"))
+        for text, context, table in (
+            ("drop index hr.salaries_pkey", None, "hr.salaries"),
+            ("drop index concurrently if exists salaries_pkey", path, "hr.salaries"),
+            ("alter index app.orders_pkey rename to o", None, "app.orders"),
+            ("alter index orders_pkey set (fillfactor = 80)", path, "app.orders"),
+            ("reindex index concurrently hr.salaries_pkey", None, "hr.salaries"),
+        ):
+            found = self.one(text, context)
+            self.assertEqual(found.unknown, ())
+            self.assertIn(table, {str(each) for each in found.reads | found.writes})
+        self.assertTrue(self.one("drop index hr.orders_pkey").unknown)
+
     def test_where_of_bodies(self) -> None:
         """A body that deletes every row is held as the DELETE would be."""
         self.assertIs(self.one("select removing()").where, Where.MISSING)
