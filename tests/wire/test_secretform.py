@@ -50,8 +50,8 @@ class Forms(SynchronousTestCase):
     def test_between_a_name_and_its_colon(self) -> None:
         """Blanks, quotes and backslashes, as they are or encoded, some of them twice; nothing else."""
         for between in (
-            b"", b" ", b"\t", b"+", b'"', b"'", b"\\", b"%09", b"%0A", b"%0a", b"%0D", b"%0d", b"%20", b"%22", b"%27", b"%5C",
-            b"%5c", b"%2522", b"%255C%2522", b"%252522", b"+%0A%20", b'%22"',
+            b"", b" ", b"\t", b"+", b'"', b"'", b"\\", b"%09", b"%0A", b"%0a", b"%0D", b"%0d", b"%20", b"%22", b"%27",
+            b"%5C", b"%5c", b"%2522", b"%255C%2522", b"%252522", b"+%0A%20", b'%22"',
         ):  # fmt: skip
             for colon in (b":", b"%3A", b"%3a", b"%253A", b"%25253a"):
                 form = b"p={a,%22token" + between + colon
