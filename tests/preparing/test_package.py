@@ -88,6 +88,16 @@ class Package(SynchronousTestCase):
         library.write_bytes(b"\x7fELF")
         module("deb_tree").must_be_quick(site)
 
+    def test_links_of_the_documents(self) -> None:
+        """They lie in one directory of the package, the front page among them: each link leads to a file there."""
+        patterns = (PACKAGING / "deb/hoopgw.docs").read_text().split()
+        documents = {path.name: path for pattern in patterns for path in TREE.glob(pattern) if path.suffix == ".md"}
+        self.assertIn("'s|](docs/|](|g'", (PACKAGING / "deb/rules").read_text())
+        for name, path in documents.items():
+            text = path.read_text().replace("](docs/", "](") if name == "README.md" else path.read_text()
+            for link in re.findall(r"\]\((?!http)([^)#\s]+)", text):
+                self.assertIn(link, documents, name)
+
     def test_the_list_of_libraries(self) -> None:
         """Name, version, licence and hash of each wheel; the same again for the same wheels."""
         place = Path(self.mktemp())
