@@ -131,7 +131,7 @@ class Answers(SynchronousTestCase):
     def test_early_hints(self) -> None:
         """Their fields as those of any answer: the credential is said to be echoed, and cookies are not recorded."""
         hints = b"HTTP/1.1 103 Early Hints\r\nX-Asked: %s\r\nSet-Cookie: sid=of-the-client\r\n\r\n" % SECRET
-        course = self.answered(hints, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        course = self.answered(hints, hints, b"HTTP/1.1 200 OK\r\nX-B: %s\r\nContent-Length: 0\r\n\r\n" % SECRET)
         for seen in (course.client, b"".join(course.journal)):
             self.assertNotIn(b"the-target", seen)
         self.assertIn(b"\r\nSet-Cookie: sid=of-the-client;", course.client)
@@ -147,6 +147,14 @@ class Answers(SynchronousTestCase):
         ):
             course = self.answered(answer)
             self.assertEqual((course.client, course.others), (answer, []))
+
+    def test_the_begin_of_it_at_the_end(self) -> None:
+        """What waited for the rest of the credential goes on when the body ends, or the connection."""
+        body = b"<" + SECRET[:12]
+        for framing in (b"Content-Length: 13\r\n", b""):
+            course = self.answered(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n", body)
+            course.do(course.relay.target_gone("closed"))
+            self.assertTrue(course.client.endswith(b"\r\n\r\n" + body), course.client)
 
     def test_compressed(self) -> None:
         """It cannot be starred there: such an answer is not shown, in one piece or in its middle."""

@@ -141,6 +141,9 @@ class Responses(SynchronousTestCase):
         head, body = shown(self.named, b"<h1>No user 123-45-6789</h1>", "text/html", status=404, etag="x")
         self.assertEqual((head[b"content-type"], body), (b"text/plain", WITHHELD))
         self.assertEqual(shown(self.named, b'{"ssn":"123"}', status=500)[1], b'{"ssn":"***"}')
+        for others in ({"kind": "text/html"}, {"content_encoding": "compress"}, {"kind": "text/html", "etag": "x"}):
+            self.assertEqual(shown(self.named, b"x", status=400, **others)[1], WITHHELD)
+            self.assertRaises(Unmaskable, self.named.response, 399, fields(**others))
 
     def test_patterns_are_found_in_text_and_pass_the_rest(self) -> None:
         """As in every protocol, they only mask."""
@@ -151,6 +154,8 @@ class Responses(SynchronousTestCase):
             shown(self.found, b"data: a@example.com\n\n", "text/event-stream")[1], b"data: *************\n\n"
         )
         self.assertEqual(shown(self.found, b"%PDF a@example.com", "application/pdf")[1], b"%PDF a@example.com")
+        broken = b'{"a": "a@example.com", b', b'{"a": "*************", b'
+        self.assertEqual(shown(self.found, broken[0], "text/plain")[1], broken[1])
 
     def test_patterns_are_found_in_text_whose_type_says_nothing(self) -> None:
         """A download, or whatever a client asks for: by how it begins."""
@@ -220,6 +225,29 @@ class Responses(SynchronousTestCase):
         head, _ = shown(masks, b"x", "image/png", x_user_name="Annabelle", x_note="by a@example.com", vary="a@b.com")
         self.assertEqual(head[b"x-user-name"], b"*****elle")
         self.assertEqual((head[b"x-note"], head[b"vary"]), (b"by *************", b"a@b.com"))
+
+    def test_fields_alone(self) -> None:
+        """The body goes on as it is, and so does an answer without them; a change of protocol has fields as well."""
+        masks = BUILDER.build((HttpMask(headers=("x-user",)),))
+        for status in (101, 200, 204, 404):
+            self.assertIsNone(masks.response(status, fields("text/html", etag="x")))
+            found = masks.response(status, fields("text/html", etag="x", x_user="ann"))
+            assert found is not None
+            self.assertEqual(found.fields, fields("text/html", etag="x", x_user="***"))
+            self.assertEqual((found.feed(b"a"), found.finish(), found.masked), (b"a", b"", 0))
+        both = masks & self.named
+        assert isinstance(both, HttpMasks)
+        self.assertIsNone(both.response(101, fields("text/html")))
+        self.assertEqual(shown(both, b"", "", status=101, x_user="ann")[0], {b"x-user": b"***"})
+
+    def test_what_is_said_of_a_body_that_is_passed(self) -> None:
+        for status, kind in (
+            (304, "application/pdf"),
+            (200, "application/pdf"),
+            (304, "image/png"),
+            (204, "image/png"),
+        ):
+            self.assertIsNone(self.found.response(status, fields(kind, etag="x")))
 
     def test_messages_of_a_websocket(self) -> None:
         """As the data of an event."""

@@ -200,6 +200,9 @@ class Secrets(SynchronousTestCase):
         record = b"".join(course.journal)
         self.assertNotIn(HUSH, record)
         self.assertEqual((record.count(b"GET /a?token=" + stars), record.count(b"GET /a?b=1 HTTP")), (1, 2))
+        self.assertEqual(course.relay.coverage()["starred"], 2)
+        course.send(post(b"", b"", line=b"GET /shop/a?token=hush-hush"))
+        self.assertEqual(course.relay.coverage()["starred"], 3)
 
     def test_protocols_of_a_websocket(self) -> None:
         """Where scripts in browsers put tokens: the target and a hold have them, the record has stars."""
@@ -243,6 +246,11 @@ class Secrets(SynchronousTestCase):
             asked = self.sent(data, needs=lambda request: 1000).asked[0].request
             assert asked is not None
             self.assertEqual((asked.hides, asked.line, asked.content), (hides, b"", None))
+        for data, kind in ((gzip.compress(body), JSON), (b"\xa1\x65token\x69hush-hush", b"application/cbor")):
+            more = (b"Content-Encoding: gzip",) if kind == JSON else ()
+            asked = self.sent(post(data, kind, *more), needs=lambda request: 1000).asked[0].request
+            assert asked is not None
+            self.assertEqual((asked.body, asked.hides, asked.content), (data, True, b"*" * len(data)))
 
     def test_the_next_request_of_a_connection(self) -> None:
         """It is looked through by itself, and what was left out adds up."""
@@ -260,3 +268,6 @@ class Secrets(SynchronousTestCase):
         course = Course()
         course.send(post(b'{"token": "x"}', line=b"POST /shop/a?token=y"))
         self.assertTrue(course.journal[0].startswith(b"POST /a?token=y ") and course.journal[0].endswith(b'"x"}'))
+        course = Course()
+        course.send(post(b"", b"", line=b"GET /shop/a?u=ftp://ann:x@h"))
+        self.assertTrue(course.journal[0].startswith(b"GET /a?u=ftp://ann:x@h "))
