@@ -170,6 +170,11 @@ class Units(SynchronousTestCase):
         wrong = [line for line in ran.stderr.splitlines() if "hoopgw" in line and "/usr/lib/hoopgw/bin" not in line]
         self.assertEqual(wrong, [])
 
+    def test_what_sends_events_on_knows_them(self) -> None:
+        """The name by which rsyslog picks them in docs/hardening.md is the unit's."""
+        [name] = re.findall("^SyslogIdentifier=(.*)$", (TREE / "systemd/hoopgw.service").read_text(), re.M)
+        self.assertIn(f'if $programname == "{name}" then', (TREE / "docs/hardening.md").read_text())
+
     def test_what_is_open_to_attack(self) -> None:
         """`systemd-analyze security` gives less than 1.5 of 10."""
         if shutil.which("systemd-analyze") is None:
