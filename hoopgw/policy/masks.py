@@ -44,7 +44,7 @@ __all__ = ("BUILT_IN_PATTERNS", "MaskGuardrail", "MaskRule", "MaskTable", "SqlMa
 # Functions of PostgreSQL's own that run SQL text, read tables or files that no statement names, or show statements.
 _READERS = (
     "query_to_xml*", "table_to_xml*", "cursor_to_xml*", "schema_to_xml*", "database_to_xml*", "ts_stat", "ts_rewrite",
-    "dblink*", "pg_read_file*", "pg_read_binary_file*", "pg_file_*", "pg_logdir_ls", "pg_ls_*", "lo_*", "loread",
+    "dblink*", "pg_read_file*", "pg_read_binary_file*", "pg_file_*", "pg_logdir_ls", "pg_ls_dir", "lo_*", "loread",
     "currtid*", "xpath_table", "crosstab*", "connectby*", "st_estimatedextent", "_postgis_index_extent",
     "pg_logical_slot_*", "get_raw_page*", "heap_page_item*",
     "bt_page_items*", "brin_page_items", "gist_page_items*", "hash_page_items", "pg_get_wal_*", "pg_stat_get_activity",

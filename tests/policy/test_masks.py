@@ -34,7 +34,8 @@ def relation(oid: int, name: str, columns: str, schema: str = "public", **more: 
 
 
 def catalogue(*relations: Relation, path: tuple[str, ...] = ("public",)) -> Catalogue:
-    names = "upper max count row_to_json query_to_xml pg_stat_get_activity lo_get ts_rewrite now concat"
+    names = "upper max count row_to_json query_to_xml pg_stat_get_activity lo_get ts_rewrite now concat pg_ls_dir "
+    names += "pg_ls_tmpdir"
     functions = {
         ("pg_catalog", name): (Function(oid, "pg_catalog", name, "f", "internal", "s"),)
         for oid, name in enumerate(names.split(), 5000)
@@ -159,6 +160,7 @@ class Refused(SynchronousTestCase):
             "select ts_rewrite('a', 'select email, email from customers')",
             "select * from pg_stat_get_activity(null)",
             "select lo_get(1)",
+            "select pg_ls_dir('.')",
         ):
             with self.subTest(text):
                 self.assertTrue(judged(text).refusals, text)
@@ -409,6 +411,10 @@ class Outside(SynchronousTestCase):
 
 
 class Passed(SynchronousTestCase):
+    def test_lists_of_the_server_s_own_files(self) -> None:
+        """Names that the server gave them, and sizes: pg_activity asks for those of its temporary files."""
+        self.assertEqual(judged("select max(size) from pg_ls_tmpdir()").refusals, ())
+
     def test_plain_output(self) -> None:
         """A plain output column passes, and errors about it are withheld."""
         for text in (
