@@ -106,8 +106,9 @@ class SecretAddresses:
                     break
             here += 1
         if known or (more and here == end) or self._form:
-            # its colon may be as it is, and not its @
-            _password(text, sign, begin, here, b"%40" if self._form else b"@", b":", more, found)
+            # its colon may be as it is, and not its @; or the other way
+            at, colon = (b"%40", b"%3a") if self._form else (b"@", b":")
+            _password(text, sign, begin, here, at, colon, more, found)
 
 
 def may_have_password(text: bytes) -> bool:

@@ -91,6 +91,9 @@ class Addresses(SynchronousTestCase):
     def test_letters_of_passwords(self) -> None:
         """A colon as it is before one that is encoded; a backslash that is no escape of JSON."""
         for text, expected, form in (
+            (b"dsn=amqp://u%3Ahunter2@h&x=a%3Ab@c", b"dsn=amqp://u%3A*******@h&x=a%3Ab@c", True),
+            (b"dsn=amqp://u%3ahunter2%40h", b"dsn=amqp://u%3a*******%40h", True),
+            (b"dsn=amqp://u%3Aa@h", b"dsn=amqp://u%3Aa@h", False),
             (b"postgresql://u:p%3Aq@h", b"postgresql://u:*****@h", True),
             (b"u=http://h:80", b"u=http://h:80", True),
             (rb"postgresql://u:a\xb@h", rb"postgresql://u:****@h", False),
