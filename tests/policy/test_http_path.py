@@ -84,6 +84,8 @@ DOUBTED = (
     b"/%ef%bc%852fadmin",  # FULLWIDTH PERCENT SIGN
     b"/../etc/passwd",
     b"/a/../../b",
+    b"/../a/../b",
+    b"/../a/b/..",
     b"/%252525252561dmin",
     b"/" + b"a" * MAX_PATH,
     b"/a;b\\c/%2f..//" * 200,
@@ -112,6 +114,10 @@ class ReadPath(SynchronousTestCase):
             (b"/a//b", {"/a//b", "/a/b"}),
             (b"/a%3Fb", {"/a?b", "/a"}),
             (b"/a%2561", {"/a%2561", "/aa"}),
+            (b"/a%25252561", {"/a%25252561", "/a%252561", "/a%2561", "/aa"}),
+            (b"/a::b", {"/a::b", "/a"}),
+            (b"/a:$b/c", {"/a:$b/c", "/a/c"}),
+            (b"/a:b::$c", {"/a:b::$c", "/a:b"}),
         ):
             self.assertEqual(read_path(raw).readings, readings, raw)
 

@@ -21,7 +21,7 @@ from hoopgw.policy.guardrails import Action, Match
 from hoopgw.policy.http_facts import HttpFacts
 from hoopgw.policy.http_json import pointer
 from hoopgw.policy.http_openapi import read_openapi
-from hoopgw.policy.http_rules import GraphqlTest, HttpConditions, HttpRule, needed, needed_of_messages
+from hoopgw.policy.http_rules import BUFFER, GraphqlTest, HttpConditions, HttpRule, needed, needed_of_messages
 from hoopgw.policy.http_values import ValueTest
 
 JSON = (b"content-type", b"application/json")
@@ -87,6 +87,17 @@ class OfTheHead(SynchronousTestCase):
             (HttpConditions(queries=(("role", ADMIN),)), b"GET /x?Role=user"),
         ):
             self.assertIs(conditions.match(HttpFacts(request(line), cased=False)), NO)
+
+    def test_a_pattern_beside_a_path_in_other_letters(self) -> None:
+        """Where neither holds in whatever letters, there is no doubt."""
+        conditions = HttpConditions(paths=("/admin/*",), pattern=re2.compile("^DELETE /admin/u"))
+        for line, expected in (
+            (b"DELETE /admin/u", YES),
+            (b"DELETE /Admin/U", DOUBT),
+            (b"GET /Admin/u", NO),
+            (b"DELETE /Admin/x", NO),
+        ):
+            self.assertIs(conditions.match(HttpFacts(request(line), cased=False)), expected, line)
 
     def test_header_fields_that_are_lists(self) -> None:
         """Fields of one name may be joined to one, and targets split it."""
@@ -686,6 +697,34 @@ class Rules(SynchronousTestCase):
         ):
             verdict = self.rule(Action(refuse=True), **conditions).judge(operation, found)
             self.assertIn(words, verdict.refusals[0].reason)
+
+    def test_what_is_waited_for(self) -> None:
+        """Only a body that decides: one that is read, or a form that may name another method; of one whose length is
+        asked for and not known, one byte more than that."""
+        puts, admin = frozenset(("PUT",)), ((pointer("/a"), ADMIN),)
+        for conditions, line, kind, size, expected in (
+            ({"methods": puts}, b"POST /", JSON, None, 0),
+            ({"methods": puts}, b"POST /", FORM, None, BUFFER),
+            ({"methods": puts}, b"POST /", FORM, 9, 9),
+            ({"paths": ("/",)}, b"POST /", FORM, None, 0),
+            ({"paths": ("/",)}, b"POST /", JSON, None, 0),
+            ({"json": admin}, b"POST /", JSON, 9, 9),
+            ({"json": admin}, b"POST /", JSON, 0, 0),
+            ({"json": admin, "paths": ("/x",)}, b"POST /", JSON, 9, 0),
+            ({"json": admin}, b"POST /", (b"content-type", b"application/cbor"), 9, 0),
+            ({"json": admin, "buffer": 8}, b"POST /", JSON, 9, 0),
+            ({"json": admin, "buffer": 9}, b"POST /", JSON, 9, 9),
+            ({"size": 5}, b"POST /", JSON, None, 6),
+            ({"size": 5}, b"POST /", JSON, 9, 0),
+            ({"size": 5, "buffer": 4}, b"POST /", JSON, None, 4),
+        ):
+            found = facts(line, kind, body=None, size=size)
+            self.assertEqual(self.rule(Action(refuse=True), **conditions).needs(found), expected, (conditions, size))
+
+    def test_its_own_reason(self) -> None:
+        rule = HttpRule("r", HttpConditions(), Action(refuse=True), "because")
+        verdict = rule.judge(Operation("http", "request", b"GET /"), facts(b"GET /"))
+        self.assertEqual(verdict.refusals[0].reason, "because")
 
     def test_the_most_that_a_rule_needs_is_buffered(self) -> None:
         """Of all rules."""
