@@ -165,7 +165,7 @@ class HttpFacts:
             return False
         media = self.media
         if media.doubt:
-            whole = any(WHOLE.search(each) for each in self.fields(b"content-type")) and media.type not in PARTS
+            whole = any(WHOLE.search(each) for each in self.fields(b"content-type"))
         else:
             whole = media.type == "application/http" or (
                 media.type.startswith("multipart/") and media.type not in PARTS
