@@ -19,6 +19,7 @@ RULES = """
 target = { labels = { env = "bench" } }
 columns = ["public.places.owner", "public.places.home", "public.places.kept"]
 show = "none"
+predicates = "allow"
 """
 TRUST = 'trusted_extensions = ["postgis", "hstore", "pg_trgm", "tablefunc"]\n'
 SCHEMA = """
@@ -86,6 +87,10 @@ class Trusted(LiveCase):
             found = self.at("trusting").execute(text.encode()).fetchall()
             self.fail(f"{text} gave {found}")
 
+    def hidden(self, text: str) -> None:
+        found = self.at("trusting").execute(text.encode()).fetchall()
+        self.assertEqual({value for row in found for value in row}, {None}, text)
+
     def test_computes(self) -> None:
         self.shown("select akeys(tags) from places", ["a"])
         self.shown("select name from places where similarity(name, 'Berne') > 0.3", "Bern")
@@ -107,15 +112,11 @@ class Trusted(LiveCase):
             "select k from places, skeys(kept) as k",
             "select hstore(p) from places p",
             "select hstore(p.*) -> 'owner' from places p",
+            "select p #= 'name=>x'::hstore from places p",
+            "select (populate_record(p, 'name=>x')).owner from places p",
+            "select p.hstore from places p",
         ):
-            with self.subTest(text):
-                try:
-                    found = self.at("trusting").execute(text.encode()).fetchall()
-                except psycopg.Error as error:
-                    self.assertRegex(str(error), "mask")
-                else:
-                    self.assertEqual({row[0] for row in found}, {None})
-        self.refused("select id from places where similarity(owner, 'KLM') > 0.5", "mask")
+            self.hidden(text)
 
     def test_security_what_is_not_trusted(self) -> None:
         """Volatile functions, bodies that read tables, functions of its names that are not its own, others' code."""
@@ -147,13 +148,6 @@ class Trusted(LiveCase):
             "select st_asmvt(p) from places p",
             "select st_extent(home)::text from places",
         ):
-            with self.subTest(text):
-                try:
-                    found = self.at("trusting").execute(text.encode()).fetchall()
-                except psycopg.Error as error:
-                    self.assertRegex(str(error), "mask")
-                else:
-                    self.assertEqual(found, [(None,)])
+            self.hidden(text)
         self.refused("select st_estimatedextent('places', 'home')", "")
         self.refused("select st_findextent('places', 'home')", "")
-        self.refused("select name from places where st_dwithin(home, st_makepoint(77, 88), 1)", "mask")
