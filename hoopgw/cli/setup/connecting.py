@@ -20,8 +20,9 @@ def connecting(loaded: Config, found: Answers) -> list[str]:
     target = found.target
     if target is not None:
         lines += [f"Connect:  {line}" for line in _lines(loaded, target)]
-        if not getattr(loaded.settings.listen, target.protocol.replace("http", "https")):
-            lines.append(f"No client gets there yet: [listen] names no address for {target.protocol}")
+        listener = target.protocol.replace("http", "https")
+        if not getattr(loaded.settings.listen, listener):
+            lines.append(f"No client gets there yet: `{listener}` of [listen] is not there")
         if target.role.certified:
             lines.append("Its sshd:  TrustedUserCAKeys names a file with the line of `hoopgw targets authority`")
         if not target.groups:
