@@ -6,9 +6,11 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from hoopgw.model.answer import Answer
+from hoopgw.relay.http_answers import MAX_INTERIM
 from hoopgw.relay.http_heads import MAX_PREPARED
 from hoopgw.wire.secretnames import secret_names
-from tests.relay.test_http import GET, OK, TOKEN, Course
+from tests.relay.test_http import GET, OK, TOKEN, Course, Masks
 
 HUSH = b"hush-hush"
 
@@ -149,3 +151,31 @@ class Responses(SynchronousTestCase):
             for each in (b"X-A: 1\r\n", line.partition(b":")[0] + b": (redacted)\r\n", b"X-C: 2\r\n"):
                 self.assertIn(each, record)
             self.assertIn(HUSH, course.client)
+
+    def test_answers_before_the_answer(self) -> None:
+        """No more of them than a bound."""
+        processing = b"HTTP/1.1 102 Processing\r\n\r\n"
+        course = self.answered(processing * MAX_INTERIM + OK)
+        self.assertEqual(course.client, OK)
+        course = self.answered(processing * (MAX_INTERIM + 1) + OK)
+        self.assertEqual(course.problem()[0], 502)
+        self.assertNotIn(b"200 OK", course.client)
+
+    def test_an_answer_to_nothing(self) -> None:
+        """What comes behind an answer is no answer to the next request: that goes on another connection."""
+        course = self.answered(OK + b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother")
+        self.assertEqual(course.client, OK)
+        course.send(GET)
+        self.assertEqual(course.client, OK)
+        self.assertEqual(len(course.target), 2)
+        course.reply(OK)
+        self.assertEqual(course.client, OK * 2)
+
+    def test_a_masked_answer_without_a_length(self) -> None:
+        """It is over when the target's connection is, and for a client of HTTP/1.0 when its own is."""
+        for line, told in ((b"HTTP/1.1", b"Transfer-Encoding: chunked\r\n"), (b"HTTP/1.0", b"Connection: close\r\n")):
+            course = Course(Answer(bodies=Masks()))
+            course.send(GET.replace(b"HTTP/1.1", line))
+            course.reply(b"HTTP/1.1 200 OK\r\n\r\nhello")
+            course.do(course.relay.target_gone("closed"))
+            self.assertIn(told, course.client)

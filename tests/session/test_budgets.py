@@ -10,7 +10,7 @@ from hoopgw.model.events import Code
 from hoopgw.model.grant import Budget
 from hoopgw.model.operation import BIND, EXECUTE, FUNCTION, PARSE, QUERY
 from hoopgw.relay.effects import Completed, ToClient
-from hoopgw.session.budgets import Budgets
+from hoopgw.session.budgets import Budgets, Over, Soft, Warned
 from hoopgw.session.leases import DAY, LOW_ROWS
 from hoopgw.session.session import Session
 from tests.session.fakes import access, ask, identity, row
@@ -130,6 +130,37 @@ class OfASession(BudgetCase):
         for _ in range(5):
             self.run_one(session)
         self.assertEqual(self.events.codes().count(Code.BUDGET_WARNED), 2)
+
+    def test_soft_of_a_session(self) -> None:
+        """Rows and bytes, from the share on and not before it; each is said once."""
+        spending = self.spending(Budget(rows_per_session=10, bytes_per_session=100, soft=0.5))
+        rows, octets = spending.allowances()
+        self.assertIsNone(spending.statement())
+        rows.rows_used, octets.bytes_used = 4, 49
+        self.assertIsNone(spending.statement())
+        rows.rows_used = 5
+        self.assertEqual(spending.statement(), Warned("50% of the budget is used: 10 rows a session"))
+        self.assertIsNone(spending.statement())
+        octets.bytes_used = 50
+        both = Warned("50% of the budget is used: 10 rows a session, 100 bytes a session")
+        self.assertEqual((spending.statement(), spending.statement()), (both, None))
+
+    def test_soft_holds(self) -> None:
+        """Each statement behind the share, and none before it."""
+        spending = self.spending(
+            Budget(statements_per_minute=4, soft=0.5, soft_action="hold", soft_approvers=frozenset(("dba",)))
+        )
+        self.assertIsNone(spending.statement())
+        for _ in range(3):
+            found = spending.statement()
+            assert isinstance(found, Soft)
+            self.assertEqual(found.terms.approvers, frozenset(("dba",)))
+            self.assertEqual(found.terms.reason, "50% of the budget is used: 4 statements a minute")
+        self.assertIsInstance(spending.statement(), Over)
+
+    def spending(self, budget: Budget) -> Any:
+        granted = access(budget=budget)
+        return self.budgets.open(granted.identity, granted.grant)
 
 
 class OfAnIdentity(BudgetCase):
