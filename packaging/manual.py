@@ -148,7 +148,7 @@ def guardrails_page() -> Iterator[str]:
 
 def pages() -> dict[str, str]:
     """File name -> roff."""
-    context = click.Context(command, info_name="hoopgw", max_content_width=1000)
+    context = click.Context(command, info_name="hoopgw", max_content_width=1000, **command.context_settings)
     found = {"hoopgw.1": main_page(context), "hoopgw.toml.5": toml_page(), "hoopgw-guardrails.5": guardrails_page()}
     for name in command.list_commands(context):
         one = command.get_command(context, name)

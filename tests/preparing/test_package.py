@@ -124,6 +124,8 @@ class Manual(SynchronousTestCase):
 
     def test_every_command_has_a_page_and_every_key_stands_in_one(self) -> None:
         self.assertLessEqual({f"hoopgw-{name}.1" for name in COMMANDS}, set(self.pages))
+        for name in COMMANDS:
+            self.assertIn(".B \\-h, \\-\\-help\n", self.pages[f"hoopgw-{name}.1"])
         schema = self.pages["hoopgw.toml.5"] + self.pages["hoopgw-guardrails.5"]
         for section, keys in SECTIONS.items():
             for key in keys:
