@@ -80,3 +80,44 @@ class Frames(SynchronousTestCase):
     def test_needed(self) -> None:
         """How much a message needs is known from its header on."""
         self.assertEqual([needed(message(b"Q", b"12345")[:size], 0, LIMIT) for size in (0, 4, 5, 9)], [0, 0, 10, 10])
+        self.assertEqual([needed(b"QQ" + n.to_bytes(4, "big"), 1, LIMIT) for n in (4, LIMIT)], [5, LIMIT + 1])
+
+    def test_large_messages(self) -> None:
+        """All four bytes of a length count; the longest that may be."""
+        size = 0x01020304
+        data = b"xD" + size.to_bytes(4, "big") + bytes(size - 4) + b"D\0\0\0\4"
+        self.assertEqual(message_end(data, 1, size), size + 2)
+        self.assertEqual((message_end(data[:-6], 1, size), message_end(data[:-5], 1, size)), (0, size + 2))
+        self.assertRaises(MalformedFrame, message_end, data, 1, size - 1)
+        self.assertEqual((after_rows(data, 1, 1), after_rows(data, 1, 2)), (size + 2, len(data)))
+        run = Run()
+        run.scan(data, 1)
+        self.assertEqual((run.tag, run.rows, run.bulk, run.end), (68, 2, len(data), len(data)))
+        for length, fits in ((0x40000100, True), (0x40000101, False)):
+            head = b"D" + length.to_bytes(4, "big")
+            if fits:
+                run.scan(head, 0)
+                self.assertEqual((run.rows, run.bulk, run.end), (0, 0, 0))
+            else:
+                self.assertRaises(MalformedFrame, run.scan, head, 0)
+
+    def test_runs(self) -> None:
+        """Of one kind of bulk messages, with one other behind it, if it is whole; what is wrong is said by itself."""
+        row, copied, given, done = (message(tag, b"") for tag in (b"D", b"d", b"V", b"C"))
+        wrong = b"D\0\0\0\3"
+        run = Run()
+        for data, found in (
+            (b"", (0, 0, 0, 0)),
+            (done, (0, 0, 0, 5)),
+            (done + row, (0, 0, 0, 5)),
+            (row * 3, (68, 3, 15, 15)),
+            (copied * 2 + done * 2, (100, 2, 10, 15)),
+            (given + done[:4], (86, 1, 5, 5)),
+            (row + copied, (68, 1, 5, 5)),
+            (copied + given, (100, 1, 5, 5)),
+            (given * 2 + row, (86, 2, 10, 10)),
+            (row + wrong, (68, 1, 5, 5)),
+        ):
+            run.scan(data, 0)
+            self.assertEqual((run.tag, run.rows, run.bulk, run.end), found, data)
+        self.assertRaises(MalformedFrame, run.scan, wrong, 0)

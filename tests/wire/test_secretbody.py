@@ -125,6 +125,9 @@ class Bodies(SynchronousTestCase):
             (ROWS, b"a,postgres://ann:hush@h\n", b"a,postgres://ann:****@h\n"),
         ):
             self.assertEqual(shown(way, body), stars)
+            reader = SecretBody(way, NAMES)
+            reader.more = False
+            self.assertEqual((reader.found, reader.feed(body), reader.found), (0, stars, 1))
 
     def test_a_first_line_in_pieces(self) -> None:
         """The names of columns are told behind each piece until it ends."""
