@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
 
 MAX_DEPTH = 64  # objects and arrays in one another: parsers stop between 100 and 1000
 MAX_NUMBER = 40  # characters of a number that a rule may compare
+SMALL = 16 * 1024  # characters: of more, equal numbers are made once
 _SAFE = 15  # digits that every parser keeps (IEEE 754, 53 bits)
 # What stands before JSON to keep it from being a script, which Gson skips in requests as well
 _GUARD = b")]}'"
@@ -65,10 +67,9 @@ def read_json(body: bytes) -> JsonBody:
         return JsonBody(doubt="JSON with a byte order mark")
     if "\\u0000" in text:
         return JsonBody(doubt="JSON with a NUL character")
+    read = Number if len(text) <= SMALL else lru_cache(1024)(Number)  # of short ones most are the same
     try:
-        value = json.loads(
-            text, object_pairs_hook=_object, parse_int=Number, parse_float=Number, parse_constant=_constant
-        )
+        value = json.loads(text, object_pairs_hook=_object, parse_int=read, parse_float=read, parse_constant=_constant)
     except _Doubtful as error:
         return JsonBody(doubt=str(error))
     except (ValueError, RecursionError):
