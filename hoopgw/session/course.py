@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from hoopgw.model.answer import GO, Answer, Denial
 from hoopgw.model.verdict import HoldTerms, Verdict
 from hoopgw.record.entries import DECISIONS
@@ -16,7 +18,7 @@ class Course:
 
     __slots__ = (
         "ask", "answers", "codes", "references", "redactions", "notes", "durable", "sequence", "synced",
-        "full_since", "abandoned", "verdict", "counted", "soft", "outcome", "digest",
+        "full_since", "abandoned", "judging", "verdict", "counted", "soft", "outcome", "digest",
     )  # fmt: skip
 
     def __init__(self, ask: Ask) -> None:
@@ -30,6 +32,7 @@ class Course:
         self.sequence: int | None = None  # of the ASKED entry, once it is written
         self.synced = False
         self.abandoned = False  # nobody waits for the answers any more
+        self.judging: Deferred[Any] | None = None  # of the operation in turn, where that takes a while
         self.full_since: float | None = None  # the spool had no room since then
         self._next()
 
@@ -54,7 +57,7 @@ class Course:
         self._next()
 
     def judged(self, verdict: Verdict) -> None:
-        self.verdict = verdict
+        self.judging, self.verdict = None, verdict
 
     def decided(self, outcome: Hold | Denial) -> None:
         self.outcome = outcome

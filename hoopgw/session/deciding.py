@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, cast
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
@@ -29,7 +29,7 @@ from hoopgw.model.operation import (
     Operation,
 )
 from hoopgw.model.target import Mode
-from hoopgw.model.verdict import Verdict
+from hoopgw.model.verdict import Refusal, Verdict
 from hoopgw.record.entries import Kind, asked
 from hoopgw.relay.effects import Ask
 from hoopgw.session.approving import Approvals
@@ -205,6 +205,8 @@ class Decider:
 
     def _abandon(self, course: Course) -> None:
         course.abandoned = True
+        if course.judging is not None:  # of a large text, or body, that waits for its turn
+            course.judging.cancel()
         self._approvals.abandon(course.ask.lane)
 
     async def _later(self, course: Course, pending: "Deferred[Any] | None") -> tuple[Answer, ...]:
@@ -283,7 +285,8 @@ class Decider:
         return None
 
     def _judged_later(self, course: Course, judged: Deferred[Verdict]) -> Deferred[None]:
-        return judged.addCallback(course.judged)
+        course.judging = judged
+        return judged.addErrback(_given_up).addCallback(course.judged)
 
     def _run(self, course: Course, operation: Operation, ruling: Ruling) -> "Deferred[Any] | None":
         """What would run: budgets first (nobody is asked to approve what is over budget), then approvals."""
@@ -349,3 +352,9 @@ class Decider:
             if len(self.over_budget) >= MAX_OVER:
                 self.over_budget.clear()
             self.over_budget.add(operation.number)
+
+
+def _given_up(failure: Failure) -> Verdict:
+    """The client left while its operation was judged."""
+    failure.trap(CancelledError)
+    return Verdict(refusals=(Refusal("built-in:left", "its client has left"),))

@@ -21,6 +21,8 @@ from hoopgw.policy.sql import Unreadable
 DEADLINE = 10.0  # seconds for one text, start of the child included
 PATIENCE = 30.0  # seconds that a text waits for its turn
 MAX_WAITING = 64  # texts of one owner that wait: one channel, or session, has one
+MAX_OWNED = 64 << 20  # bytes that these have, of bodies as well, whose texts are large
+MAX_HELD = 256 << 20  # the same of all owners
 MEMORY = 4 << 30  # bytes of address space of the child: a tree of SQL takes some 200 times its text
 KEPT = 4  # things, as catalogues, by which texts are read: the child has the last ones
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -57,13 +59,16 @@ def _keep(kept: OrderedDict[int, Any], number: int, new: Any) -> None:
 class _Reading:
     """A text that waits, or is read."""
 
-    __slots__ = ("call", "by", "given", "done", "timer")
+    __slots__ = ("call", "by", "given", "size", "done", "timer")
 
-    def __init__(self, call: Callable[..., Any], by: Any, given: tuple[Any, ...]) -> None:
+    def __init__(
+        self, call: Callable[..., Any], by: Any, given: tuple[Any, ...], size: int, cancel: Callable[[_Reading], None]
+    ) -> None:
         self.call = call
         self.by = by
         self.given = given
-        self.done: Deferred[Any] = Deferred()
+        self.size = size
+        self.done: Deferred[Any] = Deferred(lambda _: cancel(self))
         self.timer: IDelayedCall | None = None
 
     def ended(self) -> None:
@@ -84,24 +89,28 @@ class ParserProcess:
         self._sent: OrderedDict[int, Any] = OrderedDict()  # what the child has, by its id
         self._turns: dict[str, deque[_Reading]] = {}  # by owner: whose turn it is stands first
         self._running: _Reading | None = None
+        self._held = 0  # bytes of all that wait
         self._stopped = False
 
-    def run(self, owner: str, call: Callable[..., Any], *given: Any, by: Any = None) -> Deferred[Any]:
+    def run(self, owner: str, call: Callable[..., Any], *given: Any, by: Any = None, size: int = 0) -> Deferred[Any]:
         """What `call`, a function of a module, makes of `given`; and of `by` before them, unless that is None.
 
-        `by` is large, is never changed, and many texts are read by it: it goes to the child once.
+        `by` is large, is never changed, and many texts are read by it: it goes to the child once.  `size`: bytes of
+        `given`, where they may be many.  Who cancels has waited long enough: what it held while it waited is free.
 
         Fails with Unreadable: its own word, a crash, a deadline, or no process to be had.
         """
-        reading = _Reading(call, by, given)
+        reading = _Reading(call, by, given, size, lambda reading: self._cancelled(owner, reading))
         if self._stopped:
             self._fail(reading, "the gateway is stopping")
             return reading.done
-        turns = self._turns.setdefault(owner, deque())
-        if len(turns) >= MAX_WAITING:
-            self._fail(reading, f"{MAX_WAITING} texts that take long to read are waiting: repeat it in a while")
+        turns = self._turns.get(owner, deque())
+        full = self._full(turns, size)
+        if full:
+            self._fail(reading, f"{full} that take long to read are waiting: repeat it in a while")
             return reading.done
-        turns.append(reading)
+        self._turns.setdefault(owner, turns).append(reading)
+        self._held += size
         reading.timer = self._reactor.callLater(PATIENCE, self._impatient, owner, reading)
         self._next()
         return reading.done
@@ -109,7 +118,7 @@ class ParserProcess:
     def stop(self) -> None:
         """What waits, or is read, fails, and what comes later."""
         self._stopped = True
-        turns, self._turns = self._turns, {}
+        turns, self._turns, self._held = self._turns, {}, 0
         running, self._running = self._running, None
         if self._pool is not None:
             self._drop(self._pool)
@@ -120,22 +129,41 @@ class ParserProcess:
 
     # ---- turns
 
+    def _full(self, turns: deque[_Reading], size: int) -> str:
+        """What is waiting where there is no room for another; else nothing."""
+        if len(turns) >= MAX_WAITING:
+            return f"{MAX_WAITING} texts"
+        owned = sum(each.size for each in turns) + size
+        return f"{MAX_OWNED >> 20} MiB" if owned > MAX_OWNED or self._held + size > MAX_HELD else ""
+
     def _next(self) -> None:
         while self._running is None and self._turns:
             owner = next(iter(self._turns))
             turns = self._turns.pop(owner)
             reading = turns.popleft()
+            self._held -= reading.size
             if turns:
                 self._turns[owner] = turns  # behind the others
             reading.ended()
             self._begin(reading)
 
     def _impatient(self, owner: str, reading: _Reading) -> None:
+        self._leaves(owner, reading)
+        self._fail(reading, f"too many texts that take long to read were before it for {PATIENCE:g} s")
+
+    def _cancelled(self, owner: str, reading: _Reading) -> None:
+        """What the child has begun it ends: to kill it would cost the others more."""
+        if reading is not self._running:
+            self._leaves(owner, reading)
+            reading.ended()
+        reading.done.errback(Unreadable("nobody waits for it any more"))
+
+    def _leaves(self, owner: str, reading: _Reading) -> None:
         turns = self._turns[owner]
         turns.remove(reading)
+        self._held -= reading.size
         if not turns:
             del self._turns[owner]
-        self._fail(reading, f"too many texts that take long to read were before it for {PATIENCE:g} s")
 
     def _begin(self, reading: _Reading) -> None:
         try:
@@ -208,6 +236,8 @@ class ParserProcess:
             self._drop(pool)
             error = Unreadable(f"the process that read it ended ({type(error).__name__})")
         self._next()
+        if reading.done.called:
+            return
         if error is None:
             reading.done.callback(future.result())
         else:
@@ -215,4 +245,5 @@ class ParserProcess:
 
     def _fail(self, reading: _Reading, words: str) -> None:
         reading.ended()
-        reading.done.errback(Unreadable(words))
+        if not reading.done.called:
+            reading.done.errback(Unreadable(words))

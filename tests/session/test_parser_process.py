@@ -21,7 +21,7 @@ from hoopgw.cli.demo.surroundings import surroundings
 from hoopgw.policy.sql import Unreadable, analyse
 from hoopgw.policy.sql_names import NameContext
 from hoopgw.session import parser_process
-from hoopgw.session.parser_process import DEADLINE, KEPT, MAX_WAITING, PATIENCE, ParserProcess
+from hoopgw.session.parser_process import DEADLINE, KEPT, MAX_HELD, MAX_OWNED, MAX_WAITING, PATIENCE, ParserProcess
 
 # A program that has a child read something and is killed then; it says which child
 KILLED = """
@@ -133,6 +133,46 @@ class Turns(SynchronousTestCase):
         self.futures["lost"].cancel()
         self.futures["lost"].set_running_or_notify_cancel()
         self.failureResultOf(lost, Unreadable)
+
+    def test_bytes_that_wait(self) -> None:
+        """Of one owner, and of all; what has gone leaves its room to others."""
+
+        def waits(owner: str, text: str, size: int) -> Deferred[Any]:
+            waiting = self.parser.run(owner, len, text, size=size)
+            waiting.addErrback(lambda failure: str(failure.value))
+            return waiting
+
+        waits("ann", "read", MAX_OWNED)  # what is read does not wait
+        half = MAX_OWNED // 2
+        first = waits("ann", "1", half)
+        self.assertNoResult(waits("ann", "2", half))
+        self.assertIn("64 MiB", self.successResultOf(waits("ann", "3", 1)))
+        first.cancel()
+        self.assertIn("nobody", self.successResultOf(first))
+        self.assertNoResult(waits("ann", "4", half))
+        for number in range(MAX_HELD // MAX_OWNED - 1):
+            self.assertNoResult(waits(f"bob {number}", "5", MAX_OWNED))
+        self.assertIn("are waiting", self.successResultOf(waits("eve", "6", 1)))
+        self.futures["read"].set_result("")  # ann's next is read
+        self.assertNoResult(waits("eve", "7", half))
+        self.parser.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_nobody_waits(self) -> None:
+        """What waits is not read; what is read is read to its end, and the next behind it."""
+        read, waits, last = self.run_for("ann", "read", "waits", "last")
+        for each in (read, waits):
+            each.cancel()
+            self.assertIn("nobody", str(self.failureResultOf(each, Unreadable).value))
+        self.futures["read"].set_result("read")
+        self.futures["last"].set_result("last")
+        self.assertEqual(self.successResultOf(last), "last")
+        self.assertEqual((list(self.futures), self.clock.getDelayedCalls()), (["read", "last"], []))
+        (slow,) = self.run_for("ann", "slow")
+        slow.cancel()
+        self.failureResultOf(slow, Unreadable)
+        self.clock.advance(DEADLINE)
+        self.assertIsNot(self.parser._pool, self.pools[-1])
 
     def test_stop(self) -> None:
         """Whoever waits has an answer."""
