@@ -214,7 +214,7 @@ class GatewayService(Service):
         self.budgets = Budgets(self.store, reactor)
         self.catalogue_source = CatalogueSource(self.dialer, self.secrets.get, reactor, self._target_pooled)
         catalogues = CatalogueCache(self.catalogue_source.run, reactor, self.events)
-        self.parsers = ParserProcess(reactor), ParserProcess(reactor)
+        self.parsers = ParserProcess(reactor), ParserProcess(reactor), ParserProcess(reactor)
         self.logins = Logins(reactor, self.events, self.secrets.get, self._signing_keys, self._revoked)
         self.logins.configure(settings)
         self._every(REVOCATIONS_EVERY, self.logins.look)

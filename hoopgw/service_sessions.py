@@ -41,20 +41,23 @@ class Judges:
     """What the judges of all sessions share."""
 
     def __init__(
-        self, masks: MaskBuilder, catalogues: CatalogueCache, parsers: tuple[ParserProcess, ParserProcess]
+        self,
+        masks: MaskBuilder,
+        catalogues: CatalogueCache,
+        parsers: tuple[ParserProcess, ParserProcess, ParserProcess],
     ) -> None:
-        """`parsers` are SQL's and that of commands: neither waits for the other."""
+        """`parsers` are SQL's, that of commands and that of HTTP's bodies: none waits for another."""
         self._masks = masks
         self._body_masks = HttpMaskBuilder(masks)
         self._scopes = Scopes(masks)
         self._catalogues = catalogues
-        self._parser, self._shell_parser = parsers
+        self._parser, self._shell_parser, self._body_parser = parsers
 
     def of(self, selection: Selection, access: Access, opening: dict[str, Any]) -> SqlJudge | SshJudge | HttpJudge:
         if access.target.protocol == "ssh":
             return SshJudge(selection, access, self._masks, self._shell_parser)
         if access.target.protocol == "http":
-            return HttpJudge(selection, access, self._body_masks)
+            return HttpJudge(selection, access, self._body_masks, self._body_parser)
         started, replication = opening.get("settings", {}), bool(opening.get("replication"))
         shared = self._catalogues, self._scopes, self._parser
         return SqlJudge(selection, access, *shared, started=started, replication=replication)

@@ -38,6 +38,7 @@ def judged_http(
     selection = loaded.policy.select(access.identity, access.target, access.role.name, access.grant.features)
     judge = HttpJudge(selection, access, HttpMaskBuilder(MaskBuilder(b"")))  # nothing is hashed: no answer comes
     verdict = judge.judge(Operation("http", kind, line.encode(), request=asked))
+    assert isinstance(verdict, Verdict)  # no process is there to read it in
     known = access.target
     facts = HttpFacts(asked, known.folds_case, known.api or NO_API, cased=known.cased)
     return verdict, _shown(facts, verdict, selection.masks)

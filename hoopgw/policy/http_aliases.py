@@ -65,6 +65,8 @@ def _may_carry(facts: HttpFacts) -> bool:
 
 
 def _unread(facts: HttpFacts) -> str:
+    if facts.unread:
+        return facts.unread if _may_carry(facts) else ""
     says = _SAYS_SO.search(facts.path.text) or facts.media.json
     if not says or not _may_carry(facts):
         return ""

@@ -51,16 +51,24 @@ class HttpFacts:
     with neither nobody knows.
 
     `api` is what the target's OpenAPI documents name.  `message` ("text", "binary") makes them those of a message of
-    a WebSocket: its payload is the body of the request that opened it.
+    a WebSocket: its payload is the body of the request that opened it.  `unread`: why the body of `request` is not
+    there, though it came.
     """
 
     def __init__(
-        self, request: HttpRequest, folds: bool = False, api: Api = NO_API, message: str = "", cased: bool = True
+        self,
+        request: HttpRequest,
+        folds: bool = False,
+        api: Api = NO_API,
+        message: str = "",
+        cased: bool = True,
+        unread: str = "",
     ) -> None:
         self.request = request
         self.folds = folds
         self.cased = cased or folds
         self.message = message
+        self.unread = unread
         self._api = api
 
     @once

@@ -49,7 +49,7 @@ class HttpMaskGuardrail:
     reads_text = True
 
     def __init__(self, masks: tuple[HttpMask, ...], build: Callable[[tuple[HttpMask, ...]], IBodyMasks | None]) -> None:
-        self._masks = masks
+        self.masks = masks
         self._build = build
 
     def judge(self, operation: Operation, facts: Any) -> Verdict:
@@ -60,11 +60,14 @@ class HttpMaskGuardrail:
 
     def names(self, facts: HttpFacts) -> Verdict:
         """Of a request, or of a message of a WebSocket that it opened: it may not rename what is masked by its name."""
-        chosen = tuple(pointer for each in self.chosen(facts) for pointer in each.json)
-        if facts.batch and (not facts.media.json or not all(each.anywhere for each in chosen)):
-            return Verdict(refusals=(Refusal(self.name, BATCH, AT_ONCE),)) if chosen else ALLOW
-        why = renamed(facts, chosen)
-        return Verdict(refusals=(Refusal(self.name, why, WOULD_PASS),)) if why else ALLOW
+        return self.said(*renames(self.chosen(facts), facts))
+
+    def said(self, why: str, would_pass: str) -> Verdict:
+        return Verdict(refusals=(Refusal(self.name, why, would_pass),)) if why else ALLOW
+
+    def bodies(self, chosen: tuple[int, ...]) -> Verdict:
+        """What these of the masks do, by their places."""
+        return Verdict(bodies=self._build(tuple(self.masks[each] for each in chosen))) if chosen else ALLOW
 
     def needs(self, facts: HttpFacts) -> int:
         """How many bytes of a body must be there for that; 0: none."""
@@ -78,4 +81,17 @@ class HttpMaskGuardrail:
         return any(each.json for each in self.chosen(facts))
 
     def chosen(self, facts: HttpFacts) -> tuple[HttpMask, ...]:
-        return tuple(each for each in self._masks if each.where.of_head(facts) is not Match.NO)
+        return tuple(self.masks[each] for each in selected(self.masks, facts))
+
+
+def selected(masks: tuple[HttpMask, ...], facts: HttpFacts) -> tuple[int, ...]:
+    """The places of those that a request selects."""
+    return tuple(place for place, each in enumerate(masks) if each.where.of_head(facts) is not Match.NO)
+
+
+def renames(masks: tuple[HttpMask, ...], facts: HttpFacts) -> tuple[str, str]:
+    """Why a request could have what these hide under other names, and what would pass; "" where it cannot."""
+    chosen = tuple(pointer for each in masks for pointer in each.json)
+    if facts.batch and (not facts.media.json or not all(each.anywhere for each in chosen)):
+        return (BATCH, AT_ONCE) if chosen else ("", "")
+    return renamed(facts, chosen), WOULD_PASS

@@ -128,6 +128,11 @@ class HttpConditions:
             return Match.NO
         return _all((self.of_head(facts), self._longer(facts)) if not self.reads_body else self._words(facts))
 
+    def read(self, facts: HttpFacts) -> tuple[Match, str]:
+        """Whether they hold; and the request in a few words, or why that cannot be known."""
+        word = self.match(facts)
+        return word, described(facts) if word is Match.YES else self.doubt(facts) if word is Match.DOUBT else ""
+
     def _words(self, facts: HttpFacts) -> Iterable[Match]:
         yield self.of_head(facts)
         yield self._longer(facts)
@@ -237,7 +242,11 @@ class HttpConditions:
             (next((each.doubt for each in (facts.path, *facts.others) if each.doubt), "") if self._of_paths else "")
             or (facts.media.unread if self.json else "")
             or ("a batch: the requests in it are not read" if facts.batch else "")
-            or (f"a body of more than {self.buffer} bytes, or of unknown length, is not read" if unread else "")
+            or (
+                facts.unread or f"a body of more than {self.buffer} bytes, or of unknown length, is not read"
+                if unread
+                else ""
+            )
             or (facts.query.doubt if self.queries else "")
             or (facts.json.doubt if self.json and not unread else "")
             or (facts.form.doubt if (self.forms or (self.json and facts.has_form)) and not unread else "")
@@ -299,12 +308,16 @@ class HttpRule:
         return self.conditions.needs(facts)
 
     def judge(self, operation: Operation, facts: HttpFacts) -> Verdict:
-        match self.conditions.match(facts):
+        return self.said(*self.conditions.read(facts))
+
+    def said(self, word: Match, why: str) -> Verdict:
+        """By what was read, here or elsewhere."""
+        match word:
             case Match.YES:
-                reason = self.reason or described(facts)
+                reason = self.reason or why
                 return taken(self.action, self.name, reason, self.would_pass, self.source, self.reason, b"(redacted)")
             case Match.DOUBT:
-                return doubted(self.action, self.name, self.conditions.doubt(facts), self.source)
+                return doubted(self.action, self.name, why, self.source)
         return ALLOW
 
 

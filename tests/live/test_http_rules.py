@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import json
+import ssl
 import subprocess
 import threading
 import zlib
@@ -107,6 +109,13 @@ target = { name = "shop-http" }
 path = ["/orders"]
 json = { "/total" = { above = 1000 } }
 then = { hold = { approvers = ["dba"], wait = "120s" } }
+[guardrail.imports]
+protocol = "http"
+target = { name = "shop-http" }
+path = ["/imports"]
+json = { "/*/role" = "admin" }
+buffer = "16 MiB"
+then = "refuse"
 [mask.people]
 protocol = "http"
 target = { name = "shop-http" }
@@ -185,6 +194,36 @@ class Rules(LiveCase):
         self.assertEqual(SEEN, [])
         self.assertEqual(self.posted("/graphql", {"query": "{ me }"})[0], 200)
         self.assertEqual(SEEN, ['POST /graphql {"query": "{ me }"}'])
+
+    def test_a_large_body_keeps_nobody_waiting(self) -> None:
+        """While 16 MiB are read for a rule, others have their answers; then it has its own."""
+        first, rest = b'[{"role": "admin"}', b",{}" * (5 << 20)
+        secure = ssl.create_default_context(cafile=str(self.stage.ca))
+        one, other = (
+            http.client.HTTPSConnection("127.0.0.1", self.stage.https_port, timeout=240, context=secure)
+            for _ in range(2)
+        )
+        fields = {"Authorization": f"Bearer {self.stage.agent}"}
+        for role, status in ((first, 403), (b"[0", 200)):
+            large, answers = role + rest + b"]", []
+            one.request("POST", "/shop-http/imports", large, fields)  # it is sent: all that is left is to read it
+
+            def answered(answers: list[int] = answers) -> None:
+                answer = one.getresponse()
+                answer.read()
+                answers.append(answer.status)
+
+            waiting = threading.Thread(target=answered)
+            waiting.start()
+            for _ in range(20):
+                other.request("POST", "/shop-http/imports", b'[{"role": "user"}]', fields)
+                answer = other.getresponse()
+                self.assertEqual((answer.status, answer.read()), (200, b'{"ok": true}'))
+            self.assertEqual(answers, [])
+            waiting.join(240)
+            self.assertEqual(answers, [status])
+        one.close()
+        other.close()
 
     def test_a_held_request_runs_once_it_is_approved(self) -> None:
         """The very bytes that were judged; one that is small runs at once."""

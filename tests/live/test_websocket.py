@@ -137,6 +137,18 @@ class Sockets(HttpCase):
         self.assertNotIn("authorization", self.talks.fields)
         self.assertTrue(until(lambda: self.talks.closed.count(4000) == 2))  # and of the test before, as it comes
 
+    def test_large_messages_keep_their_order(self) -> None:
+        """They are read elsewhere, and what is small does not overtake them; a rule's word comes as for any other."""
+        connection = self.open("live")
+        told = [json.dumps({"op": "say", "n": [number] * size}) for number, size in enumerate((60_000, 1) * 3)]
+        for message in told:
+            connection.send(message)
+        self.assertTrue([connection.recv(TURN) for _ in told] == told)
+        connection.send(json.dumps({"n": [1] * 60_000, "op": "delete"}))
+        code, reason = self.closed(connection)
+        self.assertEqual((code, json.loads(reason)["guardrails"]), (1008, ["no-delete"]))
+        self.assertEqual(self.talks.heard, told)
+
     def test_over_http2(self) -> None:
         """An extended CONNECT (RFC 8441) is the same WebSocket: several beside one another, judged and recorded."""
         hand = self.hand()
