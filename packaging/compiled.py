@@ -10,7 +10,7 @@ from pathlib import Path
 from doing import Stamp, attempt, digest, run, say
 
 COPIED = ("hoopgw", "twisted", "etc", "tests", "bench", "docs", "systemd", "requirements", "packaging")
-SINGLE = ("setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
+SINGLE = ("setup.py", "setup.cfg", "pyproject.toml", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE")
 SKIPPED = ("__pycache__", "_trial_temp", ".hypothesis")
 
 

@@ -241,7 +241,7 @@ class Deciding(Case):
         answers = self.session().decide(ask(b"big"))
         answers.cancel()
         self.failureResultOf(answers, CancelledError)
-        later.callback(Verdict(holds=(terms(),)))
+        later.callback(Verdict(holds=(terms(),)))  # too late to be heard
         self.assertEqual((self.edge.notices, self.asked()), ([], [([(1, 1, 6, 1)], b"big")]))
 
     def test_nobody_waits_and_no_recorder(self) -> None:
@@ -249,10 +249,9 @@ class Deciding(Case):
         later: Deferred[Verdict] = Deferred()
         self.judge.verdicts[b"big"] = later
         answers = self.session().decide(ask(b"big"))
+        self.journal.failed = True
         answers.cancel()
         self.failureResultOf(answers, CancelledError)
-        self.journal.failed = True
-        later.callback(Verdict())
         self.assertIn(Code.RECORDING_FAILED, self.events.codes())
 
     def test_verdicts_are_bounded(self) -> None:
